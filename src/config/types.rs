@@ -1,0 +1,407 @@
+//! The configuration as plain data, with the defaults of a run that names nothing. Parsing, checking and help
+//! texts are in the neighbouring files; nothing here touches a file or a device.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides what a run computes. One table a field in the TOML file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub run: RunConfig,
+    pub data: DataConfig,
+    pub model: ModelConfig,
+    pub method: MethodConfig,
+    pub optimizer: OptimizerConfig,
+    pub schedule: ScheduleConfig,
+    pub loss: LossConfig,
+    pub ema: EmaConfig,
+    pub eval: EvalConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// Names the run folder when `--out` does not.
+    pub name: String,
+    pub seed: u64,
+    /// Passes over the training set. Ignored when `steps` is given.
+    pub epochs: f64,
+    /// Optimizer steps; takes the place of `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Clean images per optimizer step, all micro-batches together.
+    pub batch_size: usize,
+    /// Micro-batches per optimizer step; `batch_size` must divide by it.
+    pub accumulate: usize,
+    pub precision: Precision,
+    /// Starting weights under timm's names; empty: a fresh initialisation from the seed.
+    pub init: String,
+    /// Optimizer steps between writes of `last.safetensors`; 0: at each epoch's end and on a stop.
+    pub checkpoint_steps: u64,
+    pub deterministic: bool,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            name: "run".into(),
+            seed: 0,
+            epochs: 10.0,
+            steps: None,
+            batch_size: 64,
+            accumulate: 1,
+            precision: Precision::F32,
+            init: String::new(),
+            checkpoint_steps: 0,
+            deterministic: true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    F32,
+    F16,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    pub source: DataSource,
+    /// Folder of the data set; not used by `shapes`.
+    pub path: String,
+    /// Side of the square input, pixels.
+    pub image_size: usize,
+    pub shuffle: bool,
+    pub augment: Vec<Augmentation>,
+    /// Per RGB channel; input = (pixel/255 - mean) / std.
+    pub mean: [f32; 3],
+    pub std: [f32; 3],
+    /// Training images used, the first so many in file order; 0: all.
+    pub train_limit: usize,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            source: DataSource::Shapes,
+            path: String::new(),
+            image_size: 32,
+            shuffle: true,
+            augment: vec![Augmentation::Crop, Augmentation::Flip],
+            mean: [0.5; 3],
+            std: [0.5; 3],
+            train_limit: 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSource {
+    Shapes,
+    Cifar10,
+    Cifar100,
+    FashionMnist,
+    Folder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Augmentation {
+    /// Pad by an eighth of the side with zeros, crop back at a random place (4 pixels at 32 px).
+    Crop,
+    /// Mirror left to right with probability one half.
+    Flip,
+    Inception,
+    Autoaugment,
+    Randaugment,
+    Cutout,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    pub arch: String,
+    /// 0: as many as the data has.
+    pub classes: usize,
+    /// Stride of the stem convolution: 2, or 1 for 32×32 images.
+    pub stem_stride: usize,
+    /// Multiplies the architecture's own width factor before the rounding rule.
+    pub width: f64,
+    /// Multiplies the architecture's own depth factor before the ceiling.
+    pub depth: f64,
+    pub dropout: f32,
+    pub drop_path: f32,
+    pub checkpointing: Checkpointing,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            arch: "tf_efficientnet_b0".into(),
+            classes: 0,
+            stem_stride: 2,
+            width: 1.0,
+            depth: 1.0,
+            dropout: 0.2,
+            drop_path: 0.2,
+            checkpointing: Checkpointing::Auto,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpointing {
+    Auto,
+    Off,
+    On,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MethodConfig {
+    pub kind: MethodKind,
+    /// Weight of each auxiliary branch's loss; the main branch has weight 1.
+    pub aux_weight: f32,
+    pub attack: AttackConfig,
+    pub mixup: MixupConfig,
+}
+
+impl Default for MethodConfig {
+    fn default() -> Self {
+        Self {
+            kind: MethodKind::Advprop,
+            aux_weight: 1.0,
+            attack: AttackConfig::default(),
+            mixup: MixupConfig::default(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MethodKind {
+    Vanilla,
+    Adversarial,
+    AdversarialMix,
+    AdversarialFinetune,
+    Mixup,
+    Mixprop,
+    Advprop,
+    AdvpropFineGrained,
+    FastAdvprop,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttackConfig {
+    pub kind: AttackKind,
+    /// Radius of the L∞ ball in 1/255 pixel units.
+    pub epsilon: f32,
+    /// Step size in 1/255 pixel units.
+    pub step: f32,
+    /// Absent: floor(epsilon)+1, and 1 when epsilon is at most 1 (AdvProp, section 5.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
+    /// Only pgd and gd start from noise.
+    pub random_start: bool,
+    pub target: AttackTarget,
+    pub bn_stats: AttackStatistics,
+    pub loss: AttackLoss,
+}
+
+impl Default for AttackConfig {
+    fn default() -> Self {
+        Self {
+            kind: AttackKind::Pgd,
+            epsilon: 1.0,
+            step: 1.0,
+            iterations: None,
+            random_start: true,
+            target: AttackTarget::None,
+            bn_stats: AttackStatistics::Batch,
+            loss: AttackLoss::Training,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttackKind {
+    Pgd,
+    Ifgsm,
+    Gd,
+    Fgsm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttackTarget {
+    /// Untargeted: raise the loss of the true label.
+    None,
+    /// Lower the loss of a class drawn among the wrong ones.
+    RandomWrong,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttackStatistics {
+    Batch,
+    Running,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttackLoss {
+    /// The training loss, label smoothing included.
+    Training,
+    CrossEntropy,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MixupConfig {
+    /// Both parameters of the Beta distribution that lambda is drawn from.
+    pub alpha: f64,
+    /// Fixes lambda instead of drawing it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<f32>,
+    pub pairing: Pairing,
+}
+
+impl Default for MixupConfig {
+    fn default() -> Self {
+        Self { alpha: 1.0, lambda: None, pairing: Pairing::Random }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pairing {
+    Random,
+    /// Image i with image n-1-i.
+    Reverse,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    pub kind: OptimizerKind,
+    pub lr: f64,
+    /// Momentum; AdamW's beta1.
+    pub momentum: f64,
+    /// RMSProp's decay of the mean square; AdamW's beta2.
+    pub decay: f64,
+    pub eps: f64,
+    pub weight_decay: f64,
+    pub decay_bias: bool,
+    pub decay_bn: bool,
+    pub nesterov: bool,
+    /// Largest L2 norm of the whole gradient; 0: no clipping.
+    pub clip_norm: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Rmsprop,
+            lr: 0.016,
+            momentum: 0.9,
+            decay: 0.9,
+            eps: 0.001,
+            weight_decay: 1e-5,
+            decay_bias: false,
+            decay_bn: false,
+            nesterov: false,
+            clip_norm: 0.0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    Sgd,
+    Rmsprop,
+    Adamw,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleConfig {
+    pub kind: ScheduleKind,
+    pub warmup_epochs: f64,
+    /// Factor of one decay; 0.97, or 0.1 for `step`.
+    pub decay_rate: f64,
+    pub decay_epochs: f64,
+    /// Epochs at which `step` decays.
+    pub milestones: Vec<f64>,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self {
+            kind: ScheduleKind::Exponential,
+            warmup_epochs: 5.0,
+            decay_rate: 0.97,
+            decay_epochs: 2.4,
+            milestones: vec![90.0, 180.0, 220.0],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    Exponential,
+    Step,
+    Cosine,
+    Constant,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossConfig {
+    pub label_smoothing: f32,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { label_smoothing: 0.1 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmaConfig {
+    /// 0: no moving average.
+    pub decay: f64,
+    /// Decay at step t is min(decay, (1+t)/(10+t)).
+    pub warmup: bool,
+}
+
+impl Default for EmaConfig {
+    fn default() -> Self {
+        Self { decay: 0.9999, warmup: true }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Epochs between validations; 0: only at the end.
+    pub every_epochs: u64,
+    /// Attack SPEC used for the attacked accuracies; empty: none.
+    pub attack: String,
+    /// Validation images used, the first so many; 0: all.
+    pub limit: usize,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { every_epochs: 1, attack: "pgd:eps=4,step=1,iters=5".into(), limit: 0 }
+    }
+}

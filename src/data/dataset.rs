@@ -1,0 +1,33 @@
+//! The one view that training and evaluation have of a set of labelled images.
+
+use std::sync::Arc;
+
+/// A fixed, ordered set of labelled images.
+pub trait Dataset: Send + Sync {
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn class_names(&self) -> &[String];
+
+    /// Class of image `index`, without decoding it.
+    fn label(&self, index: usize) -> usize;
+
+    /// A name for messages and file names: the path below the split, or `val/00012` for made images.
+    fn name(&self, index: usize) -> String;
+
+    /// Decodes image `index` to `[size, size, 3]` RGB bytes: the shorter side is resized to `size`, then the
+    /// centre is cropped; an image of exactly that size is used as it is.
+    fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>>;
+}
+
+/// The parts of a data set.
+#[derive(Clone)]
+pub struct Splits {
+    pub train: Arc<dyn Dataset>,
+    pub val: Arc<dyn Dataset>,
+    /// Further evaluation sets by name, such as `val-stylized`.
+    pub extra: Vec<(String, Arc<dyn Dataset>)>,
+}

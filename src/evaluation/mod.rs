@@ -1,0 +1,1 @@
+//! A loaded model at work: accuracy by domain and attack, predictions, attacks, class activation maps.

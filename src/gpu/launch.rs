@@ -1,0 +1,83 @@
+//! One GPU dispatch as plain data: which shader with which constants, over which buffer ranges, with which
+//! numbers, how many workgroups. Everything above this module is made of these, so a plan can be printed, costed
+//! and tested without a GPU. `replay.rs` turns them into wgpu calls.
+
+/// A buffer in a plan; what it is backed by is the plan's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub u32);
+
+/// A byte range of a buffer. `offset` is a multiple of 256 (WebGPU's storage offset alignment).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct View {
+    pub buffer: BufferId,
+    pub offset: u64,
+    pub size: u64,
+}
+
+/// A shader file with the constants that specialise it. Equal kernels share one pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// Path below `shaders/` without `.wgsl`.
+    pub shader: &'static str,
+    /// Declared in the shader as `const NAME: u32`, and visible to `#if` and `#for`.
+    pub constants: Vec<(&'static str, u32)>,
+}
+
+impl Kernel {
+    pub fn new(shader: &'static str, constants: &[(&'static str, u32)]) -> Self {
+        Self { shader, constants: constants.to_vec() }
+    }
+}
+
+/// Work of a dispatch, for cutting submits and for floors: multiply-adds count two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    pub flops: u64,
+    /// Bytes read and written in global memory, each tensor once.
+    pub bytes: u64,
+}
+
+/// One dispatch.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub kernel: Kernel,
+    /// In the order of the shader's `@group(0) @binding(i)`. Every storage binding is declared `read_write`:
+    /// wgpu tracks usage by whole buffer and forbids one buffer as read-only and read-write in one dispatch.
+    pub views: Vec<View>,
+    /// The shader's `@group(1) @binding(0) var<uniform> params`, at most 256 bytes; floats by `to_bits`.
+    pub params: Vec<u32>,
+    /// Workgroups; none above 65,535.
+    pub grid: [u32; 3],
+    pub cost: Cost,
+}
+
+/// Bytes of uniform numbers that a launch may carry.
+pub const PARAMS_BYTES: usize = 256;
+
+/// Largest number of workgroups along one dimension (WebGPU's default limit).
+pub const MAX_GRID: u32 = 65_535;
+
+/// Workgroups for `threads` one-dimensional threads in groups of `group`, folded into y where x overflows.
+/// The shader finds its number as `workgroup_id.y * num_workgroups.x + workgroup_id.x` and checks the end.
+pub fn linear_grid(threads: u64, group: u64) -> [u32; 3] {
+    let groups = threads.div_ceil(group).max(1);
+    let rows = groups.div_ceil(u64::from(MAX_GRID));
+    let columns = groups.div_ceil(rows);
+    [columns as u32, rows as u32, 1]
+}
+
+/// What of an adapter decides which form of a kernel runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    pub form: Form,
+}
+
+/// The two families of GEMM-like kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Workgroup-memory tiles, for GPUs.
+    Tiles,
+    /// One subgroup of at least eight lanes per tile and no workgroup memory: six to ten times faster than tiles
+    /// on llvmpipe, where workgroup memory is ordinary memory.
+    Subgroups,
+}

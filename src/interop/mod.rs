@@ -1,0 +1,1 @@
+//! Files that other programs read: TensorBoard events, NumPy arrays.

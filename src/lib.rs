@@ -1,0 +1,18 @@
+//! DualProp trains image classifiers with AdvProp, MixProp and their relatives on any GPU that WebGPU reaches.
+//!
+//! The modules in the order in which one may depend on another (`tests/architecture.rs` holds them to it):
+//! `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `training`, `evaluation`; at the end the two
+//! front ends `cli` and `app`, which meet training only as commands in and events out.
+
+#[cfg(feature = "gui")]
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod evaluation;
+pub mod gpu;
+pub mod graph;
+pub mod interop;
+pub mod kernels;
+pub mod models;
+pub mod training;

@@ -1,0 +1,1 @@
+//! EfficientNets and ResNets as graphs, with the parameter names of timm.
