@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -98,15 +98,19 @@ impl TensorFile {
         Ok(())
     }
 
-    /// Writes the file whole or not at all.
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        write_atomic(path, |out| self.write_to(out))
-    }
+}
 
-    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a file whole or not at all; see [`TensorFile`] for the parts.
+pub fn write(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+    tensors: &BTreeMap<String, Tensor>,
+    integers: &BTreeMap<String, u64>,
+) -> anyhow::Result<()> {
+    write_atomic(path, |out| {
         let mut header = Map::new();
-        if !self.metadata.is_empty() {
-            header.insert("__metadata__".into(), json!(self.metadata));
+        if !metadata.is_empty() {
+            header.insert("__metadata__".into(), json!(metadata));
         }
         // Eight-byte numbers first: readers that map the file want every tensor aligned to its element size.
         let mut offset = 0;
@@ -115,26 +119,26 @@ impl TensorFile {
             offset += bytes;
             [begin, offset]
         };
-        for name in self.integers.keys() {
+        for name in integers.keys() {
             header.insert(name.clone(), entry("U64", &[], place(8)));
         }
-        for (name, tensor) in &self.tensors {
+        for (name, tensor) in tensors {
             header.insert(name.clone(), entry("F32", &tensor.shape, place(4 * tensor.data.len())));
         }
         let mut text = serde_json::to_string(&header)?;
         text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
         out.write_all(&(text.len() as u64).to_le_bytes())?;
         out.write_all(text.as_bytes())?;
-        for value in self.integers.values() {
+        for value in integers.values() {
             out.write_all(&value.to_le_bytes())?;
         }
-        for tensor in self.tensors.values() {
+        for tensor in tensors.values() {
             for value in &tensor.data {
                 out.write_all(&value.to_le_bytes())?;
             }
         }
         Ok(())
-    }
+    })
 }
 
 fn entry(dtype: &str, shape: &[usize], offsets: [usize; 2]) -> Value {
