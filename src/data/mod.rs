@@ -2,5 +2,7 @@
 //! augmentations on worker threads. Images leave here as RGB bytes; the GPU crops, flips and normalises.
 
 mod dataset;
+mod random;
+pub mod shapes;
 
 pub use dataset::{Dataset, Splits};
