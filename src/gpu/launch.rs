@@ -81,3 +81,10 @@ pub enum Form {
     /// on llvmpipe, where workgroup memory is ordinary memory.
     Subgroups,
 }
+
+impl View {
+    /// A whole buffer of `elements` 4-byte values.
+    pub fn whole(buffer: BufferId, elements: usize) -> Self {
+        Self { buffer, offset: 0, size: elements as u64 * 4 }
+    }
+}

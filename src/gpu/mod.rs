@@ -1,6 +1,23 @@
 //! The GPU runtime: adapters, shader registry, buffers, replay of static plans, readbacks, errors. It knows
 //! nothing of networks.
 
+mod adapter;
+mod device;
+mod error;
 pub mod launch;
+mod program;
+mod readback;
+mod replay;
+mod run;
+pub mod shaders;
+mod step_uniform;
 
+pub use adapter::{AdapterReport, DeviceChoice, adapters};
+pub use device::Device;
+pub use error::GpuError;
 pub use launch::{BufferId, Caps, Cost, Form, Kernel, Launch, View, linear_grid};
+pub use program::Program;
+pub use readback::ReadbackRing;
+pub use replay::Player;
+pub use run::{run, step_buffer};
+pub use step_uniform::StepUniform;

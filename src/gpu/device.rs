@@ -1,0 +1,312 @@
+//! An open GPU: device, queue, pipelines made once per kernel, and the errors that arrive out of band.
+
+use super::adapter::{self, AdapterReport, DeviceChoice};
+use super::error::GpuError;
+use super::launch::{Caps, Kernel, PARAMS_BYTES};
+use super::shaders;
+use super::step_uniform::StepUniform;
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// An opened adapter. Exactly one thread may wait on it at a time (wgpu 30 panics on concurrent polls).
+pub struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    report: AdapterReport,
+    caps: Caps,
+    limits: wgpu::Limits,
+    /// Bind group layouts by number of storage buffers: all are read-write, so the number says it all.
+    storage_layouts: Mutex<BTreeMap<usize, wgpu::BindGroupLayout>>,
+    uniform_layout: wgpu::BindGroupLayout,
+    pipelines: Mutex<std::collections::HashMap<Kernel, wgpu::ComputePipeline>>,
+    /// First error that wgpu reported outside any call, or the reason of a lost device.
+    trouble: Arc<Mutex<Option<GpuError>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Device {
+    /// Opens the chosen adapter with all of its own limits.
+    pub fn open(choice: &DeviceChoice) -> Result<Self, GpuError> {
+        let (adapter, report) = adapter::pick(choice)?;
+        let caps = adapter::caps(&adapter);
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let limits = adapter.limits();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("dualprop"),
+            required_features: adapter.features() & wanted,
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| GpuError::Refused { adapter: report.name.clone(), reason: e.to_string() })?;
+        let trouble: Arc<Mutex<Option<GpuError>>> = Arc::default();
+        let slot = Arc::clone(&trouble);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            lock(&slot).get_or_insert(GpuError::Reported(error.to_string()));
+        }));
+        let slot = Arc::clone(&trouble);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                *lock(&slot) = Some(GpuError::Lost(message));
+            }
+        });
+        let uniform = |binding, size: usize, dynamic| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Uniform,
+                has_dynamic_offset: dynamic,
+                min_binding_size: NonZeroU64::new(size as u64),
+            },
+            count: None,
+        };
+        let uniform_layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("uniforms"),
+            entries: &[uniform(0, PARAMS_BYTES, true), uniform(1, size_of::<StepUniform>(), false)],
+        });
+        Ok(Self {
+            device,
+            queue,
+            report,
+            caps,
+            limits,
+            storage_layouts: Mutex::default(),
+            uniform_layout,
+            pipelines: Mutex::default(),
+            trouble,
+        })
+    }
+
+    /// The software adapter that the tests share, held by one test at a time. `DUALPROP_TEST_DEVICE` picks another.
+    ///
+    /// # Panics
+    /// When there is none: a missing adapter is a failure of a test run, not a reason to skip.
+    pub fn for_tests() -> MutexGuard<'static, Device> {
+        static DEVICE: OnceLock<Mutex<Device>> = OnceLock::new();
+        lock(DEVICE.get_or_init(|| {
+            let choice = std::env::var("DUALPROP_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+            let choice = choice.parse().unwrap_or_default();
+            Mutex::new(Device::open(&choice).expect("the tests need an adapter; see README.md"))
+        }))
+    }
+
+    pub fn report(&self) -> &AdapterReport {
+        &self.report
+    }
+
+    pub fn caps(&self) -> Caps {
+        self.caps
+    }
+
+    /// Largest buffer, and largest part of one that a shader can see, in bytes.
+    pub fn largest_binding(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
+    }
+
+    pub fn largest_buffer(&self) -> u64 {
+        self.limits.max_buffer_size
+    }
+
+    /// Fails with the first error that arrived since the last check. A lost device stays lost.
+    pub fn check(&self) -> Result<(), GpuError> {
+        let mut trouble = lock(&self.trouble);
+        match &*trouble {
+            None => Ok(()),
+            Some(lost @ GpuError::Lost(_)) => Err(lost.clone()),
+            Some(_) => trouble.take().map_or(Ok(()), Err),
+        }
+    }
+
+    /// A zeroed storage buffer of `bytes` (rounded up to 4), or a sentence why not.
+    pub fn storage(&self, what: &str, bytes: u64) -> Result<wgpu::Buffer, GpuError> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        self.buffer(what, bytes.next_multiple_of(4).max(16), usage)
+    }
+
+    pub(super) fn buffer(
+        &self,
+        what: &str,
+        size: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer, GpuError> {
+        if size > self.limits.max_buffer_size {
+            let limit = self.limits.max_buffer_size;
+            return Err(GpuError::TooLarge { what: what.to_owned(), bytes: size, limit });
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(what),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        match pollster::block_on(scope.pop()) {
+            Some(_) => Err(GpuError::OutOfMemory { what: what.to_owned(), bytes: size }),
+            None => Ok(buffer),
+        }
+    }
+
+    /// Queues `data` to be written before anything that is submitted later.
+    pub fn write<T: bytemuck::NoUninit>(&self, buffer: &wgpu::Buffer, offset_bytes: u64, data: &[T]) {
+        self.queue.write_buffer(buffer, offset_bytes, bytemuck::cast_slice(data));
+    }
+
+    /// Waits for all submitted work and returns `bytes` of a buffer. For checkpoints and results, not for steps.
+    pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>, GpuError> {
+        let padded = bytes.next_multiple_of(4);
+        let staging =
+            self.buffer("readback", padded, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?;
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, padded);
+        self.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |_| {});
+        self.wait()?;
+        let mapped = staging.get_mapped_range(..).map_err(|e| GpuError::Reported(e.to_string()))?;
+        Ok(mapped[..bytes as usize].to_vec())
+    }
+
+    /// [`Self::read`] as floats.
+    pub fn read_f32(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset_bytes: u64,
+        count: usize,
+    ) -> Result<Vec<f32>, GpuError> {
+        let bytes = self.read(buffer, offset_bytes, count as u64 * 4)?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// Waits until everything submitted so far is done.
+    pub fn wait(&self) -> Result<(), GpuError> {
+        self.device
+            .poll(wgpu::PollType::wait_indefinitely())
+            .map_err(|e| GpuError::Reported(e.to_string()))?;
+        self.check()
+    }
+
+    pub(super) fn uniform_layout(&self) -> &wgpu::BindGroupLayout {
+        &self.uniform_layout
+    }
+
+    pub(super) fn storage_layout(&self, count: usize) -> wgpu::BindGroupLayout {
+        lock(&self.storage_layouts)
+            .entry(count)
+            .or_insert_with(|| {
+                let entries: Vec<_> = (0..count as u32)
+                    .map(|binding| wgpu::BindGroupLayoutEntry {
+                        binding,
+                        visibility: wgpu::ShaderStages::COMPUTE,
+                        ty: wgpu::BindingType::Buffer {
+                            ty: wgpu::BufferBindingType::Storage { read_only: false },
+                            has_dynamic_offset: false,
+                            min_binding_size: None,
+                        },
+                        count: None,
+                    })
+                    .collect();
+                self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                    label: Some("storage"),
+                    entries: &entries,
+                })
+            })
+            .clone()
+    }
+
+    /// The pipeline of a kernel, made now unless [`Self::prepare`] did.
+    pub(super) fn pipeline(
+        &self,
+        kernel: &Kernel,
+        storages: usize,
+    ) -> Result<wgpu::ComputePipeline, GpuError> {
+        if let Some(pipeline) = lock(&self.pipelines).get(kernel) {
+            return Ok(pipeline.clone());
+        }
+        let text = shaders::expand(kernel).map_err(Arc::new)?;
+        let module = self.module(kernel.shader, &text);
+        let storage = self.storage_layout(storages);
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(kernel.shader),
+            bind_group_layouts: &[Some(&storage), Some(&self.uniform_layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(kernel.shader),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            // Tiles are written whole before they are read.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        lock(&self.pipelines).insert(kernel.clone(), pipeline.clone());
+        Ok(pipeline)
+    }
+
+    /// Shaders run without bounds checks and loop guards, which cost up to a factor of two in inner loops; the
+    /// test suite runs every kernel with them (`DUALPROP_CHECKED_SHADERS=1`) to show that no index leaves its buffer.
+    #[allow(unsafe_code, reason = "unchecked shaders are our own and tested with checks on")]
+    fn module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        };
+        if std::env::var_os("DUALPROP_CHECKED_SHADERS").is_some() {
+            return self.device.create_shader_module(descriptor);
+        }
+        // SAFETY: every kernel guards the ends of its buffers itself and all loops end.
+        unsafe {
+            self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        }
+    }
+
+    /// Makes the pipelines of `kernels` (with their numbers of storage buffers) on several threads; `progress`
+    /// hears (done, total).
+    pub fn prepare(
+        &self,
+        kernels: &[(Kernel, usize)],
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<(), GpuError> {
+        let missing: Vec<&(Kernel, usize)> = {
+            let known = lock(&self.pipelines);
+            kernels.iter().filter(|(kernel, _)| !known.contains_key(kernel)).collect()
+        };
+        let next = AtomicUsize::new(0);
+        let (sender, done) = std::sync::mpsc::channel();
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(missing.len());
+        std::thread::scope(|scope| {
+            for worker in 0..workers {
+                let (sender, next, missing) = (sender.clone(), &next, &missing);
+                let work = move || {
+                    while let Some((kernel, storages)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if sender.send(self.pipeline(kernel, *storages).map(|_| ())).is_err() {
+                            break;
+                        }
+                    }
+                };
+                let spawned =
+                    std::thread::Builder::new().name(format!("pipelines-{worker}")).spawn_scoped(scope, work);
+                if let Err(error) = spawned {
+                    return Err(GpuError::Reported(format!("no thread for shader compilation: {error}")));
+                }
+            }
+            drop(sender);
+            progress(0, missing.len());
+            for finished in 1..=missing.len() {
+                let Ok(result) = done.recv() else { break };
+                result?;
+                progress(finished, missing.len());
+            }
+            Ok(())
+        })?;
+        self.check()
+    }
+}

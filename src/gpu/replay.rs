@@ -1,0 +1,152 @@
+//! Plays programs: encodes their dispatches into compute passes, cuts the stream into submits of a few
+//! milliseconds (a desktop shares this GPU, and an operating system kills work of seconds), and keeps at most
+//! [`IN_FLIGHT`] of them queued.
+
+use super::device::Device;
+use super::error::GpuError;
+use super::launch::Cost;
+use super::program::Program;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Submits queued before the caller waits: one runs, one is ready.
+const IN_FLIGHT: usize = 2;
+
+/// Seconds of work a submit aims at. Long enough that its fixed cost (about 0.1 ms) does not show.
+const TARGET_GPU_S: f64 = 0.012;
+/// A software adapter runs a single dispatch for longer than that; its desktop is drawn by the same cores.
+const TARGET_SOFTWARE_S: f64 = 0.05;
+
+/// Completed submits: (estimated seconds, when it was done).
+type Completions = Arc<Mutex<Vec<(f64, Instant)>>>;
+
+/// Plays programs in order. One player per device.
+pub struct Player {
+    open: Option<Open>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    completions: Completions,
+    last_done: Option<Instant>,
+    /// Measured over estimated time, smoothed.
+    scale: f64,
+    target_s: f64,
+    flops_per_s: f64,
+    bytes_per_s: f64,
+}
+
+/// A command buffer being written.
+struct Open {
+    encoder: wgpu::CommandEncoder,
+    pass: Option<wgpu::ComputePass<'static>>,
+    estimate_s: f64,
+}
+
+impl Player {
+    pub fn new(device: &Device) -> Self {
+        let software = device.report().device_type == "software";
+        // Starting points only; `scale` corrects them within a few submits.
+        let (flops_per_s, bytes_per_s) = if software { (2e10, 5e9) } else { (1e12, 1e11) };
+        Self {
+            open: None,
+            in_flight: VecDeque::new(),
+            completions: Arc::default(),
+            last_done: None,
+            scale: 1.0,
+            target_s: if software { TARGET_SOFTWARE_S } else { TARGET_GPU_S },
+            flops_per_s,
+            bytes_per_s,
+        }
+    }
+
+    fn estimate(&self, cost: Cost) -> f64 {
+        // 5 µs: a dispatch with nothing to do.
+        self.scale * (cost.flops as f64 / self.flops_per_s).max(cost.bytes as f64 / self.bytes_per_s) + 5e-6
+    }
+
+    /// Encodes all dispatches of `program`, submitting whenever enough has gathered.
+    pub fn play(&mut self, device: &Device, program: &Program) -> Result<(), GpuError> {
+        for dispatch in &program.dispatches {
+            let estimate = self.estimate(dispatch.cost);
+            let open = self.open.get_or_insert_with(|| Open::new(device));
+            let pass = open.pass();
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.storage, &[]);
+            pass.set_bind_group(1, &program.uniforms, &[dispatch.params_offset]);
+            let [x, y, z] = dispatch.grid;
+            pass.dispatch_workgroups(x, y, z);
+            open.estimate_s += estimate;
+            if open.estimate_s >= self.target_s {
+                self.submit(device)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a part of a buffer after everything played so far.
+    pub(super) fn copy(
+        &mut self,
+        device: &Device,
+        from: &wgpu::Buffer,
+        offset: u64,
+        to: &wgpu::Buffer,
+        bytes: u64,
+    ) {
+        let open = self.open.get_or_insert_with(|| Open::new(device));
+        open.pass = None;
+        open.encoder.copy_buffer_to_buffer(from, offset, to, 0, bytes);
+    }
+
+    /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued.
+    pub fn submit(&mut self, device: &Device) -> Result<(), GpuError> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        open.pass = None;
+        let index = device.queue.submit([open.encoder.finish()]);
+        let (completions, estimate) = (Arc::clone(&self.completions), open.estimate_s);
+        device.queue.on_submitted_work_done(move || {
+            completions.lock().unwrap_or_else(PoisonError::into_inner).push((estimate, Instant::now()));
+        });
+        self.in_flight.push_back(index);
+        while self.in_flight.len() > IN_FLIGHT {
+            let oldest = self.in_flight.pop_front();
+            device
+                .device
+                .poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None })
+                .map_err(|e| GpuError::Reported(e.to_string()))?;
+        }
+        self.learn();
+        device.check()
+    }
+
+    /// Corrects the estimate by the time between two completions of a full queue.
+    fn learn(&mut self) {
+        let done = std::mem::take(&mut *self.completions.lock().unwrap_or_else(PoisonError::into_inner));
+        for (estimate, when) in done {
+            if let Some(before) = self.last_done.replace(when) {
+                let ratio = when.duration_since(before).as_secs_f64() / estimate.max(1e-6);
+                // An idle gap between steps also lengthens the time; bounded steps keep it from running away.
+                self.scale = (self.scale * ratio.clamp(0.5, 2.0).powf(0.2)).clamp(1e-3, 1e3);
+            }
+        }
+    }
+
+    /// Submits and waits until all is done.
+    pub fn finish(&mut self, device: &Device) -> Result<(), GpuError> {
+        self.submit(device)?;
+        self.in_flight.clear();
+        device.wait()
+    }
+}
+
+impl Open {
+    fn new(device: &Device) -> Self {
+        let encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        Self { encoder, pass: None, estimate_s: 0.0 }
+    }
+
+    fn pass(&mut self) -> &mut wgpu::ComputePass<'static> {
+        let encoder = &mut self.encoder;
+        self.pass.get_or_insert_with(|| {
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! The few numbers that change from one replay of a plan to the next.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Keep in step with `struct Step` in `shaders/lib/step.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct StepUniform {
+    /// The run's seed, folded to 32 bits.
+    pub seed: u32,
+    /// Finished optimizer updates.
+    pub step: u32,
+    /// Micro-batch within the step.
+    pub micro: u32,
+    /// 1 at the first update of an optimizer's life, where momentum buffers start.
+    pub first_step: u32,
+    pub lr: f32,
+    /// Multiplies every gradient in the optimizer: 1 / (loss scale · micro-batches).
+    pub grad_scale: f32,
+    pub mix_lambda: f32,
+    pub ema_decay: f32,
+    /// AdamW: 1 − beta1^t and 1 − beta2^t.
+    pub bias_correction1: f32,
+    pub bias_correction2: f32,
+    pub reserved0: u32,
+    pub reserved1: u32,
+}
