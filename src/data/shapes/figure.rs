@@ -45,10 +45,10 @@ impl Figure {
     pub(super) fn distance(self, x: f32, y: f32) -> f32 {
         match self {
             Figure::Arrow => {
-                // Edge of the head from its tip (0, 1) to its corner (0.85, 0).
-                const NORMAL: (f32, f32) = (0.761_64, 0.648_0);
-                let head = (NORMAL.0 * x.abs() + NORMAL.1 * (y - 1.0)).max(-y);
-                let shaft = (x.abs() - 0.28).max(y - 0.1).max(-1.0 - y);
+                // Edge of the head from its tip (0, 1.1) to its corner (0.95, 0).
+                const NORMAL: (f32, f32) = (0.756_84, 0.653_63);
+                let head = (NORMAL.0 * x.abs() + NORMAL.1 * (y - 1.1)).max(-y);
+                let shaft = (x.abs() - 0.27).max(y - 0.1).max(-1.1 - y);
                 head.min(shaft)
             }
             Figure::Crescent => {

@@ -54,7 +54,7 @@ impl Scene {
         let r = &mut random;
         let background = Background::new(r);
         let colours = figure_colours(background.colour, r);
-        let radius = r.range(0.24, 0.39);
+        let radius = r.range(0.26, 0.41);
         let margin = (radius * 1.02).min(0.46);
         let (x, y) = (r.range(margin, 1.0 - margin), r.range(margin, 1.0 - margin));
         // An eighth of a turn would make a diamond of the square and a saltire of the cross.
