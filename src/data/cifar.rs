@@ -53,9 +53,13 @@ impl Cifar {
 
     fn files(self, train: bool) -> &'static [&'static str] {
         match (self, train) {
-            (Cifar::Ten, true) => {
-                &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"]
-            }
+            (Cifar::Ten, true) => &[
+                "data_batch_1.bin",
+                "data_batch_2.bin",
+                "data_batch_3.bin",
+                "data_batch_4.bin",
+                "data_batch_5.bin",
+            ],
             (Cifar::Ten, false) => &["test_batch.bin"],
             (Cifar::Hundred, true) => &["train.bin"],
             (Cifar::Hundred, false) => &["test.bin"],
@@ -81,7 +85,8 @@ impl Cifar {
     }
 
     fn read(self, path: &Path, set: &mut Packed) -> anyhow::Result<()> {
-        let file = File::open(path).with_context(|| format!("`data.path`: cannot open {}", path.display()))?;
+        let file =
+            File::open(path).with_context(|| format!("`data.path`: cannot open {}", path.display()))?;
         let unreadable = || format!("cannot read {}", path.display());
         let length = file.metadata().with_context(unreadable)?.len();
         let record = (self.label_bytes() + PIXELS) as u64;

@@ -10,21 +10,15 @@ use flate2::read::GzDecoder;
 
 use super::packed::Packed;
 
-const CLASSES: [&str; 10] = [
-    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot",
-];
+const CLASSES: [&str; 10] =
+    ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"];
 
 /// Reads one split from the folder `dir`.
 pub(super) fn open(dir: &Path, train: bool) -> anyhow::Result<Packed> {
     let prefix = if train { "train" } else { "t10k" };
     let (shape, pixels) = read_idx::<3>(dir, &format!("{prefix}-images-idx3-ubyte"))?;
     let ([count], labels) = read_idx::<1>(dir, &format!("{prefix}-labels-idx1-ubyte"))?;
-    ensure!(
-        count == shape[0],
-        "{}: {prefix} has {} images but {count} labels",
-        dir.display(),
-        shape[0]
-    );
+    ensure!(count == shape[0], "{}: {prefix} has {} images but {count} labels", dir.display(), shape[0]);
     ensure!(
         shape[1] == shape[2] && shape[1] > 0,
         "{}: {prefix} has images of {}×{} pixels, expected square ones",
@@ -52,7 +46,11 @@ fn read_idx<const D: usize>(dir: &Path, name: &str) -> anyhow::Result<([usize; D
     let path = if plain.exists() || !packed.exists() { plain } else { packed };
     let open = || -> std::io::Result<Box<dyn Read>> {
         let file = File::open(&path)?;
-        Ok(if path.extension().is_some_and(|end| end == "gz") { Box::new(GzDecoder::new(file)) } else { Box::new(file) })
+        Ok(if path.extension().is_some_and(|end| end == "gz") {
+            Box::new(GzDecoder::new(file))
+        } else {
+            Box::new(file)
+        })
     };
     let mut reader = open().with_context(|| format!("`data.path`: cannot open {}", path.display()))?;
     let unreadable = || format!("{} is cut off or not an IDX file", path.display());
@@ -69,7 +67,11 @@ fn read_idx<const D: usize>(dir: &Path, name: &str) -> anyhow::Result<([usize; D
     }
     // Ten times the original set; a damaged header must not ask for all memory.
     const MOST: u64 = 470_400_000;
-    ensure!(length > 0 && length <= MOST, "{} states {length} bytes of data, expected 1 to {MOST}", path.display());
+    ensure!(
+        length > 0 && length <= MOST,
+        "{} states {length} bytes of data, expected 1 to {MOST}",
+        path.display()
+    );
     let mut data = Vec::new();
     reader.take(length + 1).read_to_end(&mut data).with_context(unreadable)?;
     ensure!(

@@ -34,9 +34,12 @@ impl Folder {
         );
         let classes = list(&dir, |entry, _| is_dir(entry))?;
         ensure!(!classes.is_empty(), "`data.path`: {} holds no class folders", dir.display());
-        let mut set = Self { dir, classes, class_starts: vec![0], names: String::new(), name_ends: Vec::new() };
+        let mut set =
+            Self { dir, classes, class_starts: vec![0], names: String::new(), name_ends: Vec::new() };
         for class in 0..set.classes.len() {
-            for name in list(&set.dir.join(&set.classes[class]), |entry, name| is_image(name) && !is_dir(entry))? {
+            for name in
+                list(&set.dir.join(&set.classes[class]), |entry, name| is_image(name) && !is_dir(entry))?
+            {
                 set.names.push_str(&name);
                 set.name_ends.push(set.names.len());
             }
@@ -67,7 +70,12 @@ impl Folder {
             let extra: Vec<&str> = a.classes.iter().filter(|c| !b.contains(c)).map(String::as_str).collect();
             match extra.len() {
                 0 => None,
-                n if n > 10 => Some(format!("{} and {} more only in {}", extra[..10].join(", "), n - 10, a.dir.display())),
+                n if n > 10 => Some(format!(
+                    "{} and {} more only in {}",
+                    extra[..10].join(", "),
+                    n - 10,
+                    a.dir.display()
+                )),
                 _ => Some(format!("{} only in {}", extra.join(", "), a.dir.display())),
             }
         };
@@ -126,5 +134,6 @@ fn is_dir(entry: &DirEntry) -> bool {
 }
 
 fn is_image(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, end)| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+    name.rsplit_once('.')
+        .is_some_and(|(_, end)| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)))
 }

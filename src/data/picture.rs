@@ -29,7 +29,10 @@ pub fn load_image_file(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
 pub(super) fn read_square(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
     let length = std::fs::metadata(path)?.len();
     ensure!(length > 0, "the file is empty");
-    ensure!(length <= MAX_BYTES, "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image");
+    ensure!(
+        length <= MAX_BYTES,
+        "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image"
+    );
     let image = decode(&std::fs::read(path)?)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
     fit_square(image.into_rgb8().into_raw(), width, height, size)

@@ -101,7 +101,11 @@ impl Dataset for Shapes {
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
-        anyhow::ensure!(index < self.len(), "image {index} of {} that the split has was asked for", self.len());
+        anyhow::ensure!(
+            index < self.len(),
+            "image {index} of {} that the split has was asked for",
+            self.len()
+        );
         anyhow::ensure!(
             SIZES.contains(&size),
             "`shapes` draws images of {} to {} pixels a side, not {size}",

@@ -50,7 +50,12 @@ pub(super) struct Strip {
 impl Scene {
     /// `random` decides everything but the texture's kind, `surface_random` the texture's layout: the same scene
     /// can wear any texture.
-    pub(super) fn new(figure: Figure, texture: Texture, mut random: Random, mut surface_random: Random) -> Self {
+    pub(super) fn new(
+        figure: Figure,
+        texture: Texture,
+        mut random: Random,
+        mut surface_random: Random,
+    ) -> Self {
         let r = &mut random;
         let background = Background::new(r);
         let colours = figure_colours(background.colour, r);
@@ -76,7 +81,17 @@ impl Scene {
             .collect();
         let noise_key = r.bits();
         let surface = Surface::new(texture, radius, &mut surface_random);
-        Self { figure, pose, surface, colours, background, distractors, strips_behind, strips_over, noise_key }
+        Self {
+            figure,
+            pose,
+            surface,
+            colours,
+            background,
+            distractors,
+            strips_behind,
+            strips_over,
+            noise_key,
+        }
     }
 }
 
@@ -88,7 +103,12 @@ impl Background {
         let coarse = swing(0.45);
         let fine = swing(0.3);
         let octaves = [(coarse, r.range(2.5, 5.0)), (fine, r.range(7.0, 13.0))];
-        Self { colour, lattice: Lattice::new(r), octaves, slope: (r.range(-0.12, 0.12), r.range(-0.12, 0.12)) }
+        Self {
+            colour,
+            lattice: Lattice::new(r),
+            octaves,
+            slope: (r.range(-0.12, 0.12), r.range(-0.12, 0.12)),
+        }
     }
 }
 
