@@ -93,33 +93,55 @@ pub fn command_button(
     }
 }
 
-/// What went wrong, and the next thing to do.
-pub fn banner_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<String>, queue: &mut Vec<UiCommand>) {
+/// A sentence of the window's own, such as why Start refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    Done(String),
+    Refused(String),
+}
+
+/// The notice, until it is dismissed, and how a run failed, with the next thing to do.
+pub fn banners_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<Notice>, queue: &mut Vec<UiCommand>) {
     let tokens = Tokens::of(ui);
-    let (fill, colour, title, text) = match (run.failure(), notice.as_deref()) {
-        (_, Some(text)) => (tokens.warning_soft, tokens.warning, "Please note", text.to_owned()),
-        (Some(text), None) => (tokens.error_soft, tokens.error, "Training failed", text.to_owned()),
-        (None, None) => return,
+    let (fill, mark, colour, text) = match notice {
+        None => return failure_ui(ui, run, queue),
+        Some(Notice::Done(text)) => (tokens.accent_soft, "✔", tokens.text_strong, &*text),
+        Some(Notice::Refused(text)) => (tokens.warning_soft, "⚠", tokens.warning, &*text),
     };
-    let is_notice = notice.is_some();
-    let frame = Frame::new().fill(fill).inner_margin(Margin::symmetric(12, 8));
-    egui::Panel::top("banner").frame(frame).show(ui, |ui| {
+    let frame = Frame::new().fill(fill).inner_margin(Margin::symmetric(12, 6));
+    let mut dismissed = false;
+    egui::Panel::top("notice").frame(frame).show(ui, |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            dismissed = ui.button("Dismiss").clicked();
+            ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
+                ui.label(RichText::new(mark).color(colour).strong());
+                ui.label(RichText::new(text).color(tokens.text_strong));
+            });
+        });
+    });
+    if dismissed {
+        *notice = None;
+    }
+    failure_ui(ui, run, queue);
+}
+
+fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
+    let tokens = Tokens::of(ui);
+    let Some(sentence) = run.failure() else { return };
+    let frame = Frame::new().fill(tokens.error_soft).inner_margin(Margin::symmetric(12, 8));
+    egui::Panel::top("failure").frame(frame).show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new(format!("⚠ {title}")).color(colour).strong());
-            ui.label(RichText::new(text).color(tokens.text_strong));
+            ui.label(RichText::new("⚠ Training failed").color(tokens.error).strong());
+            ui.label(RichText::new(sentence).color(tokens.text_strong));
         });
         ui.horizontal(|ui| {
-            if is_notice {
-                if ui.button("Dismiss").clicked() {
-                    *notice = None;
-                }
-                return;
-            }
             if commands::can_resume(run) {
                 command_button(ui, UiCommand::Resume, run, queue, true);
             } else {
-                ui.label(RichText::new("Nothing was saved yet; change the set-up and start again")
-                    .color(tokens.text));
+                ui.label(
+                    RichText::new("Nothing was saved yet; change the set-up and start again")
+                        .color(tokens.text),
+                );
             }
             if ui.button("Show log").clicked() {
                 queue.push(UiCommand::Show(commands::Pane::Log));
@@ -195,8 +217,7 @@ fn progress_ui(ui: &mut Ui, run: &RunView) {
     } else if let (Some(total), Some(step)) = (run.total_steps(), &run.last_step) {
         let part = step.step as f32 / total.max(1) as f32;
         let text = format!("step {} / {}", format::count(step.step), format::count(total));
-        let help =
-            format!("Finished optimizer steps of all steps of the run. Epoch {:.2}.", step.epoch);
+        let help = format!("Finished optimizer steps of all steps of the run. Epoch {:.2}.", step.epoch);
         bar(ui, part, &text, 190.0, &help);
     } else if let Some(step) = &run.last_step {
         figure(ui, &format!("step {}", format::count(step.step)), "Finished optimizer steps");

@@ -150,12 +150,16 @@ impl UiCommand {
     pub fn help(self) -> &'static str {
         match self {
             C::Start => "Check the set-up and train with it in a new run folder",
-            C::Resume => "Go on from last.safetensors in the run folder, to the same bits as without the break",
+            C::Resume => {
+                "Go on from last.safetensors in the run folder, to the same bits as without the break"
+            }
             C::PauseOrContinue => {
                 "Hold training after the current step, or go on. A paused run keeps its GPU memory"
             }
             C::SingleStep => "Make one optimizer step, then pause",
-            C::StopAndSave => "Write last.safetensors after the current step and end the run. It can be resumed",
+            C::StopAndSave => {
+                "Write last.safetensors after the current step and end the run. It can be resumed"
+            }
             C::StopAndDiscard => "End the run without writing. The last checkpoint on disk stays",
             C::SaveNow => "Write last.safetensors after the current step and go on",
             C::EvaluateNow => "Validate all domains, clean and attacked, after the current step",

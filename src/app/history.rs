@@ -6,7 +6,7 @@ use crate::training::events::{BranchReport, EvalReport, EvalRow, StepReport};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 
 /// One line of `metrics.jsonl`.
@@ -36,7 +36,8 @@ pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>)> {
     let file = File::open(&path).with_context(|| {
         format!("cannot read {}; expected a run folder, which holds metrics.jsonl", path.display())
     })?;
-    let mut run = RunView { phase: Phase::Opened, dir: Some(dir.to_owned()), ..RunView::default() };
+    let mut run = RunView::starting(dir.to_owned());
+    run.phase = Phase::Opened;
     let config = read_config(dir, &mut run);
     read_metrics(BufReader::new(file), &mut run)?;
     let steps = run.last_step.as_ref().map_or(0, |step| step.step);
@@ -90,7 +91,10 @@ fn read_metrics(reader: impl std::io::BufRead, run: &mut RunView) -> anyhow::Res
     fold(run, group);
     if let Some(first) = broken.first() {
         let count = broken.len();
-        run.log(Level::Warning, format!("metrics.jsonl: {count} unreadable lines left out, first line {first}"));
+        run.log(
+            Level::Warning,
+            format!("metrics.jsonl: {count} unreadable lines left out, first line {first}"),
+        );
     }
     Ok(())
 }

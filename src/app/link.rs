@@ -68,8 +68,9 @@ impl std::fmt::Debug for dyn Launcher {
 }
 
 impl RunLink {
-    /// Puts a named thread between the trainer's events and the window that wakes the window for each one.
-    pub fn waking(self, wake: Wake) -> anyhow::Result<Self> {
+    /// Puts a named thread between the trainer's events and the window that wakes the window for each one, and
+    /// does `after` when the run has ended.
+    pub fn waking(self, wake: Wake, after: impl FnOnce() + Send + 'static) -> anyhow::Result<Self> {
         let (sender, receiver) = bounded(QUEUE);
         let events = self.events;
         std::thread::Builder::new().name("dualprop-wake".into()).spawn(move || {
@@ -81,6 +82,7 @@ impl RunLink {
             }
             drop(sender);
             wake();
+            after();
         })?;
         Ok(Self { events: receiver, ..self })
     }

@@ -1,22 +1,23 @@
 //! The window. It meets training only as commands in and events out (`link`), so it never waits for a GPU, and
 //! everything it shows is folded from events (`model`) or read from a run folder (`history`).
 
-mod chrome;
+pub mod chrome;
 pub mod commands;
-mod dialogs;
-mod distance;
-mod form;
-mod format;
-mod history;
-mod layout;
+pub mod dialogs;
+pub mod distance;
+pub mod form;
+pub mod format;
+pub mod history;
+pub mod layout;
 pub mod link;
+pub mod live;
 pub mod model;
-mod palette;
-mod panes;
-mod pictures;
-mod series;
-mod tokens;
-mod window;
+pub mod palette;
+pub mod panes;
+pub mod pictures;
+pub mod series;
+pub mod tokens;
+pub mod window;
 
 pub use window::Window;
 
@@ -45,7 +46,12 @@ pub struct AppOptions {
 
 /// Opens the window and returns when it is closed. Fails with one sentence when there is no display, and when a
 /// path in `options` cannot be read.
-pub fn run(options: AppOptions, launcher: Box<dyn Launcher>) -> anyhow::Result<()> {
+pub fn run(options: AppOptions) -> anyhow::Result<()> {
+    run_with(options, Box::new(live::Session))
+}
+
+/// [`run`] with another source of runs.
+pub fn run_with(options: AppOptions, launcher: Box<dyn Launcher>) -> anyhow::Result<()> {
     let icon = eframe::icon_data::from_png_bytes(ICON).context("the icon in the program is damaged")?;
     let viewport = ViewportBuilder::default()
         .with_title(TITLE)

@@ -2,7 +2,7 @@
 //! folded from the run's events. Panes read it and keep nothing of it.
 
 use super::series::Series;
-use crate::training::events::{Event, EvalReport, Finish, RunInfo, Snapshot, StepReport};
+use crate::training::events::{EvalReport, Event, Finish, RunInfo, Snapshot, StepReport};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -168,9 +168,10 @@ impl RunView {
     /// What a domain was trained on, for the colours of views without an attack of their own.
     pub fn domain_data(&self, domain: usize) -> DataKind {
         let seen = |kind| self.loss.contains_key(&LineKey { domain, data: kind });
-        [DataKind::Clean, DataKind::Attacked, DataKind::Mixed].into_iter().find(|&kind| seen(kind)).unwrap_or(
-            if domain == 0 { DataKind::Clean } else { DataKind::Attacked },
-        )
+        [DataKind::Clean, DataKind::Attacked, DataKind::Mixed]
+            .into_iter()
+            .find(|&kind| seen(kind))
+            .unwrap_or(if domain == 0 { DataKind::Clean } else { DataKind::Attacked })
     }
 
     /// Folds one event in.

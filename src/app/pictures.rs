@@ -103,13 +103,7 @@ fn options(size: usize) -> TextureOptions {
 }
 
 /// A texture of `rgb`, `[size, size, 3]`; a wrong length gives an empty grey one instead of a panic.
-fn texture(
-    ctx: &Context,
-    name: String,
-    size: usize,
-    rgb: &[u8],
-    options: TextureOptions,
-) -> TextureHandle {
+fn texture(ctx: &Context, name: String, size: usize, rgb: &[u8], options: TextureOptions) -> TextureHandle {
     let pixels = tokens::pixels(rgb);
     let image = if size > 0 && pixels.len() == size * size {
         ColorImage::new([size, size], pixels)
@@ -143,7 +137,8 @@ fn maps(ctx: &Context, item: &GalleryItem, range: (f32, f32)) -> Maps {
         let rgb: Vec<u8> = scores.iter().flat_map(heat).collect();
         texture(ctx, format!("{} {what}", item.name), item.size, &rgb, TextureOptions::LINEAR)
     };
-    let domains = item.views.iter().map(|view| [make("map", &view.cam), make("map adv", &view.cam_adversarial)]);
+    let domains =
+        item.views.iter().map(|view| [make("map", &view.cam), make("map adv", &view.cam_adversarial)]);
     Maps { domains: domains.collect(), range }
 }
 

@@ -1,9 +1,9 @@
 //! Curves: the training loss of each branch, and the validation accuracy as the four lines
 //! (clean | attacked) × (main | aux).
 
+use super::Shared;
 use super::legend::{Entry, legend_ui};
 use super::plots::{log_label, log_marks, plot};
-use super::Shared;
 use crate::app::chrome;
 use crate::app::commands::UiCommand;
 use crate::app::format;
@@ -57,9 +57,8 @@ impl Drawn {
         if self.made_for == wanted {
             return;
         }
-        let draw = |(key, series): (&LineKey, &Series)| {
-            (*key, [series.raw(log), series.smoothed(smoothing, log)])
-        };
+        let draw =
+            |(key, series): (&LineKey, &Series)| (*key, [series.raw(log), series.smoothed(smoothing, log)]);
         self.lines = run.loss.iter().map(draw).collect();
         self.made_for = wanted;
     }

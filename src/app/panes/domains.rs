@@ -8,7 +8,7 @@ use crate::app::format;
 use crate::app::model::RunView;
 use crate::app::tokens::{self, Tokens};
 use crate::training::events::{BnDomain, BnLayer, Snapshot};
-use egui::{ComboBox, Key, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+use egui::{ComboBox, Key, Rect, RichText, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 use egui_plot::{HoverPosition, PlotBounds, PlotPoint, PlotPoints, Points};
 use std::ops::RangeInclusive;
 
@@ -192,7 +192,8 @@ fn strip_ui(ui: &mut Ui, snapshot: &Snapshot, distances: &[f64], chosen: usize) 
     if response.has_focus() {
         painter.rect_stroke(rect, 4.0, Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
     }
-    response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), chosen as f64, format!("Layer strip, {text}")));
+    response
+        .widget_info(|| WidgetInfo::slider(ui.is_enabled(), chosen as f64, format!("Layer strip, {text}")));
     let mut chosen = match hovered.filter(|_| response.clicked()) {
         Some(index) => {
             response.request_focus();
@@ -226,14 +227,20 @@ fn channels_ui(
     let height = (ui.available_height() - 22.0).max(90.0);
     ui.columns_const(|[left, right]| {
         let mean = |d: &BnDomain, channel: usize| d.running_mean.get(channel).map(|v| f64::from(*v));
-        let text = ("Running mean", "Running mean of each channel in each domain, in the units of the convolution's output.");
+        let text = (
+            "Running mean",
+            "Running mean of each channel in each domain, in the units of the convolution's output.",
+        );
         let range = span(snapshot, layer, view.scale, &mean, FIXED_MEAN);
         channel_plot(left, run, layer, &order, text, &mean, range, false, height);
         let log_var = |d: &BnDomain, channel: usize| {
             let var = d.running_var.get(channel).map(|v| f64::from(*v).log10());
             var.filter(|v| v.is_finite())
         };
-        let text = ("Running variance (log)", "Running variance of each channel in each domain (the unbiased one), on a logarithmic axis.");
+        let text = (
+            "Running variance (log)",
+            "Running variance of each channel in each domain (the unbiased one), on a logarithmic axis.",
+        );
         let range = span(snapshot, layer, view.scale, &log_var, FIXED_LOG_VAR);
         channel_plot(right, run, layer, &order, text, &log_var, range, true, height);
     });
@@ -312,9 +319,10 @@ fn channel_plot(
             [last + margin, *range.end()],
         ));
         for (index, domain) in layer.domains.iter().enumerate() {
-            let points = order.iter().enumerate().filter_map(|(x, &channel)| {
-                Some(PlotPoint::new(x as f64, value(domain, channel)?))
-            });
+            let points = order
+                .iter()
+                .enumerate()
+                .filter_map(|(x, &channel)| Some(PlotPoint::new(x as f64, value(domain, channel)?)));
             let name = run.domains.get(index).map_or("?", String::as_str);
             let points = Points::new(name, PlotPoints::Owned(points.collect()));
             let points = points.color(tokens.data(run.domain_data(index))).shape(tokens::marker(index));

@@ -2,8 +2,10 @@
 
 use crate::app::form::Form;
 use crate::app::tokens::Tokens;
-use crate::config::schema::{Field, Kind, is_later};
+use crate::config::schema::{Field, Kind, fields, is_later};
 use egui::{Align, Align2, Button, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use toml::Value;
 
 const LABEL_WIDTH: f32 = 118.0;
@@ -27,9 +29,9 @@ pub fn labelled(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut 
 
 /// The row of one key.
 pub fn row_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) {
-    let help = help(field);
+    let help = HELP.get(field.path).map_or(field.help, String::as_str);
     let name = label(field);
-    let response = labelled(ui, &name, &help, |ui| match field.kind {
+    let response = labelled(ui, &name, help, |ui| match field.kind {
         Kind::Flag => flag_ui(ui, form, field),
         Kind::Choice(choices) => choice_ui(ui, form, field, choices),
         Kind::ChoiceList(choices) => list_ui(ui, form, field, choices),
@@ -73,6 +75,10 @@ fn label(field: &Field) -> String {
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
+
+/// The tooltips, made once: a default value costs a pass through the whole configuration.
+static HELP: LazyLock<BTreeMap<&'static str, String>> =
+    LazyLock::new(|| fields().iter().map(|field| (field.path, help(field))).collect());
 
 fn help(field: &Field) -> String {
     let default = field.default_value().map_or("absent".to_owned(), |value| value.to_string());
@@ -144,13 +150,13 @@ fn text_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
     let unit_width = if field.unit.is_empty() && !is_number { 0.0 } else { UNIT_WIDTH };
     let width = ui.available_width() - unit_width - ui.spacing().item_spacing.x;
     let text = form.text_mut(field);
-    let mut edit = TextEdit::singleline(text).desired_width(width).vertical_align(Align::Center);
+    let mut edit = TextEdit::singleline(text).desired_width(width).align(Align2::LEFT_CENTER);
     edit = edit.min_size(vec2(0.0, ROW_HEIGHT - 2.0));
     if field.optional {
         edit = edit.hint_text("automatic");
     }
     if is_number {
-        edit = edit.horizontal_align(Align::RIGHT);
+        edit = edit.align(Align2::RIGHT_CENTER);
     }
     let response = ui.add(edit);
     if unit_width > 0.0 {

@@ -187,8 +187,10 @@ fn guess_ui(ui: &mut Ui, run: &RunView, label: usize, guesses: &[Guess], data: &
     let right = first.class == label;
     let (mark, colour) = if right { ("✔", tokens.good) } else { ("✖", tokens.error) };
     let text = format!("{mark} {} {}", class_name(run, first.class), format::percent(first.p));
-    let lines: Vec<String> =
-        guesses.iter().map(|guess| format!("{}: {:.1}%", class_name(run, guess.class), 100.0 * guess.p)).collect();
+    let lines: Vec<String> = guesses
+        .iter()
+        .map(|guess| format!("{}: {:.1}%", class_name(run, guess.class), 100.0 * guess.p))
+        .collect();
     let verdict = if right { "right" } else { "wrong" };
     let help = format!(
         "Most probable classes of the {data} image ({verdict}), softmax probability in percent:\n{}",

@@ -3,7 +3,9 @@
 
 use crate::app::model::LineKey;
 use crate::app::tokens::{self, Tokens};
-use egui::{Color32, FontSelection, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetText, pos2, vec2};
+use egui::{
+    Color32, FontSelection, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetText, pos2, vec2,
+};
 use egui_plot::LineStyle;
 
 const SAMPLE_WIDTH: f32 = 26.0;

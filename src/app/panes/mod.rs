@@ -3,11 +3,11 @@
 pub mod attention;
 pub mod curves;
 pub mod domains;
-mod fields;
+pub mod fields;
 pub mod gallery;
 pub mod legend;
 pub mod log;
-mod plots;
+pub mod plots;
 pub mod set_up;
 
 use super::commands::UiCommand;

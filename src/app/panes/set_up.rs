@@ -70,7 +70,8 @@ fn preset_ui(ui: &mut Ui, form: &mut Form) {
 }
 
 fn run_dir_ui(ui: &mut Ui, form: &mut Form) {
-    let help = "Where the run writes its checkpoints, curves and log. Empty: a new folder named after the run";
+    let help =
+        "Where the run writes its checkpoints, curves and log. Empty: a new folder named after the run";
     let hint = form.out_dir().display().to_string();
     let response = fields::labelled(ui, "Run folder", help, |ui| {
         ui.add(TextEdit::singleline(&mut form.run_dir).hint_text(hint).desired_width(f32::INFINITY))
