@@ -8,6 +8,7 @@ pub mod distance;
 pub mod form;
 pub mod format;
 pub mod history;
+pub mod icons;
 pub mod layout;
 pub mod link;
 pub mod live;
