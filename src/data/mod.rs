@@ -1,6 +1,25 @@
 //! Where images come from: the built-in `shapes` set, CIFAR files, image folders; decoding and drawing of
 //! augmentations on worker threads. Images leave here as RGB bytes; the GPU crops, flips and normalises.
 
+mod cifar;
+mod damage;
 mod dataset;
+mod export;
+mod fashion_mnist;
+mod folder;
+mod loader;
+mod open;
+mod packed;
+mod picture;
+mod pool;
+mod random;
+mod reader;
+pub mod shapes;
 
 pub use dataset::{Dataset, Splits};
+pub use export::{ExportReport, export};
+pub use folder::Folder;
+pub use loader::{Batch, Loader, LoaderOptions, Placement, check_augment};
+pub use open::{open, open_validation};
+pub use picture::load_image_file;
+pub use reader::{EvalBatch, EvalOptions, EvalReader};

@@ -1,0 +1,71 @@
+//! Keeps count of images that cannot be read. A few are skipped with a warning; a set with more than one in a
+//! hundred damaged is not what its owner thinks it is, and the work stops.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::ensure;
+
+use super::Dataset;
+
+/// Names shown when the work stops.
+const SHOWN: usize = 20;
+
+/// The damaged images met so far among `total`.
+pub(super) struct Damage {
+    total: usize,
+    found: BTreeSet<u32>,
+    /// The first few, and those nobody has asked for yet, as `name: reason`.
+    first: Vec<String>,
+    fresh: Vec<String>,
+}
+
+impl Damage {
+    pub(super) fn new(total: usize) -> Self {
+        Self { total, found: BTreeSet::new(), first: Vec::new(), fresh: Vec::new() }
+    }
+
+    /// Notes a damaged image once, however often it is met.
+    pub(super) fn add(&mut self, index: u32, text: String) {
+        if self.found.insert(index) {
+            if self.first.len() < SHOWN {
+                self.first.push(text.clone());
+            }
+            self.fresh.push(text);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Fails when too many are damaged.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let count = self.found.len();
+        ensure!(
+            !is_too_much(count, self.total),
+            "{count} of {} images are damaged, more than 1%: {}{}",
+            self.total,
+            self.first.join("; "),
+            if count > SHOWN { "; …" } else { "" }
+        );
+        Ok(())
+    }
+}
+
+/// Whether `damaged` is more than 1% of `total`.
+pub(super) fn is_too_much(damaged: usize, total: usize) -> bool {
+    damaged * 100 > total
+}
+
+/// Loads an image; an error is its name with the reason. A decoder that panics over damaged data only loses that
+/// image.
+pub(super) fn load_guarded(set: &dyn Dataset, index: usize, size: usize) -> Result<Vec<u8>, String> {
+    let reason = match catch_unwind(AssertUnwindSafe(|| set.load(index, size))) {
+        Ok(Ok(image)) if image.len() == size * size * 3 => return Ok(image),
+        Ok(Ok(image)) => format!("{} bytes instead of {}", image.len(), size * size * 3),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "its data make the decoder fail".to_owned(),
+    };
+    Err(format!("{}: {reason}", set.name(index)))
+}

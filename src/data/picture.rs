@@ -1,0 +1,118 @@
+//! From an image file to the square RGB bytes that a net sees.
+//!
+//! The rule, everywhere in the program: EXIF orientation is applied; grey becomes RGB, 16 bits become 8, an alpha
+//! channel is dropped (the habit of the PyTorch world); the shorter side is resized to the wanted size by the
+//! antialiased bilinear filter of Pillow and torchvision, the longer one to the rounded-down proportional length;
+//! the centre square is kept, an odd margin split half to even as torchvision does. An image of exactly the wanted
+//! size passes through bit by bit.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use fast_image_resize as fir;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+/// Longest side that is decoded, pixels.
+const MAX_SIDE: u32 = 16_384;
+
+/// Most bytes that a file, or the image decoded from it, may take. A few hundred bytes of PNG can ask for gigabytes.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Reads the image at `path` as `[size, size, 3]` RGB bytes by the rule at the top of this module.
+pub fn load_image_file(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
+    read_square(path, size).with_context(|| format!("cannot use the image {}", path.display()))
+}
+
+/// The same without the path in the error, for callers that name the image themselves.
+pub(super) fn read_square(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
+    let length = std::fs::metadata(path)?.len();
+    ensure!(length > 0, "the file is empty");
+    ensure!(
+        length <= MAX_BYTES,
+        "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image"
+    );
+    let image = decode(&std::fs::read(path)?)?;
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    fit_square(image.into_rgb8().into_raw(), width, height, size)
+}
+
+fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_BYTES);
+    let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
+    let format = reader.format();
+    ensure!(
+        matches!(format, Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)),
+        "its content is not a PNG, JPEG or WebP image"
+    );
+    // The JPEG decoder fills what is missing with grey instead of failing.
+    ensure!(format != Some(ImageFormat::Jpeg) || jpeg_is_complete(file), "the JPEG data is cut off");
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    ensure!(
+        decoder.total_bytes() <= MAX_BYTES,
+        "{width}×{height} pixels take {} bytes decoded, more than the {MAX_BYTES} allowed",
+        decoder.total_bytes()
+    );
+    // Unreadable EXIF data says nothing about the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// Whether the marker structure of a JPEG file runs through to its end-of-image marker (ITU T.81, annex B). A
+/// thumbnail inside a segment is skipped over with it, so its own end marker does not count.
+fn jpeg_is_complete(file: &[u8]) -> bool {
+    const END_OF_IMAGE: u8 = 0xd9;
+    let mut at = 0;
+    loop {
+        // In entropy-coded data FF00 is a stuffed byte; elsewhere FF repeats as filler.
+        let Some(step) = file[at..].iter().position(|&byte| byte == 0xff) else { return false };
+        at += step + 1;
+        let Some(&marker) = file.get(at) else { return false };
+        match marker {
+            END_OF_IMAGE => return true,
+            0xff => continue,
+            0x00 | 0x01 | 0xd0..=0xd8 => at += 1,
+            _ => {
+                let Some(length) = file.get(at + 1..at + 3) else { return false };
+                at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+                if at > file.len() {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// Resizes and crops `[height, width, 3]` RGB bytes to `[size, size, 3]`.
+pub(super) fn fit_square(rgb: Vec<u8>, width: usize, height: usize, size: usize) -> anyhow::Result<Vec<u8>> {
+    if (width, height) == (size, size) {
+        return Ok(rgb);
+    }
+    ensure!(width > 0 && height > 0 && size > 0, "a {width}×{height} image cannot become {size}×{size}");
+    // Only the pixels that survive the crop are computed. The filter still reads across the edges of this box, so
+    // the result is that of a whole resize followed by a crop, and a very long image needs no long buffer.
+    let short = width.min(height);
+    let span = |side: usize| {
+        let resized = size * side / short;
+        let scale = side as f64 / resized as f64;
+        let margin = resized - size;
+        let offset = (margin / 2 + usize::from(margin % 4 == 3)) as f64;
+        (offset * scale, size as f64 * scale)
+    };
+    let ((left, box_width), (top, box_height)) = (span(width), span(height));
+    let source = fir::images::Image::from_vec_u8(width as u32, height as u32, rgb, fir::PixelType::U8x3)?;
+    let mut square = fir::images::Image::new(size as u32, size as u32, fir::PixelType::U8x3);
+    let options = fir::ResizeOptions::new()
+        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
+        .crop(left, top, box_width, box_height);
+    fir::Resizer::new().resize(&source, &mut square, &options)?;
+    Ok(square.into_vec())
+}

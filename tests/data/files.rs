@@ -1,0 +1,352 @@
+//! Image folders, single images, packed files, export.
+
+use std::path::Path;
+
+use dualprop::config::{DataConfig, DataSource};
+use dualprop::data::{Dataset, Splits, export, load_image_file, open, open_validation};
+use image::{ExtendedColorType, ImageEncoder};
+use tempfile::tempdir;
+
+use super::{assert_mentions, message, ramp, save};
+
+fn config(source: DataSource, path: &Path) -> DataConfig {
+    DataConfig { source, path: path.display().to_string(), ..Default::default() }
+}
+
+fn names(set: &dyn Dataset) -> Vec<String> {
+    (0..set.len()).map(|i| set.name(i)).collect()
+}
+
+#[test]
+fn folders_are_read_in_bytewise_order_with_any_known_ending() {
+    let dir = tempdir().expect("a folder");
+    for (class, file) in
+        [("b", "x.PNG"), ("b", "10.png"), ("b", "9.png"), ("B", "z.Jpg"), ("a-1", "q.webp"), ("a", "w.jpeg")]
+    {
+        save(&ramp(20, 20, 9), &dir.path().join("train").join(class).join(file));
+        save(&ramp(20, 20, 9), &dir.path().join("val").join(class).join("v.png"));
+    }
+    std::fs::write(dir.path().join("train/b/notes.txt"), "no image").expect("a file");
+    std::fs::write(dir.path().join("train/b/.hidden.png"), "no image").expect("a file");
+    std::fs::write(dir.path().join("train/list.txt"), "no class").expect("a file");
+    std::fs::create_dir_all(dir.path().join("train/.cache")).expect("a folder");
+    let splits = open(&config(DataSource::Folder, dir.path())).expect("a data set");
+    assert_eq!(splits.train.class_names(), ["B", "a", "a-1", "b"]);
+    assert_eq!(
+        names(&*splits.train),
+        ["B/z.Jpg", "a/w.jpeg", "a-1/q.webp", "b/10.png", "b/9.png", "b/x.PNG"]
+    );
+    assert_eq!((0..6).map(|i| splits.train.label(i)).collect::<Vec<_>>(), [0, 1, 2, 3, 3, 3]);
+    for i in 0..6 {
+        assert_eq!(splits.train.load(i, 16).expect("an image").len(), 16 * 16 * 3);
+    }
+    let limited = DataConfig { train_limit: 2, ..config(DataSource::Folder, dir.path()) };
+    assert_eq!(names(&*open(&limited).expect("a data set").train), ["B/z.Jpg", "a/w.jpeg"]);
+}
+
+#[test]
+fn class_lists_that_differ_are_named() {
+    let dir = tempdir().expect("a folder");
+    for path in ["train/cat/1.png", "train/dog/1.png", "val/cat/1.png", "val/dug/1.png"] {
+        save(&ramp(8, 8, 0), &dir.path().join(path));
+    }
+    let folder = config(DataSource::Folder, dir.path());
+    assert_mentions(&message(open(&folder)), &["data.path", "dog only in", "train", "dug only in", "val"]);
+    assert_eq!(open_validation(&folder).expect("validation alone").0.class_names(), ["cat", "dug"]);
+}
+
+#[test]
+fn missing_and_empty_folders_name_the_key_and_the_path() {
+    let dir = tempdir().expect("a folder");
+    let gone = dir.path().join("gone");
+    for source in [DataSource::Folder, DataSource::Cifar10, DataSource::Cifar100, DataSource::FashionMnist] {
+        assert_mentions(&message(open(&config(source, &gone))), &["data.path", "gone"]);
+        assert_mentions(
+            &message(open(&DataConfig { source, ..Default::default() })),
+            &["data.path", "empty"],
+        );
+    }
+    assert_mentions(&message(open(&config(DataSource::Folder, dir.path()))), &["data.path", "train/CLASS"]);
+    std::fs::create_dir_all(dir.path().join("train")).expect("a folder");
+    assert_mentions(
+        &message(open(&config(DataSource::Folder, dir.path()))),
+        &["data.path", "no class folders"],
+    );
+    std::fs::create_dir_all(dir.path().join("train/cat")).expect("a folder");
+    assert_mentions(&message(open(&config(DataSource::Folder, dir.path()))), &["data.path", ".png"]);
+    assert_mentions(&message(open(&config(DataSource::Cifar100, dir.path()))), &["data.path", "train.bin"]);
+}
+
+#[test]
+fn an_image_of_the_exact_size_keeps_every_bit() {
+    let dir = tempdir().expect("a folder");
+    let image = ramp(33, 33, 77);
+    for file in ["a.png", "a.webp"] {
+        save(&image, &dir.path().join(file));
+        assert_eq!(&load_image_file(&dir.path().join(file), 33).expect("an image"), image.as_raw(), "{file}");
+    }
+}
+
+#[test]
+fn the_shorter_side_is_resized_and_the_centre_kept() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("wide.png");
+    // Same height: a pure crop. The margin of 7 is split half to even: 4 to the left (torchvision).
+    let image = ramp(31, 24, 5);
+    save(&image, &path);
+    let expected = image::imageops::crop_imm(&image, 4, 0, 24, 24).to_image();
+    assert_eq!(&load_image_file(&path, 24).expect("an image"), expected.as_raw());
+    // Half size: the bilinear filter over twice its width weighs four neighbours 1:3:3:1.
+    let stripes = image::RgbImage::from_fn(64, 32, |x, _| image::Rgb([if x < 32 { 0 } else { 240 }; 3]));
+    save(&stripes, &path);
+    let small = load_image_file(&path, 16).expect("an image");
+    let row: Vec<u8> = (0..16).map(|x| small[(8 * 16 + x) * 3]).collect();
+    assert_eq!(row, [0, 0, 0, 0, 0, 0, 0, 30, 210, 240, 240, 240, 240, 240, 240, 240]);
+    // A very long image must not be resized whole.
+    save(&ramp(3, 9000, 1), &path);
+    assert_eq!(load_image_file(&path, 224).expect("an image").len(), 224 * 224 * 3);
+}
+
+#[test]
+fn grey_alpha_and_deep_images_become_rgb() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("x.png");
+    let load = || load_image_file(&path, 2).expect("an image");
+    let write = |bytes: &[u8], colour| {
+        let file = std::fs::File::create(&path).expect("a file");
+        image::codecs::png::PngEncoder::new(file).write_image(bytes, 2, 2, colour).expect("a PNG");
+    };
+    write(&[0, 80, 160, 255], ExtendedColorType::L8);
+    assert_eq!(load(), [0, 0, 0, 80, 80, 80, 160, 160, 160, 255, 255, 255]);
+    // Alpha is dropped, not blended.
+    write(&[10, 20, 30, 0, 1, 2, 3, 255, 4, 5, 6, 128, 7, 8, 9, 1], ExtendedColorType::Rgba8);
+    assert_eq!(load(), [10, 20, 30, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let deep: Vec<u8> = [0u16, 257 * 7, 65535, 257 * 200].iter().flat_map(|v| v.to_ne_bytes()).collect();
+    write(&deep, ExtendedColorType::L16);
+    assert_eq!(load(), [0, 0, 0, 7, 7, 7, 255, 255, 255, 200, 200, 200]);
+}
+
+/// A JPEG of a left dark and a right bright half.
+fn halves_jpeg() -> Vec<u8> {
+    let image = image::RgbImage::from_fn(32, 32, |x, _| image::Rgb([if x < 16 { 20 } else { 220 }; 3]));
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&image).expect("a JPEG");
+    bytes
+}
+
+#[test]
+fn exif_orientation_is_applied() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("turned.jpg");
+    // An APP1 segment with one TIFF entry: tag 0x0112 (orientation), type 3, one value, 6: turn right to show.
+    let mut app1 = vec![0xff, 0xe1, 0, 34];
+    app1.extend(b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0");
+    let mut bytes = halves_jpeg();
+    bytes.splice(2..2, app1);
+    std::fs::write(&path, bytes).expect("a file");
+    let image = load_image_file(&path, 32).expect("an image");
+    let at = |x: usize, y: usize| image[(y * 32 + x) * 3];
+    assert!(at(4, 4) < 60 && at(28, 4) < 60, "the dark half is not on top");
+    assert!(at(4, 28) > 180 && at(28, 28) > 180, "the bright half is not at the bottom");
+}
+
+#[test]
+fn damaged_files_are_errors_that_name_the_file() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("bad.jpg");
+    let jpeg = halves_jpeg();
+    std::fs::write(&path, &jpeg).expect("a file");
+    load_image_file(&path, 32).expect("a whole JPEG");
+    for end in [0, 1, 3, 30, jpeg.len() / 2, jpeg.len() - 2] {
+        std::fs::write(&path, &jpeg[..end]).expect("a file");
+        assert_mentions(&message(load_image_file(&path, 32)), &["bad.jpg"]);
+    }
+    let mut png = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut png)
+        .write_image(ramp(16, 16, 3).as_raw(), 16, 16, ExtendedColorType::Rgb8)
+        .expect("a PNG");
+    for end in [20, png.len() / 2, png.len() - 14] {
+        std::fs::write(&path, &png[..end]).expect("a file");
+        assert_mentions(&message(load_image_file(&path, 16)), &["bad.jpg"]);
+    }
+    std::fs::write(&path, b"GIF89a not one of the known kinds").expect("a file");
+    assert_mentions(&message(load_image_file(&path, 16)), &["bad.jpg", "PNG, JPEG or WebP"]);
+    assert_mentions(&message(load_image_file(&dir.path().join("none.png"), 16)), &["none.png"]);
+}
+
+#[test]
+fn a_small_file_that_asks_for_gigabytes_is_refused() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("bomb.png");
+    let mut png = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut png)
+        .write_image(&[0; 3], 1, 1, ExtendedColorType::Rgb8)
+        .expect("a PNG");
+    for (side, word) in [(16_000u32, "bytes"), (60_000, "")] {
+        let mut bomb = png.clone();
+        bomb[16..20].copy_from_slice(&side.to_be_bytes());
+        bomb[20..24].copy_from_slice(&side.to_be_bytes());
+        let checksum = crc32(&bomb[12..29]);
+        bomb[29..33].copy_from_slice(&checksum.to_be_bytes());
+        std::fs::write(&path, bomb).expect("a file");
+        let text = message(load_image_file(&path, 32));
+        assert_mentions(&text, &["bomb.png", word]);
+        assert!(!text.contains("CRC"), "the header was not read: {text}");
+    }
+}
+
+/// PNG's checksum, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+    })
+}
+
+/// `count` records with the given label bytes; the planes hold 1, 2 and 3, the first pixel its number.
+fn records(count: u8, labels: impl Fn(u8) -> Vec<u8>) -> Vec<u8> {
+    let mut file = Vec::new();
+    for i in 0..count {
+        file.extend(labels(i));
+        for plane in 1..=3 {
+            file.extend(std::iter::once(i).chain(std::iter::repeat_n(plane, 1023)));
+        }
+    }
+    file
+}
+
+#[test]
+fn cifar_100_uses_the_fine_label_and_planar_pixels() {
+    let dir = tempdir().expect("a folder");
+    std::fs::write(dir.path().join("train.bin"), records(4, |i| vec![1, 99 - i])).expect("a file");
+    std::fs::write(dir.path().join("test.bin"), records(2, |i| vec![250, i])).expect("a file");
+    let splits = open(&config(DataSource::Cifar100, dir.path())).expect("a data set");
+    assert_eq!((splits.train.len(), splits.val.len()), (4, 2));
+    assert_eq!((0..4).map(|i| splits.train.label(i)).collect::<Vec<_>>(), [99, 98, 97, 96]);
+    assert_eq!(splits.train.class_names()[7], "07");
+    assert_eq!(splits.train.load(3, 32).expect("an image")[..6], [3, 3, 3, 1, 2, 3]);
+    assert_eq!(splits.train.load(3, 64).expect("an image").len(), 64 * 64 * 3);
+    let text: String = (0..100).map(|i| format!("class {i}\n")).collect();
+    std::fs::write(dir.path().join("fine_label_names.txt"), text).expect("a file");
+    let splits = open(&config(DataSource::Cifar100, dir.path())).expect("a data set");
+    assert_eq!(splits.val.class_names()[7], "class 7");
+    std::fs::write(dir.path().join("fine_label_names.txt"), "one\ntwo\n").expect("a file");
+    let text = message(open(&config(DataSource::Cifar100, dir.path())));
+    assert_mentions(&text, &["fine_label_names.txt", "2 class names", "100"]);
+}
+
+#[test]
+fn cifar_10_reads_five_batches_in_order() {
+    let dir = tempdir().expect("a folder");
+    let inner = dir.path().join("cifar-10-batches-bin");
+    std::fs::create_dir(&inner).expect("a folder");
+    for k in 1..=5u8 {
+        std::fs::write(inner.join(format!("data_batch_{k}.bin")), records(2, |_| vec![k])).expect("a file");
+    }
+    std::fs::write(inner.join("test_batch.bin"), records(1, |_| vec![9])).expect("a file");
+    std::fs::write(inner.join("batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n").expect("a file");
+    let splits = open(&config(DataSource::Cifar10, dir.path())).expect("a data set");
+    assert_eq!((0..10).map(|i| splits.train.label(i)).collect::<Vec<_>>(), [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
+    assert_eq!((splits.val.label(0), splits.val.class_names()[9].as_str()), (9, "j"));
+    std::fs::remove_file(inner.join("data_batch_3.bin")).expect("the file");
+    assert_mentions(
+        &message(open(&config(DataSource::Cifar10, dir.path()))),
+        &["data.path", "data_batch_3.bin"],
+    );
+}
+
+#[test]
+fn cut_or_mislabelled_cifar_files_are_errors() {
+    let dir = tempdir().expect("a folder");
+    let open_it = || message(open(&config(DataSource::Cifar100, dir.path())));
+    let whole = records(3, |i| vec![0, i]);
+    std::fs::write(dir.path().join("test.bin"), &whole).expect("a file");
+    for end in [0, 1, whole.len() - 1] {
+        std::fs::write(dir.path().join("train.bin"), &whole[..end]).expect("a file");
+        assert_mentions(&open_it(), &["train.bin", "bytes", "3074"]);
+    }
+    std::fs::write(dir.path().join("train.bin"), records(3, |i| vec![0, 98 + i])).expect("a file");
+    assert_mentions(&open_it(), &["image 2", "train.bin", "label 100", "0 to 99"]);
+}
+
+/// An IDX file of bytes.
+fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, shape.len() as u8];
+    file.extend(shape.iter().flat_map(|size| size.to_be_bytes()));
+    file.extend(data);
+    file
+}
+
+#[test]
+fn fashion_mnist_is_read_plain_or_compressed() {
+    let dir = tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).expect("a file");
+    write("train-images-idx3-ubyte", &idx(&[2, 28, 28], &[50; 2 * 784]));
+    write("train-labels-idx1-ubyte", &idx(&[2], &[9, 3]));
+    write("t10k-labels-idx1-ubyte", &idx(&[1], &[1]));
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gz, &idx(&[1, 28, 28], &[60; 784])).expect("memory");
+    write("t10k-images-idx3-ubyte.gz", &gz.finish().expect("memory"));
+    let open_it = || open(&config(DataSource::FashionMnist, dir.path()));
+    let splits = open_it().expect("a data set");
+    assert_eq!((splits.train.label(0), splits.train.label(1), splits.val.label(0)), (9, 3, 1));
+    assert_eq!(splits.train.load(0, 32).expect("an image"), [50; 32 * 32 * 3]);
+    assert_eq!(splits.val.load(0, 28).expect("an image"), [60; 28 * 28 * 3]);
+    write("train-labels-idx1-ubyte", &idx(&[2], &[9, 10]));
+    assert_mentions(&message(open_it()), &["image 1", "label 10"]);
+    write("train-labels-idx1-ubyte", &idx(&[3], &[1, 2, 3]));
+    assert_mentions(&message(open_it()), &["2 images", "3 labels"]);
+    write("train-images-idx3-ubyte", &idx(&[2, 28, 28], &[50; 784]));
+    assert_mentions(&message(open_it()), &["train-images-idx3-ubyte", "less"]);
+    write("train-images-idx3-ubyte", &idx(&[u32::MAX, 28, 28], &[]));
+    assert_mentions(&message(open_it()), &["train-images-idx3-ubyte", "bytes of data"]);
+}
+
+#[test]
+fn an_exported_set_reads_back_as_the_same_images() {
+    let dir = tempdir().expect("a folder");
+    let shapes = open(&DataConfig { train_limit: 40, ..Default::default() }).expect("the built-in set");
+    let small = Splits {
+        val: shapes.train.clone(),
+        extra: vec![("val-stylized".into(), shapes.train.clone())],
+        ..shapes
+    };
+    let out = dir.path().join("out");
+    let mut last = (0, 0);
+    let report = export(&small, 32, &out, |done, total| {
+        assert!(done > last.0);
+        last = (done, total);
+    })
+    .expect("an export");
+    assert_eq!((report.written, report.damaged.len(), last), (120, 0, (120, 120)));
+    let back = open(&config(DataSource::Folder, &out)).expect("the exported folder");
+    assert_eq!(back.train.class_names(), small.train.class_names());
+    for i in 0..40 {
+        let original: usize =
+            back.train.name(i)[back.train.name(i).len() - 10..][..6].parse().expect("a number");
+        assert_eq!(back.train.label(i), small.train.label(original));
+        assert_eq!(
+            back.train.load(i, 32).expect("an image"),
+            small.train.load(original, 32).expect("an image")
+        );
+    }
+    assert!(out.join("val-stylized/arrow/000000.png").is_file());
+    assert_mentions(&message(export(&small, 32, &out, |_, _| ())), &["not empty", "out"]);
+    std::fs::write(dir.path().join("file"), "").expect("a file");
+    assert_mentions(&message(export(&small, 32, &dir.path().join("file"), |_, _| ())), &["file"]);
+}
+
+/// Images a second that one core decodes from the image folder that `DUALPROP_FOLDER` names.
+#[test]
+#[ignore = "measures, checks nothing"]
+fn decoding_rate() {
+    let dir = std::env::var("DUALPROP_FOLDER").expect("DUALPROP_FOLDER names an image folder");
+    let set = open(&config(DataSource::Folder, Path::new(&dir))).expect("an image folder").train;
+    for size in [64, 128] {
+        let count = set.len().min(1000);
+        let start = std::time::Instant::now();
+        for index in 0..count {
+            std::hint::black_box(set.load(index, size).expect("an image"));
+        }
+        println!("{size} px: {:.0} images/s on one core", count as f64 / start.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,272 @@
+//! Training's and evaluation's readers: order, resume, damage, threads.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dualprop::config::Augmentation;
+use dualprop::data::shapes::{Shapes, ShapesSplit};
+use dualprop::data::{
+    Batch, Dataset, EvalOptions, EvalReader, Loader, LoaderOptions, Placement, check_augment,
+};
+
+use super::{assert_mentions, message};
+
+/// Images of one colour, some of which cannot be read.
+struct Plain {
+    len: usize,
+    damaged: BTreeSet<usize>,
+    /// Panics instead of failing.
+    panics: bool,
+    /// Time that one image takes.
+    pause: Duration,
+    loads: AtomicUsize,
+}
+
+impl Plain {
+    fn new(len: usize, damaged: impl IntoIterator<Item = usize>) -> Self {
+        let damaged = damaged.into_iter().collect();
+        Self { len, damaged, panics: false, pause: Duration::ZERO, loads: AtomicUsize::new(0) }
+    }
+}
+
+impl Dataset for Plain {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn label(&self, index: usize) -> usize {
+        index % 7
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("image-{index}")
+    }
+
+    fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        // Uneven times make late jobs overtake early ones.
+        std::thread::sleep(self.pause * (index % 3) as u32);
+        if self.damaged.contains(&index) {
+            assert!(!self.panics, "a decoder's bug");
+            anyhow::bail!("torn");
+        }
+        Ok(vec![index as u8; size * size * 3])
+    }
+}
+
+fn options(batch_size: usize, workers: usize) -> LoaderOptions {
+    LoaderOptions {
+        batch_size,
+        image_size: 8,
+        shuffle: true,
+        seed: 5,
+        augment: vec![Augmentation::Crop, Augmentation::Flip],
+        start_step: 0,
+        workers,
+    }
+}
+
+fn batches(set: Plain, options: LoaderOptions, count: usize) -> Vec<Batch> {
+    let mut loader = Loader::start(Arc::new(set), options).expect("a loader");
+    (0..count).map(|_| loader.next().expect("a batch")).collect()
+}
+
+#[test]
+fn batches_are_the_same_for_any_number_of_threads() {
+    let slow = || Plain { pause: Duration::from_micros(300), ..Plain::new(203, [17, 90]) };
+    let one = batches(slow(), options(20, 1), 25);
+    for workers in [2, 3, 9] {
+        assert!(batches(slow(), options(20, workers), 25) == one, "{workers} threads give other batches");
+    }
+    for (step, batch) in one.iter().enumerate() {
+        assert_eq!(batch.step, step as u64);
+        assert_eq!(
+            (batch.labels.len(), batch.placements.len(), batch.images.len()),
+            (20, 20, 20 * 8 * 8 * 3)
+        );
+        for (i, &sample) in batch.samples.iter().enumerate() {
+            assert_eq!(batch.labels[i], sample % 7);
+            assert!(batch.images[i * 192..][..192].iter().all(|&byte| byte == sample as u8));
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_gets_the_batches_it_would_have_got() {
+    let whole = batches(Plain::new(100, [40]), options(16, 3), 20);
+    for start_step in [1, 5, 6, 7, 13] {
+        let resumed = LoaderOptions { start_step, ..options(16, 2) };
+        let rest = batches(Plain::new(100, [40]), resumed, 20 - start_step as usize);
+        assert!(rest == whole[start_step as usize..], "a run resumed at step {start_step} goes another way");
+    }
+}
+
+#[test]
+fn an_epoch_shows_every_image_once_and_another_epoch_in_another_order() {
+    let all = batches(Plain::new(60, []), options(20, 2), 6);
+    let epoch = |k: usize| all[k * 3..k * 3 + 3].iter().flat_map(|b| b.samples.clone()).collect::<Vec<u32>>();
+    for k in 0..2 {
+        let mut sorted = epoch(k);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..60).collect::<Vec<u32>>());
+    }
+    assert_ne!(epoch(0), epoch(1));
+    let other_seed = batches(Plain::new(60, []), LoaderOptions { seed: 6, ..options(20, 2) }, 1);
+    assert_ne!(other_seed[0].samples, all[0].samples);
+}
+
+#[test]
+fn without_shuffle_images_come_in_file_order_and_the_rest_is_left_out() {
+    let all = batches(Plain::new(25, []), LoaderOptions { shuffle: false, ..options(10, 2) }, 4);
+    for (step, batch) in all.iter().enumerate() {
+        let first = step as u32 % 2 * 10;
+        assert_eq!(batch.samples, (first..first + 10).collect::<Vec<u32>>());
+    }
+}
+
+#[test]
+fn placements_stay_within_an_eighth_of_the_side_and_follow_the_augmentations() {
+    let draw = |augment: &[Augmentation], sample| Placement::draw(augment, 3, 2, sample, 32);
+    let both = [Augmentation::Crop, Augmentation::Flip];
+    let all: Vec<Placement> = (0..4000).map(|i| draw(&both, i)).collect();
+    let shifts = |f: fn(&Placement) -> i32| all.iter().map(f).collect::<BTreeSet<i32>>();
+    assert_eq!(shifts(|p| p.dx), (-4..=4).collect());
+    assert_eq!(shifts(|p| p.dy), (-4..=4).collect());
+    let flips = all.iter().filter(|p| p.flip).count();
+    // Five standard deviations of 4000 fair coins.
+    assert!(flips.abs_diff(2000) < 158, "{flips} of 4000 are flipped");
+    for (i, &placement) in all.iter().enumerate() {
+        assert_eq!(draw(&[Augmentation::Crop], i as u32), Placement { flip: false, ..placement });
+        assert_eq!(draw(&[Augmentation::Flip], i as u32), Placement { dx: 0, dy: 0, ..placement });
+        assert_eq!(draw(&[], i as u32), Placement::default());
+    }
+    assert_ne!(all[..50], (0..50).map(|i| Placement::draw(&both, 3, 3, i, 32)).collect::<Vec<_>>());
+}
+
+#[test]
+fn augmentations_of_later_versions_are_refused_by_name() {
+    assert!(check_augment(&[Augmentation::Crop, Augmentation::Flip]).is_ok());
+    assert_mentions(
+        &message(check_augment(&[Augmentation::Flip, Augmentation::Randaugment])),
+        &["data.augment", "randaugment", "later version"],
+    );
+    let wrong = LoaderOptions { augment: vec![Augmentation::Inception], ..options(4, 1) };
+    assert_mentions(&message(Loader::start(Arc::new(Plain::new(9, [])), wrong)), &["inception"]);
+}
+
+#[test]
+fn a_damaged_image_gives_its_place_to_the_next_and_is_named_once() {
+    for panics in [false, true] {
+        let set = Plain { panics, ..Plain::new(200, [3, 4]) };
+        let mut loader = Loader::start(Arc::new(set), LoaderOptions { shuffle: false, ..options(10, 3) })
+            .expect("a loader");
+        assert_eq!(loader.next().expect("a batch").samples, [0, 1, 2, 5, 5, 5, 6, 7, 8, 9]);
+        let named = loader.take_damaged();
+        assert_eq!(named.len(), 2, "{named:?}");
+        let reason = if panics { "decoder" } else { "torn" };
+        assert_mentions(&named[0], &["image-3", reason]);
+        assert_mentions(&named[1], &["image-4", reason]);
+        for _ in 1..45 {
+            loader.next().expect("a batch");
+        }
+        assert!(loader.take_damaged().is_empty(), "damage is reported once, not each epoch");
+    }
+}
+
+#[test]
+fn the_last_image_of_the_order_is_replaced_by_the_first() {
+    let all = batches(Plain::new(100, [99]), LoaderOptions { shuffle: false, ..options(50, 2) }, 2);
+    assert_eq!(all[1].samples[49], 0);
+}
+
+#[test]
+fn more_than_one_percent_damaged_stops_with_the_list() {
+    // Two of 200 are exactly 1%.
+    batches(Plain::new(200, [3, 150]), options(20, 2), 30);
+    let mut steps = BTreeSet::new();
+    for workers in [1, 4] {
+        let mut loader =
+            Loader::start(Arc::new(Plain::new(200, [3, 77, 150])), options(20, workers)).expect("a loader");
+        let (step, text) = (0..11)
+            .find_map(|step| loader.next().err().map(|error| (step, format!("{error:#}"))))
+            .expect("a failure within an epoch");
+        assert_mentions(&text, &["3 of 200", "1%", "image-3: torn", "image-77: torn", "image-150: torn"]);
+        assert_eq!(message(loader.next()), text, "the failure stays");
+        steps.insert(step);
+    }
+    assert_eq!(steps.len(), 1, "the failing step depends on the threads");
+}
+
+#[test]
+fn a_wholly_damaged_set_fails_at_once_and_lists_twenty() {
+    let set = Arc::new(Plain::new(5000, 0..5000));
+    let mut loader = Loader::start(Arc::clone(&set) as Arc<dyn Dataset>, options(10, 2)).expect("a loader");
+    let text = message(loader.next());
+    assert_eq!(text.matches("image-").count(), 20, "{text}");
+    drop(loader);
+    assert!(set.loads.load(Ordering::Relaxed) < 5000, "the whole set was read before giving up");
+}
+
+#[test]
+fn too_few_images_for_a_batch_is_an_error() {
+    assert_mentions(
+        &message(Loader::start(Arc::new(Plain::new(9, [])), options(10, 1))),
+        &["9 images", "10", "run.batch_size"],
+    );
+    assert_mentions(&message(Loader::start(Arc::new(Plain::new(9, [])), options(0, 1))), &["run.batch_size"]);
+}
+
+#[test]
+fn dropping_a_loader_is_prompt() {
+    let set = Plain { pause: Duration::from_millis(5), ..Plain::new(100_000, []) };
+    let mut loader = Loader::start(Arc::new(set), options(2000, 3)).expect("a loader");
+    let start = Instant::now();
+    drop(loader);
+    // A batch would take more than three seconds. Each worker may finish its image.
+    assert!(start.elapsed() < Duration::from_secs(2), "dropping took {:?}", start.elapsed());
+
+    loader = Loader::start(Arc::new(Shapes::new(ShapesSplit::Train)), options(8, 2)).expect("a loader");
+    loader.next().expect("a batch");
+    drop(loader);
+}
+
+#[test]
+fn evaluation_reads_every_image_once_in_order_and_leaves_damaged_ones_out() {
+    for workers in [1, 5] {
+        let set = Plain { pause: Duration::from_micros(200), ..Plain::new(250, [31, 249]) };
+        let eval = EvalOptions { batch_size: 32, image_size: 4, limit: 0, workers };
+        let mut reader = EvalReader::start(Arc::new(set), eval).expect("a reader");
+        assert_eq!(reader.total(), 250);
+        let mut seen = Vec::new();
+        let mut firsts = Vec::new();
+        while let Some(batch) = reader.next().expect("a batch") {
+            assert_eq!(batch.images.len(), batch.indices.len() * 48);
+            for (i, &index) in batch.indices.iter().enumerate() {
+                assert_eq!((batch.labels[i] as usize, batch.images[i * 48]), (index % 7, index as u8));
+            }
+            firsts.push(batch.first);
+            seen.extend(batch.indices);
+        }
+        assert_eq!(seen, (0..250).filter(|i| ![31, 249].contains(i)).collect::<Vec<_>>());
+        assert_eq!(firsts, (0..250).step_by(32).collect::<Vec<_>>());
+        assert_eq!(reader.take_damaged(), ["image-31: torn", "image-249: torn"]);
+        assert!(reader.next().expect("the end stays the end").is_none());
+    }
+}
+
+#[test]
+fn evaluation_honours_the_limit_and_stops_at_too_much_damage() {
+    let eval = EvalOptions { batch_size: 32, image_size: 4, limit: 40, workers: 2 };
+    let mut reader = EvalReader::start(Arc::new(Plain::new(250, [41])), eval).expect("a reader");
+    assert_eq!(reader.next().expect("a batch").expect("a batch").indices.len(), 32);
+    assert_eq!(reader.next().expect("a batch").expect("a batch").indices.len(), 8);
+    assert!(reader.next().expect("the end").is_none());
+    let mut reader = EvalReader::start(Arc::new(Plain::new(250, [1])), eval).expect("a reader");
+    assert_mentions(&message(reader.next()), &["1 of 40", "image-1: torn"]);
+}
