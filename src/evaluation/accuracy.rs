@@ -39,7 +39,7 @@ pub fn accuracy(
     let mut reader = EvalReader::start(Arc::clone(dataset), options)?;
     let total = reader.total();
     let (mut loss, mut top1, mut top5, mut images) = (0.0_f64, 0, 0, 0);
-    while let Some(batch) = reader.next_batch()? {
+    while let Some(batch) = reader.next()? {
         if batch.labels.is_empty() {
             continue;
         }

@@ -164,9 +164,9 @@ impl<'a> Run<'a> {
             engine.buffers().get(running),
         )?;
         let eval_attack = (!config.eval.attack.is_empty())
-            .then(|| config.eval.attack.parse::<AttackConfig>())
+            .then(|| AttackConfig::parse_spec(&config.eval.attack))
             .transpose()
-            .with_context(|| format!("eval.attack = \"{}\"", config.eval.attack))?;
+            .map_err(|e| anyhow::anyhow!("eval.attack: {e}"))?;
         let gallery = if options.pictures {
             Gallery::choose(splits.val.as_ref(), config.data.image_size, eval_batch)
         } else {
@@ -183,7 +183,10 @@ impl<'a> Run<'a> {
             image_size: config.data.image_size,
             classes: classes.clone(),
             domains: engine.method().domain_names(),
-            method: config.get("method.kind").as_str().unwrap_or_default().to_owned(),
+            method: config
+                .get("method.kind")
+                .and_then(|kind| kind.as_str().map(str::to_owned))
+                .unwrap_or_default(),
             steps_per_epoch,
             total_steps,
             first_step: step,
@@ -242,7 +245,7 @@ impl<'a> Run<'a> {
                 return self.stop(save);
             }
             let begun = Instant::now();
-            let batch = self.loader.next_batch()?;
+            let batch = self.loader.next()?;
             self.engine.step(self.step, &batch)?;
             self.step += 1;
             self.state.elapsed_s += begun.elapsed().as_secs_f64();

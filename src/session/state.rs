@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Counters of the loop that a resumed run needs besides the step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LoopState {
+pub(super) struct LoopState {
     /// Best clean validation top-1 of the main domain so far, and whether there is one.
     pub best_top1: Option<f32>,
     /// Seconds of training, pauses and validation left out.
@@ -46,7 +46,7 @@ fn read(engine: &Engine, params: BufferId, running: BufferId) -> Result<Arenas, 
 }
 
 /// The weights that validation looks through: the EMA when there is one.
-pub fn shown_arenas(engine: &Engine, config: &Config) -> Result<Arenas, GpuError> {
+pub(super) fn shown_arenas(engine: &Engine, config: &Config) -> Result<Arenas, GpuError> {
     if config.ema.decay > 0.0 {
         read(engine, buffers::EMA_PARAMS, buffers::EMA_RUNNING)
     } else {
@@ -55,7 +55,7 @@ pub fn shown_arenas(engine: &Engine, config: &Config) -> Result<Arenas, GpuError
 }
 
 /// Reads the whole state back. Fails rather than hand out weights that are not finite.
-pub fn checkpoint(
+pub(super) fn checkpoint(
     engine: &Engine,
     config: &Config,
     classes: &[String],
@@ -100,7 +100,7 @@ pub fn checkpoint(
 }
 
 /// Puts a checkpoint's state back on the GPU, bit for bit.
-pub fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -> anyhow::Result<LoopState> {
+pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -> anyhow::Result<LoopState> {
     let (raw, average) = {
         let network = engine.network();
         (arenas_from(from, network, "")?, (config.ema.decay > 0.0).then(|| arenas_from(from, network, "ema.")))

@@ -7,7 +7,7 @@ use super::method::{Method, Source};
 use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout, attack_statistics};
 use super::schedule;
-use crate::config::{AttackTarget, Config, MixupConfig};
+use crate::config::{AttackConfig, AttackTarget, Config, MixupConfig};
 use crate::data::Batch;
 use crate::gpu::{Device, GpuError, Launch, Player, Program, ReadbackRing, StepUniform, step_buffer};
 use crate::graph::{Network, Plan};
@@ -52,7 +52,6 @@ struct Tag {
 }
 
 struct AttackPrograms {
-    branch: usize,
     start: Program,
     iteration: Program,
     iterations: u32,
@@ -405,7 +404,7 @@ impl Parts {
         let rows_at = RowLayout::new(&ranges, images);
         let prepare = context.prepare(method);
         let passes: Vec<Plan> = ranges.iter().map(|r| context.train(method, r.clone(), &rows_at)).collect();
-        let attacks: Vec<(usize, Plan, Plan, &crate::config::AttackConfig)> = method
+        let attacks: Vec<(Plan, Plan, &AttackConfig)> = method
             .branches
             .iter()
             .enumerate()
@@ -415,7 +414,7 @@ impl Parts {
                 let start = context.attack_start(attack, pixels);
                 let statistics = attack_statistics(attack);
                 let iteration = context.attack_iteration(attack, branch.domain, statistics, pixels);
-                Some((index, start, iteration, attack))
+                Some((start, iteration, attack))
             })
             .collect();
         let metrics = [context.metrics(&rows_at)];
@@ -424,7 +423,7 @@ impl Parts {
         let mut kernels: Vec<(crate::gpu::Kernel, usize)> = Vec::new();
         let lists: Vec<&[Launch]> = std::iter::once(prepare.launches.as_slice())
             .chain(passes.iter().map(|p| p.launches.as_slice()))
-            .chain(attacks.iter().flat_map(|a| [a.1.launches.as_slice(), a.2.launches.as_slice()]))
+            .chain(attacks.iter().flat_map(|a| [a.0.launches.as_slice(), a.1.launches.as_slice()]))
             .chain([metrics.as_slice(), &zero, &update])
             .collect();
         for launch in lists.into_iter().flatten() {
@@ -440,16 +439,15 @@ impl Parts {
         let arenas: Vec<&[u64]> = passes
             .iter()
             .map(|p| p.arena.as_slice())
-            .chain(attacks.iter().flat_map(|a| [a.1.arena.as_slice(), a.2.arena.as_slice()]))
+            .chain(attacks.iter().flat_map(|a| [a.0.arena.as_slice(), a.1.arena.as_slice()]))
             .collect();
         made.allocate_arena(device, &arenas)?;
         let step_uniform = step_buffer(device, &StepUniform::default())?;
         let program = |launches: &[Launch]| Program::new(device, launches, made.all(), &step_uniform);
         let attacks = attacks
             .into_iter()
-            .map(|(branch, start, iteration, config)| {
+            .map(|(start, iteration, config)| {
                 Ok(AttackPrograms {
-                    branch,
                     start: program(&start.launches)?,
                     iteration: program(&iteration.launches)?,
                     iterations: config.iterations(),

@@ -2,7 +2,7 @@
 
 use super::buffers::{self, ARENA};
 use super::method::{Branch, Method, Source};
-use crate::config::{AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, Config};
+use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget, Config};
 use crate::gpu::{BufferId, Caps, Launch, View};
 use crate::graph::{
     Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4,
@@ -110,11 +110,10 @@ impl PlanContext<'_> {
 
     /// The starting point of an attack on the clean pixels, for branch `index`.
     pub fn attack_start(&self, config: &AttackConfig, adversarial: BufferId) -> Plan {
-        let random = config.random_start && matches!(config.kind, AttackKind::Pgd | AttackKind::Gd);
         let mut builder = PlanBuilder::new();
         let (shape, clean, pixels) =
             (self.attack_shape(), self.pixels(buffers::CLEAN), self.pixels(adversarial));
-        builder.push(if random {
+        builder.push(if config.starts_from_noise() {
             let ids = View::whole(buffers::IMAGE_IDS, self.images.next_multiple_of(4));
             attack::random_start(&shape, config.epsilon, START_STREAM, clean, ids, pixels)
         } else {
@@ -162,11 +161,11 @@ impl PlanContext<'_> {
         let gradients = Gradients::build(&mut builder, &forward, d_logits);
         let gradient = gradients.input.expect("the pass asked for it");
         // FGSM is one step of the ball's radius; GD walks without the ball. Towards a target the loss goes down.
-        let length = if config.kind == AttackKind::Fgsm { config.epsilon } else { config.step };
+        let length = config.step_size();
         let step = AttackStep {
             epsilon: config.epsilon,
             size: if targeted { -length } else { length },
-            project: config.kind != AttackKind::Gd,
+            project: config.projects(),
         };
         let clean = self.pixels(buffers::CLEAN);
         builder.push(attack::step(&self.attack_shape(), &step, clean, gradient, 0, pixels));
