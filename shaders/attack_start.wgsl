@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
 #if RANDOM
     // A key per image keeps (image, pixel) from wrapping around in one 32-bit counter.
     let key = random_u32(step.seed, step_key(), params.stream, ids[workgroup.y]);
-    let u = random_unit4(key, step.seed, params.stream, within);
+    let u = random_unit4(key, step_key(), params.stream, within);
     x_adv[at] = into_ball(x[at] + (2.0 * u - 1.0) * params.epsilon, x[at], params.epsilon);
 #else
     x_adv[at] = x[at];

@@ -1,7 +1,7 @@
 // First pass of the gradient norm: sums of squares of the gradients, scaled as the optimizer will scale them.
 // 0 gradient [count vec4s]; 1 table [blocks] group of each 64 floats
 // 2 partials, one float a thread, from params.partial_offset on
-// Thread t takes the vec4s t, t + threads, ...; workgroups of 64. Launched by src/kernels/optimizer.rs.
+// Thread t takes the vec4s t, t + threads, ...; `threads` is a multiple of 64, the workgroup's size. Launched by src/kernels/optimizer.rs.
 #import lib/step
 
 struct Params {
@@ -21,9 +21,6 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let thread = workgroup.x * 64u + local;
-    if (thread >= params.threads) {
-        return;
-    }
     var sum = 0.0;
     for (var index = thread; index < params.count; index += params.threads) {
         let scale = bitcast<f32>(params.groups[table[params.first_block + index / 16u]].y) * step.grad_scale;

@@ -25,8 +25,8 @@ fn main(
     let group = group_of(table[params.first_block + index / 16u]);
     let lr = step.lr * group.lr_scale;
     let g = gradient[index] * (step.grad_scale * group.grad_scale);
-    let first = m[index] + (1.0 - params.momentum) * (g - m[index]);
-    let second = params.decay * v[index] + (1.0 - params.decay) * g * g;
+    let first = m[index] + params.new_momentum * (g - m[index]);
+    let second = params.decay * v[index] + params.new_decay * g * g;
     m[index] = first;
     v[index] = second;
     let root = sqrt(second) / sqrt(step.bias_correction2) + params.eps;

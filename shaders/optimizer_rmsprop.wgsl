@@ -25,7 +25,7 @@ fn main(
     let group = group_of(table[params.first_block + index / 16u]);
     let weight = w[index];
     let g = gradient[index] * (step.grad_scale * group.grad_scale) + group.weight_decay * weight;
-    let square = ms[index] + (1.0 - params.decay) * (g * g - ms[index]);
+    let square = ms[index] + params.new_decay * (g * g - ms[index]);
     let moved = params.momentum * mom[index] + (step.lr * group.lr_scale) * g / sqrt(square + params.eps);
     ms[index] = square;
     mom[index] = moved;

@@ -12,6 +12,9 @@ struct Params {
     // rmsprop: decay of the mean square; adamw: beta2.
     decay: f32,
     eps: f32,
+    // 1 - momentum and 1 - decay, rounded once: 1.0 - 0.999 in f32 is off by 5e-5.
+    new_momentum: f32,
+    new_decay: f32,
 }
 
 @group(1) @binding(0) var<uniform> params: Params;
