@@ -2,7 +2,9 @@
 
 mod attack;
 mod batch_norm;
+mod conv;
 mod cross_entropy;
+mod depthwise;
 mod dropout;
 mod images;
 mod optimizer;

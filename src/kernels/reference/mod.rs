@@ -3,7 +3,9 @@
 pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
+pub mod conv;
 pub mod cross_entropy;
+pub mod depthwise;
 pub mod dropout;
 pub mod images;
 pub mod optimizer;
