@@ -72,7 +72,7 @@ struct Outcome {
 }
 
 impl Attack {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let (size, classes) = (model.meta().image_size, model.meta().classes.clone());
         if let Some(label) = self.label {

@@ -65,7 +65,7 @@ impl Method {
 }
 
 impl Cam {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let (size, names) = (model.meta().image_size, model.meta().classes.clone());
         if let Some(class) = self.class {

@@ -43,7 +43,7 @@ pub(super) struct ModelOptions {
 
 impl ModelOptions {
     /// Loads a checkpoint for at most `batch` images at a time; the second value is the domain's index.
-    pub fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
+    pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
         let model = Model::load(checkpoint, weights(self.weights), &self.device.device, batch)?;
         let domain = model.domain_index(self.domain.name())?;
         Ok((model, domain))
@@ -59,7 +59,7 @@ pub(super) enum Domain {
 }
 
 impl Domain {
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Main => "main",
             Self::Aux => "aux",
@@ -136,7 +136,7 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub fn load(path: &Path, size: usize) -> anyhow::Result<Self> {
+    pub(super) fn load(path: &Path, size: usize) -> anyhow::Result<Self> {
         let bytes = crate::data::load_image_file(path, size)?;
         Ok(Self { path: path.to_path_buf(), bytes })
     }

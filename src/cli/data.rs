@@ -38,7 +38,7 @@ struct Export {
 }
 
 impl Data {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let Command::Export(export) = self.command;
         export.run()
     }

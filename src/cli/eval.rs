@@ -55,7 +55,7 @@ struct DataSpec {
 }
 
 impl Eval {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if self.corruptions.is_some() {
             bail!("--corruptions is not in this version yet; expected a clean or attacked evaluation");
         }

@@ -67,7 +67,7 @@ fn channels(text: &str) -> Result<Channels, String> {
 }
 
 impl Import {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if !ARCHITECTURES.contains(&self.arch.as_str()) {
             let nearest = schema::nearest_choice(&self.arch, ARCHITECTURES);
             let known = ARCHITECTURES.join(", ");

@@ -16,7 +16,7 @@ pub(super) struct Models {
 }
 
 impl Models {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let models = ARCHITECTURES
             .iter()
             .map(|arch| summary(arch, CLASSES, native_size(arch)?))

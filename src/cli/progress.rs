@@ -20,7 +20,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// `what` is done, counted in `unit`: "evaluating", "images".
-    pub fn new(what: &'static str, unit: &'static str) -> Self {
+    pub(super) fn new(what: &'static str, unit: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(style("{msg} {wide_bar} {pos}/{len}  {per_sec}  ETA {eta}"));
@@ -31,7 +31,7 @@ impl Progress {
     }
 
     /// `done` of `total` are finished.
-    pub fn update(&mut self, done: usize, total: usize) {
+    pub(super) fn update(&mut self, done: usize, total: usize) {
         if let Some(bar) = &self.bar {
             bar.set_length(total as u64);
             bar.set_position(done as u64);

@@ -47,7 +47,7 @@ fn long_help() -> String {
 }
 
 impl Train {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let config = Config::load(&self.config, &self.set).map_err(as_usage)?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.run.name));
         let mut view = View::new(config.run.batch_size);
