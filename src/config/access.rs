@@ -12,7 +12,8 @@ impl Config {
     pub fn to_table(&self) -> Table {
         // By way of text: the text form of an f32 is its shortest decimal, so 0.1 stays 0.1 and does not become
         // 0.10000000149011612.
-        let text = toml::to_string(self).expect("the configuration holds only tables, numbers, strings and lists");
+        let text =
+            toml::to_string(self).expect("the configuration holds only tables, numbers, strings and lists");
         text.parse().expect("the serialiser writes valid TOML")
     }
 
@@ -44,7 +45,10 @@ impl Config {
     pub fn clear(&mut self, path: &str) -> Result<(), ConfigError> {
         let field = schema::field(path).ok_or_else(|| super::parse::unknown_key(path))?;
         if !field.optional {
-            return Err(ConfigError::new(path, format!("`{path}` cannot be left empty; expected {}", field.kind)));
+            return Err(ConfigError::new(
+                path,
+                format!("`{path}` cannot be left empty; expected {}", field.kind),
+            ));
         }
         let mut table = self.to_table();
         remove(&mut table, path);
@@ -77,7 +81,11 @@ impl Config {
     }
 
     /// The first key whose value differs from `other`'s, in the order of the file, among those that `counts`.
-    pub fn first_difference(&self, other: &Config, counts: impl Fn(&Field) -> bool) -> Option<&'static Field> {
+    pub fn first_difference(
+        &self,
+        other: &Config,
+        counts: impl Fn(&Field) -> bool,
+    ) -> Option<&'static Field> {
         let (a, b) = (self.to_table(), other.to_table());
         schema::fields().iter().find(|f| counts(f) && value_at(&a, f.path) != value_at(&b, f.path))
     }

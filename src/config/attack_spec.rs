@@ -26,7 +26,10 @@ impl AttackConfig {
         let kind = KINDS.iter().find(|(name, _)| *name == kind.trim()).map(|(_, k)| *k).ok_or_else(|| {
             let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
             let nearest = schema::nearest_choice(kind, &names);
-            format!("unknown attack \"{kind}\"; expected one of {}; the nearest is {nearest}", names.join(", "))
+            format!(
+                "unknown attack \"{kind}\"; expected one of {}; the nearest is {nearest}",
+                names.join(", ")
+            )
         })?;
         let mut attack = Self {
             kind,
@@ -36,9 +39,10 @@ impl AttackConfig {
         };
         let mut seen: Vec<&str> = Vec::new();
         for part in rest.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            let (key, value) = part.split_once('=').map(|(k, v)| (k.trim(), v.trim())).ok_or_else(|| {
-                format!("\"{part}\" has no value; expected key=value, such as eps=4")
-            })?;
+            let (key, value) = part
+                .split_once('=')
+                .map(|(k, v)| (k.trim(), v.trim()))
+                .ok_or_else(|| format!("\"{part}\" has no value; expected key=value, such as eps=4"))?;
             if seen.contains(&key) {
                 return Err(format!("\"{key}\" is given twice"));
             }
@@ -53,9 +57,10 @@ impl AttackConfig {
             "eps" => self.epsilon = pixel_units(key, value)?,
             "step" => self.step = pixel_units(key, value)?,
             "iters" => {
-                let iterations = value.parse().ok().filter(|n| (1..=MAX_ITERATIONS).contains(n)).ok_or_else(|| {
-                    format!("iters is \"{value}\"; expected a whole number from 1 to {MAX_ITERATIONS}")
-                })?;
+                let iterations =
+                    value.parse().ok().filter(|n| (1..=MAX_ITERATIONS).contains(n)).ok_or_else(|| {
+                        format!("iters is \"{value}\"; expected a whole number from 1 to {MAX_ITERATIONS}")
+                    })?;
                 self.iterations = Some(iterations);
             }
             "start" => {
@@ -75,7 +80,9 @@ impl AttackConfig {
             _ => {
                 let nearest = schema::nearest_choice(key, KEYS);
                 let keys = KEYS.join(", ");
-                return Err(format!("unknown key \"{key}\"; expected one of {keys}; the nearest is {nearest}"));
+                return Err(format!(
+                    "unknown key \"{key}\"; expected one of {keys}; the nearest is {nearest}"
+                ));
             }
         }
         Ok(())

@@ -9,5 +9,5 @@ pub mod schema;
 mod types;
 mod validate;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, Place};
 pub use types::*;

@@ -20,7 +20,8 @@ impl Config {
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let fault = |message: String| ConfigError::new("", message).at(Place::File(name.clone()));
-        let size = std::fs::metadata(path).map_err(|e| fault(format!("cannot read the configuration: {e}")))?;
+        let size =
+            std::fs::metadata(path).map_err(|e| fault(format!("cannot read the configuration: {e}")))?;
         if size.is_dir() {
             return Err(fault("this is a folder; expected a TOML file".into()));
         }
@@ -28,7 +29,8 @@ impl Config {
             return Err(fault(format!("{} bytes are no configuration; expected a TOML file", size.len())));
         }
         let bytes = std::fs::read(path).map_err(|e| fault(format!("cannot read the configuration: {e}")))?;
-        let text = String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text; expected a TOML file".into()))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text; expected a TOML file".into()))?;
         Self::parse(&text, &name, sets)
     }
 
@@ -76,7 +78,8 @@ impl Reader<'_> {
         for (key, value) in entries {
             let name: &str = key.get_ref();
             let path = if section.is_empty() { name.to_string() } else { format!("{section}.{name}") };
-            let place = Place::Line { file: self.file_name.into(), line: line_of(self.text, key.span().start) };
+            let place =
+                Place::Line { file: self.file_name.into(), line: line_of(self.text, key.span().start) };
             self.entry(&path, value, &place).map_err(|e| match e.place {
                 Place::Unknown => e.at(place),
                 _ => e,
@@ -92,9 +95,10 @@ impl Reader<'_> {
             DeValue::Table(_) | DeValue::Array(_) if !is_section && schema::field(path).is_none() => {
                 Err(unknown_table_or_key(path, value.get_ref()))
             }
-            _ if is_section => {
-                Err(ConfigError::new(path, format!("`{path}` is a table; expected [{path}] with keys below it")))
-            }
+            _ if is_section => Err(ConfigError::new(
+                path,
+                format!("`{path}` is a table; expected [{path}] with keys below it"),
+            )),
             other => {
                 let field = schema::field(path).ok_or_else(|| unknown_key(path))?;
                 let plain = plain(other).ok_or_else(|| mismatch(field, "a number out of range"))?;
@@ -136,20 +140,25 @@ fn plain(value: &DeValue<'_>) -> Option<Value> {
 
 /// Splits `a.b=c`; a value that is no TOML is a bare word and taken as a string.
 fn parse_set(argument: &str) -> Result<(&'static Field, Value), ConfigError> {
-    let (path, text) = argument.split_once('=').ok_or_else(|| {
-        ConfigError::new("", "expected key=value, such as optimizer.lr=0.1")
-    })?;
+    let (path, text) = argument
+        .split_once('=')
+        .ok_or_else(|| ConfigError::new("", "expected key=value, such as optimizer.lr=0.1"))?;
     let (path, text) = (path.trim(), text.trim());
     let field = schema::field(path).ok_or_else(|| {
         if is_section(path) {
-            ConfigError::new(path, format!("`{path}` is a table; expected one of its keys, such as {path}.KEY=VALUE"))
+            ConfigError::new(
+                path,
+                format!("`{path}` is a table; expected one of its keys, such as {path}.KEY=VALUE"),
+            )
         } else {
             unknown_key(path)
         }
     })?;
     let word = || Value::String(text.to_string());
     let value = match field.kind {
-        Kind::Text | Kind::Path | Kind::AttackSpec | Kind::Choice(_) if !text.starts_with(['"', '\'']) => word(),
+        Kind::Text | Kind::Path | Kind::AttackSpec | Kind::Choice(_) if !text.starts_with(['"', '\'']) => {
+            word()
+        }
         _ => match DeValue::parse(text).ok().and_then(|v| plain(v.get_ref())) {
             Some(value) => value,
             None => bare_list(&field.kind, text).unwrap_or_else(word),
@@ -197,9 +206,15 @@ pub(super) fn checked(field: &Field, value: Value) -> Result<Value, ConfigError>
             Ok(value)
         }
         (Kind::Integer { min, max }, Value::Integer(i)) => {
-            if (min..=max).contains(i) { Ok(value) } else { Err(found()) }
+            if (min..=max).contains(i) {
+                Ok(value)
+            } else {
+                Err(found())
+            }
         }
-        (Kind::Number(range), _) => number(&value).filter(|n| range.contains(*n)).map(Value::Float).ok_or_else(found),
+        (Kind::Number(range), _) => {
+            number(&value).filter(|n| range.contains(*n)).map(Value::Float).ok_or_else(found)
+        }
         (Kind::Choice(choices), Value::String(word)) => {
             check_choice(field, word, choices)?;
             Ok(value)

@@ -20,7 +20,9 @@ impl Config {
             super::parse::checked(field, value.clone())?;
             let words: Vec<&str> = match (&field.kind, &value) {
                 (Kind::Choice(_), Value::String(word)) => vec![word],
-                (Kind::ChoiceList(_), Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+                (Kind::ChoiceList(_), Value::Array(items)) => {
+                    items.iter().filter_map(Value::as_str).collect()
+                }
                 _ => continue,
             };
             if let Some(word) = words.into_iter().find(|w| schema::is_later(field.path, w)) {
@@ -29,7 +31,11 @@ impl Config {
                     choices.iter().copied().filter(|c| !schema::is_later(field.path, c)).collect();
                 return fault(
                     field.path,
-                    format!("`{}` = \"{word}\" is not in this version yet; expected {}", field.path, now.join(", ")),
+                    format!(
+                        "`{}` = \"{word}\" is not in this version yet; expected {}",
+                        field.path,
+                        now.join(", ")
+                    ),
                 );
             }
         }
@@ -41,7 +47,10 @@ impl Config {
         if run.name.trim().is_empty() || run.name.contains(['/', '\\', '\0']) || run.name.starts_with('.') {
             return fault(
                 "run.name",
-                format!("`run.name` is \"{}\"; expected a folder's name without slashes or a leading dot", run.name),
+                format!(
+                    "`run.name` is \"{}\"; expected a folder's name without slashes or a leading dot",
+                    run.name
+                ),
             );
         }
         if !run.batch_size.is_multiple_of(run.accumulate) {
@@ -93,7 +102,10 @@ impl Config {
 
     fn validate_training(&self) -> Result<(), ConfigError> {
         if self.model.classes == 1 {
-            return fault("model.classes", "`model.classes` is 1; expected 0 (as the data has) or at least 2");
+            return fault(
+                "model.classes",
+                "`model.classes` is 1; expected 0 (as the data has) or at least 2",
+            );
         }
         let optimizer = &self.optimizer;
         if optimizer.nesterov && (optimizer.kind != OptimizerKind::Sgd || optimizer.momentum == 0.0) {
@@ -104,7 +116,10 @@ impl Config {
         }
         let milestones = &self.schedule.milestones;
         if milestones.windows(2).any(|w| w[0] >= w[1]) {
-            return fault("schedule.milestones", "`schedule.milestones` must rise; expected such as [90, 180, 220]");
+            return fault(
+                "schedule.milestones",
+                "`schedule.milestones` must rise; expected such as [90, 180, 220]",
+            );
         }
         if self.schedule.kind == ScheduleKind::Step && milestones.is_empty() {
             return fault(

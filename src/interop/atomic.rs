@@ -10,7 +10,10 @@ pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// Writes `path` by way of a temporary file. On an error the file that stood there before is untouched and
 /// nothing is left behind; the error is one sentence that names `path`.
-pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
+pub fn write_atomic(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -60,7 +63,9 @@ pub fn sentence(path: &Path, error: &std::io::Error) -> String {
     let path = path.display();
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            format!("cannot write {path}: the disk is full; free some space and go on, the last good file is untouched")
+            format!(
+                "cannot write {path}: the disk is full; free some space and go on, the last good file is untouched"
+            )
         }
         ErrorKind::NotFound => format!("cannot write {path}: its folder does not exist"),
         ErrorKind::PermissionDenied => format!("cannot write {path}: permission denied"),

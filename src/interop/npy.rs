@@ -5,7 +5,10 @@ use std::io::{self, Write};
 /// Writes `data` as an array of that shape.
 pub fn write_f32(out: &mut (impl Write + ?Sized), shape: &[usize], data: &[f32]) -> io::Result<()> {
     if shape.iter().product::<usize>() != data.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the shape does not fit the number of values"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the shape does not fit the number of values",
+        ));
     }
     let sides: String = shape.iter().map(|n| format!("{n}, ")).collect();
     // A tuple of one needs its comma, longer ones may not end in a space by NumPy's own habit.
@@ -39,7 +42,9 @@ mod tests {
 
     #[test]
     fn the_data_begins_at_a_multiple_of_64_after_a_python_dict() {
-        for (shape, tuple) in [(&[2, 3][..], "(2, 3)"), (&[5], "(5,)"), (&[1, 1, 1], "(1, 1, 1)"), (&[], "()")] {
+        for (shape, tuple) in
+            [(&[2, 3][..], "(2, 3)"), (&[5], "(5,)"), (&[1, 1, 1], "(1, 1, 1)"), (&[], "()")]
+        {
             let (bytes, text) = header(shape);
             assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
             assert!(text.contains(&format!("'shape': {tuple}, }}")) && text.ends_with('\n'), "{text}");

@@ -26,8 +26,13 @@ pub fn domains(tensors: &BTreeMap<String, Tensor>) -> anyhow::Result<usize> {
 
 /// Holds every tensor against the expected names and shapes; the error lists what is unknown, missing or of
 /// another shape.
-pub fn check(tensors: &BTreeMap<String, Tensor>, expected: &[(String, Vec<usize>)], arch: &str) -> anyhow::Result<()> {
-    let expected: BTreeMap<&str, &[usize]> = expected.iter().map(|(n, s)| (n.as_str(), s.as_slice())).collect();
+pub fn check(
+    tensors: &BTreeMap<String, Tensor>,
+    expected: &[(String, Vec<usize>)],
+    arch: &str,
+) -> anyhow::Result<()> {
+    let expected: BTreeMap<&str, &[usize]> =
+        expected.iter().map(|(n, s)| (n.as_str(), s.as_slice())).collect();
     let unknown: Vec<String> =
         tensors.keys().filter(|n| !expected.contains_key(n.as_str())).map(|n| format!("\"{n}\"")).collect();
     let missing: Vec<String> =
@@ -60,7 +65,8 @@ mod tests {
     use super::*;
 
     fn tensors(names: &[(&str, &[usize])]) -> BTreeMap<String, Tensor> {
-        let tensor = |shape: &[usize]| Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] };
+        let tensor =
+            |shape: &[usize]| Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] };
         names.iter().map(|(name, shape)| (name.to_string(), tensor(shape))).collect()
     }
 
@@ -79,7 +85,10 @@ mod tests {
     #[test]
     fn domains_are_counted_without_gaps() {
         assert_eq!(domains(&tensors(&[("bn1.weight", &[4])])).expect("one"), 1);
-        assert_eq!(domains(&tensors(&[("bn1.aux_bn.0.bias", &[4]), ("bn1.aux_bn.1.bias", &[4])])).expect("three"), 3);
+        assert_eq!(
+            domains(&tensors(&[("bn1.aux_bn.0.bias", &[4]), ("bn1.aux_bn.1.bias", &[4])])).expect("three"),
+            3
+        );
         assert!(domains(&tensors(&[("bn1.aux_bn.1.bias", &[4])])).is_err());
         assert!(domains(&tensors(&[("bn1.aux_bn.x.bias", &[4])])).is_err());
     }

@@ -59,7 +59,8 @@ impl TensorFile {
         );
         let mut header = vec![0; usize::try_from(length)?];
         file.read_exact(&mut header).context("its header cannot be read")?;
-        let metadata: Metadata = serde_json::from_slice(&header).map_err(|e| anyhow!("its header is damaged: {e}"))?;
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|e| anyhow!("its header is damaged: {e}"))?;
         let expected = metadata.data_len() as u64;
         ensure!(
             expected == available - length,
@@ -87,7 +88,8 @@ impl TensorFile {
             Dtype::BF16 => values(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
             Dtype::F16 => values(bytes, |b| f32_from_f16(u16::from_le_bytes(b))),
             Dtype::U64 if shape.is_empty() => {
-                let value = bytes.try_into().map(u64::from_le_bytes).map_err(|_| anyhow!("\"{name}\" is damaged"))?;
+                let value =
+                    bytes.try_into().map(u64::from_le_bytes).map_err(|_| anyhow!("\"{name}\" is damaged"))?;
                 self.integers.insert(name.to_string(), value);
                 return Ok(());
             }
@@ -97,7 +99,6 @@ impl TensorFile {
         self.tensors.insert(name.to_string(), Tensor { shape, data });
         Ok(())
     }
-
 }
 
 /// Writes a file whole or not at all; see [`TensorFile`] for the parts.

@@ -153,8 +153,10 @@ mod tests {
         writer.scalars(301, &[("train/main/loss".into(), 2.5), ("train/lr".into(), 0.1)]).expect("writable");
         // A second writer in the same second gets a file of its own, later in the order of names.
         EventWriter::create(folder.path(), None).expect("writable");
-        let mut names: Vec<_> =
-            std::fs::read_dir(folder.path()).expect("readable").map(|e| e.expect("readable").path()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("readable")
+            .map(|e| e.expect("readable").path())
+            .collect();
         names.sort();
         assert_eq!(names.len(), 2);
         let messages = messages(&std::fs::read(&names[0]).expect("readable"));

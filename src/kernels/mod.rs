@@ -3,11 +3,12 @@
 //! Activations are NHWC in f32 with the channels padded by zeros to a multiple of four, so that a thread handles one
 //! `vec4` of channels. All sums run in a fixed order.
 
-<<<<<<< HEAD
 pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
+pub mod conv;
 pub mod cross_entropy;
+pub mod depthwise;
 pub mod dropout;
 pub mod images;
 pub mod optimizer;
@@ -23,6 +24,18 @@ pub const MAX_SEGMENTS: usize = 8;
 
 /// Threads of a workgroup of the element-wise kernels, as their shaders declare it.
 const GROUP: u64 = 64;
+
+/// sum `[elements]` += the `slices` of partials, in order: the second pass of split sums.
+fn sum_slices(partials: View, sum: View, elements: usize, slices: usize) -> Launch {
+    let count = quads(elements);
+    Launch {
+        kernel: Kernel::new("sum_slices", &[]),
+        views: vec![partials, sum],
+        params: vec![count, slices as u32],
+        grid: linear_grid(u64::from(count), GROUP),
+        cost: Cost { flops: (slices * elements) as u64, bytes: 4 * ((slices + 2) * elements) as u64 },
+    }
+}
 
 /// A tensor [images, rows_per_image, channels]; a row is one position of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,24 +63,12 @@ impl ImageShape {
     }
 }
 
-=======
-pub mod conv;
-pub mod depthwise;
-pub mod reference;
-
-use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
-
-/// Threads of a workgroup of the element-wise kernels, as their shaders declare it.
-const GROUP: u64 = 64;
-
->>>>>>> conv
 /// `vec4`s of a row.
 fn quads(channels: usize) -> u32 {
     assert!(channels > 0 && channels.is_multiple_of(4), "{channels} channels: a multiple of 4 was expected");
     (channels / 4) as u32
 }
 
-<<<<<<< HEAD
 /// One thread a `vec4` of `elements` floats, in a folded one-dimensional grid.
 fn flat_grid(elements: usize) -> [u32; 3] {
     linear_grid(u64::from(quads(elements)), GROUP)
@@ -94,20 +95,6 @@ fn lanes(rows: usize, columns: u64) -> [(&'static str, u32); 2] {
 /// (lanes, threads of a workgroup) of the summing kernels; a workgroup covers threads / lanes columns.
 const LANE_CHOICES: [(u32, u32); 3] = [(1, 64), (8, 64), (64, 256)];
 
-=======
-/// sum `[elements]` += the `slices` of partials, in order: the second pass of split sums.
-fn sum_slices(partials: View, sum: View, elements: usize, slices: usize) -> Launch {
-    let count = quads(elements);
-    Launch {
-        kernel: Kernel::new("sum_slices", &[]),
-        views: vec![partials, sum],
-        params: vec![count, slices as u32],
-        grid: linear_grid(u64::from(count), GROUP),
-        cost: Cost { flops: (slices * elements) as u64, bytes: 4 * ((slices + 2) * elements) as u64 },
-    }
-}
-
->>>>>>> conv
 /// Every combination of a kernel's constants, for `permutations`.
 fn combinations(shader: &'static str, constants: &[(&'static str, &[u32])]) -> Vec<Kernel> {
     let mut all = vec![Kernel::new(shader, &[])];
@@ -126,7 +113,6 @@ fn combinations(shader: &'static str, constants: &[(&'static str, &[u32])]) -> V
     all
 }
 
-<<<<<<< HEAD
 /// `kernels` once for each choice of lanes.
 fn with_lanes(kernels: Vec<Kernel>) -> Vec<Kernel> {
     let with = |kernel: &Kernel, (lanes, workgroup): (u32, u32)| {
@@ -154,7 +140,9 @@ pub fn all_permutations() -> Vec<Kernel> {
         attack::permutations(),
         batch_norm::permutations(),
         column_sum::permutations(),
+        conv::permutations(),
         cross_entropy::permutations(),
+        depthwise::permutations(),
         dropout::permutations(),
         images::permutations(),
         optimizer::permutations(),
@@ -163,9 +151,4 @@ pub fn all_permutations() -> Vec<Kernel> {
         squeeze_excite::permutations(),
     ]
     .concat()
-=======
-/// Every kernel with every combination of its constants, for the test that validates all shaders.
-pub fn all_permutations() -> Vec<Kernel> {
-    [conv::permutations(), depthwise::permutations()].concat()
->>>>>>> conv
 }

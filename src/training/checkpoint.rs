@@ -57,7 +57,8 @@ impl Checkpoint {
     /// Writes the file whole to a temporary name, syncs and renames: a crash or a full disk leaves the last good
     /// file. Equal contents give equal bytes.
     pub fn save_atomic(&self, path: &Path) -> anyhow::Result<()> {
-        let integers = self.loop_state.iter().map(|(name, value)| (format!("{LOOP}{name}"), *value)).collect();
+        let integers =
+            self.loop_state.iter().map(|(name, value)| (format!("{LOOP}{name}"), *value)).collect();
         tensor_file::write(path, &self.meta.to_strings()?, &self.tensors, &integers)
     }
 
@@ -72,8 +73,11 @@ impl Checkpoint {
         }
         let meta = Meta::from_strings(&file.metadata)
             .map_err(|e| anyhow!("{} is no usable checkpoint: {e:#}", path.display()))?;
-        let loop_state =
-            file.integers.into_iter().filter_map(|(k, v)| Some((k.strip_prefix(LOOP)?.to_string(), v))).collect();
+        let loop_state = file
+            .integers
+            .into_iter()
+            .filter_map(|(k, v)| Some((k.strip_prefix(LOOP)?.to_string(), v)))
+            .collect();
         Ok(Self { meta, tensors: file.tensors, loop_state })
     }
 
@@ -88,12 +92,13 @@ impl Checkpoint {
 
     /// The network's tensors without training state: the moving average where `ema` says so, every domain kept.
     pub fn network(&self, ema: bool) -> anyhow::Result<BTreeMap<String, Tensor>> {
-        let raw = self.tensors.iter().filter(|(name, _)| !name.starts_with(OPTIMIZER) && !name.starts_with(EMA));
+        let raw =
+            self.tensors.iter().filter(|(name, _)| !name.starts_with(OPTIMIZER) && !name.starts_with(EMA));
         raw.map(|(name, tensor)| {
             let chosen = if ema {
-                self.tensors
-                    .get(&format!("{EMA}{name}"))
-                    .ok_or_else(|| anyhow!("the checkpoint has no moving average of \"{name}\"; use --weights raw"))?
+                self.tensors.get(&format!("{EMA}{name}")).ok_or_else(|| {
+                    anyhow!("the checkpoint has no moving average of \"{name}\"; use --weights raw")
+                })?
             } else {
                 tensor
             };
@@ -105,7 +110,8 @@ impl Checkpoint {
     /// A deployable copy with one BN domain under the main names and without training state.
     pub fn with_one_domain(&self, domain: usize, ema: bool) -> anyhow::Result<Self> {
         let mut tensors = self.network(ema)?;
-        let auxiliary: Vec<String> = tensors.keys().filter(|name| name.contains(".aux_bn.")).cloned().collect();
+        let auxiliary: Vec<String> =
+            tensors.keys().filter(|name| name.contains(".aux_bn.")).cloned().collect();
         for name in auxiliary {
             let Some(tensor) = tensors.remove(&name) else { continue };
             let (layer, rest) = name.split_once(".aux_bn.").unwrap_or_default();

@@ -113,8 +113,10 @@ impl RunFolder {
     /// Adds a train line for each branch, and the same figures as TensorBoard points.
     pub fn train_step(&mut self, report: &StepReport) -> anyhow::Result<()> {
         (self.lr, self.images_per_s, self.wall_s) = (report.lr, report.images_per_s, report.elapsed_s);
-        let mut points =
-            vec![("lr".to_string(), report.lr as f32), ("images_per_s".to_string(), report.images_per_s as f32)];
+        let mut points = vec![
+            ("lr".to_string(), report.lr as f32),
+            ("images_per_s".to_string(), report.images_per_s as f32),
+        ];
         let mut lines = String::new();
         for branch in &report.branches {
             let figures = [branch.loss, branch.top1, branch.top5];
@@ -142,7 +144,13 @@ impl RunFolder {
 
     /// Adds a line for each BN layer and domain to `bn_stats.jsonl`: channel means of its four vectors, and how far
     /// it is from the main domain (see [`bn_distance`]).
-    pub fn bn_stats(&mut self, step: u64, epoch: f64, domains: &[String], layers: &[BnLayer]) -> anyhow::Result<()> {
+    pub fn bn_stats(
+        &mut self,
+        step: u64,
+        epoch: f64,
+        domains: &[String],
+        layers: &[BnLayer],
+    ) -> anyhow::Result<()> {
         let mut lines = String::new();
         for layer in layers {
             for (i, (name, domain)) in domains.iter().zip(&layer.domains).enumerate() {
@@ -201,7 +209,9 @@ impl RunFolder {
     }
 
     fn points(&mut self, step: u64, points: &[(String, f32)]) -> anyhow::Result<()> {
-        self.events.scalars(step, points).map_err(|e| anyhow!(sentence(&self.dir.join("events.out.tfevents"), &e)))
+        self.events
+            .scalars(step, points)
+            .map_err(|e| anyhow!(sentence(&self.dir.join("events.out.tfevents"), &e)))
     }
 }
 
@@ -212,7 +222,11 @@ pub fn bn_distance(layer: &BnLayer, domain: usize) -> f64 {
     const SMALLEST_DEVIATION: f64 = 1e-6;
     let (Some(main), Some(other)) = (layer.domains.first(), layer.domains.get(domain)) else { return 0.0 };
     let deviation = |var: f32| f64::from(var).max(0.0).sqrt();
-    let channels = main.running_mean.iter().zip(&main.running_var).zip(other.running_mean.iter().zip(&other.running_var));
+    let channels = main
+        .running_mean
+        .iter()
+        .zip(&main.running_var)
+        .zip(other.running_mean.iter().zip(&other.running_var));
     let distances: Vec<f64> = channels
         .map(|((m0, v0), (m, v))| {
             let (s0, s) = (deviation(*v0), deviation(*v));
@@ -264,7 +278,8 @@ impl Appender {
 }
 
 fn is_empty(dir: &Path) -> anyhow::Result<bool> {
-    let mut entries = std::fs::read_dir(dir).with_context(|| format!("cannot list the run folder {}", dir.display()))?;
+    let mut entries =
+        std::fs::read_dir(dir).with_context(|| format!("cannot list the run folder {}", dir.display()))?;
     Ok(entries.next().is_none())
 }
 
@@ -335,7 +350,8 @@ fn command_line() -> String {
 
 /// `2026-11-21T07:30:00Z`.
 fn utc_now() -> String {
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let seconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     utc(seconds)
 }
 

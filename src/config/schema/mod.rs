@@ -32,7 +32,10 @@ pub struct Field {
 pub enum Kind {
     Flag,
     /// Whole number, both ends included.
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     Number(Range),
     Text,
     /// Path of a folder or file.
@@ -40,7 +43,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Any of these, each at most once.
     ChoiceList(&'static [&'static str]),
-    NumberList { length: Option<usize>, each: Range },
+    NumberList {
+        length: Option<usize>,
+        each: Range,
+    },
     /// As on the command line, such as `pgd:eps=4,step=1,iters=5`; may be empty.
     AttackSpec,
 }

@@ -3,7 +3,6 @@
 /// Values of the file format that this version refuses instead of ignoring.
 pub(super) const LATER: &[(&str, &[&str])] = &[
     ("run.precision", &["f16"]),
-    ("data.source", &["fashion_mnist"]),
     ("data.augment", &["inception", "autoaugment", "randaugment", "cutout"]),
     (
         "model.arch",
