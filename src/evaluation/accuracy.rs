@@ -21,15 +21,15 @@ pub struct Measurement<'a> {
     pub seed: u64,
 }
 
-/// Measures, leaving damaged images out; `progress` hears (images done, of all) and may stop the work by returning false, which gives `None`.
+/// Measures, leaving damaged images out; `progress` hears (images done, of all).
 pub fn accuracy(
     device: &Device,
     player: &mut Player,
     inference: &mut Inference,
     dataset: &Arc<dyn Dataset>,
     what: &Measurement<'_>,
-    mut progress: impl FnMut(usize, usize) -> bool,
-) -> anyhow::Result<Option<EvalRow>> {
+    mut progress: impl FnMut(usize, usize),
+) -> anyhow::Result<EvalRow> {
     let options = EvalOptions {
         batch_size: inference.batch(),
         image_size: inference.network().image_size,
@@ -57,13 +57,11 @@ pub fn accuracy(
         top1 += outcome.top1.iter().filter(|hit| **hit).count();
         top5 += outcome.top5.iter().filter(|hit| **hit).count();
         images += batch.labels.len();
-        if !progress(images, total) {
-            return Ok(None);
-        }
+        progress(images, total);
     }
     anyhow::ensure!(images > 0, "{}: no readable image to measure on", what.split);
     let mean = |count: usize| (count as f64 / images as f64) as f32;
-    Ok(Some(EvalRow {
+    Ok(EvalRow {
         split: what.split.to_owned(),
         domain: domain_name(what.domain),
         attack: what.attack.map(AttackConfig::spec),
@@ -71,5 +69,5 @@ pub fn accuracy(
         loss: (loss / images as f64) as f32,
         top1: mean(top1),
         top5: mean(top5),
-    }))
+    })
 }

@@ -14,22 +14,15 @@ pub enum CamMethod {
     GradCam,
 }
 
-/// A map of raw scores, row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Map {
-    pub height: usize,
-    pub width: usize,
-    pub values: Vec<f32>,
-}
-
-/// One map an image. `params` is the parameter arena, `features` `[n, h, w, C]` with C padded to four.
+/// Raw scores `[h, w]` row by row, one map an image; maps are square, as inputs are. `params` is the parameter arena,
+/// `features` `[n, h, w, C]` with C padded to four.
 pub fn maps(
     network: &Network,
     params: &[f32],
     features: &[f32],
     classes: &[u32],
     method: CamMethod,
-) -> Vec<Map> {
+) -> Vec<Vec<f32>> {
     let shape = network.node(network.features).shape;
     let (height, width, padded) = (shape.height, shape.width, pad4(shape.channels));
     let classifier = &network.layout.parameters[network.classifier];
@@ -49,7 +42,7 @@ pub fn maps(
                     CamMethod::GradCam => (sum / (height * width) as f64).max(0.0) as f32,
                 }
             };
-            Map { height, width, values: image.chunks_exact(padded).map(score).collect() }
+            image.chunks_exact(padded).map(score).collect()
         })
         .collect()
 }

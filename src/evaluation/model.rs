@@ -1,7 +1,7 @@
 //! A checkpoint opened for work: its own device, its own weights, one call a task. The commands `eval`, `predict`,
 //! `attack` and `cam` are thin shells around this.
 
-use super::activation_map::{self, CamMethod, Map};
+use super::activation_map::{self, CamMethod};
 use super::inference::{Images, Inference};
 use crate::config::{AttackConfig, Config};
 use crate::data::Dataset;
@@ -119,7 +119,7 @@ impl Model {
     pub fn attack(
         &mut self,
         pixels: &[f32],
-        labels: &[u32],
+        labels: &[usize],
         attack: &AttackConfig,
         domain: usize,
         seed: u64,
@@ -138,10 +138,10 @@ impl Model {
     pub fn cam(
         &mut self,
         pixels: &[f32],
-        classes: &[u32],
+        classes: &[usize],
         domain: usize,
         method: CamMethod,
-    ) -> anyhow::Result<Vec<Map>> {
+    ) -> anyhow::Result<Vec<Vec<f32>>> {
         let mut maps = Vec::new();
         for (part, classes, ids) in self.parts(pixels, Some(classes), None) {
             let images = Images { pixels: part, labels: &classes, ids: &ids };
@@ -158,8 +158,8 @@ impl Model {
         &mut self,
         dataset: &Arc<dyn Dataset>,
         what: &super::accuracy::Measurement<'_>,
-        progress: impl FnMut(usize, usize) -> bool,
-    ) -> anyhow::Result<Option<EvalRow>> {
+        progress: impl FnMut(usize, usize),
+    ) -> anyhow::Result<EvalRow> {
         let (device, player) = (&self.device, &mut self.player);
         super::accuracy::accuracy(device, player, &mut self.inference, dataset, what, progress)
     }
@@ -168,7 +168,7 @@ impl Model {
     fn parts<'a>(
         &self,
         pixels: &'a [f32],
-        labels: Option<&[u32]>,
+        labels: Option<&[usize]>,
         ids: Option<&[u32]>,
     ) -> Vec<(&'a [f32], Vec<u32>, Vec<u32>)> {
         let each = self.inference.network().image_size.pow(2) * 3;
@@ -178,7 +178,10 @@ impl Model {
             .enumerate()
             .map(|(index, part)| {
                 let range = index * batch..index * batch + part.len() / each;
-                let labels = labels.map_or_else(|| vec![0; range.len()], |l| l[range.clone()].to_vec());
+                let labels = labels.map_or_else(
+                    || vec![0; range.len()],
+                    |l| l[range.clone()].iter().map(|label| *label as u32).collect(),
+                );
                 let ids =
                     ids.map_or_else(|| range.clone().map(|i| i as u32).collect(), |i| i[range.clone()].to_vec());
                 (part, labels, ids)

@@ -1,7 +1,7 @@
 //! The pictures and statistics that the window shows of a live model: a few validation images, attacked and explained
 //! through every domain, and each BN layer's statistics by domain.
 
-use super::activation_map::{self, CamMethod, Map};
+use super::activation_map::{self, CamMethod};
 use super::cam;
 use super::inference::{Images, Inference};
 use crate::config::AttackConfig;
@@ -88,8 +88,8 @@ pub fn snapshot(
             view.push(DomainView {
                 clean,
                 adversarial,
-                cam: cam::resize(&clean_map, size, size),
-                cam_adversarial: cam::resize(&map, size, size),
+                cam: cam::resize_bilinear(&clean_map, clean_map.len().isqrt(), size),
+                cam_adversarial: cam::resize_bilinear(&map, map.len().isqrt(), size),
             });
         }
     }
@@ -128,7 +128,7 @@ fn look(
     arenas: &Arenas,
     images: Images<'_>,
     domain: usize,
-) -> anyhow::Result<(Vec<Vec<Guess>>, Vec<Map>)> {
+) -> anyhow::Result<(Vec<Vec<Guess>>, Vec<Vec<f32>>)> {
     let network = inference.network();
     let outcome = inference.forward(device, player, images, domain)?;
     let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES)).collect();

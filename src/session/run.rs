@@ -433,8 +433,7 @@ impl<'a> Run<'a> {
                         seed: self.config.run.seed,
                     };
                     let (device, player) = self.engine.device_and_player();
-                    let row = accuracy(device, player, &mut self.inference, set, &what, |_, _| true)?;
-                    rows.extend(row);
+                    rows.push(accuracy(device, player, &mut self.inference, set, &what, |_, _| {})?);
                 }
             }
         }
