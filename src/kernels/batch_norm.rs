@@ -106,7 +106,10 @@ impl BnShape {
         assert!(self.domain_stride.is_multiple_of(4), "domain stride {}", self.domain_stride);
         let mut next = 0;
         for (i, segment) in self.segments.iter().enumerate() {
-            assert!(segment.first_row == next && segment.rows > 0, "segments must tile the rows: {segment:?}");
+            assert!(
+                segment.first_row == next && segment.rows > 0,
+                "segments must tile the rows: {segment:?}"
+            );
             // Two segments of one domain would both update its running statistics in one dispatch.
             assert!(self.segments[..i].iter().all(|s| s.domain != segment.domain), "a domain occurs twice");
             next += segment.rows;
@@ -204,12 +207,7 @@ pub fn backward_reduce(
     partials: View,
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_backward_reduce", &[activation.constant()]);
-    shape.tensor_launch(
-        kernel,
-        &[x, state, dy, partials],
-        shape.rows_per_slice(),
-        shape.tensor_cost(2, 8),
-    )
+    shape.tensor_launch(kernel, &[x, state, dy, partials], shape.rows_per_slice(), shape.tensor_cost(2, 8))
 }
 
 /// Second pass of the backward: `coefs` (zeros unless `batch_statistics`), and the gradients of gamma and beta added
@@ -221,8 +219,7 @@ pub fn backward_finalize(
     gradient: Option<View>,
     batch_statistics: bool,
 ) -> Launch {
-    let kernel =
-        Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
+    let kernel = Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
     let views: Vec<View> = [partials, coefs].into_iter().chain(gradient).collect();
     shape.finalize_launch(kernel, &views, u32::from(batch_statistics))
 }
@@ -271,10 +268,7 @@ pub fn permutations() -> Vec<Kernel> {
         combinations("batch_norm_apply", &[ACTIVATIONS]),
         combinations("batch_norm_backward_reduce", &[ACTIVATIONS]),
         with_lanes(combinations("batch_norm_backward_finalize", &[("GRADIENTS", SWITCH)])),
-        combinations(
-            "batch_norm_backward_apply",
-            &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH)],
-        ),
+        combinations("batch_norm_backward_apply", &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH)]),
     ]
     .concat()
 }
