@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         );
         let network = build(&config.model.arch, &options_of)?;
         preparing("Opening the GPU", 0, 1);
-        let device = Device::open(&options.device)?;
+        let device = Arc::new(Device::open(&options.device)?);
 
         let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
