@@ -127,7 +127,7 @@ fn product(
     let (shader, tiles) = match caps.form {
         Form::Subgroups => {
             let lane_rows = lane_rows(rows);
-            let lane_columns = lane_columns(columns);
+            let lane_columns = lane_columns(columns, product_work);
             constants.extend([("ROWS", lane_rows as u32), ("COLUMNS", lane_columns as u32)]);
             ("conv_subgroups", rows.div_ceil(8 * lane_rows) * columns.div_ceil(lane_columns))
         }
@@ -170,9 +170,9 @@ impl WeightPlan {
             Form::Subgroups => {
                 let (input4, output4) = (quads(inputs) as usize, quads(shape.out_c) as usize);
                 let work = |wide: usize, narrow: usize| {
-                    let columns = lane_columns(narrow);
+                    let columns = lane_columns(narrow, weight_work);
                     let tiles = wide.div_ceil(8) * narrow.div_ceil(columns);
-                    (tiles * lane_work(columns), columns, tiles)
+                    (tiles * weight_work(columns), columns, tiles)
                 };
                 let (wide_output, wide_input) = (work(output4, input4), work(input4, output4));
                 let by_input = shape.pointwise() && wide_input.0 < wide_output.0;
@@ -236,16 +236,21 @@ fn lane_rows(rows: usize) -> usize {
 }
 
 /// `vec4` columns of a subgroup tile that the shaders are made for. More than ten spill too much.
-const LANE_COLUMNS: [usize; 5] = [2, 4, 6, 8, 10];
+const LANE_COLUMNS: [usize; 6] = [1, 2, 4, 6, 8, 10];
 
 /// Time of a subgroup tile by its columns: the products, and the loads that every tile repeats (measured on llvmpipe).
-fn lane_work(columns: usize) -> usize {
+fn product_work(columns: usize) -> usize {
     columns + 2
 }
 
-fn lane_columns(columns: usize) -> usize {
-    let work = |c: usize| columns.div_ceil(c) * lane_work(c);
-    LANE_COLUMNS.into_iter().min_by_key(|c| work(*c)).unwrap_or(LANE_COLUMNS[0])
+/// The same for the weight gradient, whose rows lie far apart in memory: ten columns straddle cache lines, and pay only
+/// where they fit exactly.
+fn weight_work(columns: usize) -> usize {
+    columns + if columns > 8 { 4 } else { 2 }
+}
+
+fn lane_columns(columns: usize, work: fn(usize) -> usize) -> usize {
+    LANE_COLUMNS.into_iter().min_by_key(|c| columns.div_ceil(*c) * work(*c)).unwrap_or(LANE_COLUMNS[0])
 }
 
 /// A tile of the workgroup-memory form: `m` × `n` results, `tm` × `tn` a thread, `kc` of the reduction a step.
