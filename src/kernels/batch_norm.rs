@@ -78,6 +78,11 @@ impl BnShape {
         self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).sum()
     }
 
+    /// Slices of the longest segment.
+    fn longest(&self, rows_per_slice: u32) -> u32 {
+        self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).max().unwrap_or(0)
+    }
+
     /// `struct Params` of `shaders/lib/segments.wgsl`.
     fn params(&self, rows_per_slice: u32, flags: u32) -> Vec<u32> {
         self.check();
@@ -89,9 +94,7 @@ impl BnShape {
         }
         params.resize(4 * MAX_SEGMENTS, 0);
         params.extend([
-            self.segments.len() as u32,
             rows_per_slice,
-            slices,
             quads(self.channels),
             self.domain_stride / 4,
             self.eps.to_bits(),
@@ -125,14 +128,15 @@ impl BnShape {
         Cost { flops: (self.rows * self.channels) as u64 * flops, bytes: self.tensor_bytes() * passes }
     }
 
-    /// A pass over the tensor: one thread a slice and `vec4` of channels.
+    /// A pass over the tensor: one thread a slice and `vec4` of channels, grid y over segments.
     fn tensor_launch(&self, kernel: Kernel, views: &[View], rows_per_slice: u32, cost: Cost) -> Launch {
-        let threads = u64::from(self.slices(rows_per_slice)) * u64::from(quads(self.channels));
+        let threads = u64::from(self.longest(rows_per_slice)) * u64::from(quads(self.channels));
+        let [x, z, _] = linear_grid(threads, GROUP);
         Launch {
             kernel,
             views: views.to_vec(),
             params: self.params(rows_per_slice, 0),
-            grid: linear_grid(threads, GROUP),
+            grid: [x, self.segments.len() as u32, z],
             cost,
         }
     }
@@ -140,8 +144,7 @@ impl BnShape {
     /// A pass over the partials: lanes over slices, columns over channels.
     fn finalize_launch(&self, mut kernel: Kernel, views: &[View], flags: u32) -> Launch {
         let rows_per_slice = self.rows_per_slice();
-        let longest = self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).max().unwrap_or(0);
-        let (lanes, workgroup) = match longest {
+        let (lanes, workgroup) = match self.longest(rows_per_slice) {
             0..=8 => LANE_CHOICES[0],
             9..=128 => LANE_CHOICES[1],
             _ => LANE_CHOICES[2],

@@ -70,9 +70,9 @@ fn image_grid(threads: u64, images: usize) -> [u32; 3] {
 /// How many threads share one column of a sum, and how many threads a workgroup then has: more where there are many
 /// rows and too few columns to fill a GPU.
 fn lanes(rows: usize, columns: u64) -> [(&'static str, u32); 2] {
-    let (lanes, workgroup) = if rows < 64 || columns >= 16_384 {
+    let (lanes, workgroup) = if rows < 512 || columns >= 16_384 {
         LANE_CHOICES[0]
-    } else if rows < 1024 || columns >= 4096 {
+    } else if rows < 2048 || columns >= 4096 {
         LANE_CHOICES[1]
     } else {
         LANE_CHOICES[2]

@@ -297,6 +297,18 @@ fn domains_stay_apart_exactly() {
     }
 }
 
+/// More workgroups than one grid dimension holds: they go on in z, and cover the longest segment.
+#[test]
+fn large_tensors_fold_their_grid() {
+    let shape = shape(1024, &[(3_000_000, 0), (7, 2)]);
+    let mut buffers = Buffers::default();
+    let view = buffers.scratch(4);
+    let [x, y, z] = batch_norm::apply(&shape, Activation::None, view, view, view).grid;
+    assert_eq!(y, 2);
+    assert!(x <= 65_535 && z > 1, "{x} {z}");
+    assert!(u64::from(x) * u64::from(z) * 64 >= 3_000_000 / 4 * 256);
+}
+
 /// The reference against finite differences: loss = Σ y · weight.
 #[test]
 fn the_reference_gradient_is_the_derivative() {

@@ -24,7 +24,7 @@ pub(crate) struct Buffers {
 impl Buffers {
     pub(crate) fn add(&mut self, data: &[f32]) -> View {
         self.data.push(data.to_vec());
-        View { buffer: BufferId(self.data.len() as u32 - 1), offset: 0, size: data.len() as u64 * 4 }
+        View::whole(BufferId(self.data.len() as u32 - 1), data.len())
     }
 
     /// A buffer whose content must not matter: full of numbers that would show.
