@@ -7,6 +7,7 @@ pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
 pub mod conv;
+mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
