@@ -86,21 +86,11 @@ impl Tile {
     }
 }
 
-/// Time of a subgroup tile by its columns: the products, and the loads that every tile repeats.
-fn product_work(columns: usize) -> usize {
-    columns + 2
-}
-
-/// The same for the weight gradient, whose rows lie far apart in memory: ten columns straddle cache lines, and pay
-/// only where they fit exactly.
-fn weight_work(columns: usize) -> usize {
-    columns + if columns > 8 { 4 } else { 2 }
-}
-
-/// The best of [`LANE_COLUMNS`] for so many `vec4` columns, and its time for one row of tiles.
-fn lane_columns(columns4: usize, work: fn(usize) -> usize) -> (usize, usize) {
+/// The best of [`LANE_COLUMNS`] for so many `vec4` columns, and its time for one row of tiles: that of a tile is its
+/// columns, and two more for the loads that every tile repeats.
+fn lane_columns(columns4: usize) -> (usize, usize) {
     LANE_COLUMNS.iter().fold((LANE_COLUMNS[0], usize::MAX), |best, c| {
-        let time = columns4.div_ceil(*c) * work(*c);
+        let time = columns4.div_ceil(*c) * (c + 2);
         if time < best.1 { (*c, time) } else { best }
     })
 }
@@ -111,7 +101,7 @@ impl Variant {
         match form {
             Form::Subgroups => {
                 let lane_rows = LANE_ROWS.into_iter().find(|r| rows <= 8 * r).unwrap_or(LANE_ROWS[2]);
-                Self::Lanes { rows: lane_rows, columns: lane_columns(columns / 4, product_work).0 }
+                Self::Lanes { rows: lane_rows, columns: lane_columns(columns / 4).0 }
             }
             Form::Tiles => Self::Tile(Tile::choose(&PRODUCT_TILES, rows, columns, 1)),
         }
@@ -122,7 +112,7 @@ impl Variant {
         match form {
             Form::Subgroups => {
                 let time = |wide: usize, narrow: usize| {
-                    let (columns, time) = lane_columns(narrow / 4, weight_work);
+                    let (columns, time) = lane_columns(narrow / 4);
                     (wide.div_ceil(32) * time, columns)
                 };
                 let (by_output, by_input) = (time(outputs, inputs), time(inputs, outputs));
