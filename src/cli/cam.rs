@@ -6,7 +6,7 @@ use super::common::{ModelOptions, Picture, check_class, pixels, print_line, top_
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
 use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
-use crate::evaluation::inference::CamMethod;
+use crate::evaluation::activation_map::CamMethod;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::npy;
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::config::AttackConfig;
-use crate::evaluation::inference::{Model, Weights};
+use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
 
 /// A fault of the command line that only showed after it was read; exits 2 like the others.

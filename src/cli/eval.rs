@@ -10,7 +10,7 @@ use super::common::{ModelOptions, UsageError, attack_spec, print_json, print_lin
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::Dataset;
-use crate::evaluation::accuracy::evaluate;
+use crate::evaluation::accuracy::Measurement;
 use crate::training::checkpoint::Meta;
 
 /// Images at a time.
@@ -64,9 +64,9 @@ impl Eval {
         check_classes(&self.data, dataset.class_names(), &model.meta().classes)?;
         let mut progress = Progress::new("evaluating", "images");
         let attack = self.attack.as_ref();
-        let row = evaluate(&mut model, &*dataset, domain, attack, self.limit, &mut |done, total| {
-            progress.update(done, total);
-        })?;
+        let seed = model.config().run.seed;
+        let what = Measurement { split: &self.data.part, domain, attack, limit: self.limit, seed };
+        let row = model.accuracy(&dataset, &what, |done, total| progress.update(done, total))?;
         drop(progress);
         let source = source_name(self.data.source);
         let (domain, attack) = (self.options.domain.name(), attack.map(AttackConfig::spec));

@@ -125,7 +125,7 @@ impl Import {
             _ if domains > 1 => ([0.5; 3], [0.5; 3]),
             _ => (IMAGENET_MEAN, IMAGENET_STD),
         };
-        let image_size = self.image_size.map_or_else(|| native_size(&self.arch), |s| Ok(usize::from(s)))?;
+        let image_size = self.image_size.map_or_else(|| native_size(&self.arch), usize::from);
         let mut config = Config::default();
         config.run.name = "imported".into();
         config.data.image_size = image_size;

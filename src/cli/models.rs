@@ -19,7 +19,7 @@ impl Models {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let models = ARCHITECTURES
             .iter()
-            .map(|arch| summary(arch, CLASSES, native_size(arch)?))
+            .map(|arch| summary(arch, CLASSES, native_size(arch)))
             .collect::<anyhow::Result<Vec<_>>>()?;
         if self.json {
             return print_json(&models);

@@ -12,7 +12,7 @@ use super::common::{DeviceOption, UsageError, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
 use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport};
-use crate::training::session::{RunOptions, spawn};
+use crate::session::{RunOptions, spawn};
 
 /// Time between two plain lines about steps.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -51,7 +51,13 @@ impl Train {
         let config = Config::load(&self.config, &self.set).map_err(as_usage)?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.run.name));
         let mut view = View::new(config.run.batch_size);
-        let handle = spawn(RunOptions { config, out, resume: self.resume, device: self.device.device });
+        let handle = spawn(RunOptions {
+            config,
+            out,
+            resume: self.resume,
+            device: self.device.device,
+            pictures: false,
+        });
         let commands = handle.commands.clone();
         let stopping = AtomicBool::new(false);
         ctrlc::set_handler(move || {

@@ -1,0 +1,34 @@
+// Normalises, scales and activates: y = act(scale * x + shift) with the scale and shift of the row's segment.
+// 0 x     [rows, C]
+// 1 state [segment][mean C | rstd C | scale C | shift C]
+// 2 y     [rows, C]
+// One thread a slice (here 4 rows) and vec4 of channels, workgroups of 64. Launched by src/kernels/batch_norm.rs.
+#import lib/grid
+#import lib/segments
+#import lib/activation
+
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> state: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = linear_index(workgroup, groups, local, 64u);
+    if (index >= params.slices * params.quads) {
+        return;
+    }
+    let number = index / params.quads;
+    let quad = index - number * params.quads;
+    let slice = slice_of(number);
+    let block = (slice.segment * 4u + 2u) * params.quads + quad;
+    let scale = state[block];
+    let shift = state[block + params.quads];
+    for (var row = slice.first; row < slice.end; row += 1u) {
+        let at = row * params.quads + quad;
+        y[at] = activate(scale * x[at] + shift);
+    }
+}
