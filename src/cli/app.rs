@@ -24,7 +24,7 @@ impl App {
                 "there is no display to open the window on (DISPLAY and WAYLAND_DISPLAY are not set); train without one: dualprop train CONFIG.toml"
             );
         }
-        crate::app::run(self.config, self.run)
+        crate::app::run(crate::app::AppOptions { config: self.config, run: self.run })
     }
 
     #[cfg(not(feature = "gui"))]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::{ModelOptions, Picture, check_class, pixels, print_line, top_guesses};
+use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, top_guesses};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
 use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
@@ -73,7 +73,7 @@ impl Cam {
         }
         create_folder(&self.out)?;
         let (stems, notes) = unique_stems(&self.images);
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
         let mut progress = Progress::new("explaining", "images");
         let mut lines = Vec::with_capacity(self.images.len());
         for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {

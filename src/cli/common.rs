@@ -155,6 +155,11 @@ pub(super) fn print_line(line: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints a line to stderr. Work goes on where nobody can read it, such as after the terminal was closed.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Prints one JSON value on a line.
 pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print_line(&serde_json::to_string(value)?)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use serde_json::json;
 
-use super::common::{ModelOptions, UsageError, attack_spec, print_json, print_line};
+use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line};
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::Dataset;
@@ -141,9 +141,9 @@ fn check_classes(spec: &DataSpec, data: &[String], model: &[String]) -> anyhow::
     // Imported nets know their classes by number only.
     let numbered = model.iter().enumerate().all(|(i, name)| *name == i.to_string());
     if let Some((m, d)) = model.iter().zip(data).find(|(m, d)| m != d).filter(|_| !numbered) {
-        eprintln!(
+        note(&format!(
             "note: the checkpoint's class \"{m}\" is \"{d}\" in the data set; labels are compared by number"
-        );
+        ));
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::common::note;
+
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -39,7 +41,7 @@ impl Progress {
             self.last_line = Instant::now();
             let rate = done as f64 / self.started.elapsed().as_secs_f64();
             let eta = duration((total.saturating_sub(done)) as f64 / rate);
-            eprintln!("{}: {done} of {total} {}, {rate:.1} a second, ETA {eta}", self.what, self.unit);
+            note(&format!("{}: {done} of {total} {}, {rate:.1} a second, ETA {eta}", self.what, self.unit));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::common::{DeviceOption, UsageError, print_line};
+use super::common::{DeviceOption, UsageError, note, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
 use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport};
@@ -65,7 +65,7 @@ impl Train {
             if stopping.swap(true, Ordering::SeqCst) || commands.try_send(Command::StopAndSave).is_err() {
                 std::process::exit(1);
             }
-            eprintln!("\nsaving and stopping after this step; press Ctrl-C again to leave at once");
+            note("\nsaving and stopping after this step; press Ctrl-C again to leave at once");
         })
         .context("cannot listen for Ctrl-C")?;
         let mut finish = None;
@@ -74,7 +74,8 @@ impl Train {
                 finish = Some(how);
                 break;
             }
-            view.show(event)?;
+            // A run outlives its screen: output that cannot be written is no reason to stop.
+            let _ = view.show(event);
         }
         view.close();
         handle.join();
@@ -128,7 +129,7 @@ impl View {
                 self.line(&format!("{what} {}", path.display()))
             }
             Event::Warning(text) => {
-                self.aside(|| eprintln!("warning: {text}"));
+                self.aside(|| note(&format!("warning: {text}")));
                 Ok(())
             }
             Event::Paused => self.line("paused"),
