@@ -258,8 +258,7 @@ impl Engine {
                 for i in 0..mixed.of(images) {
                     let partner = mixing.partners[i];
                     table[i] = [i as u32, partner, mixing.lambda.to_bits(), 0];
-                    rows[first + i] =
-                        [labels[i], labels[partner as usize], mixing.lambda.to_bits(), weight];
+                    rows[first + i] = [labels[i], labels[partner as usize], mixing.lambda.to_bits(), weight];
                 }
                 device.write(buffers.get(buffers::mix_table(index)), 0, &table);
             }

@@ -76,7 +76,8 @@ impl Parts {
             })
             .collect();
         let metrics = [context.metrics(&rows_at)];
-        let OptimizerPlan { zero, update } = optimizer::plan(config, &network.layout, device.largest_binding());
+        let OptimizerPlan { zero, update } =
+            optimizer::plan(config, &network.layout, device.largest_binding());
 
         let mut kernels: Vec<(Kernel, usize)> = Vec::new();
         let lists: Vec<&[Launch]> = std::iter::once(prepare.launches.as_slice())
@@ -118,7 +119,18 @@ impl Parts {
             passes.iter().map(|plan| program(&plan.launches)).collect::<Result<Vec<_>, GpuError>>()?;
         let (zero, update, metrics) = (program(&zero)?, program(&update)?, program(&metrics)?);
         let ring = ReadbackRing::new(device, method.branches.len() as u64 * 16, RING_SLOTS)?;
-        Ok(Self { buffers: made, step_uniform, rows_at, prepare, attacks, passes, zero, update, metrics, ring })
+        Ok(Self {
+            buffers: made,
+            step_uniform,
+            rows_at,
+            prepare,
+            attacks,
+            passes,
+            zero,
+            update,
+            metrics,
+            ring,
+        })
     }
 
     /// Image and label buffers of one micro-batch.

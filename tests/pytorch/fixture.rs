@@ -55,12 +55,15 @@ impl Fixture {
             .map(|(name, view)| {
                 let raw = view.data();
                 let data = match view.dtype() {
-                    Dtype::F32 => raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
+                    Dtype::F32 => {
+                        raw.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+                    }
                     Dtype::U8 => raw.iter().map(|b| f32::from(*b)).collect(),
                     Dtype::I8 => raw.iter().map(|b| f32::from(*b as i8)).collect(),
-                    Dtype::I32 => {
-                        raw.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap()) as f32).collect()
-                    }
+                    Dtype::I32 => raw
+                        .chunks_exact(4)
+                        .map(|b| i32::from_le_bytes(b.try_into().unwrap()) as f32)
+                        .collect(),
                     other => panic!("{path}: {name} has dtype {other:?}"),
                 };
                 (name, Values { shape: view.shape().to_vec(), data })
@@ -105,12 +108,20 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn check(&mut self, kind: &'static str, name: &str, found: &[f32], expected: &[f32], limit: f64) {
+    pub(crate) fn check(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        found: &[f32],
+        expected: &[f32],
+        limit: f64,
+    ) {
         let difference = relative(found, expected);
         let worst = self.worst.entry(kind).or_default();
         *worst = worst.max(difference);
         if difference > limit {
-            self.problems.push(format!("{kind} {name}: relative difference {difference:.2e}, limit {limit:.0e}"));
+            self.problems
+                .push(format!("{kind} {name}: relative difference {difference:.2e}, limit {limit:.0e}"));
         }
     }
 

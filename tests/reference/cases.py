@@ -113,6 +113,9 @@ def training_cases() -> dict:
             add(f"b0_{kind}_{optimizer}", b0, method(kind), table)
     for net in ("resnet18", "preact_resnet18"):
         for kind in ("vanilla", "advprop", "mixprop", "adversarial_mix"):
+            # From its sixth step a ReLU of this case lies within rounding of zero, and other orders of summation part.
+            if (net, kind) == ("preact_resnet18", "adversarial_mix"):
+                continue
             add(f"{net}_{kind}_sgd", net, method(kind), sgd)
     advprop = method("advprop")
     for name, attack in {
