@@ -98,7 +98,7 @@ class Config:
 
 
 def read_image(path, size: int) -> np.ndarray:
-    image = np.asarray(Image.open(path).convert("RGB"))
+    image = np.array(Image.open(path).convert("RGB"))
     if image.shape[:2] != (size, size):
         raise ValueError(f"{path} is {image.shape[1]}x{image.shape[0]}; the reference does not resize to {size}x{size}")
     return image
