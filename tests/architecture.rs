@@ -14,7 +14,7 @@ const ORDER: &[&str] = &[
     "training",
     "evaluation",
     "session",
-    "cli",
+    "app",
     "cli",
 ];
 
