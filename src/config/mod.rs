@@ -1,5 +1,13 @@
 //! One schema for a run: it drives the command line, the window's form, the TOML file and the documentation.
 
+mod access;
+mod attack_spec;
+mod error;
+mod parse;
+pub mod presets;
+pub mod schema;
 mod types;
+mod validate;
 
+pub use error::{ConfigError, Place};
 pub use types::*;

@@ -1,1 +1,7 @@
-//! Files that other programs read: TensorBoard events, NumPy arrays.
+//! Files that other programs read: safetensors, TensorBoard events, NumPy arrays, other tools' weights.
+
+pub mod atomic;
+pub mod npy;
+pub mod state_dict;
+pub mod tensor_file;
+pub mod tensorboard;

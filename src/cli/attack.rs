@@ -1,0 +1,193 @@
+//! `dualprop attack`: adversarial images of image files.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::common::{
+    Guess, ModelOptions, Picture, attack_spec, check_class, note, pixels, print_json, print_line, top_guesses,
+};
+use super::files::{unique_stems, write_png};
+use super::progress::Progress;
+use crate::config::AttackConfig;
+use crate::interop::atomic::create_folder;
+
+/// Images at a time.
+const BATCH: usize = 16;
+
+/// Classes listed before and after.
+const TOP: usize = 3;
+
+/// Makes adversarial images, pictures of the perturbation, and predictions before and after.
+///
+/// DIR/STEM.adv.png is the adversarial image at the network's input size, each value rounded towards the clean one,
+/// so that it keeps the epsilon limit exactly. DIR/STEM.perturbation.png is the difference around mid-grey, magnified
+/// as far as it fits.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: dualprop attack runs/first/best.safetensors cat.jpg --out adversarial --attack pgd:eps=4,step=1,iters=5"
+)]
+pub(super) struct Attack {
+    /// Checkpoint
+    #[arg(value_name = "CKPT")]
+    checkpoint: PathBuf,
+    /// PNG, JPEG or WebP files
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+    /// Folder to write to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Attack; eps and step in 1/255
+    #[arg(long, value_name = "SPEC", default_value = "pgd:eps=4,step=1,iters=5", value_parser = attack_spec)]
+    attack: AttackConfig,
+    /// Class to attack; by default the one predicted for the clean image
+    #[arg(long, value_name = "N")]
+    label: Option<usize>,
+    /// Seed of the random start
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    options: ModelOptions,
+    /// Print one JSON array in the order of the images
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    path: String,
+    domain: &'static str,
+    attack: String,
+    label: usize,
+    /// Of the clean image, best first.
+    clean: Vec<Guess>,
+    /// Of the adversarial PNG.
+    adversarial: Vec<Guess>,
+    /// Largest change of a pixel value in the PNG, 1/255.
+    max_change: u8,
+    /// Magnification of the perturbation picture.
+    gain: u8,
+    adversarial_file: String,
+    perturbation_file: String,
+}
+
+impl Attack {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
+        let (size, classes) = (model.meta().image_size, model.meta().classes.clone());
+        if let Some(label) = self.label {
+            check_class("--label", label, &classes)?;
+        }
+        create_folder(&self.out)?;
+        let (stems, notes) = unique_stems(&self.images);
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
+        let mut progress = Progress::new("attacking", "images");
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.images.len());
+        for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
+            let pictures =
+                paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
+            let clean = pixels(&pictures);
+            let guesses = |logits: &[f32]| -> Vec<Vec<Guess>> {
+                logits.chunks_exact(classes.len()).map(|l| top_guesses(l, &classes, TOP)).collect()
+            };
+            let before = guesses(&model.logits(&clean, domain)?);
+            let labels: Vec<usize> = before.iter().map(|g| self.label.unwrap_or(g[0].index)).collect();
+            let first = outcomes.len() as u32;
+            let ids: Vec<u32> = (first..first + paths.len() as u32).collect();
+            let adversarial = model.attack(&clean, &labels, &self.attack, domain, self.seed, &ids)?;
+            let rounded = rounded_towards(&clean, &adversarial, &self.attack);
+            let seen: Vec<f32> = rounded.iter().map(|b| f32::from(*b)).collect();
+            let after = guesses(&model.logits(&seen, domain)?);
+            let images = pictures.iter().zip(stems).zip(rounded.chunks_exact(3 * size * size));
+            for ((((picture, stem), bytes), label), (clean, adversarial)) in
+                images.zip(labels).zip(before.into_iter().zip(after))
+            {
+                let adversarial_file = self.out.join(format!("{stem}.adv.png"));
+                let perturbation_file = self.out.join(format!("{stem}.perturbation.png"));
+                let (magnified, gain, max_change) = magnify(&picture.bytes, bytes);
+                write_png(&adversarial_file, size, bytes)?;
+                write_png(&perturbation_file, size, &magnified)?;
+                outcomes.push(Outcome {
+                    path: picture.path.display().to_string(),
+                    domain: self.options.domain.name(),
+                    attack: self.attack.spec(),
+                    label,
+                    clean,
+                    adversarial,
+                    max_change,
+                    gain,
+                    adversarial_file: adversarial_file.display().to_string(),
+                    perturbation_file: perturbation_file.display().to_string(),
+                });
+            }
+            progress.update(outcomes.len(), self.images.len());
+        }
+        drop(progress);
+        if self.json {
+            return print_json(&outcomes);
+        }
+        for o in &outcomes {
+            print_line(&format!(
+                "{}: {} -> {} (changed by at most {}/255, perturbation shown {}-fold)",
+                o.path,
+                in_words(&o.clean),
+                in_words(&o.adversarial),
+                o.max_change,
+                o.gain
+            ))?;
+        }
+        print_line(&format!("files in {}", self.out.display()))
+    }
+}
+
+fn in_words(guesses: &[Guess]) -> String {
+    guesses.first().map_or(String::new(), |g| format!("{} {:.1}%", g.class, 100.0 * g.p))
+}
+
+/// Bytes of the adversarial images: every change is rounded towards zero, so it cannot leave the ball. A change
+/// within float rounding of a whole number is that number, and never more than ε where the attack has that limit.
+fn rounded_towards(clean: &[f32], adversarial: &[f32], attack: &AttackConfig) -> Vec<u8> {
+    /// The engine adds and clips in f32 around 255, where neighbours are 1.5e-5 apart, some ten times per pixel.
+    const ROUNDING: f32 = 1e-3;
+    let limit = if attack.projects() { attack.epsilon.floor() } else { 255.0 };
+    let round = |(clean, adversarial): (&f32, &f32)| {
+        let change = adversarial - clean;
+        let whole = if (change - change.round()).abs() < ROUNDING { change.round() } else { change.trunc() };
+        (clean + whole.clamp(-limit, limit)).clamp(0.0, 255.0) as u8
+    };
+    clean.iter().zip(adversarial).map(round).collect()
+}
+
+/// The perturbation around mid-grey, magnified by the largest whole factor that fits; with the factor and the
+/// largest change.
+fn magnify(clean: &[u8], adversarial: &[u8]) -> (Vec<u8>, u8, u8) {
+    let largest = clean.iter().zip(adversarial).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+    let gain = (127 / largest.max(1)).max(1);
+    let shown = |(a, b): (&u8, &u8)| {
+        let change = (i32::from(*b) - i32::from(*a)) * i32::from(gain);
+        (128 + change).clamp(0, 255) as u8
+    };
+    (clean.iter().zip(adversarial).map(shown).collect(), gain, largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_never_leaves_the_ball_and_keeps_whole_steps() {
+        let attack = AttackConfig::parse_spec("pgd:eps=2.5").expect("valid");
+        let clean = [10.0, 10.0, 10.0, 10.0, 0.0, 255.0];
+        let adversarial = [11.99999, 12.5, 8.2, 7.5, -0.4, 254.00002];
+        assert_eq!(rounded_towards(&clean, &adversarial, &attack), [12, 12, 9, 8, 0, 254]);
+        let small = AttackConfig::parse_spec("fgsm:eps=0.5").expect("valid");
+        assert_eq!(rounded_towards(&[10.0], &[10.5], &small), [10]);
+    }
+
+    #[test]
+    fn the_perturbation_is_magnified_as_far_as_it_fits() {
+        assert_eq!(magnify(&[100, 100, 100], &[104, 96, 100]), (vec![252, 4, 128], 31, 4));
+        assert_eq!(magnify(&[0, 255], &[0, 255]), (vec![128, 128], 127, 0));
+        assert_eq!(magnify(&[0], &[255]), (vec![255], 1, 255));
+    }
+}

@@ -1,0 +1,116 @@
+//! `dualprop cam`: where the network looks.
+
+use std::path::PathBuf;
+
+use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, top_guesses};
+use super::files::{unique_stems, write_png};
+use super::progress::Progress;
+use crate::evaluation::activation_map::CamMethod;
+use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
+use crate::interop::atomic::{create_folder, write_atomic};
+use crate::interop::npy;
+
+/// Images at a time.
+const BATCH: usize = 16;
+
+/// Draws class activation maps.
+///
+/// DIR/STEM.cam.npy (or STEM.gradcam.npy) is the map at the network's input size, 0..1; DIR/STEM.heatmap.png shows it
+/// in colour and DIR/STEM.overlay.png over the image.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: dualprop cam runs/first/best.safetensors cat.jpg --out maps --method gradcam --domain aux"
+)]
+pub(super) struct Cam {
+    /// Checkpoint
+    #[arg(value_name = "CKPT")]
+    checkpoint: PathBuf,
+    /// PNG, JPEG or WebP files
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+    /// Folder to write to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Class activation map (Zhou et al. 2016) or Grad-CAM
+    #[arg(long, value_enum, default_value_t = Method::Cam)]
+    method: Method,
+    /// Class to explain; by default the one predicted in the chosen domain
+    #[arg(long, value_name = "N")]
+    class: Option<usize>,
+    #[command(flatten)]
+    options: ModelOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Method {
+    Cam,
+    Gradcam,
+}
+
+impl Method {
+    /// Part of the array's file name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cam => "cam",
+            Self::Gradcam => "gradcam",
+        }
+    }
+
+    fn engine(self) -> CamMethod {
+        match self {
+            Self::Cam => CamMethod::Cam,
+            Self::Gradcam => CamMethod::GradCam,
+        }
+    }
+}
+
+impl Cam {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
+        let (size, names) = (model.meta().image_size, model.meta().classes.clone());
+        if let Some(class) = self.class {
+            check_class("--class", class, &names)?;
+        }
+        create_folder(&self.out)?;
+        let (stems, notes) = unique_stems(&self.images);
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
+        let mut progress = Progress::new("explaining", "images");
+        let mut lines = Vec::with_capacity(self.images.len());
+        for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
+            let pictures =
+                paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
+            let pixels = pixels(&pictures);
+            let logits = model.logits(&pixels, domain)?;
+            let guesses = logits.chunks_exact(names.len()).map(|l| top_guesses(l, &names, 1)[0].index);
+            let classes: Vec<usize> = guesses.map(|predicted| self.class.unwrap_or(predicted)).collect();
+            let maps = model.cam(&pixels, &classes, domain, self.method.engine())?;
+            for (((picture, stem), class), map) in pictures.iter().zip(stems).zip(classes).zip(maps) {
+                let map = self.scaled(&map, size);
+                let file = |ending: &str| self.out.join(format!("{stem}.{ending}"));
+                let array = file(&format!("{}.npy", self.method.name()));
+                write_atomic(&array, |out| npy::write_f32(out, &[size, size], &map))?;
+                write_png(&file("heatmap.png"), size, &heatmap(&map))?;
+                write_png(&file("overlay.png"), size, &overlay(&picture.bytes, &map))?;
+                lines.push(format!(
+                    "{}: {} ({class}), {}",
+                    picture.path.display(),
+                    names[class],
+                    array.display()
+                ));
+            }
+            progress.update(lines.len(), self.images.len());
+        }
+        drop(progress);
+        lines.iter().try_for_each(|line| print_line(line))
+    }
+
+    /// A raw square map at the features' resolution, as it is shown: Grad-CAM without its negative part, at the
+    /// input size, 0..1.
+    fn scaled(&self, map: &[f32], size: usize) -> Vec<f32> {
+        let raw: Vec<f32> = match self.method {
+            Method::Cam => map.to_vec(),
+            Method::Gradcam => map.iter().map(|v| v.max(0.0)).collect(),
+        };
+        min_max(&resize_bilinear(&raw, raw.len().isqrt(), size))
+    }
+}

@@ -1,0 +1,180 @@
+//! What several commands share: their common options, and how results are printed.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::config::AttackConfig;
+use crate::evaluation::{Model, Weights};
+use crate::gpu::DeviceChoice;
+
+/// A fault of the command line that only showed after it was read; exits 2 like the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UsageError(pub String);
+
+/// `--device`, everywhere.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DeviceOption {
+    /// Adapter: auto (discrete, then integrated, then software), cpu, its number in `dualprop devices`, or a part
+    /// of its name
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    pub device: DeviceChoice,
+}
+
+fn device(text: &str) -> Result<DeviceChoice, String> {
+    text.parse().map_err(|e| format!("{e}"))
+}
+
+/// Which parts of a checkpoint are used.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ModelOptions {
+    /// BN domain that the images go through
+    #[arg(long, value_enum, default_value_t = Domain::Main)]
+    pub domain: Domain,
+    /// Last weights, or their moving average; by default the average where there is one
+    #[arg(long, value_enum)]
+    pub weights: Option<WeightsChoice>,
+    #[command(flatten)]
+    pub device: DeviceOption,
+}
+
+impl ModelOptions {
+    /// Loads a checkpoint for at most `batch` images at a time; the second value is the domain's index.
+    pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
+        let model = Model::load(checkpoint, weights(self.weights), &self.device.device, batch)?;
+        let domain = model.domain_index(self.domain.name())?;
+        Ok((model, domain))
+    }
+}
+
+/// The BN domains by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Domain {
+    Main,
+    Aux,
+    Aux2,
+}
+
+impl Domain {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Aux => "aux",
+            Self::Aux2 => "aux2",
+        }
+    }
+}
+
+/// `--weights`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum WeightsChoice {
+    Raw,
+    Ema,
+}
+
+fn weights(choice: Option<WeightsChoice>) -> Weights {
+    match choice {
+        None => Weights::Auto,
+        Some(WeightsChoice::Raw) => Weights::Raw,
+        Some(WeightsChoice::Ema) => Weights::Ema,
+    }
+}
+
+/// Reads an attack SPEC for clap.
+pub(super) fn attack_spec(text: &str) -> Result<AttackConfig, String> {
+    AttackConfig::parse_spec(text)
+}
+
+/// A class with its probability.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Guess {
+    pub index: usize,
+    pub class: String,
+    pub p: f64,
+}
+
+/// The `count` most probable classes, best first; of equal ones the lower index first.
+pub(super) fn top_guesses(logits: &[f32], classes: &[String], count: usize) -> Vec<Guess> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f64> = logits.iter().map(|l| f64::from(l - highest).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
+    order
+        .into_iter()
+        .take(count)
+        .map(|index| Guess {
+            index,
+            class: classes.get(index).cloned().unwrap_or_else(|| index.to_string()),
+            p: weights[index] / total,
+        })
+        .collect()
+}
+
+/// Checks a class number that the user gave.
+pub(super) fn check_class(option: &str, class: usize, classes: &[String]) -> anyhow::Result<()> {
+    if class < classes.len() {
+        return Ok(());
+    }
+    Err(UsageError(format!(
+        "{option} is {class}; expected 0 to {} (the checkpoint has {} classes)",
+        classes.len() - 1,
+        classes.len()
+    ))
+    .into())
+}
+
+/// An image file as the network sees it.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub path: PathBuf,
+    /// `[size, size, 3]` RGB.
+    pub bytes: Vec<u8>,
+}
+
+impl Picture {
+    pub(super) fn load(path: &Path, size: usize) -> anyhow::Result<Self> {
+        let bytes = crate::data::load_image_file(path, size)?;
+        Ok(Self { path: path.to_path_buf(), bytes })
+    }
+}
+
+/// The pixels of several pictures, `[n, size, size, 3]`, 0..255.
+pub(super) fn pixels(pictures: &[Picture]) -> Vec<f32> {
+    pictures.iter().flat_map(|p| p.bytes.iter().map(|b| f32::from(*b))).collect()
+}
+
+/// Prints a line to stdout. A reader that closed the pipe early, such as `head`, is no fault of the work.
+pub(super) fn print_line(line: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to stdout"),
+    }
+}
+
+/// Prints a line to stderr. Work goes on where nobody can read it, such as after the terminal was closed.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Prints one JSON value on a line.
+pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_line(&serde_json::to_string(value)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_are_sorted_and_sum_to_one() {
+        let classes: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+        let guesses = top_guesses(&[1000.0, 1001.0, 1000.0], &classes, 3);
+        assert_eq!(guesses.iter().map(|g| g.index).collect::<Vec<_>>(), [1, 0, 2]);
+        assert!((guesses.iter().map(|g| g.p).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert_eq!(top_guesses(&[0.0, 1.0, 2.0], &classes, 2)[0].class, "c");
+    }
+}

@@ -1,0 +1,65 @@
+//! `dualprop data`: data sets as files.
+
+use std::path::PathBuf;
+
+use super::common::{UsageError, note, print_line};
+use super::eval::source;
+use super::progress::Progress;
+use crate::config::{DataConfig, DataSource};
+
+/// Works with data sets.
+#[derive(Debug, clap::Args)]
+pub(super) struct Data {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Export(Export),
+}
+
+/// Writes a data set as an image folder, SPLIT/CLASS/NUMBER.png.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: dualprop data export shapes --out shapes-as-files --image-size 64")]
+struct Export {
+    /// shapes, cifar10, cifar100, fashion_mnist or folder
+    #[arg(value_name = "NAME", value_parser = source)]
+    name: DataSource,
+    /// New or empty folder to write to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Folder of the data set's own files; shapes needs none
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+    /// Side of the square images in pixels
+    #[arg(long, value_name = "S", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    image_size: u16,
+}
+
+impl Data {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Command::Export(export) = self.command;
+        export.run()
+    }
+}
+
+impl Export {
+    fn run(self) -> anyhow::Result<()> {
+        if self.name != DataSource::Shapes && self.path.is_none() {
+            return Err(UsageError("--path DIR is needed for every data set but shapes".into()).into());
+        }
+        let path = self.path.map(|p| p.display().to_string()).unwrap_or_default();
+        let size = usize::from(self.image_size);
+        let config = DataConfig { source: self.name, path, image_size: size, ..DataConfig::default() };
+        let splits = crate::data::open(&config)?;
+        let mut progress = Progress::new("exporting", "images");
+        let report =
+            crate::data::export(&splits, size, &self.out, |done, total| progress.update(done, total))?;
+        drop(progress);
+        for name in &report.damaged {
+            note(&format!("left out as damaged: {name}"));
+        }
+        print_line(&format!("{} images in {}", report.written, self.out.display()))
+    }
+}

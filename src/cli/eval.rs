@@ -1,0 +1,189 @@
+//! `dualprop eval`: accuracy and loss on a data set, clean or attacked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use serde_json::json;
+
+use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line};
+use super::progress::Progress;
+use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
+use crate::data::Dataset;
+use crate::evaluation::accuracy::Measurement;
+use crate::training::checkpoint::Meta;
+
+/// Images at a time.
+const BATCH: usize = 64;
+
+/// Measures top-1, top-5 and loss on a data set.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: dualprop eval runs/first/best.safetensors --data shapes:val-stylized --attack pgd:eps=4,step=1,iters=5 --json"
+)]
+pub(super) struct Eval {
+    /// Checkpoint
+    #[arg(value_name = "CKPT")]
+    checkpoint: PathBuf,
+    /// Data set and part: shapes, shapes:val-stylized, cifar10, cifar100:train, folder, …; the part is val unless given
+    #[arg(long, value_name = "SPEC", value_parser = data_spec)]
+    data: DataSpec,
+    /// Folder of the data set's files; shapes needs none
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+    /// Attack, such as pgd:eps=4,step=1,iters=5, with running statistics and plain cross-entropy
+    #[arg(long, value_name = "SPEC", value_parser = attack_spec)]
+    attack: Option<AttackConfig>,
+    /// Corruptions: all, or a list of names
+    #[arg(long, value_name = "LIST")]
+    corruptions: Option<String>,
+    /// Images used, the first so many; 0: all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    limit: usize,
+    #[command(flatten)]
+    options: ModelOptions,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// `SOURCE[:PART]`.
+#[derive(Clone, Debug, PartialEq)]
+struct DataSpec {
+    source: DataSource,
+    part: String,
+}
+
+impl Eval {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        if self.corruptions.is_some() {
+            bail!("--corruptions is not in this version yet; expected a clean or attacked evaluation");
+        }
+        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH)?;
+        let dataset = open(&self.data, self.path.as_deref(), model.meta())?;
+        check_classes(&self.data, dataset.class_names(), &model.meta().classes)?;
+        let mut progress = Progress::new("evaluating", "images");
+        let attack = self.attack.as_ref();
+        let seed = model.config().run.seed;
+        let what = Measurement { split: &self.data.part, domain, attack, limit: self.limit, seed };
+        let row = model.accuracy(&dataset, &what, |done, total| progress.update(done, total))?;
+        drop(progress);
+        let source = source_name(self.data.source);
+        let (domain, attack) = (self.options.domain.name(), attack.map(AttackConfig::spec));
+        if self.json {
+            return print_json(&json!({
+                "data": source,
+                "split": self.data.part,
+                "domain": domain,
+                "attack": attack,
+                "images": row.images,
+                "loss": row.loss,
+                "top1": row.top1,
+                "top5": row.top5,
+            }));
+        }
+        let under = attack.map(|spec| format!(" under {spec}")).unwrap_or_default();
+        print_line(&format!(
+            "{source} {}, domain {domain}{under}: top-1 {:.2}%, top-5 {:.2}%, loss {:.4} on {} images",
+            self.data.part,
+            100.0 * row.top1,
+            100.0 * row.top5,
+            row.loss,
+            row.images
+        ))
+    }
+}
+
+/// Opens the wanted part with the input size and, where the checkpoint was trained on the same source, the path
+/// of its run.
+fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc<dyn Dataset>> {
+    let trained = Config::parse(&meta.config, "the checkpoint's configuration", &[]).ok().map(|c| c.data);
+    let known = trained.filter(|data| data.source == spec.source).map(|data| data.path).unwrap_or_default();
+    let path = path.map_or(known, |p| p.display().to_string());
+    if spec.source != DataSource::Shapes && path.is_empty() {
+        let name = source_name(spec.source);
+        return Err(UsageError(format!("--path DIR is needed: the folder of the data set {name}")).into());
+    }
+    let config = DataConfig {
+        source: spec.source,
+        path,
+        image_size: meta.image_size,
+        mean: meta.mean,
+        std: meta.std,
+        ..DataConfig::default()
+    };
+    if spec.part == "train" {
+        return Ok(crate::data::open(&config)?.train);
+    }
+    let (val, extra) = crate::data::open_validation(&config)?;
+    if spec.part == "val" {
+        return Ok(val);
+    }
+    let names: Vec<&str> = extra.iter().map(|(name, _)| name.as_str()).collect();
+    let found = extra.iter().find(|(name, _)| *name == spec.part).map(|(_, set)| Arc::clone(set));
+    found.ok_or_else(|| {
+        let parts = ["train", "val"].into_iter().chain(names).collect::<Vec<_>>().join(", ");
+        let source = source_name(spec.source);
+        UsageError(format!("the data set {source} has no part \"{}\"; expected one of {parts}", spec.part))
+            .into()
+    })
+}
+
+fn check_classes(spec: &DataSpec, data: &[String], model: &[String]) -> anyhow::Result<()> {
+    if data.len() != model.len() {
+        return Err(anyhow!(
+            "the checkpoint has {} classes and the data set {} has {}; expected the same number",
+            model.len(),
+            source_name(spec.source),
+            data.len()
+        ));
+    }
+    // Imported nets know their classes by number only.
+    let numbered = model.iter().enumerate().all(|(i, name)| *name == i.to_string());
+    if let Some((m, d)) = model.iter().zip(data).find(|(m, d)| m != d).filter(|_| !numbered) {
+        note(&format!(
+            "note: the checkpoint's class \"{m}\" is \"{d}\" in the data set; labels are compared by number"
+        ));
+    }
+    Ok(())
+}
+
+fn data_spec(text: &str) -> Result<DataSpec, String> {
+    let (name, part) = text.split_once(':').unwrap_or((text, "val"));
+    Ok(DataSpec { source: source(name)?, part: part.to_string() })
+}
+
+/// A data set's name as in the configuration.
+pub(super) fn source(name: &str) -> Result<DataSource, String> {
+    let parsed: Result<DataSource, _> = serde_json::from_value(json!(name));
+    parsed.map_err(|_| {
+        let names = source_names();
+        let nearest = schema::nearest_choice(name, names);
+        format!("expected one of {}; the nearest is {nearest}", names.join(", "))
+    })
+}
+
+fn source_names() -> &'static [&'static str] {
+    match schema::field("data.source").map(|f| f.kind) {
+        Some(schema::Kind::Choice(names)) => names,
+        _ => &[],
+    }
+}
+
+fn source_name(source: DataSource) -> String {
+    serde_json::to_value(source).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_specs_name_a_source_and_a_part() {
+        let spec = data_spec("shapes:val-stylized").expect("valid");
+        assert_eq!((spec.source, spec.part.as_str()), (DataSource::Shapes, "val-stylized"));
+        assert_eq!(data_spec("cifar100").expect("valid").part, "val");
+        let message = data_spec("cifar_10").expect_err("misspelt");
+        assert!(message.contains("nearest is cifar10"), "{message}");
+    }
+}

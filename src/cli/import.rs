@@ -1,0 +1,155 @@
+//! `dualprop import`: weights of timm or torchvision as a checkpoint.
+
+use std::path::PathBuf;
+
+use anyhow::{anyhow, bail};
+
+use super::common::{UsageError, print_line};
+use crate::config::{Config, MethodKind, schema};
+use crate::interop::state_dict;
+use crate::interop::tensor_file::TensorFile;
+use crate::models::names::expected;
+use crate::models::registry::{ARCHITECTURES, native_size};
+use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, domain_names};
+
+const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// Makes a checkpoint of a timm or torchvision state dict, names and shapes checked strictly.
+///
+/// Tensors X.aux_bn.K make further BN domains, for all BN layers or none; num_batches_tracked is dropped.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: dualprop import resnet18.safetensors --arch resnet18 --out resnet18-checkpoint.safetensors --image-size 224"
+)]
+pub(super) struct Import {
+    /// State dict as a safetensors file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Architecture, as `dualprop models` lists them
+    #[arg(long, value_name = "NAME")]
+    arch: String,
+    /// Checkpoint to write
+    #[arg(long, value_name = "CKPT")]
+    out: PathBuf,
+    /// Classes; by default as many as the last layer has
+    #[arg(long, value_name = "N")]
+    classes: Option<usize>,
+    /// Side of the input images in pixels; by default the architecture's own
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(8..=1024))]
+    image_size: Option<u16>,
+    /// Mean of the input's channels, of 1; by default ImageNet's, and 0.5 where there are auxiliary domains
+    #[arg(long, value_name = "a,b,c", value_parser = channels, requires = "std")]
+    mean: Option<Channels>,
+    /// Spread of the input's channels, of 1; default as for --mean
+    #[arg(long, value_name = "a,b,c", value_parser = channels, requires = "mean")]
+    std: Option<Channels>,
+    /// The width factor that the network was made with
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    width: f64,
+    /// The depth factor that the network was made with
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    depth: f64,
+    /// Stride of the first convolution
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=2))]
+    stem_stride: u16,
+}
+
+/// One number a colour channel.
+#[derive(Clone, Copy, Debug)]
+struct Channels([f32; 3]);
+
+fn channels(text: &str) -> Result<Channels, String> {
+    let numbers: Option<Vec<f32>> =
+        text.split(',').map(|t| t.trim().parse().ok().filter(|v: &f32| v.is_finite())).collect();
+    let three = numbers.and_then(|n| n.try_into().ok()).map(Channels);
+    three.ok_or_else(|| "expected three numbers with commas, such as 0.485,0.456,0.406".into())
+}
+
+impl Import {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        if !ARCHITECTURES.contains(&self.arch.as_str()) {
+            let nearest = schema::nearest_choice(&self.arch, ARCHITECTURES);
+            let known = ARCHITECTURES.join(", ");
+            return Err(UsageError(format!(
+                "--arch is \"{}\"; expected one of {known}; the nearest is {nearest}",
+                self.arch
+            ))
+            .into());
+        }
+        let source = TensorFile::read(&self.file)?;
+        let fault = |e: anyhow::Error| anyhow!("{}: {e:#}", self.file.display());
+        let domains = state_dict::domains(&source.tensors).map_err(fault)?;
+        let classes = self.count_classes(&source)?;
+        let names = expected(&self.arch, classes, self.width, self.depth, domains)?;
+        state_dict::check(&source.tensors, &names, &self.arch).map_err(fault)?;
+        let meta = self.meta(&source, classes, domains)?;
+        let count = source.tensors.len();
+        let checkpoint = Checkpoint { meta, tensors: source.tensors, loop_state: Default::default() };
+        checkpoint.save_atomic(&self.out)?;
+        print_line(&format!(
+            "{}: {count} tensors of {}, {classes} classes, domains {}, {} pixels, mean {:?}, std {:?}",
+            self.out.display(),
+            self.arch,
+            checkpoint.meta.domains.join(", "),
+            checkpoint.meta.image_size,
+            checkpoint.meta.mean,
+            checkpoint.meta.std
+        ))
+    }
+
+    /// Rows of the last layer, held against `--classes`.
+    fn count_classes(&self, source: &TensorFile) -> anyhow::Result<usize> {
+        let head = ["classifier.weight", "fc.weight", "linear.weight"];
+        let head = head.iter().find_map(|name| Some((name, source.tensors.get(*name)?)));
+        let Some((name, rows)) = head.and_then(|(name, t)| Some((name, *t.shape.first()?))) else {
+            bail!(
+                "{} has no classifier.weight, fc.weight or linear.weight; expected a state dict of {}",
+                self.file.display(),
+                self.arch
+            );
+        };
+        match self.classes {
+            Some(classes) if classes != rows => bail!(
+                "--classes is {classes}, but {name} in {} has {rows} rows; expected the same number",
+                self.file.display()
+            ),
+            _ => Ok(rows),
+        }
+    }
+
+    fn meta(&self, source: &TensorFile, classes: usize, domains: usize) -> anyhow::Result<Meta> {
+        // AdvProp's published nets, the ones with auxiliary domains, expect inputs in -1..1.
+        let (mean, std) = match (self.mean, self.std) {
+            (Some(mean), Some(std)) => (mean.0, std.0),
+            _ if domains > 1 => ([0.5; 3], [0.5; 3]),
+            _ => (IMAGENET_MEAN, IMAGENET_STD),
+        };
+        let image_size = self.image_size.map_or_else(|| native_size(&self.arch), usize::from);
+        let mut config = Config::default();
+        config.run.name = "imported".into();
+        config.data.image_size = image_size;
+        (config.data.mean, config.data.std) = (mean, std);
+        config.model.arch.clone_from(&self.arch);
+        config.model.classes = classes;
+        config.model.stem_stride = usize::from(self.stem_stride);
+        (config.model.width, config.model.depth) = (self.width, self.depth);
+        config.method.kind = if domains > 1 { MethodKind::Advprop } else { MethodKind::Vanilla };
+        config.validate().map_err(|e| UsageError(e.message))?;
+        // A file that was exported by this program still knows its classes.
+        let named = source.metadata.get("classes").and_then(|c| serde_json::from_str::<Vec<String>>(c).ok());
+        let numbers = || (0..classes).map(|i| i.to_string()).collect();
+        Ok(Meta {
+            format_version: FORMAT_VERSION,
+            arch: self.arch.clone(),
+            classes: named.filter(|names| names.len() == classes).unwrap_or_else(numbers),
+            domains: domain_names(domains),
+            image_size,
+            mean,
+            std,
+            config: config.resolved_toml(),
+            step: 0,
+            epoch: 0.0,
+        })
+    }
+}

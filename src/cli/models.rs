@@ -1,0 +1,40 @@
+//! `dualprop models`: the architectures.
+
+use super::common::{print_json, print_line};
+use crate::models::registry::{ARCHITECTURES, native_size, summary};
+
+/// Classes that the figures hold for, ImageNet's.
+const CLASSES: usize = 1000;
+
+/// Lists every architecture with its size for 1000 classes at its native input size.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: dualprop models --json")]
+pub(super) struct Models {
+    /// Print one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+impl Models {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let models = ARCHITECTURES
+            .iter()
+            .map(|arch| summary(arch, CLASSES, native_size(arch)))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        if self.json {
+            return print_json(&models);
+        }
+        print_line(&format!(
+            "{:<20} {:>12} {:>15} {:>6} {:>22}",
+            "architecture", "parameters", "multiply-adds", "input", "training MiB per image"
+        ))?;
+        for m in models {
+            let memory = m.training_bytes_per_image as f64 / f64::from(1 << 20);
+            print_line(&format!(
+                "{:<20} {:>12} {:>15} {:>6} {memory:>22.1}",
+                m.arch, m.parameters, m.macs, m.input_size
+            ))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! `dualprop predict`: classes of image files.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::common::{Guess, ModelOptions, Picture, pixels, print_json, print_line, top_guesses};
+use super::progress::Progress;
+
+/// Images at a time.
+const BATCH: usize = 32;
+
+/// Names the classes of images, with probabilities.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: dualprop predict runs/first/best.safetensors cat.jpg dog.png --top 3 --json"
+)]
+pub(super) struct Predict {
+    /// Checkpoint
+    #[arg(value_name = "CKPT")]
+    checkpoint: PathBuf,
+    /// PNG, JPEG or WebP files
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+    /// Classes to show for each image
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+    #[command(flatten)]
+    options: ModelOptions,
+    /// Print one JSON array in the order of the images
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Prediction {
+    path: String,
+    domain: &'static str,
+    logits: Vec<f32>,
+    top: Vec<Guess>,
+}
+
+impl Predict {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
+        let (size, classes) = (model.meta().image_size, model.meta().classes.clone());
+        let mut progress = Progress::new("predicting", "images");
+        let mut predictions = Vec::with_capacity(self.images.len());
+        for paths in self.images.chunks(BATCH) {
+            let pictures =
+                paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
+            let logits = model.logits(&pixels(&pictures), domain)?;
+            for (path, logits) in paths.iter().zip(logits.chunks_exact(classes.len())) {
+                predictions.push(Prediction {
+                    path: path.display().to_string(),
+                    domain: self.options.domain.name(),
+                    top: top_guesses(logits, &classes, self.top as usize),
+                    logits: logits.to_vec(),
+                });
+            }
+            progress.update(predictions.len(), self.images.len());
+        }
+        drop(progress);
+        if self.json {
+            return print_json(&predictions);
+        }
+        for prediction in predictions {
+            print_line(&prediction.path)?;
+            for guess in prediction.top {
+                print_line(&format!("  {:6.2}%  {} ({})", 100.0 * guess.p, guess.class, guess.index))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! `dualprop train`: a run without a window.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use super::common::{DeviceOption, UsageError, note, print_line};
+use super::progress::{duration, style};
+use crate::config::{Config, ConfigError, Place, schema};
+use crate::session::{RunOptions, spawn};
+use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport};
+
+/// Time between two plain lines about steps.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+const EXAMPLE: &str =
+    "Example: dualprop train assets/presets/shapes-advprop.toml --set run.steps=100 --out runs/first";
+
+/// Trains a network and writes a run folder.
+///
+/// Ctrl-C once saves and stops; the run can be continued with --resume. Twice leaves at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE, after_long_help = long_help())]
+pub(super) struct Train {
+    /// Configuration, a TOML file
+    #[arg(value_name = "CONFIG.toml")]
+    config: PathBuf,
+    /// Override one key of the configuration, such as optimizer.lr=0.1; may be repeated
+    #[arg(long, value_name = "key=value")]
+    set: Vec<String>,
+    /// Run folder; by default runs/NAME with the configuration's run.name
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Continue the run in the folder from its last checkpoint
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLE}\n\nKeys of the configuration, with their defaults:\n\n{}", schema::reference())
+}
+
+impl Train {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = Config::load(&self.config, &self.set).map_err(as_usage)?;
+        let out = self.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.run.name));
+        let mut view = View::new(config.run.batch_size);
+        let handle = spawn(RunOptions {
+            config,
+            out,
+            resume: self.resume,
+            device: self.device.device,
+            pictures: false,
+        });
+        let commands = handle.commands.clone();
+        let stopping = AtomicBool::new(false);
+        ctrlc::set_handler(move || {
+            // A trainer that is gone or busy with a full queue cannot save either.
+            if stopping.swap(true, Ordering::SeqCst) || commands.try_send(Command::StopAndSave).is_err() {
+                std::process::exit(1);
+            }
+            note("\nsaving and stopping after this step; press Ctrl-C again to leave at once");
+        })
+        .context("cannot listen for Ctrl-C")?;
+        let mut finish = None;
+        for event in &handle.events {
+            if let Event::Finished(how) = event {
+                finish = Some(how);
+                break;
+            }
+            // A run outlives its screen: output that cannot be written is no reason to stop.
+            let _ = view.show(event);
+        }
+        view.close();
+        handle.join();
+        match finish {
+            Some(Finish::Completed) => print_line("training is complete"),
+            Some(Finish::StoppedAndSaved) => print_line("stopped and saved; --resume continues the run"),
+            Some(Finish::Discarded) => print_line("stopped without saving"),
+            Some(Finish::Failed(sentence)) => Err(anyhow!(sentence)),
+            None => Err(anyhow!("training ended without a word; the log in the run folder may say why")),
+        }
+    }
+}
+
+/// A fault of a `--set` argument is one of the command line.
+fn as_usage(error: ConfigError) -> anyhow::Error {
+    match error.place {
+        Place::Argument(_) => UsageError(error.to_string()).into(),
+        _ => error.into(),
+    }
+}
+
+/// Shows events: a bar on a terminal, lines elsewhere.
+struct View {
+    /// Clean images of a step.
+    batch_size: usize,
+    bar: Option<ProgressBar>,
+    info: Option<RunInfo>,
+    last_line: Option<Instant>,
+    /// What is being prepared, to print each stage once.
+    preparing: String,
+}
+
+impl View {
+    fn new(batch_size: usize) -> Self {
+        let bar = std::io::stdout().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+            bar.set_style(style("{wide_bar} {pos}/{len}  {msg}"));
+            bar
+        });
+        Self { batch_size, bar, info: None, last_line: None, preparing: String::new() }
+    }
+
+    fn show(&mut self, event: Event) -> anyhow::Result<()> {
+        match event {
+            Event::Preparing { what, done, total } => self.prepare(what, done, total),
+            Event::Started(info) => self.started(info),
+            Event::Step(report) => self.step(&report),
+            Event::Evaluated(report) => evaluation_lines(&report).iter().try_for_each(|line| self.line(line)),
+            Event::Saved { path, best } => {
+                let what = if best { "best so far, saved" } else { "saved" };
+                self.line(&format!("{what} {}", path.display()))
+            }
+            Event::Warning(text) => {
+                self.aside(|| note(&format!("warning: {text}")));
+                Ok(())
+            }
+            Event::Paused => self.line("paused"),
+            Event::Resumed => self.line("resumed"),
+            Event::Finished(_) => Ok(()),
+        }
+    }
+
+    fn prepare(&mut self, what: String, done: usize, total: usize) -> anyhow::Result<()> {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+            bar.set_message(what);
+            return Ok(());
+        }
+        if self.preparing == what {
+            return Ok(());
+        }
+        self.line(&format!("preparing {what} ({total})"))?;
+        self.preparing = what;
+        Ok(())
+    }
+
+    fn started(&mut self, info: RunInfo) -> anyhow::Result<()> {
+        let mebibytes = info.planned_bytes as f64 / f64::from(1 << 20);
+        self.line(&format!("run folder:  {}", info.run_dir.display()))?;
+        self.line(&format!("device:      {} ({})", info.adapter, info.backend))?;
+        self.line(&format!(
+            "network:     {}, {} parameters, {} classes, {} pixels, domains {}",
+            info.arch,
+            info.parameters,
+            info.classes.len(),
+            info.image_size,
+            info.domains.join(", ")
+        ))?;
+        self.line(&format!("method:      {}", info.method))?;
+        self.line(&format!("GPU memory:  {mebibytes:.1} MiB planned ({} bytes)", info.planned_bytes))?;
+        self.line(&format!(
+            "data:        {} training and {} validation images, {} steps an epoch",
+            info.train_images, info.val_images, info.steps_per_epoch
+        ))?;
+        let from = if info.first_step > 0 {
+            format!(", going on after step {}", info.first_step)
+        } else {
+            String::new()
+        };
+        self.line(&format!("steps:       {}{from}", info.total_steps))?;
+        if let Some(bar) = &self.bar {
+            bar.set_length(info.total_steps);
+            bar.set_position(info.first_step);
+        }
+        self.info = Some(info);
+        Ok(())
+    }
+
+    fn step(&mut self, report: &StepReport) -> anyhow::Result<()> {
+        let Some(info) = &self.info else { return Ok(()) };
+        let images_left = info.total_steps.saturating_sub(report.step) as f64 * self.batch_size as f64;
+        let eta = duration(images_left / report.images_per_s);
+        let branches: Vec<String> = report
+            .branches
+            .iter()
+            .map(|b| {
+                let attacked = if b.attack.is_some() { " attacked" } else { "" };
+                format!("{}{attacked} loss {:.3} top-1 {:.1}%", b.domain, b.loss, 100.0 * b.top1)
+            })
+            .collect();
+        let message = format!(
+            "epoch {:.2}  {}  lr {:.4}  {:.1} images/s  ETA {eta}",
+            report.epoch,
+            branches.join("  "),
+            report.lr,
+            report.images_per_s
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_position(report.step);
+            bar.set_message(message);
+            return Ok(());
+        }
+        let last = report.step == info.total_steps;
+        if last || self.last_line.is_none_or(|t| t.elapsed() >= LINE_INTERVAL) {
+            self.last_line = Some(Instant::now());
+            let total = info.total_steps;
+            self.line(&format!("step {}/{total}  {message}", report.step))?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, line: &str) -> anyhow::Result<()> {
+        self.aside(|| print_line(line))
+    }
+
+    /// Prints something while the bar is away.
+    fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn close(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn evaluation_lines(report: &EvalReport) -> Vec<String> {
+    report
+        .rows
+        .iter()
+        .map(|row| {
+            format!(
+                "step {}  {:<13} {:<5} {:<28} top-1 {:5.1}%  top-5 {:5.1}%  loss {:.3}",
+                report.step,
+                row.split,
+                row.domain,
+                row.attack.as_deref().unwrap_or("clean"),
+                100.0 * row.top1,
+                100.0 * row.top5,
+                row.loss
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,139 @@
+//! Attacks in one word, as on the command line: `pgd:eps=4,step=1,iters=5`, and the rules that hold for each kind.
+
+use std::fmt::Write as _;
+
+use super::{AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, schema};
+
+const KINDS: &[(&str, AttackKind)] = &[
+    ("pgd", AttackKind::Pgd),
+    ("ifgsm", AttackKind::Ifgsm),
+    ("gd", AttackKind::Gd),
+    ("fgsm", AttackKind::Fgsm),
+];
+
+const KEYS: &[&str] = &["eps", "step", "iters", "start", "target"];
+
+/// Largest epsilon and step, in 1/255.
+const MAX_PIXEL: f32 = 255.0;
+const MAX_ITERATIONS: u32 = 1000;
+
+impl AttackConfig {
+    /// Reads a SPEC. Keys: `eps` (default 1) and `step` (default 1) in 1/255, `iters` (default by AdvProp's rule),
+    /// `start=on|off` (random start of pgd and gd, default on), `target=none|random_wrong`. The attack of a SPEC is
+    /// one on a finished model: running statistics and plain cross-entropy.
+    pub fn parse_spec(spec: &str) -> Result<Self, String> {
+        let (kind, rest) = spec.split_once(':').unwrap_or((spec, ""));
+        let kind = KINDS.iter().find(|(name, _)| *name == kind.trim()).map(|(_, k)| *k).ok_or_else(|| {
+            let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+            let nearest = schema::nearest_choice(kind, &names);
+            format!(
+                "unknown attack \"{kind}\"; expected one of {}; the nearest is {nearest}",
+                names.join(", ")
+            )
+        })?;
+        let mut attack = Self {
+            kind,
+            bn_stats: AttackStatistics::Running,
+            loss: AttackLoss::CrossEntropy,
+            ..Self::default()
+        };
+        let mut seen: Vec<&str> = Vec::new();
+        for part in rest.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+            let (key, value) = part
+                .split_once('=')
+                .map(|(k, v)| (k.trim(), v.trim()))
+                .ok_or_else(|| format!("\"{part}\" has no value; expected key=value, such as eps=4"))?;
+            if seen.contains(&key) {
+                return Err(format!("\"{key}\" is given twice"));
+            }
+            seen.push(key);
+            attack.set_from_spec(key, value)?;
+        }
+        Ok(attack)
+    }
+
+    fn set_from_spec(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "eps" => self.epsilon = pixel_units(key, value)?,
+            "step" => self.step = pixel_units(key, value)?,
+            "iters" => {
+                let iterations =
+                    value.parse().ok().filter(|n| (1..=MAX_ITERATIONS).contains(n)).ok_or_else(|| {
+                        format!("iters is \"{value}\"; expected a whole number from 1 to {MAX_ITERATIONS}")
+                    })?;
+                self.iterations = Some(iterations);
+            }
+            "start" => {
+                self.random_start = match value {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(format!("start is \"{value}\"; expected on or off")),
+                }
+            }
+            "target" => {
+                self.target = match value {
+                    "none" => AttackTarget::None,
+                    "random_wrong" => AttackTarget::RandomWrong,
+                    _ => return Err(format!("target is \"{value}\"; expected none or random_wrong")),
+                }
+            }
+            _ => {
+                let nearest = schema::nearest_choice(key, KEYS);
+                let keys = KEYS.join(", ");
+                return Err(format!(
+                    "unknown key \"{key}\"; expected one of {keys}; the nearest is {nearest}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The SPEC of this attack; [`AttackConfig::parse_spec`] reads it back. `bn_stats` and `loss` are not part of
+    /// it: they follow from where the attack is used.
+    pub fn spec(&self) -> String {
+        let name = KINDS.iter().find(|(_, k)| *k == self.kind).map_or("pgd", |(name, _)| *name);
+        let mut spec = format!("{name}:eps={}", self.epsilon);
+        if self.kind != AttackKind::Fgsm {
+            let _ = write!(spec, ",step={},iters={}", self.step, self.iterations());
+        }
+        if matches!(self.kind, AttackKind::Pgd | AttackKind::Gd) && !self.random_start {
+            spec.push_str(",start=off");
+        }
+        if self.target == AttackTarget::RandomWrong {
+            spec.push_str(",target=random_wrong");
+        }
+        spec
+    }
+
+    /// Gradient steps: as given, else AdvProp's rule (section 5.1), floor(ε)+1 and 1 where ε is at most 1.
+    /// `fgsm` takes one.
+    pub fn iterations(&self) -> u32 {
+        match (self.kind, self.iterations) {
+            (AttackKind::Fgsm, _) => 1,
+            (_, Some(n)) => n,
+            (_, None) if self.epsilon <= 1.0 => 1,
+            (_, None) => self.epsilon.floor() as u32 + 1,
+        }
+    }
+
+    /// Change of a pixel value in one iteration, 1/255; `fgsm` goes the whole ε at once.
+    pub fn step_size(&self) -> f32 {
+        if self.kind == AttackKind::Fgsm { self.epsilon } else { self.step }
+    }
+
+    /// Whether the attack starts from a random point of the ε-ball.
+    pub fn starts_from_noise(&self) -> bool {
+        self.random_start && matches!(self.kind, AttackKind::Pgd | AttackKind::Gd)
+    }
+
+    /// Whether every iteration is clipped to the ε-ball around the clean image; `gd` is not (AdvProp, section 5.4).
+    pub fn projects(&self) -> bool {
+        self.kind != AttackKind::Gd
+    }
+}
+
+fn pixel_units(key: &str, value: &str) -> Result<f32, String> {
+    value.parse::<f32>().ok().filter(|v| (0.0..=MAX_PIXEL).contains(v)).ok_or_else(|| {
+        format!("{key} is \"{value}\"; expected a number from 0 to {MAX_PIXEL}, in 1/255 pixel units")
+    })
+}

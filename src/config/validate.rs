@@ -1,0 +1,136 @@
+//! What the keys must fulfil together, and what this version does not do yet.
+
+use toml::Value;
+
+use super::schema::{self, Kind};
+use super::{Config, ConfigError, DataSource, MethodKind, OptimizerKind, ScheduleKind};
+
+impl Config {
+    /// Checks every range and every combination; the first fault in the order of the file.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_keys()?;
+        self.validate_run()?;
+        self.validate_data()?;
+        self.validate_training()
+    }
+
+    fn validate_keys(&self) -> Result<(), ConfigError> {
+        for field in schema::fields() {
+            let Some(value) = self.get(field.path) else { continue };
+            super::parse::checked(field, value.clone())?;
+            let words: Vec<&str> = match (&field.kind, &value) {
+                (Kind::Choice(_), Value::String(word)) => vec![word],
+                (Kind::ChoiceList(_), Value::Array(items)) => {
+                    items.iter().filter_map(Value::as_str).collect()
+                }
+                _ => continue,
+            };
+            if let Some(word) = words.into_iter().find(|w| schema::is_later(field.path, w)) {
+                let (Kind::Choice(choices) | Kind::ChoiceList(choices)) = field.kind else { continue };
+                let now: Vec<&str> =
+                    choices.iter().copied().filter(|c| !schema::is_later(field.path, c)).collect();
+                return fault(
+                    field.path,
+                    format!(
+                        "`{}` = \"{word}\" is not in this version yet; expected {}",
+                        field.path,
+                        now.join(", ")
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_run(&self) -> Result<(), ConfigError> {
+        let run = &self.run;
+        if run.name.trim().is_empty() || run.name.contains(['/', '\\', '\0']) || run.name.starts_with('.') {
+            return fault(
+                "run.name",
+                format!(
+                    "`run.name` is \"{}\"; expected a folder's name without slashes or a leading dot",
+                    run.name
+                ),
+            );
+        }
+        if !run.batch_size.is_multiple_of(run.accumulate) {
+            return fault(
+                "run.accumulate",
+                format!(
+                    "`run.accumulate` is {}, which does not divide `run.batch_size` = {}; expected a divisor",
+                    run.accumulate, run.batch_size
+                ),
+            );
+        }
+        let micro_batch = run.batch_size / run.accumulate;
+        if matches!(self.method.kind, MethodKind::Mixup | MethodKind::Mixprop) && micro_batch < 2 {
+            return fault(
+                "run.batch_size",
+                format!(
+                    "`run.batch_size` / `run.accumulate` is {micro_batch}; mixing needs at least 2 images at a time"
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn validate_data(&self) -> Result<(), ConfigError> {
+        let data = &self.data;
+        if data.source != DataSource::Shapes && data.path.is_empty() {
+            return fault(
+                "data.path",
+                "`data.path` is empty; expected the folder of the data set (only `data.source` = \"shapes\" needs none)",
+            );
+        }
+        if data.source == DataSource::Shapes && !data.path.is_empty() {
+            return fault(
+                "data.path",
+                "`data.path` is given, but `data.source` = \"shapes\" is made by the program; expected \"\" or another source",
+            );
+        }
+        if data.train_limit > 0 && data.train_limit < self.run.batch_size {
+            return fault(
+                "data.train_limit",
+                format!(
+                    "`data.train_limit` is {}; expected 0 or at least `run.batch_size` = {}",
+                    data.train_limit, self.run.batch_size
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn validate_training(&self) -> Result<(), ConfigError> {
+        if self.model.classes == 1 {
+            return fault(
+                "model.classes",
+                "`model.classes` is 1; expected 0 (as the data has) or at least 2",
+            );
+        }
+        let optimizer = &self.optimizer;
+        if optimizer.nesterov && (optimizer.kind != OptimizerKind::Sgd || optimizer.momentum == 0.0) {
+            return fault(
+                "optimizer.nesterov",
+                "`optimizer.nesterov` is true; expected that only with `optimizer.kind` = \"sgd\" and a momentum above 0",
+            );
+        }
+        let milestones = &self.schedule.milestones;
+        if milestones.windows(2).any(|w| w[0] >= w[1]) {
+            return fault(
+                "schedule.milestones",
+                "`schedule.milestones` must rise; expected such as [90, 180, 220]",
+            );
+        }
+        if self.schedule.kind == ScheduleKind::Step && milestones.is_empty() {
+            return fault(
+                "schedule.milestones",
+                "`schedule.milestones` is empty; `schedule.kind` = \"step\" expects at least one epoch",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn fault(key: &str, message: impl Into<String>) -> Result<(), ConfigError> {
+    Err(ConfigError::new(key, message))
+}

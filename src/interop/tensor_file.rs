@@ -1,0 +1,221 @@
+//! Safetensors files of named f32 tensors. Written in a fixed order, so equal contents give equal bytes; read
+//! with every length checked against the file before memory is taken.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+use serde_json::{Map, Value, json};
+
+use super::atomic::write_atomic;
+
+/// Largest header that is read. EfficientNet-B8 with three domains and optimizer state has about 2 MB.
+const MAX_HEADER_BYTES: u64 = 64 << 20;
+
+/// Values in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub data: Vec<f32>,
+}
+
+impl Tensor {
+    pub fn elements(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// The contents of one file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TensorFile {
+    pub metadata: BTreeMap<String, String>,
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Single numbers stored as U64 tensors of no dimension.
+    pub integers: BTreeMap<String, u64>,
+}
+
+impl TensorFile {
+    /// Reads a file; f16, bf16 and f64 become f32, PyTorch's integer `num_batches_tracked` is left out. Every
+    /// fault is one sentence that names the file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let file = File::open(path).map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
+        Self::read_from(file).map_err(|e| anyhow!("{} is no usable safetensors file: {e:#}", path.display()))
+    }
+
+    fn read_from(mut file: File) -> anyhow::Result<Self> {
+        ensure!(file.metadata()?.is_file(), "it is not a regular file");
+        let size = file.metadata()?.len();
+        let mut length = [0; 8];
+        file.read_exact(&mut length).map_err(|_| anyhow!("it ends within its first 8 bytes"))?;
+        let length = u64::from_le_bytes(length);
+        let available = size.saturating_sub(8);
+        ensure!(
+            length <= available.min(MAX_HEADER_BYTES),
+            "its header should take {length} bytes, the file has {available} (truncated, or another format)"
+        );
+        let mut header = vec![0; usize::try_from(length)?];
+        file.read_exact(&mut header).context("its header cannot be read")?;
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|e| anyhow!("its header is damaged: {e}"))?;
+        let expected = metadata.data_len() as u64;
+        ensure!(
+            expected == available - length,
+            "its tensors should take {expected} bytes, the file has {} (truncated or damaged)",
+            available - length
+        );
+        let mut contents = Self::default();
+        if let Some(entries) = metadata.metadata() {
+            contents.metadata = entries.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        }
+        for name in metadata.offset_keys() {
+            let info = metadata.info(&name).ok_or_else(|| anyhow!("its header is damaged at \"{name}\""))?;
+            file.seek(SeekFrom::Start(8 + length + info.data_offsets.0 as u64))?;
+            let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+            file.read_exact(&mut bytes).with_context(|| format!("its tensor \"{name}\" cannot be read"))?;
+            contents.keep(&name, info.dtype, info.shape.clone(), &bytes)?;
+        }
+        Ok(contents)
+    }
+
+    fn keep(&mut self, name: &str, dtype: Dtype, shape: Vec<usize>, bytes: &[u8]) -> anyhow::Result<()> {
+        let data = match dtype {
+            Dtype::F32 => values(bytes, f32::from_le_bytes),
+            Dtype::F64 => values(bytes, |b| f64::from_le_bytes(b) as f32),
+            Dtype::BF16 => values(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
+            Dtype::F16 => values(bytes, |b| f32_from_f16(u16::from_le_bytes(b))),
+            Dtype::U64 if shape.is_empty() => {
+                let value =
+                    bytes.try_into().map(u64::from_le_bytes).map_err(|_| anyhow!("\"{name}\" is damaged"))?;
+                self.integers.insert(name.to_string(), value);
+                return Ok(());
+            }
+            _ if name.ends_with("num_batches_tracked") => return Ok(()),
+            other => bail!("its tensor \"{name}\" has type {other:?}; expected F32, F16, BF16 or F64"),
+        };
+        self.tensors.insert(name.to_string(), Tensor { shape, data });
+        Ok(())
+    }
+}
+
+/// Writes a file whole or not at all; see [`TensorFile`] for the parts.
+pub fn write(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+    tensors: &BTreeMap<String, Tensor>,
+    integers: &BTreeMap<String, u64>,
+) -> anyhow::Result<()> {
+    write_atomic(path, |out| {
+        let mut header = Map::new();
+        if !metadata.is_empty() {
+            header.insert("__metadata__".into(), json!(metadata));
+        }
+        // Eight-byte numbers first: readers that map the file want every tensor aligned to its element size.
+        let mut offset = 0;
+        let mut place = |bytes: usize| {
+            let begin = offset;
+            offset += bytes;
+            [begin, offset]
+        };
+        for name in integers.keys() {
+            header.insert(name.clone(), entry("U64", &[], place(8)));
+        }
+        for (name, tensor) in tensors {
+            header.insert(name.clone(), entry("F32", &tensor.shape, place(4 * tensor.data.len())));
+        }
+        let mut text = serde_json::to_string(&header)?;
+        text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
+        out.write_all(&(text.len() as u64).to_le_bytes())?;
+        out.write_all(text.as_bytes())?;
+        for value in integers.values() {
+            out.write_all(&value.to_le_bytes())?;
+        }
+        for tensor in tensors.values() {
+            for value in &tensor.data {
+                out.write_all(&value.to_le_bytes())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn entry(dtype: &str, shape: &[usize], offsets: [usize; 2]) -> Value {
+    json!({ "dtype": dtype, "shape": shape, "data_offsets": offsets })
+}
+
+fn values<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect()
+}
+
+/// IEEE half precision to single precision, exact.
+fn f32_from_f16(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let exponent = i32::from(bits >> 10 & 0x1f);
+    let fraction = f32::from(bits & 0x3ff) / 1024.0;
+    match exponent {
+        0 => sign * fraction * 2.0_f32.powi(-14),
+        31 if bits & 0x3ff == 0 => sign * f32::INFINITY,
+        31 => f32::NAN,
+        _ => sign * (1.0 + fraction) * 2.0_f32.powi(exponent - 15),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_is_converted_exactly() {
+        let cases = [
+            (0x0000, 0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 2.0_f32.powi(-24)),
+            (0x3555, 0.333_251_95),
+            (0xfc00, f32::NEG_INFINITY),
+        ];
+        for (bits, value) in cases {
+            assert_eq!(f32_from_f16(bits), value, "{bits:#06x}");
+        }
+        assert!(f32_from_f16(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn other_precisions_are_read_and_counters_dropped() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.safetensors");
+        let header = concat!(
+            r#"{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},"b":{"dtype":"BF16","shape":[1],"#,
+            r#""data_offsets":[2,4]},"c":{"dtype":"F64","shape":[1],"data_offsets":[4,12]},"#,
+            r#""bn1.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[12,20]}}"#
+        );
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(0x3c00_u16.to_le_bytes());
+        bytes.extend(0xbf80_u16.to_le_bytes());
+        bytes.extend(0.5_f64.to_le_bytes());
+        bytes.extend(7_i64.to_le_bytes());
+        std::fs::write(&path, bytes).expect("writable");
+        let file = TensorFile::read(&path).expect("a valid file");
+        let read: Vec<_> = file.tensors.iter().map(|(k, t)| (k.as_str(), t.data.clone())).collect();
+        assert_eq!(read, [("a", vec![1.0]), ("b", vec![-1.0]), ("c", vec![0.5])]);
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_an_error() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.safetensors");
+        for end in [u64::MAX, u64::MAX - 7, 1 << 62] {
+            let header = format!(r#"{{"a":{{"dtype":"U8","shape":[{end}],"data_offsets":[0,{end}]}}}}"#);
+            let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(header.as_bytes());
+            std::fs::write(&path, bytes).expect("writable");
+            let error = TensorFile::read(&path).expect_err("no such tensor").to_string();
+            assert!(error.contains("x.safetensors"), "{error}");
+        }
+    }
+}
