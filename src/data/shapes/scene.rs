@@ -97,11 +97,11 @@ impl Scene {
 
 impl Background {
     fn new(r: &mut Random) -> Self {
-        let grey = r.range(0.1, 0.5);
+        let grey = r.range(0.1, 0.4);
         let colour = [(); 3].map(|()| (grey + r.range(-0.15, 0.15)).clamp(0.03, 0.95));
         let mut swing = |size: f32| [(); 3].map(|()| r.range(-size, size));
-        let coarse = swing(0.38);
-        let fine = swing(0.24);
+        let coarse = swing(0.3);
+        let fine = swing(0.2);
         let octaves = [(coarse, r.range(2.5, 5.0)), (fine, r.range(7.0, 13.0))];
         Self { colour, lattice: Lattice::new(r), octaves, slope: (r.range(-0.1, 0.1), r.range(-0.1, 0.1)) }
     }
@@ -125,8 +125,8 @@ impl Strip {
 /// Bright colours on a darker ground: without that, which side of an edge is the figure takes a small net most of a
 /// short run to learn.
 fn figure_colours(background: Colour, r: &mut Random) -> [Colour; 2] {
-    let first = apart_from(&[(background, 0.45)], 0.45, r);
-    let second = apart_from(&[(background, 0.4), (first, 0.6)], 0.3, r);
+    let first = apart_from(&[(background, 0.5)], 0.5, r);
+    let second = apart_from(&[(background, 0.3), (first, 0.65)], 0.15, r);
     [first, second]
 }
 

@@ -91,7 +91,7 @@ pub(super) struct Surface {
 impl Surface {
     /// `radius` is the half extent of the figure that wears it.
     pub(super) fn new(texture: Texture, radius: f32, random: &mut Random) -> Self {
-        let turn = random.unit();
+        let turn = random.range(-0.06, 0.06);
         Self {
             texture,
             axis: (sine(turn + 0.25), sine(turn)),
