@@ -14,6 +14,8 @@ struct Params {
     per_image: u32,
     stream: u32,
     epsilon: f32,
+    // 0; see lib/attack_ball.
+    zero: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;

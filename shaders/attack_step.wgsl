@@ -12,6 +12,8 @@ struct Params {
     gradient_offset: u32,
     size: f32,
     epsilon: f32,
+    // 0; see lib/attack_ball.
+    zero: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;

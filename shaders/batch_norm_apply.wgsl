@@ -2,8 +2,8 @@
 // 0 x     [rows, C]
 // 1 state [segment][mean C | rstd C | scale C | shift C]
 // 2 y     [rows, C]
-// One thread a slice (here 4 rows) and vec4 of channels, workgroups of 64. Launched by src/kernels/batch_norm.rs.
-#import lib/grid
+// One thread a slice (here 4 rows) and vec4 of channels, workgroups of 64, grid y over segments.
+// Launched by src/kernels/batch_norm.rs.
 #import lib/segments
 #import lib/activation
 
@@ -17,17 +17,15 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let index = linear_index(workgroup, groups, local, 64u);
-    if (index >= params.slices * params.quads) {
+    let place = place_of(workgroup, groups, local);
+    if (place.first >= place.end) {
         return;
     }
-    let number = index / params.quads;
-    let quad = index - number * params.quads;
-    let slice = slice_of(number);
-    let block = (slice.segment * 4u + 2u) * params.quads + quad;
+    let quad = place.quad;
+    let block = (workgroup.y * 4u + 2u) * params.quads + quad;
     let scale = state[block];
     let shift = state[block + params.quads];
-    for (var row = slice.first; row < slice.end; row += 1u) {
+    for (var row = place.first; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
         y[at] = activate(scale * x[at] + shift);
     }

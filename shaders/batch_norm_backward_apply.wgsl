@@ -5,8 +5,8 @@
 // 2 dy    [rows, C]
 // 3 dx    [rows, C]
 // 4 coefs [segment][mean(du) C | mean(du*xhat) C], with BATCH only
-// One thread a slice (here 4 rows) and vec4 of channels, workgroups of 64. Launched by src/kernels/batch_norm.rs.
-#import lib/grid
+// One thread a slice (here 4 rows) and vec4 of channels, workgroups of 64, grid y over segments.
+// Launched by src/kernels/batch_norm.rs.
 #import lib/segments
 #import lib/activation
 
@@ -24,23 +24,21 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let index = linear_index(workgroup, groups, local, 64u);
-    if (index >= params.slices * params.quads) {
+    let place = place_of(workgroup, groups, local);
+    if (place.first >= place.end) {
         return;
     }
-    let number = index / params.quads;
-    let quad = index - number * params.quads;
-    let slice = slice_of(number);
-    let block = slice.segment * 4u * params.quads + quad;
+    let quad = place.quad;
+    let block = workgroup.y * 4u * params.quads + quad;
     let scale = state[block + 2u * params.quads];
     let shift = state[block + 3u * params.quads];
 #if BATCH
     let mean = state[block];
-    let coef = slice.segment * 2u * params.quads + quad;
+    let coef = workgroup.y * 2u * params.quads + quad;
     let mean_du = coefs[coef];
     let slope = state[block + params.quads] * coefs[coef + params.quads];
 #endif
-    for (var row = slice.first; row < slice.end; row += 1u) {
+    for (var row = place.first; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
         let du = dy[at] * activation_slope(scale * x[at] + shift);
 #if BATCH

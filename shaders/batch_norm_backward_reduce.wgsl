@@ -4,8 +4,8 @@
 // 1 state    [segment][mean C | rstd C | scale C | shift C]
 // 2 dy       [rows, C]
 // 3 partials [slices][sum du C | sum du*xhat C]
-// One thread a slice and vec4 of channels, workgroups of 64. Launched by src/kernels/batch_norm.rs.
-#import lib/grid
+// One thread a slice and vec4 of channels, workgroups of 64, grid y over segments.
+// Launched by src/kernels/batch_norm.rs.
 #import lib/segments
 #import lib/activation
 
@@ -20,14 +20,12 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let index = linear_index(workgroup, groups, local, 64u);
-    if (index >= params.slices * params.quads) {
+    let place = place_of(workgroup, groups, local);
+    if (place.first >= place.end) {
         return;
     }
-    let number = index / params.quads;
-    let quad = index - number * params.quads;
-    let slice = slice_of(number);
-    let block = slice.segment * 4u * params.quads + quad;
+    let quad = place.quad;
+    let block = workgroup.y * 4u * params.quads + quad;
     let mean = state[block];
     let rstd = state[block + params.quads];
     let scale = state[block + 2u * params.quads];
@@ -35,23 +33,26 @@ fn main(
     var sum = vec4<f32>(0.0);
     // Without the factor rstd, which is the same in every row.
     var product = vec4<f32>(0.0);
-    var row = slice.first;
-    for (; row + 2u <= slice.end; row += 2u) {
+    var row = place.first;
+    for (; row + 4u <= place.end; row += 4u) {
         let at = row * params.quads + quad;
-#for i in 0..2
+#for i in 0..4
         let x_$i = x[at + $(i)u * params.quads];
-        let du_$i = dy[at + $(i)u * params.quads] * activation_slope(scale * x_$i + shift);
+        let dy_$i = dy[at + $(i)u * params.quads];
 #end
-        sum += du_0 + du_1;
-        product += du_0 * (x_0 - mean) + du_1 * (x_1 - mean);
+#for i in 0..4
+        let du_$i = dy_$i * activation_slope(scale * x_$i + shift);
+#end
+        sum += (du_0 + du_1) + (du_2 + du_3);
+        product += (du_0 * (x_0 - mean) + du_1 * (x_1 - mean)) + (du_2 * (x_2 - mean) + du_3 * (x_3 - mean));
     }
-    if (row < slice.end) {
+    for (; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
         let du = dy[at] * activation_slope(scale * x[at] + shift);
         sum += du;
         product += du * (x[at] - mean);
     }
-    let at = number * 2u * params.quads + quad;
+    let at = place.slice * 2u * params.quads + quad;
     partials[at] = sum;
     partials[at + params.quads] = product * rstd;
 }

@@ -1,29 +1,46 @@
-// Data gradient of a depthwise convolution at stride 2: every input position gathers from the outputs that saw it,
-// so no two threads write one place. Only every second tap fits a position's parity.
+// Depthwise convolution, forward and data gradient: each output gathers from the source, so no two threads write one
+// place. A thread makes ROWS × COLUMNS outputs of four channels: a source value and a weight are loaded once for all
+// of them. Neighbouring threads hold neighbouring channels.
 //
-//   dy      [images, out_h, out_w, C / 4]
+//   source  [images, source_h, source_w, C / 4]   x, or dy with GRADIENT
 //   weights [KERNEL²][C / 4]
-//   dx      [images, in_h, in_w, C / 4]   ACCUMULATE adds to it
+//   output  [images, output_h, output_w, C / 4]   y, or dx with GRADIENT
 //
-// Launched by src/kernels/depthwise.rs: images · in_h · in_w · C / 4 threads.
+// Output row t of a block and tap row kh meet the block's source row t·STRIDE + kh, or, with GRADIENT,
+// LOW + (t − kh) / STRIDE where that divides: blocks start where y + pad is a multiple of STRIDE, so that this is
+// known when the loops are unrolled. Columns likewise. Launched by src/kernels/depthwise.rs: one thread per image,
+// block and vec4 of channels.
 
 #import lib/grid
+#import lib/divide
 
 struct Params {
     threads: u32,
     quads: u32,
-    in_h: u32,
-    in_w: u32,
-    out_h: u32,
-    out_w: u32,
-    pad_top: u32,
-    pad_left: u32,
+    blocks_h: u32,
+    blocks_w: u32,
+    source_h: u32,
+    source_w: u32,
+    output_h: u32,
+    output_w: u32,
+    // Output pixel of the first block: −1 where GRADIENT moves it to the phase.
+    first_y: i32,
+    first_x: i32,
+    // Source pixel of the first block.
+    source_y: i32,
+    source_x: i32,
+    accumulate: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> dy: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;
 @group(1) @binding(0) var<uniform> params: Params;
+
+// Whether 0 <= at < size.
+fn inside(at: i32, size: u32) -> bool {
+    return u32(at) < size;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -35,30 +52,68 @@ fn main(
     if (index >= params.threads) {
         return;
     }
-    let channel = index % params.quads;
-    let place = index / params.quads;
-    let row = place / params.in_w;
-    let column = place % params.in_w + params.pad_left;
-    let image = row / params.in_h;
-    let line = row % params.in_h + params.pad_top;
-    var sum = vec4<f32>();
-    for (var kh = line % STRIDE; kh < KERNEL && kh <= line; kh += STRIDE) {
-        let out_row = (line - kh) / STRIDE;
-        if (out_row >= params.out_h) {
-            continue;
-        }
-        let base = (image * params.out_h + out_row) * params.out_w;
-        for (var kw = column % STRIDE; kw < KERNEL && kw <= column; kw += STRIDE) {
-            let out_column = (column - kw) / STRIDE;
-            if (out_column < params.out_w) {
-                let weight = weights[(kh * KERNEL + kw) * params.quads + channel];
-                sum = fma(weight, dy[(base + out_column) * params.quads + channel], sum);
-            }
-        }
+    let place = divide(index, params.quads);
+    let channel = index - place * params.quads;
+    let line = divide(place, params.blocks_w);
+    let block_x = i32(place - line * params.blocks_w);
+    let image = divide(line, params.blocks_h);
+    let block_y = i32(line - image * params.blocks_h);
+    let top = params.source_y + block_y * i32(SOURCE_ROW_STEP);
+    let left = params.source_x + block_x * i32(SOURCE_COLUMN_STEP);
+#for kh in 0..KERNEL
+#for kw in 0..KERNEL
+    let weight_$kh_$kw = weights[$(kh * KERNEL + kw)u * params.quads + channel];
+#end
+#end
+#for t in 0..ROWS
+#for u in 0..COLUMNS
+    var sum_$t_$u = vec4<f32>();
+#end
+#end
+#for s in 0..SOURCE_ROWS
+    let inside_$s = inside(top + $s, params.source_h);
+    let base_$s = ((image * params.source_h + u32(top + $s)) * params.source_w + u32(left)) * params.quads + channel;
+#for j in 0..SOURCE_COLUMNS
+    var value_$s_$j = vec4<f32>();
+    if (inside_$s && inside(left + $j, params.source_w)) {
+        value_$s_$j = source[base_$s + $ju * params.quads];
     }
-#if ACCUMULATE
-    dx[index] += sum;
-#else
-    dx[index] = sum;
+#end
+#for t in 0..ROWS
+#for kh in 0..KERNEL
+#if GRADIENT
+#if (s - (KERNEL - 1) / STRIDE) * STRIDE == t - kh
+#for u in 0..COLUMNS
+#for kw in 0..KERNEL
+#if (u + KERNEL - 1 - kw) % STRIDE == (KERNEL - 1) % STRIDE
+    sum_$t_$u += weight_$kh_$kw * value_$s_$((KERNEL - 1) / STRIDE + (u - kw) / STRIDE);
 #endif
+#end
+#end
+#endif
+#else
+#if s == t * STRIDE + kh
+#for u in 0..COLUMNS
+#for kw in 0..KERNEL
+    sum_$t_$u += weight_$kh_$kw * value_$s_$(u * STRIDE + kw);
+#end
+#end
+#endif
+#endif
+#end
+#end
+#end
+    let y = params.first_y + block_y * $(ROWS);
+    let x = params.first_x + block_x * $(COLUMNS);
+#for t in 0..ROWS
+    let out_$t = ((image * params.output_h + u32(y + $t)) * params.output_w + u32(x)) * params.quads + channel;
+#for u in 0..COLUMNS
+    if (inside(y + $t, params.output_h) && inside(x + $u, params.output_w)) {
+        if (params.accumulate != 0u) {
+            sum_$t_$u += output[out_$t + $uu * params.quads];
+        }
+        output[out_$t + $uu * params.quads] = sum_$t_$u;
+    }
+#end
+#end
 }

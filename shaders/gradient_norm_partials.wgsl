@@ -1,7 +1,8 @@
 // First pass of the gradient norm: sums of squares of the gradients, scaled as the optimizer will scale them.
 // 0 gradient [count vec4s]; 1 table [blocks] group of each 64 floats
 // 2 partials, one float a thread, from params.partial_offset on
-// Thread t takes the vec4s t, t + threads, ...; `threads` is a multiple of 64, the workgroup's size. Launched by src/kernels/optimizer.rs.
+// Thread t takes the vec4s t, t + threads, ...; `threads` is a multiple of 64, the
+// workgroup's size. Launched by src/kernels/optimizer.rs.
 #import lib/step
 
 struct Params {

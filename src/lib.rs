@@ -2,7 +2,8 @@
 //!
 //! The modules in the order in which one may depend on another (`tests/architecture.rs` holds them to it):
 //! `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `training`, `evaluation`,
-//! `session`; at the end the two front ends `cli` and `app`, which meet a run only as commands in and events out.
+//! `session`; at the end the two front ends `app` and `cli` (which starts it), which meet a run only as commands in and
+//! events out.
 
 #[cfg(feature = "gui")]
 pub mod app;

@@ -4,8 +4,18 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may use those before it, and itself.
 const ORDER: &[&str] = &[
-    "config", "gpu", "kernels", "graph", "models", "data", "interop", "training", "evaluation", "session", "cli",
-    "app",
+    "config",
+    "gpu",
+    "kernels",
+    "graph",
+    "models",
+    "data",
+    "interop",
+    "training",
+    "evaluation",
+    "session",
+    "cli",
+    "cli",
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -95,7 +95,18 @@ fn equal_contents_give_equal_bytes_and_the_order_of_timm_readers() {
     assert_eq!(metadata["domains"], r#"["main","aux"]"#);
     assert_eq!((metadata["step"].as_str(), metadata["image_size"].as_str()), ("1234", "33"));
     assert_eq!(metadata["mean"], "[0.1,0.485,0.5]");
-    let keys = ["format_version", "arch", "classes", "domains", "image_size", "mean", "std", "config", "step", "epoch"];
+    let keys = [
+        "format_version",
+        "arch",
+        "classes",
+        "domains",
+        "image_size",
+        "mean",
+        "std",
+        "config",
+        "step",
+        "epoch",
+    ];
     assert!(keys.iter().all(|k| metadata.contains_key(*k)) && metadata.len() == keys.len());
 }
 
@@ -119,7 +130,8 @@ fn one_domain_is_exported_under_the_main_names_without_training_state() {
     let checkpoint = sample();
     let main = checkpoint.with_one_domain(0, false).expect("there");
     let names: Vec<&str> = main.tensors.keys().map(String::as_str).collect();
-    let expected = ["bn1.bias", "bn1.running_mean", "bn1.running_var", "bn1.weight", "conv1.weight", "fc.bias"];
+    let expected =
+        ["bn1.bias", "bn1.running_mean", "bn1.running_var", "bn1.weight", "conv1.weight", "fc.bias"];
     assert_eq!(names, expected);
     assert_eq!(main.tensors["bn1.bias"], checkpoint.tensors["bn1.bias"]);
     assert_eq!(main.meta.domains, ["main"]);

@@ -32,7 +32,10 @@ fn fails(arguments: &[&str], code: i32, folder: &Path) -> String {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
     assert_eq!(text(&output.stdout), "", "{arguments:?}");
-    assert!(message.starts_with("dualprop: ") && message.trim_end().lines().count() == 1, "{arguments:?}: {message}");
+    assert!(
+        message.starts_with("dualprop: ") && message.trim_end().lines().count() == 1,
+        "{arguments:?}: {message}"
+    );
     message
 }
 
@@ -56,7 +59,15 @@ fn import(folder: &Path, domains: usize) {
     state_dict(&folder.join("plain.safetensors"), 3, domains);
     succeeds(
         &[
-            "import", "plain.safetensors", "--arch", "resnet18", "--width", "0.125", "--image-size", "32", "--out",
+            "import",
+            "plain.safetensors",
+            "--arch",
+            "resnet18",
+            "--width",
+            "0.125",
+            "--image-size",
+            "32",
+            "--out",
             "net.safetensors",
         ],
         folder,
@@ -100,7 +111,10 @@ fn configuration_faults_name_key_and_line() {
     std::fs::write(folder.path().join("run.toml"), "[run]\nseed = 1\nepoch = 3\n").expect("writable");
     std::fs::write(folder.path().join("good.toml"), "[run]\nseed = 1\n").expect("writable");
     let message = fails(&["train", "run.toml"], 1, folder.path());
-    assert!(message.contains("run.toml, line 3: unknown key `run.epoch`") && message.contains("`run.epochs`"), "{message}");
+    assert!(
+        message.contains("run.toml, line 3: unknown key `run.epoch`") && message.contains("`run.epochs`"),
+        "{message}"
+    );
     let message = fails(&["train", "missing.toml"], 1, folder.path());
     assert!(message.contains("missing.toml"), "{message}");
     // The same fault in an argument is one of the command line.
@@ -147,8 +161,16 @@ fn an_imported_state_dict_is_exported_unchanged_by_domain() {
     assert_eq!((checkpoint.meta.classes.len(), checkpoint.meta.image_size), (3, 32));
     assert_eq!(checkpoint.config().expect("valid").model.width, WIDTH);
     for (domain, source) in [("main", "bn1.bias"), ("aux", "bn1.aux_bn.0.bias")] {
-        let export =
-            ["export", "net.safetensors", "--to", "safetensors", "--domain", domain, "--out", "model.safetensors"];
+        let export = [
+            "export",
+            "net.safetensors",
+            "--to",
+            "safetensors",
+            "--domain",
+            domain,
+            "--out",
+            "model.safetensors",
+        ];
         let told = succeeds(&export, dir);
         assert!(told.contains("model.safetensors") && told.contains(domain), "{told}");
         let exported = load_tensors(&dir.join("model.safetensors")).expect("readable");
@@ -171,7 +193,16 @@ fn an_import_names_every_tensor_that_does_not_fit() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();
     let import = |extra: &[&str]| {
-        let base = ["import", "odd.safetensors", "--arch", "resnet18", "--width", "0.125", "--out", "net.safetensors"];
+        let base = [
+            "import",
+            "odd.safetensors",
+            "--arch",
+            "resnet18",
+            "--width",
+            "0.125",
+            "--out",
+            "net.safetensors",
+        ];
         fails(&[&base, extra].concat(), 1, dir)
     };
     let change = |domains: usize, change: fn(&mut std::collections::BTreeMap<String, Tensor>)| {
@@ -187,7 +218,9 @@ fn an_import_names_every_tensor_that_does_not_fit() {
         t.get_mut("fc.bias").expect("there").shape = vec![3, 1];
     });
     let message = import(&[]);
-    for part in ["odd.safetensors", "\"conv1.weight\"", "\"features.0.weight\"", "\"fc.bias\" is [3, 1]", "resnet18"] {
+    for part in
+        ["odd.safetensors", "\"conv1.weight\"", "\"features.0.weight\"", "\"fc.bias\" is [3, 1]", "resnet18"]
+    {
         assert!(message.contains(part), "{part} in {message}");
     }
     // Auxiliary domains: for all BN layers or none.

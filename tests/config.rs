@@ -56,7 +56,11 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ("[method.attack]\niterations = 0", 2, &["`method.attack.iterations`"]),
     ("[loss]\nlabel_smoothing = 1", 2, &["`loss.label_smoothing`"]),
     // Wrong words.
-    ("[method]\nkind = \"advpropp\"", 2, &["`method.kind`", "\"advpropp\"", "nearest valid value is \"advprop\""]),
+    (
+        "[method]\nkind = \"advpropp\"",
+        2,
+        &["`method.kind`", "\"advpropp\"", "nearest valid value is \"advprop\""],
+    ),
     ("[method.attack]\nkind = \"pdg\"", 2, &["nearest valid value is \"pgd\""]),
     ("[model]\narch = \"resnet-18\"", 2, &["`model.arch`", "nearest valid value is \"resnet18\""]),
     ("[data]\naugment = [\"crop\", \"filp\"]", 2, &["`data.augment`", "nearest valid value is \"flip\""]),
@@ -73,7 +77,11 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ("[optimizer]\nkind = \"sgd\"\nmomentum = 0\nnesterov = true", 4, &["`optimizer.nesterov`", "momentum"]),
     ("[schedule]\nmilestones = [3, 2]", 2, &["`schedule.milestones`", "must rise"]),
     ("[schedule]\nmilestones = []\nkind = \"step\"", 2, &["`schedule.milestones`", "at least one"]),
-    ("[method]\nkind = \"mixprop\"\n[run]\nbatch_size = 8\naccumulate = 8", 4, &["`run.batch_size`", "at least 2"]),
+    (
+        "[method]\nkind = \"mixprop\"\n[run]\nbatch_size = 8\naccumulate = 8",
+        4,
+        &["`run.batch_size`", "at least 2"],
+    ),
     ("[run]\nname = \"a/b\"", 2, &["`run.name`", "slashes"]),
     // Of later versions.
     ("[run]\nprecision = \"f16\"", 2, &["`run.precision` = \"f16\" is not in this version yet", "f32"]),

@@ -91,13 +91,25 @@ fn metrics_lines_have_exactly_the_keys_of_the_contract() {
     run.evaluated(&validation(1)).expect("writable");
     run.bn_stats(1, 0.1, &domain_names(2), &[layer()]).expect("writable");
     let written = lines(&dir.join("metrics.jsonl"));
-    let keys =
-        ["step", "epoch", "split", "domain", "attack", "loss", "top1", "top5", "lr", "images_per_s", "wall_s"];
+    let keys = [
+        "step",
+        "epoch",
+        "split",
+        "domain",
+        "attack",
+        "loss",
+        "top1",
+        "top5",
+        "lr",
+        "images_per_s",
+        "wall_s",
+    ];
     for line in &written {
         let found: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(found, keys);
     }
-    let facts: Vec<_> = written.iter().map(|l| (l["split"].clone(), l["domain"].clone(), l["attack"].clone())).collect();
+    let facts: Vec<_> =
+        written.iter().map(|l| (l["split"].clone(), l["domain"].clone(), l["attack"].clone())).collect();
     let text = |s: &str| Value::from(s);
     assert_eq!(
         facts,
@@ -110,7 +122,10 @@ fn metrics_lines_have_exactly_the_keys_of_the_contract() {
     assert_eq!((&written[0]["top1"], &written[2]["wall_s"]), (&Value::from(0.25), &Value::from(0.5)));
     let statistics = lines(&dir.join("bn_stats.jsonl"));
     assert_eq!(statistics.len(), 2);
-    assert_eq!((&statistics[0]["distance"], &statistics[1]["distance"]), (&Value::from(0.0), &Value::from(3.0)));
+    assert_eq!(
+        (&statistics[0]["distance"], &statistics[1]["distance"]),
+        (&Value::from(0.0), &Value::from(3.0))
+    );
     let config = Config::load(&dir.join("config.toml"), &[]).expect("the resolved configuration");
     assert_eq!(config, Config::default());
     let log = std::fs::read_to_string(dir.join("log.txt")).expect("readable");
@@ -149,7 +164,10 @@ fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
     assert_eq!(steps(dir, "bn_stats.jsonl"), [1, 1, 2, 2, 3, 3, 4, 4]);
     // TensorBoard: a second file, which begins by purging step 5 and later (tested in the writer).
     let events = std::fs::read_dir(dir).expect("readable").flatten();
-    assert_eq!(events.filter(|e| e.file_name().to_string_lossy().starts_with("events.out.tfevents.")).count(), 2);
+    assert_eq!(
+        events.filter(|e| e.file_name().to_string_lossy().starts_with("events.out.tfevents.")).count(),
+        2
+    );
     let arguments = std::fs::read_to_string(dir.join("args.txt")).expect("readable");
     assert_eq!(arguments.lines().count(), 2, "one command line a start");
     let log = std::fs::read_to_string(dir.join("log.txt")).expect("readable");

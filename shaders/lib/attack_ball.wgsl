@@ -1,18 +1,23 @@
 // The L-infinity ball around a clean pixel, within 0..255. x + epsilon may round past the ball; then the bound moves
 // one float inwards, so that |x' - x| <= epsilon holds exactly for the stored numbers. The rounding error is found by
-// Dekker's fast two-sum. Bit-equal twin: src/kernels/reference/attack.rs.
+// Dekker's fast two-sum. Bit-equal twin: src/kernels/reference/attack.rs. The params have `zero`, which is 0.
+
+// The same value, but no compiler knows that: Mesa, among others, turns (x - epsilon) - x into -epsilon.
+fn opaque(value: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(value) ^ params.zero);
+}
 
 fn ball_low(x: f32, epsilon: f32) -> f32 {
-    let low = x - epsilon;
-    // Only a low bound above zero matters, and then x > epsilon, where `low - x` is exact. The next float towards
-    // zero's other side has the next larger bits.
-    let outside = low > 0.0 && low - x < -epsilon;
+    let low = opaque(x - epsilon);
+    // Only a low bound above zero matters; then x > epsilon and the difference is exact, and the next float inwards
+    // has the next larger bits.
+    let outside = low > 0.0 && opaque(low - x) < -epsilon;
     return max(bitcast<f32>(bitcast<u32>(low) + select(0u, 1u, outside)), 0.0);
 }
 
 fn ball_high(x: f32, epsilon: f32) -> f32 {
-    let high = x + epsilon;
-    let outside = high - max(x, epsilon) > min(x, epsilon);
+    let high = opaque(x + epsilon);
+    let outside = opaque(high - max(x, epsilon)) > min(x, epsilon);
     return min(bitcast<f32>(bitcast<u32>(high) - select(0u, 1u, outside)), 255.0);
 }
 

@@ -26,12 +26,7 @@ struct Params {
 
 @group(1) @binding(0) var<uniform> params: Params;
 
-// The exact quotient, for quotients below 2^22: integer division is slow on GPUs and scalar on software adapters.
-fn divide(a: u32, b: u32) -> u32 {
-    let q = u32(f32(a) / f32(b));
-    let r = i32(a - q * b);
-    return q - select(0u, 1u, r < 0) + select(0u, 1u, r >= i32(b));
-}
+#import lib/divide
 
 // The taps of a phase and the grid of its output pixels.
 struct Walk {

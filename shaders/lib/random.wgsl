@@ -1,9 +1,12 @@
 // Counter-based random numbers: the same four numbers give the same draw on every device, in any order, so a resumed
 // or regrouped run repeats itself. The mixing is pcg4d of Jarzynski and Olano, "Hash Functions for GPU Rendering"
-// (JCGT 2020). Bit-equal twin: src/kernels/reference/random.rs.
+// (JCGT 2020), after folding each counter's upper half into its lower one: without that, a change of the highest bits
+// alone reaches only a third of the result. Bit-equal twin: src/kernels/reference/random.rs.
 
 fn random_u32x4(seed: u32, step_number: u32, stream: u32, element: u32) -> vec4<u32> {
-    var v = vec4<u32>(seed, step_number, stream, element) * 1664525u + 1013904223u;
+    var v = vec4<u32>(seed, step_number, stream, element);
+    v ^= v >> vec4<u32>(16u);
+    v = v * 1664525u + 1013904223u;
     v.x += v.y * v.w;
     v.y += v.z * v.x;
     v.z += v.x * v.y;

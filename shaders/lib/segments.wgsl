@@ -4,9 +4,7 @@
 struct Params {
     // (first row, rows, domain, number of the first slice)
     segments: array<vec4<u32>, 8>,
-    segment_count: u32,
     rows_per_slice: u32,
-    slices: u32,
     // Channels / 4.
     quads: u32,
     // vec4s between the domains' blocks of parameters and of running statistics.
@@ -19,22 +17,24 @@ struct Params {
 
 @group(1) @binding(0) var<uniform> params: Params;
 
-struct Slice {
-    segment: u32,
+struct Place {
+    // Number of the slice among those of all segments.
+    slice: u32,
+    quad: u32,
+    // Rows first..end; none for a thread past the end of its segment.
     first: u32,
     end: u32,
 }
 
-fn slice_of(number: u32) -> Slice {
-    var index = 0u;
-    for (var i = 1u; i < params.segment_count; i += 1u) {
-        if (number >= params.segments[i].w) {
-            index = i;
-        }
-    }
-    let segment = params.segments[index];
-    let first = segment.x + (number - segment.w) * params.rows_per_slice;
-    return Slice(index, first, min(first + params.rows_per_slice, segment.x + segment.y));
+// One thread a slice and vec4 of channels. Grid y is the segment, so that a whole workgroup reads the same one; x
+// goes on in z where it overflows.
+fn place_of(workgroup: vec3<u32>, groups: vec3<u32>, local: u32) -> Place {
+    let segment = params.segments[workgroup.y];
+    let index = (workgroup.z * groups.x + workgroup.x) * 64u + local;
+    let slice = index / params.quads;
+    let end = segment.x + segment.y;
+    let first = min(segment.x + slice * params.rows_per_slice, end);
+    return Place(segment.w + slice, index - slice * params.quads, first, min(first + params.rows_per_slice, end));
 }
 
 fn slices_in(segment: vec4<u32>) -> u32 {

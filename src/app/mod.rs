@@ -1,1 +1,120 @@
-//! The window.
+//! The window. It meets training only as commands in and events out (`link`), so it never waits for a GPU, and
+//! everything it shows is folded from events (`model`) or read from a run folder (`history`).
+
+pub mod chrome;
+pub mod commands;
+pub mod dialogs;
+pub mod distance;
+pub mod form;
+pub mod format;
+pub mod history;
+pub mod layout;
+pub mod link;
+pub mod live;
+pub mod model;
+pub mod palette;
+pub mod panes;
+pub mod pictures;
+pub mod series;
+pub mod tokens;
+pub mod window;
+
+pub use window::Window;
+
+use anyhow::Context as _;
+use eframe::{CreationContext, Frame, NativeOptions, Storage};
+use egui::{Context, Ui, ViewportBuilder};
+use link::Launcher;
+use panes::Views;
+use std::path::PathBuf;
+
+const TITLE: &str = "DualProp";
+const ICON: &[u8] = include_bytes!("../../assets/icon.png");
+/// Storage key of the views' settings. Raise the number when their meaning changes.
+const VIEWS_KEY: &str = "dualprop.views.v1";
+const FIRST_SIZE: [f32; 2] = [1280.0, 720.0];
+const SMALLEST_SIZE: [f32; 2] = [760.0, 480.0];
+
+/// What the window opens with.
+#[derive(Clone, Debug, Default)]
+pub struct AppOptions {
+    /// A configuration for the set-up.
+    pub config: Option<PathBuf>,
+    /// A run folder to look at.
+    pub run: Option<PathBuf>,
+}
+
+/// Opens the window and returns when it is closed. Fails with one sentence when there is no display, and when a
+/// path in `options` cannot be read.
+pub fn run(options: AppOptions) -> anyhow::Result<()> {
+    run_with(options, Box::new(live::Session))
+}
+
+/// [`run`] with another source of runs.
+pub fn run_with(options: AppOptions, launcher: Box<dyn Launcher>) -> anyhow::Result<()> {
+    let icon = eframe::icon_data::from_png_bytes(ICON).context("the icon in the program is damaged")?;
+    let viewport = ViewportBuilder::default()
+        .with_title(TITLE)
+        .with_app_id("dualprop")
+        .with_icon(icon)
+        .with_inner_size(FIRST_SIZE)
+        .with_min_inner_size(SMALLEST_SIZE);
+    let native = NativeOptions { viewport, renderer: eframe::Renderer::Wgpu, ..NativeOptions::default() };
+    let create = move |creation: &CreationContext<'_>| {
+        let window = open(creation, options, launcher)?;
+        Ok(Box::new(Host(window)) as Box<dyn eframe::App>)
+    };
+    eframe::run_native(TITLE, native, Box::new(create)).map_err(|error| match error {
+        eframe::Error::AppCreation(error) => anyhow::anyhow!("{error}"),
+        other => anyhow::anyhow!(
+            "cannot open a window: {other}; without a display, use `dualprop train CONFIG.toml` instead"
+        ),
+    })
+}
+
+fn open(
+    creation: &CreationContext<'_>,
+    options: AppOptions,
+    launcher: Box<dyn Launcher>,
+) -> anyhow::Result<Window> {
+    let software = creation
+        .wgpu_render_state
+        .as_ref()
+        .is_some_and(|state| state.adapter.get_info().device_type == wgpu::DeviceType::Cpu);
+    let mut window = Window::new(&creation.egui_ctx, launcher, software);
+    if let Some(storage) = creation.storage {
+        if let Some(layout) = storage.get_string(layout::STORAGE_KEY) {
+            window.layout = layout::Layout::from_text(&layout).unwrap_or_default();
+        }
+        let views = storage.get_string(VIEWS_KEY);
+        window.views = views.and_then(|text| serde_json::from_str::<Views>(&text).ok()).unwrap_or_default();
+    }
+    if let Some(config) = options.config {
+        window.form.fill_from_file(&config)?;
+    }
+    if let Some(dir) = options.run {
+        window.open_run(&dir)?;
+    }
+    window.look_for_devices();
+    Ok(window)
+}
+
+/// The window as eframe wants it.
+struct Host(Window);
+
+impl eframe::App for Host {
+    fn logic(&mut self, ctx: &Context, _: &mut Frame) {
+        self.0.tick(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _: &mut Frame) {
+        self.0.show(ui);
+    }
+
+    fn save(&mut self, storage: &mut dyn Storage) {
+        storage.set_string(layout::STORAGE_KEY, self.0.layout.to_text());
+        if let Ok(views) = serde_json::to_string(&self.0.views) {
+            storage.set_string(VIEWS_KEY, views);
+        }
+    }
+}

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, top_guesses};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
-use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
 use crate::evaluation::activation_map::CamMethod;
+use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::npy;
 

@@ -11,8 +11,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use super::common::{DeviceOption, UsageError, note, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
-use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport};
 use crate::session::{RunOptions, spawn};
+use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport};
 
 /// Time between two plain lines about steps.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);

@@ -26,17 +26,15 @@ pub fn maps(
     let shape = network.node(network.features).shape;
     let (height, width, padded) = (shape.height, shape.width, pad4(shape.channels));
     let classifier = &network.layout.parameters[network.classifier];
-    let weights = classifier.kind.unpack(
-        &params[classifier.offset..classifier.offset + classifier.kind.padded_len()],
-    );
+    let weights =
+        classifier.kind.unpack(&params[classifier.offset..classifier.offset + classifier.kind.padded_len()]);
     features
         .chunks_exact(height * width * padded)
         .zip(classes)
         .map(|(image, class)| {
             let row = &weights[*class as usize * shape.channels..][..shape.channels];
             let score = |position: &[f32]| {
-                let sum: f64 =
-                    position.iter().zip(row).map(|(f, w)| f64::from(*f) * f64::from(*w)).sum();
+                let sum: f64 = position.iter().zip(row).map(|(f, w)| f64::from(*f) * f64::from(*w)).sum();
                 match method {
                     CamMethod::Cam => sum as f32,
                     CamMethod::GradCam => (sum / (height * width) as f64).max(0.0) as f32,

@@ -68,7 +68,8 @@ impl Inference {
         let feature_len = network.node(network.features).shape.padded_len() as u64;
         made.allocate(device, buffers::FEATURES, "features", images * feature_len * 4)?;
         // Attacks hold the largest arena; plan one now so that later ones fit.
-        let probe = context.attack_iteration(&AttackConfig::default(), 0, Statistics::Running, buffers::CURRENT);
+        let probe =
+            context.attack_iteration(&AttackConfig::default(), 0, Statistics::Running, buffers::CURRENT);
         let arenas: Vec<&[u64]> =
             plans.iter().map(|p| p.arena.as_slice()).chain([probe.arena.as_slice()]).collect();
         made.allocate_arena(device, &arenas)?;
@@ -94,7 +95,13 @@ impl Inference {
         network: &'a Network,
         batch: usize,
     ) -> PlanContext<'a> {
-        PlanContext { config, network, caps: device.caps(), images: batch, chunk_limit: device.largest_buffer() }
+        PlanContext {
+            config,
+            network,
+            caps: device.caps(),
+            images: batch,
+            chunk_limit: device.largest_buffer(),
+        }
     }
 
     pub fn batch(&self) -> usize {

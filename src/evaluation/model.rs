@@ -182,8 +182,8 @@ impl Model {
                     || vec![0; range.len()],
                     |l| l[range.clone()].iter().map(|label| *label as u32).collect(),
                 );
-                let ids =
-                    ids.map_or_else(|| range.clone().map(|i| i as u32).collect(), |i| i[range.clone()].to_vec());
+                let ids = ids
+                    .map_or_else(|| range.clone().map(|i| i as u32).collect(), |i| i[range.clone()].to_vec());
                 (part, labels, ids)
             })
             .collect()

@@ -7,8 +7,8 @@ use super::inference::{Images, Inference};
 use crate::config::AttackConfig;
 use crate::data::Dataset;
 use crate::gpu::{Device, Player};
-use crate::graph::params::ParamLayout;
 use crate::graph::pad4;
+use crate::graph::params::ParamLayout;
 use crate::models::init::Arenas;
 use crate::training::events::{BnDomain, BnLayer, DomainView, GalleryItem, Guess, Snapshot};
 use crate::training::method::domain_name;
@@ -81,9 +81,9 @@ pub fn snapshot(
 
     let mut views: Vec<Vec<DomainView>> = vec![Vec::new(); count];
     for domain in 0..domains {
-        let (clean_guesses, clean_maps) = look(device, player, inference, arenas, images, domain)?;
-        let (guesses, maps) = look(device, player, inference, arenas, attacked, domain)?;
-        let both = clean_guesses.into_iter().zip(clean_maps).zip(guesses.into_iter().zip(maps));
+        let before = look(device, player, inference, arenas, images, domain)?;
+        let after = look(device, player, inference, arenas, attacked, domain)?;
+        let both = before.into_iter().zip(after);
         for (view, ((clean, clean_map), (adversarial, map))) in views.iter_mut().zip(both) {
             view.push(DomainView {
                 clean,
@@ -128,13 +128,13 @@ fn look(
     arenas: &Arenas,
     images: Images<'_>,
     domain: usize,
-) -> anyhow::Result<(Vec<Vec<Guess>>, Vec<Vec<f32>>)> {
+) -> anyhow::Result<Vec<(Vec<Guess>, Vec<f32>)>> {
     let network = inference.network();
     let outcome = inference.forward(device, player, images, domain)?;
-    let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES)).collect();
+    let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES));
     let features = inference.features(device, images.labels.len())?;
     let maps = activation_map::maps(network, &arenas.params, &features, images.labels, CamMethod::Cam);
-    Ok((guesses, maps))
+    Ok(guesses.zip(maps).collect())
 }
 
 /// The `count` most probable classes by softmax, best first; equal logits by lower class.

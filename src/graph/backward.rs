@@ -89,7 +89,14 @@ impl Backward<'_, '_> {
             Op::MaxPool { .. } => {
                 let x = forward.value(node.inputs[0]);
                 let (dx, add) = self.target(node.inputs[0]);
-                self.builder.push(pool::max_pool_backward(&forward.pool_shape(node), x, forward.value(NodeId(index)), dy, dx, add));
+                self.builder.push(pool::max_pool_backward(
+                    &forward.pool_shape(node),
+                    x,
+                    forward.value(NodeId(index)),
+                    dy,
+                    dx,
+                    add,
+                ));
             }
             Op::GlobalPool => {
                 let shape = forward.scale_shape(forward.network.node(node.inputs[0]).shape);
@@ -135,7 +142,13 @@ impl Backward<'_, '_> {
             let d_params =
                 forward.spec.weight_gradients.then(|| forward.bn_params_in(forward.buffers.gradients, place));
             self.builder.push(batch_norm::backward_reduce(&shape, activation, x, state, dy, partials));
-            self.builder.push(batch_norm::backward_finalize(&shape, partials, coefs, d_params, batch_statistics));
+            self.builder.push(batch_norm::backward_finalize(
+                &shape,
+                partials,
+                coefs,
+                d_params,
+                batch_statistics,
+            ));
             coefs
         });
         if self.wants_gradient(node.inputs[0]) {
@@ -160,7 +173,8 @@ impl Backward<'_, '_> {
         self.builder.push(squeeze_excite::gate_gradient(&scale, dy, x, d_gate));
         let d_gate_raw = self.builder.tensor(wide);
         let sigmoid = Nonlinearity::Sigmoid;
-        self.builder.push(squeeze_excite::activation_backward(sigmoid, wide, saved.gate, d_gate, d_gate_raw, false));
+        self.builder
+            .push(squeeze_excite::activation_backward(sigmoid, wide, saved.gate, d_gate, d_gate_raw, false));
 
         let shape = dense_shape(images, inner, channels);
         self.conv_parameters(&shape, saved.hidden, d_gate_raw, expand.0, Some(expand.1));
@@ -169,7 +183,14 @@ impl Backward<'_, '_> {
         self.builder.push(conv::data_gradient(&forward.caps, &shape, d_gate_raw, w, d_hidden, false));
         let d_hidden_raw = self.builder.tensor(narrow);
         let silu = Nonlinearity::Silu;
-        self.builder.push(squeeze_excite::activation_backward(silu, narrow, saved.hidden_raw, d_hidden, d_hidden_raw, false));
+        self.builder.push(squeeze_excite::activation_backward(
+            silu,
+            narrow,
+            saved.hidden_raw,
+            d_hidden,
+            d_hidden_raw,
+            false,
+        ));
 
         let shape = dense_shape(images, channels, inner);
         self.conv_parameters(&shape, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1));

@@ -152,7 +152,12 @@ impl<'a> Forward<'a> {
             }
             Op::SqueezeExcite { .. } => {
                 let excitation = self.excite(builder, node, x);
-                builder.push(squeeze_excite::channel_scale(&self.scale_shape(node.shape), x, excitation.gate, y));
+                builder.push(squeeze_excite::channel_scale(
+                    &self.scale_shape(node.shape),
+                    x,
+                    excitation.gate,
+                    y,
+                ));
                 self.excitations[index] = Some(excitation);
             }
             Op::Add { activation, .. } => {
@@ -196,7 +201,9 @@ impl<'a> Forward<'a> {
     }
 
     fn excite(&self, builder: &mut PlanBuilder, node: &Node, x: View) -> Excitation {
-        let Op::SqueezeExcite { reduce, expand, inner } = &node.op else { unreachable!("called for this op") };
+        let Op::SqueezeExcite { reduce, expand, inner } = &node.op else {
+            unreachable!("called for this op")
+        };
         let (images, channels) = (self.images(), node.shape.channels);
         let wide = images * pad4(channels);
         let narrow = images * pad4(*inner);
@@ -209,9 +216,21 @@ impl<'a> Forward<'a> {
         builder.push(pool::global_average(&self.scale_shape(node.shape), x, excitation.pooled));
         let squeeze = dense_shape(images, channels, *inner);
         let (w, b) = (self.parameter(reduce.0), self.parameter(reduce.1));
-        builder.push(conv::forward(&self.caps, &squeeze, excitation.pooled, w, Some(b), excitation.hidden_raw));
+        builder.push(conv::forward(
+            &self.caps,
+            &squeeze,
+            excitation.pooled,
+            w,
+            Some(b),
+            excitation.hidden_raw,
+        ));
         let silu = Nonlinearity::Silu;
-        builder.push(squeeze_excite::activation_forward(silu, narrow, excitation.hidden_raw, excitation.hidden));
+        builder.push(squeeze_excite::activation_forward(
+            silu,
+            narrow,
+            excitation.hidden_raw,
+            excitation.hidden,
+        ));
         let gate_raw = builder.tensor(wide);
         let (w, b) = (self.parameter(expand.0), self.parameter(expand.1));
         let excite = dense_shape(images, *inner, channels);
@@ -262,7 +281,9 @@ impl<'a> Forward<'a> {
     }
 
     pub(super) fn depthwise_shape(&self, node: &Node) -> DepthwiseShape {
-        let Op::Depthwise { kernel, stride, padding, .. } = node.op else { unreachable!("called for this op") };
+        let Op::Depthwise { kernel, stride, padding, .. } = node.op else {
+            unreachable!("called for this op")
+        };
         let input = self.network.node(node.inputs[0]).shape;
         DepthwiseShape {
             images: self.images(),

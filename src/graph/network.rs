@@ -54,17 +54,43 @@ pub enum Op {
     /// The normalised image, 3 channels.
     Input,
     /// Dense convolution; a dense layer is one with a bias on a 1×1 map.
-    Conv { weight: usize, bias: Option<usize>, kernel: usize, stride: usize, padding: Padding },
-    Depthwise { weight: usize, kernel: usize, stride: usize, padding: Padding },
+    Conv {
+        weight: usize,
+        bias: Option<usize>,
+        kernel: usize,
+        stride: usize,
+        padding: Padding,
+    },
+    Depthwise {
+        weight: usize,
+        kernel: usize,
+        stride: usize,
+        padding: Padding,
+    },
     /// Batch norm and the activation behind it.
-    BatchNorm { layer: usize, activation: Activation },
+    BatchNorm {
+        layer: usize,
+        activation: Activation,
+    },
     /// x · sigmoid(expand(silu(reduce(mean(x))))).
-    SqueezeExcite { reduce: (usize, usize), expand: (usize, usize), inner: usize },
+    SqueezeExcite {
+        reduce: (usize, usize),
+        expand: (usize, usize),
+        inner: usize,
+    },
     /// Inputs: shortcut, branch. `drop_rate`: the branch is left out for that share of the images in training.
-    Add { activation: Activation, drop_rate: f32 },
-    MaxPool { kernel: usize, stride: usize },
+    Add {
+        activation: Activation,
+        drop_rate: f32,
+    },
+    MaxPool {
+        kernel: usize,
+        stride: usize,
+    },
     GlobalPool,
-    Dropout { rate: f32 },
+    Dropout {
+        rate: f32,
+    },
 }
 
 /// One operation with where its inputs come from.
@@ -201,7 +227,13 @@ impl NetworkBuilder {
         self.push(Op::SqueezeExcite { reduce, expand, inner }, &[x], shape)
     }
 
-    pub fn add(&mut self, shortcut: NodeId, branch: NodeId, activation: Activation, drop_rate: f32) -> NodeId {
+    pub fn add(
+        &mut self,
+        shortcut: NodeId,
+        branch: NodeId,
+        activation: Activation,
+        drop_rate: f32,
+    ) -> NodeId {
         debug_assert_eq!(self.shape(shortcut), self.shape(branch));
         let shape = self.shape(branch);
         self.push(Op::Add { activation, drop_rate }, &[shortcut, branch], shape)
@@ -228,8 +260,7 @@ impl NetworkBuilder {
         let kind = ParamKind::Dense { out: classes, input: channels };
         let weight = self.layout.add(format!("{name}.weight"), kind);
         let bias = self.layout.add(format!("{name}.bias"), ParamKind::Bias { channels: classes });
-        let op =
-            Op::Conv { weight, bias: Some(bias), kernel: 1, stride: 1, padding: Padding::Symmetric };
+        let op = Op::Conv { weight, bias: Some(bias), kernel: 1, stride: 1, padding: Padding::Symmetric };
         let logits = self.push(op, &[x], Shape { height: 1, width: 1, channels: classes });
         Network {
             nodes: self.nodes,

@@ -21,12 +21,24 @@ pub const GROUPS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamKind {
     /// File shape `[out, in, k, k]`; on the GPU `[k·k, in, out]`.
-    Conv { out: usize, input: usize, kernel: usize },
+    Conv {
+        out: usize,
+        input: usize,
+        kernel: usize,
+    },
     /// File shape `[channels, 1, k, k]`; on the GPU `[k·k, channels]`.
-    Depthwise { channels: usize, kernel: usize },
+    Depthwise {
+        channels: usize,
+        kernel: usize,
+    },
     /// File shape `[out, in]`; on the GPU `[in, out]`.
-    Dense { out: usize, input: usize },
-    Bias { channels: usize },
+    Dense {
+        out: usize,
+        input: usize,
+    },
+    Bias {
+        channels: usize,
+    },
 }
 
 impl ParamKind {

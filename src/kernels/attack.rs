@@ -41,7 +41,7 @@ fn launch_start(shape: &AttackShape, epsilon: f32, stream: u32, views: Vec<View>
     Launch {
         kernel: Kernel::new("attack_start", &[("RANDOM", u32::from(random))]),
         views,
-        params: vec![shape.rows_per_image as u32, stream, epsilon.to_bits()],
+        params: vec![shape.rows_per_image as u32, stream, epsilon.to_bits(), 0],
         grid: image_grid(shape.rows_per_image as u64, shape.images),
         cost: Cost { flops: if random { rows * 40 } else { 0 }, bytes: rows * 32 },
     }
@@ -71,7 +71,7 @@ pub fn step(
     Launch {
         kernel: Kernel::new("attack_step", &[("PROJECT", u32::from(step.project))]),
         views: vec![x, gradient, x_adv],
-        params: vec![rows as u32, gradient_row as u32, step.size.to_bits(), step.epsilon.to_bits()],
+        params: vec![rows as u32, gradient_row as u32, step.size.to_bits(), step.epsilon.to_bits(), 0],
         grid: linear_grid(rows, GROUP),
         cost: Cost { flops: rows * 40, bytes: rows * 64 },
     }
@@ -80,9 +80,6 @@ pub fn step(
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
     const SWITCH: &[u32] = &[0, 1];
-    [
-        combinations("attack_start", &[("RANDOM", SWITCH)]),
-        combinations("attack_step", &[("PROJECT", SWITCH)]),
-    ]
-    .concat()
+    [combinations("attack_start", &[("RANDOM", SWITCH)]), combinations("attack_step", &[("PROJECT", SWITCH)])]
+        .concat()
 }

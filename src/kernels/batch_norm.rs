@@ -78,6 +78,11 @@ impl BnShape {
         self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).sum()
     }
 
+    /// Slices of the longest segment.
+    fn longest(&self, rows_per_slice: u32) -> u32 {
+        self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).max().unwrap_or(0)
+    }
+
     /// `struct Params` of `shaders/lib/segments.wgsl`.
     fn params(&self, rows_per_slice: u32, flags: u32) -> Vec<u32> {
         self.check();
@@ -89,9 +94,7 @@ impl BnShape {
         }
         params.resize(4 * MAX_SEGMENTS, 0);
         params.extend([
-            self.segments.len() as u32,
             rows_per_slice,
-            slices,
             quads(self.channels),
             self.domain_stride / 4,
             self.eps.to_bits(),
@@ -106,7 +109,10 @@ impl BnShape {
         assert!(self.domain_stride.is_multiple_of(4), "domain stride {}", self.domain_stride);
         let mut next = 0;
         for (i, segment) in self.segments.iter().enumerate() {
-            assert!(segment.first_row == next && segment.rows > 0, "segments must tile the rows: {segment:?}");
+            assert!(
+                segment.first_row == next && segment.rows > 0,
+                "segments must tile the rows: {segment:?}"
+            );
             // Two segments of one domain would both update its running statistics in one dispatch.
             assert!(self.segments[..i].iter().all(|s| s.domain != segment.domain), "a domain occurs twice");
             next += segment.rows;
@@ -122,14 +128,15 @@ impl BnShape {
         Cost { flops: (self.rows * self.channels) as u64 * flops, bytes: self.tensor_bytes() * passes }
     }
 
-    /// A pass over the tensor: one thread a slice and `vec4` of channels.
+    /// A pass over the tensor: one thread a slice and `vec4` of channels, grid y over segments.
     fn tensor_launch(&self, kernel: Kernel, views: &[View], rows_per_slice: u32, cost: Cost) -> Launch {
-        let threads = u64::from(self.slices(rows_per_slice)) * u64::from(quads(self.channels));
+        let threads = u64::from(self.longest(rows_per_slice)) * u64::from(quads(self.channels));
+        let [x, z, _] = linear_grid(threads, GROUP);
         Launch {
             kernel,
             views: views.to_vec(),
             params: self.params(rows_per_slice, 0),
-            grid: linear_grid(threads, GROUP),
+            grid: [x, self.segments.len() as u32, z],
             cost,
         }
     }
@@ -137,8 +144,7 @@ impl BnShape {
     /// A pass over the partials: lanes over slices, columns over channels.
     fn finalize_launch(&self, mut kernel: Kernel, views: &[View], flags: u32) -> Launch {
         let rows_per_slice = self.rows_per_slice();
-        let longest = self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).max().unwrap_or(0);
-        let (lanes, workgroup) = match longest {
+        let (lanes, workgroup) = match self.longest(rows_per_slice) {
             0..=8 => LANE_CHOICES[0],
             9..=128 => LANE_CHOICES[1],
             _ => LANE_CHOICES[2],
@@ -204,12 +210,7 @@ pub fn backward_reduce(
     partials: View,
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_backward_reduce", &[activation.constant()]);
-    shape.tensor_launch(
-        kernel,
-        &[x, state, dy, partials],
-        shape.rows_per_slice(),
-        shape.tensor_cost(2, 8),
-    )
+    shape.tensor_launch(kernel, &[x, state, dy, partials], shape.rows_per_slice(), shape.tensor_cost(2, 8))
 }
 
 /// Second pass of the backward: `coefs` (zeros unless `batch_statistics`), and the gradients of gamma and beta added
@@ -221,8 +222,7 @@ pub fn backward_finalize(
     gradient: Option<View>,
     batch_statistics: bool,
 ) -> Launch {
-    let kernel =
-        Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
+    let kernel = Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
     let views: Vec<View> = [partials, coefs].into_iter().chain(gradient).collect();
     shape.finalize_launch(kernel, &views, u32::from(batch_statistics))
 }
@@ -271,10 +271,7 @@ pub fn permutations() -> Vec<Kernel> {
         combinations("batch_norm_apply", &[ACTIVATIONS]),
         combinations("batch_norm_backward_reduce", &[ACTIVATIONS]),
         with_lanes(combinations("batch_norm_backward_finalize", &[("GRADIENTS", SWITCH)])),
-        combinations(
-            "batch_norm_backward_apply",
-            &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH)],
-        ),
+        combinations("batch_norm_backward_apply", &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH)]),
     ]
     .concat()
 }

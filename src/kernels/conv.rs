@@ -3,10 +3,10 @@
 //!
 //! Rows of the product are pixels, its reduction runs over (tap, channel). The data gradient is the forward
 //! computation with the roles of x and y exchanged; the weight gradient reduces over pixels and is cut into slices of
-//! them, summed by a second pass in fixed order. Two families of shaders compute the same: see [`Form`].
+//! them, summed by a second pass in fixed order. Two families of shaders compute the same: see [`crate::gpu::Form`].
 
-use super::{combinations, quads};
-use crate::gpu::{Caps, Cost, Form, Kernel, Launch, View, linear_grid};
+use super::conv_variants::{self, Variant};
+use crate::gpu::{Caps, Cost, Kernel, Launch, View, linear_grid};
 
 /// x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`, weights `[kernel²][in_c][out_c]`; the padding at
 /// the bottom and right follows from the sizes.
@@ -60,9 +60,23 @@ impl ConvShape {
         self.images * self.out_h * self.out_w
     }
 
+    /// Taps times input channels.
+    fn inputs(&self) -> usize {
+        self.kernel * self.kernel * self.in_c
+    }
+
     /// Floats of the weights.
     fn weights(&self) -> usize {
-        self.kernel * self.kernel * self.in_c * self.out_c
+        self.inputs() * self.out_c
+    }
+
+    /// Into how many slices of rows a weight gradient may be cut.
+    fn most_slices(&self) -> usize {
+        self.out_pixels().div_ceil(SLICE_ROWS).clamp(1, MAX_SLICES)
+    }
+
+    fn weight_rule(&self, caps: &Caps) -> Variant {
+        Variant::weight(caps.form, self.pointwise(), self.inputs(), self.out_c, self.most_slices())
     }
 
     fn cost(&self) -> Cost {
@@ -71,27 +85,20 @@ impl ConvShape {
     }
 
     /// `struct Params` of `shaders/lib/conv_rows.wgsl`.
-    fn params(&self, direction: Direction, accumulate: bool, slice_rows: usize) -> Vec<u32> {
+    fn params(&self, gradient: bool, accumulate: bool, slice_rows: usize) -> Vec<u32> {
         let x = [self.in_h, self.in_w, self.in_c / 4];
         let y = [self.out_h, self.out_w, self.out_c / 4];
-        let (output, source) = if direction == Direction::DataGradient { (x, y) } else { (y, x) };
+        let (output, source) = if gradient { (x, y) } else { (y, x) };
         let rest =
             [self.kernel, self.stride, self.pad_top, self.pad_left, usize::from(accumulate), slice_rows];
         [self.images].iter().chain(&output).chain(&source).chain(&rest).map(|n| *n as u32).collect()
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Forward,
-    DataGradient,
-    WeightGradient,
-}
-
 /// y = x ∗ w, plus `bias` `[out_c]` where there is one.
 pub fn forward(caps: &Caps, shape: &ConvShape, x: View, w: View, bias: Option<View>, y: View) -> Launch {
-    let views = [x, w, y].into_iter().chain(bias).collect();
-    product(caps, shape, Direction::Forward, views, false)
+    let product = Product::forward(shape);
+    product.launch(product.rule(caps), [x, w, y].into_iter().chain(bias).collect(), false)
 }
 
 /// dx = dy ∗ wᵀ, or dx += with `accumulate`.
@@ -103,99 +110,87 @@ pub fn data_gradient(
     dx: View,
     accumulate: bool,
 ) -> Launch {
-    product(caps, shape, Direction::DataGradient, vec![dy, w, dx], accumulate)
+    let product = Product::data_gradient(shape);
+    product.launch(product.rule(caps), vec![dy, w, dx], accumulate)
 }
 
-fn product(
+/// [`forward`] cut in every way that the rule may choose, for tests and timed trials.
+pub fn forward_variants(
     caps: &Caps,
     shape: &ConvShape,
-    direction: Direction,
-    views: Vec<View>,
+    x: View,
+    w: View,
+    bias: Option<View>,
+    y: View,
+) -> Vec<Launch> {
+    let views: Vec<View> = [x, w, y].into_iter().chain(bias).collect();
+    let launch = |v| Product::forward(shape).launch(v, views.clone(), false);
+    Variant::products(caps.form).into_iter().map(launch).collect()
+}
+
+/// [`data_gradient`] cut in every way that the rule may choose, for tests and timed trials.
+pub fn data_gradient_variants(
+    caps: &Caps,
+    shape: &ConvShape,
+    dy: View,
+    w: View,
+    dx: View,
     accumulate: bool,
-) -> Launch {
-    let gradient = direction == Direction::DataGradient;
-    // A strided data gradient runs in stride² phases; the first has the most pixels.
-    let (stride, channels) = if gradient { (shape.stride, shape.in_c) } else { (1, shape.out_c) };
-    let (height, width) = if gradient { (shape.in_h, shape.in_w) } else { (shape.out_h, shape.out_w) };
-    let rows = shape.images * height.div_ceil(stride) * width.div_ceil(stride);
-    let columns = quads(channels) as usize;
-    let mut constants = vec![
-        ("POINTWISE", u32::from(shape.pointwise())),
-        ("GRADIENT", u32::from(gradient)),
-        ("BIAS", u32::from(views.len() == 4)),
-    ];
-    let (shader, tiles) = match caps.form {
-        Form::Subgroups => {
-            let lane_rows = lane_rows(rows);
-            let lane_columns = lane_columns(columns);
-            constants.extend([("ROWS", lane_rows as u32), ("COLUMNS", lane_columns as u32)]);
-            ("conv_subgroups", rows.div_ceil(8 * lane_rows) * columns.div_ceil(lane_columns))
+) -> Vec<Launch> {
+    let launch = |v| Product::data_gradient(shape).launch(v, vec![dy, w, dx], accumulate);
+    Variant::products(caps.form).into_iter().map(launch).collect()
+}
+
+/// The forward pass or the data gradient as a matrix product.
+struct Product<'a> {
+    shape: &'a ConvShape,
+    gradient: bool,
+    /// Pixels of the largest phase; a strided data gradient runs in stride² of them.
+    rows: usize,
+    phases: usize,
+    columns: usize,
+}
+
+impl<'a> Product<'a> {
+    fn forward(shape: &'a ConvShape) -> Self {
+        Self { shape, gradient: false, rows: shape.out_pixels(), phases: 1, columns: shape.out_c }
+    }
+
+    fn data_gradient(shape: &'a ConvShape) -> Self {
+        let ConvShape { images, in_h, in_w, in_c, stride, .. } = *shape;
+        let rows = images * in_h.div_ceil(stride) * in_w.div_ceil(stride);
+        Self { shape, gradient: true, rows, phases: stride * stride, columns: in_c }
+    }
+
+    fn rule(&self, caps: &Caps) -> Variant {
+        Variant::product(caps.form, self.rows, self.columns)
+    }
+
+    fn launch(&self, variant: Variant, views: Vec<View>, accumulate: bool) -> Launch {
+        let constants = [
+            ("POINTWISE", u32::from(self.shape.pointwise())),
+            ("GRADIENT", u32::from(self.gradient)),
+            ("BIAS", u32::from(views.len() == 4)),
+        ];
+        let [x, y, _] = linear_grid(variant.count(self.rows, self.columns) as u64, 1);
+        Launch {
+            kernel: variant.kernel(&constants),
+            views,
+            params: self.shape.params(self.gradient, accumulate, 0),
+            grid: [x, y, self.phases as u32],
+            cost: self.shape.cost(),
         }
-        Form::Tiles => {
-            let tile = Tile::choose(&PRODUCT_TILES, rows, columns * 4);
-            constants.extend(tile.constants());
-            ("conv_tiles", tile.count(rows, columns * 4))
-        }
-    };
-    let [x, y, _] = linear_grid(tiles as u64, 1);
-    Launch {
-        kernel: Kernel::new(shader, &constants),
-        views,
-        params: shape.params(direction, accumulate, 0),
-        grid: [x, y, (stride * stride) as u32],
-        cost: shape.cost(),
     }
 }
 
-/// How a weight gradient is cut.
-struct WeightPlan {
-    shader: &'static str,
-    constants: Vec<(&'static str, u32)>,
-    tiles: usize,
-    /// A multiple of 4, so that slices start where a step starts.
-    slice_rows: usize,
-    slices: usize,
-}
-
-/// Fewest rows of a slice: below, writing and summing the slices costs more than it brings.
+/// Fewest rows of a slice of the weight gradient: below, writing and summing the slices costs more than it brings.
 const SLICE_ROWS: usize = 512;
-const MAX_SLICES: usize = 64;
-
-impl WeightPlan {
-    fn new(form: Form, shape: &ConvShape) -> Self {
-        let inputs = shape.kernel * shape.kernel * shape.in_c;
-        let mut constants = vec![("POINTWISE", u32::from(shape.pointwise())), ("GRADIENT", 0)];
-        // Enough workgroups for the largest GPUs, or for the cores of a software adapter to share evenly.
-        let (shader, tiles, workgroups): (_, _, usize) = match form {
-            Form::Subgroups => {
-                let (input4, output4) = (quads(inputs) as usize, quads(shape.out_c) as usize);
-                let work = |wide: usize, narrow: usize| {
-                    let columns = lane_columns(narrow);
-                    let tiles = wide.div_ceil(8) * narrow.div_ceil(columns);
-                    (tiles * lane_work(columns), columns, tiles)
-                };
-                let (wide_output, wide_input) = (work(output4, input4), work(input4, output4));
-                let by_input = shape.pointwise() && wide_input.0 < wide_output.0;
-                let (_, columns, tiles) = if by_input { wide_input } else { wide_output };
-                constants.extend([("WIDE_INPUT", u32::from(by_input)), ("COLUMNS", columns as u32)]);
-                ("conv_weights_subgroups", tiles, 32)
-            }
-            Form::Tiles => {
-                let tile = Tile::choose(&WEIGHT_TILES, inputs, shape.out_c);
-                constants.extend(tile.constants());
-                ("conv_weights_tiles", tile.count(inputs, shape.out_c), 512)
-            }
-        };
-        let rows = shape.out_pixels();
-        let wanted = workgroups.div_ceil(tiles).min(rows.div_ceil(SLICE_ROWS)).clamp(1, MAX_SLICES);
-        let slice_rows = rows.div_ceil(wanted).next_multiple_of(4);
-        Self { shader, constants, tiles, slice_rows, slices: rows.div_ceil(slice_rows) }
-    }
-}
+/// Most slices: partial sums take so many times the weights at most.
+pub const MAX_SLICES: usize = 128;
 
 /// Floats of the partial sums that [`weight_gradient`] needs; 0 if it writes directly.
 pub fn weight_gradient_partials(caps: &Caps, shape: &ConvShape) -> u64 {
-    match WeightPlan::new(caps.form, shape).slices {
+    match WeightGradient::new(shape, shape.weight_rule(caps)).slices {
         1 => 0,
         slices => (slices * shape.weights()) as u64,
     }
@@ -210,154 +205,63 @@ pub fn weight_gradient(
     partials: View,
     dw: View,
 ) -> Vec<Launch> {
-    let plan = WeightPlan::new(caps.form, shape);
-    let direct = plan.slices == 1;
-    let [grid_x, grid_y, _] = linear_grid(plan.tiles as u64, 1);
-    let mut launches = vec![Launch {
-        kernel: Kernel::new(plan.shader, &plan.constants),
-        views: vec![x, dy, if direct { dw } else { partials }],
-        params: shape.params(Direction::WeightGradient, direct, plan.slice_rows),
-        grid: [grid_x, grid_y, plan.slices as u32],
-        cost: shape.cost(),
-    }];
-    if !direct {
-        launches.push(super::sum_slices(partials, dw, shape.weights(), plan.slices));
-    }
-    launches
+    WeightGradient::new(shape, shape.weight_rule(caps)).launches([x, dy, partials, dw])
 }
 
-/// Rows a lane of the subgroup form, of which a tile has eight times as many.
-fn lane_rows(rows: usize) -> usize {
-    match rows {
-        ..=8 => 1,
-        9..=16 => 2,
-        _ => 4,
-    }
+/// [`weight_gradient`] cut in every way that the rule may choose, for tests and timed trials. `partials` holds
+/// [`MAX_SLICES`] times the weights.
+pub fn weight_gradient_variants(
+    caps: &Caps,
+    shape: &ConvShape,
+    x: View,
+    dy: View,
+    partials: View,
+    dw: View,
+) -> Vec<Vec<Launch>> {
+    Variant::weights(caps.form, shape.pointwise())
+        .into_iter()
+        .map(|variant| WeightGradient::new(shape, variant).launches([x, dy, partials, dw]))
+        .collect()
 }
 
-/// `vec4` columns of a subgroup tile that the shaders are made for. More than ten spill too much.
-const LANE_COLUMNS: [usize; 5] = [2, 4, 6, 8, 10];
-
-/// Time of a subgroup tile by its columns: the products, and the loads that every tile repeats (measured on llvmpipe).
-fn lane_work(columns: usize) -> usize {
-    columns + 2
+/// How a weight gradient is cut.
+struct WeightGradient<'a> {
+    shape: &'a ConvShape,
+    variant: Variant,
+    tiles: usize,
+    /// A multiple of 4, so that slices start where a step starts.
+    slice_rows: usize,
+    slices: usize,
 }
 
-fn lane_columns(columns: usize) -> usize {
-    let work = |c: usize| columns.div_ceil(c) * lane_work(c);
-    LANE_COLUMNS.into_iter().min_by_key(|c| work(*c)).unwrap_or(LANE_COLUMNS[0])
-}
-
-/// A tile of the workgroup-memory form: `m` × `n` results, `tm` × `tn` a thread, `kc` of the reduction a step.
-#[derive(Clone, Copy)]
-struct Tile {
-    m: usize,
-    n: usize,
-    tm: usize,
-    tn: usize,
-    kc: usize,
-}
-
-const fn tile(m: usize, n: usize, tm: usize, tn: usize, kc: usize) -> Tile {
-    Tile { m, n, tm, tn, kc }
-}
-
-/// Forward and data gradient: m pixels, n channels. Wide tiles for narrow layers read their pixels once.
-const PRODUCT_TILES: [Tile; 5] = [
-    tile(128, 64, 8, 8, 16),
-    tile(64, 64, 8, 4, 16),
-    tile(128, 32, 8, 4, 16),
-    tile(256, 16, 8, 4, 8),
-    tile(32, 32, 4, 4, 16),
-];
-
-/// Weight gradient: m (tap, input channel), n output channels.
-const WEIGHT_TILES: [Tile; 6] = [
-    tile(64, 64, 8, 4, 16),
-    tile(128, 32, 8, 4, 16),
-    tile(32, 128, 4, 8, 16),
-    tile(128, 16, 4, 4, 16),
-    tile(16, 128, 4, 4, 16),
-    tile(32, 32, 4, 4, 16),
-];
-
-/// Threads that keep a large GPU busy; fewer leave a part of it idle.
-const BUSY_THREADS: usize = 32_768;
-
-impl Tile {
-    fn threads(&self) -> usize {
-        self.m / self.tm * (self.n / self.tn)
+impl<'a> WeightGradient<'a> {
+    fn new(shape: &'a ConvShape, variant: Variant) -> Self {
+        let tiles = variant.count(shape.inputs(), shape.out_c);
+        let rows = shape.out_pixels();
+        let wanted = variant.enough_workgroups().div_ceil(tiles).min(shape.most_slices());
+        let slice_rows = rows.div_ceil(wanted).next_multiple_of(4);
+        Self { shape, variant, tiles, slice_rows, slices: rows.div_ceil(slice_rows) }
     }
 
-    fn count(&self, rows: usize, columns: usize) -> usize {
-        rows.div_ceil(self.m) * columns.div_ceil(self.n)
-    }
-
-    fn constants(&self) -> [(&'static str, u32); 6] {
-        let Self { m, n, tm, tn, kc } = *self;
-        let values = [m, n, tm, tn, kc, self.threads()].map(|v| v as u32);
-        let names = ["TILE_M", "TILE_N", "TM", "TN", "KC", "THREADS"];
-        std::array::from_fn(|i| (names[i], values[i]))
-    }
-
-    /// The tile with the least estimated time: products, reads from workgroup memory (each value read serves `tn` or
-    /// `tm` products) and global memory (`n` or `m`), divided by how busy its threads keep a GPU.
-    fn choose(tiles: &[Tile], rows: usize, columns: usize) -> Tile {
-        let time = |t: &Tile| {
-            let per_product = 1.0
-                + 2.0 * (1.0 / t.tm as f64 + 1.0 / t.tn as f64)
-                + 8.0 * (1.0 / t.m as f64 + 1.0 / t.n as f64);
-            let count = t.count(rows, columns);
-            let busy = ((count * t.threads()) as f64 / BUSY_THREADS as f64).min(1.0);
-            (count * t.m * t.n) as f64 * per_product / busy
-        };
-        let mut best = tiles[0];
-        for tile in &tiles[1..] {
-            if time(tile) < time(&best) {
-                best = *tile;
-            }
+    fn launches(&self, [x, dy, partials, dw]: [View; 4]) -> Vec<Launch> {
+        let direct = self.slices == 1;
+        let [grid_x, grid_y, _] = linear_grid(self.tiles as u64, 1);
+        let constants = [("POINTWISE", u32::from(self.shape.pointwise())), ("GRADIENT", 0)];
+        let mut launches = vec![Launch {
+            kernel: self.variant.kernel(&constants),
+            views: vec![x, dy, if direct { dw } else { partials }],
+            params: self.shape.params(false, direct, self.slice_rows),
+            grid: [grid_x, grid_y, self.slices as u32],
+            cost: self.shape.cost(),
+        }];
+        if !direct {
+            launches.push(super::sum_slices(partials, dw, self.shape.weights(), self.slices));
         }
-        best
+        launches
     }
 }
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
-    const SWITCH: &[u32] = &[0, 1];
-    let columns = LANE_COLUMNS.map(|c| c as u32);
-    let with_tiles = |kernels: Vec<Kernel>, tiles: &[Tile]| -> Vec<Kernel> {
-        let with = |kernel: &Kernel, tile: &Tile| {
-            let mut kernel = kernel.clone();
-            kernel.constants.extend(tile.constants());
-            kernel
-        };
-        kernels.iter().flat_map(|kernel| tiles.iter().map(move |tile| with(kernel, tile))).collect()
-    };
-    let product = |shader, extra: &[(&'static str, &[u32])]| {
-        [(0, SWITCH), (1, &SWITCH[..1])]
-            .into_iter()
-            .flat_map(|(gradient, bias)| {
-                let mut constants: Vec<(&'static str, &[u32])> = vec![("POINTWISE", SWITCH)];
-                constants.extend([("GRADIENT", &SWITCH[gradient..=gradient]), ("BIAS", bias)]);
-                constants.extend_from_slice(extra);
-                combinations(shader, &constants)
-            })
-            .collect::<Vec<_>>()
-    };
-    let weights = |shader, pointwise: usize, extra: &[(&'static str, &[u32])]| {
-        let mut constants: Vec<(&'static str, &[u32])> =
-            vec![("POINTWISE", &SWITCH[pointwise..=pointwise]), ("GRADIENT", &SWITCH[..1])];
-        constants.extend_from_slice(extra);
-        combinations(shader, &constants)
-    };
-    [
-        product("conv_subgroups", &[("ROWS", &[1, 2, 4]), ("COLUMNS", &columns)]),
-        with_tiles(product("conv_tiles", &[]), &PRODUCT_TILES),
-        weights("conv_weights_subgroups", 0, &[("WIDE_INPUT", &SWITCH[..1]), ("COLUMNS", &columns)]),
-        weights("conv_weights_subgroups", 1, &[("WIDE_INPUT", SWITCH), ("COLUMNS", &columns)]),
-        with_tiles(weights("conv_weights_tiles", 0, &[]), &WEIGHT_TILES),
-        with_tiles(weights("conv_weights_tiles", 1, &[]), &WEIGHT_TILES),
-        combinations("sum_slices", &[]),
-    ]
-    .concat()
+    conv_variants::permutations()
 }

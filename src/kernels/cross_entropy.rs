@@ -11,7 +11,7 @@ pub struct LossShape {
     pub classes: usize,
     /// Label smoothing e: the target is (1 - e) · onehot + e / classes.
     pub smoothing: f32,
-    /// Turns the gradient around, for an attack that lowers the loss towards its target by ascending.
+    /// Turns the gradient around: an attack towards a target then climbs like any other attack.
     pub negate: bool,
 }
 

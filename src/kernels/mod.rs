@@ -7,6 +7,7 @@ pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
 pub mod conv;
+mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
@@ -24,18 +25,6 @@ pub const MAX_SEGMENTS: usize = 8;
 
 /// Threads of a workgroup of the element-wise kernels, as their shaders declare it.
 const GROUP: u64 = 64;
-
-/// sum `[elements]` += the `slices` of partials, in order: the second pass of split sums.
-fn sum_slices(partials: View, sum: View, elements: usize, slices: usize) -> Launch {
-    let count = quads(elements);
-    Launch {
-        kernel: Kernel::new("sum_slices", &[]),
-        views: vec![partials, sum],
-        params: vec![count, slices as u32],
-        grid: linear_grid(u64::from(count), GROUP),
-        cost: Cost { flops: (slices * elements) as u64, bytes: 4 * ((slices + 2) * elements) as u64 },
-    }
-}
 
 /// A tensor [images, rows_per_image, channels]; a row is one position of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +71,9 @@ fn image_grid(threads: u64, images: usize) -> [u32; 3] {
 /// How many threads share one column of a sum, and how many threads a workgroup then has: more where there are many
 /// rows and too few columns to fill a GPU.
 fn lanes(rows: usize, columns: u64) -> [(&'static str, u32); 2] {
-    let (lanes, workgroup) = if rows < 64 || columns >= 16_384 {
+    let (lanes, workgroup) = if rows < 512 || columns >= 16_384 {
         LANE_CHOICES[0]
-    } else if rows < 1024 || columns >= 4096 {
+    } else if rows < 2048 || columns >= 4096 {
         LANE_CHOICES[1]
     } else {
         LANE_CHOICES[2]
@@ -94,6 +83,17 @@ fn lanes(rows: usize, columns: u64) -> [(&'static str, u32); 2] {
 
 /// (lanes, threads of a workgroup) of the summing kernels; a workgroup covers threads / lanes columns.
 const LANE_CHOICES: [(u32, u32); 3] = [(1, 64), (8, 64), (64, 256)];
+
+/// sum `[elements]` += the `slices` of partials, in order: the second pass of split sums.
+fn sum_slices(partials: View, sum: View, elements: usize, slices: usize) -> Launch {
+    Launch {
+        kernel: Kernel::new("sum_slices", &[]),
+        views: vec![partials, sum],
+        params: vec![quads(elements), slices as u32],
+        grid: flat_grid(elements),
+        cost: Cost { flops: (slices * elements) as u64, bytes: 4 * ((slices + 2) * elements) as u64 },
+    }
+}
 
 /// Every combination of a kernel's constants, for `permutations`.
 fn combinations(shader: &'static str, constants: &[(&'static str, &[u32])]) -> Vec<Kernel> {

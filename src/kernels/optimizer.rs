@@ -95,7 +95,8 @@ pub fn update(
     let mut params = group_words(groups);
     params.extend([quads(range.elements), range.first_block]);
     params.extend([momentum, decay, eps, 1.0 - momentum, 1.0 - decay].map(|n| (n as f32).to_bits()));
-    let views: Vec<View> = [weights, gradient].into_iter().chain(state.iter().copied()).chain([table]).collect();
+    let views: Vec<View> =
+        [weights, gradient].into_iter().chain(state.iter().copied()).chain([table]).collect();
     // Weights and state are read and written, the gradient is read.
     elementwise(kernel, &views, params, range.elements, 3 + 2 * state.len() as u64)
 }
@@ -157,7 +158,8 @@ pub fn clip_scale(elements: usize, gradient: View, norm: View) -> Launch {
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
-    let plain = ["optimizer_rmsprop", "optimizer_adamw", "ema", "zero", "gradient_norm_partials", "clip_gradient"];
+    let plain =
+        ["optimizer_rmsprop", "optimizer_adamw", "ema", "zero", "gradient_norm_partials", "clip_gradient"];
     [
         combinations("optimizer_sgd", &[("NESTEROV", &[0, 1])]),
         plain.into_iter().flat_map(|name| combinations(name, &[])).collect(),

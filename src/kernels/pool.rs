@@ -45,14 +45,8 @@ pub(super) enum ScaleForm {
 }
 
 /// Every element of an image with a vector of that image.
-pub(super) fn image_scale(
-    shape: &ImageShape,
-    form: ScaleForm,
-    views: Vec<View>,
-    accumulate: bool,
-) -> Launch {
-    let constants =
-        [("FORM", form as u32), ("ACCUMULATE", u32::from(accumulate)), ("ROWS", ROWS_PER_THREAD)];
+pub(super) fn image_scale(shape: &ImageShape, form: ScaleForm, views: Vec<View>, accumulate: bool) -> Launch {
+    let constants = [("FORM", form as u32), ("ACCUMULATE", u32::from(accumulate)), ("ROWS", ROWS_PER_THREAD)];
     let rows = shape.rows_per_image as u32;
     let quads = quads(shape.channels);
     let threads = u64::from(rows.div_ceil(ROWS_PER_THREAD)) * u64::from(quads);

@@ -2,14 +2,18 @@
 
 use super::init::Arenas;
 use super::registry::{ModelOptions, build};
-use crate::graph::params::{ParamLayout, bn_name};
 use crate::graph::pad4;
+use crate::graph::params::{ParamLayout, bn_name};
 
 /// Where a file tensor's values lie.
 enum Slot {
     Parameter(usize),
     /// A part of a BN block: offset in the arena and whether that is the running arena.
-    Vector { running: bool, offset: usize, channels: usize },
+    Vector {
+        running: bool,
+        offset: usize,
+        channels: usize,
+    },
 }
 
 impl Slot {

@@ -97,15 +97,11 @@ impl<'a> Run<'a> {
         let splits = data::open(&config.data)?;
         let classes = class_names(&config, splits.train.as_ref())?;
         let method = Method::from_config(&config.method)?;
-        let options_of = ModelOptions::from_config(
-            &config.model,
-            config.data.image_size,
-            classes.len(),
-            method.domains,
-        );
+        let options_of =
+            ModelOptions::from_config(&config.model, config.data.image_size, classes.len(), method.domains);
         let network = build(&config.model.arch, &options_of)?;
         preparing("Opening the GPU", 0, 1);
-        let device = Device::open(&options.device)?;
+        let device = Arc::new(Device::open(&options.device)?);
 
         let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
@@ -487,16 +483,8 @@ impl<'a> Run<'a> {
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
         let attack = self.eval_attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
         let (device, player) = self.engine.device_and_player();
-        let made = snapshot(
-            device,
-            player,
-            &mut self.inference,
-            &arenas,
-            &self.gallery,
-            &attack,
-            0,
-            self.step,
-        )?;
+        let made =
+            snapshot(device, player, &mut self.inference, &arenas, &self.gallery, &attack, 0, self.step)?;
         self.pictures.put(made);
         self.last_picture = Some(Instant::now());
         Ok(())

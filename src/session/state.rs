@@ -103,7 +103,10 @@ pub(super) fn checkpoint(
 pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -> anyhow::Result<LoopState> {
     let (raw, average) = {
         let network = engine.network();
-        (arenas_from(from, network, "")?, (config.ema.decay > 0.0).then(|| arenas_from(from, network, "ema.")))
+        (
+            arenas_from(from, network, "")?,
+            (config.ema.decay > 0.0).then(|| arenas_from(from, network, "ema.")),
+        )
     };
     engine.load_fresh(&raw);
     let layout = engine.network().layout.clone();
@@ -128,11 +131,7 @@ pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -
     Ok(LoopState::from_map(&from.loop_state))
 }
 
-fn arenas_from(
-    from: &Checkpoint,
-    network: &crate::graph::Network,
-    prefix: &str,
-) -> anyhow::Result<Arenas> {
+fn arenas_from(from: &Checkpoint, network: &crate::graph::Network, prefix: &str) -> anyhow::Result<Arenas> {
     let mut arenas = Arenas {
         params: vec![0.0; network.layout.param_len],
         running: vec![0.0; network.layout.running_len],

@@ -67,7 +67,13 @@ impl Buffers {
         Ok(Self { list: vec![unused; ARENA.0 as usize], bytes: 16 })
     }
 
-    pub fn allocate(&mut self, device: &Device, id: BufferId, what: &str, bytes: u64) -> Result<(), GpuError> {
+    pub fn allocate(
+        &mut self,
+        device: &Device,
+        id: BufferId,
+        what: &str,
+        bytes: u64,
+    ) -> Result<(), GpuError> {
         self.list[id.0 as usize] = device.storage(what, bytes)?;
         self.bytes += bytes;
         Ok(())

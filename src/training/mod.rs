@@ -8,6 +8,7 @@ pub mod engine;
 pub mod events;
 pub mod method;
 pub mod optimizer;
+mod parts;
 pub mod plans;
 pub mod run_folder;
 pub mod schedule;

@@ -3,7 +3,9 @@
 use super::buffers::{self, Buffers};
 use crate::config::{Config, OptimizerKind};
 use crate::gpu::{BufferId, Device, GpuError, Launch, View};
-use crate::graph::params::{ALIGN, GROUP_BIAS, GROUP_BN_AUX, GROUP_BN_MAIN, GROUP_WEIGHT, GROUPS, ParamLayout};
+use crate::graph::params::{
+    ALIGN, GROUP_BIAS, GROUP_BN_AUX, GROUP_BN_MAIN, GROUP_WEIGHT, GROUPS, ParamLayout,
+};
 use crate::kernels::optimizer::{self, ArenaRange, Group, Rule};
 use crate::models::init::Arenas;
 

@@ -189,8 +189,10 @@ impl PlanContext<'_> {
         let feature_len = self.network.node(self.network.features).shape.padded_len();
         let features = View::whole(buffers::FEATURES, self.images * feature_len);
         let placed = [(self.network.logits, logits), (self.network.features, features)];
-        let forward = Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &placed);
-        let shape = LossShape { rows: self.images, classes: self.network.classes, smoothing: 0.0, negate: false };
+        let forward =
+            Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &placed);
+        let shape =
+            LossShape { rows: self.images, classes: self.network.classes, smoothing: 0.0, negate: false };
         let table = rows_of(buffers::ATTACK_ROWS, 0, self.images);
         let results = rows_of(buffers::RESULTS, 0, self.images);
         builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, None));

@@ -32,11 +32,7 @@ pub fn learning_rate(
 
 /// The EMA decay of the update after step `step` (from 0).
 pub fn ema_decay(config: &EmaConfig, step: u64) -> f64 {
-    if config.warmup {
-        config.decay.min((1.0 + step as f64) / (10.0 + step as f64))
-    } else {
-        config.decay
-    }
+    if config.warmup { config.decay.min((1.0 + step as f64) / (10.0 + step as f64)) } else { config.decay }
 }
 
 #[cfg(test)]

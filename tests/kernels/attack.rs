@@ -21,7 +21,10 @@ fn rows(shape: &AttackShape) -> usize {
 #[track_caller]
 fn assert_in_ball(x_adv: &[f32], x: &[f32], epsilon: f32) {
     for (i, (a, x)) in x_adv.iter().zip(x).enumerate() {
-        assert!((f64::from(*a) - f64::from(*x)).abs() <= f64::from(epsilon), "element {i}: {a:e} around {x:e}");
+        assert!(
+            (f64::from(*a) - f64::from(*x)).abs() <= f64::from(epsilon),
+            "element {i}: {a:e} around {x:e}"
+        );
         assert!((0.0..=255.0).contains(a), "element {i}: {a}");
         assert!(i % 4 != 3 || *a == 0.0, "padded element {i}: {a}");
     }

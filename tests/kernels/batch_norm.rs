@@ -141,8 +141,7 @@ fn variance_survives_a_large_mean() {
     let shape = shape(12, &[(5000, 0), (7, 2), (640, 3)]);
     // A slow drift on top, so that the slices' means differ.
     let mut l = layer(&shape, 12, 0.0, 1.0);
-    let x: Vec<f32> =
-        l.copy(l.x).iter().enumerate().map(|(i, v)| 1e4 + v + (i / 12) as f32 * 1e-3).collect();
+    let x: Vec<f32> = l.copy(l.x).iter().enumerate().map(|(i, v)| 1e4 + v + (i / 12) as f32 * 1e-3).collect();
     l.x = l.buffers.add(&x);
     l.buffers.run(&[
         batch_norm::statistics(&shape, l.x, l.partials),
@@ -172,14 +171,19 @@ fn backward_matches_the_reference() {
                 batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, false),
                 batch_norm::backward_reduce(&shape, activation, l.x, l.state, l.dy, l.partials),
                 batch_norm::backward_finalize(&shape, l.partials, l.coefs, Some(l.gradient), true),
-                batch_norm::backward_apply(
-                    &shape, activation, l.x, l.state, l.coefs, l.dy, l.dx, accumulate,
-                ),
+                batch_norm::backward_apply(&shape, activation, l.x, l.state, l.coefs, l.dy, l.dx, accumulate),
             ]);
             let get = |view| l.buffers.get(view);
             let moments = reference::batch_moments(&shape, get(l.x));
             let mut dx = reference::backward(
-                &shape, activation, &moments, get(l.parameters), get(l.x), get(l.dy), &mut gradient, true,
+                &shape,
+                activation,
+                &moments,
+                get(l.parameters),
+                get(l.x),
+                get(l.dy),
+                &mut gradient,
+                true,
             );
             if accumulate {
                 dx = crate::support::plus(&dx, &before_dx);
@@ -213,7 +217,14 @@ fn backward_with_running_statistics_matches_the_reference() {
             let get = |view| l.buffers.get(view);
             let moments = reference::running_moments(&shape, get(l.running));
             let mut dx = reference::backward(
-                &shape, silu, &moments, get(l.parameters), get(l.x), get(l.dy), &mut gradient, false,
+                &shape,
+                silu,
+                &moments,
+                get(l.parameters),
+                get(l.x),
+                get(l.dy),
+                &mut gradient,
+                false,
             );
             if accumulate {
                 dx = crate::support::plus(&dx, &before_dx);
@@ -258,9 +269,7 @@ fn domains_stay_apart_exactly() {
             batch_norm::apply(shape, Activation::Silu, l.x, l.state, l.y),
             batch_norm::backward_reduce(shape, Activation::Silu, l.x, l.state, l.dy, l.partials),
             batch_norm::backward_finalize(shape, l.partials, l.coefs, Some(l.gradient), true),
-            batch_norm::backward_apply(
-                shape, Activation::Silu, l.x, l.state, l.coefs, l.dy, l.dx, false,
-            ),
+            batch_norm::backward_apply(shape, Activation::Silu, l.x, l.state, l.coefs, l.dy, l.dx, false),
         ]);
         (l, running, gradient)
     };
@@ -288,6 +297,18 @@ fn domains_stay_apart_exactly() {
     }
 }
 
+/// More workgroups than one grid dimension holds: they go on in z, and cover the longest segment.
+#[test]
+fn large_tensors_fold_their_grid() {
+    let shape = shape(1024, &[(3_000_000, 0), (7, 2)]);
+    let mut buffers = Buffers::default();
+    let view = buffers.scratch(4);
+    let [x, y, z] = batch_norm::apply(&shape, Activation::None, view, view, view).grid;
+    assert_eq!(y, 2);
+    assert!(x <= 65_535 && z > 1, "{x} {z}");
+    assert!(u64::from(x) * u64::from(z) * 64 >= 3_000_000 / 4 * 256);
+}
+
 /// The reference against finite differences: loss = Σ y · weight.
 #[test]
 fn the_reference_gradient_is_the_derivative() {
@@ -302,7 +323,14 @@ fn the_reference_gradient_is_the_derivative() {
     let moments = reference::batch_moments(&shape, &x);
     let mut gradient = vec![0.0; parameters.len()];
     let dx = reference::backward(
-        &shape, Activation::Silu, &moments, &parameters, &x, &weight, &mut gradient, true,
+        &shape,
+        Activation::Silu,
+        &moments,
+        &parameters,
+        &x,
+        &weight,
+        &mut gradient,
+        true,
     );
     // The outputs are rounded to f32, so a wide difference beats a narrow one; it is exact to second order.
     let h = 1e-2_f32;

@@ -1,6 +1,6 @@
 //! Dense convolution in both forms and all directions equals the sums written out, on odd sizes.
 
-use crate::support::{Buffers, assert_close, assert_same_bits, tolerance, uniform};
+use crate::support::{Buffers, assert_close, assert_same_bits, plus, tolerance, uniform};
 use dualprop::gpu::{Caps, Form};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::reference::conv as reference;
@@ -143,6 +143,43 @@ fn weight_gradient_in_slices_equals_the_reference() {
     for s in [pointwise, wide, strided] {
         let partials = check_weight_gradient(&s);
         assert!(partials.iter().all(|p| *p > 0), "{s:?} was meant to need slices");
+    }
+}
+
+#[test]
+fn every_variant_equals_the_reference() {
+    // No multiples of any tile; more than one tile of most.
+    let pointwise = shape(1, [23, 13], [20, 68], [1, 1], [0; 4]);
+    let strided = shape(2, [17, 18], [12, 20], [3, 2], [1, 0, 1, 1]);
+    for s in [pointwise, strided] {
+        let [x, dy, w] = tensors(&s);
+        let bias = uniform(s.out_c, -1.0, 1.0, 4);
+        let y_expected = single(&reference::forward(&s, &x, &w, Some(&bias)));
+        let dx_expected = single(&reference::data_gradient(&s, &dy, &w));
+        let dw_expected = single(&reference::weight_gradient(&s, &x, &dy));
+        for caps in &FORMS {
+            let mut buffers = Buffers::default();
+            let [xv, dyv, wv, bv] = [&x, &dy, &w, &bias].map(|t| buffers.add(t));
+            let [yv, dxv] = [dy.len(), x.len()].map(|n| buffers.scratch(n));
+            let dwv = buffers.add(&vec![0.0; w.len()]);
+            let partials = buffers.scratch(w.len() * conv::MAX_SLICES);
+            for launch in conv::forward_variants(caps, &s, xv, wv, Some(bv), yv) {
+                buffers.run(std::slice::from_ref(&launch));
+                assert_close(buffers.get(yv), &y_expected, tolerance::SUM, &format!("{:?}", launch.kernel));
+            }
+            for launch in conv::data_gradient_variants(caps, &s, dyv, wv, dxv, false) {
+                buffers.run(std::slice::from_ref(&launch));
+                assert_close(buffers.get(dxv), &dx_expected, tolerance::SUM, &format!("{:?}", launch.kernel));
+            }
+            // Each adds to what the one before left.
+            let mut before = buffers.get(dwv).to_vec();
+            for launches in conv::weight_gradient_variants(caps, &s, xv, dyv, partials, dwv) {
+                buffers.run(&launches);
+                let what = format!("{:?}", launches[0].kernel);
+                assert_close(buffers.get(dwv), &plus(&before, &dw_expected), tolerance::SUM, &what);
+                before = buffers.get(dwv).to_vec();
+            }
+        }
     }
 }
 

@@ -31,8 +31,7 @@ fn gpu(shape: &LossShape, logits: &[f32], targets: &[Target], gradient: bool) ->
     let mut buffers = Buffers::default();
     let (logits, table) = (buffers.add(&poisoned), buffers.add_words(&table(targets)));
     let (results, dlogits) = (buffers.scratch(shape.rows * 4), buffers.scratch(poisoned.len()));
-    let launch =
-        cross_entropy::cross_entropy(shape, logits, table, results, gradient.then_some(dlogits));
+    let launch = cross_entropy::cross_entropy(shape, logits, table, results, gradient.then_some(dlogits));
     buffers.run(&[launch]);
     (buffers.get(results).to_vec(), buffers.get(dlogits).to_vec())
 }

@@ -5,8 +5,7 @@ use dualprop::gpu::StepUniform;
 use dualprop::kernels::dropout::{self, DropoutShape};
 use dualprop::kernels::reference::dropout as reference;
 
-const SHAPE: DropoutShape =
-    DropoutShape { images: 7, features: 132, rate: 0.3, stream: 9, image_offset: 0 };
+const SHAPE: DropoutShape = DropoutShape { images: 7, features: 132, rate: 0.3, stream: 9, image_offset: 0 };
 
 fn gpu(shape: &DropoutShape, step: &StepUniform, input: &[f32]) -> Vec<f32> {
     let mut buffers = Buffers::default();

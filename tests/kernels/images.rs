@@ -76,7 +76,8 @@ fn mixup_mixes_and_copies() {
         buffers.run(&[images::mixup(table.len(), rows, view, words, out)]);
         let table = table.map(|(a, b, l)| (a as usize, b as usize, l));
         let expected = reference::mixup(rows * 4, &x, &table);
-        for (i, (actual, expected)) in buffers.get(out).chunks(rows * 4).zip(expected.chunks(rows * 4)).enumerate()
+        for (i, (actual, expected)) in
+            buffers.get(out).chunks(rows * 4).zip(expected.chunks(rows * 4)).enumerate()
         {
             assert_close(actual, expected, tolerance::ELEMENTWISE, &format!("{rows} rows, image {i}"));
         }

@@ -24,7 +24,7 @@ pub(crate) struct Buffers {
 impl Buffers {
     pub(crate) fn add(&mut self, data: &[f32]) -> View {
         self.data.push(data.to_vec());
-        View { buffer: BufferId(self.data.len() as u32 - 1), offset: 0, size: data.len() as u64 * 4 }
+        View::whole(BufferId(self.data.len() as u32 - 1), data.len())
     }
 
     /// A buffer whose content must not matter: full of numbers that would show.
@@ -57,7 +57,14 @@ pub(crate) fn uniform(n: usize, low: f32, high: f32, stream: u32) -> Vec<f32> {
 }
 
 /// `rows` × `channels` numbers in [low, high), zero from channel `real` on, as padded tensors are.
-pub(crate) fn padded(rows: usize, channels: usize, real: usize, low: f32, high: f32, stream: u32) -> Vec<f32> {
+pub(crate) fn padded(
+    rows: usize,
+    channels: usize,
+    real: usize,
+    low: f32,
+    high: f32,
+    stream: u32,
+) -> Vec<f32> {
     let mut data = uniform(rows * channels, low, high, stream);
     for (i, value) in data.iter_mut().enumerate() {
         if i % channels >= real {

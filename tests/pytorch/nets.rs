@@ -124,7 +124,10 @@ impl Case {
 
     fn logits(&self, buffers: &[Vec<f32>]) -> Vec<f32> {
         let classes = self.network.classes;
-        buffers[LOGITS.0 as usize].chunks_exact(pad4(classes)).flat_map(|row| row[..classes].to_vec()).collect()
+        buffers[LOGITS.0 as usize]
+            .chunks_exact(pad4(classes))
+            .flat_map(|row| row[..classes].to_vec())
+            .collect()
     }
 }
 
@@ -184,10 +187,13 @@ fn joint(case: &Case, device: &Device, caps: Caps, report: &mut Report) {
     let found: Vec<f32> = [0, spec.segments[0].images].into_iter().flat_map(of_image).collect();
     report.check("gradient", "of the input", &found, &fixture.get("gradient_of_input").data, NETS.gradient);
 
-    let gradients =
-        Arenas { params: buffers[GRADIENTS.0 as usize].clone(), running: buffers[RUNNING.0 as usize].clone() };
+    let gradients = Arenas {
+        params: buffers[GRADIENTS.0 as usize].clone(),
+        running: buffers[RUNNING.0 as usize].clone(),
+    };
     let null: Vec<String> = serde_json::from_value(fixture.json("null_gradients")).unwrap();
-    let expect = |prefix: &str, name: &str| -> Option<&Values> { fixture.tensors.get(&format!("{prefix}.{name}")) };
+    let expect =
+        |prefix: &str, name: &str| -> Option<&Values> { fixture.tensors.get(&format!("{prefix}.{name}")) };
     let mut compared = 0;
     for (name, _, values) in names::export(&case.network.layout, &gradients) {
         if let Some(expected) = expect("running", &name) {

@@ -53,7 +53,6 @@ pub fn step(step: &AttackStep, x: &[f32], gradient: &[f32], x_adv: &mut [f32]) {
         let g = gradient[i];
         let sign = f32::from(g > 0.0) - f32::from(g < 0.0);
         let moved = x_adv[i] + step.size * sign;
-        x_adv[i] =
-            if step.project { into_ball(moved, x[i], step.epsilon) } else { moved.clamp(0.0, 255.0) };
+        x_adv[i] = if step.project { into_ball(moved, x[i], step.epsilon) } else { moved.clamp(0.0, 255.0) };
     }
 }

@@ -49,7 +49,8 @@ pub fn update_running(shape: &BnShape, moments: &[Moments], running: &mut [f32])
         let at = block(shape, segment);
         let n = f64::from(segment.rows);
         for k in 0..c {
-            let unbiased = if segment.rows > 1 { moments.variance[k] * n / (n - 1.0) } else { moments.variance[k] };
+            let unbiased =
+                if segment.rows > 1 { moments.variance[k] * n / (n - 1.0) } else { moments.variance[k] };
             for (place, new) in [(at + k, moments.mean[k]), (at + c + k, unbiased)] {
                 running[place] = ((1.0 - momentum) * f64::from(running[place]) + momentum * new) as f32;
             }

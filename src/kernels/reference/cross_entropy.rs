@@ -32,11 +32,13 @@ pub fn cross_entropy(shape: &LossShape, logits: &[f32], targets: &[Target]) -> (
         };
         let loss: f64 = (0..k).map(|class| wanted(class) * (log_sum - z[class])).sum();
         let a = z[target.label_a];
-        let rank = (0..k).filter(|class| z[*class] > a || (z[*class] == a && *class < target.label_a)).count();
+        let rank =
+            (0..k).filter(|class| z[*class] > a || (z[*class] == a && *class < target.label_a)).count();
         results.extend([loss as f32, f32::from(rank < 1), f32::from(rank < 5), 0.0]);
         for class in 0..k {
             let share = (z[class] - log_sum).exp();
-            gradient[row * padded + class] = (sign * f64::from(target.weight) * (share - wanted(class))) as f32;
+            gradient[row * padded + class] =
+                (sign * f64::from(target.weight) * (share - wanted(class))) as f32;
         }
     }
     (results, gradient)

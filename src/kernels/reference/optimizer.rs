@@ -51,6 +51,7 @@ pub fn update(
 
 /// Norm of the gradients as the optimizer sees them.
 pub fn gradient_norm(groups: &[Group], step: &StepUniform, table: &[u32], gradient: &[f32]) -> f64 {
-    let scale = |i: usize| f64::from(groups[table[i / BLOCK] as usize].grad_scale) * f64::from(step.grad_scale);
+    let scale =
+        |i: usize| f64::from(groups[table[i / BLOCK] as usize].grad_scale) * f64::from(step.grad_scale);
     gradient.iter().enumerate().map(|(i, g)| (f64::from(*g) * scale(i)).powi(2)).sum::<f64>().sqrt()
 }

@@ -40,8 +40,7 @@ pub fn backward(
 ) -> (Vec<f32>, Vec<f32>) {
     let masks = masks(shape, step);
     let per_image = shape.rows_per_image * shape.channels;
-    let g: Vec<f32> =
-        dy.iter().zip(y).map(|(dy, y)| dy * slope(activation, f64::from(*y)) as f32).collect();
+    let g: Vec<f32> = dy.iter().zip(y).map(|(dy, y)| dy * slope(activation, f64::from(*y)) as f32).collect();
     let branch = g.iter().enumerate().map(|(i, g)| g * masks[i / per_image]).collect();
     (branch, g)
 }

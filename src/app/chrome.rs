@@ -1,0 +1,279 @@
+//! The bars around the panes: menus and toolbar above, the failure banner below them, the status at the bottom.
+
+use super::commands::{self, Menu, UiCommand};
+use super::format;
+use super::model::{MAIN_DOMAIN, Phase, RunView};
+use super::tokens::{self, Tokens};
+use crate::training::events::Finish;
+use egui::{Align, Button, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
+
+/// Menus on the left, run buttons in one row. Chosen commands go to `queue`.
+pub fn top_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
+    let tokens = Tokens::of(ui);
+    let frame = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(8, 5));
+    egui::Panel::top("top").frame(frame).show_separator_line(true).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            for menu in Menu::ALL {
+                ui.menu_button(menu.title(), |ui| menu_ui(ui, menu, run, queue));
+            }
+            ui.separator();
+            toolbar_ui(ui, run, queue);
+        });
+    });
+}
+
+fn menu_ui(ui: &mut Ui, menu: Menu, run: &RunView, queue: &mut Vec<UiCommand>) {
+    ui.set_min_width(240.0);
+    for command in UiCommand::all().filter(|command| command.menu() == menu) {
+        let mut button = Button::new(command.text(run));
+        if let Some(shortcut) = command.shortcut() {
+            button = button.shortcut_text(ui.ctx().format_shortcut(&shortcut));
+        }
+        let tooltip = command.tooltip(ui.ctx(), run);
+        let response = ui.add_enabled(command.available(run).is_ok(), button);
+        if response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip).clicked() {
+            queue.push(command);
+            ui.close();
+        }
+    }
+}
+
+fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
+    use UiCommand as C;
+    if run.phase.is_active() {
+        command_button(ui, C::PauseOrContinue, run, queue, true);
+    } else {
+        command_button(ui, C::Start, run, queue, true);
+    }
+    command_button(ui, C::SingleStep, run, queue, false);
+    ui.separator();
+    command_button(ui, C::StopAndSave, run, queue, false);
+    command_button(ui, C::StopAndDiscard, run, queue, false);
+    ui.separator();
+    command_button(ui, C::SaveNow, run, queue, false);
+    command_button(ui, C::EvaluateNow, run, queue, false);
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let text = if ui.visuals().dark_mode { "☀" } else { "🌙" };
+        let tooltip = C::ToggleTheme.tooltip(ui.ctx(), run);
+        let response = ui.add(Button::new(text).frame_when_inactive(false));
+        if response.accessible_name(C::ToggleTheme.text(run)).on_hover_text(tooltip).clicked() {
+            queue.push(C::ToggleTheme);
+        }
+    });
+}
+
+/// A button of a command; a primary one is filled with the accent colour.
+pub fn command_button(
+    ui: &mut Ui,
+    command: UiCommand,
+    run: &RunView,
+    queue: &mut Vec<UiCommand>,
+    primary: bool,
+) {
+    let tokens = Tokens::of(ui);
+    let text = command.text(run);
+    let icon = match command {
+        UiCommand::PauseOrContinue if text == "Continue" => Some("▶"),
+        _ => command.icon(),
+    };
+    let label = icon.map_or_else(|| text.to_owned(), |icon| format!("{icon} {text}"));
+    let available = command.available(run);
+    let mut label = RichText::new(label);
+    if primary && available.is_ok() {
+        label = label.color(tokens.on_accent).strong();
+    }
+    let mut button = Button::new(label);
+    if primary && available.is_ok() {
+        button = button.fill(tokens.accent);
+    }
+    let tooltip = command.tooltip(ui.ctx(), run);
+    let response = ui.add_enabled(available.is_ok(), button).accessible_name(text);
+    if response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip).clicked() {
+        queue.push(command);
+    }
+}
+
+/// A sentence of the window's own, such as why Start refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    Done(String),
+    Refused(String),
+}
+
+/// The notice, until it is dismissed, and how a run failed, with the next thing to do.
+pub fn banners_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<Notice>, queue: &mut Vec<UiCommand>) {
+    let tokens = Tokens::of(ui);
+    let (fill, mark, colour, text) = match notice {
+        None => return failure_ui(ui, run, queue),
+        Some(Notice::Done(text)) => (tokens.accent_soft, "✔", tokens.text_strong, &*text),
+        Some(Notice::Refused(text)) => (tokens.warning_soft, "⚠", tokens.warning, &*text),
+    };
+    let frame = Frame::new().fill(fill).inner_margin(Margin::symmetric(12, 6));
+    let mut dismissed = false;
+    egui::Panel::top("notice").frame(frame).show(ui, |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            dismissed = ui.button("Dismiss").clicked();
+            ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
+                ui.label(RichText::new(mark).color(colour).strong());
+                ui.label(RichText::new(text).color(tokens.text_strong));
+            });
+        });
+    });
+    if dismissed {
+        *notice = None;
+    }
+    failure_ui(ui, run, queue);
+}
+
+fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
+    let tokens = Tokens::of(ui);
+    let Some(sentence) = run.failure() else { return };
+    let frame = Frame::new().fill(tokens.error_soft).inner_margin(Margin::symmetric(12, 8));
+    egui::Panel::top("failure").frame(frame).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new("⚠ Training failed").color(tokens.error).strong());
+            ui.label(RichText::new(sentence).color(tokens.text_strong));
+        });
+        ui.horizontal(|ui| {
+            if commands::can_resume(run) {
+                command_button(ui, UiCommand::Resume, run, queue, true);
+            } else {
+                ui.label(
+                    RichText::new("Nothing was saved yet; change the set-up and start again")
+                        .color(tokens.text),
+                );
+            }
+            if ui.button("Show log").clicked() {
+                queue.push(UiCommand::Show(commands::Pane::Log));
+            }
+        });
+    });
+}
+
+/// State, progress, speed, time and memory, each with its definition as a tooltip.
+pub fn status_ui(ui: &mut Ui, run: &RunView) {
+    let tokens = Tokens::of(ui);
+    let frame = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(10, 4));
+    egui::Panel::bottom("status").frame(frame).show_separator_line(true).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 14.0;
+            phase_ui(ui, run);
+            progress_ui(ui, run);
+            if let Some(step) = &run.last_step {
+                let rate = format!("{} images/s", format::significant(step.images_per_s));
+                figure(ui, &rate, "Clean images trained per second over the last steps, pauses left out.");
+                let elapsed = format::duration(step.elapsed_s);
+                figure(
+                    ui,
+                    &format!("{elapsed} trained"),
+                    "Time spent in training steps. Pauses and validation are left out.",
+                );
+            }
+            if let Some(eta) = run.eta_s().filter(|_| run.phase.is_active()) {
+                figure(
+                    ui,
+                    &format!("{} left", format::duration(eta)),
+                    "Remaining steps × median time of the last 64 steps. Pauses and validation do not count.",
+                );
+            }
+            if let Some((step, best)) = run.best {
+                figure(
+                    ui,
+                    &format!("best {best:.1}%"),
+                    &format!(
+                        "Highest clean top-1 accuracy of the {MAIN_DOMAIN} domain on val, at step {step}. \
+                         Percent of images."
+                    ),
+                );
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| adapter_ui(ui, run));
+        });
+    });
+}
+
+fn phase_ui(ui: &mut Ui, run: &RunView) {
+    let tokens = Tokens::of(ui);
+    let colour = match &run.phase {
+        Phase::Running => tokens.good,
+        Phase::Ended(Finish::Failed(_)) => tokens.error,
+        Phase::Ended(Finish::Completed) => tokens.good,
+        Phase::Pausing | Phase::Paused | Phase::Stopping => tokens.warning,
+        _ => tokens.text_weak,
+    };
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), egui::Sense::hover());
+        ui.painter().circle_filled(rect.center(), 4.5, colour);
+        let label = ui.label(RichText::new(run.phase.label()).color(tokens.text_strong));
+        label.on_hover_text("What the training thread is doing");
+    });
+}
+
+fn progress_ui(ui: &mut Ui, run: &RunView) {
+    if let Some((what, done, total)) = &run.preparing {
+        let part = *done as f32 / (*total).max(1) as f32;
+        let text = format!("{what} {done}/{total}");
+        bar(ui, part, &text, 220.0, "Work before the first step: done of total");
+    } else if let (Some(total), Some(step)) = (run.total_steps(), &run.last_step) {
+        let part = step.step as f32 / total.max(1) as f32;
+        let text = format!("step {} / {}", format::count(step.step), format::count(total));
+        let help = format!("Finished optimizer steps of all steps of the run. Epoch {:.2}.", step.epoch);
+        bar(ui, part, &text, 190.0, &help);
+    } else if let Some(step) = &run.last_step {
+        figure(ui, &format!("step {}", format::count(step.step)), "Finished optimizer steps");
+    }
+}
+
+fn bar(ui: &mut Ui, part: f32, text: &str, width: f32, help: &str) {
+    let tokens = Tokens::of(ui);
+    let text = RichText::new(text).color(tokens.text_strong).small();
+    let bar = ProgressBar::new(part).desired_width(width).desired_height(16.0).fill(tokens.accent_soft);
+    ui.add(bar.text(text).corner_radius(4)).on_hover_text(help);
+}
+
+fn adapter_ui(ui: &mut Ui, run: &RunView) {
+    let tokens = Tokens::of(ui);
+    let Some(info) = &run.info else {
+        if let Some(dir) = &run.dir {
+            figure(ui, &dir.display().to_string(), "The run folder");
+        }
+        return;
+    };
+    figure(
+        ui,
+        &format!("{} planned", format::bytes(info.planned_bytes)),
+        "GPU memory that the run's plans allocate, known before the first step.",
+    );
+    let text = RichText::new(&info.adapter).color(tokens.text_weak);
+    ui.add(egui::Label::new(text).truncate())
+        .on_hover_text(format!("Training runs on {} through {}", info.adapter, info.backend));
+}
+
+/// A number of the status bar with what it means.
+fn figure(ui: &mut Ui, text: &str, help: &str) {
+    ui.label(RichText::new(text).color(Tokens::of(ui).text)).on_hover_text(help);
+}
+
+/// What a pane shows while it has nothing: what will be here and how to get it.
+pub fn empty_ui(
+    ui: &mut Ui,
+    title: &str,
+    text: &str,
+    run: &RunView,
+    command: Option<UiCommand>,
+    queue: &mut Vec<UiCommand>,
+) {
+    let tokens = Tokens::of(ui);
+    let height = 92.0 + if command.is_some() { 40.0 } else { 0.0 };
+    ui.add_space(((ui.available_height() - height) / 2.0).max(tokens::GAP));
+    ui.vertical_centered(|ui| {
+        ui.set_max_width(420.0);
+        ui.label(RichText::new(title).heading().color(tokens.text_strong));
+        ui.add_space(tokens::GAP_SMALL);
+        ui.label(RichText::new(text).color(tokens.text_weak));
+        if let Some(command) = command.filter(|command| command.available(run).is_ok()) {
+            ui.add_space(tokens::GAP);
+            command_button(ui, command, run, queue, false);
+        }
+    });
+}

@@ -1,0 +1,86 @@
+//! Numbers as people read them. Every figure of the window goes through here.
+
+/// `1h 02m`, `3m 05s`, `12 s`; a dash where there is no number.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "–".into();
+    }
+    let whole = seconds.round() as u64;
+    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest} s"),
+        (0, _) => format!("{minutes}m {rest:02}s"),
+        _ if hours >= 48 => format!("{} days {}h", hours / 24, hours % 24),
+        _ => format!("{hours}h {minutes:02}m"),
+    }
+}
+
+/// Bytes in binary units.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 100.0 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// A count with thin spaces between thousands.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// About three significant digits: `0.00123`, `1.23`, `12.3`, `1230`; a dash where there is no number.
+pub fn significant(value: f64) -> String {
+    if !value.is_finite() {
+        return "–".into();
+    }
+    let size = value.abs();
+    if size == 0.0 {
+        "0".into()
+    } else if !(1e-4..1e6).contains(&size) {
+        format!("{value:.2e}")
+    } else {
+        let decimals = (2 - size.log10().floor() as i32).max(0) as usize;
+        format!("{value:.decimals$}")
+    }
+}
+
+/// A share of 0..1 as percent.
+pub fn percent(share: f32) -> String {
+    if share.is_finite() { format!("{:.0}%", 100.0 * share) } else { "–".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        let durations = [(0.4, "0 s"), (59.6, "1m 00s"), (3725.0, "1h 02m"), (f64::NAN, "–")];
+        for (seconds, text) in durations {
+            assert_eq!(duration(seconds), text);
+        }
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
+        assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        for (value, text) in [(0.001234, "0.00123"), (1.234, "1.23"), (123.4, "123"), (0.0, "0")] {
+            assert_eq!(significant(value), text);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Reads a run folder, so that finished runs and runs of the command line can be looked at without a GPU.
+
+use super::model::{Level, Phase, RunView};
+use crate::config::Config;
+use crate::training::events::{BranchReport, EvalReport, EvalRow, StepReport};
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// One line of `metrics.jsonl`.
+#[derive(Deserialize)]
+struct Line {
+    step: u64,
+    epoch: f64,
+    split: String,
+    domain: String,
+    #[serde(default)]
+    attack: Option<String>,
+    /// Absent where JSON has no number for it (NaN, infinity).
+    loss: Option<f32>,
+    top1: Option<f32>,
+    top5: Option<f32>,
+    lr: Option<f64>,
+    images_per_s: Option<f64>,
+    wall_s: Option<f64>,
+}
+
+/// The curves of the run in `dir`, and its configuration when it can be read.
+pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>)> {
+    if !dir.is_dir() {
+        bail!("{} is not a folder; expected a run folder with metrics.jsonl", dir.display());
+    }
+    let path = dir.join("metrics.jsonl");
+    let file = File::open(&path).with_context(|| {
+        format!("cannot read {}; expected a run folder, which holds metrics.jsonl", path.display())
+    })?;
+    let mut run = RunView::starting(dir.to_owned());
+    run.phase = Phase::Opened;
+    let config = read_config(dir, &mut run);
+    read_metrics(BufReader::new(file), &mut run)?;
+    let steps = run.last_step.as_ref().map_or(0, |step| step.step);
+    run.log(Level::Info, format!("Opened {} with {steps} steps", dir.display()));
+    Ok((run, config))
+}
+
+fn read_config(dir: &Path, run: &mut RunView) -> Option<Config> {
+    let path = dir.join("config.toml");
+    match Config::load(&path, &[]) {
+        Ok(config) => {
+            run.method = method_name(&config);
+            Some(config)
+        }
+        Err(error) => {
+            run.log(Level::Warning, format!("The configuration was left out: {error}"));
+            None
+        }
+    }
+}
+
+fn method_name(config: &Config) -> String {
+    let value = config.get("method.kind");
+    value.as_ref().and_then(toml::Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Folds the lines in: neighbouring lines of one step and split belong to one report. The last line may be cut
+/// short by a crash or a run that still writes; other broken lines are counted and named once.
+fn read_metrics(reader: impl std::io::BufRead, run: &mut RunView) -> anyhow::Result<()> {
+    let mut broken = Vec::new();
+    let mut group: Vec<Line> = Vec::new();
+    let mut lines = reader.lines().enumerate().peekable();
+    while let Some((index, text)) = lines.next() {
+        let text = text.context("cannot read metrics.jsonl")?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        match serde_json::from_str::<Line>(&text) {
+            Ok(line) => {
+                let starts_new =
+                    group.first().is_some_and(|g| g.step != line.step || is_train(g) != is_train(&line));
+                if starts_new {
+                    fold(run, std::mem::take(&mut group));
+                }
+                group.push(line);
+            }
+            Err(_) if lines.peek().is_none() => {}
+            Err(_) => broken.push(index + 1),
+        }
+    }
+    fold(run, group);
+    if let Some(first) = broken.first() {
+        let count = broken.len();
+        run.log(
+            Level::Warning,
+            format!("metrics.jsonl: {count} unreadable lines left out, first line {first}"),
+        );
+    }
+    Ok(())
+}
+
+fn is_train(line: &Line) -> bool {
+    line.split == "train"
+}
+
+fn fold(run: &mut RunView, lines: Vec<Line>) {
+    let Some(first) = lines.first() else { return };
+    let (step, epoch) = (first.step, first.epoch);
+    if is_train(first) {
+        run.step(StepReport {
+            step,
+            epoch,
+            lr: first.lr.unwrap_or(f64::NAN),
+            images_per_s: first.images_per_s.unwrap_or(f64::NAN),
+            elapsed_s: first.wall_s.unwrap_or(f64::NAN),
+            branches: lines
+                .into_iter()
+                .map(|line| BranchReport {
+                    domain: line.domain,
+                    attack: line.attack,
+                    loss: line.loss.unwrap_or(f32::NAN),
+                    top1: line.top1.unwrap_or(f32::NAN),
+                    top5: line.top5.unwrap_or(f32::NAN),
+                })
+                .collect(),
+        });
+    } else {
+        let rows = lines.into_iter().map(|line| EvalRow {
+            split: line.split,
+            domain: line.domain,
+            attack: line.attack,
+            images: 0,
+            loss: line.loss.unwrap_or(f32::NAN),
+            top1: line.top1.unwrap_or(f32::NAN),
+            top5: line.top5.unwrap_or(f32::NAN),
+        });
+        run.evaluated(EvalReport { step, epoch, rows: rows.collect() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: &str = r#"{"step":1,"epoch":0.5,"split":"train","domain":"main","attack":null,"loss":2.3,"top1":0.1,"top5":0.5,"lr":0.0,"images_per_s":10.0,"wall_s":1.0}
+{"step":1,"epoch":0.5,"split":"train","domain":"aux","attack":"pgd:eps=1","loss":2.5,"top1":0.1,"top5":0.5,"lr":0.0,"images_per_s":10.0,"wall_s":1.0}
+not json
+{"step":2,"epoch":1.0,"split":"train","domain":"main","attack":null,"loss":null,"top1":0.2,"top5":0.5,"lr":0.1,"images_per_s":10.0,"wall_s":2.0}
+{"step":2,"epoch":1.0,"split":"val","domain":"main","attack":null,"loss":2.0,"top1":0.25,"top5":0.5,"lr":0.1,"images_per_s":10.0,"wall_s":2.0}
+{"step":2,"epoch":1.0,"split":"val","domain":"main","attack":"pgd:eps=4","loss":2.0,"top1":0.125,"top5":0.5,"lr":0.1,"images_per_s":10.0,"wall_s":2.0}
+{"step":3,"epo"#;
+
+    #[test]
+    fn lines_become_curves_and_broken_ones_are_told() {
+        let mut run = RunView::default();
+        read_metrics(LINES.as_bytes(), &mut run).expect("readable");
+        assert_eq!(run.domains, ["main", "aux"]);
+        assert_eq!(run.loss.len(), 2);
+        assert_eq!(run.accuracy["val"].len(), 2);
+        assert_eq!(run.best, Some((2, 25.0)));
+        let warnings: Vec<_> = run.log.iter().filter(|line| line.level == Level::Warning).collect();
+        assert_eq!(warnings.len(), 1, "the cut last line is no warning: {warnings:?}");
+        assert!(warnings[0].text.contains("line 3"), "{}", warnings[0].text);
+    }
+
+    #[test]
+    fn a_folder_without_metrics_says_what_was_expected() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let error = open(dir.path()).expect_err("nothing to open");
+        assert!(error.to_string().contains("metrics.jsonl"), "{error}");
+    }
+}

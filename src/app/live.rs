@@ -1,0 +1,34 @@
+//! Starts real runs: the one place of the window that names the training session.
+
+use super::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
+use crate::gpu::{self, DeviceChoice};
+use crate::session::{RunOptions, spawn};
+
+/// Trains on this computer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Session;
+
+impl Launcher for Session {
+    fn start(&self, request: RunRequest, wake: Wake) -> anyhow::Result<RunLink> {
+        let RunRequest { config, out, resume, device } = request;
+        let handle = spawn(RunOptions { config, out, resume, device, pictures: true });
+        let link = RunLink {
+            commands: handle.commands.clone(),
+            events: handle.events.clone(),
+            snapshot: handle.snapshot.clone(),
+        };
+        link.waking(wake, move || handle.join())
+    }
+
+    fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
+        list_devices
+    }
+}
+
+fn list_devices() -> Vec<DeviceItem> {
+    let items = gpu::adapters().into_iter().map(|adapter| DeviceItem {
+        label: format!("{} ({}, {})", adapter.name, adapter.device_type, adapter.backend),
+        choice: DeviceChoice::Index(adapter.index),
+    });
+    items.collect()
+}

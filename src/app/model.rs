@@ -1,0 +1,394 @@
+//! What the window knows of the run that it shows: the curves, the newest pictures, the log and the phase, all
+//! folded from the run's events. Panes read it and keep nothing of it.
+
+use super::series::Series;
+use crate::training::events::{EvalReport, Event, Finish, RunInfo, Snapshot, StepReport};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Log lines kept; the whole log is in the run folder.
+const LOG_LINES: usize = 1024;
+/// Steps behind the estimate of the remaining time.
+const RATE_WINDOW: usize = 64;
+/// The split whose best value is marked and that the status speaks of.
+pub const MAIN_SPLIT: &str = "val";
+/// The domain that every run has.
+pub const MAIN_DOMAIN: &str = "main";
+
+/// What was done to the images behind a number. It decides the colour of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DataKind {
+    Clean,
+    Attacked,
+    Mixed,
+}
+
+impl DataKind {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Attacked => "attacked",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    /// The data of a training branch: an attack names itself, mixup only shows in the method.
+    fn of_branch(method: &str, domain: &str, attack: Option<&str>) -> Self {
+        match (attack, method) {
+            (Some(_), _) => Self::Attacked,
+            (None, "mixup") => Self::Mixed,
+            (None, "mixprop") if domain != MAIN_DOMAIN => Self::Mixed,
+            (None, _) => Self::Clean,
+        }
+    }
+}
+
+/// Where a run stands, as the user sees it.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Phase {
+    /// Nothing was started or opened.
+    #[default]
+    Idle,
+    Preparing,
+    Running,
+    /// Pause was asked for and the current step is not over.
+    Pausing,
+    Paused,
+    Stopping,
+    Ended(Finish),
+    /// The curves of a run folder, without a training thread.
+    Opened,
+}
+
+impl Phase {
+    /// A training thread is at work or waits for commands.
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Preparing | Self::Running | Self::Pausing | Self::Paused | Self::Stopping)
+    }
+
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Idle => "Ready",
+            Self::Preparing => "Preparing…",
+            Self::Running => "Running",
+            Self::Pausing => "Pausing…",
+            Self::Paused => "Paused",
+            Self::Stopping => "Stopping…",
+            Self::Ended(Finish::Completed) => "Completed",
+            Self::Ended(Finish::StoppedAndSaved) => "Stopped and saved",
+            Self::Ended(Finish::Discarded) => "Stopped, discarded",
+            Self::Ended(Finish::Failed(_)) => "Failed",
+            Self::Opened => "Run folder",
+        }
+    }
+}
+
+/// A line of a curve plot: which data through which domain (an index into [`RunView::domains`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LineKey {
+    pub domain: usize,
+    pub data: DataKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    pub level: Level,
+    /// Finished steps when it was written.
+    pub step: u64,
+    pub text: String,
+}
+
+/// Validation accuracies of one split: one line a domain and kind of data, in percent over steps.
+pub type SplitCurves = BTreeMap<LineKey, Series>;
+
+/// The run on screen.
+#[derive(Debug, Default)]
+pub struct RunView {
+    pub phase: Phase,
+    pub dir: Option<PathBuf>,
+    pub info: Option<RunInfo>,
+    /// Domain names in order; `main` first.
+    pub domains: Vec<String>,
+    pub method: String,
+    /// Mean training loss a step, one line a branch.
+    pub loss: BTreeMap<LineKey, Series>,
+    /// Top-1 in percent by split.
+    pub accuracy: BTreeMap<String, SplitCurves>,
+    /// Splits in the order in which they were first reported.
+    pub splits: Vec<String>,
+    /// Best clean top-1 of `main` on [`MAIN_SPLIT`]: step and percent.
+    pub best: Option<(u64, f64)>,
+    pub last_step: Option<StepReport>,
+    pub last_eval: Option<EvalReport>,
+    /// The named thing that is being prepared: done of total.
+    pub preparing: Option<(String, usize, usize)>,
+    pub log: VecDeque<LogLine>,
+    /// Warnings and errors not yet looked at in the log.
+    pub unseen: usize,
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Grows with each snapshot; textures are made again when it changes.
+    pub snapshot_generation: u64,
+    /// Grows with each step or validation; drawn curves are made again when it changes.
+    pub curves_generation: u64,
+    /// Finished step and training seconds of the last steps.
+    recent: VecDeque<(u64, f64)>,
+}
+
+impl RunView {
+    /// A run that was just asked for.
+    pub fn starting(dir: PathBuf) -> Self {
+        Self { phase: Phase::Preparing, dir: Some(dir), ..Self::default() }
+    }
+
+    pub fn log(&mut self, level: Level, text: impl Into<String>) {
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.unseen += usize::from(level > Level::Info);
+        let step = self.last_step.as_ref().map_or(0, |step| step.step);
+        self.log.push_back(LogLine { level, step, text: text.into() });
+    }
+
+    /// Index of a domain by name; an unknown one is added, so a run folder needs no list beforehand.
+    fn domain(&mut self, name: &str) -> usize {
+        self.domains.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.domains.push(name.to_owned());
+            self.domains.len() - 1
+        })
+    }
+
+    /// What a domain was trained on, for the colours of views without an attack of their own.
+    pub fn domain_data(&self, domain: usize) -> DataKind {
+        let seen = |kind| self.loss.contains_key(&LineKey { domain, data: kind });
+        [DataKind::Clean, DataKind::Attacked, DataKind::Mixed]
+            .into_iter()
+            .find(|&kind| seen(kind))
+            .unwrap_or(if domain == 0 { DataKind::Clean } else { DataKind::Attacked })
+    }
+
+    /// Folds one event in.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Preparing { what, done, total } => {
+                if self.preparing.as_ref().is_none_or(|(known, ..)| *known != what) {
+                    self.log(Level::Info, format!("Preparing {what}"));
+                }
+                self.preparing = Some((what, done, total));
+            }
+            Event::Started(info) => self.started(info),
+            Event::Step(report) => self.step(report),
+            Event::Evaluated(report) => self.evaluated(report),
+            Event::Saved { path, best } => {
+                let what = if best { "new best" } else { "checkpoint" };
+                self.log(Level::Info, format!("Saved {what}: {}", path.display()));
+            }
+            Event::Warning(text) => self.log(Level::Warning, text),
+            Event::Paused => {
+                self.phase = Phase::Paused;
+                self.log(Level::Info, "Paused");
+            }
+            Event::Resumed => {
+                self.phase = Phase::Running;
+                self.log(Level::Info, "Resumed");
+            }
+            Event::Finished(finish) => {
+                match &finish {
+                    Finish::Completed => self.log(Level::Info, "Training completed"),
+                    Finish::StoppedAndSaved => self.log(Level::Info, "Stopped; the checkpoint is saved"),
+                    Finish::Discarded => self.log(Level::Info, "Stopped without saving"),
+                    Finish::Failed(sentence) => self.log(Level::Error, sentence.clone()),
+                }
+                self.preparing = None;
+                self.phase = Phase::Ended(finish);
+            }
+        }
+    }
+
+    fn started(&mut self, info: RunInfo) {
+        self.preparing = None;
+        // A pause or stop may have been asked for while pipelines were made.
+        if self.phase == Phase::Preparing {
+            self.phase = Phase::Running;
+        }
+        self.dir = Some(info.run_dir.clone());
+        self.domains.clone_from(&info.domains);
+        self.method.clone_from(&info.method);
+        // A resumed run writes its steps after the checkpoint again.
+        self.forget_after(info.first_step);
+        self.log(
+            Level::Info,
+            format!(
+                "{} with {} on {}: {} parameters, {} training images, {} steps",
+                info.arch, info.method, info.adapter, info.parameters, info.train_images, info.total_steps
+            ),
+        );
+        self.info = Some(info);
+    }
+
+    /// Adds one update's figures.
+    pub fn step(&mut self, report: StepReport) {
+        for branch in &report.branches {
+            let data = DataKind::of_branch(&self.method, &branch.domain, branch.attack.as_deref());
+            let key = LineKey { domain: self.domain(&branch.domain), data };
+            self.loss.entry(key).or_default().push(report.step, f64::from(branch.loss));
+        }
+        if self.recent.len() == RATE_WINDOW {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((report.step, report.elapsed_s));
+        self.last_step = Some(report);
+        self.curves_generation += 1;
+    }
+
+    /// Adds one validation's figures.
+    pub fn evaluated(&mut self, report: EvalReport) {
+        for row in &report.rows {
+            let data = if row.attack.is_some() { DataKind::Attacked } else { DataKind::Clean };
+            let key = LineKey { domain: self.domain(&row.domain), data };
+            let percent = 100.0 * f64::from(row.top1);
+            if !self.splits.contains(&row.split) {
+                self.splits.push(row.split.clone());
+            }
+            let split = self.accuracy.entry(row.split.clone()).or_default();
+            split.entry(key).or_default().push(report.step, percent);
+            let is_main = row.split == MAIN_SPLIT && row.domain == MAIN_DOMAIN && data == DataKind::Clean;
+            if is_main && self.best.is_none_or(|(_, best)| percent > best) {
+                self.best = Some((report.step, percent));
+            }
+        }
+        self.last_eval = Some(report);
+        self.curves_generation += 1;
+    }
+
+    fn forget_after(&mut self, step: u64) {
+        let splits = self.accuracy.values_mut().flat_map(BTreeMap::values_mut);
+        for series in self.loss.values_mut().chain(splits) {
+            series.truncate_after(step);
+        }
+        let key = LineKey { domain: 0, data: DataKind::Clean };
+        let main = self.accuracy.get(MAIN_SPLIT).and_then(|split| split.get(&key));
+        self.best = main.and_then(Series::highest);
+        self.recent.clear();
+        self.curves_generation += 1;
+    }
+
+    pub fn show(&mut self, snapshot: Snapshot) {
+        self.snapshot = Some(Arc::new(snapshot));
+        self.snapshot_generation += 1;
+    }
+
+    pub fn failure(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Ended(Finish::Failed(sentence)) => Some(sentence),
+            _ => None,
+        }
+    }
+
+    pub fn total_steps(&self) -> Option<u64> {
+        self.info.as_ref().map(|info| info.total_steps)
+    }
+
+    /// Seconds of training that remain at the median pace of the last steps. Pauses are no training time, so they
+    /// do not count.
+    pub fn eta_s(&self) -> Option<f64> {
+        let total = self.total_steps()?;
+        let done = self.last_step.as_ref()?.step;
+        let pairs = self.recent.iter().zip(self.recent.iter().skip(1));
+        let mut pace: Vec<f64> = pairs
+            .filter(|(a, b)| b.0 > a.0 && b.1 >= a.1)
+            .map(|(a, b)| (b.1 - a.1) / (b.0 - a.0) as f64)
+            .collect();
+        pace.sort_by(f64::total_cmp);
+        let median = *pace.get(pace.len() / 2)?;
+        Some(median * total.saturating_sub(done) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::events::{BranchReport, EvalRow};
+
+    fn step(step: u64, elapsed_s: f64) -> StepReport {
+        let branch = |domain: &str, attack: Option<&str>| BranchReport {
+            domain: domain.into(),
+            attack: attack.map(Into::into),
+            loss: 2.0,
+            top1: 0.1,
+            top5: 0.5,
+        };
+        let branches = vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))];
+        StepReport { step, epoch: 0.0, lr: 0.1, images_per_s: 10.0, elapsed_s, branches }
+    }
+
+    #[test]
+    fn branches_become_lines_by_data_and_domain() {
+        let mut run = RunView::default();
+        run.step(step(1, 1.0));
+        let keys: Vec<_> = run.loss.keys().copied().collect();
+        assert_eq!(
+            keys,
+            [LineKey { domain: 0, data: DataKind::Clean }, LineKey { domain: 1, data: DataKind::Attacked }]
+        );
+    }
+
+    #[test]
+    fn the_remaining_time_follows_the_median_pace() {
+        let mut run = RunView { method: "advprop".into(), ..RunView::default() };
+        for (n, elapsed) in [(1, 1.0), (2, 2.0), (3, 60.0), (4, 61.0), (5, 62.0)] {
+            run.step(step(n, elapsed));
+        }
+        assert_eq!(run.eta_s(), None, "no total yet");
+        run.info = Some(RunInfo {
+            run_dir: "r".into(),
+            adapter: String::new(),
+            backend: String::new(),
+            arch: String::new(),
+            parameters: 0,
+            planned_bytes: 0,
+            image_size: 32,
+            classes: vec![],
+            domains: vec![],
+            method: String::new(),
+            steps_per_epoch: 5,
+            total_steps: 15,
+            first_step: 0,
+            train_images: 1,
+            val_images: 1,
+        });
+        assert_eq!(run.eta_s(), Some(10.0), "one slow step must not move it");
+    }
+
+    #[test]
+    fn the_best_is_the_highest_clean_main_value_on_val() {
+        let mut run = RunView::default();
+        let row = |split: &str, domain: &str, attack: Option<&str>, top1| EvalRow {
+            split: split.into(),
+            domain: domain.into(),
+            attack: attack.map(Into::into),
+            images: 10,
+            loss: 1.0,
+            top1,
+            top5: 1.0,
+        };
+        for (step, top1) in [(10, 0.25), (20, 0.5), (30, 0.375)] {
+            let rows = vec![
+                row("val", "main", None, top1),
+                row("val", "aux", None, 0.9),
+                row("val", "main", Some("fgsm:eps=2"), 0.95),
+                row("val-stylized", "main", None, 0.99),
+            ];
+            run.evaluated(EvalReport { step, epoch: 0.0, rows });
+        }
+        assert_eq!(run.best, Some((20, 50.0)));
+        assert_eq!(run.splits, ["val", "val-stylized"]);
+    }
+}

@@ -1,0 +1,241 @@
+//! Curves: the training loss of each branch, and the validation accuracy as the four lines
+//! (clean | attacked) × (main | aux).
+
+use super::Shared;
+use super::legend::{Entry, legend_ui};
+use super::plots::{log_label, log_marks, plot};
+use crate::app::chrome;
+use crate::app::commands::UiCommand;
+use crate::app::format;
+use crate::app::model::{DataKind, LineKey, RunView};
+use crate::app::series::{MAX_SMOOTHING, Series};
+use crate::app::tokens::{self, Tokens};
+use egui::{ComboBox, RichText, Slider, Ui, vec2};
+use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints, Points, Text};
+use std::collections::BTreeMap;
+
+/// How the curves are drawn.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct CurvesView {
+    /// Factor of the moving average, 0..=0.999.
+    pub smoothing: f64,
+    pub log_loss: bool,
+    /// Split of the accuracy plot; the first reported one when it is unknown.
+    pub split: String,
+    #[serde(skip)]
+    hidden_loss: Vec<LineKey>,
+    #[serde(skip)]
+    hidden_accuracy: Vec<LineKey>,
+    #[serde(skip)]
+    drawn: Drawn,
+}
+
+impl Default for CurvesView {
+    fn default() -> Self {
+        Self {
+            smoothing: 0.9,
+            log_loss: false,
+            split: String::new(),
+            hidden_loss: Vec::new(),
+            hidden_accuracy: Vec::new(),
+            drawn: Drawn::default(),
+        }
+    }
+}
+
+/// The loss curves as drawn, made again only when points, smoothing or axis change.
+#[derive(Debug, Default)]
+struct Drawn {
+    made_for: Option<(u64, u64, bool)>,
+    lines: BTreeMap<LineKey, [Vec<PlotPoint>; 2]>,
+}
+
+impl Drawn {
+    fn refresh(&mut self, run: &RunView, smoothing: f64, log: bool) {
+        let wanted = Some((run.curves_generation, smoothing.to_bits(), log));
+        if self.made_for == wanted {
+            return;
+        }
+        let draw =
+            |(key, series): (&LineKey, &Series)| (*key, [series.raw(log), series.smoothed(smoothing, log)]);
+        self.lines = run.loss.iter().map(draw).collect();
+        self.made_for = wanted;
+    }
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut CurvesView) {
+    let run = shared.run;
+    if run.loss.is_empty() && run.accuracy.is_empty() {
+        let text = "Training loss of each branch and validation accuracy of each domain, clean and attacked, \
+                    appear here while a run is at work. Start one, or open a run folder.";
+        chrome::empty_ui(ui, "No curves yet", text, run, Some(UiCommand::OpenRun), shared.queue);
+        return;
+    }
+    let wide = ui.available_width() > 620.0;
+    let height = ui.available_height();
+    if wide {
+        ui.columns_const(|[left, right]| {
+            loss_ui(left, run, view, height);
+            accuracy_ui(right, run, view, height);
+        });
+    } else {
+        let half = (height - tokens::GAP) / 2.0;
+        ui.allocate_ui(vec2(ui.available_width(), half), |ui| loss_ui(ui, run, view, half));
+        ui.allocate_ui(vec2(ui.available_width(), half), |ui| accuracy_ui(ui, run, view, half));
+    }
+}
+
+fn line_name(run: &RunView, key: &LineKey) -> String {
+    let domain = run.domains.get(key.domain).map_or("?", String::as_str);
+    format!("{domain}, {}", key.data.label())
+}
+
+fn title(ui: &mut Ui, text: &str, help: &str) {
+    let strong = RichText::new(text).strong().color(Tokens::of(ui).text_strong);
+    ui.label(strong).on_hover_text(help);
+}
+
+fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
+    let bottom = ui.cursor().top() + height;
+    ui.horizontal_wrapped(|ui| {
+        title(
+            ui,
+            "Training loss",
+            "Mean cross-entropy over one branch's images of a step, label smoothing included, measured before \
+             the update. In nats.",
+        );
+        ui.add_space(tokens::GAP);
+        ui.checkbox(&mut view.log_loss, "Log").on_hover_text("Logarithmic axis, base 10");
+        ui.spacing_mut().slider_width = 80.0;
+        let slider = Slider::new(&mut view.smoothing, 0.0..=MAX_SMOOTHING).max_decimals(3).show_value(true);
+        ui.add(slider).accessible_name("Smoothing").on_hover_text(
+            "Smoothing: factor of an exponential moving average, freed of its start's pull to zero. 0 shows \
+             the raw values, which stay visible behind the line. No unit, up to 0.999.",
+        );
+    });
+    view.drawn.refresh(run, view.smoothing, view.log_loss);
+    let entries: Vec<Entry<'_>> = run
+        .loss
+        .iter()
+        .map(|(key, series)| Entry {
+            key: *key,
+            name: line_name(run, key),
+            value: format::significant(series.last().unwrap_or(f64::NAN)),
+            help: "Newest training loss of this branch, not smoothed. In nats.",
+        })
+        .collect();
+    legend_ui(ui, &entries, &mut view.hidden_loss);
+
+    let log = view.log_loss;
+    let smoothing = view.smoothing;
+    let hidden = &view.hidden_loss;
+    let tokens = Tokens::of(ui);
+    let names: Vec<(String, &Series)> =
+        run.loss.iter().map(|(key, series)| (line_name(run, key), series)).collect();
+    let hover = move |hover: &HoverPosition<'_>| {
+        let HoverPosition::NearDataPoint { plot_name, position, .. } = hover else { return None };
+        let raw = names.iter().find(|(name, _)| name == plot_name);
+        let raw = raw.and_then(|(_, series)| series.at(position.x.round() as u64));
+        let shown = if log { 10f64.powf(position.y) } else { position.y };
+        let mut text = format!("{plot_name}\nstep {}\nloss {}", position.x, format::significant(shown));
+        if let Some(raw) = raw.filter(|_| smoothing > 0.0) {
+            text += &format!(" smoothed, {} raw", format::significant(raw));
+        }
+        Some(text)
+    };
+    let mut plot = plot("loss", bottom - ui.cursor().top(), tokens).label_formatter(hover);
+    if log {
+        plot = plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| log_label(mark));
+    }
+    let drawn = &view.drawn.lines;
+    let response = plot.show(ui, |plot| {
+        for (key, [raw, smoothed]) in drawn.iter().filter(|(key, _)| !hidden.contains(key)) {
+            if smoothing > 0.0 {
+                let line = Line::new(format!("{} raw", line_name(run, key)), PlotPoints::Borrowed(raw));
+                plot.line(line.color(tokens.data_raw(key.data)).width(1.0).allow_hover(false));
+            }
+            let line = Line::new(line_name(run, key), PlotPoints::Borrowed(smoothed));
+            let line = line.color(tokens.data(key.data)).style(tokens::dash(key.domain));
+            plot.line(line.width(tokens::LINE_WIDTH).allow_band(false));
+        }
+    });
+    response.response.accessible_name("Training loss plot");
+}
+
+fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
+    let bottom = ui.cursor().top() + height;
+    let first = run.splits.first().cloned().unwrap_or_default();
+    let split = if run.splits.contains(&view.split) { view.split.clone() } else { first };
+    ui.horizontal_wrapped(|ui| {
+        title(
+            ui,
+            "Validation accuracy",
+            "Top-1: share of the split's images whose most probable class is the true one, in percent. Colour \
+             is the data, dash is the BN domain.",
+        );
+        if run.splits.len() > 1 {
+            ui.add_space(tokens::GAP);
+            let mut chosen = split.clone();
+            let combo = ComboBox::from_id_salt("split").selected_text(&chosen).width(96.0);
+            let response = combo.show_ui(ui, |ui| {
+                for name in &run.splits {
+                    ui.selectable_value(&mut chosen, name.clone(), name);
+                }
+            });
+            response.response.accessible_name("Split").on_hover_text("Set of images that is measured");
+            if chosen != split {
+                view.split = chosen;
+            }
+        }
+    });
+    let Some(curves) = run.accuracy.get(&split) else {
+        let text = "The first validation is still to come. “Evaluate now” makes one after the current step.";
+        ui.add_space(((bottom - ui.cursor().top()) / 2.0 - 30.0).max(0.0));
+        ui.vertical_centered(|ui| ui.weak(text));
+        return;
+    };
+    let entries: Vec<Entry<'_>> = curves
+        .iter()
+        .map(|(key, series)| Entry {
+            key: *key,
+            name: line_name(run, key),
+            value: format!("{:.1}%", series.last().unwrap_or(f64::NAN)),
+            help: "Top-1 accuracy at the last validation, percent of images.",
+        })
+        .collect();
+    legend_ui(ui, &entries, &mut view.hidden_accuracy);
+    let tokens = Tokens::of(ui);
+    let hover = |hover: &HoverPosition<'_>| match hover {
+        HoverPosition::NearDataPoint { plot_name, position, .. } => {
+            Some(format!("{plot_name}\nstep {}\n{:.2}%", position.x, position.y))
+        }
+        HoverPosition::Elsewhere { .. } => None,
+    };
+    let plot = plot("accuracy", bottom - ui.cursor().top(), tokens)
+        .label_formatter(hover)
+        .include_y(0.0)
+        .y_axis_formatter(|mark, _| format!("{}%", mark.value));
+    let hidden = &view.hidden_accuracy;
+    let response = plot.show(ui, |plot| {
+        for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
+            let colour = tokens.data(key.data);
+            let line = Line::new(line_name(run, key), PlotPoints::Owned(series.raw(false)));
+            plot.line(line.color(colour).style(tokens::dash(key.domain)).width(tokens::LINE_WIDTH));
+            let points = Points::new(line_name(run, key), PlotPoints::Owned(series.raw(false)));
+            let points = points.color(colour).shape(tokens::marker(key.domain)).radius(2.6);
+            plot.points(points.allow_hover(false));
+        }
+        let best_key = LineKey { domain: 0, data: DataKind::Clean };
+        let is_main = split == crate::app::model::MAIN_SPLIT && !hidden.contains(&best_key);
+        if let Some((step, best)) = run.best.filter(|_| is_main) {
+            let at = PlotPoint::new(step as f64, best);
+            let star = Points::new("best", PlotPoints::Owned(vec![at]));
+            let star = star.shape(egui_plot::MarkerShape::Asterisk).radius(7.0);
+            plot.points(star.color(tokens.text_strong).allow_hover(false));
+            let text = RichText::new(format!("best {best:.1}%")).color(tokens.text_strong).small();
+            plot.text(Text::new("best", at, text).anchor(egui::Align2::RIGHT_BOTTOM).allow_hover(false));
+        }
+    });
+    response.response.accessible_name("Validation accuracy plot");
+}

@@ -1,0 +1,200 @@
+//! Gallery: each validation image clean, its perturbation magnified, and attacked, with what every domain
+//! predicts before and after.
+
+use super::Shared;
+use crate::app::chrome;
+use crate::app::format;
+use crate::app::model::RunView;
+use crate::app::pictures::{RowPictures, full_gain};
+use crate::app::tokens::{self, Tokens};
+use crate::training::events::{GalleryItem, Guess, Snapshot};
+use egui::{Align, ComboBox, Frame, Layout, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
+
+/// Gains offered beside the automatic one.
+const GAINS: [f32; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// How the gallery is drawn.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct GalleryView {
+    /// Gain of the perturbation; `None`: as much as fits without clipping.
+    pub gain: Option<f32>,
+    /// Side of a picture, points.
+    pub side: f32,
+    pub only_changed: bool,
+}
+
+impl Default for GalleryView {
+    fn default() -> Self {
+        Self { gain: None, side: 104.0, only_changed: false }
+    }
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
+    let run = shared.run;
+    let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.gallery.is_empty()) else {
+        let text = "A few validation images appear here with their perturbations, their attacked versions and \
+                    the predictions of every domain, once a run has made its first snapshot.";
+        chrome::empty_ui(ui, "No pictures yet", text, run, None, shared.queue);
+        return;
+    };
+    let gain = view.gain.unwrap_or_else(|| full_gain(&snapshot));
+    controls_ui(ui, &snapshot, view, gain);
+    ui.add_space(tokens::GAP_SMALL);
+    let pictures = shared.pictures.rows(ui.ctx(), run, gain);
+    let rows = snapshot.gallery.iter().zip(pictures);
+    let shown: Vec<_> = rows.filter(|(item, _)| !view.only_changed || is_changed(item)).collect();
+    if shown.is_empty() {
+        ui.weak("The attack changed no prediction of these images.");
+        return;
+    }
+    let width = card_width(view.side);
+    let columns = ((ui.available_width() + tokens::GAP) / (width + tokens::GAP)).floor().max(1.0) as usize;
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = tokens::GAP;
+        let stretched = (ui.available_width() - (columns - 1) as f32 * tokens::GAP) / columns as f32;
+        for row in shown.chunks(columns) {
+            ui.horizontal_top(|ui| {
+                for (item, pictures) in row {
+                    card_ui(ui, run, item, pictures, view.side, stretched, gain);
+                }
+            });
+        }
+    });
+}
+
+/// Three pictures, gaps and margins.
+fn card_width(side: f32) -> f32 {
+    3.0 * side + 2.0 * tokens::GAP_SMALL + 2.0 * tokens::GAP
+}
+
+fn is_changed(item: &GalleryItem) -> bool {
+    let best = |guesses: &[Guess]| guesses.first().map(|guess| guess.class);
+    item.views.iter().any(|view| best(&view.clean) != best(&view.adversarial))
+}
+
+fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f32) {
+    ui.horizontal_wrapped(|ui| {
+        let text = format!("Step {}, {} through {}", snapshot.step, snapshot.attack, snapshot.attack_domain);
+        ui.label(RichText::new(text).color(Tokens::of(ui).text)).on_hover_text(
+            "Finished steps when the pictures were made, the attack that made them (ε and step in 1/255 of \
+             the pixel range) and the BN domain that it went through, with running statistics.",
+        );
+        ui.add_space(tokens::GAP);
+        ui.label("Gain");
+        let name = |gain: Option<f32>| gain.map_or_else(|| "auto".to_owned(), |gain| format!("×{gain}"));
+        let response = ComboBox::from_id_salt("gain").width(64.0).selected_text(name(view.gain)).show_ui(
+            ui,
+            |ui| {
+                for choice in std::iter::once(None).chain(GAINS.map(Some)) {
+                    ui.selectable_value(&mut view.gain, choice, name(choice));
+                }
+            },
+        );
+        let help = format!(
+            "The perturbation is multiplied by this before it is drawn around middle grey; now ×{gain}. Auto: \
+             the largest gain that clips nothing in this snapshot."
+        );
+        response.response.accessible_name("Perturbation gain").on_hover_text(help);
+        ui.add_space(tokens::GAP);
+        ui.label("Size");
+        ui.spacing_mut().slider_width = 70.0;
+        let slider = Slider::new(&mut view.side, 64.0..=256.0).show_value(false);
+        ui.add(slider).accessible_name("Picture size").on_hover_text("Side of a picture on screen");
+        ui.checkbox(&mut view.only_changed, "Only changed")
+            .on_hover_text("Show only images whose most probable class the attack changed in some domain");
+    });
+}
+
+fn card_ui(
+    ui: &mut Ui,
+    run: &RunView,
+    item: &GalleryItem,
+    pictures: &RowPictures,
+    side: f32,
+    width: f32,
+    gain: f32,
+) {
+    let tokens = Tokens::of(ui);
+    let frame = Frame::new().fill(tokens.raised).corner_radius(6).inner_margin(tokens::GAP);
+    frame.show(ui, |ui| {
+        ui.set_width(width - 2.0 * tokens::GAP);
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing = vec2(tokens::GAP_SMALL, 3.0);
+            ui.horizontal(|ui| {
+                let label = class_name(run, item.label);
+                ui.label(RichText::new(label).strong().color(tokens.text_strong))
+                    .on_hover_text("The true class");
+                ui.add(egui::Label::new(RichText::new(&item.name).small().weak()).truncate());
+            });
+            ui.horizontal(|ui| {
+                picture_ui(ui, &pictures.clean, side, "clean", "The clean validation image");
+                let help = format!(
+                    "Adversarial − clean, times {gain}, around middle grey. Largest change here: {}/255.",
+                    format::significant(largest(&item.perturbation))
+                );
+                picture_ui(ui, &pictures.perturbation, side, &format!("perturbation ×{gain}"), &help);
+                picture_ui(ui, &pictures.adversarial, side, "attacked", "The adversarial image");
+            });
+            for (domain, view) in item.views.iter().enumerate() {
+                let name = run.domains.get(domain).map_or("?", String::as_str);
+                prediction_ui(ui, run, item.label, name, &view.clean, &view.adversarial);
+            }
+        });
+    });
+}
+
+fn largest(values: &[f32]) -> f64 {
+    values.iter().fold(0.0f64, |largest, value| largest.max(f64::from(value.abs())))
+}
+
+/// A picture with its caption below.
+fn picture_ui(ui: &mut Ui, texture: &TextureHandle, side: f32, caption: &str, help: &str) {
+    ui.vertical(|ui| {
+        ui.set_width(side);
+        let image = egui::Image::new(texture).fit_to_exact_size(vec2(side, side)).corner_radius(3);
+        ui.add(image.alt_text(format!("{caption} image"))).on_hover_text(help);
+        ui.label(RichText::new(caption).small().color(Tokens::of(ui).text_weak));
+    });
+}
+
+pub fn class_name(run: &RunView, class: usize) -> String {
+    let name = run.info.as_ref().and_then(|info| info.classes.get(class));
+    name.cloned().unwrap_or_else(|| format!("class {class}"))
+}
+
+/// One line: the domain, its first guess on the clean image, an arrow, its first guess on the attacked one.
+fn prediction_ui(ui: &mut Ui, run: &RunView, label: usize, domain: &str, before: &[Guess], after: &[Guess]) {
+    ui.horizontal(|ui| {
+        let tokens = Tokens::of(ui);
+        ui.allocate_ui_with_layout(vec2(40.0, 18.0), Layout::left_to_right(Align::Center), |ui| {
+            ui.set_width(40.0);
+            ui.label(RichText::new(domain).small().color(tokens.text_weak))
+                .on_hover_text("The BN domain that the image goes through");
+        });
+        guess_ui(ui, run, label, before, "clean");
+        ui.label(RichText::new("→").color(tokens.text_weak));
+        guess_ui(ui, run, label, after, "attacked");
+    });
+}
+
+fn guess_ui(ui: &mut Ui, run: &RunView, label: usize, guesses: &[Guess], data: &str) {
+    let tokens = Tokens::of(ui);
+    let Some(first) = guesses.first() else {
+        ui.label("–");
+        return;
+    };
+    let right = first.class == label;
+    let (mark, colour) = if right { ("✔", tokens.good) } else { ("✖", tokens.error) };
+    let text = format!("{mark} {} {}", class_name(run, first.class), format::percent(first.p));
+    let lines: Vec<String> = guesses
+        .iter()
+        .map(|guess| format!("{}: {:.1}%", class_name(run, guess.class), 100.0 * guess.p))
+        .collect();
+    let verdict = if right { "right" } else { "wrong" };
+    let help = format!(
+        "Most probable classes of the {data} image ({verdict}), softmax probability in percent:\n{}",
+        lines.join("\n")
+    );
+    ui.label(RichText::new(text).color(colour)).on_hover_text(help);
+}

@@ -1,0 +1,78 @@
+//! Log: what the run reported, newest last, with a filter by level.
+
+use super::Shared;
+use crate::app::chrome;
+use crate::app::model::{Level, LogLine};
+use crate::app::tokens::{self, Tokens};
+use egui::{RichText, ScrollArea, TextStyle, TextWrapMode, Ui};
+
+/// Which lines are shown.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct LogView {
+    pub info: bool,
+    pub warnings: bool,
+    pub errors: bool,
+}
+
+impl Default for LogView {
+    fn default() -> Self {
+        Self { info: true, warnings: true, errors: true }
+    }
+}
+
+impl LogView {
+    fn shows(&self, level: Level) -> bool {
+        match level {
+            Level::Info => self.info,
+            Level::Warning => self.warnings,
+            Level::Error => self.errors,
+        }
+    }
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LogView) {
+    let run = shared.run;
+    if run.log.is_empty() {
+        let text = "Messages of the run appear here: what was saved, what was skipped, what went wrong.";
+        chrome::empty_ui(ui, "Nothing to report", text, run, None, shared.queue);
+        return;
+    }
+    let lines: Vec<&LogLine> = run.log.iter().filter(|line| view.shows(line.level)).collect();
+    ui.horizontal_wrapped(|ui| {
+        let count = |level| run.log.iter().filter(|line| line.level == level).count();
+        ui.checkbox(&mut view.info, format!("Info {}", count(Level::Info)));
+        ui.checkbox(&mut view.warnings, format!("Warnings {}", count(Level::Warning)));
+        ui.checkbox(&mut view.errors, format!("Errors {}", count(Level::Error)));
+        if ui.button("Copy").on_hover_text("Copy the shown lines to the clipboard").clicked() {
+            let text: Vec<String> = lines.iter().map(|line| plain(line)).collect();
+            ui.ctx().copy_text(text.join("\n"));
+        }
+    });
+    ui.add_space(tokens::GAP_SMALL);
+    let tokens = Tokens::of(ui);
+    ScrollArea::vertical().auto_shrink(false).stick_to_bottom(true).show(ui, |ui| {
+        ui.style_mut().wrap_mode = Some(TextWrapMode::Wrap);
+        for line in lines {
+            let (mark, colour) = match line.level {
+                Level::Info => ("", tokens.text),
+                Level::Warning => ("⚠ ", tokens.warning),
+                Level::Error => ("✖ ", tokens.error),
+            };
+            ui.horizontal_top(|ui| {
+                let step = RichText::new(format!("{:>6}", line.step)).text_style(TextStyle::Monospace);
+                ui.label(step.color(tokens.text_weak)).on_hover_text("Finished steps when it was written");
+                ui.label(RichText::new(format!("{mark}{}", line.text)).color(colour));
+            });
+        }
+    });
+}
+
+fn plain(line: &LogLine) -> String {
+    let level = match line.level {
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    format!("step {} {level}: {}", line.step, line.text)
+}

@@ -1,0 +1,33 @@
+//! One file a pane. A pane draws what [`Shared`] lends it and keeps only how to draw it: sliders, a chosen layer.
+
+pub mod attention;
+pub mod curves;
+pub mod domains;
+pub mod fields;
+pub mod gallery;
+pub mod legend;
+pub mod log;
+pub mod plots;
+pub mod set_up;
+
+use super::commands::UiCommand;
+use super::model::RunView;
+use super::pictures::Pictures;
+
+/// What every pane may read, and where its commands go.
+pub struct Shared<'a> {
+    pub run: &'a RunView,
+    pub pictures: &'a mut Pictures,
+    pub queue: &'a mut Vec<UiCommand>,
+}
+
+/// The views' settings, kept between sessions.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Views {
+    pub curves: curves::CurvesView,
+    pub gallery: gallery::GalleryView,
+    pub attention: attention::AttentionView,
+    pub domains: domains::DomainsView,
+    pub log: log::LogView,
+}

@@ -1,0 +1,148 @@
+//! Curves: the points of a line over steps, and how they become what is drawn (smoothing, logarithm, thinning).
+
+use egui_plot::PlotPoint;
+
+/// Drawn points a line at most; more than a plot has pixels would only cost time.
+const DRAWN_POINTS: usize = 1600;
+/// The largest smoothing factor. At 1 the curve would never move.
+pub const MAX_SMOOTHING: f64 = 0.999;
+
+/// A line's values over finished steps, in rising order of steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series(Vec<(u64, f64)>);
+
+impl Series {
+    /// Adds a point. A step that is not newer than the last one takes its place, so steps stay unique.
+    pub fn push(&mut self, step: u64, value: f64) {
+        while self.0.last().is_some_and(|&(last, _)| last >= step) {
+            self.0.pop();
+        }
+        self.0.push((step, value));
+    }
+
+    pub fn truncate_after(&mut self, step: u64) {
+        self.0.truncate(self.0.partition_point(|&(at, _)| at <= step));
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn last(&self) -> Option<f64> {
+        self.0.last().map(|&(_, value)| value)
+    }
+
+    /// The value at exactly `step`.
+    pub fn at(&self, step: u64) -> Option<f64> {
+        self.0.binary_search_by_key(&step, |&(at, _)| at).ok().map(|index| self.0[index].1)
+    }
+
+    /// The first highest value with its step; NaN never is one.
+    pub fn highest(&self) -> Option<(u64, f64)> {
+        let finite = self.0.iter().filter(|(_, value)| !value.is_nan());
+        finite.copied().reduce(|best, point| if point.1 > best.1 { point } else { best })
+    }
+
+    /// The points as measured, thinned so that peaks stay.
+    pub fn raw(&self, log: bool) -> Vec<PlotPoint> {
+        let points: Vec<PlotPoint> = self.0.iter().filter_map(|&(x, y)| plot_point(x, y, log)).collect();
+        keep_extremes(points)
+    }
+
+    /// The exponential moving average with factor `smoothing` in 0..=[`MAX_SMOOTHING`], freed of the pull towards
+    /// zero that its start has, thinned evenly. The average is taken of the values, never of their logarithms.
+    pub fn smoothed(&self, smoothing: f64, log: bool) -> Vec<PlotPoint> {
+        let a = smoothing.clamp(0.0, MAX_SMOOTHING);
+        let (mut sum, mut weight) = (0.0, 0.0);
+        let averaged = self.0.iter().filter(|(_, y)| y.is_finite()).filter_map(|&(x, y)| {
+            sum = a * sum + (1.0 - a) * y;
+            weight = a * weight + (1.0 - a);
+            plot_point(x, sum / weight, log)
+        });
+        let points: Vec<PlotPoint> = averaged.collect();
+        let stride = points.len().div_ceil(DRAWN_POINTS).max(1);
+        let last = points.last().copied();
+        let mut drawn: Vec<PlotPoint> = points.into_iter().step_by(stride).collect();
+        if let Some(last) = last.filter(|last| drawn.last().is_none_or(|drawn| drawn.x < last.x)) {
+            drawn.push(last);
+        }
+        drawn
+    }
+}
+
+fn plot_point(step: u64, value: f64, log: bool) -> Option<PlotPoint> {
+    let value = if log { value.log10() } else { value };
+    value.is_finite().then(|| PlotPoint::new(step as f64, value))
+}
+
+/// The lowest and the highest point of each of the buckets that the points fall into, in order.
+fn keep_extremes(points: Vec<PlotPoint>) -> Vec<PlotPoint> {
+    if points.len() <= DRAWN_POINTS {
+        return points;
+    }
+    let size = points.len().div_ceil(DRAWN_POINTS / 2);
+    let mut drawn = Vec::with_capacity(DRAWN_POINTS);
+    for bucket in points.chunks(size) {
+        let order = |a: &&PlotPoint, b: &&PlotPoint| a.y.total_cmp(&b.y);
+        let ends = [bucket.iter().min_by(order), bucket.iter().max_by(order)];
+        let mut ends: Vec<PlotPoint> = ends.into_iter().flatten().copied().collect();
+        ends.sort_by(|a, b| a.x.total_cmp(&b.x));
+        ends.dedup();
+        drawn.extend(ends);
+    }
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(values: impl IntoIterator<Item = f64>) -> Series {
+        let mut series = Series::default();
+        for (index, value) in values.into_iter().enumerate() {
+            series.push(index as u64 + 1, value);
+        }
+        series
+    }
+
+    #[test]
+    fn smoothing_of_a_constant_is_that_constant_from_the_first_point_on() {
+        for point in series([3.0; 50]).smoothed(0.95, false) {
+            assert!((point.y - 3.0).abs() < 1e-12, "{point:?}");
+        }
+    }
+
+    #[test]
+    fn no_smoothing_gives_the_points_back() {
+        let points = series([1.0, 5.0, 2.0]).smoothed(0.0, false);
+        assert_eq!(points.iter().map(|p| p.y).collect::<Vec<_>>(), [1.0, 5.0, 2.0]);
+    }
+
+    #[test]
+    fn thinning_keeps_the_peak_and_the_ends() {
+        let mut values = vec![1.0; 100_000];
+        values[41_417] = 9.0;
+        let series = series(values);
+        let drawn = series.raw(false);
+        assert!(drawn.len() <= DRAWN_POINTS, "{}", drawn.len());
+        assert!(drawn.iter().any(|p| p.y == 9.0 && p.x == 41_418.0));
+        assert_eq!(series.smoothed(0.5, false).last().map(|p| p.x), Some(100_000.0));
+    }
+
+    #[test]
+    fn a_logarithm_leaves_out_what_has_none() {
+        let points = series([0.0, 10.0, -1.0, 100.0, f64::NAN]).raw(true);
+        assert_eq!(points.iter().map(|p| p.y).collect::<Vec<_>>(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_repeated_step_takes_the_place_of_what_followed() {
+        let mut series = series([1.0, 2.0, 3.0]);
+        series.push(2, 7.0);
+        assert_eq!(series.0, [(1, 1.0), (2, 7.0)]);
+    }
+}

@@ -1,0 +1,225 @@
+//! The window as a whole: it takes in what a run reports, draws bars and panes, and carries commands out. It never
+//! waits: training runs on a thread of its own, and so do file dialogs and the search for adapters.
+
+mod actions;
+
+use super::chrome::{self, Notice};
+use super::commands::{Pane, UiCommand};
+use super::dialogs::{Dialog, PathFor};
+use super::form::Form;
+use super::layout::Layout;
+use super::link::{DeviceItem, Launcher, RunLink, Wake};
+use super::model::{Level, RunView};
+use super::palette::Palette;
+use super::panes::{self, Shared, Views};
+use super::pictures::Pictures;
+use super::tokens;
+use crate::training::events::{Event, Finish};
+use crossbeam_channel::Receiver;
+use egui::{Context, Ui, ViewportCommand};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// At least so often is an active run's window drawn, for times and rates.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+/// Shortest time between two frames that events ask for: 60 a second, and fewer where the window itself is drawn
+/// by the processor that also trains.
+const FRAME: Duration = Duration::from_millis(16);
+const FRAME_IN_SOFTWARE: Duration = Duration::from_millis(200);
+
+/// The window's state.
+pub struct Window {
+    launcher: Box<dyn Launcher>,
+    link: Option<RunLink>,
+    pub run: RunView,
+    pub form: Form,
+    pub views: Views,
+    pub layout: Layout,
+    pictures: Pictures,
+    dialog: Option<Dialog>,
+    palette: Option<Palette>,
+    notice: Option<Notice>,
+    queue: Vec<UiCommand>,
+    devices: Option<Receiver<Vec<DeviceItem>>>,
+    browsed: Option<(PathFor, Receiver<Option<PathBuf>>)>,
+    /// Close as soon as the run has ended.
+    closing: bool,
+    wake: Wake,
+}
+
+impl std::fmt::Debug for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Window ({})", self.run.phase.label())
+    }
+}
+
+impl Window {
+    /// A window that starts runs through `launcher`. `software`: its own pictures are drawn by the processor.
+    pub fn new(ctx: &Context, launcher: Box<dyn Launcher>, software: bool) -> Self {
+        tokens::install(ctx);
+        let frame = if software { FRAME_IN_SOFTWARE } else { FRAME };
+        let waking = ctx.clone();
+        Self {
+            launcher,
+            link: None,
+            run: RunView::default(),
+            form: Form::default(),
+            views: Views::default(),
+            layout: Layout::default(),
+            pictures: Pictures::default(),
+            dialog: None,
+            palette: None,
+            notice: None,
+            queue: Vec::new(),
+            devices: None,
+            browsed: None,
+            closing: false,
+            wake: Arc::new(move || waking.request_repaint_after(frame)),
+        }
+    }
+
+    /// Looks for adapters on a thread of its own; the set-up offers them when they are known.
+    pub fn look_for_devices(&mut self) {
+        let list = self.launcher.list_devices();
+        self.devices = self.in_background("dualprop-devices", list);
+    }
+
+    fn in_background<T: Send + 'static>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<Receiver<T>> {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let wake = self.wake.clone();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            // Nobody waits for the answer when the window is gone.
+            let _ = sender.send(work());
+            wake();
+        });
+        match thread {
+            Ok(_) => Some(receiver),
+            Err(error) => {
+                self.run.log(Level::Warning, format!("Cannot start a helper thread: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Takes in what came from the run and from helper threads. Draws nothing.
+    pub fn tick(&mut self, ctx: &Context) {
+        self.take_reports(ctx);
+        if let Some(devices) = self.devices.as_ref().and_then(|receiver| receiver.try_recv().ok()) {
+            self.form.devices = devices;
+            self.devices = None;
+        }
+        if let Some((wanted, answer)) =
+            self.browsed.as_ref().and_then(|(wanted, receiver)| Some((*wanted, receiver.try_recv().ok()?)))
+        {
+            self.browsed = None;
+            if let Some(path) = answer {
+                self.use_path(wanted, &path);
+            }
+        }
+        // A second request while the run is stopping leaves at once, like a second Ctrl-C.
+        let asked = ctx.input(|input| input.viewport().close_requested());
+        if asked && self.run.phase.is_active() && !self.closing {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.dialog = Some(Dialog::Close);
+        }
+        if self.run.phase.is_active() {
+            ctx.request_repaint_after(HEARTBEAT);
+        }
+    }
+
+    fn take_reports(&mut self, ctx: &Context) {
+        let Some(link) = &self.link else { return };
+        let drained = link.drain();
+        let more = drained.events.len();
+        for event in drained.events {
+            self.run.apply(event);
+        }
+        if let Some(snapshot) = drained.snapshot {
+            self.run.show(snapshot);
+        }
+        if drained.closed {
+            self.link = None;
+            if self.run.phase.is_active() {
+                let sentence = "The training thread ended without a report; resume from the last checkpoint";
+                self.run.apply(Event::Finished(Finish::Failed(sentence.into())));
+            }
+        } else if more > 0 {
+            // A burst may have left events behind.
+            (self.wake)();
+        }
+        if !self.run.phase.is_active() {
+            self.link = None;
+            self.form.look_for_folder();
+            if self.closing {
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+        }
+    }
+
+    /// Draws one frame and carries out what the user asked for in it.
+    pub fn show(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        self.take_shortcuts(&ctx);
+        chrome::top_ui(ui, &self.run, &mut self.queue);
+        chrome::banners_ui(ui, &self.run, &mut self.notice, &mut self.queue);
+        chrome::status_ui(ui, &self.run);
+        let frame = egui::Frame::new().fill(tokens::Tokens::of(ui).backdrop).inner_margin(4);
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| self.panes_ui(ui));
+        if let Some(palette) = &mut self.palette
+            && !palette.ui(&ctx, &self.run, &mut self.queue)
+        {
+            self.palette = None;
+        }
+        self.dialog_ui(&ctx);
+        for command in std::mem::take(&mut self.queue) {
+            self.carry_out(&ctx, command);
+        }
+    }
+
+    fn panes_ui(&mut self, ui: &mut Ui) {
+        let Self { run, form, views, layout, pictures, queue, .. } = self;
+        let mut log_seen = false;
+        let unseen = run.unseen;
+        let mut show = |ui: &mut Ui, pane: Pane| {
+            let mut shared = Shared { run, pictures, queue };
+            match pane {
+                Pane::SetUp => panes::set_up::ui(ui, &mut shared, form),
+                Pane::Curves => panes::curves::ui(ui, &mut shared, &mut views.curves),
+                Pane::Gallery => panes::gallery::ui(ui, &mut shared, &mut views.gallery),
+                Pane::Attention => panes::attention::ui(ui, &mut shared, &mut views.attention),
+                Pane::Domains => panes::domains::ui(ui, &mut shared, &mut views.domains),
+                Pane::Log => {
+                    log_seen = true;
+                    panes::log::ui(ui, &mut shared, &mut views.log);
+                }
+            }
+        };
+        layout.ui(ui, &mut show, unseen);
+        if log_seen {
+            run.unseen = 0;
+        }
+    }
+
+    /// Keys of commands. Plain keys belong to a focused widget first: Space presses a button, S is a letter.
+    fn take_shortcuts(&mut self, ctx: &Context) {
+        if self.dialog.is_some() || self.palette.is_some() {
+            return;
+        }
+        let focused = ctx.egui_wants_keyboard_input();
+        for command in UiCommand::all() {
+            let Some(shortcut) = command.shortcut() else { continue };
+            let is_plain = shortcut.modifiers.is_none() && shortcut.logical_key != egui::Key::F1;
+            if is_plain && focused {
+                continue;
+            }
+            if ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
+                self.queue.push(command);
+            }
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The window, driven like a user drives it: by the names of its controls, with a run played from a script.
+#![cfg(feature = "gui")]
+
+#[path = "window/demo.rs"]
+mod demo;
+
+use crossbeam_channel::Receiver;
+use demo::{Ends, Scripted};
+use dualprop::app::Window;
+use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::model::Phase;
+use dualprop::training::events::{Command, Event, Finish};
+use egui::{Key, Modifiers, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+/// A window in a harness, with the trainer's side of its runs.
+struct Stage {
+    harness: Harness<'static, Option<Window>>,
+    runs: Receiver<Ends>,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (launcher, runs) = Scripted::new();
+        let mut launcher = Some(launcher);
+        let mut harness =
+            Harness::builder().with_size(vec2(1280.0, 720.0)).with_max_steps(20).build_ui_state(
+                move |ui, window: &mut Option<Window>| {
+                    let window = window.get_or_insert_with(|| {
+                        let launcher = launcher.take().expect("made once");
+                        Window::new(ui.ctx(), Box::new(launcher), false)
+                    });
+                    window.tick(ui.ctx());
+                    window.show(ui);
+                },
+                None,
+            );
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        harness.run_steps(3);
+        let mut stage = Self { harness, runs, _folder: folder };
+        stage.window().form.run_dir = stage._folder.path().join("run").display().to_string();
+        stage
+    }
+
+    fn window(&mut self) -> &mut Window {
+        self.harness.state_mut().as_mut().expect("made by the first frame")
+    }
+
+    /// Lets the window take in what came. An active window asks for frames for ever, so not until it rests.
+    fn frames(&mut self) {
+        self.harness.run_steps(4);
+        self.harness.check_accessibility();
+    }
+
+    fn show(&mut self, pane: Pane) {
+        let ctx = self.harness.ctx.clone();
+        self.window().carry_out(&ctx, UiCommand::Show(pane));
+        self.frames();
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness.get_all_by_label(label).next().expect("at least one").click();
+        self.frames();
+    }
+
+    fn sees(&self, text: &str) -> bool {
+        self.harness.query_all_by_label_contains(text).next().is_some()
+    }
+
+    #[track_caller]
+    fn expect(&self, text: &str) {
+        assert!(self.sees(text), "“{text}” is nowhere on screen:\n{:?}", self.harness.root());
+    }
+
+    /// Presses Start and plays the trainer's first words.
+    fn start(&mut self) -> Ends {
+        self.click("Start");
+        let ends = self.runs.try_recv().expect("Start starts a run");
+        tell(&ends, Event::Started(demo::info(&ends.request.out)));
+        self.frames();
+        ends
+    }
+}
+
+fn tell(ends: &Ends, event: Event) {
+    ends.events.try_send(event).expect("room in the queue");
+}
+
+fn train(ends: &Ends, steps: std::ops::RangeInclusive<u64>) {
+    for n in steps {
+        tell(ends, Event::Step(demo::step(n)));
+    }
+}
+
+#[test]
+fn a_run_from_set_up_to_stop() {
+    let mut stage = Stage::new();
+    stage.expect("No curves yet");
+    let ends = stage.start();
+    assert_eq!(stage.window().run.phase, Phase::Running);
+    stage.expect("Locked while the run is at work");
+
+    train(&ends, 1..=40);
+    tell(&ends, Event::Evaluated(demo::evaluation(40)));
+    ends.snapshot.put(demo::snapshot(40));
+    stage.frames();
+    for text in ["Training loss plot", "Validation accuracy plot", "Line main, clean", "Line aux, attacked"] {
+        stage.expect(text);
+    }
+    stage.expect("images/s");
+    stage.expect("left");
+    stage.expect("perturbation ×31");
+
+    stage.show(Pane::Attention);
+    stage.expect("map of aux, attacked val/00012");
+    stage.show(Pane::Domains);
+    stage.expect("Layer strip");
+    stage.expect("Running mean plot");
+
+    stage.click("Pause");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::Pause));
+    stage.expect("Pausing…");
+    tell(&ends, Event::Paused);
+    stage.frames();
+    stage.expect("Paused");
+    stage.click("Single step");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::SingleStep));
+    stage.click("Continue");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::Resume));
+    tell(&ends, Event::Resumed);
+    stage.frames();
+
+    stage.click("Stop and save");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndSave));
+    tell(&ends, Event::Finished(Finish::StoppedAndSaved));
+    stage.frames();
+    stage.expect("Stopped and saved");
+    assert!(stage.sees("Start"), "a new run can be started");
+}
+
+#[test]
+fn discarding_asks_first() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    stage.click("Stop and discard…");
+    assert!(ends.commands.try_recv().is_err(), "nothing is sent before the answer");
+    stage.click("Keep running");
+    assert_eq!(stage.window().run.phase, Phase::Running);
+    stage.click("Stop and discard…");
+    stage.click("Discard the run");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndDiscard));
+    assert_eq!(stage.window().run.phase, Phase::Stopping);
+}
+
+#[test]
+fn a_failure_is_told_and_the_window_lives_on() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    let sentence = "the loss became NaN at step 3; lower optimizer.lr";
+    tell(&ends, Event::Finished(Finish::Failed(sentence.into())));
+    stage.frames();
+    stage.expect("Training failed");
+    stage.expect(sentence);
+    stage.expect("Nothing was saved yet");
+
+    std::fs::create_dir_all(&ends.request.out).expect("a run folder");
+    std::fs::write(ends.request.out.join("last.safetensors"), b"").expect("a checkpoint");
+    std::fs::write(ends.request.out.join("metrics.jsonl"), b"").expect("metrics");
+    stage.frames();
+    stage.click("Resume from checkpoint");
+    let again = stage.runs.try_recv().expect("a second run");
+    assert!(again.request.resume);
+    assert_eq!(again.request.out, ends.request.out);
+}
+
+#[test]
+fn a_trainer_that_vanishes_is_a_failure() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    drop(ends);
+    stage.frames();
+    stage.expect("ended without a report");
+}
+
+#[test]
+fn every_pane_has_an_empty_and_a_full_state() {
+    let cases = [
+        (Pane::SetUp, "Learning rate", "Learning rate"),
+        (Pane::Curves, "No curves yet", "Training loss plot"),
+        (Pane::Gallery, "No pictures yet", "perturbation"),
+        (Pane::Attention, "No maps yet", "seen by main"),
+        (Pane::Domains, "No statistics yet", "Distance main to aux"),
+        (Pane::Log, "Nothing to report", "parameters"),
+    ];
+    let mut stage = Stage::new();
+    for (pane, empty, _) in cases {
+        stage.show(pane);
+        stage.expect(empty);
+    }
+    let ends = stage.start();
+    train(&ends, 1..=5);
+    tell(&ends, Event::Evaluated(demo::evaluation(5)));
+    ends.snapshot.put(demo::snapshot(5));
+    for (pane, _, full) in cases {
+        stage.show(pane);
+        stage.expect(full);
+    }
+}
+
+#[test]
+fn a_wrong_field_is_told_when_it_is_left_and_start_refuses_it() {
+    let mut stage = Stage::new();
+    let field = |stage: &Stage| stage.harness.get_by_label("Batch size").rect().center();
+    let at = field(&stage);
+    stage.harness.get_by_label("Batch size").click();
+    stage.harness.run_steps(2);
+    stage.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    stage.harness.get_by_label("Batch size").type_text("many");
+    stage.frames();
+    assert!(!stage.sees("cannot be read"), "not while typing");
+    stage.harness.key_press(Key::Tab);
+    stage.frames();
+    stage.expect("“many” cannot be read; expected a whole number");
+    assert_eq!(field(&stage).y, at.y, "the field stays where it is");
+    stage.click("Start");
+    assert!(stage.runs.try_recv().is_err(), "nothing starts");
+    stage.expect("Start needs a change in the set-up");
+}
+
+#[test]
+fn commands_are_reached_by_key_and_by_palette() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    stage.harness.key_press(Key::Space);
+    stage.frames();
+    assert_eq!(ends.commands.try_recv(), Ok(Command::Pause));
+    tell(&ends, Event::Paused);
+    stage.frames();
+    stage.harness.key_press(Key::S);
+    stage.frames();
+    assert_eq!(ends.commands.try_recv(), Ok(Command::SingleStep));
+    stage.harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    stage.frames();
+    assert_eq!(ends.commands.try_recv(), Ok(Command::SaveNow));
+
+    stage.harness.key_press_modifiers(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::P);
+    stage.frames();
+    stage.harness.get_by_label("Command").type_text("evaluate");
+    stage.frames();
+    stage.harness.key_press(Key::Enter);
+    stage.frames();
+    assert_eq!(ends.commands.try_recv(), Ok(Command::EvaluateNow));
+}
+
+#[test]
+fn a_run_folder_opens_without_a_trainer() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut lines = String::new();
+    for n in 1..=20u64 {
+        for branch in demo::step(n).branches {
+            let attack = branch.attack.map_or("null".into(), |attack| format!("{attack:?}"));
+            lines += &format!(
+                "{{\"step\":{n},\"epoch\":0.1,\"split\":\"train\",\"domain\":{:?},\"attack\":{attack},\
+                 \"loss\":{},\"top1\":0.1,\"top5\":0.5,\"lr\":0.1,\"images_per_s\":10.0,\"wall_s\":{n}.0}}\n",
+                branch.domain, branch.loss
+            );
+        }
+    }
+    std::fs::write(folder.path().join("metrics.jsonl"), lines).expect("writable");
+    let mut stage = Stage::new();
+    stage.window().open_run(folder.path()).expect("a run folder");
+    stage.frames();
+    stage.expect("Training loss plot");
+    stage.expect("Run folder");
+    stage.expect("step 20");
+    assert!(stage.runs.try_recv().is_err(), "looking starts nothing");
+}
+
+/// Renders the window's main states into `target/window-pictures` to be looked at:
+/// `cargo test --test window -- --ignored pictures`.
+#[test]
+#[ignore = "draws pictures for people, asserts nothing about them"]
+fn pictures_for_a_look() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/window-pictures");
+    std::fs::create_dir_all(&folder).expect("a folder for pictures");
+    for theme in [egui::Theme::Dark, egui::Theme::Light] {
+        let mut stage = Stage::new();
+        stage.harness.ctx.set_theme(theme);
+        let shoot = |stage: &mut Stage, name: &str| {
+            stage.frames();
+            let image = stage.harness.render().expect("an adapter to draw with");
+            image.save(folder.join(format!("{theme:?}-{name}.png"))).expect("writable");
+        };
+        shoot(&mut stage, "1-empty");
+        let ends = stage.start();
+        tell(&ends, Event::Preparing { what: "shader pipelines".into(), done: 9, total: 24 });
+        for n in (20..=260).step_by(20) {
+            train(&ends, n - 19..=n);
+            tell(&ends, Event::Evaluated(demo::evaluation(n)));
+        }
+        ends.snapshot.put(demo::snapshot(260));
+        tell(&ends, Event::Warning("2 damaged images were left out: train/moon/0031.png".into()));
+        shoot(&mut stage, "2-gallery");
+        stage.show(Pane::Attention);
+        shoot(&mut stage, "3-attention");
+        stage.show(Pane::Domains);
+        shoot(&mut stage, "4-domains");
+        stage.show(Pane::Log);
+        shoot(&mut stage, "5-log");
+        stage.show(Pane::SetUp);
+        tell(
+            &ends,
+            Event::Finished(Finish::Failed("The loss became NaN at step 261; lower optimizer.lr".into())),
+        );
+        stage.click("All options");
+        shoot(&mut stage, "6-failed");
+        let ctx = stage.harness.ctx.clone();
+        stage.window().carry_out(&ctx, UiCommand::Palette);
+        shoot(&mut stage, "7-palette");
+        stage.harness.key_press(Key::Escape);
+        stage.frames();
+        stage.window().carry_out(&ctx, UiCommand::OpenRun);
+        shoot(&mut stage, "8-open");
+    }
+}

@@ -1,0 +1,313 @@
+//! A run played from a script, for tests and for a look at the window without a GPU. Figures follow smooth made-up
+//! laws with fixed noise: nothing here was trained.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use dualprop::app::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
+use dualprop::gpu::DeviceChoice;
+use dualprop::training::events::{
+    BnDomain, BnLayer, BranchReport, Command, DomainView, EvalReport, EvalRow, Event, Finish, GalleryItem,
+    Guess, LatestSlot, RunInfo, Snapshot, StepReport,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const TOTAL_STEPS: u64 = 400;
+pub const STEPS_PER_EPOCH: u64 = 80;
+const IMAGES: usize = 8;
+const SIDE: usize = 32;
+const ATTACK: &str = "pgd:eps=4,step=1,iters=5";
+const CLASSES: [&str; 10] =
+    ["circle", "square", "triangle", "star", "cross", "ring", "heart", "moon", "arrow", "hexagon"];
+
+/// The trainer's ends of a link.
+pub struct Ends {
+    pub request: RunRequest,
+    pub commands: Receiver<Command>,
+    pub events: Sender<Event>,
+    pub snapshot: Arc<LatestSlot<Snapshot>>,
+}
+
+/// Hands the trainer's ends of each started run to whoever plays the trainer.
+pub struct Scripted(Sender<Ends>);
+
+impl Scripted {
+    pub fn new() -> (Self, Receiver<Ends>) {
+        let (sender, receiver) = bounded(4);
+        (Self(sender), receiver)
+    }
+}
+
+impl Launcher for Scripted {
+    fn start(&self, request: RunRequest, _: Wake) -> anyhow::Result<RunLink> {
+        let (link, ends) = link(request);
+        self.0.try_send(ends).map_err(|_| anyhow::anyhow!("nobody plays the trainer"))?;
+        Ok(link)
+    }
+
+    fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
+        || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
+    }
+}
+
+fn link(request: RunRequest) -> (RunLink, Ends) {
+    let (command_sender, commands) = bounded(8);
+    let (event_sender, events) = bounded(1024);
+    let snapshot = LatestSlot::new();
+    let link = RunLink { commands: command_sender, events, snapshot: snapshot.clone() };
+    (link, Ends { request, commands, events: event_sender, snapshot })
+}
+
+/// A smooth pseudo-random value in -1..1 of a position.
+fn noise(n: u64) -> f32 {
+    let mut x = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678;
+    x = (x ^ (x >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((x >> 40) as f32 / (1u64 << 24) as f32) * 2.0 - 1.0
+}
+
+pub fn info(dir: &Path) -> RunInfo {
+    RunInfo {
+        run_dir: dir.to_owned(),
+        adapter: "Scripted adapter (demo)".into(),
+        backend: "script".into(),
+        arch: "tf_efficientnet_b0".into(),
+        parameters: 1_034_580,
+        planned_bytes: 731 << 20,
+        image_size: SIDE,
+        classes: CLASSES.map(String::from).to_vec(),
+        domains: vec!["main".into(), "aux".into()],
+        method: "advprop".into(),
+        steps_per_epoch: STEPS_PER_EPOCH,
+        total_steps: TOTAL_STEPS,
+        first_step: 0,
+        train_images: 5120,
+        val_images: 1000,
+    }
+}
+
+pub fn step(step: u64) -> StepReport {
+    let falling = |end: f32, seed: u64| {
+        end + (2.3 - end) * (-(step as f32) / 130.0).exp() + 0.12 * noise(step * 31 + seed)
+    };
+    let branch = |domain: &str, attack: Option<&str>, loss: f32| BranchReport {
+        domain: domain.into(),
+        attack: attack.map(Into::into),
+        loss: loss.max(0.02),
+        top1: (1.0 - loss / 2.4).clamp(0.05, 0.99),
+        top5: 0.95,
+    };
+    let branches = vec![
+        branch("main", None, falling(0.35, 1)),
+        branch("aux", Some("pgd:eps=1,step=1,iters=1"), falling(0.75, 2)),
+    ];
+    let epoch = step as f64 / STEPS_PER_EPOCH as f64;
+    let images_per_s = 312.0 + 9.0 * f64::from(noise(step));
+    StepReport { step, epoch, lr: 0.1, images_per_s, elapsed_s: step as f64 * 0.205, branches }
+}
+
+pub fn evaluation(step: u64) -> EvalReport {
+    let rising = |end: f32, seed: u64| {
+        0.1 + (end - 0.1) * (1.0 - (-(step as f32) / 140.0).exp()) + 0.015 * noise(step + 1000 * seed)
+    };
+    let mut rows = Vec::new();
+    for (split, factor) in [("val", 1.0), ("val-stylized", 0.72)] {
+        let figures = [
+            ("main", None, 0.86),
+            ("main", Some(ATTACK), 0.31),
+            ("aux", None, 0.82),
+            ("aux", Some(ATTACK), 0.52),
+        ];
+        for (index, (domain, attack, end)) in figures.into_iter().enumerate() {
+            rows.push(EvalRow {
+                split: split.into(),
+                domain: domain.into(),
+                attack: attack.map(Into::into),
+                images: 1000,
+                loss: 1.0,
+                top1: rising(end * factor, index as u64),
+                top5: 0.97,
+            });
+        }
+    }
+    EvalReport { step, epoch: step as f64 / STEPS_PER_EPOCH as f64, rows }
+}
+
+pub fn snapshot(step: u64) -> Snapshot {
+    Snapshot {
+        step,
+        gallery: (0..IMAGES).map(|index| picture(index, step)).collect(),
+        bn_layers: layers(step),
+        attack: ATTACK.into(),
+        attack_domain: "aux".into(),
+    }
+}
+
+/// Distance to the edge of the shape of class `class`, negative inside, in pixels.
+fn shape(class: usize, x: f32, y: f32) -> f32 {
+    let (dx, dy) = (x - 16.5, y - 15.0);
+    let r = dx.hypot(dy);
+    match class % 5 {
+        0 => r - 9.0,
+        1 => dx.abs().max(dy.abs()) - 8.0,
+        2 => (dy - 7.0).max(dx.abs() * 1.2 - (dy + 9.0) * 0.62),
+        3 => r - 7.0 - 3.0 * (5.0 * dy.atan2(dx)).cos(),
+        _ => (r - 7.5).abs() - 2.4,
+    }
+}
+
+fn picture(index: usize, step: u64) -> GalleryItem {
+    let hue = |phase: f32| 127.0 + 95.0 * (index as f32 * 1.9 + phase).sin();
+    let seed = index as u64 * 100_003;
+    let (mut clean, mut adversarial, mut perturbation) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..SIDE * SIDE {
+        let (x, y) = ((n % SIDE) as f32, (n / SIDE) as f32);
+        let inside = (0.5 - shape(index, x, y)).clamp(0.0, 1.0);
+        let stripes = 26.0 * ((x * (0.5 + index as f32 * 0.07) + y * 0.4).sin());
+        for c in 0..3 {
+            let ground = 70.0 + 40.0 * (c as f32 + y * 0.09 + index as f32).cos();
+            let front = hue(c as f32 * 2.1) + stripes;
+            let grain = 7.0 * noise(seed + (n * 3 + c) as u64);
+            let value = (ground * (1.0 - inside) + front * inside + grain).clamp(0.0, 255.0) as u8;
+            let change = (noise(seed ^ ((n * 3 + c) as u64 * 7 + step / 80)) * 6.0).clamp(-4.0, 4.0).round();
+            let attacked = (f32::from(value) + change).clamp(0.0, 255.0) as u8;
+            clean.push(value);
+            adversarial.push(attacked);
+            perturbation.push(f32::from(attacked) - f32::from(value));
+        }
+    }
+    let label = index % CLASSES.len();
+    let views = (0..2).map(|domain| view(index, label, domain)).collect();
+    let name = format!("val/{:05}", index * 37 + 12);
+    GalleryItem { name, label, size: SIDE, clean, adversarial, perturbation, views }
+}
+
+fn view(index: usize, label: usize, domain: usize) -> DomainView {
+    let guesses = |right: bool, p: f32| {
+        let first = if right { label } else { (label + 3) % CLASSES.len() };
+        let second = if right { (label + 3) % CLASSES.len() } else { label };
+        let third = (label + 6) % CLASSES.len();
+        let rest = 1.0 - p;
+        [(first, p), (second, rest * 0.7), (third, rest * 0.2)].map(|(class, p)| Guess { class, p }).to_vec()
+    };
+    let map = |shift: f32, height: f32| {
+        let blob = |n: usize| {
+            let (x, y) = ((n % SIDE) as f32, (n / SIDE) as f32);
+            let at = |cx: f32, cy: f32, w: f32| (-((x - cx).powi(2) + (y - cy).powi(2)) / w).exp();
+            height * at(16.5 + shift, 15.0 - shift * 0.6, 70.0) + 1.5 * at(5.0, 26.0, 40.0) - 1.0
+        };
+        (0..SIDE * SIDE).map(blob).collect::<Vec<f32>>()
+    };
+    let fooled = domain == 0 && index % 3 != 0;
+    DomainView {
+        clean: guesses(index != 5, 0.92 - 0.04 * index as f32),
+        adversarial: guesses(!fooled, 0.61 + 0.03 * index as f32),
+        cam: map(0.0, 6.0 - domain as f32),
+        cam_adversarial: map(if fooled { -9.0 } else { 1.5 }, if fooled { 3.0 } else { 5.0 }),
+    }
+}
+
+fn layers(step: u64) -> Vec<BnLayer> {
+    let apart = 1.0 - (-(step as f32) / 120.0).exp();
+    let mut names = vec![("bn1".to_owned(), 16)];
+    for (stage, channels) in [16, 24, 24, 40, 40, 80, 112, 112, 192, 192].into_iter().enumerate() {
+        for bn in 1..=3 {
+            let width = if bn == 3 { channels } else { channels * 4 };
+            names.push((format!("blocks.{}.{}.bn{bn}", stage / 2, stage % 2), width));
+        }
+    }
+    names.push(("bn2".to_owned(), 320));
+    let count = names.len() as f32;
+    let layer = |(index, (name, channels)): (usize, (String, usize))| {
+        let depth = index as f32 / count;
+        let domains = (0..2u64).map(|domain| {
+            let value = |channel: usize, what: u64| noise((index * 1000 + channel) as u64 * 4 + what);
+            let shift = |channel: usize| {
+                apart * domain as f32 * (0.9 - 0.7 * depth) * noise((index * 1000 + channel) as u64 + 99_991)
+            };
+            BnDomain {
+                running_mean: (0..channels).map(|c| 0.6 * value(c, 0) + shift(c)).collect(),
+                running_var: (0..channels)
+                    .map(|c| (0.9 * value(c, 1) + 0.5 * shift(c)).exp() * (1.2 - depth))
+                    .collect(),
+                gamma: (0..channels).map(|c| 1.0 + 0.2 * value(c, 2)).collect(),
+                beta: (0..channels).map(|c| 0.1 * value(c, 3)).collect(),
+            }
+        });
+        BnLayer { name, domains: domains.collect() }
+    };
+    names.into_iter().enumerate().map(layer).collect()
+}
+
+/// Plays a whole run in real time on a thread of its own.
+#[allow(dead_code, reason = "the tests play their runs by hand, the demo window uses this")]
+pub struct RealTime;
+
+impl Launcher for RealTime {
+    fn start(&self, request: RunRequest, wake: Wake) -> anyhow::Result<RunLink> {
+        let (link, ends) = link(request);
+        let thread = std::thread::Builder::new().name("demo-run".into()).spawn(move || play(&ends))?;
+        link.waking(wake, move || drop(thread.join()))
+    }
+
+    fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
+        || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
+    }
+}
+
+#[allow(dead_code, reason = "see RealTime")]
+fn play(ends: &Ends) {
+    // A window that is gone hears nothing more, which is the end of the run.
+    let send = |event: Event| ends.events.send(event).is_ok();
+    let out: PathBuf = ends.request.out.clone();
+    for done in 0..=24 {
+        send(Event::Preparing { what: "shader pipelines".into(), done, total: 24 });
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    send(Event::Started(info(&out)));
+    let mut paused = false;
+    let mut at = 0;
+    while at < TOTAL_STEPS {
+        let mut single = false;
+        let command = if paused {
+            ends.commands.recv().ok()
+        } else {
+            ends.commands.recv_timeout(Duration::from_millis(60)).ok()
+        };
+        match command {
+            Some(Command::Pause) => paused = send(Event::Paused),
+            Some(Command::Resume) => paused = !send(Event::Resumed),
+            Some(Command::SingleStep) => single = true,
+            Some(Command::StopAndSave) => {
+                send(Event::Saved { path: out.join("last.safetensors"), best: false });
+                send(Event::Finished(Finish::StoppedAndSaved));
+                return;
+            }
+            Some(Command::StopAndDiscard) => {
+                send(Event::Finished(Finish::Discarded));
+                return;
+            }
+            Some(Command::SaveNow) => {
+                drop(send(Event::Saved { path: out.join("last.safetensors"), best: false }))
+            }
+            Some(Command::EvaluateNow) => drop(send(Event::Evaluated(evaluation(at)))),
+            None => {}
+        }
+        if paused && !single {
+            continue;
+        }
+        at += 1;
+        if !send(Event::Step(step(at))) {
+            return;
+        }
+        if single {
+            paused = send(Event::Paused);
+        }
+        if at % (STEPS_PER_EPOCH / 4) == 0 {
+            send(Event::Evaluated(evaluation(at)));
+            ends.snapshot.put(snapshot(at));
+        }
+    }
+    send(Event::Saved { path: out.join("best.safetensors"), best: true });
+    send(Event::Finished(Finish::Completed));
+}
