@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
+use serde::Serialize;
 use serde_json::json;
 
 use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line};
@@ -54,6 +55,19 @@ struct DataSpec {
     part: String,
 }
 
+/// What `--json` prints. Fractions are 0..1.
+#[derive(Serialize)]
+struct Figures<'a> {
+    data: &'a str,
+    split: &'a str,
+    domain: &'a str,
+    attack: Option<&'a str>,
+    images: usize,
+    loss: f32,
+    top1: f32,
+    top5: f32,
+}
+
 impl Eval {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if self.corruptions.is_some() {
@@ -71,16 +85,16 @@ impl Eval {
         let source = source_name(self.data.source);
         let (domain, attack) = (self.options.domain.name(), attack.map(AttackConfig::spec));
         if self.json {
-            return print_json(&json!({
-                "data": source,
-                "split": self.data.part,
-                "domain": domain,
-                "attack": attack,
-                "images": row.images,
-                "loss": row.loss,
-                "top1": row.top1,
-                "top5": row.top5,
-            }));
+            return print_json(&Figures {
+                data: &source,
+                split: &self.data.part,
+                domain,
+                attack: attack.as_deref(),
+                images: row.images,
+                loss: row.loss,
+                top1: row.top1,
+                top5: row.top5,
+            });
         }
         let under = attack.map(|spec| format!(" under {spec}")).unwrap_or_default();
         print_line(&format!(

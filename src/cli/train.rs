@@ -148,7 +148,7 @@ impl View {
         if self.preparing == what {
             return Ok(());
         }
-        self.line(&format!("preparing {what} ({total})"))?;
+        self.line(&if total > 1 { format!("{what} ({total})…") } else { format!("{what}…") })?;
         self.preparing = what;
         Ok(())
     }
