@@ -74,8 +74,10 @@ fn run(
     let Some(Event::Finished(finish)) = events.last().cloned() else { panic!("no last event") };
     if finish == Finish::Completed {
         let picture = picture.expect("a finished run leaves a picture");
-        let last =
-            events.iter().filter_map(|e| if let Event::Step(s) = e { Some(s.step) } else { None }).last();
+        let last = events
+            .iter()
+            .filter_map(|e| if let Event::Step(s) = e { Some(s.step) } else { None })
+            .next_back();
         assert_eq!(Some(picture.step), last);
         assert!(!picture.gallery.is_empty() && picture.gallery[0].views.len() == 2);
         assert_eq!(picture.bn_layers[0].domains.len(), 2);
@@ -152,7 +154,9 @@ fn a_diverging_run_says_so_and_keeps_its_last_checkpoint() {
     let (finish, _) = run(config(&["run.steps=3"]), &out, false, |_, _| {});
     assert_eq!(finish, Finish::Completed);
     let before = std::fs::read(out.join("last.safetensors")).unwrap();
-    let wild = config(&["run.steps=40", "optimizer.kind=sgd", "optimizer.lr=1e30", "run.checkpoint_steps=0"]);
+    // Weight decay alone multiplies the weights by -999 a step.
+    let sets = ["run.steps=40", "optimizer.kind=sgd", "optimizer.lr=1000", "optimizer.weight_decay=1"];
+    let wild = config(&[&sets[..], &["run.checkpoint_steps=0", "data.train_limit=0"]].concat());
     let other = folder.path().join("wild");
     let (finish, _) = run(wild, &other, false, |_, _| {});
     let Finish::Failed(sentence) = finish else { panic!("{finish:?}") };
