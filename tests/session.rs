@@ -122,6 +122,14 @@ fn a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one() {
     assert_eq!(finish, Finish::Completed);
     assert_eq!(tensors(&whole), tensors(&parts), "the resumed run ended elsewhere");
     assert_eq!(metrics(&whole), metrics(&parts), "the curves differ");
+
+    // A finished run that is resumed changes nothing.
+    let before = metrics(&whole);
+    let device = DeviceChoice::Cpu;
+    let handle =
+        spawn(RunOptions { config: config(&[]), out: whole.clone(), resume: true, device, pictures: false });
+    assert!(handle.events.iter().any(|e| matches!(e, Event::Finished(Finish::Completed))));
+    assert_eq!(metrics(&whole), before);
 }
 
 #[test]

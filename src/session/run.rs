@@ -74,7 +74,6 @@ struct Run<'a> {
     /// Finished updates.
     step: u64,
     last_saved: u64,
-    last_evaluated: Option<u64>,
     last_picture: Option<Instant>,
     paused: bool,
     single: bool,
@@ -217,7 +216,6 @@ impl<'a> Run<'a> {
             state,
             step,
             last_saved: step,
-            last_evaluated: None,
             last_picture: None,
             paused: false,
             single: false,
@@ -236,6 +234,11 @@ impl<'a> Run<'a> {
 
     fn steps(&mut self) -> anyhow::Result<Finish> {
         self.picture(true)?;
+        if self.step >= self.length.total_steps {
+            // The checkpoint of the last step is written after its validation, so nothing is left to do.
+            self.folder.log("was complete already")?;
+            return Ok(Finish::Completed);
+        }
         while self.step < self.length.total_steps {
             if let Wish::Stop { save } = self.listen()? {
                 return self.stop(save);
@@ -258,17 +261,18 @@ impl<'a> Run<'a> {
             self.picture(false)?;
         }
         self.settle()?;
-        if self.last_evaluated != Some(self.step) {
-            self.evaluate()?;
-        }
+        self.evaluate()?;
         self.save()?;
         self.picture(true)?;
         self.folder.log("completed")?;
         Ok(Finish::Completed)
     }
 
-    /// Epoch ends and periodic checkpoints.
+    /// Epoch ends and periodic checkpoints; the end of the run has its own.
     fn after_step(&mut self) -> anyhow::Result<()> {
+        if self.step == self.length.total_steps {
+            return Ok(());
+        }
         let epoch_ended = self.step.is_multiple_of(self.length.steps_per_epoch);
         let epochs = self.step / self.length.steps_per_epoch;
         let every = self.config.eval.every_epochs;
@@ -437,7 +441,6 @@ impl<'a> Run<'a> {
         let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
         self.folder.evaluated(&report)?;
         self.send(Event::Evaluated(report));
-        self.last_evaluated = Some(self.step);
         self.bn_stats()?;
         if main_top1 > self.state.best_top1 {
             self.state.best_top1 = main_top1;
