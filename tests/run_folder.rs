@@ -124,7 +124,7 @@ fn metrics_lines_have_exactly_the_keys_of_the_contract() {
     assert_eq!(statistics.len(), 2);
     assert_eq!(
         (&statistics[0]["distance"], &statistics[1]["distance"]),
-        (&Value::from(0.0), &Value::from(3.0))
+        (&Value::from(0.0), &Value::from(4.5))
     );
     let config = Config::load(&dir.join("config.toml"), &[]).expect("the resolved configuration");
     assert_eq!(config, Config::default());
