@@ -2,7 +2,7 @@
 
 use super::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
 use crate::gpu::{self, DeviceChoice};
-use crate::training::session::{RunOptions, spawn};
+use crate::session::{RunOptions, spawn};
 
 /// Trains on this computer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +11,7 @@ pub struct Session;
 impl Launcher for Session {
     fn start(&self, request: RunRequest, wake: Wake) -> anyhow::Result<RunLink> {
         let RunRequest { config, out, resume, device } = request;
-        let handle = spawn(RunOptions { config, out, resume, device });
+        let handle = spawn(RunOptions { config, out, resume, device, pictures: true });
         let link = RunLink {
             commands: handle.commands.clone(),
             events: handle.events.clone(),

@@ -4,7 +4,6 @@
 pub mod chrome;
 pub mod commands;
 pub mod dialogs;
-pub mod distance;
 pub mod form;
 pub mod format;
 pub mod history;

@@ -18,7 +18,7 @@ pub(super) struct App {
 
 impl App {
     #[cfg(feature = "gui")]
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if !has_display() {
             bail!(
                 "there is no display to open the window on (DISPLAY and WAYLAND_DISPLAY are not set); train without one: dualprop train CONFIG.toml"
@@ -28,7 +28,7 @@ impl App {
     }
 
     #[cfg(not(feature = "gui"))]
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         bail!(
             "this build has no window (feature `gui` is off); train without one: dualprop train CONFIG.toml"
         )

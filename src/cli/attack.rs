@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::common::{
-    Guess, ModelOptions, Picture, attack_spec, check_class, pixels, print_json, print_line, top_guesses,
+    Guess, ModelOptions, Picture, attack_spec, check_class, note, pixels, print_json, print_line, top_guesses,
 };
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
@@ -72,7 +72,7 @@ struct Outcome {
 }
 
 impl Attack {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let (size, classes) = (model.meta().image_size, model.meta().classes.clone());
         if let Some(label) = self.label {
@@ -80,7 +80,7 @@ impl Attack {
         }
         create_folder(&self.out)?;
         let (stems, notes) = unique_stems(&self.images);
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
         let mut progress = Progress::new("attacking", "images");
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.images.len());
         for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {

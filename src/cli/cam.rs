@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::common::{ModelOptions, Picture, check_class, pixels, print_line, top_guesses};
+use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, top_guesses};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
+use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
-use crate::evaluation::inference::CamMethod;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::npy;
 
@@ -65,7 +65,7 @@ impl Method {
 }
 
 impl Cam {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let (size, names) = (model.meta().image_size, model.meta().classes.clone());
         if let Some(class) = self.class {
@@ -73,7 +73,7 @@ impl Cam {
         }
         create_folder(&self.out)?;
         let (stems, notes) = unique_stems(&self.images);
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
         let mut progress = Progress::new("explaining", "images");
         let mut lines = Vec::with_capacity(self.images.len());
         for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::config::AttackConfig;
-use crate::evaluation::inference::{Model, Weights};
+use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
 
 /// A fault of the command line that only showed after it was read; exits 2 like the others.
@@ -43,7 +43,7 @@ pub(super) struct ModelOptions {
 
 impl ModelOptions {
     /// Loads a checkpoint for at most `batch` images at a time; the second value is the domain's index.
-    pub fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
+    pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
         let model = Model::load(checkpoint, weights(self.weights), &self.device.device, batch)?;
         let domain = model.domain_index(self.domain.name())?;
         Ok((model, domain))
@@ -59,7 +59,7 @@ pub(super) enum Domain {
 }
 
 impl Domain {
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Main => "main",
             Self::Aux => "aux",
@@ -136,7 +136,7 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub fn load(path: &Path, size: usize) -> anyhow::Result<Self> {
+    pub(super) fn load(path: &Path, size: usize) -> anyhow::Result<Self> {
         let bytes = crate::data::load_image_file(path, size)?;
         Ok(Self { path: path.to_path_buf(), bytes })
     }
@@ -153,6 +153,11 @@ pub(super) fn print_line(line: &str) -> anyhow::Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to stdout"),
     }
+}
+
+/// Prints a line to stderr. Work goes on where nobody can read it, such as after the terminal was closed.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints one JSON value on a line.

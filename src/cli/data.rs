@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::{UsageError, print_line};
+use super::common::{UsageError, note, print_line};
 use super::eval::source;
 use super::progress::Progress;
 use crate::config::{DataConfig, DataSource};
@@ -38,7 +38,7 @@ struct Export {
 }
 
 impl Data {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let Command::Export(export) = self.command;
         export.run()
     }
@@ -58,7 +58,7 @@ impl Export {
             crate::data::export(&splits, size, &self.out, |done, total| progress.update(done, total))?;
         drop(progress);
         for name in &report.damaged {
-            eprintln!("left out as damaged: {name}");
+            note(&format!("left out as damaged: {name}"));
         }
         print_line(&format!("{} images in {}", report.written, self.out.display()))
     }

@@ -13,7 +13,7 @@ pub(super) struct Devices {
 }
 
 impl Devices {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let adapters = adapters();
         if self.json {
             print_json(&adapters)?;

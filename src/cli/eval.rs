@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
+use serde::Serialize;
 use serde_json::json;
 
-use super::common::{ModelOptions, UsageError, attack_spec, print_json, print_line};
+use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line};
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::Dataset;
-use crate::evaluation::accuracy::evaluate;
+use crate::evaluation::accuracy::Measurement;
 use crate::training::checkpoint::Meta;
 
 /// Images at a time.
@@ -54,8 +55,21 @@ struct DataSpec {
     part: String,
 }
 
+/// What `--json` prints. Fractions are 0..1.
+#[derive(Serialize)]
+struct Figures<'a> {
+    data: &'a str,
+    split: &'a str,
+    domain: &'a str,
+    attack: Option<&'a str>,
+    images: usize,
+    loss: f32,
+    top1: f32,
+    top5: f32,
+}
+
 impl Eval {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if self.corruptions.is_some() {
             bail!("--corruptions is not in this version yet; expected a clean or attacked evaluation");
         }
@@ -64,23 +78,23 @@ impl Eval {
         check_classes(&self.data, dataset.class_names(), &model.meta().classes)?;
         let mut progress = Progress::new("evaluating", "images");
         let attack = self.attack.as_ref();
-        let row = evaluate(&mut model, &*dataset, domain, attack, self.limit, &mut |done, total| {
-            progress.update(done, total);
-        })?;
+        let seed = model.config().run.seed;
+        let what = Measurement { split: &self.data.part, domain, attack, limit: self.limit, seed };
+        let row = model.accuracy(&dataset, &what, |done, total| progress.update(done, total))?;
         drop(progress);
         let source = source_name(self.data.source);
         let (domain, attack) = (self.options.domain.name(), attack.map(AttackConfig::spec));
         if self.json {
-            return print_json(&json!({
-                "data": source,
-                "split": self.data.part,
-                "domain": domain,
-                "attack": attack,
-                "images": row.images,
-                "loss": row.loss,
-                "top1": row.top1,
-                "top5": row.top5,
-            }));
+            return print_json(&Figures {
+                data: &source,
+                split: &self.data.part,
+                domain,
+                attack: attack.as_deref(),
+                images: row.images,
+                loss: row.loss,
+                top1: row.top1,
+                top5: row.top5,
+            });
         }
         let under = attack.map(|spec| format!(" under {spec}")).unwrap_or_default();
         print_line(&format!(
@@ -141,9 +155,9 @@ fn check_classes(spec: &DataSpec, data: &[String], model: &[String]) -> anyhow::
     // Imported nets know their classes by number only.
     let numbered = model.iter().enumerate().all(|(i, name)| *name == i.to_string());
     if let Some((m, d)) = model.iter().zip(data).find(|(m, d)| m != d).filter(|_| !numbered) {
-        eprintln!(
+        note(&format!(
             "note: the checkpoint's class \"{m}\" is \"{d}\" in the data set; labels are compared by number"
-        );
+        ));
     }
     Ok(())
 }

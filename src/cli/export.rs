@@ -39,7 +39,7 @@ enum Format {
 }
 
 impl Export {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if self.to == Format::Onnx {
             bail!("--to onnx is not in this version yet; expected --to safetensors");
         }

@@ -67,7 +67,7 @@ fn channels(text: &str) -> Result<Channels, String> {
 }
 
 impl Import {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if !ARCHITECTURES.contains(&self.arch.as_str()) {
             let nearest = schema::nearest_choice(&self.arch, ARCHITECTURES);
             let known = ARCHITECTURES.join(", ");
@@ -125,7 +125,7 @@ impl Import {
             _ if domains > 1 => ([0.5; 3], [0.5; 3]),
             _ => (IMAGENET_MEAN, IMAGENET_STD),
         };
-        let image_size = self.image_size.map_or_else(|| native_size(&self.arch), |s| Ok(usize::from(s)))?;
+        let image_size = self.image_size.map_or_else(|| native_size(&self.arch), usize::from);
         let mut config = Config::default();
         config.run.name = "imported".into();
         config.data.image_size = image_size;

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use common::UsageError;
+use common::{UsageError, note};
 
 /// Trains image classifiers with AdvProp, MixProp and their relatives on any GPU.
 #[derive(Debug, Parser)]
@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
     match run(cli.command.unwrap_or_else(|| Command::App(app::App::default()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dualprop: {}", one_line(&format!("{error:#}")));
+            note(&format!("dualprop: {}", one_line(&format!("{error:#}"))));
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
@@ -88,7 +88,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    eprintln!("dualprop: {}", usage_sentence(&error.render().to_string()));
+    note(&format!("dualprop: {}", usage_sentence(&error.render().to_string())));
     ExitCode::from(2)
 }
 

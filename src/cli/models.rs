@@ -16,10 +16,10 @@ pub(super) struct Models {
 }
 
 impl Models {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let models = ARCHITECTURES
             .iter()
-            .map(|arch| summary(arch, CLASSES, native_size(arch)?))
+            .map(|arch| summary(arch, CLASSES, native_size(arch)))
             .collect::<anyhow::Result<Vec<_>>>()?;
         if self.json {
             return print_json(&models);

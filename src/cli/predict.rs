@@ -41,7 +41,7 @@ struct Prediction {
 }
 
 impl Predict {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let (size, classes) = (model.meta().image_size, model.meta().classes.clone());
         let mut progress = Progress::new("predicting", "images");

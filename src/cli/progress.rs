@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::common::note;
+
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -20,7 +22,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// `what` is done, counted in `unit`: "evaluating", "images".
-    pub fn new(what: &'static str, unit: &'static str) -> Self {
+    pub(super) fn new(what: &'static str, unit: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(style("{msg} {wide_bar} {pos}/{len}  {per_sec}  ETA {eta}"));
@@ -31,7 +33,7 @@ impl Progress {
     }
 
     /// `done` of `total` are finished.
-    pub fn update(&mut self, done: usize, total: usize) {
+    pub(super) fn update(&mut self, done: usize, total: usize) {
         if let Some(bar) = &self.bar {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
@@ -39,7 +41,7 @@ impl Progress {
             self.last_line = Instant::now();
             let rate = done as f64 / self.started.elapsed().as_secs_f64();
             let eta = duration((total.saturating_sub(done)) as f64 / rate);
-            eprintln!("{}: {done} of {total} {}, {rate:.1} a second, ETA {eta}", self.what, self.unit);
+            note(&format!("{}: {done} of {total} {}, {rate:.1} a second, ETA {eta}", self.what, self.unit));
         }
     }
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::common::{DeviceOption, UsageError, print_line};
+use super::common::{DeviceOption, UsageError, note, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
+use crate::session::{RunOptions, spawn};
 use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport};
-use crate::training::session::{RunOptions, spawn};
 
 /// Time between two plain lines about steps.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -47,11 +47,17 @@ fn long_help() -> String {
 }
 
 impl Train {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let config = Config::load(&self.config, &self.set).map_err(as_usage)?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.run.name));
         let mut view = View::new(config.run.batch_size);
-        let handle = spawn(RunOptions { config, out, resume: self.resume, device: self.device.device });
+        let handle = spawn(RunOptions {
+            config,
+            out,
+            resume: self.resume,
+            device: self.device.device,
+            pictures: false,
+        });
         let commands = handle.commands.clone();
         let stopping = AtomicBool::new(false);
         ctrlc::set_handler(move || {
@@ -59,7 +65,7 @@ impl Train {
             if stopping.swap(true, Ordering::SeqCst) || commands.try_send(Command::StopAndSave).is_err() {
                 std::process::exit(1);
             }
-            eprintln!("\nsaving and stopping after this step; press Ctrl-C again to leave at once");
+            note("\nsaving and stopping after this step; press Ctrl-C again to leave at once");
         })
         .context("cannot listen for Ctrl-C")?;
         let mut finish = None;
@@ -68,7 +74,8 @@ impl Train {
                 finish = Some(how);
                 break;
             }
-            view.show(event)?;
+            // A run outlives its screen: output that cannot be written is no reason to stop.
+            let _ = view.show(event);
         }
         view.close();
         handle.join();
@@ -122,7 +129,7 @@ impl View {
                 self.line(&format!("{what} {}", path.display()))
             }
             Event::Warning(text) => {
-                self.aside(|| eprintln!("warning: {text}"));
+                self.aside(|| note(&format!("warning: {text}")));
                 Ok(())
             }
             Event::Paused => self.line("paused"),
@@ -141,7 +148,7 @@ impl View {
         if self.preparing == what {
             return Ok(());
         }
-        self.line(&format!("preparing {what} ({total})"))?;
+        self.line(&if total > 1 { format!("{what} ({total})…") } else { format!("{what}…") })?;
         self.preparing = what;
         Ok(())
     }

@@ -23,11 +23,14 @@ pub trait Dataset: Send + Sync {
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>>;
 }
 
+/// Sets with the names that reports give them.
+pub type NamedSets = Vec<(String, Arc<dyn Dataset>)>;
+
 /// The parts of a data set.
 #[derive(Clone)]
 pub struct Splits {
     pub train: Arc<dyn Dataset>,
     pub val: Arc<dyn Dataset>,
     /// Further evaluation sets by name, such as `val-stylized`.
-    pub extra: Vec<(String, Arc<dyn Dataset>)>,
+    pub extra: NamedSets,
 }

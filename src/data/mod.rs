@@ -16,7 +16,7 @@ mod random;
 mod reader;
 pub mod shapes;
 
-pub use dataset::{Dataset, Splits};
+pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::Folder;
 pub use loader::{Batch, Loader, LoaderOptions, Placement, check_augment};

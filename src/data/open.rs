@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use super::cifar::Cifar;
 use super::shapes::{Shapes, ShapesSplit};
-use super::{Dataset, Folder, Splits, check_augment, fashion_mnist};
+use super::{Dataset, Folder, NamedSets, Splits, check_augment, fashion_mnist};
 use crate::config::{DataConfig, DataSource};
 
 /// Opens all parts of the data set for training.
@@ -35,11 +35,9 @@ pub fn open(config: &DataConfig) -> anyhow::Result<Splits> {
 }
 
 /// Opens only what evaluation needs: the validation set and the further evaluation sets by name.
-pub fn open_validation(
-    config: &DataConfig,
-) -> anyhow::Result<(Arc<dyn Dataset>, Vec<(String, Arc<dyn Dataset>)>)> {
+pub fn open_validation(config: &DataConfig) -> anyhow::Result<(Arc<dyn Dataset>, NamedSets)> {
     let path = checked_path(config)?;
-    let mut extra: Vec<(String, Arc<dyn Dataset>)> = Vec::new();
+    let mut extra = NamedSets::new();
     let val: Arc<dyn Dataset> = match config.source {
         DataSource::Shapes => {
             let stylized = ShapesSplit::ValStylized;

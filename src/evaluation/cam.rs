@@ -46,8 +46,8 @@ const HEAT: [[f32; 3]; 5] = [
 /// Colour of a value 0..1; values outside take the nearest end.
 pub fn heat_color(value: f32) -> [u8; 3] {
     let last = HEAT.len() - 1;
-    // `max` turns NaN into 0.
-    let place = value.max(0.0).min(1.0) * last as f32;
+    let value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+    let place = value * last as f32;
     let low = (place as usize).min(last - 1);
     let part = place - low as f32;
     std::array::from_fn(|c| (HEAT[low][c] * (1.0 - part) + HEAT[low + 1][c] * part).round() as u8)

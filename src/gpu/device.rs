@@ -87,12 +87,12 @@ impl Device {
     ///
     /// # Panics
     /// When there is none: a missing adapter is a failure of a test run, not a reason to skip.
-    pub fn for_tests() -> MutexGuard<'static, Device> {
-        static DEVICE: OnceLock<Mutex<Device>> = OnceLock::new();
+    pub fn for_tests() -> MutexGuard<'static, Arc<Device>> {
+        static DEVICE: OnceLock<Mutex<Arc<Device>>> = OnceLock::new();
         lock(DEVICE.get_or_init(|| {
             let choice = std::env::var("DUALPROP_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
             let choice = choice.parse().unwrap_or_default();
-            Mutex::new(Device::open(&choice).expect("the tests need an adapter; see README.md"))
+            Mutex::new(Arc::new(Device::open(&choice).expect("the tests need an adapter; see README.md")))
         }))
     }
 

@@ -1,1 +1,47 @@
-//! Typed operations with shapes and their backward pass, compiled to an executable plan.
+//! A network as a list of typed operations, its forward and backward pass as launches, and their memory: from here
+//! on a step is a static plan. Nothing in this module touches a device.
+//!
+//! `network` describes, `params` lays out the weights, `forward` and `backward` emit launches into a `PlanBuilder`,
+//! and `memory` packs what lives at different times into the same bytes.
+
+use crate::gpu::{BufferId, Caps, Form};
+
+mod backward;
+mod forward;
+pub mod memory;
+mod network;
+pub mod params;
+mod plan;
+
+pub use backward::Gradients;
+pub use forward::{Forward, PassBuffers, PassSegment, PassSpec, Statistics};
+pub use network::{BnLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape};
+pub use params::{ParamKind, ParamLayout, Parameter};
+pub use plan::{Plan, PlanBuilder};
+
+/// Channels as the GPU stores them: padded with zeros to whole vec4s.
+pub fn pad4(channels: usize) -> usize {
+    channels.next_multiple_of(4)
+}
+
+/// Arena bytes per image of a vanilla training step, by the exact plan of eight images (BN's partial sums and
+/// pooled vectors do not grow linearly, so one image would mislead).
+pub fn training_bytes_per_image(network: &Network) -> u64 {
+    const IMAGES: usize = 8;
+    let spec = PassSpec {
+        segments: vec![PassSegment { images: IMAGES, domain: 0 }],
+        statistics: Statistics::BatchUpdating,
+        regularize: true,
+        weight_gradients: true,
+        input_gradient: false,
+        first_image: 0,
+    };
+    let buffers = PassBuffers { params: BufferId(0), gradients: BufferId(1), running: BufferId(2) };
+    let mut builder = PlanBuilder::new();
+    let input = builder.tensor(IMAGES * network.node(NodeId(0)).shape.padded_len());
+    let caps = Caps { form: Form::Tiles };
+    let forward = Forward::build(&mut builder, network, spec, buffers, caps, input, &[]);
+    let d_logits = builder.tensor(IMAGES * pad4(network.classes));
+    Gradients::build(&mut builder, &forward, d_logits);
+    builder.finish(BufferId(3), u64::MAX).arena_bytes() / IMAGES as u64
+}

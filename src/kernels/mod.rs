@@ -1,1 +1,154 @@
 //! One host-side file a kernel: shapes in, launches out. `reference` holds the plain CPU versions.
+//!
+//! Activations are NHWC in f32 with the channels padded by zeros to a multiple of four, so that a thread handles one
+//! `vec4` of channels. All sums run in a fixed order.
+
+pub mod attack;
+pub mod batch_norm;
+pub mod column_sum;
+pub mod conv;
+mod conv_variants;
+pub mod cross_entropy;
+pub mod depthwise;
+pub mod dropout;
+pub mod images;
+pub mod optimizer;
+pub mod pool;
+pub mod reference;
+pub mod residual;
+pub mod squeeze_excite;
+
+use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+
+/// Most row segments (batch-norm domains, branches) of one tensor.
+pub const MAX_SEGMENTS: usize = 8;
+
+/// Threads of a workgroup of the element-wise kernels, as their shaders declare it.
+const GROUP: u64 = 64;
+
+/// A tensor [images, rows_per_image, channels]; a row is one position of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    pub images: usize,
+    pub rows_per_image: usize,
+    /// Padded: a multiple of 4.
+    pub channels: usize,
+}
+
+impl ImageShape {
+    /// `vec4`s of one image.
+    fn quads_per_image(&self) -> u64 {
+        self.rows_per_image as u64 * u64::from(quads(self.channels))
+    }
+
+    /// Bytes of the tensor.
+    fn bytes(&self) -> u64 {
+        self.quads_per_image() * self.images as u64 * 16
+    }
+
+    /// Bytes of one vector of channels an image.
+    fn vector_bytes(&self) -> u64 {
+        (self.images * self.channels) as u64 * 4
+    }
+}
+
+/// `vec4`s of a row.
+fn quads(channels: usize) -> u32 {
+    assert!(channels > 0 && channels.is_multiple_of(4), "{channels} channels: a multiple of 4 was expected");
+    (channels / 4) as u32
+}
+
+/// One thread a `vec4` of `elements` floats, in a folded one-dimensional grid.
+fn flat_grid(elements: usize) -> [u32; 3] {
+    linear_grid(u64::from(quads(elements)), GROUP)
+}
+
+/// `threads` an image in x, images in y.
+fn image_grid(threads: u64, images: usize) -> [u32; 3] {
+    [threads.div_ceil(GROUP) as u32, images as u32, 1]
+}
+
+/// How many threads share one column of a sum, and how many threads a workgroup then has: more where there are many
+/// rows and too few columns to fill a GPU.
+fn lanes(rows: usize, columns: u64) -> [(&'static str, u32); 2] {
+    let (lanes, workgroup) = if rows < 512 || columns >= 16_384 {
+        LANE_CHOICES[0]
+    } else if rows < 2048 || columns >= 4096 {
+        LANE_CHOICES[1]
+    } else {
+        LANE_CHOICES[2]
+    };
+    [("LANES", lanes), ("WORKGROUP", workgroup)]
+}
+
+/// (lanes, threads of a workgroup) of the summing kernels; a workgroup covers threads / lanes columns.
+const LANE_CHOICES: [(u32, u32); 3] = [(1, 64), (8, 64), (64, 256)];
+
+/// sum `[elements]` += the `slices` of partials, in order: the second pass of split sums.
+fn sum_slices(partials: View, sum: View, elements: usize, slices: usize) -> Launch {
+    Launch {
+        kernel: Kernel::new("sum_slices", &[]),
+        views: vec![partials, sum],
+        params: vec![quads(elements), slices as u32],
+        grid: flat_grid(elements),
+        cost: Cost { flops: (slices * elements) as u64, bytes: 4 * ((slices + 2) * elements) as u64 },
+    }
+}
+
+/// Every combination of a kernel's constants, for `permutations`.
+fn combinations(shader: &'static str, constants: &[(&'static str, &[u32])]) -> Vec<Kernel> {
+    let mut all = vec![Kernel::new(shader, &[])];
+    for (name, values) in constants {
+        all = all
+            .iter()
+            .flat_map(|kernel| {
+                values.iter().map(|value| {
+                    let mut kernel = kernel.clone();
+                    kernel.constants.push((name, *value));
+                    kernel
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// `kernels` once for each choice of lanes.
+fn with_lanes(kernels: Vec<Kernel>) -> Vec<Kernel> {
+    let with = |kernel: &Kernel, (lanes, workgroup): (u32, u32)| {
+        let mut kernel = kernel.clone();
+        kernel.constants.extend([("LANES", lanes), ("WORKGROUP", workgroup)]);
+        kernel
+    };
+    kernels.iter().flat_map(|kernel| LANE_CHOICES.map(|choice| with(kernel, choice))).collect()
+}
+
+/// A launch over `elements` floats, one `vec4` a thread, that reads and writes `passes` tensors of that size.
+fn elementwise(kernel: Kernel, views: &[View], params: Vec<u32>, elements: usize, passes: u64) -> Launch {
+    Launch {
+        kernel,
+        views: views.to_vec(),
+        params,
+        grid: flat_grid(elements),
+        cost: Cost { flops: elements as u64 * 2, bytes: elements as u64 * 4 * passes },
+    }
+}
+
+/// Every kernel with every combination of its constants, for the test that validates all shaders.
+pub fn all_permutations() -> Vec<Kernel> {
+    [
+        attack::permutations(),
+        batch_norm::permutations(),
+        column_sum::permutations(),
+        conv::permutations(),
+        cross_entropy::permutations(),
+        depthwise::permutations(),
+        dropout::permutations(),
+        images::permutations(),
+        optimizer::permutations(),
+        pool::permutations(),
+        residual::permutations(),
+        squeeze_excite::permutations(),
+    ]
+    .concat()
+}

@@ -1,1 +1,11 @@
-//! EfficientNets and ResNets as graphs, with the parameter names of timm.
+//! EfficientNets and ResNets as graphs, under timm's parameter names. Forward and backward are the graph's work;
+//! a model here is only its list of layers.
+
+mod efficientnet;
+pub mod init;
+pub mod names;
+mod preact_resnet;
+pub mod registry;
+mod resnet;
+
+pub use registry::{ModelOptions, build};

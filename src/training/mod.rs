@@ -1,5 +1,15 @@
-//! Training: branches, attack, mixup, optimizer, schedule, the step and the loop around it, checkpoints.
+//! Training: branches, attack, mixup, optimizer, schedule, and the step that the engine replays on the GPU; the
+//! checkpoints and the run folder. Threads and front ends are the session's business.
 
+pub mod bn_distance;
+pub mod buffers;
 pub mod checkpoint;
+pub mod draws;
+pub mod engine;
 pub mod events;
+pub mod method;
+pub mod optimizer;
+mod parts;
+pub mod plans;
 pub mod run_folder;
+pub mod schedule;

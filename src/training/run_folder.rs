@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::bn_distance;
 use super::checkpoint::Checkpoint;
 use super::events::{BnLayer, EvalReport, StepReport};
 use crate::config::Config;
@@ -143,7 +144,7 @@ impl RunFolder {
     }
 
     /// Adds a line for each BN layer and domain to `bn_stats.jsonl`: channel means of its four vectors, and how far
-    /// it is from the main domain (see [`bn_distance`]).
+    /// it is from the main domain (see [`super::bn_distance`]).
     pub fn bn_stats(
         &mut self,
         step: u64,
@@ -164,7 +165,7 @@ impl RunFolder {
                     "running_var": mean(&domain.running_var),
                     "weight": mean(&domain.gamma),
                     "bias": mean(&domain.beta),
-                    "distance": bn_distance(layer, i),
+                    "distance": bn_distance::of_layer(layer, 0, i),
                 });
                 lines += &format!("{line}\n");
             }
@@ -213,27 +214,6 @@ impl RunFolder {
             .scalars(step, points)
             .map_err(|e| anyhow!(sentence(&self.dir.join("events.out.tfevents"), &e)))
     }
-}
-
-/// Distance of a domain's statistics from the main domain's: per channel the 2-Wasserstein distance of the two
-/// normal distributions, √((μ−μ₀)² + (σ−σ₀)²), in units of the main domain's σ₀; then the mean over channels.
-pub fn bn_distance(layer: &BnLayer, domain: usize) -> f64 {
-    /// Keeps dead channels, whose variance is 0, from dividing by zero.
-    const SMALLEST_DEVIATION: f64 = 1e-6;
-    let (Some(main), Some(other)) = (layer.domains.first(), layer.domains.get(domain)) else { return 0.0 };
-    let deviation = |var: f32| f64::from(var).max(0.0).sqrt();
-    let channels = main
-        .running_mean
-        .iter()
-        .zip(&main.running_var)
-        .zip(other.running_mean.iter().zip(&other.running_var));
-    let distances: Vec<f64> = channels
-        .map(|((m0, v0), (m, v))| {
-            let (s0, s) = (deviation(*v0), deviation(*v));
-            (f64::from(m - m0)).hypot(s - s0) / s0.max(SMALLEST_DEVIATION)
-        })
-        .collect();
-    distances.iter().sum::<f64>() / distances.len().max(1) as f64
 }
 
 /// TensorBoard names of a figure set, such as `val/main attacked/top1`.
@@ -373,7 +353,6 @@ fn utc(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::events::BnDomain;
 
     #[test]
     fn dates_are_those_of_the_calendar() {
@@ -381,19 +360,5 @@ mod tests {
         assert_eq!(utc(951_782_399), "2000-02-28T23:59:59Z");
         assert_eq!(utc(951_782_400), "2000-02-29T00:00:00Z");
         assert_eq!(utc(1_795_246_205), "2026-11-21T07:30:05Z");
-    }
-
-    #[test]
-    fn the_distance_between_domains_is_in_units_of_the_main_deviation() {
-        let domain = |mean: f32, var: f32| BnDomain {
-            running_mean: vec![mean; 2],
-            running_var: vec![var; 2],
-            gamma: vec![1.0; 2],
-            beta: vec![0.0; 2],
-        };
-        let layer = BnLayer { name: "bn1".into(), domains: vec![domain(1.0, 4.0), domain(7.0, 100.0)] };
-        assert_eq!(bn_distance(&layer, 0), 0.0);
-        // Mean 6 apart, deviations 2 and 10: √(36 + 64) / 2.
-        assert_eq!(bn_distance(&layer, 1), 5.0);
     }
 }

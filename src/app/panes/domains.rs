@@ -3,10 +3,10 @@
 use super::Shared;
 use super::plots::{log_label, log_marks, plot};
 use crate::app::chrome;
-use crate::app::distance;
 use crate::app::format;
 use crate::app::model::RunView;
 use crate::app::tokens::{self, Tokens};
+use crate::training::bn_distance as distance;
 use crate::training::events::{BnDomain, BnLayer, Snapshot};
 use egui::{ComboBox, Key, Rect, RichText, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 use egui_plot::{HoverPosition, PlotBounds, PlotPoint, PlotPoints, Points};

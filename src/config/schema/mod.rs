@@ -170,7 +170,7 @@ pub fn nearest_section(path: &str) -> &'static str {
 
 /// The choice nearest to a misspelt one.
 pub fn nearest_choice(value: &str, choices: &[&'static str]) -> &'static str {
-    best(choices, |c| strsim::jaro_winkler(&value.to_lowercase(), c)).copied().unwrap_or("")
+    best(choices, |c| strsim::normalized_damerau_levenshtein(&value.to_lowercase(), c)).copied().unwrap_or("")
 }
 
 /// The item of the highest score; the first of equals.

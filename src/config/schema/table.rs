@@ -1,4 +1,4 @@
-//! The table itself: one entry a key, in the order of the file.
+//! The table itself: one entry a key, in the order of the file. One table stays one file, however many keys it has.
 
 use super::{Field, Kind, Range};
 

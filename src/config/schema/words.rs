@@ -54,6 +54,8 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("drop_rate", "dropout"),
     ("drop_connect", "drop_path"),
     ("stochastic_depth", "drop_path"),
+    ("eps", "epsilon"),
+    ("epsilon", "eps"),
     ("iters", "iterations"),
     ("n_iter", "iterations"),
     ("alpha", "step"),

@@ -38,7 +38,7 @@ impl Figure {
         ["arrow", "crescent", "cross", "disc", "heart", "hourglass", "ring", "square", "star", "triangle"];
 
     /// Radius of a circle around the origin that holds every figure.
-    pub(super) const REACH: f32 = 1.2;
+    pub(super) const REACH: f32 = 1.25;
 
     /// Signed distance of (x, y) to the figure's edge, negative inside.
     #[inline]

@@ -64,19 +64,19 @@ impl Scene {
         let (x, y) = (r.range(margin, 1.0 - margin), r.range(margin, 1.0 - margin));
         // An eighth of a turn would make a diamond of the square and a saltire of the cross.
         let pose = Pose::new(x, y, radius, r.range(-0.09, 0.09));
-        let distractors = (0..3 + r.below(4)).map(|_| Distractor::new(background.colour, r)).collect();
-        let strips_behind = (0..1 + r.below(3))
+        let distractors = (0..2 + r.below(4)).map(|_| Distractor::new(background.colour, r)).collect();
+        let strips_behind = (0..r.below(3))
             .map(|_| {
                 let place = (r.unit(), r.unit());
-                Strip::new(place, r.range(0.008, 0.03), r.range(0.3, 0.6), background.colour, r)
+                Strip::new(place, r.range(0.008, 0.025), r.range(0.25, 0.5), background.colour, r)
             })
             .collect();
-        let over = if r.chance(0.45) { 1 + r.below(2) } else { 0 };
+        let over = u32::from(r.chance(0.4));
         let strips_over = (0..over)
             .map(|_| {
                 let off = radius * 0.75;
                 let place = (x + r.range(-off, off), y + r.range(-off, off));
-                Strip::new(place, r.range(0.015, 0.035), r.range(0.85, 1.0), background.colour, r)
+                Strip::new(place, r.range(0.015, 0.03), r.range(0.85, 1.0), background.colour, r)
             })
             .collect();
         let noise_key = r.bits();
@@ -97,18 +97,13 @@ impl Scene {
 
 impl Background {
     fn new(r: &mut Random) -> Self {
-        let grey = r.range(0.15, 0.85);
-        let colour = [(); 3].map(|()| (grey + r.range(-0.22, 0.22)).clamp(0.05, 0.95));
+        let grey = r.range(0.1, 0.4);
+        let colour = [(); 3].map(|()| (grey + r.range(-0.15, 0.15)).clamp(0.03, 0.95));
         let mut swing = |size: f32| [(); 3].map(|()| r.range(-size, size));
-        let coarse = swing(0.45);
-        let fine = swing(0.3);
+        let coarse = swing(0.3);
+        let fine = swing(0.2);
         let octaves = [(coarse, r.range(2.5, 5.0)), (fine, r.range(7.0, 13.0))];
-        Self {
-            colour,
-            lattice: Lattice::new(r),
-            octaves,
-            slope: (r.range(-0.12, 0.12), r.range(-0.12, 0.12)),
-        }
+        Self { colour, lattice: Lattice::new(r), octaves, slope: (r.range(-0.1, 0.1), r.range(-0.1, 0.1)) }
     }
 }
 
@@ -116,25 +111,28 @@ impl Distractor {
     fn new(background: Colour, r: &mut Random) -> Self {
         let figure = Figure::ALL[r.below(10) as usize];
         let pose = Pose::new(r.unit(), r.unit(), r.range(0.04, 0.085), r.unit());
-        Self { figure, pose, colour: apart_from(&[(background, 0.3)], r), opacity: r.range(0.3, 0.55) }
+        Self { figure, pose, colour: apart_from(&[(background, 0.3)], 0.0, r), opacity: r.range(0.25, 0.5) }
     }
 }
 
 impl Strip {
     fn new(place: (f32, f32), half_width: f32, opacity: f32, background: Colour, r: &mut Random) -> Self {
         let pose = Pose::new(place.0, place.1, 1.0, r.unit());
-        Self { pose, half_width, colour: apart_from(&[(background, 0.15)], r), opacity }
+        Self { pose, half_width, colour: apart_from(&[(background, 0.15)], 0.0, r), opacity }
     }
 }
 
+/// Bright colours on a darker ground: without that, which side of an edge is the figure takes a small net most of a
+/// short run to learn.
 fn figure_colours(background: Colour, r: &mut Random) -> [Colour; 2] {
-    let first = apart_from(&[(background, 0.5)], r);
-    let second = apart_from(&[(background, 0.42), (first, 0.5)], r);
+    let first = apart_from(&[(background, 0.5)], 0.5, r);
+    let second = apart_from(&[(background, 0.3), (first, 0.65)], 0.15, r);
     [first, second]
 }
 
-/// A random colour at least the given distances away from others; the best of 24 tries if none is.
-fn apart_from(others: &[(Colour, f32)], r: &mut Random) -> Colour {
+/// A random colour of at least the given mean and at least the given distances away from others; the best of 24
+/// tries if none is.
+fn apart_from(others: &[(Colour, f32)], brightness: f32, r: &mut Random) -> Colour {
     let mut best = ([0.0; 3], f32::NEG_INFINITY);
     for _ in 0..24 {
         let colour = [(); 3].map(|()| r.range(0.02, 0.98));
@@ -144,7 +142,7 @@ fn apart_from(others: &[(Colour, f32)], r: &mut Random) -> Colour {
                 let d: [f32; 3] = std::array::from_fn(|c| colour[c] - other[c]);
                 (d[0] * d[0] + d[1] * d[1] + d[2] * d[2]).sqrt() - least
             })
-            .fold(f32::INFINITY, f32::min);
+            .fold(colour.iter().sum::<f32>() / 3.0 - brightness, f32::min);
         if slack > best.1 {
             best = (colour, slack);
         }

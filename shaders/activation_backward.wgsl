@@ -1,0 +1,34 @@
+// dx = dy * act', from the stored input for SiLU and from the stored output for the sigmoid.
+// 0 stored [count]
+// 1 dy     [count]
+// 2 dx     [count], written, or added with ACCUMULATE
+// One thread a vec4, workgroups of 64. Launched by src/kernels/squeeze_excite.rs.
+#import lib/grid
+#import lib/activation
+
+struct Params {
+    count: u32,
+}
+
+@group(0) @binding(0) var<storage, read_write> stored: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = linear_index(workgroup, groups, local, 64u);
+    if (index >= params.count) {
+        return;
+    }
+    let value = dy[index] * activation_slope(stored[index]);
+#if ACCUMULATE
+    dx[index] += value;
+#else
+    dx[index] = value;
+#endif
+}

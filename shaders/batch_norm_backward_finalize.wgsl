@@ -1,0 +1,46 @@
+// Backward, second pass: sums the slices of every segment in a fixed order. Writes the coefficients of the third
+// pass (zeros when the statistics were running ones, which do not depend on x), and with GRADIENTS adds the
+// gradients of gamma and beta of the segment's domain.
+// 0 partials [slices][sum du C | sum du*xhat C]
+// 1 coefs    [segment][mean(du) C | mean(du*xhat) C]
+// 2 gradient [domain][dgamma C | dbeta C], with GRADIENTS only
+// params.flags: 1 when the statistics are those of the batch.
+// A workgroup is LANES lanes over slices x COLUMNS vec4s of channels; grid x over channels, y over segments.
+// Launched by src/kernels/batch_norm.rs.
+#import lib/segments
+#import lib/lane_sum
+
+@group(0) @binding(0) var<storage, read_write> partials: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> coefs: array<vec4<f32>>;
+#if GRADIENTS
+@group(0) @binding(2) var<storage, read_write> gradient: array<vec4<f32>>;
+#endif
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let lane = local / COLUMNS;
+    let quad = workgroup.x * COLUMNS + local % COLUMNS;
+    let segment = params.segments[workgroup.y];
+    var partial_sum = vec4<f32>(0.0);
+    var partial_product = vec4<f32>(0.0);
+    if (quad < params.quads) {
+        for (var i = lane; i < slices_in(segment); i += LANES) {
+            let at = (segment.w + i) * 2u * params.quads + quad;
+            partial_sum += partials[at];
+            partial_product += partials[at + params.quads];
+        }
+    }
+    let sum = lane_sum(partial_sum, local);
+    let product = lane_sum(partial_product, local);
+    if (lane == 0u && quad < params.quads) {
+        let weight = f32(params.flags) / f32(segment.y);
+        let at = workgroup.y * 2u * params.quads + quad;
+        coefs[at] = sum * weight;
+        coefs[at + params.quads] = product * weight;
+#if GRADIENTS
+        let block = segment.z * params.domain_stride + quad;
+        gradient[block] += product;
+        gradient[block + params.quads] += sum;
+#endif
+    }
+}

@@ -1,0 +1,115 @@
+// Weight gradient of a dense convolution, dW[q, j] = Σ_m X[m, q] · dY[m, j], for adapters where workgroup memory is
+// ordinary memory. Rows m are the pixels of dy, q counts (tap, input channel), which is also the order of dW.
+//
+// One subgroup computes 32 channels of one side × 4·COLUMNS of the other, over the rows of a slice, four at a time: a
+// lane owns one vec4 of the wide side; the narrow side is spread over the lanes and shared by subgroupBroadcast.
+//
+//   source [images, source_h, source_w, source4]   x
+//   output [images, output_h, output_w, output4]   dy
+//   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
+//
+// WIDE_INPUT: the lanes own input channels (POINTWISE only), else output channels. Workgroups: x·y tiles, z slices.
+// Launched by src/kernels/conv.rs.
+
+#import lib/conv_rows
+
+@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> sums: array<vec4<f32>>;
+
+@compute @workgroup_size(8)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let walk = walk_of(0u);
+    let inputs = params.kernel * params.kernel * params.source4;
+#if WIDE_INPUT
+    let narrow = params.output4;
+    let wide = inputs;
+#else
+    let narrow = inputs;
+    let wide = params.output4;
+#endif
+    let tile = group.y * groups.x + group.x;
+    let wide_tiles = (wide + 7u) / 8u;
+    let mine = (tile % wide_tiles) * 8u + lane;
+    let first = (tile / wide_tiles) * COLUMNS;
+    if (first >= narrow) {
+        return;
+    }
+    let end = min((group.z + 1u) * params.slice_rows, walk.rows);
+    let wide_at = min(mine, wide - 1u);
+
+    // Element e of the narrow side's 4 rows × COLUMNS.
+#for i in 0..(COLUMNS + 1) / 2
+    let narrow_row_$i = (lane + $(8 * i)u) / COLUMNS;
+    let narrow_at_$i = min(first + (lane + $(8 * i)u) % COLUMNS, narrow - 1u);
+#if POINTWISE == 0
+    let tap_$i = narrow_at_$i / params.source4;
+    let tap_yx_$i = vec2<u32>(tap_$i / params.kernel, tap_$i % params.kernel);
+    let channel_$i = narrow_at_$i % params.source4;
+#endif
+#end
+#for j in 0..COLUMNS
+#for c in 0..4
+    var acc_$j_$c = vec4<f32>();
+#end
+#end
+
+    for (var m = group.z * params.slice_rows; m < end; m += 4u) {
+#for i in 0..(COLUMNS + 1) / 2
+        let row_$i = m + narrow_row_$i;
+        let last_$i = min(row_$i, end - 1u);
+#if WIDE_INPUT
+        let n_$i = select(vec4<f32>(), output[last_$i * narrow + narrow_at_$i], row_$i < end);
+#else
+#if POINTWISE
+        let n_$i = select(vec4<f32>(), source[last_$i * narrow + narrow_at_$i], row_$i < end);
+#else
+        let at_$i = source_of(walk, pixel_of(walk, last_$i), tap_yx_$i);
+        let value_$i = source[at_$i.index * params.source4 + channel_$i];
+        let n_$i = select(vec4<f32>(), value_$i, row_$i < end && at_$i.inside);
+#endif
+#endif
+#end
+#for r in 0..4
+#if WIDE_INPUT
+        let v_$r = source[min(m + $ru, end - 1u) * wide + wide_at];
+#else
+        let v_$r = output[min(m + $ru, end - 1u) * wide + wide_at];
+#endif
+#end
+#for j in 0..COLUMNS
+#for r in 0..4
+        let b_$j_$r = subgroupBroadcast(n_$((r * COLUMNS + j) / 8), $((r * COLUMNS + j) % 8)u);
+#for c in 0..4
+#if WIDE_INPUT
+        acc_$j_$c += v_$r[$c] * b_$j_$r;
+#else
+        acc_$j_$c += b_$j_$r[$c] * v_$r;
+#endif
+#end
+#end
+#end
+    }
+
+    if (mine < wide) {
+#for j in 0..COLUMNS
+        if (first + $ju < narrow) {
+#for c in 0..4
+#if WIDE_INPUT
+            let at_$j_$c = (group.z * inputs * 4u + mine * 4u + $cu) * params.output4 + first + $ju;
+#else
+            let at_$j_$c = ((group.z * inputs + first + $ju) * 4u + $cu) * params.output4 + mine;
+#endif
+            if (params.accumulate != 0u) {
+                acc_$j_$c += sums[at_$j_$c];
+            }
+            sums[at_$j_$c] = acc_$j_$c;
+#end
+        }
+#end
+    }
+}

@@ -1,0 +1,97 @@
+// Weight gradient of a dense convolution, dW[q, j] = Σ_m X[m, q] · dY[m, j], as a tiled matrix product in workgroup
+// memory, for GPUs. Rows m are the pixels of dy, q counts (tap, input channel), which is also the order of dW. A tile
+// is TILE_M of q × TILE_N of j over the rows of a slice, KC at a time.
+//
+//   source [images, source_h, source_w, source4]   x
+//   output [images, output_h, output_w, output4]   dy
+//   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
+//
+// POINTWISE: rows of x and dy correspond. Workgroups: x·y tiles, z slices. Launched by src/kernels/conv.rs.
+
+#import lib/conv_rows
+#import lib/conv_tile
+
+@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> sums: array<vec4<f32>>;
+
+@compute @workgroup_size($(TILE_M / TM * TILE_N / TN))
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let walk = walk_of(0u);
+    let inputs = params.kernel * params.kernel * params.source4;
+    let tile = group.y * groups.x + group.x;
+    let column_tiles = (params.output4 + $(TILE_N / 4 - 1)u) / $(TILE_N / 4)u;
+    let column = (tile % column_tiles) * $(TILE_N / 4)u;
+    let first = (tile / column_tiles) * $(TILE_M / 4)u;
+    if (first >= inputs) {
+        return;
+    }
+    let end = min((group.z + 1u) * params.slice_rows, walk.rows);
+
+    // Every load of this thread has the same q (the number of threads is a multiple of TILE_M / 4), and the same j.
+    let a_at = local % $(TILE_M / 4)u;
+    let b_at = local % $(TILE_N / 4)u;
+    let q = first + a_at;
+    let q_inside = q < inputs;
+    let j_inside = column + b_at < params.output4;
+#if POINTWISE == 0
+    let tap = q / params.source4;
+    let tap_yx = vec2<u32>(tap / params.kernel, tap % params.kernel);
+    let channel = q % params.source4;
+#endif
+#import lib/conv_tile_start
+
+    for (var start = group.z * params.slice_rows; start < end; start += KC) {
+#for p in 0..(TILE_M * KC / 4 + THREADS - 1) / THREADS
+        let a_k_$p = local / $(TILE_M / 4)u + $(p * THREADS * 4 / TILE_M)u;
+        if (a_k_$p < KC) {
+            let m_$p = start + a_k_$p;
+            var x_$p = vec4<f32>();
+#if POINTWISE
+            if (m_$p < end && q_inside) {
+                x_$p = source[m_$p * params.source4 + q];
+            }
+#else
+            let at_$p = source_of(walk, pixel_of(walk, min(m_$p, end - 1u)), tap_yx);
+            if (m_$p < end && q_inside && at_$p.inside) {
+                x_$p = source[at_$p.index * params.source4 + channel];
+            }
+#endif
+            a_tile[a_k_$p * A_ROW + a_at] = x_$p;
+        }
+#end
+#for p in 0..(TILE_N * KC / 4 + THREADS - 1) / THREADS
+        let b_k_$p = local / $(TILE_N / 4)u + $(p * THREADS * 4 / TILE_N)u;
+        if (b_k_$p < KC) {
+            var y_$p = vec4<f32>();
+            if (start + b_k_$p < end && j_inside) {
+                y_$p = output[(start + b_k_$p) * params.output4 + column + b_at];
+            }
+            b_tile[b_k_$p * B_ROW + b_at] = y_$p;
+        }
+#end
+        workgroupBarrier();
+#import lib/conv_tile_step
+        workgroupBarrier();
+    }
+
+#for i in 0..TM
+    let q_$i = (first + thread_y + $(i / 4 * TILE_M / TM)u) * 4u + $(i % 4)u;
+    if (q_$i < inputs * 4u) {
+#for j in 0..TN / 4
+        let column_$i_$j = column + thread_x + $(j * TILE_N / TN)u;
+        if (column_$i_$j < params.output4) {
+            let at_$i_$j = (group.z * inputs * 4u + q_$i) * params.output4 + column_$i_$j;
+            if (params.accumulate != 0u) {
+                acc_$i_$j += sums[at_$i_$j];
+            }
+            sums[at_$i_$j] = acc_$i_$j;
+        }
+#end
+    }
+#end
+}

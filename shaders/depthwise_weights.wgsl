@@ -1,0 +1,99 @@
+// Weight gradient of a depthwise convolution, first pass: partial sums over slices of output lines.
+//
+//   x        [images, in_h, in_w, C / 4]
+//   dy       [images, out_h, out_w, C / 4]
+//   partials [slice][KERNEL²][C / 4]
+//
+// A thread sums TAP_ROWS rows of taps of four channels over the lines of its slice; along a line it slides a window
+// over x, so that each value is loaded once. Neighbouring threads hold neighbouring channels. Second pass: sum_slices.
+// Launched by src/kernels/depthwise.rs: slices · KERNEL / TAP_ROWS · C / 4 threads.
+
+#import lib/grid
+#import lib/divide
+
+struct Params {
+    threads: u32,
+    quads: u32,
+    in_h: u32,
+    in_w: u32,
+    out_h: u32,
+    out_w: u32,
+    pad_top: i32,
+    pad_left: i32,
+    lines: u32,
+    lines_per_slice: u32,
+}
+
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> partials: array<vec4<f32>>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+// x of a line at a column, zero outside of the image.
+fn load(line_inside: bool, line: u32, column: i32, channel: u32) -> vec4<f32> {
+    var value = vec4<f32>();
+    if (line_inside && u32(column) < params.in_w) {
+        value = x[(line + u32(column)) * params.quads + channel];
+    }
+    return value;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = linear_index(workgroup, workgroups, local, 64u);
+    if (index >= params.threads) {
+        return;
+    }
+    let part = divide(index, params.quads);
+    let channel = index - part * params.quads;
+    let slice = part / $(KERNEL / TAP_ROWS)u;
+    let first_tap = (part % $(KERNEL / TAP_ROWS)u) * TAP_ROWS;
+#for r in 0..TAP_ROWS
+#for kw in 0..KERNEL
+    var sum_$r_$kw = vec4<f32>();
+#end
+#end
+    let first = slice * params.lines_per_slice;
+    let end = min(first + params.lines_per_slice, params.lines);
+    for (var line = first; line < end; line++) {
+        let image = divide(line, params.out_h);
+        let top = i32((line - image * params.out_h) * STRIDE + first_tap) - params.pad_top;
+#for r in 0..TAP_ROWS
+        let inside_$r = u32(top + $r) < params.in_h;
+        let line_$r = (image * params.in_h + u32(top + $r)) * params.in_w;
+        // The window holds the taps of the column before: its last KERNEL − STRIDE move to the front.
+#for kw in 0..KERNEL
+#if kw < STRIDE
+        var window_$r_$kw = vec4<f32>();
+#else
+        var window_$r_$kw = load(inside_$r, line_$r, $(kw - STRIDE) - params.pad_left, channel);
+#endif
+#end
+#end
+        for (var column = 0u; column < params.out_w; column++) {
+            let left = i32(column * STRIDE) - params.pad_left;
+            let gradient = dy[(line * params.out_w + column) * params.quads + channel];
+#for r in 0..TAP_ROWS
+#for kw in 0..KERNEL - STRIDE
+            window_$r_$kw = window_$r_$(kw + STRIDE);
+#end
+#for kw in KERNEL - STRIDE..KERNEL
+            window_$r_$kw = load(inside_$r, line_$r, left + $kw, channel);
+#end
+#for kw in 0..KERNEL
+            sum_$r_$kw += gradient * window_$r_$kw;
+#end
+#end
+        }
+    }
+    let target_tap = slice * $(KERNEL * KERNEL)u + first_tap * KERNEL;
+#for r in 0..TAP_ROWS
+#for kw in 0..KERNEL
+    partials[(target_tap + $(r * KERNEL + kw)u) * params.quads + channel] = sum_$r_$kw;
+#end
+#end
+}

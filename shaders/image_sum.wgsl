@@ -1,0 +1,61 @@
+// Sum over the rows of each image. Global average pooling (PRODUCT = 0): out = scale * sum x. Gradient of the
+// squeeze-and-excitation gate (PRODUCT = 1): out = sum dy * a. With one image this is a column sum, and with
+// ACCUMULATE it is added to `out`: the gradient of a bias.
+// 0 x     [images, rows, C]
+// 1 out   [images, C]
+// 2 other [images, rows, C], with PRODUCT only
+// A workgroup is LANES lanes over rows x COLUMNS vec4s of channels; grid x over channels, y over images.
+// Launched by src/kernels/pool.rs, squeeze_excite.rs and column_sum.rs.
+#import lib/lane_sum
+
+struct Params {
+    rows: u32,
+    quads: u32,
+    scale: f32,
+}
+
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
+#if PRODUCT
+@group(0) @binding(2) var<storage, read_write> other: array<vec4<f32>>;
+#endif
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn term(at: u32) -> vec4<f32> {
+#if PRODUCT
+    return x[at] * other[at];
+#else
+    return x[at];
+#endif
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let lane = local / COLUMNS;
+    let quad = workgroup.x * COLUMNS + local % COLUMNS;
+    // Four running sums: less rounding than one, and four loads in flight.
+#for i in 0..4
+    var sum_$i = vec4<f32>(0.0);
+#end
+    if (quad < params.quads) {
+        let base = workgroup.y * params.rows * params.quads + quad;
+        var row = lane;
+        for (; row + 3u * LANES < params.rows; row += 4u * LANES) {
+#for i in 0..4
+            sum_$i += term(base + (row + $(i)u * LANES) * params.quads);
+#end
+        }
+        for (; row < params.rows; row += LANES) {
+            sum_0 += term(base + row * params.quads);
+        }
+    }
+    let sum = lane_sum((sum_0 + sum_1) + (sum_2 + sum_3), local);
+    if (lane == 0u && quad < params.quads) {
+        let at = workgroup.y * params.quads + quad;
+#if ACCUMULATE
+        out[at] += sum * params.scale;
+#else
+        out[at] = sum * params.scale;
+#endif
+    }
+}

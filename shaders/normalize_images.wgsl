@@ -1,0 +1,30 @@
+// The network's input: (pixel / 255 - mean) / std, as pixel * scale + shift; zero in the fourth channel.
+// 0 pixels [count] vec4s in 0..255
+// 1 input  vec4s, written from params.out_offset on
+// One thread a pixel, workgroups of 64. Launched by src/kernels/images.rs.
+#import lib/grid
+
+struct Params {
+    // 1 / (255 * std) and -mean / std; zero for the padded channel.
+    scale: vec4<u32>,
+    shift: vec4<u32>,
+    count: u32,
+    out_offset: u32,
+}
+
+@group(0) @binding(0) var<storage, read_write> pixels: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> input: array<vec4<f32>>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = linear_index(workgroup, groups, local, 64u);
+    if (index < params.count) {
+        input[params.out_offset + index] =
+            pixels[index] * bitcast<vec4<f32>>(params.scale) + bitcast<vec4<f32>>(params.shift);
+    }
+}

@@ -1,0 +1,36 @@
+// SGD with momentum, PyTorch's form: g += wd * w; buf = momentum * buf + g (first step: buf = g); w -= lr * buf, or
+// with NESTEROV w -= lr * (g + momentum * buf).
+// 0 w, 1 gradient, 2 buf [count vec4s]; 3 table [blocks] group of each 64 floats
+// One thread a vec4, workgroups of 64. Launched by src/kernels/optimizer.rs.
+#import lib/grid
+#import lib/step
+#import lib/optimizer_groups
+
+@group(0) @binding(0) var<storage, read_write> w: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> gradient: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> buf: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> table: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = linear_index(workgroup, groups, local, 64u);
+    if (index >= params.count) {
+        return;
+    }
+    let group = group_of(table[params.first_block + index / 16u]);
+    let weight = w[index];
+    let g = gradient[index] * (step.grad_scale * group.grad_scale) + group.weight_decay * weight;
+    var moved = g;
+    if (step.first_step == 0u) {
+        moved += params.momentum * buf[index];
+    }
+    buf[index] = moved;
+#if NESTEROV
+    moved = g + params.momentum * moved;
+#endif
+    w[index] = weight - (step.lr * group.lr_scale) * moved;
+}

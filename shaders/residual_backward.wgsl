@@ -1,0 +1,36 @@
+// Backward of a residual block's end: g = dy * act'(y); d_branch = mask * g; d_shortcut = g, or += g with ACCUMULATE.
+// 0 dy         [images, rows, C]
+// 1 d_branch   [images, rows, C]
+// 2 d_shortcut [images, rows, C]
+// 3 y          [images, rows, C], the output, with ACTIVATION = 1 (ReLU) only
+// One thread a vec4, workgroups of 64; grid y over images. Launched by src/kernels/residual.rs.
+#import lib/drop_path
+#import lib/activation
+
+@group(0) @binding(0) var<storage, read_write> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> d_branch: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> d_shortcut: array<vec4<f32>>;
+#if ACTIVATION
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+#endif
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let within = workgroup.x * 64u + local;
+    if (within >= params.per_image) {
+        return;
+    }
+    let at = workgroup.y * params.per_image + within;
+#if ACTIVATION
+    // ReLU's output is positive exactly where its input was.
+    let g = dy[at] * activation_slope(y[at]);
+#else
+    let g = dy[at];
+#endif
+    d_branch[at] = branch_mask(workgroup.y) * g;
+#if ACCUMULATE
+    d_shortcut[at] += g;
+#else
+    d_shortcut[at] = g;
+#endif
+}

@@ -1,0 +1,73 @@
+//! Top-1, top-5 and loss of a network on a set of images, through one BN domain, clean or attacked.
+
+use super::inference::{Images, Inference};
+use crate::config::AttackConfig;
+use crate::data::{Dataset, EvalOptions, EvalReader};
+use crate::gpu::{Device, Player};
+use crate::training::events::EvalRow;
+use crate::training::method::domain_name;
+use std::sync::Arc;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Measurement<'a> {
+    /// Name of the split, for the report.
+    pub split: &'a str,
+    pub domain: usize,
+    pub attack: Option<&'a AttackConfig>,
+    /// Images used, the first so many; 0: all.
+    pub limit: usize,
+    /// Draws random starts and targets, by image.
+    pub seed: u64,
+}
+
+/// Measures, leaving damaged images out; `progress` hears (images done, of all).
+pub fn accuracy(
+    device: &Device,
+    player: &mut Player,
+    inference: &mut Inference,
+    dataset: &Arc<dyn Dataset>,
+    what: &Measurement<'_>,
+    mut progress: impl FnMut(usize, usize),
+) -> anyhow::Result<EvalRow> {
+    let options = EvalOptions {
+        batch_size: inference.batch(),
+        image_size: inference.network().image_size,
+        limit: what.limit,
+        workers: 0,
+    };
+    let mut reader = EvalReader::start(Arc::clone(dataset), options)?;
+    let total = reader.total();
+    let (mut loss, mut top1, mut top5, mut images) = (0.0_f64, 0, 0, 0);
+    while let Some(batch) = reader.next()? {
+        if batch.labels.is_empty() {
+            continue;
+        }
+        let pixels: Vec<f32> = batch.images.iter().map(|b| f32::from(*b)).collect();
+        let ids: Vec<u32> = batch.indices.iter().map(|i| *i as u32).collect();
+        let input = Images { pixels: &pixels, labels: &batch.labels, ids: &ids };
+        let outcome = match what.attack {
+            None => inference.forward(device, player, input, what.domain)?,
+            Some(attack) => {
+                inference.attack(device, player, input, attack, what.domain, what.seed)?;
+                inference.forward_current(device, player, &batch.labels, what.domain)?
+            }
+        };
+        loss += outcome.loss.iter().map(|l| f64::from(*l)).sum::<f64>();
+        top1 += outcome.top1.iter().filter(|hit| **hit).count();
+        top5 += outcome.top5.iter().filter(|hit| **hit).count();
+        images += batch.labels.len();
+        progress(images, total);
+    }
+    anyhow::ensure!(images > 0, "{}: no readable image to measure on", what.split);
+    let mean = |count: usize| (count as f64 / images as f64) as f32;
+    Ok(EvalRow {
+        split: what.split.to_owned(),
+        domain: domain_name(what.domain),
+        attack: what.attack.map(AttackConfig::spec),
+        images,
+        loss: (loss / images as f64) as f32,
+        top1: mean(top1),
+        top5: mean(top5),
+    })
+}

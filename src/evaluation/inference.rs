@@ -1,0 +1,250 @@
+//! A network at work with fixed weights: logits, losses, features and attacks through any BN domain, by running
+//! statistics. Used for validation during training (on the run's own weights or their EMA) and by every command
+//! that works on a checkpoint.
+
+use crate::config::{AttackConfig, AttackTarget, Config};
+use crate::gpu::{Device, GpuError, Player, Program, StepUniform, step_buffer};
+use crate::graph::{Network, Plan, Statistics, pad4};
+use crate::training::buffers::{self, Buffers};
+use crate::training::draws::{self, Stream};
+use crate::training::plans::PlanContext;
+
+/// Images of a batch that the caller hands in: `[n, S, S, 3]` pixels 0..255, n at most the batch size.
+#[derive(Clone, Copy, Debug)]
+pub struct Images<'a> {
+    pub pixels: &'a [f32],
+    /// One per image; the class that losses and attacks refer to.
+    pub labels: &'a [u32],
+    /// One per image; seeds its random start, so that results do not depend on the batching.
+    pub ids: &'a [u32],
+}
+
+/// What a forward pass found, one entry an image.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Cross-entropy against the given labels, without smoothing.
+    pub loss: Vec<f32>,
+    pub top1: Vec<bool>,
+    pub top5: Vec<bool>,
+    /// `[n, classes]`.
+    pub logits: Vec<f32>,
+}
+
+/// Programs over one set of weights, for batches of a fixed size.
+pub struct Inference {
+    config: Config,
+    network: Network,
+    batch: usize,
+    buffers: Buffers,
+    step_uniform: wgpu::Buffer,
+    forward: Vec<Program>,
+    /// Attack programs made so far, by attack and domain.
+    attacks: Vec<(AttackConfig, usize, Program, Program)>,
+}
+
+impl Inference {
+    /// `weights` and `running` are arenas in the network's layout; they may belong to a training run.
+    pub fn new(
+        device: &Device,
+        config: &Config,
+        network: &Network,
+        batch: usize,
+        weights: &wgpu::Buffer,
+        running: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        let context = Self::context(device, config, network, batch);
+        let plans: Vec<Plan> = (0..network.layout.domains).map(|d| context.inference(d)).collect();
+        let mut made = Buffers::new(device)?;
+        made.share(buffers::PARAMS, weights);
+        made.share(buffers::RUNNING, running);
+        let (images, area) = (batch as u64, network.image_size.pow(2) as u64);
+        for (id, what) in [(buffers::CLEAN, "clean images"), (buffers::CURRENT, "images")] {
+            made.allocate(device, id, what, images * area * 16)?;
+        }
+        made.allocate(device, buffers::IMAGE_IDS, "image numbers", images.next_multiple_of(4) * 4)?;
+        made.allocate(device, buffers::ATTACK_ROWS, "labels", images * 16)?;
+        made.allocate(device, buffers::RESULTS, "results", images * 16)?;
+        made.allocate(device, buffers::LOGITS, "logits", images * pad4(network.classes) as u64 * 4)?;
+        let feature_len = network.node(network.features).shape.padded_len() as u64;
+        made.allocate(device, buffers::FEATURES, "features", images * feature_len * 4)?;
+        // Attacks hold the largest arena; plan one now so that later ones fit.
+        let probe =
+            context.attack_iteration(&AttackConfig::default(), 0, Statistics::Running, buffers::CURRENT);
+        let arenas: Vec<&[u64]> =
+            plans.iter().map(|p| p.arena.as_slice()).chain([probe.arena.as_slice()]).collect();
+        made.allocate_arena(device, &arenas)?;
+        let step_uniform = step_buffer(device, &StepUniform::default())?;
+        let forward = plans
+            .iter()
+            .map(|plan| Program::new(device, &plan.launches, made.all(), &step_uniform))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            config: config.clone(),
+            network: network.clone(),
+            batch,
+            buffers: made,
+            step_uniform,
+            forward,
+            attacks: Vec::new(),
+        })
+    }
+
+    fn context<'a>(
+        device: &Device,
+        config: &'a Config,
+        network: &'a Network,
+        batch: usize,
+    ) -> PlanContext<'a> {
+        PlanContext {
+            config,
+            network,
+            caps: device.caps(),
+            images: batch,
+            chunk_limit: device.largest_buffer(),
+        }
+    }
+
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Bytes of GPU memory beyond the weights.
+    pub fn bytes(&self) -> u64 {
+        self.buffers.bytes
+    }
+
+    /// Puts a batch on the GPU as clean and current images. Rows behind it keep what was there; nobody reads them.
+    fn upload(&self, device: &Device, images: Images<'_>) {
+        let area = self.network.image_size.pow(2);
+        let count = images.labels.len();
+        assert!(count > 0 && count <= self.batch, "a batch has 1 to {} images", self.batch);
+        assert_eq!(images.pixels.len(), count * area * 3, "pixels are [n, S, S, 3]");
+        let mut padded = Vec::with_capacity(count * area * 4);
+        for pixel in images.pixels.chunks_exact(3) {
+            padded.extend_from_slice(&[pixel[0], pixel[1], pixel[2], 0.0]);
+        }
+        device.write(self.buffers.get(buffers::CLEAN), 0, &padded);
+        device.write(self.buffers.get(buffers::CURRENT), 0, &padded);
+        device.write(self.buffers.get(buffers::IMAGE_IDS), 0, images.ids);
+    }
+
+    fn write_labels(&self, device: &Device, labels: impl Iterator<Item = u32>) {
+        let one = 1.0_f32.to_bits();
+        let rows: Vec<[u32; 4]> = labels.map(|label| [label, label, one, one]).collect();
+        device.write(self.buffers.get(buffers::ATTACK_ROWS), 0, &rows);
+    }
+
+    /// Forward through `domain`.
+    pub fn forward(
+        &self,
+        device: &Device,
+        player: &mut Player,
+        images: Images<'_>,
+        domain: usize,
+    ) -> Result<Outcome, GpuError> {
+        self.upload(device, images);
+        self.forward_current(device, player, images.labels, domain)
+    }
+
+    /// Forward of what [`Self::attack`] or [`Self::forward`] left on the GPU, through another domain perhaps.
+    pub fn forward_current(
+        &self,
+        device: &Device,
+        player: &mut Player,
+        labels: &[u32],
+        domain: usize,
+    ) -> Result<Outcome, GpuError> {
+        self.write_labels(device, labels.iter().copied());
+        player.play(device, &self.forward[domain])?;
+        player.submit(device)?;
+        let (count, classes) = (labels.len(), self.network.classes);
+        let results = device.read_f32(self.buffers.get(buffers::RESULTS), 0, count * 4)?;
+        let padded = device.read_f32(self.buffers.get(buffers::LOGITS), 0, count * pad4(classes))?;
+        let mut outcome = Outcome::default();
+        for row in results.chunks_exact(4) {
+            outcome.loss.push(row[0]);
+            outcome.top1.push(row[1] > 0.5);
+            outcome.top5.push(row[2] > 0.5);
+        }
+        for row in padded.chunks_exact(pad4(classes)) {
+            outcome.logits.extend_from_slice(&row[..classes]);
+        }
+        Ok(outcome)
+    }
+
+    /// Activated maps before the pooling of the last forward, `[n, h, w, C]` with C padded to four.
+    pub fn features(&self, device: &Device, count: usize) -> Result<Vec<f32>, GpuError> {
+        let each = self.network.node(self.network.features).shape.padded_len();
+        device.read_f32(self.buffers.get(buffers::FEATURES), 0, count * each)
+    }
+
+    /// Attacks a batch through `domain` and leaves the adversarial images as current. `seed` draws the random start
+    /// and random targets.
+    pub fn attack(
+        &mut self,
+        device: &Device,
+        player: &mut Player,
+        images: Images<'_>,
+        attack: &AttackConfig,
+        domain: usize,
+        seed: u64,
+    ) -> Result<(), GpuError> {
+        let index = match self.attacks.iter().position(|a| a.0 == *attack && a.1 == domain) {
+            Some(index) => index,
+            None => self.make_attack(device, attack, domain)?,
+        };
+        self.upload(device, images);
+        let classes = self.network.classes as u32;
+        let targeted = attack.target == AttackTarget::RandomWrong;
+        let aims = images.labels.iter().zip(images.ids).map(|(label, id)| {
+            if targeted {
+                // By image, not by batch: the target must not depend on the batching.
+                let mut rng = draws::generator(seed, Stream::Target, u64::MAX, u64::from(*id));
+                draws::wrong_class(*label, classes, &mut rng)
+            } else {
+                *label
+            }
+        });
+        self.write_labels(device, aims);
+        let numbers = StepUniform { seed: (seed ^ (seed >> 32)) as u32, ..StepUniform::default() };
+        device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
+        let (_, _, start, iteration) = &self.attacks[index];
+        player.play(device, start)?;
+        for _ in 0..attack.iterations() {
+            player.play(device, iteration)?;
+        }
+        player.submit(device)
+    }
+
+    fn make_attack(
+        &mut self,
+        device: &Device,
+        attack: &AttackConfig,
+        domain: usize,
+    ) -> Result<usize, GpuError> {
+        // Enough for a sweep over strengths; an endless one must not hold every program it ever made.
+        const KEPT: usize = 32;
+        if self.attacks.len() >= KEPT {
+            self.attacks.remove(0);
+        }
+        let context = Self::context(device, &self.config, &self.network, self.batch);
+        let start = context.attack_start(attack, buffers::CURRENT);
+        let iteration = context.attack_iteration(attack, domain, Statistics::Running, buffers::CURRENT);
+        let program =
+            |plan: &Plan| Program::new(device, &plan.launches, self.buffers.all(), &self.step_uniform);
+        let made = (attack.clone(), domain, program(&start)?, program(&iteration)?);
+        self.attacks.push(made);
+        Ok(self.attacks.len() - 1)
+    }
+
+    /// Current images, `[n, S, S, 3]`.
+    pub fn pixels(&self, device: &Device, count: usize) -> Result<Vec<f32>, GpuError> {
+        let area = self.network.image_size.pow(2);
+        let padded = device.read_f32(self.buffers.get(buffers::CURRENT), 0, count * area * 4)?;
+        Ok(padded.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect())
+    }
+}

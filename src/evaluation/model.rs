@@ -1,0 +1,208 @@
+//! A checkpoint opened for work: its own device, its own weights, one call a task. The commands `eval`, `predict`,
+//! `attack` and `cam` are thin shells around this.
+
+use super::activation_map::{self, CamMethod};
+use super::inference::{Images, Inference};
+use crate::config::{AttackConfig, Config};
+use crate::data::Dataset;
+use crate::gpu::{Device, DeviceChoice, Player};
+use crate::graph::Network;
+use crate::models::init::Arenas;
+use crate::models::{ModelOptions, build, names};
+use crate::training::checkpoint::{Checkpoint, Meta};
+use crate::training::events::EvalRow;
+use anyhow::Context as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Which of a checkpoint's weights to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weights {
+    /// The moving average when there is one.
+    #[default]
+    Auto,
+    Raw,
+    Ema,
+}
+
+/// A trained network ready to look at images.
+pub struct Model {
+    meta: Meta,
+    config: Config,
+    device: Device,
+    player: Player,
+    inference: Inference,
+    arenas: Arenas,
+}
+
+impl Model {
+    /// Opens `checkpoint` for batches of up to `batch` images.
+    pub fn load(
+        checkpoint: &Path,
+        weights: Weights,
+        device: &DeviceChoice,
+        batch: usize,
+    ) -> anyhow::Result<Self> {
+        let file = Checkpoint::load(checkpoint)?;
+        let shown = checkpoint.display();
+        let (network, config) =
+            network_of(&file.meta).with_context(|| format!("{shown}: not a checkpoint of this program"))?;
+        let has_ema = file.tensors.keys().any(|name| name.starts_with("ema."));
+        let prefix = match weights {
+            Weights::Raw => "",
+            Weights::Ema if !has_ema => anyhow::bail!("{shown}: this checkpoint has no EMA weights"),
+            Weights::Ema => "ema.",
+            Weights::Auto if has_ema => "ema.",
+            Weights::Auto => "",
+        };
+        let mut arenas = Arenas {
+            params: vec![0.0; network.layout.param_len],
+            running: vec![0.0; network.layout.running_len],
+        };
+        names::import(&network.layout, &mut arenas, |name| {
+            let key = format!("{prefix}{name}");
+            file.tensors.get(&key).map(|t| (t.shape.as_slice(), t.data.as_slice()))
+        })
+        .with_context(|| format!("{shown}: does not fit {}", file.meta.arch))?;
+        Self::new(file.meta, config, &network, arenas, device, batch)
+    }
+
+    fn new(
+        meta: Meta,
+        config: Config,
+        network: &Network,
+        arenas: Arenas,
+        device: &DeviceChoice,
+        batch: usize,
+    ) -> anyhow::Result<Self> {
+        let device = Device::open(device)?;
+        let weights = device.storage("weights", arenas.params.len() as u64 * 4)?;
+        let running = device.storage("running statistics", arenas.running.len() as u64 * 4)?;
+        device.write(&weights, 0, &arenas.params);
+        device.write(&running, 0, &arenas.running);
+        let player = Player::new(&device);
+        let inference = Inference::new(&device, &config, network, batch, &weights, &running)?;
+        Ok(Self { meta, config, device, player, inference, arenas })
+    }
+
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The configuration that the checkpoint was trained with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn batch(&self) -> usize {
+        self.inference.batch()
+    }
+
+    /// Index of a BN domain by name.
+    pub fn domain_index(&self, name: &str) -> anyhow::Result<usize> {
+        self.meta.domains.iter().position(|d| d == name).with_context(|| {
+            format!("--domain {name}: this checkpoint has the domains {}", self.meta.domains.join(", "))
+        })
+    }
+
+    /// Logits `[n, classes]` of pixels `[n, S, S, 3]` in 0..255, any n.
+    pub fn logits(&mut self, pixels: &[f32], domain: usize) -> anyhow::Result<Vec<f32>> {
+        let mut logits = Vec::new();
+        for (part, labels, ids) in self.parts(pixels, None, None) {
+            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            logits.extend(self.inference.forward(&self.device, &mut self.player, images, domain)?.logits);
+        }
+        Ok(logits)
+    }
+
+    /// Adversarial pixels for `labels` through `domain`, by running statistics.
+    pub fn attack(
+        &mut self,
+        pixels: &[f32],
+        labels: &[usize],
+        attack: &AttackConfig,
+        domain: usize,
+        seed: u64,
+        ids: &[u32],
+    ) -> anyhow::Result<Vec<f32>> {
+        let mut adversarial = Vec::with_capacity(pixels.len());
+        for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
+            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            self.inference.attack(&self.device, &mut self.player, images, attack, domain, seed)?;
+            adversarial.extend(self.inference.pixels(&self.device, labels.len())?);
+        }
+        Ok(adversarial)
+    }
+
+    /// Class activation maps at the features' resolution, one an image.
+    pub fn cam(
+        &mut self,
+        pixels: &[f32],
+        classes: &[usize],
+        domain: usize,
+        method: CamMethod,
+    ) -> anyhow::Result<Vec<Vec<f32>>> {
+        let mut maps = Vec::new();
+        for (part, classes, ids) in self.parts(pixels, Some(classes), None) {
+            let images = Images { pixels: part, labels: &classes, ids: &ids };
+            self.inference.forward(&self.device, &mut self.player, images, domain)?;
+            let features = self.inference.features(&self.device, classes.len())?;
+            let network = self.inference.network();
+            maps.extend(activation_map::maps(network, &self.arenas.params, &features, &classes, method));
+        }
+        Ok(maps)
+    }
+
+    /// Measures a data set; see [`super::accuracy::accuracy`].
+    pub fn accuracy(
+        &mut self,
+        dataset: &Arc<dyn Dataset>,
+        what: &super::accuracy::Measurement<'_>,
+        progress: impl FnMut(usize, usize),
+    ) -> anyhow::Result<EvalRow> {
+        let (device, player) = (&self.device, &mut self.player);
+        super::accuracy::accuracy(device, player, &mut self.inference, dataset, what, progress)
+    }
+
+    /// Cuts images into batches with their labels (0 where none are given) and numbers (position by default).
+    fn parts<'a>(
+        &self,
+        pixels: &'a [f32],
+        labels: Option<&[usize]>,
+        ids: Option<&[u32]>,
+    ) -> Vec<(&'a [f32], Vec<u32>, Vec<u32>)> {
+        let each = self.inference.network().image_size.pow(2) * 3;
+        let batch = self.inference.batch();
+        pixels
+            .chunks(batch * each)
+            .enumerate()
+            .map(|(index, part)| {
+                let range = index * batch..index * batch + part.len() / each;
+                let labels = labels.map_or_else(
+                    || vec![0; range.len()],
+                    |l| l[range.clone()].iter().map(|label| *label as u32).collect(),
+                );
+                let ids = ids
+                    .map_or_else(|| range.clone().map(|i| i as u32).collect(), |i| i[range.clone()].to_vec());
+                (part, labels, ids)
+            })
+            .collect()
+    }
+}
+
+/// The network that a checkpoint's metadata describes, with the configuration it carries.
+pub fn network_of(meta: &Meta) -> anyhow::Result<(Network, Config)> {
+    let mut config = if meta.config.is_empty() {
+        Config::default()
+    } else {
+        Config::parse(&meta.config, "the checkpoint's config", &[])?
+    };
+    config.model.arch.clone_from(&meta.arch);
+    config.data.image_size = meta.image_size;
+    config.data.mean = meta.mean;
+    config.data.std = meta.std;
+    let (classes, domains) = (meta.classes.len(), meta.domains.len());
+    anyhow::ensure!(classes > 0 && domains > 0, "its metadata names no classes or no domains");
+    let options = ModelOptions::from_config(&config.model, meta.image_size, classes, domains);
+    Ok((build(&meta.arch, &options)?, config))
+}

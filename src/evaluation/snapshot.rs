@@ -1,0 +1,172 @@
+//! The pictures and statistics that the window shows of a live model: a few validation images, attacked and explained
+//! through every domain, and each BN layer's statistics by domain.
+
+use super::activation_map::{self, CamMethod};
+use super::cam;
+use super::inference::{Images, Inference};
+use crate::config::AttackConfig;
+use crate::data::Dataset;
+use crate::gpu::{Device, Player};
+use crate::graph::pad4;
+use crate::graph::params::ParamLayout;
+use crate::models::init::Arenas;
+use crate::training::events::{BnDomain, BnLayer, DomainView, GalleryItem, Guess, Snapshot};
+use crate::training::method::domain_name;
+
+/// Images of the gallery.
+const IMAGES: usize = 6;
+/// Guesses shown per image.
+const GUESSES: usize = 3;
+
+/// The fixed images of a gallery.
+pub struct Gallery {
+    names: Vec<String>,
+    labels: Vec<u32>,
+    ids: Vec<u32>,
+    /// `[n, S, S, 3]`
+    bytes: Vec<u8>,
+}
+
+impl Gallery {
+    /// Picks readable images spread over the set, as many classes as possible.
+    pub fn choose(dataset: &dyn Dataset, size: usize, most: usize) -> Self {
+        let mut gallery = Self { names: Vec::new(), labels: Vec::new(), ids: Vec::new(), bytes: Vec::new() };
+        let wanted = IMAGES.min(most).min(dataset.len());
+        let fresh_first = (0..dataset.len()).filter({
+            let mut seen = std::collections::BTreeSet::new();
+            move |index| seen.insert(dataset.label(*index))
+        });
+        let order: Vec<usize> = fresh_first.take(wanted).chain(0..wanted).collect();
+        for index in order {
+            if gallery.labels.len() == wanted {
+                break;
+            }
+            if gallery.ids.contains(&(index as u32)) {
+                continue;
+            }
+            // A damaged image is met and named by the validation; the gallery takes another.
+            let Ok(image) = dataset.load(index, size) else { continue };
+            gallery.names.push(dataset.name(index));
+            gallery.labels.push(dataset.label(index) as u32);
+            gallery.ids.push(index as u32);
+            gallery.bytes.extend(image);
+        }
+        gallery
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// Looks at the gallery through every domain. `arenas` are the weights that `inference` runs on.
+pub fn snapshot(
+    device: &Device,
+    player: &mut Player,
+    inference: &mut Inference,
+    arenas: &Arenas,
+    gallery: &Gallery,
+    attack: &AttackConfig,
+    attack_domain: usize,
+    step: u64,
+) -> anyhow::Result<Snapshot> {
+    let size = inference.network().image_size;
+    let domains = inference.network().layout.domains;
+    let count = gallery.labels.len();
+    let clean: Vec<f32> = gallery.bytes.iter().map(|b| f32::from(*b)).collect();
+    let images = Images { pixels: &clean, labels: &gallery.labels, ids: &gallery.ids };
+    inference.attack(device, player, images, attack, attack_domain, u64::from(attack_domain as u32))?;
+    let adversarial = inference.pixels(device, count)?;
+    let attacked = Images { pixels: &adversarial, ..images };
+
+    let mut views: Vec<Vec<DomainView>> = vec![Vec::new(); count];
+    for domain in 0..domains {
+        let before = look(device, player, inference, arenas, images, domain)?;
+        let after = look(device, player, inference, arenas, attacked, domain)?;
+        let both = before.into_iter().zip(after);
+        for (view, ((clean, clean_map), (adversarial, map))) in views.iter_mut().zip(both) {
+            view.push(DomainView {
+                clean,
+                adversarial,
+                cam: cam::resize_bilinear(&clean_map, clean_map.len().isqrt(), size),
+                cam_adversarial: cam::resize_bilinear(&map, map.len().isqrt(), size),
+            });
+        }
+    }
+    let each = size * size * 3;
+    let gallery = views
+        .into_iter()
+        .enumerate()
+        .map(|(index, views)| {
+            let place = index * each..(index + 1) * each;
+            let (before, after) = (&clean[place.clone()], &adversarial[place.clone()]);
+            GalleryItem {
+                name: gallery.names[index].clone(),
+                label: gallery.labels[index] as usize,
+                size,
+                clean: gallery.bytes[place].to_vec(),
+                adversarial: after.iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect(),
+                perturbation: after.iter().zip(before).map(|(a, b)| a - b).collect(),
+                views,
+            }
+        })
+        .collect();
+    Ok(Snapshot {
+        step,
+        gallery,
+        bn_layers: bn_layers(&inference.network().layout, arenas),
+        attack: attack.spec(),
+        attack_domain: domain_name(attack_domain),
+    })
+}
+
+/// Best guesses and the true class's activation map of each image through one domain.
+fn look(
+    device: &Device,
+    player: &mut Player,
+    inference: &Inference,
+    arenas: &Arenas,
+    images: Images<'_>,
+    domain: usize,
+) -> anyhow::Result<Vec<(Vec<Guess>, Vec<f32>)>> {
+    let network = inference.network();
+    let outcome = inference.forward(device, player, images, domain)?;
+    let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES));
+    let features = inference.features(device, images.labels.len())?;
+    let maps = activation_map::maps(network, &arenas.params, &features, images.labels, CamMethod::Cam);
+    Ok(guesses.zip(maps).collect())
+}
+
+/// The `count` most probable classes by softmax, best first; equal logits by lower class.
+pub fn best(logits: &[f32], count: usize) -> Vec<Guess> {
+    let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+    let sum: f64 = logits.iter().map(|l| f64::from(l - largest).exp()).sum();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    let guess = |class: usize| Guess { class, p: (f64::from(logits[class] - largest).exp() / sum) as f32 };
+    order.into_iter().take(count).map(guess).collect()
+}
+
+/// Every BN layer's statistics and affine parameters by domain.
+pub fn bn_layers(layout: &ParamLayout, arenas: &Arenas) -> Vec<BnLayer> {
+    let domain = |bn: &crate::graph::params::BnPlace, domain: usize| {
+        let (params, running) =
+            (bn.param_offset + domain * bn.domain_stride, bn.running_offset + domain * bn.domain_stride);
+        let padded = pad4(bn.channels);
+        let part = |arena: &[f32], offset: usize| arena[offset..offset + bn.channels].to_vec();
+        BnDomain {
+            running_mean: part(&arenas.running, running),
+            running_var: part(&arenas.running, running + padded),
+            gamma: part(&arenas.params, params),
+            beta: part(&arenas.params, params + padded),
+        }
+    };
+    layout
+        .bn
+        .iter()
+        .map(|bn| BnLayer {
+            name: bn.name.clone(),
+            domains: (0..layout.domains).map(|d| domain(bn, d)).collect(),
+        })
+        .collect()
+}

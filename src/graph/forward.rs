@@ -1,0 +1,393 @@
+//! The forward pass as launches. Every value that the backward pass reads stays a named tensor; how long it lives
+//! follows from its last use.
+
+use super::network::{Network, Node, NodeId, Op, Shape};
+use super::params::ALIGN;
+use super::plan::PlanBuilder;
+use super::{pad4, params::BnPlace};
+use crate::gpu::{BufferId, Caps, View};
+use crate::kernels::ImageShape;
+use crate::kernels::batch_norm::{self, BnShape, Segment};
+use crate::kernels::conv::{self, ConvShape};
+use crate::kernels::depthwise::{self, DepthwiseShape};
+use crate::kernels::dropout::{self, DropoutShape};
+use crate::kernels::pool::{self, MaxPoolShape};
+use crate::kernels::residual::{self, ResidualShape};
+use crate::kernels::squeeze_excite::{self, Nonlinearity};
+
+/// Images of a pass that share a BN domain: they are contiguous, and domains do not repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassSegment {
+    pub images: usize,
+    pub domain: usize,
+}
+
+/// What batch norm normalises by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistics {
+    /// The batch's, and the running ones move.
+    BatchUpdating,
+    /// The batch's; running statistics stay untouched (attacks).
+    Batch,
+    Running,
+}
+
+/// What a pass computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PassSpec {
+    pub segments: Vec<PassSegment>,
+    pub statistics: Statistics,
+    /// Dropout and drop-path active.
+    pub regularize: bool,
+    pub weight_gradients: bool,
+    pub input_gradient: bool,
+    /// Number of the first image in the step, so that random masks do not depend on how a step is cut into passes.
+    pub first_image: u32,
+}
+
+impl PassSpec {
+    pub fn images(&self) -> usize {
+        self.segments.iter().map(|s| s.images).sum()
+    }
+}
+
+/// The arenas that a pass works on.
+#[derive(Clone, Copy, Debug)]
+pub struct PassBuffers {
+    pub params: BufferId,
+    pub gradients: BufferId,
+    pub running: BufferId,
+}
+
+/// Intermediate values of one squeeze-and-excite node, each `[N, ·]`.
+#[derive(Clone, Copy)]
+pub(super) struct Excitation {
+    pub pooled: View,
+    pub hidden_raw: View,
+    pub hidden: View,
+    pub gate: View,
+}
+
+/// A forward pass in a plan: the tensors that later stages read.
+pub struct Forward<'a> {
+    pub(super) network: &'a Network,
+    pub(super) spec: PassSpec,
+    pub(super) buffers: PassBuffers,
+    pub(super) caps: Caps,
+    /// Output of each node, `[N, H, W, C]`.
+    pub(super) values: Vec<View>,
+    /// Per BN layer: mean, rstd, scale, shift of each segment.
+    pub(super) states: Vec<Option<View>>,
+    pub(super) excitations: Vec<Option<Excitation>>,
+}
+
+impl<'a> Forward<'a> {
+    /// Appends the forward pass over `input`, the normalised images `[N, S, S, 4]`. The outputs of nodes in `placed`
+    /// go to the caller's buffers.
+    pub fn build(
+        builder: &mut PlanBuilder,
+        network: &'a Network,
+        spec: PassSpec,
+        buffers: PassBuffers,
+        caps: Caps,
+        input: View,
+        placed: &[(NodeId, View)],
+    ) -> Self {
+        let mut pass = Self {
+            network,
+            spec,
+            buffers,
+            caps,
+            values: Vec::with_capacity(network.nodes.len()),
+            states: vec![None; network.layout.bn.len()],
+            excitations: vec![None; network.nodes.len()],
+        };
+        for (index, node) in network.nodes.iter().enumerate() {
+            let value = match node.op {
+                Op::Input => input,
+                _ => {
+                    let given = placed.iter().find(|(id, _)| id.0 == index).map(|(_, view)| *view);
+                    let y = given.unwrap_or_else(|| builder.tensor(pass.images() * node.shape.padded_len()));
+                    pass.node(builder, index, node, y)
+                }
+            };
+            pass.values.push(value);
+        }
+        pass
+    }
+
+    pub fn logits(&self) -> View {
+        self.value(self.network.logits)
+    }
+
+    /// The activated map that feeds the pooling, `[N, h, w, C]`.
+    pub fn features(&self) -> View {
+        self.value(self.network.features)
+    }
+
+    pub(super) fn value(&self, id: NodeId) -> View {
+        self.values[id.0]
+    }
+
+    pub(super) fn images(&self) -> usize {
+        self.spec.images()
+    }
+
+    fn node(&mut self, builder: &mut PlanBuilder, index: usize, node: &Node, y: View) -> View {
+        let x = self.value(node.inputs[0]);
+        match &node.op {
+            Op::Input => {}
+            Op::Conv { weight, bias, .. } => {
+                let shape = self.conv_shape(node);
+                let (w, b) = (self.parameter(*weight), bias.map(|b| self.parameter(b)));
+                builder.push(conv::forward(&self.caps, &shape, x, w, b, y));
+            }
+            Op::Depthwise { weight, .. } => {
+                builder.push(depthwise::forward(&self.depthwise_shape(node), x, self.parameter(*weight), y));
+            }
+            Op::BatchNorm { layer, activation } => {
+                let state = self.batch_norm_state(builder, *layer, node.shape, x);
+                let shape = self.bn_shape(*layer, node.shape);
+                builder.push(batch_norm::apply(&shape, *activation, x, state, y));
+            }
+            Op::SqueezeExcite { .. } => {
+                let excitation = self.excite(builder, node, x);
+                builder.push(squeeze_excite::channel_scale(
+                    &self.scale_shape(node.shape),
+                    x,
+                    excitation.gate,
+                    y,
+                ));
+                self.excitations[index] = Some(excitation);
+            }
+            Op::Add { activation, .. } => {
+                let branch = self.value(node.inputs[1]);
+                builder.push(residual::forward(&self.residual_shape(index, node), *activation, x, branch, y));
+            }
+            Op::MaxPool { .. } => builder.push(pool::max_pool(&self.pool_shape(node), x, y)),
+            Op::GlobalPool => {
+                let shape = self.scale_shape(self.network.node(node.inputs[0]).shape);
+                builder.push(pool::global_average(&shape, x, y));
+            }
+            Op::Dropout { .. } => match self.dropout_shape(index, node) {
+                Some(shape) => builder.push(dropout::forward(&shape, x, y)),
+                None => return x,
+            },
+        }
+        y
+    }
+
+    fn batch_norm_state(
+        &mut self,
+        builder: &mut PlanBuilder,
+        layer: usize,
+        activation_shape: Shape,
+        x: View,
+    ) -> View {
+        let shape = self.bn_shape(layer, activation_shape);
+        let place = &self.network.layout.bn[layer];
+        let (params, running) = (self.bn_params(place), self.bn_running(place));
+        let state = builder.tensor(shape.state_elements());
+        if self.spec.statistics == Statistics::Running {
+            builder.push(batch_norm::finalize_running(&shape, params, running, state));
+        } else {
+            let partials = builder.tensor(shape.partials_elements());
+            builder.push(batch_norm::statistics(&shape, x, partials));
+            let update = self.spec.statistics == Statistics::BatchUpdating;
+            builder.push(batch_norm::finalize_batch(&shape, partials, params, running, state, update));
+        }
+        self.states[layer] = Some(state);
+        state
+    }
+
+    fn excite(&self, builder: &mut PlanBuilder, node: &Node, x: View) -> Excitation {
+        let Op::SqueezeExcite { reduce, expand, inner } = &node.op else {
+            unreachable!("called for this op")
+        };
+        let (images, channels) = (self.images(), node.shape.channels);
+        let wide = images * pad4(channels);
+        let narrow = images * pad4(*inner);
+        let excitation = Excitation {
+            pooled: builder.tensor(wide),
+            hidden_raw: builder.tensor(narrow),
+            hidden: builder.tensor(narrow),
+            gate: builder.tensor(wide),
+        };
+        builder.push(pool::global_average(&self.scale_shape(node.shape), x, excitation.pooled));
+        let squeeze = dense_shape(images, channels, *inner);
+        let (w, b) = (self.parameter(reduce.0), self.parameter(reduce.1));
+        builder.push(conv::forward(
+            &self.caps,
+            &squeeze,
+            excitation.pooled,
+            w,
+            Some(b),
+            excitation.hidden_raw,
+        ));
+        let silu = Nonlinearity::Silu;
+        builder.push(squeeze_excite::activation_forward(
+            silu,
+            narrow,
+            excitation.hidden_raw,
+            excitation.hidden,
+        ));
+        let gate_raw = builder.tensor(wide);
+        let (w, b) = (self.parameter(expand.0), self.parameter(expand.1));
+        let excite = dense_shape(images, *inner, channels);
+        builder.push(conv::forward(&self.caps, &excite, excitation.hidden, w, Some(b), gate_raw));
+        let sigmoid = Nonlinearity::Sigmoid;
+        builder.push(squeeze_excite::activation_forward(sigmoid, wide, gate_raw, excitation.gate));
+        excitation
+    }
+
+    pub(super) fn parameter(&self, index: usize) -> View {
+        self.parameter_in(self.buffers.params, index)
+    }
+
+    pub(super) fn parameter_in(&self, buffer: BufferId, index: usize) -> View {
+        let parameter = &self.network.layout.parameters[index];
+        float_range(buffer, parameter.offset, parameter.kind.padded_len())
+    }
+
+    pub(super) fn bn_params(&self, place: &BnPlace) -> View {
+        self.bn_params_in(self.buffers.params, place)
+    }
+
+    pub(super) fn bn_params_in(&self, buffer: BufferId, place: &BnPlace) -> View {
+        float_range(buffer, place.param_offset, place.domain_stride * self.network.layout.domains)
+    }
+
+    fn bn_running(&self, place: &BnPlace) -> View {
+        let floats = place.domain_stride * self.network.layout.domains;
+        float_range(self.buffers.running, place.running_offset, floats)
+    }
+
+    pub(super) fn conv_shape(&self, node: &Node) -> ConvShape {
+        let Op::Conv { kernel, stride, padding, .. } = node.op else { unreachable!("called for this op") };
+        let input = self.network.node(node.inputs[0]).shape;
+        ConvShape {
+            images: self.images(),
+            in_h: input.height,
+            in_w: input.width,
+            in_c: pad4(input.channels),
+            out_h: node.shape.height,
+            out_w: node.shape.width,
+            out_c: pad4(node.shape.channels),
+            kernel,
+            stride,
+            pad_top: padding.along(input.height, kernel, stride).1,
+            pad_left: padding.along(input.width, kernel, stride).1,
+        }
+    }
+
+    pub(super) fn depthwise_shape(&self, node: &Node) -> DepthwiseShape {
+        let Op::Depthwise { kernel, stride, padding, .. } = node.op else {
+            unreachable!("called for this op")
+        };
+        let input = self.network.node(node.inputs[0]).shape;
+        DepthwiseShape {
+            images: self.images(),
+            in_h: input.height,
+            in_w: input.width,
+            out_h: node.shape.height,
+            out_w: node.shape.width,
+            channels: pad4(input.channels),
+            kernel,
+            stride,
+            pad_top: padding.along(input.height, kernel, stride).1,
+            pad_left: padding.along(input.width, kernel, stride).1,
+        }
+    }
+
+    pub(super) fn bn_shape(&self, layer: usize, shape: Shape) -> BnShape {
+        let rows_per_image = shape.height * shape.width;
+        let mut first_row = 0;
+        let segments = self
+            .spec
+            .segments
+            .iter()
+            .map(|segment| {
+                let rows = (segment.images * rows_per_image) as u32;
+                let made = Segment { first_row, rows, domain: segment.domain as u32 };
+                first_row += rows;
+                made
+            })
+            .collect();
+        BnShape {
+            channels: pad4(shape.channels),
+            rows: first_row as usize,
+            segments,
+            domain_stride: self.network.layout.bn[layer].domain_stride as u32,
+            eps: self.network.bn.eps,
+            momentum: self.network.bn.momentum,
+        }
+    }
+
+    pub(super) fn scale_shape(&self, shape: Shape) -> ImageShape {
+        ImageShape {
+            images: self.images(),
+            rows_per_image: shape.height * shape.width,
+            channels: pad4(shape.channels),
+        }
+    }
+
+    pub(super) fn residual_shape(&self, index: usize, node: &Node) -> ResidualShape {
+        let Op::Add { drop_rate, .. } = node.op else { unreachable!("called for this op") };
+        ResidualShape {
+            images: self.images(),
+            rows_per_image: node.shape.height * node.shape.width,
+            channels: pad4(node.shape.channels),
+            drop_rate: if self.spec.regularize { drop_rate } else { 0.0 },
+            stream: index as u32,
+            image_offset: self.spec.first_image,
+        }
+    }
+
+    /// `None` when nothing is dropped.
+    pub(super) fn dropout_shape(&self, index: usize, node: &Node) -> Option<DropoutShape> {
+        let Op::Dropout { rate } = node.op else { unreachable!("called for this op") };
+        (self.spec.regularize && rate > 0.0).then(|| DropoutShape {
+            images: self.images(),
+            features: pad4(node.shape.channels),
+            rate,
+            stream: index as u32,
+            image_offset: self.spec.first_image,
+        })
+    }
+
+    pub(super) fn pool_shape(&self, node: &Node) -> MaxPoolShape {
+        let Op::MaxPool { kernel, stride } = node.op else { unreachable!("called for this op") };
+        let input = self.network.node(node.inputs[0]).shape;
+        MaxPoolShape {
+            images: self.images(),
+            height: input.height,
+            width: input.width,
+            channels: pad4(input.channels),
+            kernel,
+            stride,
+            pad: (kernel - 1) / 2,
+        }
+    }
+}
+
+/// A dense layer over `[N, in]` as a convolution on 1×1 maps.
+pub(super) fn dense_shape(images: usize, input: usize, out: usize) -> ConvShape {
+    ConvShape {
+        images,
+        in_h: 1,
+        in_w: 1,
+        in_c: pad4(input),
+        out_h: 1,
+        out_w: 1,
+        out_c: pad4(out),
+        kernel: 1,
+        stride: 1,
+        pad_top: 0,
+        pad_left: 0,
+    }
+}
+
+fn float_range(buffer: BufferId, offset: usize, floats: usize) -> View {
+    debug_assert_eq!(offset % ALIGN, 0);
+    View { buffer, offset: offset as u64 * 4, size: floats as u64 * 4 }
+}

@@ -1,0 +1,243 @@
+//! Where each parameter lies in the flat arenas, and how its file form (PyTorch's OIHW) maps to the GPU's form
+//! (taps, input channels, output channels; channels padded to four).
+//!
+//! Three arenas share this layout idea: parameters (with their gradients, optimizer state and EMA at equal
+//! offsets), and running statistics. Every tensor starts at a multiple of 64 floats, WebGPU's binding alignment,
+//! so that a block of 64 floats belongs to one tensor and thereby to one group of the optimizer.
+
+use super::pad4;
+
+/// Floats between aligned starts: 256 bytes.
+pub const ALIGN: usize = 64;
+
+/// Groups of the optimizer: weight decay and gradient scaling differ between them, nothing else.
+pub const GROUP_WEIGHT: u32 = 0;
+pub const GROUP_BIAS: u32 = 1;
+pub const GROUP_BN_MAIN: u32 = 2;
+pub const GROUP_BN_AUX: u32 = 3;
+pub const GROUPS: usize = 4;
+
+/// What a parameter is, with its logical sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamKind {
+    /// File shape `[out, in, k, k]`; on the GPU `[k·k, in, out]`.
+    Conv {
+        out: usize,
+        input: usize,
+        kernel: usize,
+    },
+    /// File shape `[channels, 1, k, k]`; on the GPU `[k·k, channels]`.
+    Depthwise {
+        channels: usize,
+        kernel: usize,
+    },
+    /// File shape `[out, in]`; on the GPU `[in, out]`.
+    Dense {
+        out: usize,
+        input: usize,
+    },
+    Bias {
+        channels: usize,
+    },
+}
+
+impl ParamKind {
+    /// Floats on the GPU, padding included.
+    pub fn padded_len(self) -> usize {
+        match self {
+            Self::Conv { out, input, kernel } => kernel * kernel * pad4(input) * pad4(out),
+            Self::Depthwise { channels, kernel } => kernel * kernel * pad4(channels),
+            Self::Dense { out, input } => pad4(input) * pad4(out),
+            Self::Bias { channels } => pad4(channels),
+        }
+    }
+
+    pub fn file_shape(self) -> Vec<usize> {
+        match self {
+            Self::Conv { out, input, kernel } => vec![out, input, kernel, kernel],
+            Self::Depthwise { channels, kernel } => vec![channels, 1, kernel, kernel],
+            Self::Dense { out, input } => vec![out, input],
+            Self::Bias { channels } => vec![channels],
+        }
+    }
+
+    pub fn file_len(self) -> usize {
+        self.file_shape().iter().product()
+    }
+
+    /// Calls `f(file index, GPU index)` for each logical value.
+    fn for_each(self, mut f: impl FnMut(usize, usize)) {
+        match self {
+            Self::Conv { out, input, kernel } => {
+                let (padded_in, padded_out, taps) = (pad4(input), pad4(out), kernel * kernel);
+                for o in 0..out {
+                    for i in 0..input {
+                        for tap in 0..taps {
+                            f((o * input + i) * taps + tap, (tap * padded_in + i) * padded_out + o);
+                        }
+                    }
+                }
+            }
+            Self::Depthwise { channels, kernel } => {
+                for c in 0..channels {
+                    for tap in 0..kernel * kernel {
+                        f(c * kernel * kernel + tap, tap * pad4(channels) + c);
+                    }
+                }
+            }
+            Self::Dense { out, input } => {
+                for o in 0..out {
+                    for i in 0..input {
+                        f(o * input + i, i * pad4(out) + o);
+                    }
+                }
+            }
+            Self::Bias { channels } => (0..channels).for_each(|c| f(c, c)),
+        }
+    }
+
+    /// Writes file values (`file_len` of them) into the padded GPU form.
+    pub fn pack(self, file: &[f32], gpu: &mut [f32]) {
+        self.for_each(|from, to| gpu[to] = file[from]);
+    }
+
+    /// Reads the GPU form back into file order.
+    pub fn unpack(self, gpu: &[f32]) -> Vec<f32> {
+        let mut file = vec![0.0; self.file_len()];
+        self.for_each(|to, from| file[to] = gpu[from]);
+        file
+    }
+}
+
+/// One parameter tensor in the arena.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// timm's name, such as `blocks.0.0.conv_dw.weight`.
+    pub name: String,
+    pub kind: ParamKind,
+    /// Floats from the start of the arena.
+    pub offset: usize,
+}
+
+/// One BN layer's place in the parameter and running-statistics arenas: a block per domain, `gamma | beta` in
+/// one, `mean | variance` in the other, at equal strides.
+#[derive(Clone, Debug)]
+pub struct BnPlace {
+    /// timm's name without the last part, such as `blocks.0.0.bn1`.
+    pub name: String,
+    pub channels: usize,
+    pub param_offset: usize,
+    pub running_offset: usize,
+    /// Floats between two domains' blocks.
+    pub domain_stride: usize,
+}
+
+/// The arenas of a network with a number of BN domains.
+#[derive(Clone, Debug, Default)]
+pub struct ParamLayout {
+    pub parameters: Vec<Parameter>,
+    pub bn: Vec<BnPlace>,
+    pub domains: usize,
+    /// Floats in the parameter arena.
+    pub param_len: usize,
+    /// Floats in the running-statistics arena.
+    pub running_len: usize,
+}
+
+impl ParamLayout {
+    pub fn new(domains: usize) -> Self {
+        Self { domains, ..Self::default() }
+    }
+
+    pub fn add(&mut self, name: String, kind: ParamKind) -> usize {
+        self.parameters.push(Parameter { name, kind, offset: self.param_len });
+        self.param_len += kind.padded_len().next_multiple_of(ALIGN);
+        self.parameters.len() - 1
+    }
+
+    pub fn add_bn(&mut self, name: String, channels: usize) -> usize {
+        let domain_stride = (2 * pad4(channels)).next_multiple_of(ALIGN);
+        self.bn.push(BnPlace {
+            name,
+            channels,
+            param_offset: self.param_len,
+            running_offset: self.running_len,
+            domain_stride,
+        });
+        self.param_len += domain_stride * self.domains;
+        self.running_len += domain_stride * self.domains;
+        self.bn.len() - 1
+    }
+
+    /// Trainable values without padding, every domain's BN parameters included.
+    pub fn trainable(&self) -> u64 {
+        let weights: usize = self.parameters.iter().map(|p| p.kind.file_len()).sum();
+        let bn: usize = self.bn.iter().map(|b| 2 * b.channels * self.domains).sum();
+        (weights + bn) as u64
+    }
+
+    /// The optimizer's group of each block of [`ALIGN`] floats.
+    pub fn groups(&self) -> Vec<u32> {
+        let mut groups = vec![GROUP_WEIGHT; self.param_len / ALIGN];
+        for parameter in &self.parameters {
+            let group = match parameter.kind {
+                ParamKind::Bias { .. } => GROUP_BIAS,
+                _ => GROUP_WEIGHT,
+            };
+            let first = parameter.offset / ALIGN;
+            groups[first..first + parameter.kind.padded_len().div_ceil(ALIGN)].fill(group);
+        }
+        for bn in &self.bn {
+            for domain in 0..self.domains {
+                let first = (bn.param_offset + domain * bn.domain_stride) / ALIGN;
+                let group = if domain == 0 { GROUP_BN_MAIN } else { GROUP_BN_AUX };
+                groups[first..first + bn.domain_stride / ALIGN].fill(group);
+            }
+        }
+        groups
+    }
+}
+
+/// The name of a BN tensor as timm's SplitBatchNorm2d has it: domain 0 is the plain layer, domain K+1 is
+/// `LAYER.aux_bn.K`.
+pub fn bn_name(layer: &str, domain: usize, tensor: &str) -> String {
+    match domain {
+        0 => format!("{layer}.{tensor}"),
+        _ => format!("{layer}.aux_bn.{}.{tensor}", domain - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_round_trips_and_keeps_padding_zero() {
+        for kind in [
+            ParamKind::Conv { out: 6, input: 3, kernel: 3 },
+            ParamKind::Depthwise { channels: 5, kernel: 5 },
+            ParamKind::Dense { out: 10, input: 7 },
+            ParamKind::Bias { channels: 3 },
+        ] {
+            let file: Vec<f32> = (1..=kind.file_len()).map(|i| i as f32).collect();
+            let mut gpu = vec![0.0; kind.padded_len()];
+            kind.pack(&file, &mut gpu);
+            assert_eq!(kind.unpack(&gpu), file);
+            assert_eq!(gpu.iter().filter(|v| **v != 0.0).count(), file.len());
+        }
+    }
+
+    #[test]
+    fn every_block_has_the_group_of_its_tensor() {
+        let mut layout = ParamLayout::new(2);
+        layout.add("w".into(), ParamKind::Dense { out: 10, input: 20 });
+        layout.add("b".into(), ParamKind::Bias { channels: 10 });
+        layout.add_bn("bn".into(), 40);
+        // 12·20 floats, 12 floats, then 2 domains of 80 floats: 4, 1, 2 and 2 blocks.
+        assert_eq!(layout.groups(), [0, 0, 0, 0, 1, 2, 2, 3, 3]);
+        assert_eq!(layout.param_len, 9 * ALIGN);
+        assert_eq!(layout.trainable(), 210 + 160);
+        assert_eq!(bn_name("bn", 0, "weight"), "bn.weight");
+        assert_eq!(bn_name("bn", 2, "running_var"), "bn.aux_bn.1.running_var");
+    }
+}

@@ -1,0 +1,277 @@
+//! Batch norm over row segments, one a domain, with the activation fused into it.
+//!
+//! Training: `statistics`, `finalize_batch`, `apply`; then `backward_reduce`, `backward_finalize`, `backward_apply`.
+//! Evaluation and attacks with running statistics: `finalize_running`, `apply`; then `backward_apply_frozen`.
+//!
+//! Layouts, in floats (C padded channels): parameters and their gradients `[domain][gamma C | beta C]`, running
+//! statistics `[domain][mean C | variance C]`, both with `domain_stride` between domains; state
+//! `[segment][mean C | rstd C | scale C | shift C]`; coefficients `[segment][mean(du) C | mean(du*xhat) C]`.
+
+use super::{GROUP, LANE_CHOICES, MAX_SEGMENTS, combinations, quads, with_lanes};
+use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+
+/// Contiguous rows that are normalised together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub first_row: u32,
+    /// Images × height × width of the segment.
+    pub rows: u32,
+    pub domain: u32,
+}
+
+/// What follows the affine map of a batch norm, or the sum of a residual block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activation {
+    None,
+    Relu,
+    Silu,
+}
+
+impl Activation {
+    /// The constant of `shaders/lib/activation.wgsl`.
+    pub(super) fn constant(self) -> (&'static str, u32) {
+        ("ACTIVATION", self as u32)
+    }
+}
+
+/// A batch norm layer over one tensor [rows, channels].
+#[derive(Clone, Debug, PartialEq)]
+pub struct BnShape {
+    /// Padded: a multiple of 4.
+    pub channels: usize,
+    pub rows: usize,
+    /// In row order, covering all rows, at most [`MAX_SEGMENTS`], each of another domain.
+    pub segments: Vec<Segment>,
+    /// Floats between the domains' blocks of parameters and of running statistics.
+    pub domain_stride: u32,
+    pub eps: f32,
+    /// PyTorch's convention: the weight of the new value in the running statistics.
+    pub momentum: f32,
+}
+
+/// Rows a thread of the element-wise passes takes.
+const ROWS_PER_THREAD: u32 = 4;
+
+impl BnShape {
+    /// Floats of `partials`.
+    pub fn partials_elements(&self) -> usize {
+        self.slices(self.rows_per_slice()) as usize * 2 * self.channels
+    }
+
+    /// Floats of `state`.
+    pub fn state_elements(&self) -> usize {
+        self.segments.len() * 4 * self.channels
+    }
+
+    /// Floats of `coefs`.
+    pub fn coefs_elements(&self) -> usize {
+        self.segments.len() * 2 * self.channels
+    }
+
+    /// Enough slices for a GPU's threads, few enough that the second pass stays short.
+    fn rows_per_slice(&self) -> u32 {
+        let slices = (65_536 / quads(self.channels) as usize).clamp(64, 4096);
+        self.rows.div_ceil(slices).next_multiple_of(4).max(64) as u32
+    }
+
+    fn slices(&self, rows_per_slice: u32) -> u32 {
+        self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).sum()
+    }
+
+    /// Slices of the longest segment.
+    fn longest(&self, rows_per_slice: u32) -> u32 {
+        self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).max().unwrap_or(0)
+    }
+
+    /// `struct Params` of `shaders/lib/segments.wgsl`.
+    fn params(&self, rows_per_slice: u32, flags: u32) -> Vec<u32> {
+        self.check();
+        let mut params = Vec::with_capacity(40);
+        let mut slices = 0;
+        for segment in &self.segments {
+            params.extend([segment.first_row, segment.rows, segment.domain, slices]);
+            slices += segment.rows.div_ceil(rows_per_slice);
+        }
+        params.resize(4 * MAX_SEGMENTS, 0);
+        params.extend([
+            rows_per_slice,
+            quads(self.channels),
+            self.domain_stride / 4,
+            self.eps.to_bits(),
+            self.momentum.to_bits(),
+            flags,
+        ]);
+        params
+    }
+
+    fn check(&self) {
+        assert!((1..=MAX_SEGMENTS).contains(&self.segments.len()), "{} segments", self.segments.len());
+        assert!(self.domain_stride.is_multiple_of(4), "domain stride {}", self.domain_stride);
+        let mut next = 0;
+        for (i, segment) in self.segments.iter().enumerate() {
+            assert!(
+                segment.first_row == next && segment.rows > 0,
+                "segments must tile the rows: {segment:?}"
+            );
+            // Two segments of one domain would both update its running statistics in one dispatch.
+            assert!(self.segments[..i].iter().all(|s| s.domain != segment.domain), "a domain occurs twice");
+            next += segment.rows;
+        }
+        assert_eq!(next as usize, self.rows, "segments must cover all rows");
+    }
+
+    fn tensor_bytes(&self) -> u64 {
+        (self.rows * self.channels) as u64 * 4
+    }
+
+    fn tensor_cost(&self, passes: u64, flops: u64) -> Cost {
+        Cost { flops: (self.rows * self.channels) as u64 * flops, bytes: self.tensor_bytes() * passes }
+    }
+
+    /// A pass over the tensor: one thread a slice and `vec4` of channels, grid y over segments.
+    fn tensor_launch(&self, kernel: Kernel, views: &[View], rows_per_slice: u32, cost: Cost) -> Launch {
+        let threads = u64::from(self.longest(rows_per_slice)) * u64::from(quads(self.channels));
+        let [x, z, _] = linear_grid(threads, GROUP);
+        Launch {
+            kernel,
+            views: views.to_vec(),
+            params: self.params(rows_per_slice, 0),
+            grid: [x, self.segments.len() as u32, z],
+            cost,
+        }
+    }
+
+    /// A pass over the partials: lanes over slices, columns over channels.
+    fn finalize_launch(&self, mut kernel: Kernel, views: &[View], flags: u32) -> Launch {
+        let rows_per_slice = self.rows_per_slice();
+        let (lanes, workgroup) = match self.longest(rows_per_slice) {
+            0..=8 => LANE_CHOICES[0],
+            9..=128 => LANE_CHOICES[1],
+            _ => LANE_CHOICES[2],
+        };
+        kernel.constants.extend([("LANES", lanes), ("WORKGROUP", workgroup)]);
+        let partials = self.partials_elements() as u64;
+        Launch {
+            kernel,
+            views: views.to_vec(),
+            params: self.params(rows_per_slice, flags),
+            grid: [quads(self.channels).div_ceil(workgroup / lanes), self.segments.len() as u32, 1],
+            cost: Cost { flops: partials * 4, bytes: partials * 4 },
+        }
+    }
+}
+
+/// First pass of the batch statistics: `partials` from `x`.
+pub fn statistics(shape: &BnShape, x: View, partials: View) -> Launch {
+    let kernel = Kernel::new("batch_norm_statistics", &[]);
+    shape.tensor_launch(kernel, &[x, partials], shape.rows_per_slice(), shape.tensor_cost(1, 4))
+}
+
+/// Second pass: `state` from `partials`. With `update_running` the domains' running statistics move, the variance by
+/// its unbiased estimate (one row has none; its variance counts as zero); otherwise `running` is not touched.
+pub fn finalize_batch(
+    shape: &BnShape,
+    partials: View,
+    parameters: View,
+    running: View,
+    state: View,
+    update_running: bool,
+) -> Launch {
+    let kernel = Kernel::new("batch_norm_finalize", &[("RUNNING", u32::from(update_running))]);
+    let views = [partials, parameters, state, running];
+    shape.finalize_launch(kernel, if update_running { &views } else { &views[..3] }, 0)
+}
+
+/// `state` from the running statistics.
+pub fn finalize_running(shape: &BnShape, parameters: View, running: View, state: View) -> Launch {
+    let columns = quads(shape.channels);
+    Launch {
+        kernel: Kernel::new("batch_norm_running", &[]),
+        views: vec![parameters, state, running],
+        params: shape.params(shape.rows_per_slice(), 0),
+        grid: [columns.div_ceil(GROUP as u32), shape.segments.len() as u32, 1],
+        cost: Cost { flops: 0, bytes: shape.state_elements() as u64 * 8 },
+    }
+}
+
+/// `y = act(scale * x + shift)`.
+pub fn apply(shape: &BnShape, activation: Activation, x: View, state: View, y: View) -> Launch {
+    let kernel = Kernel::new("batch_norm_apply", &[activation.constant()]);
+    shape.tensor_launch(kernel, &[x, state, y], ROWS_PER_THREAD, shape.tensor_cost(2, 3))
+}
+
+/// First pass of the backward: sums of du and du·xhat, du = dy·act'(u), into `partials`.
+pub fn backward_reduce(
+    shape: &BnShape,
+    activation: Activation,
+    x: View,
+    state: View,
+    dy: View,
+    partials: View,
+) -> Launch {
+    let kernel = Kernel::new("batch_norm_backward_reduce", &[activation.constant()]);
+    shape.tensor_launch(kernel, &[x, state, dy, partials], shape.rows_per_slice(), shape.tensor_cost(2, 8))
+}
+
+/// Second pass of the backward: `coefs` (zeros unless `batch_statistics`), and the gradients of gamma and beta added
+/// to `gradient` where there is one.
+pub fn backward_finalize(
+    shape: &BnShape,
+    partials: View,
+    coefs: View,
+    gradient: Option<View>,
+    batch_statistics: bool,
+) -> Launch {
+    let kernel = Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
+    let views: Vec<View> = [partials, coefs].into_iter().chain(gradient).collect();
+    shape.finalize_launch(kernel, &views, u32::from(batch_statistics))
+}
+
+/// Third pass of the backward: `dx` (written, or added to) `= scale * (du - mean(du) - xhat * mean(du*xhat))`.
+pub fn backward_apply(
+    shape: &BnShape,
+    activation: Activation,
+    x: View,
+    state: View,
+    coefs: View,
+    dy: View,
+    dx: View,
+    accumulate: bool,
+) -> Launch {
+    let constants = [activation.constant(), ("BATCH", 1), ("ACCUMULATE", u32::from(accumulate))];
+    let kernel = Kernel::new("batch_norm_backward_apply", &constants);
+    let cost = shape.tensor_cost(3 + u64::from(accumulate), 12);
+    shape.tensor_launch(kernel, &[x, state, dy, dx, coefs], ROWS_PER_THREAD, cost)
+}
+
+/// The whole backward of a layer with running statistics whose parameters need no gradient: `dx = scale * du`.
+pub fn backward_apply_frozen(
+    shape: &BnShape,
+    activation: Activation,
+    x: View,
+    state: View,
+    dy: View,
+    dx: View,
+    accumulate: bool,
+) -> Launch {
+    let constants = [activation.constant(), ("BATCH", 0), ("ACCUMULATE", u32::from(accumulate))];
+    let kernel = Kernel::new("batch_norm_backward_apply", &constants);
+    let cost = shape.tensor_cost(3 + u64::from(accumulate), 8);
+    shape.tensor_launch(kernel, &[x, state, dy, dx], ROWS_PER_THREAD, cost)
+}
+
+/// Every kernel of this file with every combination of its constants.
+pub fn permutations() -> Vec<Kernel> {
+    const ACTIVATIONS: (&str, &[u32]) = ("ACTIVATION", &[0, 1, 2]);
+    const SWITCH: &[u32] = &[0, 1];
+    [
+        combinations("batch_norm_statistics", &[]),
+        with_lanes(combinations("batch_norm_finalize", &[("RUNNING", SWITCH)])),
+        combinations("batch_norm_running", &[]),
+        combinations("batch_norm_apply", &[ACTIVATIONS]),
+        combinations("batch_norm_backward_reduce", &[ACTIVATIONS]),
+        with_lanes(combinations("batch_norm_backward_finalize", &[("GRADIENTS", SWITCH)])),
+        combinations("batch_norm_backward_apply", &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH)]),
+    ]
+    .concat()
+}

@@ -1,0 +1,210 @@
+//! The tile shapes that the shaders of `conv` are made for, and the rules that choose one. The constants in the rules
+//! are measured for the subgroup form on llvmpipe, and estimates for the tile form.
+
+use super::combinations;
+use crate::gpu::{Form, Kernel};
+
+/// One way to cut a matrix product of `rows` × `columns` results into tiles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Variant {
+    /// Subgroup form, forward and data gradient: 8·rows × 4·columns.
+    Lanes { rows: usize, columns: usize },
+    /// Subgroup form, weight gradient: 32 channels of one side × 4·columns of the other. The lanes own input channels
+    /// with `wide_input`, else output channels.
+    WeightLanes { wide_input: bool, columns: usize },
+    /// Workgroup-memory form, forward and data gradient.
+    Tile(Tile),
+    /// Workgroup-memory form, weight gradient.
+    WeightTile(Tile),
+}
+
+/// `m` × `n` results a workgroup, `tm` × `tn` a thread, `kc` of the reduction a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Tile {
+    m: usize,
+    n: usize,
+    tm: usize,
+    tn: usize,
+    kc: usize,
+}
+
+const fn tile(m: usize, n: usize, tm: usize, tn: usize, kc: usize) -> Tile {
+    Tile { m, n, tm, tn, kc }
+}
+
+/// m pixels, n channels: wide tiles for narrow layers read their pixels once.
+const PRODUCT_TILES: [Tile; 5] = [
+    tile(128, 64, 8, 8, 16),
+    tile(64, 64, 8, 4, 16),
+    tile(128, 32, 8, 4, 16),
+    tile(256, 16, 8, 4, 8),
+    tile(32, 32, 4, 4, 16),
+];
+
+/// m (tap, input channel), n output channels.
+const WEIGHT_TILES: [Tile; 6] = [
+    tile(64, 64, 8, 4, 16),
+    tile(128, 32, 8, 4, 16),
+    tile(32, 128, 4, 8, 16),
+    tile(128, 16, 4, 4, 16),
+    tile(16, 128, 4, 4, 16),
+    tile(32, 32, 4, 4, 16),
+];
+
+/// Rows a lane.
+const LANE_ROWS: [usize; 3] = [1, 2, 4];
+
+/// `vec4` columns of a subgroup tile; more than ten spill too much.
+const LANE_COLUMNS: [usize; 6] = [1, 2, 4, 6, 8, 10];
+
+/// Threads that keep a large GPU busy; fewer leave a part of it idle.
+const BUSY_THREADS: usize = 32_768;
+
+impl Tile {
+    fn threads(&self) -> usize {
+        self.m / self.tm * (self.n / self.tn)
+    }
+
+    fn count(&self, rows: usize, columns: usize) -> usize {
+        rows.div_ceil(self.m) * columns.div_ceil(self.n)
+    }
+
+    /// Estimated time: products, reads from workgroup memory (a value serves `tn` or `tm` products) and from global
+    /// memory (`n` or `m`), divided by how busy the threads keep a GPU.
+    fn time(&self, rows: usize, columns: usize, slices: usize) -> f64 {
+        let reads = |scale: f64, a: usize, b: usize| scale * (1.0 / a as f64 + 1.0 / b as f64);
+        let per_product = 1.0 + reads(2.0, self.tm, self.tn) + reads(8.0, self.m, self.n);
+        let count = self.count(rows, columns);
+        let busy = ((count * slices * self.threads()) as f64 / BUSY_THREADS as f64).min(1.0);
+        (count * self.m * self.n) as f64 * per_product / busy
+    }
+
+    /// The tile with the least estimated time, where the reduction can be cut into `slices`.
+    fn choose(tiles: &[Tile], rows: usize, columns: usize, slices: usize) -> Tile {
+        let time = |t: &Tile| t.time(rows, columns, slices);
+        tiles[1..].iter().fold(tiles[0], |best, tile| if time(tile) < time(&best) { *tile } else { best })
+    }
+}
+
+/// The best of [`LANE_COLUMNS`] for so many `vec4` columns, and its time for one row of tiles: that of a tile is its
+/// columns, and two more for the loads that every tile repeats.
+fn lane_columns(columns4: usize) -> (usize, usize) {
+    LANE_COLUMNS.iter().fold((LANE_COLUMNS[0], usize::MAX), |best, c| {
+        let time = columns4.div_ceil(*c) * (c + 2);
+        if time < best.1 { (*c, time) } else { best }
+    })
+}
+
+impl Variant {
+    /// For the forward pass or the data gradient: `rows` pixels × `columns` channels.
+    pub(super) fn product(form: Form, rows: usize, columns: usize) -> Self {
+        match form {
+            Form::Subgroups => {
+                let lane_rows = LANE_ROWS.into_iter().find(|r| rows <= 8 * r).unwrap_or(LANE_ROWS[2]);
+                Self::Lanes { rows: lane_rows, columns: lane_columns(columns / 4).0 }
+            }
+            Form::Tiles => Self::Tile(Tile::choose(&PRODUCT_TILES, rows, columns, 1)),
+        }
+    }
+
+    /// For the weight gradient: `inputs` (tap, channel) × `outputs` channels, in up to `slices` slices.
+    pub(super) fn weight(form: Form, pointwise: bool, inputs: usize, outputs: usize, slices: usize) -> Self {
+        match form {
+            Form::Subgroups => {
+                let time = |wide: usize, narrow: usize| {
+                    let (columns, time) = lane_columns(narrow / 4);
+                    (wide.div_ceil(32) * time, columns)
+                };
+                let (by_output, by_input) = (time(outputs, inputs), time(inputs, outputs));
+                let wide_input = pointwise && by_input.0 < by_output.0;
+                let columns = if wide_input { by_input.1 } else { by_output.1 };
+                Self::WeightLanes { wide_input, columns }
+            }
+            Form::Tiles => Self::WeightTile(Tile::choose(&WEIGHT_TILES, inputs, outputs, slices)),
+        }
+    }
+
+    /// All that [`Self::product`] can choose.
+    pub(super) fn products(form: Form) -> Vec<Self> {
+        match form {
+            Form::Subgroups => LANE_ROWS
+                .into_iter()
+                .flat_map(|rows| LANE_COLUMNS.map(|columns| Self::Lanes { rows, columns }))
+                .collect(),
+            Form::Tiles => PRODUCT_TILES.map(Self::Tile).to_vec(),
+        }
+    }
+
+    /// All that [`Self::weight`] can choose.
+    pub(super) fn weights(form: Form, pointwise: bool) -> Vec<Self> {
+        match form {
+            Form::Subgroups => [false, true][..=usize::from(pointwise)]
+                .iter()
+                .flat_map(|wide_input| {
+                    LANE_COLUMNS.map(|columns| Self::WeightLanes { wide_input: *wide_input, columns })
+                })
+                .collect(),
+            Form::Tiles => WEIGHT_TILES.map(Self::WeightTile).to_vec(),
+        }
+    }
+
+    /// Tiles of `rows` × `columns` results; for the weight gradient these are inputs × outputs.
+    pub(super) fn count(&self, rows: usize, columns: usize) -> usize {
+        match *self {
+            Self::Lanes { rows: r, columns: c } => rows.div_ceil(8 * r) * columns.div_ceil(4 * c),
+            Self::WeightLanes { wide_input: true, columns: c } => rows.div_ceil(32) * columns.div_ceil(4 * c),
+            Self::WeightLanes { wide_input: false, columns: c } => {
+                columns.div_ceil(32) * rows.div_ceil(4 * c)
+            }
+            Self::Tile(tile) | Self::WeightTile(tile) => tile.count(rows, columns),
+        }
+    }
+
+    /// Workgroups that share a weight gradient well: many for a GPU, a few for each core of a software adapter.
+    pub(super) fn enough_workgroups(&self) -> usize {
+        match self {
+            Self::Lanes { .. } | Self::WeightLanes { .. } => 32,
+            Self::Tile(_) | Self::WeightTile(_) => 512,
+        }
+    }
+
+    /// The shader, specialised to this variant and `constants`.
+    pub(super) fn kernel(&self, constants: &[(&'static str, u32)]) -> Kernel {
+        let (shader, own) = match *self {
+            Self::Lanes { rows, columns } => ("conv_subgroups", vec![("ROWS", rows), ("COLUMNS", columns)]),
+            Self::WeightLanes { wide_input, columns } => (
+                "conv_weights_subgroups",
+                vec![("WIDE_INPUT", usize::from(wide_input)), ("COLUMNS", columns)],
+            ),
+            Self::Tile(tile) => ("conv_tiles", tile.constants()),
+            Self::WeightTile(tile) => ("conv_weights_tiles", tile.constants()),
+        };
+        let mut kernel = Kernel::new(shader, constants);
+        kernel.constants.extend(own.into_iter().map(|(name, value)| (name, value as u32)));
+        kernel
+    }
+}
+
+impl Tile {
+    fn constants(&self) -> Vec<(&'static str, usize)> {
+        let Self { m, n, tm, tn, kc } = *self;
+        let threads = self.threads();
+        vec![("TILE_M", m), ("TILE_N", n), ("TM", tm), ("TN", tn), ("KC", kc), ("THREADS", threads)]
+    }
+}
+
+/// Every kernel of `conv` with every combination of its constants.
+pub(super) fn permutations() -> Vec<Kernel> {
+    let mut all = combinations("sum_slices", &[]);
+    for form in [Form::Subgroups, Form::Tiles] {
+        for pointwise in [0, 1] {
+            for (gradient, bias) in [(0, 0), (0, 1), (1, 0)] {
+                let constants = [("POINTWISE", pointwise), ("GRADIENT", gradient), ("BIAS", bias)];
+                all.extend(Variant::products(form).iter().map(|v| v.kernel(&constants)));
+            }
+            let constants = [("POINTWISE", pointwise), ("GRADIENT", 0)];
+            all.extend(Variant::weights(form, pointwise == 1).iter().map(|v| v.kernel(&constants)));
+        }
+    }
+    all
+}

@@ -1,0 +1,58 @@
+//! L∞ attacks. The bounds of the ball are bit-equal to `shaders/lib/attack_ball.wgsl`.
+
+use super::random::{random_u32, random_unit4, step_key};
+use crate::gpu::StepUniform;
+use crate::kernels::attack::{AttackShape, AttackStep};
+
+/// Smallest f32 that is at least x - epsilon, and at least 0.
+pub fn ball_low(x: f32, epsilon: f32) -> f32 {
+    let low = x - epsilon;
+    let outside = low > 0.0 && low - x < -epsilon;
+    f32::from_bits(low.to_bits().wrapping_add(u32::from(outside))).max(0.0)
+}
+
+/// Largest f32 that is at most x + epsilon, and at most 255.
+pub fn ball_high(x: f32, epsilon: f32) -> f32 {
+    let high = x + epsilon;
+    let outside = high - x.max(epsilon) > x.min(epsilon);
+    f32::from_bits(high.to_bits().wrapping_sub(u32::from(outside))).min(255.0)
+}
+
+fn into_ball(value: f32, x: f32, epsilon: f32) -> f32 {
+    value.max(ball_low(x, epsilon)).min(ball_high(x, epsilon))
+}
+
+pub fn random_start(
+    shape: &AttackShape,
+    epsilon: f32,
+    stream: u32,
+    step: &StepUniform,
+    x: &[f32],
+    ids: &[u32],
+) -> Vec<f32> {
+    let key = step_key(step.step, step.micro);
+    let value = |(i, x): (usize, &f32)| {
+        let (pixel, channel) = (i / 4, i % 4);
+        if channel == 3 {
+            return 0.0;
+        }
+        let image_key = random_u32(step.seed, key, stream, ids[pixel / shape.rows_per_image]);
+        let u = random_unit4(image_key, key, stream, (pixel % shape.rows_per_image) as u32)[channel];
+        into_ball(x + (2.0 * u - 1.0) * epsilon, *x, epsilon)
+    };
+    x.iter().enumerate().map(value).collect()
+}
+
+/// `gradient` starts at the first pixel's row.
+pub fn step(step: &AttackStep, x: &[f32], gradient: &[f32], x_adv: &mut [f32]) {
+    for i in 0..x.len() {
+        if i % 4 == 3 {
+            x_adv[i] = 0.0;
+            continue;
+        }
+        let g = gradient[i];
+        let sign = f32::from(g > 0.0) - f32::from(g < 0.0);
+        let moved = x_adv[i] + step.size * sign;
+        x_adv[i] = if step.project { into_ball(moved, x[i], step.epsilon) } else { moved.clamp(0.0, 255.0) };
+    }
+}

@@ -1,0 +1,15 @@
+//! Plain CPU versions of the kernels: slow indexing loops over slices, sums in f64, the same layouts as the shaders.
+
+pub mod attack;
+pub mod batch_norm;
+pub mod column_sum;
+pub mod conv;
+pub mod cross_entropy;
+pub mod depthwise;
+pub mod dropout;
+pub mod images;
+pub mod optimizer;
+pub mod pool;
+pub mod random;
+pub mod residual;
+pub mod squeeze_excite;

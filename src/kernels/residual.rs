@@ -1,0 +1,96 @@
+//! The end of a residual block: shortcut plus branch, drop-path, activation; and its backward pass.
+
+use super::batch_norm::Activation;
+use super::{ImageShape, combinations, image_grid};
+use crate::gpu::{Cost, Kernel, Launch, View};
+
+/// Both inputs and the output are [images, rows_per_image, channels].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ResidualShape {
+    pub rows_per_image: usize,
+    pub images: usize,
+    /// Padded: a multiple of 4.
+    pub channels: usize,
+    /// Chance that an image's branch is left out, in [0, 1); 0 draws no random numbers.
+    pub drop_rate: f32,
+    /// Names this draw among all of a step.
+    pub stream: u32,
+    /// Number of the first image within the micro-batch, for a batch that is run in parts.
+    pub image_offset: u32,
+}
+
+impl ResidualShape {
+    fn image_shape(&self) -> ImageShape {
+        ImageShape { images: self.images, rows_per_image: self.rows_per_image, channels: self.channels }
+    }
+
+    /// `struct Params` of `shaders/lib/drop_path.wgsl`.
+    fn params(&self) -> Vec<u32> {
+        assert!((0.0..1.0).contains(&self.drop_rate), "drop rate {}", self.drop_rate);
+        let keep = 1.0 - self.drop_rate;
+        let per_image = self.image_shape().quads_per_image() as u32;
+        vec![per_image, self.image_offset, self.stream, keep.to_bits(), (1.0 / keep).to_bits()]
+    }
+
+    fn drop_constant(&self) -> (&'static str, u32) {
+        ("DROP", u32::from(self.drop_rate > 0.0))
+    }
+
+    fn launch(&self, kernel: Kernel, views: Vec<View>, passes: u64) -> Launch {
+        let shape = self.image_shape();
+        Launch {
+            kernel,
+            views,
+            params: self.params(),
+            grid: image_grid(shape.quads_per_image(), shape.images),
+            cost: Cost { flops: shape.bytes() / 2, bytes: shape.bytes() * passes },
+        }
+    }
+}
+
+/// `y = act(shortcut + mask[image] * branch)`; the mask is 0 or 1 / (1 - drop_rate).
+pub fn forward(
+    shape: &ResidualShape,
+    activation: Activation,
+    shortcut: View,
+    branch: View,
+    y: View,
+) -> Launch {
+    let kernel = Kernel::new("residual_forward", &[activation.constant(), shape.drop_constant()]);
+    shape.launch(kernel, vec![shortcut, branch, y], 3)
+}
+
+/// `g = dy * act'`, `d_branch = mask * g`, `d_shortcut` (written, or added to) `= g`. ReLU needs the output `y`.
+///
+/// # Panics
+/// For an activation whose slope does not follow from its output (SiLU), and for ReLU without `y`.
+pub fn backward(
+    shape: &ResidualShape,
+    activation: Activation,
+    y: Option<View>,
+    dy: View,
+    d_branch: View,
+    d_shortcut: View,
+    accumulate_shortcut: bool,
+) -> Launch {
+    let mut views = vec![dy, d_branch, d_shortcut];
+    match activation {
+        Activation::None => {}
+        Activation::Relu => views.push(y.expect("ReLU's backward needs the output")),
+        Activation::Silu => panic!("SiLU's slope does not follow from its output"),
+    }
+    let constants =
+        [activation.constant(), shape.drop_constant(), ("ACCUMULATE", u32::from(accumulate_shortcut))];
+    let passes = views.len() as u64 + u64::from(accumulate_shortcut);
+    shape.launch(Kernel::new("residual_backward", &constants), views, passes)
+}
+
+/// Every kernel of this file with every combination of its constants.
+pub fn permutations() -> Vec<Kernel> {
+    const SHARED: [(&str, &[u32]); 2] = [("ACTIVATION", &[0, 1]), ("DROP", &[0, 1])];
+    [
+        combinations("residual_forward", &SHARED),
+        combinations("residual_backward", &[SHARED[0], SHARED[1], ("ACCUMULATE", &[0, 1])]),
+    ]
+    .concat()
+}

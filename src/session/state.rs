@@ -1,0 +1,144 @@
+//! A run's state between the GPU's arenas and a checkpoint's named tensors.
+
+use crate::config::Config;
+use crate::gpu::{BufferId, GpuError};
+use crate::models::init::Arenas;
+use crate::models::names;
+use crate::training::buffers;
+use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, Tensor};
+use crate::training::engine::Engine;
+use crate::training::optimizer;
+use anyhow::Context as _;
+use std::collections::BTreeMap;
+
+/// Counters of the loop that a resumed run needs besides the step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct LoopState {
+    /// Best clean validation top-1 of the main domain so far, and whether there is one.
+    pub best_top1: Option<f32>,
+    /// Seconds of training, pauses and validation left out.
+    pub elapsed_s: f64,
+}
+
+impl LoopState {
+    fn to_map(self) -> BTreeMap<String, u64> {
+        let mut map = BTreeMap::from([("elapsed_s".to_owned(), self.elapsed_s.to_bits())]);
+        if let Some(best) = self.best_top1 {
+            map.insert("best_top1".to_owned(), u64::from(best.to_bits()));
+        }
+        map
+    }
+
+    fn from_map(map: &BTreeMap<String, u64>) -> Self {
+        let best_top1 = map.get("best_top1").map(|bits| f32::from_bits(*bits as u32));
+        let elapsed_s = map.get("elapsed_s").map_or(0.0, |bits| f64::from_bits(*bits));
+        Self { best_top1, elapsed_s }
+    }
+}
+
+fn read(engine: &Engine, params: BufferId, running: BufferId) -> Result<Arenas, GpuError> {
+    let layout = &engine.network().layout;
+    let (device, made) = (engine.device(), engine.buffers());
+    Ok(Arenas {
+        params: device.read_f32(made.get(params), 0, layout.param_len)?,
+        running: device.read_f32(made.get(running), 0, layout.running_len)?,
+    })
+}
+
+/// The weights that validation looks through: the EMA when there is one.
+pub(super) fn shown_arenas(engine: &Engine, config: &Config) -> Result<Arenas, GpuError> {
+    if config.ema.decay > 0.0 {
+        read(engine, buffers::EMA_PARAMS, buffers::EMA_RUNNING)
+    } else {
+        read(engine, buffers::PARAMS, buffers::RUNNING)
+    }
+}
+
+/// Reads the whole state back. Fails rather than hand out weights that are not finite.
+pub(super) fn checkpoint(
+    engine: &Engine,
+    config: &Config,
+    classes: &[String],
+    step: u64,
+    epoch: f64,
+    state: LoopState,
+) -> anyhow::Result<Checkpoint> {
+    let layout = &engine.network().layout;
+    let raw = read(engine, buffers::PARAMS, buffers::RUNNING)?;
+    anyhow::ensure!(
+        raw.params.iter().chain(&raw.running).all(|v| v.is_finite()),
+        "the weights are no longer finite after step {step}: the training diverged; lower optimizer.lr and continue \
+         from the last checkpoint or start again"
+    );
+    let mut tensors = BTreeMap::new();
+    let mut keep = |prefix: &str, list: Vec<(String, Vec<usize>, Vec<f32>)>| {
+        for (name, shape, data) in list {
+            tensors.insert(format!("{prefix}{name}"), Tensor { shape, data });
+        }
+    };
+    keep("", names::export(layout, &raw));
+    if config.ema.decay > 0.0 {
+        keep("ema.", names::export(layout, &read(engine, buffers::EMA_PARAMS, buffers::EMA_RUNNING)?));
+    }
+    for (name, id) in optimizer::state_buffers(&optimizer::rule(config)) {
+        let arena = engine.device().read_f32(engine.buffers().get(*id), 0, layout.param_len)?;
+        keep(&format!("optimizer.{name}."), names::export_params(layout, &arena));
+    }
+    let meta = Meta {
+        format_version: FORMAT_VERSION,
+        arch: config.model.arch.clone(),
+        classes: classes.to_vec(),
+        domains: engine.method().domain_names(),
+        image_size: config.data.image_size,
+        mean: config.data.mean,
+        std: config.data.std,
+        config: config.resolved_toml(),
+        step,
+        epoch,
+    };
+    Ok(Checkpoint { meta, tensors, loop_state: state.to_map() })
+}
+
+/// Puts a checkpoint's state back on the GPU, bit for bit.
+pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -> anyhow::Result<LoopState> {
+    let (raw, average) = {
+        let network = engine.network();
+        (
+            arenas_from(from, network, "")?,
+            (config.ema.decay > 0.0).then(|| arenas_from(from, network, "ema.")),
+        )
+    };
+    engine.load_fresh(&raw);
+    let layout = engine.network().layout.clone();
+    let (device, made) = (engine.device(), engine.buffers());
+    if let Some(average) = average {
+        let average = average?;
+        device.write(made.get(buffers::EMA_PARAMS), 0, &average.params);
+        device.write(made.get(buffers::EMA_RUNNING), 0, &average.running);
+    }
+    let rule = optimizer::rule(config);
+    for ((name, id), start) in optimizer::state_buffers(&rule).iter().zip(rule.initial_state()) {
+        // Padding keeps its start value: no gradient ever reaches it.
+        let mut arena = vec![*start; layout.param_len];
+        names::import_params(&layout, &mut arena, |tensor| {
+            from.tensors
+                .get(&format!("optimizer.{name}.{tensor}"))
+                .map(|t| (t.shape.as_slice(), t.data.as_slice()))
+        })
+        .with_context(|| format!("optimizer state \"{name}\" of the checkpoint"))?;
+        device.write(made.get(*id), 0, &arena);
+    }
+    Ok(LoopState::from_map(&from.loop_state))
+}
+
+fn arenas_from(from: &Checkpoint, network: &crate::graph::Network, prefix: &str) -> anyhow::Result<Arenas> {
+    let mut arenas = Arenas {
+        params: vec![0.0; network.layout.param_len],
+        running: vec![0.0; network.layout.running_len],
+    };
+    names::import(&network.layout, &mut arenas, |name| {
+        from.tensors.get(&format!("{prefix}{name}")).map(|t| (t.shape.as_slice(), t.data.as_slice()))
+    })
+    .context("the checkpoint does not fit this run's network")?;
+    Ok(arenas)
+}

@@ -1,0 +1,105 @@
+//! The buffers that training and inference plans share, by number. Activations live in arena chunks behind them.
+
+use crate::gpu::{BufferId, Device, GpuError};
+
+pub const PARAMS: BufferId = BufferId(0);
+pub const RUNNING: BufferId = BufferId(1);
+pub const GRADIENTS: BufferId = BufferId(2);
+/// Momentum, or AdamW's first moment.
+pub const MOMENTUM: BufferId = BufferId(3);
+/// RMSProp's mean square, or AdamW's second moment.
+pub const SQUARE: BufferId = BufferId(4);
+pub const EMA_PARAMS: BufferId = BufferId(5);
+pub const EMA_RUNNING: BufferId = BufferId(6);
+/// Optimizer group of each block of 64 floats.
+pub const GROUPS: BufferId = BufferId(7);
+/// RGB bytes as uploaded, `[B, S, S, 3]`.
+pub const BYTES: BufferId = BufferId(8);
+/// Crop and flip of each uploaded image.
+pub const PLACEMENTS: BufferId = BufferId(9);
+/// Clean pixels 0..255, `[B, S, S, 4]`.
+pub const CLEAN: BufferId = BufferId(10);
+/// Labels and weights of each training row.
+pub const ROWS: BufferId = BufferId(11);
+/// Loss and hits of each training row.
+pub const RESULTS: BufferId = BufferId(12);
+/// Sums of [`RESULTS`] by branch.
+pub const METRICS: BufferId = BufferId(13);
+/// Labels that attacks aim at or away from.
+pub const ATTACK_ROWS: BufferId = BufferId(14);
+/// A number per image that seeds its random start.
+pub const IMAGE_IDS: BufferId = BufferId(15);
+/// Partial sums of the gradient's norm.
+pub const NORM_PARTIALS: BufferId = BufferId(16);
+/// Logits of an inference batch.
+pub const LOGITS: BufferId = BufferId(17);
+/// Features of an inference batch.
+pub const FEATURES: BufferId = BufferId(18);
+/// The images that an inference plan looks at, `[B, S, S, 4]`.
+pub const CURRENT: BufferId = BufferId(19);
+
+/// Branches that a method may have.
+pub const MAX_BRANCHES: usize = 8;
+
+/// Pixels that branch `i` made of the clean ones (adversarial or mixed).
+pub fn branch_pixels(branch: usize) -> BufferId {
+    BufferId(20 + branch as u32)
+}
+
+/// Mixing partners and ratios of branch `i`.
+pub fn mix_table(branch: usize) -> BufferId {
+    BufferId(20 + (MAX_BRANCHES + branch) as u32)
+}
+
+/// First arena chunk.
+pub const ARENA: BufferId = BufferId(20 + 2 * MAX_BRANCHES as u32);
+
+/// Real buffers by number.
+pub struct Buffers {
+    list: Vec<wgpu::Buffer>,
+    /// Bytes allocated.
+    pub bytes: u64,
+}
+
+impl Buffers {
+    pub fn new(device: &Device) -> Result<Self, GpuError> {
+        let unused = device.storage("unused", 16)?;
+        Ok(Self { list: vec![unused; ARENA.0 as usize], bytes: 16 })
+    }
+
+    pub fn allocate(
+        &mut self,
+        device: &Device,
+        id: BufferId,
+        what: &str,
+        bytes: u64,
+    ) -> Result<(), GpuError> {
+        self.list[id.0 as usize] = device.storage(what, bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Lets `id` be another plan's buffer.
+    pub fn share(&mut self, id: BufferId, buffer: &wgpu::Buffer) {
+        self.list[id.0 as usize] = buffer.clone();
+    }
+
+    /// Makes the arena's chunks at least as large as each plan in `arenas` needs; the plans never run at one time.
+    pub fn allocate_arena(&mut self, device: &Device, arenas: &[&[u64]]) -> Result<(), GpuError> {
+        let chunks = arenas.iter().map(|a| a.len()).max().unwrap_or(0);
+        for chunk in 0..chunks {
+            let bytes = arenas.iter().filter_map(|a| a.get(chunk)).max().copied().unwrap_or(0);
+            self.list.push(device.storage("activations", bytes)?);
+            self.bytes += bytes;
+        }
+        Ok(())
+    }
+
+    pub fn get(&self, id: BufferId) -> &wgpu::Buffer {
+        &self.list[id.0 as usize]
+    }
+
+    pub fn all(&self) -> &[wgpu::Buffer] {
+        &self.list
+    }
+}

@@ -1,0 +1,92 @@
+//! What a step draws on the CPU: the mixing ratio, mixing partners, targets of an attack. Every draw depends on the
+//! seed, the step and the micro-batch alone, so a resumed run repeats it.
+
+use crate::config::{MixupConfig, Pairing};
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution as _};
+
+/// The uses of the seed, each a stream of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Stream {
+    Mixup,
+    Target,
+}
+
+/// A generator for one use in one micro-batch.
+pub fn generator(seed: u64, stream: Stream, step: u64, micro: u64) -> ChaCha8Rng {
+    let mut key = [0_u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&step.to_le_bytes());
+    key[16..24].copy_from_slice(&micro.to_le_bytes());
+    let name = match stream {
+        Stream::Mixup => *b"mixup\0\0\0",
+        Stream::Target => *b"target\0\0",
+    };
+    key[24..].copy_from_slice(&name);
+    ChaCha8Rng::from_seed(key)
+}
+
+/// One batch's mixing: λ is the weight of the image itself.
+pub struct Mixing {
+    pub lambda: f32,
+    /// Partner of each image of the batch.
+    pub partners: Vec<u32>,
+}
+
+impl Mixing {
+    pub fn draw(config: &MixupConfig, images: usize, rng: &mut ChaCha8Rng) -> anyhow::Result<Self> {
+        let lambda = match config.lambda {
+            Some(lambda) => lambda,
+            None => {
+                let beta = Beta::new(config.alpha, config.alpha)
+                    .map_err(|e| anyhow::anyhow!("method.mixup.alpha = {}: {e}", config.alpha))?;
+                beta.sample(rng) as f32
+            }
+        };
+        let mut partners: Vec<u32> = (0..images as u32).collect();
+        match config.pairing {
+            Pairing::Random => partners.shuffle(rng),
+            Pairing::Reverse => partners.reverse(),
+        }
+        Ok(Self { lambda, partners })
+    }
+}
+
+/// A class other than `label`, uniform among the wrong ones.
+pub fn wrong_class(label: u32, classes: u32, rng: &mut ChaCha8Rng) -> u32 {
+    if classes < 2 {
+        return label;
+    }
+    (label + rng.random_range(1..classes)) % classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_never_the_true_class_and_reaches_all_others() {
+        let mut rng = generator(1, Stream::Target, 0, 0);
+        let mut seen = [0; 5];
+        for _ in 0..1000 {
+            seen[wrong_class(3, 5, &mut rng) as usize] += 1;
+        }
+        assert_eq!(seen[3], 0);
+        assert!(seen.iter().enumerate().all(|(class, n)| class == 3 || *n > 150), "{seen:?}");
+    }
+
+    #[test]
+    fn mixing_repeats_by_step_and_pairs_as_asked() {
+        let config = MixupConfig { alpha: 0.4, ..MixupConfig::default() };
+        let draw = |step| Mixing::draw(&config, 8, &mut generator(7, Stream::Mixup, step, 0)).unwrap();
+        assert_eq!(draw(3).partners, draw(3).partners);
+        assert_eq!(draw(3).lambda, draw(3).lambda);
+        assert_ne!(draw(3).lambda, draw(4).lambda);
+        let config = MixupConfig { pairing: Pairing::Reverse, lambda: Some(0.3), ..config };
+        let mixing = Mixing::draw(&config, 4, &mut generator(0, Stream::Mixup, 0, 0)).unwrap();
+        assert_eq!(mixing.partners, [3, 2, 1, 0]);
+        assert_eq!(mixing.lambda, 0.3);
+    }
+}

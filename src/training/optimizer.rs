@@ -1,0 +1,166 @@
+//! The optimizer, EMA and gradient clipping of a run as launches over the flat arenas, and the arenas' start values.
+
+use super::buffers::{self, Buffers};
+use crate::config::{Config, OptimizerKind};
+use crate::gpu::{BufferId, Device, GpuError, Launch, View};
+use crate::graph::params::{
+    ALIGN, GROUP_BIAS, GROUP_BN_AUX, GROUP_BN_MAIN, GROUP_WEIGHT, GROUPS, ParamLayout,
+};
+use crate::kernels::optimizer::{self, ArenaRange, Group, Rule};
+use crate::models::init::Arenas;
+
+/// Launches of one update.
+pub struct OptimizerPlan {
+    /// Clears the gradients, at the start of a step.
+    pub zero: Vec<Launch>,
+    /// Clips, updates the weights, moves the EMA.
+    pub update: Vec<Launch>,
+}
+
+/// The configured update rule.
+pub fn rule(config: &Config) -> Rule {
+    let optimizer = &config.optimizer;
+    let (momentum, decay, eps) = (optimizer.momentum, optimizer.decay, optimizer.eps);
+    match optimizer.kind {
+        OptimizerKind::Sgd => Rule::Sgd { momentum, nesterov: optimizer.nesterov },
+        OptimizerKind::Rmsprop => Rule::RmsProp { momentum, decay, eps },
+        OptimizerKind::Adamw => Rule::AdamW { beta1: momentum, beta2: decay, eps },
+    }
+}
+
+/// Arenas of optimizer state, in the order of [`Rule::initial_state`], with the names they have in checkpoints.
+pub fn state_buffers(rule: &Rule) -> &'static [(&'static str, BufferId)] {
+    match rule {
+        Rule::Sgd { .. } => &[("momentum", buffers::MOMENTUM)],
+        Rule::RmsProp { .. } => &[("mean_square", buffers::SQUARE), ("momentum", buffers::MOMENTUM)],
+        Rule::AdamW { .. } => &[("first_moment", buffers::MOMENTUM), ("second_moment", buffers::SQUARE)],
+    }
+}
+
+fn groups(config: &Config) -> Vec<Group> {
+    let optimizer = &config.optimizer;
+    let decayed = |on: bool| Group {
+        weight_decay: if on { optimizer.weight_decay as f32 } else { 0.0 },
+        ..Group::default()
+    };
+    let mut groups = vec![Group::default(); GROUPS];
+    groups[GROUP_WEIGHT as usize] = decayed(true);
+    groups[GROUP_BIAS as usize] = decayed(optimizer.decay_bias);
+    groups[GROUP_BN_MAIN as usize] = decayed(optimizer.decay_bn);
+    groups[GROUP_BN_AUX as usize] = decayed(optimizer.decay_bn);
+    groups
+}
+
+/// Cuts an arena of `floats` into ranges that one binding can hold: (first float, floats).
+fn ranges(floats: usize, largest_binding: u64) -> Vec<(usize, usize)> {
+    let most = (largest_binding / 4) as usize / ALIGN * ALIGN;
+    (0..floats).step_by(most.max(ALIGN)).map(|first| (first, most.min(floats - first))).collect()
+}
+
+fn part(buffer: BufferId, (first, floats): (usize, usize)) -> View {
+    View { buffer, offset: first as u64 * 4, size: floats as u64 * 4 }
+}
+
+/// The launches of a step's beginning and end.
+pub fn plan(config: &Config, layout: &ParamLayout, largest_binding: u64) -> OptimizerPlan {
+    let rule = rule(config);
+    let groups = groups(config);
+    let params = ranges(layout.param_len, largest_binding);
+    let zero =
+        params.iter().map(|range| optimizer::zero(range.1, part(buffers::GRADIENTS, *range))).collect();
+    let mut update = Vec::new();
+    let arena_range =
+        |range: &(usize, usize)| ArenaRange { elements: range.1, first_block: (range.0 / ALIGN) as u32 };
+    let table = View::whole(buffers::GROUPS, layout.param_len / ALIGN);
+    if config.optimizer.clip_norm > 0.0 {
+        let (partials, norm) = norm_views(layout, largest_binding);
+        let mut offset = 0;
+        for range in &params {
+            let arena = arena_range(range);
+            let gradient = part(buffers::GRADIENTS, *range);
+            update.push(optimizer::sum_of_squares(&arena, &groups, gradient, table, partials, offset));
+            offset += optimizer::partials_elements(&arena);
+        }
+        let clip = config.optimizer.clip_norm as f32;
+        update.push(optimizer::clip_factor(offset, clip, partials, norm));
+        for range in &params {
+            update.push(optimizer::clip_scale(range.1, part(buffers::GRADIENTS, *range), norm));
+        }
+    }
+    for range in &params {
+        let state: Vec<View> = state_buffers(&rule).iter().map(|(_, id)| part(*id, *range)).collect();
+        let (weights, gradient) = (part(buffers::PARAMS, *range), part(buffers::GRADIENTS, *range));
+        update.push(optimizer::update(&rule, &arena_range(range), &groups, weights, gradient, &state, table));
+    }
+    if config.ema.decay > 0.0 {
+        for range in &params {
+            update.push(optimizer::ema(
+                range.1,
+                part(buffers::EMA_PARAMS, *range),
+                part(buffers::PARAMS, *range),
+            ));
+        }
+        for range in &ranges(layout.running_len, largest_binding) {
+            update.push(optimizer::ema(
+                range.1,
+                part(buffers::EMA_RUNNING, *range),
+                part(buffers::RUNNING, *range),
+            ));
+        }
+    }
+    OptimizerPlan { zero, update }
+}
+
+/// The partial sums of the gradient's norm, and the norm with its factor behind them.
+fn norm_views(layout: &ParamLayout, largest_binding: u64) -> (View, View) {
+    let floats: usize = ranges(layout.param_len, largest_binding)
+        .iter()
+        .map(|range| optimizer::partials_elements(&ArenaRange { elements: range.1, first_block: 0 }))
+        .sum();
+    let partials = View::whole(buffers::NORM_PARTIALS, floats);
+    let norm = View { buffer: buffers::NORM_PARTIALS, offset: partials.size, size: 16 };
+    (partials, norm)
+}
+
+/// Makes the arenas that the plan of this configuration uses.
+pub fn allocate(
+    device: &Device,
+    made: &mut Buffers,
+    config: &Config,
+    layout: &ParamLayout,
+) -> Result<(), GpuError> {
+    let (params, running) = (layout.param_len as u64 * 4, layout.running_len as u64 * 4);
+    made.allocate(device, buffers::PARAMS, "weights", params)?;
+    made.allocate(device, buffers::GRADIENTS, "gradients", params)?;
+    made.allocate(device, buffers::RUNNING, "running statistics", running)?;
+    for (name, id) in state_buffers(&rule(config)) {
+        made.allocate(device, *id, name, params)?;
+    }
+    if config.ema.decay > 0.0 {
+        made.allocate(device, buffers::EMA_PARAMS, "EMA of the weights", params)?;
+        made.allocate(device, buffers::EMA_RUNNING, "EMA of the running statistics", running)?;
+    }
+    if config.optimizer.clip_norm > 0.0 {
+        let (partials, norm) = norm_views(layout, device.largest_binding());
+        made.allocate(device, buffers::NORM_PARTIALS, "gradient norm", partials.size + norm.size)?;
+    }
+    let table = layout.groups();
+    made.allocate(device, buffers::GROUPS, "parameter groups", table.len() as u64 * 4)?;
+    device.write(made.get(buffers::GROUPS), 0, &table);
+    Ok(())
+}
+
+/// Writes weights and running statistics, and everything that follows from them at the first step: EMA equal to
+/// them, optimizer state at its start values.
+pub fn write_fresh(device: &Device, made: &Buffers, config: &Config, arenas: &Arenas) {
+    device.write(made.get(buffers::PARAMS), 0, &arenas.params);
+    device.write(made.get(buffers::RUNNING), 0, &arenas.running);
+    if config.ema.decay > 0.0 {
+        device.write(made.get(buffers::EMA_PARAMS), 0, &arenas.params);
+        device.write(made.get(buffers::EMA_RUNNING), 0, &arenas.running);
+    }
+    let rule = rule(config);
+    for ((_, id), start) in state_buffers(&rule).iter().zip(rule.initial_state()) {
+        device.write(made.get(*id), 0, &vec![*start; arenas.params.len()]);
+    }
+}

@@ -1,0 +1,70 @@
+//! Learning rate and EMA decay as functions of the step, so that a resumed run needs no schedule state.
+
+use crate::config::{EmaConfig, ScheduleConfig, ScheduleKind};
+
+/// The learning rate of update `step` (from 0). Warm-up rises linearly from 0 and counts into the decays, as in
+/// the EfficientNet code.
+pub fn learning_rate(
+    config: &ScheduleConfig,
+    base: f64,
+    step: u64,
+    steps_per_epoch: u64,
+    total_steps: u64,
+) -> f64 {
+    let warmup_steps = config.warmup_epochs * steps_per_epoch as f64;
+    if (step as f64) < warmup_steps {
+        return base * step as f64 / warmup_steps;
+    }
+    let epoch = step as f64 / steps_per_epoch as f64;
+    match config.kind {
+        ScheduleKind::Exponential => base * config.decay_rate.powf((epoch / config.decay_epochs).floor()),
+        ScheduleKind::Step => {
+            let passed = config.milestones.iter().filter(|m| **m <= epoch.floor()).count();
+            base * config.decay_rate.powi(passed as i32)
+        }
+        ScheduleKind::Cosine => {
+            let progress = step as f64 / total_steps.max(1) as f64;
+            0.5 * (1.0 + (std::f64::consts::PI * progress).cos()) * base
+        }
+        ScheduleKind::Constant => base,
+    }
+}
+
+/// The EMA decay of the update after step `step` (from 0).
+pub fn ema_decay(config: &EmaConfig, step: u64) -> f64 {
+    if config.warmup { config.decay.min((1.0 + step as f64) / (10.0 + step as f64)) } else { config.decay }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_papers_schedule_decays_from_step_zero() {
+        let config = ScheduleConfig::default();
+        let lr = |step| learning_rate(&config, 0.256, step, 100, 35_000);
+        assert_eq!(lr(0), 0.0);
+        assert!((lr(250) - 0.128).abs() < 1e-12);
+        // Epoch 5 has two decays of 2.4 epochs behind it although warm-up hid them.
+        assert!((lr(500) - 0.256 * 0.97_f64.powi(2)).abs() < 1e-12);
+        // Facts page 2.2: about .00309 at the end of 350 epochs (145 decays).
+        assert!((lr(34_999) - 0.00309).abs() < 1e-5);
+    }
+
+    #[test]
+    fn step_cosine_and_ema() {
+        let config = ScheduleConfig {
+            kind: ScheduleKind::Step,
+            warmup_epochs: 0.0,
+            decay_rate: 0.1,
+            ..ScheduleConfig::default()
+        };
+        assert!((learning_rate(&config, 1.0, 899, 10, 3000) - 1.0).abs() < 1e-12);
+        assert!((learning_rate(&config, 1.0, 900, 10, 3000) - 0.1).abs() < 1e-12);
+        let config = ScheduleConfig { kind: ScheduleKind::Cosine, ..config };
+        assert!((learning_rate(&config, 1.0, 50, 10, 100) - 0.5).abs() < 1e-12);
+        let ema = EmaConfig::default();
+        assert!((ema_decay(&ema, 0) - 0.1).abs() < 1e-12);
+        assert!((ema_decay(&ema, 1_000_000) - 0.9999).abs() < 1e-12);
+    }
+}

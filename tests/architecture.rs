@@ -1,0 +1,66 @@
+//! Modules depend on each other in one direction only: the order of `src/lib.rs`'s first lines.
+
+use std::path::{Path, PathBuf};
+
+/// Lowest first. A module may use those before it, and itself.
+const ORDER: &[&str] = &[
+    "config",
+    "gpu",
+    "kernels",
+    "graph",
+    "models",
+    "data",
+    "interop",
+    "training",
+    "evaluation",
+    "session",
+    "app",
+    "cli",
+];
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn modules_use_only_what_stands_below_them() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    let mut wrong = Vec::new();
+    for file in &files {
+        let relative = file.strip_prefix(&src).unwrap();
+        let module = relative.components().next().unwrap().as_os_str().to_string_lossy();
+        let Some(place) = ORDER.iter().position(|m| *m == module) else { continue };
+        for (number, line) in std::fs::read_to_string(file).unwrap().lines().enumerate() {
+            for used in line.split("crate::").skip(1) {
+                let name: String =
+                    used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                if ORDER.iter().position(|m| *m == name).is_some_and(|p| p > place) {
+                    wrong.push(format!("{}:{}: {module} uses {name}", relative.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(files.len() > 30, "the source was not found");
+    assert!(wrong.is_empty(), "dependencies against the order:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_folder_of_the_source_has_a_place_in_the_order() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in std::fs::read_dir(src).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            assert!(ORDER.contains(&name.as_str()), "src/{name} is not in the order");
+        }
+    }
+}

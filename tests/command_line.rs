@@ -1,0 +1,289 @@
+//! What a shell sees: the exit code, one sentence on stderr that names the thing at fault, and nothing on stdout
+//! but the result. Everything here works without an adapter.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use dualprop::interop::tensor_file::{self, Tensor};
+use dualprop::models::names::expected;
+use dualprop::training::checkpoint::{Checkpoint, load_tensors};
+
+/// Multiplies resnet18's widths, to keep the files of these tests small.
+const WIDTH: f64 = 0.125;
+
+fn dualprop(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_dualprop"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// Runs the program, expects that exit code with one sentence on stderr and an empty stdout, and returns the sentence.
+fn fails(arguments: &[&str], code: i32, folder: &Path) -> String {
+    let output = dualprop(arguments, folder);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    assert!(
+        message.starts_with("dualprop: ") && message.trim_end().lines().count() == 1,
+        "{arguments:?}: {message}"
+    );
+    message
+}
+
+fn succeeds(arguments: &[&str], folder: &Path) -> String {
+    let output = dualprop(arguments, folder);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// A state dict of a narrow resnet18 with that many BN domains, `value` added to every tensor's own number.
+fn state_dict(path: &Path, classes: usize, domains: usize) {
+    let names = expected("resnet18", classes, WIDTH, 1.0, domains).expect("known");
+    let tensors = names.into_iter().enumerate().map(|(i, (name, shape))| {
+        let count = shape.iter().product();
+        (name, Tensor { shape, data: vec![1.0 + i as f32; count] })
+    });
+    tensor_file::write(path, &Default::default(), &tensors.collect(), &Default::default()).expect("writable");
+}
+
+fn import(folder: &Path, domains: usize) {
+    state_dict(&folder.join("plain.safetensors"), 3, domains);
+    succeeds(
+        &[
+            "import",
+            "plain.safetensors",
+            "--arch",
+            "resnet18",
+            "--width",
+            "0.125",
+            "--image-size",
+            "32",
+            "--out",
+            "net.safetensors",
+        ],
+        folder,
+    );
+}
+
+#[test]
+fn wrong_command_lines_exit_2_and_say_what_was_expected() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["trian"], &["trian", "train"]),
+        (&["train"], &["CONFIG.toml", "dualprop train --help"]),
+        (&["train", "x.toml", "--resum"], &["--resum", "--resume"]),
+        (&["--config", "x.toml"], &["--config"]),
+        (&["eval", "x"], &["--data"]),
+        (&["eval", "x", "--data", "cifar_10"], &["cifar_10", "nearest is cifar10"]),
+        (&["eval", "x", "--data", "shapes", "--attack", "pdg:eps=4"], &["pdg", "nearest is pgd"]),
+        (&["eval", "x", "--data", "shapes", "--domain", "auxiliary"], &["auxiliary", "main, aux, aux2"]),
+        (&["predict", "x"], &["<IMAGE>"]),
+        (&["predict", "x", "y.png", "--top", "0"], &["--top"]),
+        (&["predict", "x", "y.png", "--weights", "last"], &["last", "raw, ema"]),
+        (&["attack", "x", "y.png"], &["--out"]),
+        (&["cam", "x", "y.png", "--out", "z", "--method", "lime"], &["lime", "gradcam"]),
+        (&["export", "x", "--to", "pickle", "--out", "y"], &["pickle", "safetensors"]),
+        (&["import", "x", "--arch", "resnet-18", "--out", "y"], &["resnet-18", "nearest is resnet18"]),
+        (&["import", "x", "--arch", "resnet18", "--out", "y", "--mean", "1,2"], &["--mean", "three numbers"]),
+        (&["import", "x", "--arch", "resnet18", "--out", "y", "--mean", "0,0,0"], &["--std"]),
+        (&["data", "export", "cifar10", "--out", "y"], &["--path"]),
+        (&["data"], &["data"]),
+    ];
+    for (arguments, parts) in cases {
+        let message = fails(arguments, 2, folder.path());
+        assert!(parts.iter().all(|p| message.contains(p)), "{arguments:?}: {message}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0, "nothing was written");
+}
+
+#[test]
+fn configuration_faults_name_key_and_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("run.toml"), "[run]\nseed = 1\nepoch = 3\n").expect("writable");
+    std::fs::write(folder.path().join("good.toml"), "[run]\nseed = 1\n").expect("writable");
+    let message = fails(&["train", "run.toml"], 1, folder.path());
+    assert!(
+        message.contains("run.toml, line 3: unknown key `run.epoch`") && message.contains("`run.epochs`"),
+        "{message}"
+    );
+    let message = fails(&["train", "missing.toml"], 1, folder.path());
+    assert!(message.contains("missing.toml"), "{message}");
+    // The same fault in an argument is one of the command line.
+    let message = fails(&["train", "good.toml", "--set", "run.epoch=3"], 2, folder.path());
+    assert!(message.contains("--set run.epoch=3") && message.contains("`run.epochs`"), "{message}");
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn files_that_are_no_checkpoint_exit_1_with_their_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 1);
+    let whole = std::fs::read(dir.join("net.safetensors")).expect("readable");
+    std::fs::write(dir.join("cut.safetensors"), &whole[..whole.len() / 2]).expect("writable");
+    let commands: &[&[&str]] = &[
+        &["predict", "cut.safetensors", "x.png", "--json"],
+        &["eval", "cut.safetensors", "--data", "shapes", "--json"],
+        &["attack", "cut.safetensors", "x.png", "--out", "y"],
+        &["cam", "cut.safetensors", "x.png", "--out", "y"],
+        &["export", "cut.safetensors", "--to", "safetensors", "--out", "y"],
+        &["import", "cut.safetensors", "--arch", "resnet18", "--out", "y"],
+    ];
+    for arguments in commands {
+        let message = fails(arguments, 1, dir);
+        assert!(message.contains("cut.safetensors") && message.contains("truncated"), "{message}");
+    }
+    let message = fails(&["predict", "plain.safetensors", "x.png"], 1, dir);
+    assert!(message.contains("plain.safetensors") && message.contains("dualprop import"), "{message}");
+    let message = fails(&["predict", "none.safetensors", "x.png"], 1, dir);
+    assert!(message.contains("none.safetensors"), "{message}");
+    assert!(!dir.join("y").exists());
+}
+
+#[test]
+fn an_imported_state_dict_is_exported_unchanged_by_domain() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 2);
+    let checkpoint = Checkpoint::load(&dir.join("net.safetensors")).expect("readable");
+    let plain = load_tensors(&dir.join("plain.safetensors")).expect("readable");
+    assert_eq!(checkpoint.tensors, plain);
+    assert_eq!(checkpoint.meta.domains, ["main", "aux"]);
+    assert_eq!((checkpoint.meta.classes.len(), checkpoint.meta.image_size), (3, 32));
+    assert_eq!(checkpoint.config().expect("valid").model.width, WIDTH);
+    for (domain, source) in [("main", "bn1.bias"), ("aux", "bn1.aux_bn.0.bias")] {
+        let export = [
+            "export",
+            "net.safetensors",
+            "--to",
+            "safetensors",
+            "--domain",
+            domain,
+            "--out",
+            "model.safetensors",
+        ];
+        let told = succeeds(&export, dir);
+        assert!(told.contains("model.safetensors") && told.contains(domain), "{told}");
+        let exported = load_tensors(&dir.join("model.safetensors")).expect("readable");
+        assert_eq!(exported["bn1.bias"], plain[source]);
+        let names = expected("resnet18", 3, WIDTH, 1.0, 1).expect("known");
+        assert_eq!(exported.len(), names.len());
+        assert!(names.iter().all(|(name, shape)| exported[name].shape == *shape));
+    }
+    let aux2 = ["export", "net.safetensors", "--to", "safetensors", "--domain", "aux2", "--out", "z"];
+    let message = fails(&aux2, 1, dir);
+    assert!(message.contains("aux2") && message.contains("main, aux"), "{message}");
+    let message = fails(&["export", "net.safetensors", "--to", "onnx", "--out", "z"], 1, dir);
+    assert!(message.contains("onnx is not in this version yet"), "{message}");
+    let message = fails(&["eval", "net.safetensors", "--data", "shapes", "--corruptions", "all"], 1, dir);
+    assert!(message.contains("--corruptions is not in this version yet"), "{message}");
+}
+
+#[test]
+fn an_import_names_every_tensor_that_does_not_fit() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let import = |extra: &[&str]| {
+        let base = [
+            "import",
+            "odd.safetensors",
+            "--arch",
+            "resnet18",
+            "--width",
+            "0.125",
+            "--out",
+            "net.safetensors",
+        ];
+        fails(&[&base, extra].concat(), 1, dir)
+    };
+    let change = |domains: usize, change: fn(&mut std::collections::BTreeMap<String, Tensor>)| {
+        state_dict(&dir.join("odd.safetensors"), 3, domains);
+        let mut tensors = load_tensors(&dir.join("odd.safetensors")).expect("readable");
+        change(&mut tensors);
+        tensor_file::write(&dir.join("odd.safetensors"), &Default::default(), &tensors, &Default::default())
+            .expect("writable");
+    };
+    change(1, |t| {
+        let conv = t.remove("conv1.weight").expect("there");
+        t.insert("features.0.weight".into(), conv);
+        t.get_mut("fc.bias").expect("there").shape = vec![3, 1];
+    });
+    let message = import(&[]);
+    for part in
+        ["odd.safetensors", "\"conv1.weight\"", "\"features.0.weight\"", "\"fc.bias\" is [3, 1]", "resnet18"]
+    {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    // Auxiliary domains: for all BN layers or none.
+    change(2, |t| t.retain(|name, _| !name.starts_with("bn1.aux_bn.0")));
+    let message = import(&[]);
+    assert!(message.contains("4 missing") && message.contains("\"bn1.aux_bn.0.bias\""), "{message}");
+    state_dict(&dir.join("odd.safetensors"), 3, 1);
+    let message = import(&["--classes", "10"]);
+    assert!(message.contains("--classes is 10") && message.contains("3 rows"), "{message}");
+    assert!(!dir.join("net.safetensors").exists());
+}
+
+#[test]
+fn help_has_an_example_and_the_reference_of_keys() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let commands: &[&[&str]] = &[
+        &[],
+        &["app"],
+        &["train"],
+        &["eval"],
+        &["predict"],
+        &["attack"],
+        &["cam"],
+        &["export"],
+        &["import"],
+        &["models"],
+        &["devices"],
+        &["data", "export"],
+    ];
+    for command in commands {
+        let help = succeeds(&[command, &["--help"][..]].concat(), folder.path());
+        assert!(help.contains("Example: dualprop"), "{command:?}:\n{help}");
+    }
+    let help = succeeds(&["train", "--help"], folder.path());
+    assert!(help.contains("[method.attack]") && help.contains("epsilon = 1.0, 1/255"), "{help}");
+    assert!(!succeeds(&["train", "-h"], folder.path()).contains("[method.attack]"));
+    assert!(succeeds(&["--version"], folder.path()).starts_with("dualprop "));
+}
+
+#[test]
+fn without_a_display_the_window_points_at_train() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for arguments in [&[][..], &["app"]] {
+        // Windows and macOS always have a display; there this would open a window.
+        if cfg!(not(any(windows, target_os = "macos"))) {
+            assert!(fails(arguments, 1, folder.path()).contains("dualprop train"));
+        }
+    }
+}
+
+#[test]
+fn models_prints_one_json_array_with_the_keys_of_the_contract() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let printed = succeeds(&["models", "--json"], folder.path());
+    let models: Vec<serde_json::Value> = serde_json::from_str(&printed).expect("one JSON value");
+    let found: Vec<_> = models.iter().map(|m| (m["arch"].as_str(), m["parameters"].as_u64())).collect();
+    // timm's counts for 1000 classes; preact_resnet18 with a final BN has 11,172,170 for 10 (method facts 1.9).
+    assert!(found.contains(&(Some("tf_efficientnet_b0"), Some(5_288_548))), "{found:?}");
+    assert!(found.contains(&(Some("resnet18"), Some(11_689_512))), "{found:?}");
+    for model in &models {
+        for key in ["macs", "input_size"] {
+            assert!(model[key].as_u64().is_some_and(|n| n > 0), "{key} of {model}");
+        }
+    }
+    assert!(succeeds(&["models"], folder.path()).contains("resnet18"));
+}

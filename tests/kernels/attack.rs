@@ -1,0 +1,184 @@
+//! Attacks: same numbers as the reference bit by bit, and never outside the ball and the image range.
+
+use crate::support::{Buffers, assert_same_bits, padded, uniform};
+use dualprop::gpu::StepUniform;
+use dualprop::kernels::attack::{self, AttackShape, AttackStep};
+use dualprop::kernels::reference::attack as reference;
+use proptest::prelude::*;
+
+const SHAPES: [AttackShape; 4] = [
+    AttackShape { images: 1, rows_per_image: 1 },
+    AttackShape { images: 3, rows_per_image: 49 },
+    AttackShape { images: 2, rows_per_image: 65 },
+    AttackShape { images: 63, rows_per_image: 9 },
+];
+
+fn rows(shape: &AttackShape) -> usize {
+    shape.images * shape.rows_per_image
+}
+
+/// |x' - x| <= epsilon as real numbers (f64 holds the difference of two pixels exactly), 0 <= x' <= 255, padding 0.
+#[track_caller]
+fn assert_in_ball(x_adv: &[f32], x: &[f32], epsilon: f32) {
+    for (i, (a, x)) in x_adv.iter().zip(x).enumerate() {
+        assert!(
+            (f64::from(*a) - f64::from(*x)).abs() <= f64::from(epsilon),
+            "element {i}: {a:e} around {x:e}"
+        );
+        assert!((0.0..=255.0).contains(a), "element {i}: {a}");
+        assert!(i % 4 != 3 || *a == 0.0, "padded element {i}: {a}");
+    }
+}
+
+/// Clean pixels: most in between, some at the ends of the range, some whole numbers.
+fn pixels(rows: usize, stream: u32) -> Vec<f32> {
+    let mut x = padded(rows, 4, 3, -20.0, 275.0, stream);
+    for (i, v) in x.iter_mut().enumerate() {
+        *v = if i % 5 == 0 { v.round() } else { *v }.clamp(0.0, 255.0);
+    }
+    x
+}
+
+fn start(shape: &AttackShape, epsilon: f32, at: &StepUniform, x: &[f32], ids: &[u32]) -> Vec<f32> {
+    let mut buffers = Buffers::default();
+    let (view, ids, out) = (buffers.add(x), buffers.add_words(ids), buffers.scratch(x.len()));
+    buffers.run_at(&[attack::random_start(shape, epsilon, 6, view, ids, out)], at);
+    buffers.get(out).to_vec()
+}
+
+#[test]
+fn starts_match_the_reference_and_stay_in_the_ball() {
+    let at = StepUniform { seed: 8, step: 3, micro: 1, ..Default::default() };
+    for shape in SHAPES {
+        let x = pixels(rows(&shape), 1);
+        let ids: Vec<u32> = (0..shape.images as u32).map(|i| i * 7 + 100_000).collect();
+        for epsilon in [1.0, 4.0, 0.3, 16.0] {
+            let x_adv = start(&shape, epsilon, &at, &x, &ids);
+            assert_in_ball(&x_adv, &x, epsilon);
+            let expected = reference::random_start(&shape, epsilon, 6, &at, &x, &ids);
+            let off = x_adv.iter().zip(&expected).filter(|(a, e)| (*a - *e).abs() > 1e-4).count();
+            assert_eq!(off, 0, "{shape:?} epsilon {epsilon}");
+            let moved = x_adv.iter().zip(&x).filter(|(a, x)| a != x).count();
+            assert!(moved * 4 > x.len(), "{shape:?}: only {moved} elements moved");
+        }
+        let mut buffers = Buffers::default();
+        let (view, out) = (buffers.add(&x), buffers.scratch(x.len()));
+        buffers.run(&[attack::plain_start(&shape, view, out)]);
+        assert_same_bits(buffers.get(out), &x, "copy");
+    }
+}
+
+/// What an image's start is depends on its id alone, not on its place or its batch.
+#[test]
+fn a_start_does_not_depend_on_the_batch() {
+    let at = StepUniform { seed: 8, ..Default::default() };
+    let shape = AttackShape { images: 3, rows_per_image: 49 };
+    let x = pixels(rows(&shape), 1);
+    let whole = start(&shape, 4.0, &at, &x, &[5, 6, 7]);
+    let alone = AttackShape { images: 1, ..shape };
+    let image = 49 * 4;
+    assert_same_bits(&start(&alone, 4.0, &at, &x[image..2 * image], &[6]), &whole[image..2 * image], "id 6");
+    assert_ne!(start(&alone, 4.0, &at, &x[image..2 * image], &[5]), whole[image..2 * image]);
+    let deltas = |image_x: &[f32], x_adv: &[f32]| -> Vec<i32> {
+        image_x.iter().zip(x_adv).map(|(x, a)| ((a - x) * 1000.0) as i32).collect()
+    };
+    assert_ne!(
+        deltas(&x[..image], &whole[..image]),
+        deltas(&x[image..2 * image], &whole[image..2 * image]),
+        "two images draw differently"
+    );
+}
+
+fn steps(
+    shape: &AttackShape,
+    step: &AttackStep,
+    x: &[f32],
+    gradients: &[Vec<f32>],
+    start: &[f32],
+) -> Vec<f32> {
+    let gradient_row = 5;
+    let mut buffers = Buffers::default();
+    let (view, x_adv) = (buffers.add(x), buffers.add(start));
+    let launches: Vec<_> = gradients
+        .iter()
+        .map(|g| {
+            let padded = [vec![9.0; gradient_row * 4], g.clone()].concat();
+            let g = buffers.add(&padded);
+            attack::step(shape, step, view, g, gradient_row, x_adv)
+        })
+        .collect();
+    buffers.run(&launches);
+    buffers.get(x_adv).to_vec()
+}
+
+/// Gradients with zeros of both signs; the padded channel holds rubbish, which must not move it.
+fn gradient(rows: usize, stream: u32) -> Vec<f32> {
+    let zeroed = |(i, v): (usize, f32)| match i % 11 {
+        3 => 0.0,
+        7 => -0.0,
+        _ => v * 1e-20,
+    };
+    uniform(rows * 4, -1.0, 1.0, stream).into_iter().enumerate().map(zeroed).collect()
+}
+
+#[test]
+fn steps_match_the_reference_bit_by_bit() {
+    for shape in SHAPES {
+        let n = rows(&shape);
+        let x = pixels(n, 1);
+        let gradients: Vec<Vec<f32>> = (2..5).map(|s| gradient(n, s)).collect();
+        for (epsilon, size, project) in
+            [(4.0, 1.0, true), (1.0, 1.0, true), (0.3, -0.7, true), (2.0, 1.5, false), (0.1, 0.37, true)]
+        {
+            let step = AttackStep { epsilon, size, project };
+            let x_adv = steps(&shape, &step, &x, &gradients, &x);
+            let mut expected = x.clone();
+            for g in &gradients {
+                reference::step(&step, &x, g, &mut expected);
+            }
+            assert_same_bits(&x_adv, &expected, &format!("{shape:?} {step:?}"));
+            if project {
+                assert_in_ball(&x_adv, &x, epsilon);
+            } else {
+                let far = x_adv.iter().zip(&x).any(|(a, x)| (a - x).abs() > epsilon);
+                assert!(far || n == 1, "GD leaves the ball");
+                assert!(x_adv.iter().all(|v| (0.0..=255.0).contains(v)), "GD stays in the image range");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn never_leaves_the_ball(
+        epsilon in prop_oneof![0.0_f32..20.0, Just(1.0), Just(4.0), 0.0_f32..1e-3],
+        size in -30.0_f32..30.0,
+        seed in any::<u32>(),
+        scale in prop_oneof![Just(1.0_f32), Just(1e-3), Just(1e-38)],
+    ) {
+        let shape = AttackShape { images: 3, rows_per_image: 65 };
+        let n = rows(&shape);
+        let x: Vec<f32> = pixels(n, seed).iter().map(|v| v * scale).collect();
+        let at = StepUniform { seed, ..Default::default() };
+        let x_adv = start(&shape, epsilon, &at, &x, &[1, 2, 3]);
+        assert_in_ball(&x_adv, &x, epsilon);
+        let step = AttackStep { epsilon, size, project: true };
+        let gradients = [gradient(n, seed), gradient(n, seed ^ 1)];
+        let x_adv = steps(&shape, &step, &x, &gradients, &x_adv);
+        assert_in_ball(&x_adv, &x, epsilon);
+    }
+
+    /// The bounds themselves, on the CPU, where many more cases are cheap: inside, and no float further out is.
+    #[test]
+    fn bounds_are_the_outermost_floats_of_the_ball(x in 0.0_f32..=255.0, epsilon in 1e-6_f32..20.0) {
+        let (real_x, real) = (f64::from(x), f64::from(epsilon));
+        let high = reference::ball_high(x, epsilon);
+        prop_assert!(f64::from(high) - real_x <= real);
+        prop_assert!(high == 255.0 || f64::from(high.next_up()) - real_x > real);
+        let low = reference::ball_low(x, epsilon);
+        prop_assert!(real_x - f64::from(low) <= real);
+        prop_assert!(low == 0.0 || real_x - f64::from(low.next_down()) > real);
+    }
+}

@@ -1,0 +1,218 @@
+//! Dense convolution in both forms and all directions equals the sums written out, on odd sizes.
+
+use crate::support::{Buffers, assert_close, assert_same_bits, plus, tolerance, uniform};
+use dualprop::gpu::{Caps, Form};
+use dualprop::kernels::conv::{self, ConvShape};
+use dualprop::kernels::reference::conv as reference;
+
+const FORMS: [Caps; 2] = [Caps { form: Form::Subgroups }, Caps { form: Form::Tiles }];
+
+/// `size` is height and width of x, output and padding as SAME or symmetric padding would have them, or neither.
+fn shape(
+    images: usize,
+    [in_h, in_w]: [usize; 2],
+    [in_c, out_c]: [usize; 2],
+    [kernel, stride]: [usize; 2],
+    [pad_top, pad_left, pad_bottom, pad_right]: [usize; 4],
+) -> ConvShape {
+    let out = |size: usize, pads: usize| (size + pads - kernel) / stride + 1;
+    let (out_h, out_w) = (out(in_h, pad_top + pad_bottom), out(in_w, pad_left + pad_right));
+    ConvShape { images, in_h, in_w, in_c, out_h, out_w, out_c, kernel, stride, pad_top, pad_left }
+}
+
+/// Odd sizes of everything, each kernel and stride, tile edges in rows, columns and the reduction.
+fn shapes() -> Vec<ConvShape> {
+    vec![
+        // Pointwise: rows, input and output channels below, at and above a tile.
+        shape(1, [1, 1], [4, 4], [1, 1], [0; 4]),
+        shape(1, [1, 3], [64, 12], [1, 1], [0; 4]),
+        shape(3, [9, 7], [20, 68], [1, 1], [0; 4]),
+        shape(2, [7, 9], [68, 20], [1, 1], [0; 4]),
+        shape(1, [16, 16], [12, 4], [1, 1], [0; 4]),
+        shape(3, [1, 5], [4, 40], [1, 1], [0; 4]),
+        // A strided shortcut.
+        shape(2, [7, 8], [12, 20], [1, 2], [0; 4]),
+        shape(1, [3, 3], [64, 64], [1, 2], [0; 4]),
+        // 3×3: symmetric, SAME at even and odd sizes, no padding, one pixel.
+        shape(1, [1, 1], [4, 4], [3, 1], [1; 4]),
+        shape(2, [7, 9], [12, 20], [3, 1], [1; 4]),
+        shape(1, [3, 7], [64, 68], [3, 1], [1; 4]),
+        shape(2, [8, 8], [4, 12], [3, 2], [0, 0, 1, 1]),
+        shape(3, [9, 7], [20, 12], [3, 2], [1; 4]),
+        shape(1, [9, 9], [12, 64], [3, 1], [0; 4]),
+        shape(2, [7, 7], [68, 4], [3, 2], [0, 1, 1, 0]),
+        shape(1, [2, 1], [12, 4], [3, 2], [1; 4]),
+        // 5×5 and 7×7: a stem, and a window larger than the image.
+        shape(1, [9, 7], [12, 20], [5, 2], [1, 1, 2, 2]),
+        shape(2, [9, 9], [4, 64], [7, 2], [3; 4]),
+        shape(1, [3, 3], [12, 20], [7, 1], [3; 4]),
+        shape(1, [8, 7], [4, 12], [7, 2], [2, 2, 3, 3]),
+    ]
+}
+
+/// x, dy and w of a shape.
+fn tensors(s: &ConvShape) -> [Vec<f32>; 3] {
+    [
+        uniform(s.images * s.in_h * s.in_w * s.in_c, -1.0, 1.0, 1),
+        uniform(s.images * s.out_h * s.out_w * s.out_c, -1.0, 1.0, 2),
+        uniform(s.kernel * s.kernel * s.in_c * s.out_c, -1.0, 1.0, 3),
+    ]
+}
+
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
+#[test]
+fn forward_equals_the_reference() {
+    for s in shapes() {
+        let [x, _, w] = tensors(&s);
+        let bias = uniform(s.out_c, -1.0, 1.0, 4);
+        for with_bias in [false, true] {
+            let expected = single(&reference::forward(&s, &x, &w, with_bias.then_some(&bias)));
+            for caps in &FORMS {
+                let mut buffers = Buffers::default();
+                let [xv, wv, bv] = [&x, &w, &bias].map(|t| buffers.add(t));
+                let yv = buffers.scratch(expected.len());
+                buffers.run(&[conv::forward(caps, &s, xv, wv, with_bias.then_some(bv), yv)]);
+                assert_close(buffers.get(yv), &expected, tolerance::SUM, &format!("{caps:?} {s:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn data_gradient_equals_the_reference() {
+    for s in shapes() {
+        let [x, dy, w] = tensors(&s);
+        let fresh = reference::data_gradient(&s, &dy, &w);
+        for accumulate in [false, true] {
+            let there = uniform(x.len(), -1.0, 1.0, 5);
+            let start = |i: usize| if accumulate { f64::from(there[i]) } else { 0.0 };
+            let expected: Vec<f32> = fresh.iter().enumerate().map(|(i, v)| (v + start(i)) as f32).collect();
+            for caps in &FORMS {
+                let mut buffers = Buffers::default();
+                let [dyv, wv, dxv] = [&dy, &w, &there].map(|t| buffers.add(t));
+                buffers.run(&[conv::data_gradient(caps, &s, dyv, wv, dxv, accumulate)]);
+                let what = format!("{caps:?} accumulate {accumulate} {s:?}");
+                assert_close(buffers.get(dxv), &expected, tolerance::SUM, &what);
+            }
+        }
+    }
+}
+
+/// dW of both forms against the reference, and a second run against the first, bit by bit. Returns the partial sums'
+/// sizes.
+fn check_weight_gradient(s: &ConvShape) -> [u64; 2] {
+    let [x, dy, w] = tensors(s);
+    let expected: Vec<f32> = reference::weight_gradient(s, &x, &dy)
+        .iter()
+        .zip(&w)
+        .map(|(gradient, there)| (gradient + f64::from(*there)) as f32)
+        .collect();
+    FORMS.map(|caps| {
+        let elements = conv::weight_gradient_partials(&caps, s);
+        let run = || {
+            let mut buffers = Buffers::default();
+            let [xv, dyv, dwv] = [&x, &dy, &w].map(|t| buffers.add(t));
+            let partials = buffers.scratch(elements.max(4) as usize);
+            buffers.run(&conv::weight_gradient(&caps, s, xv, dyv, partials, dwv));
+            buffers.get(dwv).to_vec()
+        };
+        let first = run();
+        let what = format!("{caps:?} {s:?}");
+        assert_close(&first, &expected, tolerance::SUM, &what);
+        assert_same_bits(&run(), &first, &what);
+        elements
+    })
+}
+
+#[test]
+fn weight_gradient_equals_the_reference() {
+    for s in shapes() {
+        check_weight_gradient(&s);
+    }
+}
+
+#[test]
+fn weight_gradient_in_slices_equals_the_reference() {
+    // 2883 and 1458 rows: the last slice is shorter than the others.
+    let pointwise = shape(3, [31, 31], [20, 12], [1, 1], [0; 4]);
+    let wide = shape(3, [31, 31], [12, 36], [1, 1], [0; 4]);
+    let strided = shape(2, [54, 53], [4, 20], [3, 2], [1; 4]);
+    for s in [pointwise, wide, strided] {
+        let partials = check_weight_gradient(&s);
+        assert!(partials.iter().all(|p| *p > 0), "{s:?} was meant to need slices");
+    }
+}
+
+#[test]
+fn every_variant_equals_the_reference() {
+    // No multiples of any tile; more than one tile of most.
+    let pointwise = shape(1, [23, 13], [20, 68], [1, 1], [0; 4]);
+    let strided = shape(2, [17, 18], [12, 20], [3, 2], [1, 0, 1, 1]);
+    for s in [pointwise, strided] {
+        let [x, dy, w] = tensors(&s);
+        let bias = uniform(s.out_c, -1.0, 1.0, 4);
+        let y_expected = single(&reference::forward(&s, &x, &w, Some(&bias)));
+        let dx_expected = single(&reference::data_gradient(&s, &dy, &w));
+        let dw_expected = single(&reference::weight_gradient(&s, &x, &dy));
+        for caps in &FORMS {
+            let mut buffers = Buffers::default();
+            let [xv, dyv, wv, bv] = [&x, &dy, &w, &bias].map(|t| buffers.add(t));
+            let [yv, dxv] = [dy.len(), x.len()].map(|n| buffers.scratch(n));
+            let dwv = buffers.add(&vec![0.0; w.len()]);
+            let partials = buffers.scratch(w.len() * conv::MAX_SLICES);
+            for launch in conv::forward_variants(caps, &s, xv, wv, Some(bv), yv) {
+                buffers.run(std::slice::from_ref(&launch));
+                assert_close(buffers.get(yv), &y_expected, tolerance::SUM, &format!("{:?}", launch.kernel));
+            }
+            for launch in conv::data_gradient_variants(caps, &s, dyv, wv, dxv, false) {
+                buffers.run(std::slice::from_ref(&launch));
+                assert_close(buffers.get(dxv), &dx_expected, tolerance::SUM, &format!("{:?}", launch.kernel));
+            }
+            // Each adds to what the one before left.
+            let mut before = buffers.get(dwv).to_vec();
+            for launches in conv::weight_gradient_variants(caps, &s, xv, dyv, partials, dwv) {
+                buffers.run(&launches);
+                let what = format!("{:?}", launches[0].kernel);
+                assert_close(buffers.get(dwv), &plus(&before, &dw_expected), tolerance::SUM, &what);
+                before = buffers.get(dwv).to_vec();
+            }
+        }
+    }
+}
+
+#[test]
+fn zero_channels_stay_zero() {
+    // As a padded layer has them: the last channel of each vec4 does not exist.
+    let s = shape(2, [5, 6], [12, 8], [3, 2], [0, 0, 1, 1]);
+    let keep = |i: usize, c: usize, real: usize| i % c < real;
+    let [mut x, mut dy, mut w] = tensors(&s);
+    x.iter_mut().enumerate().filter(|(i, _)| !keep(*i, 12, 10)).for_each(|(_, v)| *v = 0.0);
+    dy.iter_mut().enumerate().filter(|(i, _)| !keep(*i, 8, 5)).for_each(|(_, v)| *v = 0.0);
+    for (i, v) in w.iter_mut().enumerate() {
+        if !keep(i, 8, 5) || !keep(i / 8, 12, 10) {
+            *v = 0.0;
+        }
+    }
+    for caps in &FORMS {
+        let mut buffers = Buffers::default();
+        let [xv, dyv, wv] = [&x, &dy, &w].map(|t| buffers.add(t));
+        let [yv, dxv] = [dy.len(), x.len()].map(|n| buffers.scratch(n));
+        let dwv = buffers.add(&vec![0.0; w.len()]);
+        let partials = buffers.scratch(conv::weight_gradient_partials(caps, &s).max(4) as usize);
+        let mut launches = vec![
+            conv::forward(caps, &s, xv, wv, None, yv),
+            conv::data_gradient(caps, &s, dyv, wv, dxv, false),
+        ];
+        launches.extend(conv::weight_gradient(caps, &s, xv, dyv, partials, dwv));
+        buffers.run(&launches);
+        crate::support::assert_padding_zero(buffers.get(yv), 8, 5, "y");
+        crate::support::assert_padding_zero(buffers.get(dxv), 12, 10, "dx");
+        crate::support::assert_padding_zero(buffers.get(dwv), 8, 5, "dw, output channels");
+        for (i, v) in buffers.get(dwv).iter().enumerate() {
+            assert!(keep(i / 8, 12, 10) || *v == 0.0, "{caps:?} dw, input channels: {i} is {v}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Crop, flip, normalisation and mixup.
+
+use crate::support::{Buffers, assert_close, assert_same_bits, padded, tolerance};
+use dualprop::kernels::images::{self, Normalization, mixup_row, placement};
+use dualprop::kernels::reference::images as reference;
+use dualprop::kernels::reference::random::random_u32;
+
+#[test]
+fn prepare_crops_flips_and_unpacks_exactly() {
+    for size in [1, 3, 7, 16, 33] {
+        let shift = size as i32;
+        let placements = [
+            placement(0, 0, false),
+            placement(0, 0, true),
+            placement(1, -2, false),
+            placement(-1, 2, true),
+            placement(shift, 0, true),
+        ];
+        let bytes: Vec<u8> =
+            (0..placements.len() * size * size * 3).map(|i| random_u32(1, 2, 3, i as u32) as u8).collect();
+        let mut buffers = Buffers::default();
+        let words = buffers.add_words(&reference::pack_bytes(&bytes));
+        let table: Vec<u32> = placements.iter().flatten().map(|v| *v as u32).collect();
+        let table = buffers.add_words(&table);
+        let pixels = buffers.scratch(placements.len() * size * size * 4);
+        buffers.run(&[images::prepare(placements.len(), size, words, table, pixels)]);
+        let expected = reference::prepare(size, &bytes, &placements);
+        assert_same_bits(buffers.get(pixels), &expected, &format!("size {size}"));
+    }
+}
+
+/// One row of three pixels, by hand: the shift counts on the flipped image.
+#[test]
+fn placement_shifts_the_flipped_image() {
+    let bytes: Vec<u8> = (1..=27).collect();
+    let red = |place| {
+        let pixels = reference::prepare(3, &bytes, &[place]);
+        [pixels[0], pixels[4], pixels[8]]
+    };
+    assert_eq!(red(placement(0, 0, false)), [1.0, 4.0, 7.0]);
+    assert_eq!(red(placement(1, 0, false)), [4.0, 7.0, 0.0]);
+    assert_eq!(red(placement(0, 0, true)), [7.0, 4.0, 1.0]);
+    assert_eq!(red(placement(1, 0, true)), [4.0, 1.0, 0.0]);
+    assert_eq!(red(placement(0, 1, false)), [10.0, 13.0, 16.0]);
+}
+
+#[test]
+fn normalize_writes_at_its_row_only() {
+    let normalization = Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    for (rows, out_row) in [(1, 0), (63, 7), (65, 1)] {
+        let pixels = padded(rows, 4, 3, 0.0, 255.0, 1);
+        let mut buffers = Buffers::default();
+        let (view, input) = (buffers.add(&pixels), buffers.scratch((rows + 9) * 4));
+        buffers.run(&[images::normalize(rows, &normalization, view, input, out_row)]);
+        let input = buffers.get(input);
+        let part = out_row * 4..(out_row + rows) * 4;
+        let expected = reference::normalize(&normalization, &pixels);
+        assert_close(&input[part.clone()], &expected, tolerance::ELEMENTWISE, "input");
+        let outside = |(i, v): (usize, &f32)| part.contains(&i) || *v == 777.0;
+        assert!(input.iter().enumerate().all(outside), "other rows are left alone");
+    }
+}
+
+#[test]
+fn mixup_mixes_and_copies() {
+    for rows in [1, 7, 65] {
+        let mut x = padded(5 * rows, 4, 3, 0.0, 255.0, 1);
+        let table = [(0, 3, 0.3), (2, 4, 1.0), (1, 1, 0.5), (4, 0, 0.0)];
+        // A copied row must not read its partner into itself.
+        x[4 * rows * 4..].fill(1e38);
+        let mut buffers = Buffers::default();
+        let view = buffers.add(&x);
+        let words: Vec<u32> = table.iter().flat_map(|(a, b, l)| mixup_row(*a, *b, *l)).collect();
+        let words = buffers.add_words(&words);
+        let out = buffers.scratch(table.len() * rows * 4);
+        buffers.run(&[images::mixup(table.len(), rows, view, words, out)]);
+        let table = table.map(|(a, b, l)| (a as usize, b as usize, l));
+        let expected = reference::mixup(rows * 4, &x, &table);
+        for (i, (actual, expected)) in
+            buffers.get(out).chunks(rows * 4).zip(expected.chunks(rows * 4)).enumerate()
+        {
+            assert_close(actual, expected, tolerance::ELEMENTWISE, &format!("{rows} rows, image {i}"));
+        }
+        let copied = &buffers.get(out)[rows * 4..2 * rows * 4];
+        assert_same_bits(copied, &x[2 * rows * 4..3 * rows * 4], "lambda 1");
+    }
+}

@@ -1,0 +1,16 @@
+//! Every kernel on an adapter against its plain CPU version, on odd sizes and in every variant.
+
+mod attack;
+mod batch_norm;
+mod conv;
+mod cross_entropy;
+mod depthwise;
+mod dropout;
+mod images;
+mod optimizer;
+mod permutations;
+mod pool;
+mod random;
+mod residual;
+mod squeeze_excite;
+mod support;

@@ -1,0 +1,108 @@
+//! What the kernel tests share: buffers by view, random data, comparison, tolerances.
+
+use dualprop::gpu::{BufferId, Device, Launch, StepUniform, View, run};
+use dualprop::kernels::reference::random::random_unit;
+
+/// Largest differences from the reference, relative to the largest magnitude of the expected tensor.
+pub(crate) mod tolerance {
+    /// A few roundings of f32 (6e-8 each).
+    pub(crate) const ELEMENTWISE: f32 = 1e-6;
+    /// exp and log of WGSL are allowed a few units in the last place more.
+    pub(crate) const EXPONENTIAL: f32 = 4e-6;
+    /// Sums of up to a few thousand terms in f32.
+    pub(crate) const SUM: f32 = 1e-5;
+    /// Batch norm's backward: the difference of terms that are each a sum.
+    pub(crate) const BATCH_NORM_BACKWARD: f32 = 5e-5;
+}
+
+/// The buffers of one test, each behind one view.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    data: Vec<Vec<f32>>,
+}
+
+impl Buffers {
+    pub(crate) fn add(&mut self, data: &[f32]) -> View {
+        self.data.push(data.to_vec());
+        View::whole(BufferId(self.data.len() as u32 - 1), data.len())
+    }
+
+    /// A buffer whose content must not matter: full of numbers that would show.
+    pub(crate) fn scratch(&mut self, elements: usize) -> View {
+        self.add(&vec![777.0; elements])
+    }
+
+    pub(crate) fn add_words(&mut self, words: &[u32]) -> View {
+        let floats: Vec<f32> = words.iter().map(|w| f32::from_bits(*w)).collect();
+        self.add(&floats)
+    }
+
+    pub(crate) fn run(&mut self, launches: &[Launch]) {
+        self.run_at(launches, &StepUniform::default());
+    }
+
+    pub(crate) fn run_at(&mut self, launches: &[Launch], step: &StepUniform) {
+        let device = Device::for_tests();
+        run(&device, launches, &mut self.data, step).expect("the launches run");
+    }
+
+    pub(crate) fn get(&self, view: View) -> &[f32] {
+        &self.data[view.buffer.0 as usize]
+    }
+}
+
+/// `n` numbers in [low, high), the same for the same stream.
+pub(crate) fn uniform(n: usize, low: f32, high: f32, stream: u32) -> Vec<f32> {
+    (0..n as u32).map(|i| low + (high - low) * random_unit(1, 2, stream, i)).collect()
+}
+
+/// `rows` × `channels` numbers in [low, high), zero from channel `real` on, as padded tensors are.
+pub(crate) fn padded(
+    rows: usize,
+    channels: usize,
+    real: usize,
+    low: f32,
+    high: f32,
+    stream: u32,
+) -> Vec<f32> {
+    let mut data = uniform(rows * channels, low, high, stream);
+    for (i, value) in data.iter_mut().enumerate() {
+        if i % channels >= real {
+            *value = 0.0;
+        }
+    }
+    data
+}
+
+/// Fails where `actual` is further from `expected` than `tolerance` times the largest expected magnitude.
+#[track_caller]
+pub(crate) fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    let scale = expected.iter().fold(1e-30_f32, |m, v| m.max(v.abs()));
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        // Written so that NaN fails.
+        let close = (a - e).abs() <= tolerance * scale;
+        assert!(close, "{what}: element {i} is {a}, expected {e} (scale {scale})");
+    }
+}
+
+/// Elements that must be equal bit by bit.
+#[track_caller]
+pub(crate) fn assert_same_bits(actual: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        assert!(a.to_bits() == e.to_bits(), "{what}: element {i} is {a:e}, expected {e:e}");
+    }
+}
+
+/// Fails unless every element from channel `real` on is zero.
+#[track_caller]
+pub(crate) fn assert_padding_zero(data: &[f32], channels: usize, real: usize, what: &str) {
+    let bad = data.iter().enumerate().find(|(i, v)| i % channels >= real && **v != 0.0);
+    assert!(bad.is_none(), "{what}: padded element {bad:?}");
+}
+
+/// A sum with something already there.
+pub(crate) fn plus(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}

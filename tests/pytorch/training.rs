@@ -1,0 +1,198 @@
+//! Ten training steps of every method and optimizer: each branch's loss at each step, and the changes of weights,
+//! running statistics and EMA.
+
+use crate::fixture::{Fixture, Report, TRAINING, folder};
+use dualprop::config::Config;
+use dualprop::data::{Batch, Placement};
+use dualprop::gpu::Device;
+use dualprop::models::init::Arenas;
+use dualprop::models::{ModelOptions, build, names};
+use dualprop::training::buffers;
+use dualprop::training::engine::{Cut, Engine, RunLength};
+use dualprop::training::method::Method;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Runs a case and returns its losses `[steps][branches]` and the state after them.
+struct Ran {
+    start: Arenas,
+    losses: Vec<f32>,
+    lr: Vec<f32>,
+    raw: Arenas,
+    average: Option<Arenas>,
+    layout: dualprop::graph::ParamLayout,
+}
+
+fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, cut: Cut) -> Ran {
+    let images = Fixture::read(&format!("training/{}", fixture.text("images")));
+    let weights = Fixture::read(&format!("weights/{}", fixture.text("weights")));
+    let (pixels, labels) = (&images.get("images").data, &images.get("labels").data);
+    let size = config.data.image_size;
+    let method = Method::from_config(&config.method).unwrap();
+    let options = ModelOptions::from_config(&config.model, size, 5, method.domains);
+    let network = build(&config.model.arch, &options).unwrap();
+    let layout = network.layout.clone();
+    let mut start = Arenas { params: vec![0.0; layout.param_len], running: vec![0.0; layout.running_len] };
+    names::import(&layout, &mut start, |name| {
+        weights.tensors.get(name).map(|t| (t.shape.as_slice(), t.data.as_slice()))
+    })
+    .unwrap();
+    let batch_size = config.run.batch_size;
+    let per_epoch = labels.len() / batch_size;
+    let steps = config.run.steps.unwrap();
+    let length = RunLength { steps_per_epoch: per_epoch as u64, total_steps: steps };
+    let mut engine =
+        Engine::with_cut(Arc::clone(device), config, &network, length, cut, &mut |_, _| {}).unwrap();
+    engine.load_fresh(&start);
+    for step in 0..steps {
+        let first = step as usize % per_epoch * batch_size;
+        let place = first..first + batch_size;
+        let each = size * size * 3;
+        let batch = Batch {
+            step,
+            images: pixels[first * each..(first + batch_size) * each].iter().map(|v| *v as u8).collect(),
+            labels: labels[place.clone()].iter().map(|l| *l as u32).collect(),
+            placements: vec![Placement { dx: 0, dy: 0, flip: false }; batch_size],
+            samples: place.map(|i| i as u32).collect(),
+        };
+        engine.step(step, &batch).unwrap();
+    }
+    engine.drain().unwrap();
+    let (mut losses, mut lr) = (Vec::new(), Vec::new());
+    while let Some(sums) = engine.poll().unwrap() {
+        losses.extend(sums.branches.iter().map(|b| (b.loss / b.images) as f32));
+        lr.push(sums.lr as f32);
+    }
+    let read = |params, running| {
+        let made = engine.buffers();
+        let params = device.read_f32(made.get(params), 0, layout.param_len).unwrap();
+        let running = device.read_f32(made.get(running), 0, layout.running_len).unwrap();
+        Arenas { params, running }
+    };
+    let raw = read(buffers::PARAMS, buffers::RUNNING);
+    let average = (config.ema.decay > 0.0).then(|| read(buffers::EMA_PARAMS, buffers::EMA_RUNNING));
+    drop(engine);
+    Ran { start, losses, lr, raw, average, layout }
+}
+
+fn changes(ran: &Ran, after: &Arenas) -> BTreeMap<String, Vec<f32>> {
+    let before = names::export(&ran.layout, &ran.start);
+    let after = names::export(&ran.layout, after);
+    before
+        .into_iter()
+        .zip(after)
+        .map(|((name, _, start), (_, _, end))| (name, end.iter().zip(&start).map(|(e, s)| e - s).collect()))
+        .collect()
+}
+
+/// The case's configuration; its images come from the fixture, so any data path will do.
+fn config_of(case: &str) -> Config {
+    let text = std::fs::read_to_string(folder().join(format!("training/{case}.toml"))).unwrap();
+    Config::parse(&text, case, &["data.path=\"unused\"".to_owned()]).unwrap()
+}
+
+fn check(case: &str) {
+    let fixture = Fixture::read(&format!("training/{case}.safetensors"));
+    let config = config_of(case);
+    let device = Device::for_tests();
+    let ran = run(&device, &config, &fixture, Cut::Joint);
+    let mut report = Report::default();
+    report.check("loss", case, &ran.losses, &fixture.get("losses").data, TRAINING.loss);
+    // The first update of a warm-up has rate zero.
+    report.check("lr", case, &ran.lr, &fixture.get("lr").data, 1e-6);
+    compare(&fixture, "", &changes(&ran, &ran.raw), &mut report);
+    if let Some(average) = &ran.average {
+        compare(&fixture, "ema.", &changes(&ran, average), &mut report);
+    }
+    report.finish(case);
+}
+
+/// Compares the changes of single tensors and the norms of all tensors' changes.
+fn compare(fixture: &Fixture, prefix: &str, found: &BTreeMap<String, Vec<f32>>, report: &mut Report) {
+    let excluded: Vec<String> = serde_json::from_value(fixture.json("excluded")).unwrap();
+    let left_out = |name: &str| excluded.contains(&format!("{prefix}{name}"));
+    let mut compared = 0;
+    for (name, change) in found {
+        let Some(expected) = fixture.tensors.get(&format!("{prefix}change.{name}")) else { continue };
+        if !left_out(name) {
+            compared += 1;
+            let kind = if name.contains("running_") { "statistics" } else { "change" };
+            let limit = if kind == "change" { TRAINING.gradient } else { TRAINING.running };
+            report.check(kind, &format!("{prefix}{name}"), change, &expected.data, limit);
+        }
+    }
+    assert!(compared > 5, "only {compared} tensors compared");
+    let norm = |v: &Vec<f32>| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
+    let expected = &fixture.get(&format!("{prefix}norms")).data;
+    assert_eq!(expected.len(), found.len(), "the fixture counts other tensors");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for ((name, change), expected) in found.iter().zip(expected) {
+        if !left_out(name) {
+            ours.push(norm(change));
+            theirs.push(*expected);
+        }
+    }
+    report.check("norms", prefix, &ours, &theirs, TRAINING.gradient);
+}
+
+/// Every case in the folder, so that a new fixture is a new test.
+#[test]
+fn ten_steps_equal_pytorch() {
+    let mut cases: Vec<String> = std::fs::read_dir(folder().join("training"))
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+            name.strip_suffix(".toml").map(str::to_owned)
+        })
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 30, "only {} cases", cases.len());
+    let mut failed = Vec::new();
+    for case in &cases {
+        if std::panic::catch_unwind(|| check(case)).is_err() {
+            failed.push(case.as_str());
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} cases differ: {failed:?}", failed.len(), cases.len());
+}
+
+#[test]
+fn sequential_branches_give_the_numbers_of_joint_ones() {
+    for case in ["b0_advprop_sgd", "b0_mixprop_sgd", "resnet18_advprop_sgd"] {
+        let fixture = Fixture::read(&format!("training/{case}.safetensors"));
+        let config = config_of(case);
+        let device = Device::for_tests();
+        let joint = run(&device, &config, &fixture, Cut::Joint);
+        let sequential = run(&device, &config, &fixture, Cut::Sequential);
+        let mut report = Report::default();
+        report.check("loss", case, &sequential.losses, &joint.losses, TRAINING.loss);
+        for (name, change) in changes(&sequential, &sequential.raw) {
+            let expected = &changes(&joint, &joint.raw)[&name];
+            // Null directions are rounding noise on both sides.
+            if expected.iter().any(|c| c.abs() > 1e-5) {
+                report.check("change", &name, &change, expected, TRAINING.gradient);
+            }
+        }
+        report.finish(case);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let case = "b0_advprop_rmsprop";
+    let fixture = Fixture::read(&format!("training/{case}.safetensors"));
+    let mut config = config_of(case);
+    // Everything random switched on.
+    config.method.attack.random_start = true;
+    config.model.dropout = 0.3;
+    config.model.drop_path = 0.3;
+    let device = Device::for_tests();
+    let first = run(&device, &config, &fixture, Cut::Joint);
+    let second = run(&device, &config, &fixture, Cut::Joint);
+    assert_eq!(first.losses, second.losses);
+    assert_eq!(first.raw.params, second.raw.params);
+    assert_eq!(first.raw.running, second.raw.running);
+    config.run.seed += 1;
+    let other = run(&device, &config, &fixture, Cut::Joint);
+    assert_ne!(first.raw.params, other.raw.params, "the seed has no effect");
+}

@@ -1,0 +1,158 @@
+"""The table of fixtures: small nets, whole-net cases, training cases. Only data."""
+
+import json
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+# Tensors whose change is kept whole in the training fixtures: first, middle and last layers, every kind of operation.
+NETS = {
+    "tf_efficientnet_b0": {
+        "seed": 11,
+        "kept": ["conv_stem", "bn1", "blocks.0.0.conv_dw", "blocks.0.0.bn2", "blocks.1.0.conv_pwl", "blocks.2.0.se",
+                 "blocks.3.0.bn3", "blocks.4.0.conv_dw", "blocks.6.0.bn3", "classifier"],
+    },
+    "resnet18": {
+        "seed": 12,
+        "kept": ["conv1", "bn1", "layer2.0.conv2", "layer2.0.downsample", "layer3.0.bn1", "layer3.0.downsample.0",
+                 "layer4.1.bn2", "fc"],
+    },
+    "preact_resnet18": {
+        "seed": 13,
+        "kept": ["conv1", "layer1.0.bn1", "layer2.0.conv2", "layer2.0.shortcut", "layer3.0.bn1", "layer3.0.shortcut",
+                 "bn.", "linear"],
+    },
+}  # fmt: skip
+
+
+def layout(arch: str, width: float, depth: float, **data) -> dict:
+    """What every case of a net has in common. Sides of 20 px leave 2x2 maps for the last batch norm."""
+    return {
+        "run": {"steps": 10, "batch_size": 4},
+        "data": {"source": "folder", "path": "", "image_size": 20, "shuffle": False, "augment": []} | data,
+        "model": {"arch": arch, "width": width, "depth": depth, "stem_stride": 1, "dropout": 0.0, "drop_path": 0.0},
+        "ema": {"decay": 0.0},
+        "schedule": {"kind": "constant", "warmup_epochs": 0.0},
+        "eval": {"every_epochs": 0, "attack": ""},
+    }
+
+
+LAYOUTS = {
+    "tf_efficientnet_b0": layout("tf_efficientnet_b0", 0.1, 0.3),
+    "resnet18": layout("resnet18", 0.0625, 1.0, **IMAGENET),
+    "preact_resnet18": layout("preact_resnet18", 0.0625, 1.0, **IMAGENET),
+}
+
+OPTIMIZERS = {
+    "sgd": {"optimizer": {"kind": "sgd", "lr": 0.01}},
+    "rmsprop": {"optimizer": {"kind": "rmsprop", "lr": 0.005}},
+    "adamw": {"optimizer": {"kind": "adamw", "lr": 0.001}},
+}
+# Two steps of 1.5 meet the border of a ball of radius 2.
+ATTACK = {"kind": "pgd", "epsilon": 2.0, "step": 1.5, "iterations": 2, "random_start": False}
+MIXUP = {"lambda": 0.3, "pairing": "reverse"}
+
+
+def method(kind: str, /, **attack) -> dict:
+    return {"method": {"kind": kind, "attack": ATTACK | attack, "mixup": MIXUP}}
+
+
+def merge(*tables: dict) -> dict:
+    """Later tables win, key by key."""
+    out = {}
+    for table in tables:
+        for key, value in table.items():
+            out[key] = merge(out.get(key, {}), value) if isinstance(value, dict) else value
+    return out
+
+
+def to_toml(tables: dict, prefix: str = "") -> str:
+    text = ""
+    for name, table in tables.items():
+        plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
+        text += f"[{prefix}{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in plain.items()) + "\n"
+        text += to_toml({k: v for k, v in table.items() if isinstance(v, dict)}, f"{prefix}{name}.")
+    return text
+
+
+NET_CASES = {
+    "tf_efficientnet_b0_even": {
+        "net": "tf_efficientnet_b0", "size": 40, "segments": [(4, 0), (4, 1)], "seed": 21, "only_kept": False,
+        "config": {"model": {"stem_stride": 2}, "data": IMAGENET},
+    },
+    "tf_efficientnet_b0_odd": {
+        "net": "tf_efficientnet_b0", "size": 33, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 22, "only_kept": True,
+        "config": {},
+    },
+    "resnet18_even": {
+        "net": "resnet18", "size": 32, "segments": [(4, 0), (4, 1)], "seed": 23, "only_kept": False, "config": {},
+    },
+    "resnet18_odd": {
+        "net": "resnet18", "size": 37, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 24, "only_kept": True,
+        "config": {"model": {"stem_stride": 2}},
+    },
+    "preact_resnet18_even": {
+        "net": "preact_resnet18", "size": 16, "segments": [(4, 0), (4, 1)], "seed": 25, "only_kept": False, "config": {},
+    },
+    "preact_resnet18_odd": {
+        "net": "preact_resnet18", "size": 21, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 26, "only_kept": True, "config": {},
+    },
+}  # fmt: skip
+
+METHODS = ["vanilla", "advprop", "mixprop", "adversarial", "adversarial_mix", "mixup"]
+
+
+def training_cases() -> dict:
+    cases = {}
+
+    def add(name: str, net: str, *tables: dict) -> None:
+        cases[name] = {"net": net, "config": merge(*tables)}
+
+    b0, sgd = "tf_efficientnet_b0", OPTIMIZERS["sgd"]
+    for kind in METHODS:
+        for optimizer, table in OPTIMIZERS.items():
+            add(f"b0_{kind}_{optimizer}", b0, method(kind), table)
+    for net in ("resnet18", "preact_resnet18"):
+        for kind in ("vanilla", "advprop", "mixprop", "adversarial_mix"):
+            # From its sixth step a ReLU of this case lies within rounding of zero, and other orders of summation part.
+            if (net, kind) == ("preact_resnet18", "adversarial_mix"):
+                continue
+            add(f"{net}_{kind}_sgd", net, method(kind), sgd)
+    advprop = method("advprop")
+    for name, attack in {
+        "gd": {"kind": "gd", "epsilon": 1.0, "step": 1.5},
+        "fgsm": {"kind": "fgsm", "epsilon": 2.5},
+        "ifgsm": {"kind": "ifgsm", "epsilon": 3.0, "step": 1.0, "random_start": True},
+        "pgd3": {"epsilon": 2.0, "step": 1.0, "iterations": 3},
+        "running": {"bn_stats": "running"},
+        "cross_entropy": {"loss": "cross_entropy"},
+    }.items():
+        table = method("advprop", **attack)
+        if name == "ifgsm":  # the number of iterations follows from epsilon
+            del table["method"]["attack"]["iterations"]
+        add(f"attack_{name}", b0, table, sgd)
+    add("attack_adversarial_running", b0, method("adversarial", bn_stats="running"), sgd)
+    add("accumulate_advprop", b0, advprop, sgd, {"run": {"batch_size": 6, "accumulate": 2}})
+    add("accumulate_mixprop", b0, method("mixprop"), sgd, {"run": {"batch_size": 6, "accumulate": 2}})
+    add("ema_warmup", b0, advprop, sgd, {"ema": {"decay": 0.3, "warmup": True}})
+    add("ema_constant", b0, method("vanilla"), sgd, {"ema": {"decay": 0.8, "warmup": False}})
+    add("decay_nothing_extra", b0, advprop, sgd, {"optimizer": {"weight_decay": 0.1}})
+    add("decay_bias", b0, advprop, OPTIMIZERS["rmsprop"], {"optimizer": {"weight_decay": 0.1, "decay_bias": True}})
+    add("decay_bn", b0, advprop, sgd, {"optimizer": {"weight_decay": 0.1, "decay_bn": True}})
+    add("decay_all_adamw", b0, advprop, OPTIMIZERS["adamw"],
+        {"optimizer": {"weight_decay": 5.0, "decay_bn": True, "decay_bias": True}})  # fmt: skip
+    add("nesterov", b0, method("vanilla"), sgd, {"optimizer": {"nesterov": True}})
+    add("clip_norm", b0, method("vanilla"), sgd, {"optimizer": {"clip_norm": 0.5}})
+    add("rmsprop_eps", b0, method("vanilla"), OPTIMIZERS["rmsprop"],
+        {"optimizer": {"eps": 0.1, "decay": 0.7, "momentum": 0.8}})  # fmt: skip
+    add("adamw_eps", b0, method("vanilla"), OPTIMIZERS["adamw"],
+        {"optimizer": {"eps": 0.01, "decay": 0.95, "momentum": 0.8}})  # fmt: skip
+    add("aux_weight", b0, method("advprop"), sgd, {"method": {"aux_weight": 0.5}, "loss": {"label_smoothing": 0.0}})
+    add("schedule_cosine", b0, method("vanilla"), sgd, {"schedule": {"kind": "cosine", "warmup_epochs": 0.0}})
+    add("schedule_exponential", b0, method("vanilla"), sgd,
+        {"schedule": {"kind": "exponential", "warmup_epochs": 1.5, "decay_rate": 0.5, "decay_epochs": 1.2}})  # fmt: skip
+    add("schedule_step", b0, method("vanilla"), sgd,
+        {"schedule": {"kind": "step", "warmup_epochs": 0.0, "milestones": [2, 4]}})  # fmt: skip
+    return cases
+
+
+CASES = {"nets": NET_CASES, "training": training_cases()}

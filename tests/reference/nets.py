@@ -1,0 +1,361 @@
+"""The networks of DualProp in plain PyTorch, with batch norm split into domains.
+
+Parameter names are timm's (tf_efficientnet_*, resnet*) and those of the common CIFAR code (preact_resnet*). A batch-norm layer X
+holds domain 0 (`main`) under X.weight, X.bias, X.running_mean, X.running_var and domain k > 0 under X.aux_bn.{k-1}.*.
+`tests/reference/selfcheck.py` compares the nets with timm's.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def round_channels(channels: float) -> int:
+    """EfficientNet's rounding rule: the nearest multiple of 8, at least 8, never more than 10% below."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def round_repeats(repeats: float) -> int:
+    return max(1, math.ceil(repeats))
+
+
+@dataclass
+class Pass:
+    """What the batch-norm layers of one net need to know about the forward pass under way."""
+
+    segments: list = field(default_factory=list)  # (images, domain), in batch order
+    training: bool = False  # batch statistics, one set a segment
+    update: bool = False  # move the running statistics
+
+
+class Statistics(nn.Module):
+    """gamma, beta and running statistics of one auxiliary domain."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+
+class SplitBatchNorm(Statistics):
+    def __init__(self, channels: int, spec: "NetSpec"):
+        super().__init__(channels)
+        self.aux_bn = nn.ModuleList(Statistics(channels) for _ in range(spec.domains - 1))
+        self.eps, self.momentum, self.state = spec.bn_eps, spec.bn_momentum, spec.state
+
+    def domain(self, index: int) -> Statistics:
+        return self if index == 0 else self.aux_bn[index - 1]
+
+    def forward(self, x):
+        state = self.state
+        parts = x.split([count for count, _ in state.segments])
+        out = []
+        for part, (_, index) in zip(parts, state.segments):
+            d = self.domain(index)
+            # Without running tensors F.batch_norm uses batch statistics and updates nothing.
+            keep = state.update or not state.training
+            mean, var = (d.running_mean, d.running_var) if keep else (None, None)
+            out.append(F.batch_norm(part, mean, var, d.weight, d.bias, state.training, self.momentum, self.eps))
+        return torch.cat(out)
+
+
+@dataclass
+class NetSpec:
+    arch: str
+    classes: int
+    width: float = 1.0
+    depth: float = 1.0
+    stem_stride: int = 2
+    domains: int = 1
+    bn_eps: float = 1e-5
+    bn_momentum: float = 0.1
+    state: Pass = field(default_factory=Pass)
+
+
+class SameConv(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding: the odd row and column go to the bottom and the right."""
+
+    def forward(self, x):
+        pads = []
+        for size, kernel, stride in zip(reversed(x.shape[2:]), reversed(self.kernel_size), reversed(self.stride)):
+            total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+            pads += [total // 2, total - total // 2]
+        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self, channels: int, inner: int):
+        super().__init__()
+        self.conv_reduce = nn.Conv2d(channels, inner, 1)
+        self.conv_expand = nn.Conv2d(inner, channels, 1)
+
+    def forward(self, x):
+        gate = x.mean((2, 3), keepdim=True)
+        return x * torch.sigmoid(self.conv_expand(F.silu(self.conv_reduce(gate))))
+
+
+class DepthwiseSeparable(nn.Module):
+    """The MBConv block of expansion 1."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, spec: NetSpec):
+        super().__init__()
+        self.conv_dw = SameConv(inputs, inputs, kernel, stride, groups=inputs, bias=False)
+        self.bn1 = SplitBatchNorm(inputs, spec)
+        self.se = SqueezeExcite(inputs, round(inputs / 4))
+        self.conv_pw = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.bn2 = SplitBatchNorm(outputs, spec)
+        self.skip = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        y = self.se(F.silu(self.bn1(self.conv_dw(x))))
+        y = self.bn2(self.conv_pw(y))
+        return x + y if self.skip else y
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, spec: NetSpec):
+        super().__init__()
+        inner = inputs * expansion
+        self.conv_pw = nn.Conv2d(inputs, inner, 1, bias=False)
+        self.bn1 = SplitBatchNorm(inner, spec)
+        self.conv_dw = SameConv(inner, inner, kernel, stride, groups=inner, bias=False)
+        self.bn2 = SplitBatchNorm(inner, spec)
+        self.se = SqueezeExcite(inner, round(inputs / 4))
+        self.conv_pwl = nn.Conv2d(inner, outputs, 1, bias=False)
+        self.bn3 = SplitBatchNorm(outputs, spec)
+        self.skip = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        y = F.silu(self.bn1(self.conv_pw(x)))
+        y = self.se(F.silu(self.bn2(self.conv_dw(y))))
+        y = self.bn3(self.conv_pwl(y))
+        return x + y if self.skip else y
+
+
+class Net(nn.Module):
+    """`net(x, segments)` gives logits; subclasses give the activated maps that feed the pooling and name their last layer."""
+
+    head_name = "classifier"
+
+    def __init__(self, spec: NetSpec):
+        super().__init__()
+        self.spec = spec
+
+    @property
+    def head(self) -> nn.Linear:
+        return getattr(self, self.head_name)
+
+    def forward(self, x, segments, training: bool = False, update: bool = False):
+        return self.head(self.maps(x, segments, training, update).mean((2, 3)))
+
+    def maps(self, x, segments, training: bool = False, update: bool = False):
+        state = self.spec.state
+        state.segments, state.training, state.update = list(segments), training, update
+        return self.features(x)
+
+
+# repeats, kernel, stride of the first block, expansion, output channels
+EFFICIENTNET_STAGES = [
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+]
+
+
+class EfficientNet(Net):
+    def __init__(self, spec: NetSpec, width: float, depth: float):
+        super().__init__(spec)
+        channels = round_channels(32 * width)
+        self.conv_stem = SameConv(3, channels, 3, spec.stem_stride, bias=False)
+        self.bn1 = SplitBatchNorm(channels, spec)
+        stages = []
+        for repeats, kernel, stride, expansion, out in EFFICIENTNET_STAGES:
+            outputs, blocks = round_channels(out * width), []
+            for index in range(round_repeats(repeats * depth)):
+                step = stride if index == 0 else 1
+                if expansion == 1:
+                    blocks.append(DepthwiseSeparable(channels, outputs, kernel, step, spec))
+                else:
+                    blocks.append(InvertedResidual(channels, outputs, kernel, step, expansion, spec))
+                channels = outputs
+            stages.append(nn.Sequential(*blocks))
+        self.blocks = nn.Sequential(*stages)
+        head = round_channels(1280 * width)
+        self.conv_head = nn.Conv2d(channels, head, 1, bias=False)
+        self.bn2 = SplitBatchNorm(head, spec)
+        self.classifier = nn.Linear(head, spec.classes)
+
+    def features(self, x):
+        x = self.blocks(F.silu(self.bn1(self.conv_stem(x))))
+        return F.silu(self.bn2(self.conv_head(x)))
+
+
+def conv3(inputs: int, outputs: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int, spec: NetSpec):
+        super().__init__()
+        self.conv1, self.bn1 = conv3(inputs, outputs, stride), SplitBatchNorm(outputs, spec)
+        self.conv2, self.bn2 = conv3(outputs, outputs, 1), SplitBatchNorm(outputs, spec)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), SplitBatchNorm(outputs, spec)
+            )
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class PreActBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int, spec: NetSpec):
+        super().__init__()
+        self.bn1, self.conv1 = SplitBatchNorm(inputs, spec), conv3(inputs, outputs, stride)
+        self.bn2, self.conv2 = SplitBatchNorm(outputs, spec), conv3(outputs, outputs, 1)
+        self.shortcut = None
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False))
+
+    def forward(self, x):
+        a = F.relu(self.bn1(x))
+        # The convolution shortcut sees the activated tensor, the identity shortcut the raw one.
+        s = x if self.shortcut is None else self.shortcut(a)
+        return s + self.conv2(F.relu(self.bn2(self.conv1(a))))
+
+
+RESNET_WIDTHS = [64, 128, 256, 512]
+RESNET_BLOCKS = {"18": [2, 2, 2, 2], "34": [3, 4, 6, 3]}
+
+
+def add_stages(net: nn.Module, block, blocks: list, channels: int, spec: NetSpec) -> int:
+    """Puts layer1 to layer4 on `net`; returns the channels that leave the last."""
+    for stage, (count, base) in enumerate(zip(blocks, RESNET_WIDTHS)):
+        outputs, layers = round_channels(base * spec.width), []
+        for index in range(round_repeats(count * spec.depth)):
+            layers.append(block(channels, outputs, 2 if stage > 0 and index == 0 else 1, spec))
+            channels = outputs
+        setattr(net, f"layer{stage + 1}", nn.Sequential(*layers))
+    return channels
+
+
+class ResNet(Net):
+    head_name = "fc"
+
+    def __init__(self, spec: NetSpec, blocks: list):
+        super().__init__(spec)
+        channels = round_channels(64 * spec.width)
+        self.conv1 = nn.Conv2d(3, channels, 7, spec.stem_stride, 3, bias=False)
+        self.bn1 = SplitBatchNorm(channels, spec)
+        channels = add_stages(self, BasicBlock, blocks, channels, spec)
+        self.fc = nn.Linear(channels, spec.classes)
+
+    def features(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+class PreActResNet(Net):
+    head_name = "linear"
+
+    def __init__(self, spec: NetSpec, blocks: list):
+        super().__init__(spec)
+        channels = round_channels(64 * spec.width)
+        self.conv1 = conv3(3, channels, 1)
+        channels = add_stages(self, PreActBlock, blocks, channels, spec)
+        self.bn = SplitBatchNorm(channels, spec)
+        self.linear = nn.Linear(channels, spec.classes)
+
+    def features(self, x):
+        x = self.layer4(self.layer3(self.layer2(self.layer1(self.conv1(x)))))
+        return F.relu(self.bn(x))
+
+
+EFFICIENTNETS = {  # width, depth
+    "tf_efficientnet_b0": (1.0, 1.0),
+    "tf_efficientnet_b1": (1.0, 1.1),
+    "tf_efficientnet_b2": (1.1, 1.2),
+    "tf_efficientnet_b3": (1.2, 1.4),
+    "tf_efficientnet_b4": (1.4, 1.8),
+    "tf_efficientnet_b5": (1.6, 2.2),
+    "tf_efficientnet_b6": (1.8, 2.6),
+    "tf_efficientnet_b7": (2.0, 3.1),
+    "tf_efficientnet_b8": (2.2, 3.6),
+}
+
+
+def build(spec: NetSpec) -> Net:
+    """The net of `spec`, in PyTorch's default initialisation; weights come from a file or from `random_weights`."""
+    if spec.arch in EFFICIENTNETS:
+        width, depth = EFFICIENTNETS[spec.arch]
+        spec.bn_eps, spec.bn_momentum = 1e-3, 0.01
+        return EfficientNet(spec, width * spec.width, depth * spec.depth)
+    family, _, size = spec.arch.rpartition("resnet")
+    if family in ("", "preact_") and size in RESNET_BLOCKS:
+        spec.bn_eps, spec.bn_momentum = 1e-5, 0.1
+        return (PreActResNet if family else ResNet)(spec, RESNET_BLOCKS[size])
+    raise ValueError(f"unknown architecture {spec.arch!r}")
+
+
+def load_weights(net: Net, tensors: dict) -> None:
+    """As `run.init` does: names are checked; missing auxiliary tensors copy main's, surplus ones are ignored."""
+    wanted, state = net.state_dict(), {}
+    for name, value in wanted.items():
+        main = main_name(name)
+        source = tensors.get(name, tensors.get(main))
+        if source is None:
+            raise ValueError(f"the weights lack {name}")
+        if source.shape != value.shape:
+            raise ValueError(f"{name} is {list(source.shape)}, expected {list(value.shape)}")
+        state[name] = source.to(value.dtype)
+    surplus = [n for n in tensors if n not in wanted and main_name(n) == n and not n.endswith("num_batches_tracked")]
+    surplus = [n for n in surplus if not n.startswith(("ema.", "optimizer.", "loop."))]
+    if surplus:
+        raise ValueError(f"the weights hold {surplus[0]}, which the net has not")
+    net.load_state_dict(state, strict=True)
+
+
+def main_name(name: str) -> str:
+    """X.aux_bn.K.weight -> X.weight; other names as they are."""
+    head, sep, tail = name.partition(".aux_bn.")
+    return f"{head}.{tail.split('.', 1)[1]}" if sep else name
+
+
+def kind_of(net: Net) -> dict:
+    """Parameter name -> `weight`, `bias` (SE and classifier) or `bn` (gamma and beta of every domain)."""
+    kinds = {}
+    for prefix, module in net.named_modules():
+        for name, _ in module.named_parameters(recurse=False):
+            kind = "bn" if isinstance(module, Statistics) else name
+            kinds[f"{prefix}.{name}"] = kind
+    return kinds
+
+
+def class_map(net: Net, x, domain: int, label: int, grad: bool):
+    """CAM, or Grad-CAM, of one image [1,3,S,S] of normalised input: [S,S] in 0..1."""
+    features = net.maps(x, [(1, domain)])
+    if grad:
+        features = features.detach().requires_grad_(True)
+        score = net.head(features.mean((2, 3)))[0, label]
+        weights = torch.autograd.grad(score, features)[0].mean((2, 3))[0]
+    else:
+        weights = net.head.weight[label]
+    with torch.no_grad():
+        heat = (features[0] * weights[:, None, None]).sum(0)
+        if grad:
+            heat = F.relu(heat)
+        heat = F.interpolate(heat[None, None], size=x.shape[2:], mode="bilinear", align_corners=False)[0, 0]
+        low, high = heat.min(), heat.max()
+        return (heat - low) / (high - low) if high > low else torch.zeros_like(heat)

@@ -1,0 +1,229 @@
+//! A run folder can be left at any moment and continued: no line is lost, stands twice or is torn, and a run never
+//! writes over another.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use dualprop::config::Config;
+use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, domain_names};
+use dualprop::training::events::{BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, StepReport};
+use dualprop::training::run_folder::RunFolder;
+use serde_json::Value;
+
+fn checkpoint(step: u64) -> Checkpoint {
+    let meta = Meta {
+        format_version: FORMAT_VERSION,
+        arch: "resnet18".into(),
+        classes: vec!["a".into(), "b".into()],
+        domains: domain_names(2),
+        image_size: 32,
+        mean: [0.5; 3],
+        std: [0.5; 3],
+        config: Config::default().resolved_toml(),
+        step,
+        epoch: step as f64 / 10.0,
+    };
+    Checkpoint { meta, tensors: Default::default(), loop_state: Default::default() }
+}
+
+fn step(step: u64) -> StepReport {
+    let branch = |domain: &str, attack: Option<&str>| BranchReport {
+        domain: domain.into(),
+        attack: attack.map(String::from),
+        loss: 2.5,
+        top1: 0.25,
+        top5: 0.75,
+    };
+    StepReport {
+        step,
+        epoch: step as f64 / 10.0,
+        lr: 0.1,
+        images_per_s: 100.0,
+        elapsed_s: step as f64 / 2.0,
+        branches: vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))],
+    }
+}
+
+fn validation(step: u64) -> EvalReport {
+    let row = EvalRow {
+        split: "val-stylized".into(),
+        domain: "aux".into(),
+        attack: None,
+        images: 100,
+        loss: 1.5,
+        top1: 0.5,
+        top5: 1.0,
+    };
+    EvalReport { step, epoch: step as f64 / 10.0, rows: vec![row] }
+}
+
+fn layer() -> BnLayer {
+    let domain = |mean: f32| BnDomain {
+        running_mean: vec![mean; 4],
+        running_var: vec![1.0; 4],
+        gamma: vec![1.0; 4],
+        beta: vec![0.0; 4],
+    };
+    BnLayer { name: "bn1".into(), domains: vec![domain(0.0), domain(3.0)] }
+}
+
+fn open(dir: &Path, config: &Config, resume: bool) -> Result<(RunFolder, Option<Checkpoint>), String> {
+    RunFolder::open(dir, config, resume).map_err(|e| format!("{e:#}"))
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("readable");
+    assert!(text.is_empty() || text.ends_with('\n'));
+    text.lines().map(|l| serde_json::from_str(l).expect("one JSON object a line")).collect()
+}
+
+fn steps(dir: &Path, file: &str) -> Vec<u64> {
+    lines(&dir.join(file)).iter().map(|l| l["step"].as_u64().expect("a step")).collect()
+}
+
+#[test]
+fn metrics_lines_have_exactly_the_keys_of_the_contract() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("runs").join("first");
+    let (mut run, none) = open(&dir, &Config::default(), false).expect("a new folder");
+    assert!(none.is_none());
+    run.train_step(&step(1)).expect("writable");
+    run.evaluated(&validation(1)).expect("writable");
+    run.bn_stats(1, 0.1, &domain_names(2), &[layer()]).expect("writable");
+    let written = lines(&dir.join("metrics.jsonl"));
+    let keys = [
+        "step",
+        "epoch",
+        "split",
+        "domain",
+        "attack",
+        "loss",
+        "top1",
+        "top5",
+        "lr",
+        "images_per_s",
+        "wall_s",
+    ];
+    for line in &written {
+        let found: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(found, keys);
+    }
+    let facts: Vec<_> =
+        written.iter().map(|l| (l["split"].clone(), l["domain"].clone(), l["attack"].clone())).collect();
+    let text = |s: &str| Value::from(s);
+    assert_eq!(
+        facts,
+        [
+            (text("train"), text("main"), Value::Null),
+            (text("train"), text("aux"), text("pgd:eps=1,step=1,iters=1")),
+            (text("val-stylized"), text("aux"), Value::Null),
+        ]
+    );
+    assert_eq!((&written[0]["top1"], &written[2]["wall_s"]), (&Value::from(0.25), &Value::from(0.5)));
+    let statistics = lines(&dir.join("bn_stats.jsonl"));
+    assert_eq!(statistics.len(), 2);
+    assert_eq!(
+        (&statistics[0]["distance"], &statistics[1]["distance"]),
+        (&Value::from(0.0), &Value::from(4.5))
+    );
+    let config = Config::load(&dir.join("config.toml"), &[]).expect("the resolved configuration");
+    assert_eq!(config, Config::default());
+    let log = std::fs::read_to_string(dir.join("log.txt")).expect("readable");
+    assert!(log.contains("started by dualprop"), "{log}");
+}
+
+#[test]
+fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let config = Config::default();
+    let (mut run, _) = open(dir, &config, false).expect("an empty folder");
+    for s in 1..=7 {
+        run.train_step(&step(s)).expect("writable");
+        run.bn_stats(s, 0.0, &domain_names(2), &[layer()]).expect("writable");
+        if s == 4 {
+            run.evaluated(&validation(s)).expect("writable");
+            run.save_best(&checkpoint(s)).expect("writable");
+            run.save_last(&checkpoint(s)).expect("writable");
+        }
+    }
+    drop(run);
+    // As a kill leaves it: half a line, and a half-written checkpoint under its temporary name.
+    let mut metrics = std::fs::File::options().append(true).open(dir.join("metrics.jsonl")).expect("there");
+    metrics.write_all(b"{\"step\":3,\"epo").expect("writable");
+    std::fs::write(dir.join(".last.safetensors.Ab12.tmp"), b"half").expect("writable");
+
+    let (mut run, last) = open(dir, &config, true).expect("a run to resume");
+    assert_eq!(last.expect("a checkpoint").meta.step, 4);
+    assert_eq!(run.wall_s(), 2.0);
+    assert_eq!(steps(dir, "metrics.jsonl"), [1, 1, 2, 2, 3, 3, 4, 4, 4]);
+    assert!(!dir.join(".last.safetensors.Ab12.tmp").exists());
+    run.train_step(&step(5)).expect("writable");
+    drop(run);
+    assert_eq!(steps(dir, "metrics.jsonl"), [1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5]);
+    assert_eq!(steps(dir, "bn_stats.jsonl"), [1, 1, 2, 2, 3, 3, 4, 4]);
+    // TensorBoard: a second file, which begins by purging step 5 and later (tested in the writer).
+    let events = std::fs::read_dir(dir).expect("readable").flatten();
+    assert_eq!(
+        events.filter(|e| e.file_name().to_string_lossy().starts_with("events.out.tfevents.")).count(),
+        2
+    );
+    let arguments = std::fs::read_to_string(dir.join("args.txt")).expect("readable");
+    assert_eq!(arguments.lines().count(), 2, "one command line a start");
+    let log = std::fs::read_to_string(dir.join("log.txt")).expect("readable");
+    assert!(log.contains("resumed after step 4"), "{log}");
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_starts_over() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mut run, _) = open(folder.path(), &Config::default(), false).expect("an empty folder");
+    run.train_step(&step(1)).expect("writable");
+    drop(run);
+    let (_run, last) = open(folder.path(), &Config::default(), true).expect("a run to resume");
+    assert!(last.is_none());
+    assert_eq!(steps(folder.path(), "metrics.jsonl"), [0; 0]);
+    // Nothing at all is there yet: the same command may always carry --resume.
+    let fresh = folder.path().join("fresh");
+    assert!(open(&fresh, &Config::default(), true).expect("a new folder").1.is_none());
+}
+
+#[test]
+fn folders_that_are_not_this_run_are_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    std::fs::write(dir.join("thesis.txt"), "mine").expect("writable");
+    let message = open(dir, &Config::default(), false).expect_err("not empty");
+    assert!(message.contains(&dir.display().to_string()) && message.contains("--resume"), "{message}");
+    let message = open(dir, &Config::default(), true).expect_err("no run");
+    assert!(message.contains("config.toml"), "{message}");
+    assert_eq!(std::fs::read_dir(dir).expect("readable").count(), 1);
+
+    let run = dir.join("run");
+    drop(open(&run, &Config::default(), false).expect("a new folder"));
+    let mut other = Config::default();
+    other.optimizer.lr = 0.5;
+    let message = open(&run, &other, true).expect_err("another run");
+    for part in ["`optimizer.lr` is 0.5", "0.016", &run.display().to_string()] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    let mut longer = Config::default();
+    longer.run.steps = Some(500);
+    longer.eval.every_epochs = 3;
+    drop(open(&run, &longer, true).expect("only length and reports differ"));
+    assert_eq!(Config::load(&run.join("config.toml"), &[]).expect("rewritten"), longer);
+}
+
+#[test]
+fn a_damaged_checkpoint_stops_the_resume_and_stays() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let (mut run, _) = open(dir, &Config::default(), false).expect("an empty folder");
+    run.train_step(&step(1)).expect("writable");
+    drop(run);
+    std::fs::write(dir.join("last.safetensors"), b"not a checkpoint").expect("writable");
+    let message = open(dir, &Config::default(), true).expect_err("damaged");
+    assert!(message.contains("last.safetensors"), "{message}");
+    assert_eq!(steps(dir, "metrics.jsonl"), [1, 1], "nothing was cut");
+    assert_eq!(std::fs::read(dir.join("last.safetensors")).expect("there"), b"not a checkpoint");
+}

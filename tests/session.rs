@@ -1,0 +1,220 @@
+//! A whole run on the built-in data: what front ends hear, exact resume, a kill at any moment, failures as sentences.
+
+use dualprop::config::Config;
+use dualprop::gpu::DeviceChoice;
+use dualprop::session::{RunOptions, spawn};
+use dualprop::training::checkpoint::{Checkpoint, Tensor};
+use dualprop::training::events::{Command, Event, Finish};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A tiny net with everything that has state or randomness switched on.
+const CONFIG: &str = r#"
+[run]
+steps = 8
+batch_size = 8
+checkpoint_steps = 3
+[data]
+source = "shapes"
+train_limit = 40
+[model]
+arch = "tf_efficientnet_b0"
+width = 0.1
+depth = 0.3
+dropout = 0.2
+drop_path = 0.2
+[method]
+kind = "advprop"
+[method.attack]
+epsilon = 2.0
+[optimizer]
+kind = "rmsprop"
+lr = 0.002
+[schedule]
+warmup_epochs = 0.0
+[ema]
+decay = 0.9
+[eval]
+limit = 16
+attack = "pgd:eps=2,step=1,iters=2"
+"#;
+
+/// One run at a time: they share two cores with everything else.
+fn alone() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn config(sets: &[&str]) -> Config {
+    let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+    Config::parse(CONFIG, "test", &sets).unwrap()
+}
+
+/// Runs to the end; `on` sees each event and may send commands.
+fn run(
+    config: Config,
+    out: &Path,
+    resume: bool,
+    mut on: impl FnMut(&Event, &crossbeam_channel::Sender<Command>),
+) -> (Finish, Vec<Event>) {
+    let device = DeviceChoice::Cpu;
+    let handle = spawn(RunOptions { config, out: out.to_owned(), resume, device, pictures: true });
+    let mut events = Vec::new();
+    for event in &handle.events {
+        on(&event, &handle.commands);
+        let last = matches!(event, Event::Finished(_));
+        events.push(event);
+        if last {
+            break;
+        }
+    }
+    let picture = handle.snapshot.take();
+    handle.join();
+    let Some(Event::Finished(finish)) = events.last().cloned() else { panic!("no last event") };
+    if finish == Finish::Completed {
+        let picture = picture.expect("a finished run leaves a picture");
+        let last = events
+            .iter()
+            .filter_map(|e| if let Event::Step(s) = e { Some(s.step) } else { None })
+            .next_back();
+        assert_eq!(Some(picture.step), last);
+        assert!(!picture.gallery.is_empty() && picture.gallery[0].views.len() == 2);
+        assert_eq!(picture.bn_layers[0].domains.len(), 2);
+    }
+    (finish, events)
+}
+
+fn tensors(out: &Path) -> BTreeMap<String, Tensor> {
+    Checkpoint::load(&out.join("last.safetensors")).unwrap().tensors
+}
+
+/// (step, split, domain, attack, loss) of every line.
+fn metrics(out: &Path) -> Vec<(u64, String, String, String, String)> {
+    let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|line| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let part = |key: &str| value[key].to_string();
+        (value["step"].as_u64().unwrap(), part("split"), part("domain"), part("attack"), part("loss"))
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let (finish, events) = run(config(&[]), &whole, false, |_, _| {});
+    assert_eq!(finish, Finish::Completed);
+    let steps: Vec<u64> =
+        events.iter().filter_map(|e| if let Event::Step(s) = e { Some(s.step) } else { None }).collect();
+    assert_eq!(steps, (1..=8).collect::<Vec<u64>>());
+
+    // Thrown away after step 5 or later: the checkpoint of step 3 or 6 is what the run goes on from.
+    let (finish, _) = run(config(&[]), &parts, false, |event, commands| {
+        if matches!(event, Event::Step(s) if s.step == 4) {
+            commands.send(Command::StopAndDiscard).unwrap();
+        }
+    });
+    assert_eq!(finish, Finish::Discarded);
+    let (finish, _) = run(config(&[]), &parts, true, |_, _| {});
+    assert_eq!(finish, Finish::Completed);
+    assert_eq!(tensors(&whole), tensors(&parts), "the resumed run ended elsewhere");
+    assert_eq!(metrics(&whole), metrics(&parts), "the curves differ");
+
+    // A finished run that is resumed changes nothing.
+    let before = metrics(&whole);
+    let device = DeviceChoice::Cpu;
+    let handle =
+        spawn(RunOptions { config: config(&[]), out: whole.clone(), resume: true, device, pictures: false });
+    assert!(handle.events.iter().any(|e| matches!(e, Event::Finished(Finish::Completed))));
+    assert_eq!(metrics(&whole), before);
+}
+
+#[test]
+fn pause_single_step_and_stop_work_between_steps() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut pauses = 0;
+    let (finish, events) = run(config(&["run.steps=100000"]), &out, false, |event, commands| match event {
+        Event::Started(_) => commands.send(Command::Pause).unwrap(),
+        Event::Paused => {
+            pauses += 1;
+            let next = [Command::SingleStep, Command::SingleStep, Command::StopAndSave][pauses - 1].clone();
+            commands.send(next).unwrap();
+        }
+        _ => {}
+    });
+    assert_eq!(finish, Finish::StoppedAndSaved);
+    assert_eq!(pauses, 3);
+    let steps = events.iter().filter(|e| matches!(e, Event::Step(_))).count() as u64;
+    let saved = Checkpoint::load(&out.join("last.safetensors")).unwrap().meta.step;
+    assert_eq!(saved, steps, "every finished step was reported, and the last is saved");
+}
+
+#[test]
+fn a_diverging_run_says_so_and_keeps_its_last_checkpoint() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let (finish, _) = run(config(&["run.steps=3"]), &out, false, |_, _| {});
+    assert_eq!(finish, Finish::Completed);
+    let before = std::fs::read(out.join("last.safetensors")).unwrap();
+    // Weight decay alone multiplies the weights by -999 a step.
+    let sets = ["run.steps=40", "optimizer.kind=sgd", "optimizer.lr=1000", "optimizer.weight_decay=1"];
+    let wild = config(&[&sets[..], &["run.checkpoint_steps=0", "data.train_limit=0"]].concat());
+    let other = folder.path().join("wild");
+    let (finish, _) = run(wild, &other, false, |_, _| {});
+    let Finish::Failed(sentence) = finish else { panic!("{finish:?}") };
+    assert!(sentence.contains("lower optimizer.lr"), "{sentence}");
+    assert!(!other.join("last.safetensors").exists(), "weights that are not finite were saved");
+    assert_eq!(std::fs::read(out.join("last.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn wrong_inputs_end_in_one_sentence() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &str); 4] = [
+        (&["model.classes=3"], "model.classes = 3"),
+        (&["data.source=folder", "data.path=\"/nowhere/at/all\""], "data.path"),
+        (&["run.init=\"/nowhere/start.safetensors\""], "start.safetensors"),
+        (&["data.source=cifar10", "data.path=\".\""], "batch"),
+    ];
+    for (index, (sets, part)) in cases.into_iter().enumerate() {
+        let (finish, _) = run(config(sets), &folder.path().join(index.to_string()), false, |_, _| {});
+        let Finish::Failed(sentence) = finish else { panic!("{sets:?}: {finish:?}") };
+        assert!(sentence.contains(part) && !sentence.contains('\n'), "{sets:?}: {sentence}");
+    }
+}
+
+#[test]
+fn a_killed_process_loses_only_the_steps_since_its_checkpoint() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, CONFIG).unwrap();
+    let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+    let start = |out: &Path| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_dualprop"))
+            .args(["train".as_ref(), file.as_os_str(), "--out".as_ref(), out.as_os_str()])
+            .args(["--device", "cpu", "--resume"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    assert!(start(&whole).wait().unwrap().success());
+    let mut process = start(&killed);
+    while !killed.join("last.safetensors").exists() {
+        assert!(process.try_wait().unwrap().is_none(), "the run ended before it could be killed");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(start(&killed).wait().unwrap().success());
+    assert_eq!(tensors(&whole), tensors(&killed), "the killed run ended elsewhere");
+    assert_eq!(metrics(&whole), metrics(&killed), "the curves differ");
+}
