@@ -209,15 +209,19 @@ fn every_pane_has_an_empty_and_a_full_state() {
     }
 }
 
+fn text_field(stage: &Stage) -> egui_kittest::Node<'_> {
+    stage.harness.get_by_role_and_label(egui::accesskit::Role::TextInput, "Batch size")
+}
+
 #[test]
 fn a_wrong_field_is_told_when_it_is_left_and_start_refuses_it() {
     let mut stage = Stage::new();
-    let field = |stage: &Stage| stage.harness.get_by_label("Batch size").rect().center();
+    let field = |stage: &Stage| text_field(stage).rect().center();
     let at = field(&stage);
-    stage.harness.get_by_label("Batch size").click();
+    text_field(&stage).click();
     stage.harness.run_steps(2);
     stage.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
-    stage.harness.get_by_label("Batch size").type_text("many");
+    text_field(&stage).type_text("many");
     stage.frames();
     assert!(!stage.sees("cannot be read"), "not while typing");
     stage.harness.key_press(Key::Tab);
@@ -295,7 +299,6 @@ fn pictures_for_a_look() {
         };
         shoot(&mut stage, "1-empty");
         let ends = stage.start();
-        tell(&ends, Event::Preparing { what: "shader pipelines".into(), done: 9, total: 24 });
         for n in (20..=260).step_by(20) {
             train(&ends, n - 19..=n);
             tell(&ends, Event::Evaluated(demo::evaluation(n)));
@@ -314,6 +317,7 @@ fn pictures_for_a_look() {
             &ends,
             Event::Finished(Finish::Failed("The loss became NaN at step 261; lower optimizer.lr".into())),
         );
+        stage.frames();
         stage.click("All options");
         shoot(&mut stage, "6-failed");
         let ctx = stage.harness.ctx.clone();

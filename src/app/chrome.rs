@@ -261,20 +261,22 @@ pub fn empty_ui(
     title: &str,
     text: &str,
     run: &RunView,
-    command: Option<UiCommand>,
+    commands: &[UiCommand],
     queue: &mut Vec<UiCommand>,
 ) {
     let tokens = Tokens::of(ui);
-    let height = 92.0 + if command.is_some() { 40.0 } else { 0.0 };
+    let offered = commands.iter().copied().filter(|command| command.available(run).is_ok());
+    let offered: Vec<UiCommand> = offered.collect();
+    let height = 92.0 + 34.0 * offered.len() as f32;
     ui.add_space(((ui.available_height() - height) / 2.0).max(tokens::GAP));
     ui.vertical_centered(|ui| {
         ui.set_max_width(420.0);
         ui.label(RichText::new(title).heading().color(tokens.text_strong));
         ui.add_space(tokens::GAP_SMALL);
         ui.label(RichText::new(text).color(tokens.text_weak));
-        if let Some(command) = command.filter(|command| command.available(run).is_ok()) {
-            ui.add_space(tokens::GAP);
-            command_button(ui, command, run, queue, false);
+        ui.add_space(tokens::GAP_SMALL);
+        for command in offered {
+            command_button(ui, command, run, queue, command == UiCommand::Start);
         }
     });
 }

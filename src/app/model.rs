@@ -244,6 +244,7 @@ impl RunView {
             self.recent.pop_front();
         }
         self.recent.push_back((report.step, report.elapsed_s));
+        self.preparing = None;
         self.last_step = Some(report);
         self.curves_generation += 1;
     }

@@ -35,7 +35,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
     let Some(snapshot) = run.snapshot.clone().filter(|snapshot| snapshot.gallery.iter().any(has_maps)) else {
         let text = "Class activation maps of every domain appear here, for clean and attacked images side by \
                     side on one colour scale, once a run has made its first snapshot.";
-        chrome::empty_ui(ui, "No maps yet", text, run, None, shared.queue);
+        chrome::empty_ui(ui, "No maps yet", text, run, &[], shared.queue);
         return;
     };
     controls_ui(ui, snapshot.step, view);

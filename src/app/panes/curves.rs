@@ -3,7 +3,7 @@
 
 use super::Shared;
 use super::legend::{Entry, legend_ui};
-use super::plots::{log_label, log_marks, plot};
+use super::plots::{log_y, plot};
 use crate::app::chrome;
 use crate::app::commands::UiCommand;
 use crate::app::format;
@@ -69,7 +69,14 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut CurvesView) {
     if run.loss.is_empty() && run.accuracy.is_empty() {
         let text = "Training loss of each branch and validation accuracy of each domain, clean and attacked, \
                     appear here while a run is at work. Start one, or open a run folder.";
-        chrome::empty_ui(ui, "No curves yet", text, run, Some(UiCommand::OpenRun), shared.queue);
+        chrome::empty_ui(
+            ui,
+            "No curves yet",
+            text,
+            run,
+            &[UiCommand::Start, UiCommand::OpenRun],
+            shared.queue,
+        );
         return;
     }
     let wide = ui.available_width() > 620.0;
@@ -146,7 +153,7 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
     };
     let mut plot = plot("loss", bottom - ui.cursor().top(), tokens).label_formatter(hover);
     if log {
-        plot = plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| log_label(mark));
+        plot = log_y(plot);
     }
     let drawn = &view.drawn.lines;
     let response = plot.show(ui, |plot| {
@@ -215,6 +222,8 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
     let plot = plot("accuracy", bottom - ui.cursor().top(), tokens)
         .label_formatter(hover)
         .include_y(0.0)
+        // Room above the highest line for the mark of the best.
+        .include_y(1.18 * run.best.map_or(0.0, |(_, best)| best))
         .y_axis_formatter(|mark, _| format!("{}%", mark.value));
     let hidden = &view.hidden_accuracy;
     let response = plot.show(ui, |plot| {
@@ -233,8 +242,10 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
             let star = Points::new("best", PlotPoints::Owned(vec![at]));
             let star = star.shape(egui_plot::MarkerShape::Asterisk).radius(7.0);
             plot.points(star.color(tokens.text_strong).allow_hover(false));
-            let text = RichText::new(format!("best {best:.1}%")).color(tokens.text_strong).small();
-            plot.text(Text::new("best", at, text).anchor(egui::Align2::RIGHT_BOTTOM).allow_hover(false));
+            let text = RichText::new(format!("best {best:.1}% ")).color(tokens.text_strong).small();
+            let above = plot.transform().dvalue_dpos()[1].abs() * 7.0;
+            let place = PlotPoint::new(at.x, at.y + above);
+            plot.text(Text::new("best", place, text).anchor(egui::Align2::RIGHT_BOTTOM).allow_hover(false));
         }
     });
     response.response.accessible_name("Validation accuracy plot");

@@ -1,7 +1,7 @@
 //! BN domains: how far the domains' running statistics lie apart, layer by layer, and the channels of one layer.
 
 use super::Shared;
-use super::plots::{log_label, log_marks, plot};
+use super::plots::{log_y, plot};
 use crate::app::chrome;
 use crate::app::format;
 use crate::app::model::RunView;
@@ -53,7 +53,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty()) else {
         let text = "The distance between the domains' batch-norm statistics appears here layer by layer, once a \
                     run has made its first snapshot.";
-        chrome::empty_ui(ui, "No statistics yet", text, run, None, shared.queue);
+        chrome::empty_ui(ui, "No statistics yet", text, run, &[], shared.queue);
         return;
     };
     let domains = snapshot.bn_layers.iter().map(|layer| layer.domains.len()).max().unwrap_or(0);
@@ -62,7 +62,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
             "Method “{}” trains one BN domain, so there is nothing to compare. AdvProp and MixProp have two.",
             run.method
         );
-        chrome::empty_ui(ui, "One domain only", &text, run, None, shared.queue);
+        chrome::empty_ui(ui, "One domain only", &text, run, &[], shared.queue);
         return;
     }
     let other = if (1..domains).contains(&view.other) { view.other } else { 1 };
@@ -309,7 +309,7 @@ fn channel_plot(
     };
     let mut plot = plot(title, height, tokens).allow_zoom(false).allow_drag(false).label_formatter(hover);
     if log {
-        plot = plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| log_label(mark));
+        plot = log_y(plot);
     }
     let last = order.len().saturating_sub(1) as f64;
     let response = plot.show(ui, |plot| {
@@ -326,7 +326,7 @@ fn channel_plot(
             let name = run.domains.get(index).map_or("?", String::as_str);
             let points = Points::new(name, PlotPoints::Owned(points.collect()));
             let points = points.color(tokens.data(run.domain_data(index))).shape(tokens::marker(index));
-            plot.points(points.filled(index == 0).radius(if order.len() > 200 { 1.8 } else { 2.8 }));
+            plot.points(points.radius(if order.len() > 200 { 1.8 } else { 2.8 }));
         }
     });
     response.response.accessible_name(format!("{title} plot"));

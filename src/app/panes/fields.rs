@@ -150,7 +150,8 @@ fn list_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]
 fn text_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
     let is_number = matches!(field.kind, Kind::Integer { .. } | Kind::Number(_));
     let unit_width = if field.unit.is_empty() && !is_number { 0.0 } else { UNIT_WIDTH };
-    let width = ui.available_width() - unit_width - ui.spacing().item_spacing.x;
+    let gap = if unit_width > 0.0 { ui.spacing().item_spacing.x } else { 0.0 };
+    let width = ui.available_width() - unit_width - gap;
     let text = form.text_mut(field);
     let mut edit = TextEdit::singleline(text).desired_width(width).align(Align2::LEFT_CENTER);
     edit = edit.min_size(vec2(0.0, ROW_HEIGHT - 2.0));

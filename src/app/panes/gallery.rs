@@ -14,6 +14,9 @@ use egui::{Align, ComboBox, Frame, Layout, RichText, ScrollArea, Slider, Texture
 /// Gains offered beside the automatic one.
 const GAINS: [f32; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
+/// Room for a domain's name and a class with its probability, points.
+const PREDICTIONS_WIDTH: f32 = 128.0;
+
 /// How the gallery is drawn.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -27,7 +30,7 @@ pub struct GalleryView {
 
 impl Default for GalleryView {
     fn default() -> Self {
-        Self { gain: None, side: 104.0, only_changed: false }
+        Self { gain: None, side: 88.0, only_changed: false }
     }
 }
 
@@ -36,7 +39,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
     let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.gallery.is_empty()) else {
         let text = "A few validation images appear here with their perturbations, their attacked versions and \
                     the predictions of every domain, once a run has made its first snapshot.";
-        chrome::empty_ui(ui, "No pictures yet", text, run, None, shared.queue);
+        chrome::empty_ui(ui, "No pictures yet", text, run, &[], shared.queue);
         return;
     };
     let gain = view.gain.unwrap_or_else(|| full_gain(&snapshot));
@@ -64,9 +67,9 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
     });
 }
 
-/// Three pictures, gaps and margins.
+/// Three pictures, the predictions, gaps and margins.
 fn card_width(side: f32) -> f32 {
-    3.0 * side + 2.0 * tokens::GAP_SMALL + 2.0 * tokens::GAP
+    3.0 * side + 3.0 * tokens::GAP_SMALL + PREDICTIONS_WIDTH + 2.0 * tokens::GAP
 }
 
 fn is_changed(item: &GalleryItem) -> bool {
@@ -128,7 +131,7 @@ fn card_ui(
                     .on_hover_text("The true class");
                 ui.add(egui::Label::new(RichText::new(&item.name).small().weak()).truncate());
             });
-            ui.horizontal(|ui| {
+            ui.horizontal_top(|ui| {
                 picture_ui(ui, &pictures.clean, side, "clean", "The clean validation image");
                 let help = format!(
                     "Adversarial − clean, times {gain}, around middle grey. Largest change here: {}/255.",
@@ -136,11 +139,13 @@ fn card_ui(
                 );
                 picture_ui(ui, &pictures.perturbation, side, &format!("perturbation ×{gain}"), &help);
                 picture_ui(ui, &pictures.adversarial, side, "attacked", "The adversarial image");
+                ui.vertical(|ui| {
+                    for (domain, view) in item.views.iter().enumerate() {
+                        let name = run.domains.get(domain).map_or("?", String::as_str);
+                        prediction_ui(ui, run, item.label, name, &view.clean, &view.adversarial);
+                    }
+                });
             });
-            for (domain, view) in item.views.iter().enumerate() {
-                let name = run.domains.get(domain).map_or("?", String::as_str);
-                prediction_ui(ui, run, item.label, name, &view.clean, &view.adversarial);
-            }
         });
     });
 }
@@ -164,19 +169,22 @@ pub fn class_name(run: &RunView, class: usize) -> String {
     name.cloned().unwrap_or_else(|| format!("class {class}"))
 }
 
-/// One line: the domain, its first guess on the clean image, an arrow, its first guess on the attacked one.
+/// Two lines: the domain and its first guess on the clean image, an arrow and its first guess on the attacked one.
 fn prediction_ui(ui: &mut Ui, run: &RunView, label: usize, domain: &str, before: &[Guess], after: &[Guess]) {
-    ui.horizontal(|ui| {
-        let tokens = Tokens::of(ui);
-        ui.allocate_ui_with_layout(vec2(40.0, 18.0), Layout::left_to_right(Align::Center), |ui| {
-            ui.set_width(40.0);
-            ui.label(RichText::new(domain).small().color(tokens.text_weak))
-                .on_hover_text("The BN domain that the image goes through");
+    let lines = [(domain, before, "clean"), ("→", after, "attacked")];
+    for (lead, guesses, data) in lines {
+        ui.horizontal(|ui| {
+            let size = vec2(30.0, 17.0);
+            let layout = Layout::right_to_left(Align::Center);
+            ui.allocate_ui_with_layout(size, layout, |ui| {
+                ui.set_min_size(size);
+                ui.label(RichText::new(lead).small().color(Tokens::of(ui).text_weak))
+                    .on_hover_text(format!("{domain}: the BN domain that the {data} image goes through"));
+            });
+            guess_ui(ui, run, label, guesses, data);
         });
-        guess_ui(ui, run, label, before, "clean");
-        ui.label(RichText::new("→").color(tokens.text_weak));
-        guess_ui(ui, run, label, after, "attacked");
-    });
+    }
+    ui.add_space(3.0);
 }
 
 fn guess_ui(ui: &mut Ui, run: &RunView, label: usize, guesses: &[Guess], data: &str) {
@@ -198,5 +206,6 @@ fn guess_ui(ui: &mut Ui, run: &RunView, label: usize, guesses: &[Guess], data: &
         "Most probable classes of the {data} image ({verdict}), softmax probability in percent:\n{}",
         lines.join("\n")
     );
-    ui.label(RichText::new(text).color(colour)).on_hover_text(help);
+    let text = RichText::new(text).color(colour);
+    ui.add(egui::Label::new(text).truncate()).on_hover_text(help);
 }

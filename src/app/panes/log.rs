@@ -36,7 +36,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LogView) {
     let run = shared.run;
     if run.log.is_empty() {
         let text = "Messages of the run appear here: what was saved, what was skipped, what went wrong.";
-        chrome::empty_ui(ui, "Nothing to report", text, run, None, shared.queue);
+        chrome::empty_ui(ui, "Nothing to report", text, run, &[], shared.queue);
         return;
     }
     let lines: Vec<&LogLine> = run.log.iter().filter(|line| view.shows(line.level)).collect();

@@ -1,22 +1,51 @@
-//! What the plots of all panes share: look, axes with whole numbers, logarithmic axes (which egui_plot lacks: the
-//! data is transformed, and these put the right numbers back).
+//! What the plots of all panes share: look, axes with round numbers, and logarithmic axes (which egui_plot lacks:
+//! the data is transformed, and these put the right numbers back).
 
 use crate::app::format;
 use crate::app::tokens::Tokens;
-use egui::vec2;
+use egui::{Rangef, vec2};
 use egui_plot::{GridInput, GridMark, Plot};
 
-/// A plot as all curves have it: it zooms with Ctrl and the wheel, drags, and a double click shows everything.
+/// Points between two marks that egui_plot takes as its finest step.
+const FINEST: f32 = 10.0;
+/// Points between two marks of an axis, at least.
+const APART_X: f64 = 64.0;
+const APART_Y: f64 = 30.0;
+/// egui_plot draws marks and labels of small steps faintly; ours are all of one kind, so they claim a large one.
+const FULL_STRENGTH: f64 = 40.0;
+/// Decades between which 2 and 5 are marked too.
+const FEW_DECADES: f64 = 3.0;
+
+/// A plot as all panes have it: it zooms with Ctrl and the wheel, drags, and a double click shows everything.
 pub fn plot<'a>(id: &'a str, height: f32, tokens: &Tokens) -> Plot<'a> {
     Plot::new(id)
         .height(height.max(80.0))
         .show_background(false)
         .grid_color(tokens.line)
         .grid_fade(0.6)
+        .grid_spacing(Rangef::new(FINEST, 300.0))
+        .x_grid_spacer(|input| even_marks(input, APART_X))
+        .y_grid_spacer(|input| even_marks(input, APART_Y))
+        .x_axis_formatter(|mark, _| whole_label(mark.value))
+        .y_axis_formatter(|mark, _| short(mark.value))
         .allow_scroll(false)
         .set_margin_fraction(vec2(0.02, 0.08))
-        .x_axis_formatter(|mark, _| whole_label(mark.value))
         .include_x(0.0)
+}
+
+/// The same with an axis whose values are decimal logarithms.
+pub fn log_y(plot: Plot<'_>) -> Plot<'_> {
+    plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| short(10f64.powf(mark.value)))
+}
+
+fn short(value: f64) -> String {
+    // Rounding of sums of steps: 0.30000000000000004 is meant as 0.3.
+    let rounded = (value * 1e9).round() / 1e9;
+    if (1e-3..1e5).contains(&rounded.abs()) || rounded == 0.0 {
+        rounded.to_string()
+    } else {
+        format::significant(value)
+    }
 }
 
 fn whole_label(value: f64) -> String {
@@ -29,25 +58,55 @@ fn whole_label(value: f64) -> String {
     }
 }
 
-/// Marks of an axis whose values are logarithms: decades, with 2 and 5 between them when few decades are seen, or
-/// even steps when less than one is.
-pub fn log_marks(input: GridInput) -> Vec<GridMark> {
+/// Marks at multiples of 1, 2 or 5 times a power of ten, at least `apart` points from each other.
+fn even_marks(input: GridInput, apart: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
-    if !(low.is_finite() && high.is_finite()) || high - low > 40.0 {
+    let finest = input.base_step_size * apart / f64::from(FINEST);
+    if !(low.is_finite() && high.is_finite() && finest > 0.0) || (high - low) / finest > 1000.0 {
         return Vec::new();
     }
-    let mut marks = Vec::new();
-    for decade in low.floor() as i32..=high.ceil() as i32 {
-        marks.push(GridMark { value: f64::from(decade), step_size: 1.0 });
-        if high - low < 4.0 {
-            let between = (2..10).map(|n| f64::from(n).log10());
-            marks.extend(between.map(|l| GridMark { value: f64::from(decade) + l, step_size: 0.3 }));
-        }
-    }
-    marks
+    let power = 10f64.powf(finest.log10().floor());
+    let step = [1.0, 2.0, 5.0].into_iter().map(|n| n * power).find(|step| *step >= finest);
+    let step = step.unwrap_or(10.0 * power);
+    let first = (low / step).ceil() as i64;
+    let last = (high / step).floor() as i64;
+    let mark = |n: i64| GridMark { value: n as f64 * step, step_size: step * FULL_STRENGTH };
+    (first..=last).map(mark).collect()
 }
 
-/// The value of a mark of a logarithmic axis.
-pub fn log_label(mark: GridMark) -> String {
-    format::significant(10f64.powf(mark.value))
+/// Marks of a logarithmic axis: decades, with 2 and 5 between them when few are seen, and even steps of the
+/// logarithm when not even two of those are.
+fn log_marks(input: GridInput) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    if !(low.is_finite() && high.is_finite()) || high - low > 60.0 {
+        return Vec::new();
+    }
+    let digits: &[f64] = if high - low < FEW_DECADES { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let decades = low.floor() as i32..=high.ceil() as i32;
+    let values = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
+    let seen: Vec<f64> = values.filter(|value| (low..=high).contains(value)).collect();
+    if seen.len() < 2 {
+        return even_marks(input, APART_Y);
+    }
+    seen.into_iter().map(|value| GridMark { value, step_size: FULL_STRENGTH }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(marks: Vec<GridMark>) -> Vec<f64> {
+        marks.into_iter().map(|mark| (mark.value * 1e6).round() / 1e6).collect()
+    }
+
+    #[test]
+    fn marks_are_round_and_inside() {
+        // 400 steps on 400 points: 64 points apart asks for steps of 100.
+        let input = GridInput { bounds: (-8.0, 408.0), base_step_size: 10.0 };
+        assert_eq!(values(even_marks(input, APART_X)), [0.0, 100.0, 200.0, 300.0, 400.0]);
+        let input = GridInput { bounds: (-0.5, 1.6), base_step_size: 0.02 };
+        assert_eq!(values(log_marks(input)), [-0.30103, 0.0, 0.30103, 0.69897, 1.0, 1.30103]);
+        let input = GridInput { bounds: (0.35, 0.45), base_step_size: 0.005 };
+        assert!(values(log_marks(input)).len() >= 2, "an axis without numbers says nothing");
+    }
 }
