@@ -2,6 +2,7 @@
 
 use super::commands::{self, Menu, UiCommand};
 use super::format;
+use super::icons::{self, Icon};
 use super::model::{MAIN_DOMAIN, Phase, RunView};
 use super::tokens::{self, Tokens};
 use crate::training::events::Finish;
@@ -53,9 +54,9 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     command_button(ui, C::SaveNow, run, queue, false);
     command_button(ui, C::EvaluateNow, run, queue, false);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let text = if ui.visuals().dark_mode { "☀" } else { "🌙" };
+        let icon = if ui.visuals().dark_mode { Icon::Sun } else { Icon::Moon };
         let tooltip = C::ToggleTheme.tooltip(ui.ctx(), run);
-        let response = ui.add(Button::new(text).frame_when_inactive(false));
+        let response = ui.add(Button::new(icons::atom(icon, None)).frame_when_inactive(false));
         if response.accessible_name(C::ToggleTheme.text(run)).on_hover_text(tooltip).clicked() {
             queue.push(C::ToggleTheme);
         }
@@ -72,18 +73,17 @@ pub fn command_button(
 ) {
     let tokens = Tokens::of(ui);
     let text = command.text(run);
-    let icon = match command {
-        UiCommand::PauseOrContinue if text == "Continue" => Some("▶"),
-        _ => command.icon(),
-    };
-    let label = icon.map_or_else(|| text.to_owned(), |icon| format!("{icon} {text}"));
     let available = command.available(run);
-    let mut label = RichText::new(label);
-    if primary && available.is_ok() {
+    let filled = primary && available.is_ok();
+    let mut label = RichText::new(text);
+    if filled {
         label = label.color(tokens.on_accent).strong();
     }
-    let mut button = Button::new(label);
-    if primary && available.is_ok() {
+    let mut button = match command.icon(run) {
+        Some(icon) => Button::new((icons::atom(icon, filled.then_some(tokens.on_accent)), label)),
+        None => Button::new(label),
+    };
+    if filled {
         button = button.fill(tokens.accent);
     }
     let tooltip = command.tooltip(ui.ctx(), run);
@@ -105,8 +105,8 @@ pub fn banners_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<Notice>, queue
     let tokens = Tokens::of(ui);
     let (fill, mark, colour, text) = match notice {
         None => return failure_ui(ui, run, queue),
-        Some(Notice::Done(text)) => (tokens.accent_soft, "✔", tokens.text_strong, &*text),
-        Some(Notice::Refused(text)) => (tokens.warning_soft, "⚠", tokens.warning, &*text),
+        Some(Notice::Done(text)) => (tokens.accent_soft, Icon::Check, tokens.text_strong, &*text),
+        Some(Notice::Refused(text)) => (tokens.warning_soft, Icon::Warning, tokens.warning, &*text),
     };
     let frame = Frame::new().fill(fill).inner_margin(Margin::symmetric(12, 6));
     let mut dismissed = false;
@@ -114,7 +114,7 @@ pub fn banners_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<Notice>, queue
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             dismissed = ui.button("Dismiss").clicked();
             ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
-                ui.label(RichText::new(mark).color(colour).strong());
+                icons::show(ui, mark, colour, "notice");
                 ui.label(RichText::new(text).color(tokens.text_strong));
             });
         });
@@ -131,7 +131,8 @@ fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     let frame = Frame::new().fill(tokens.error_soft).inner_margin(Margin::symmetric(12, 8));
     egui::Panel::top("failure").frame(frame).show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new("⚠ Training failed").color(tokens.error).strong());
+            icons::show(ui, Icon::Warning, tokens.error, "failure");
+            ui.label(RichText::new("Training failed").color(tokens.error).strong());
             ui.label(RichText::new(sentence).color(tokens.text_strong));
         });
         ui.horizontal(|ui| {

@@ -1,6 +1,7 @@
 //! Every command of the window in one enum: menu, toolbar, shortcut, palette, tooltip and the list of keys are
 //! all made from it.
 
+use super::icons::Icon;
 use super::model::{Phase, RunView};
 use crate::training::events::Finish;
 use egui::{Key, KeyboardShortcut, Modifiers};
@@ -176,15 +177,16 @@ impl UiCommand {
         }
     }
 
-    pub fn icon(self) -> Option<&'static str> {
+    pub fn icon(self, run: &RunView) -> Option<Icon> {
         Some(match self {
-            C::Start | C::Resume => "▶",
-            C::PauseOrContinue => "⏸",
-            C::SingleStep => "⏭",
-            C::StopAndSave => "⏹",
-            C::StopAndDiscard => "🗑",
-            C::SaveNow => "💾",
-            C::EvaluateNow => "📊",
+            C::Start | C::Resume => Icon::Play,
+            C::PauseOrContinue if matches!(run.phase, Phase::Paused | Phase::Pausing) => Icon::Play,
+            C::PauseOrContinue => Icon::Pause,
+            C::SingleStep => Icon::Step,
+            C::StopAndSave => Icon::Stop,
+            C::StopAndDiscard => Icon::Bin,
+            C::SaveNow => Icon::Save,
+            C::EvaluateNow => Icon::Chart,
             _ => return None,
         })
     }

@@ -1,6 +1,7 @@
 //! The questions that the window asks, and the list of keys.
 
 use super::commands::UiCommand;
+use super::icons::{self, Icon};
 use super::model::RunView;
 use super::tokens::{self, Tokens};
 use egui::{Button, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
@@ -179,7 +180,11 @@ fn path_ui(ui: &mut Ui, wanted: PathFor, typed: &mut String, fault: Option<&str>
         }
     });
     if let Some(fault) = fault {
-        ui.label(RichText::new(format!("⚠ {fault}")).color(Tokens::of(ui).error));
+        ui.horizontal_wrapped(|ui| {
+            let error = Tokens::of(ui).error;
+            icons::show(ui, Icon::Warning, error, "fault");
+            ui.label(RichText::new(fault).color(error));
+        });
     }
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {

@@ -7,6 +7,7 @@ pub mod dialogs;
 pub mod form;
 pub mod format;
 pub mod history;
+pub mod icons;
 pub mod layout;
 pub mod link;
 pub mod live;

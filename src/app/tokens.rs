@@ -6,7 +6,10 @@
 //! Blue and orange stay apart under the common forms of colour blindness, and the dash tells the rest.
 
 use super::model::DataKind;
-use egui::{Color32, CornerRadius, FontId, Margin, Stroke, TextStyle, Theme, Vec2, Visuals, vec2};
+use egui::{
+    Color32, CornerRadius, FontDefinitions, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Vec2,
+    Visuals, vec2,
+};
 use egui_plot::{LineStyle, MarkerShape};
 
 /// The colours of one theme.
@@ -229,6 +232,10 @@ pub fn pixels(rgb: &[u8]) -> Vec<Color32> {
 
 /// Gives both themes of `ctx` their colours, text sizes and distances.
 pub fn install(ctx: &egui::Context) {
+    let mut fonts = FontDefinitions::default();
+    // Ubuntu lacks arrows and geometric marks, which the monospaced font of the set has.
+    fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".into());
+    ctx.set_fonts(fonts);
     ctx.set_visuals_of(Theme::Dark, DARK.visuals(Visuals::dark()));
     ctx.set_visuals_of(Theme::Light, LIGHT.visuals(Visuals::light()));
     ctx.all_styles_mut(|style| {

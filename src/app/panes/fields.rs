@@ -1,6 +1,7 @@
 //! The controls of the form: one row a key of the schema, made from its kind.
 
 use crate::app::form::Form;
+use crate::app::icons::{self, Icon};
 use crate::app::tokens::Tokens;
 use crate::config::schema::{Field, Kind, fields, is_later};
 use egui::{Align, Align2, Button, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
@@ -49,8 +50,9 @@ pub fn fault_ui(ui: &mut Ui, form: &Form, path: &str, field: &Response) {
     if let Some(fault) = form.fault(path) {
         ui.horizontal(|ui| {
             ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
-            let text = RichText::new(format!("⚠ {fault}")).small().color(Tokens::of(ui).error);
-            ui.add(egui::Label::new(text).wrap());
+            let error = Tokens::of(ui).error;
+            icons::show(ui, Icon::Warning, error, "fault");
+            ui.add(egui::Label::new(RichText::new(fault).small().color(error)).wrap());
         });
     }
 }

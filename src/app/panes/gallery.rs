@@ -4,6 +4,7 @@
 use super::Shared;
 use crate::app::chrome;
 use crate::app::format;
+use crate::app::icons::{self, Icon};
 use crate::app::model::RunView;
 use crate::app::pictures::{RowPictures, full_gain};
 use crate::app::tokens::{self, Tokens};
@@ -185,13 +186,14 @@ fn guess_ui(ui: &mut Ui, run: &RunView, label: usize, guesses: &[Guess], data: &
         return;
     };
     let right = first.class == label;
-    let (mark, colour) = if right { ("✔", tokens.good) } else { ("✖", tokens.error) };
-    let text = format!("{mark} {} {}", class_name(run, first.class), format::percent(first.p));
+    let (mark, colour) = if right { (Icon::Check, tokens.good) } else { (Icon::Cross, tokens.error) };
+    let text = format!("{} {}", class_name(run, first.class), format::percent(first.p));
     let lines: Vec<String> = guesses
         .iter()
         .map(|guess| format!("{}: {:.1}%", class_name(run, guess.class), 100.0 * guess.p))
         .collect();
     let verdict = if right { "right" } else { "wrong" };
+    icons::show(ui, mark, colour, verdict);
     let help = format!(
         "Most probable classes of the {data} image ({verdict}), softmax probability in percent:\n{}",
         lines.join("\n")

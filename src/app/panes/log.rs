@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::app::chrome;
+use crate::app::icons::{self, Icon};
 use crate::app::model::{Level, LogLine};
 use crate::app::tokens::{self, Tokens};
 use egui::{RichText, ScrollArea, TextStyle, TextWrapMode, Ui};
@@ -55,14 +56,17 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LogView) {
         ui.style_mut().wrap_mode = Some(TextWrapMode::Wrap);
         for line in lines {
             let (mark, colour) = match line.level {
-                Level::Info => ("", tokens.text),
-                Level::Warning => ("⚠ ", tokens.warning),
-                Level::Error => ("✖ ", tokens.error),
+                Level::Info => (None, tokens.text),
+                Level::Warning => (Some((Icon::Warning, "warning")), tokens.warning),
+                Level::Error => (Some((Icon::Cross, "error")), tokens.error),
             };
             ui.horizontal_top(|ui| {
                 let step = RichText::new(format!("{:>6}", line.step)).text_style(TextStyle::Monospace);
                 ui.label(step.color(tokens.text_weak)).on_hover_text("Finished steps when it was written");
-                ui.label(RichText::new(format!("{mark}{}", line.text)).color(colour));
+                if let Some((icon, meaning)) = mark {
+                    icons::show(ui, icon, colour, meaning);
+                }
+                ui.label(RichText::new(&line.text).color(colour));
             });
         }
     });

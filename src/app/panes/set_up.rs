@@ -6,6 +6,7 @@ use super::fields;
 use crate::app::chrome;
 use crate::app::commands::UiCommand;
 use crate::app::form::{ESSENTIAL, Form, RUN_DIR, is_idle};
+use crate::app::icons::{self, Icon};
 use crate::app::tokens::{self, Tokens};
 use crate::config::presets::PRESETS;
 use crate::config::schema::{self, Field};
@@ -109,9 +110,9 @@ fn device_ui(ui: &mut Ui, form: &mut Form) {
 fn all_ui(ui: &mut Ui, form: &mut Form) {
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
-        let arrow = if form.show_all { "⏷" } else { "⏵" };
-        let button = egui::Button::new(RichText::new(format!("{arrow} All options")).strong()).frame(false);
-        if ui.add(button).accessible_name("All options").clicked() {
+        let arrow = icons::atom(if form.show_all { Icon::Down } else { Icon::Right }, None);
+        let text = RichText::new("All options").strong();
+        if ui.add(egui::Button::new((arrow, text)).frame(false)).accessible_name("All options").clicked() {
             form.show_all = !form.show_all;
         }
         let edit = TextEdit::singleline(&mut form.search).hint_text("Search options");
