@@ -77,10 +77,11 @@ impl Player {
 
     /// Names what is played next; `None` leaves it untimed.
     pub fn stage(&mut self, stage: Option<&'static str>) {
-        if self.timer.is_some() && self.stage != stage {
-            if let Some(open) = &mut self.open {
-                open.pass = None;
-            }
+        if self.timer.is_some()
+            && self.stage != stage
+            && let Some(open) = &mut self.open
+        {
+            open.pass = None;
         }
         self.stage = stage;
     }
