@@ -212,12 +212,13 @@ fn every_pane_has_an_empty_and_a_full_state() {
 #[test]
 fn a_wrong_field_is_told_when_it_is_left_and_start_refuses_it() {
     let mut stage = Stage::new();
-    let field = |stage: &Stage| stage.harness.get_by_label("Batch size").rect().center();
+    let input = egui::accesskit::Role::TextInput;
+    let field = |stage: &Stage| stage.harness.get_by_role_and_label(input, "Batch size").rect().center();
     let at = field(&stage);
-    stage.harness.get_by_label("Batch size").click();
+    stage.harness.get_by_role_and_label(input, "Batch size").click();
     stage.harness.run_steps(2);
     stage.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
-    stage.harness.get_by_label("Batch size").type_text("many");
+    stage.harness.get_by_role_and_label(input, "Batch size").type_text("many");
     stage.frames();
     assert!(!stage.sees("cannot be read"), "not while typing");
     stage.harness.key_press(Key::Tab);

@@ -1,5 +1,6 @@
 //! A run played from a script, for tests and for a look at the window without a GPU. Figures follow smooth made-up
 //! laws with fixed noise: nothing here was trained.
+#![allow(dead_code, reason = "the test and the example each use a part of it")]
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dualprop::app::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
@@ -288,9 +289,11 @@ fn play(ends: &Ends) {
                 return;
             }
             Some(Command::SaveNow) => {
-                drop(send(Event::Saved { path: out.join("last.safetensors"), best: false }))
+                send(Event::Saved { path: out.join("last.safetensors"), best: false });
             }
-            Some(Command::EvaluateNow) => drop(send(Event::Evaluated(evaluation(at)))),
+            Some(Command::EvaluateNow) => {
+                send(Event::Evaluated(evaluation(at)));
+            }
             None => {}
         }
         if paused && !single {
