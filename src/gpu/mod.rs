@@ -11,6 +11,7 @@ mod replay;
 mod run;
 pub mod shaders;
 mod step_uniform;
+mod timer;
 
 pub use adapter::{AdapterReport, DeviceChoice, adapters};
 pub use device::Device;

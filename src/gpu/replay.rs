@@ -6,6 +6,7 @@ use super::device::Device;
 use super::error::GpuError;
 use super::launch::Cost;
 use super::program::Program;
+use super::timer::StageTimer;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -32,6 +33,9 @@ pub struct Player {
     target_s: f64,
     flops_per_s: f64,
     bytes_per_s: f64,
+    timer: Option<StageTimer>,
+    /// What the next passes belong to; `None`: they go untimed.
+    stage: Option<&'static str>,
 }
 
 /// A command buffer being written.
@@ -55,6 +59,8 @@ impl Player {
             target_s: if software { TARGET_SOFTWARE_S } else { TARGET_GPU_S },
             flops_per_s,
             bytes_per_s,
+            timer: None,
+            stage: None,
         }
     }
 
@@ -63,12 +69,48 @@ impl Player {
         self.scale * (cost.flops as f64 / self.flops_per_s).max(cost.bytes as f64 / self.bytes_per_s) + 5e-6
     }
 
+    /// Times stages from here on, where the adapter can.
+    pub fn time_stages(&mut self, device: &Device) -> Result<(), GpuError> {
+        self.timer = StageTimer::new(device)?;
+        Ok(())
+    }
+
+    /// Names what is played next; `None` leaves it untimed.
+    pub fn stage(&mut self, stage: Option<&'static str>) {
+        if self.timer.is_some()
+            && self.stage != stage
+            && let Some(open) = &mut self.open
+        {
+            open.pass = None;
+        }
+        self.stage = stage;
+    }
+
+    /// Ends a timed step.
+    pub fn end_step(&mut self, device: &Device) -> Result<(), GpuError> {
+        let Some(mut timer) = self.timer.take() else { return Ok(()) };
+        let ended = timer.end_step(device, self);
+        self.timer = Some(timer);
+        ended
+    }
+
+    /// Mean seconds a step by stage so far; empty without timestamps.
+    pub fn stage_seconds(&self) -> Vec<(&'static str, f64)> {
+        self.timer.as_ref().map(StageTimer::mean_seconds).unwrap_or_default()
+    }
+
+    pub(super) fn resolve(&mut self, device: &Device, set: &wgpu::QuerySet, count: u32, to: &wgpu::Buffer) {
+        let open = self.open.get_or_insert_with(|| Open::new(device));
+        open.pass = None;
+        open.encoder.resolve_query_set(set, 0..count, to, 0);
+    }
+
     /// Encodes all dispatches of `program`, submitting whenever enough has gathered.
     pub fn play(&mut self, device: &Device, program: &Program) -> Result<(), GpuError> {
         for dispatch in &program.dispatches {
             let estimate = self.estimate(dispatch.cost);
             let open = self.open.get_or_insert_with(|| Open::new(device));
-            let pass = open.pass();
+            let pass = open.pass(self.timer.as_mut(), self.stage);
             pass.set_pipeline(&dispatch.pipeline);
             pass.set_bind_group(0, &dispatch.storage, &[]);
             pass.set_bind_group(1, &program.uniforms, &[dispatch.params_offset]);
@@ -143,10 +185,16 @@ impl Open {
         Self { encoder, pass: None, estimate_s: 0.0 }
     }
 
-    fn pass(&mut self) -> &mut wgpu::ComputePass<'static> {
+    fn pass(
+        &mut self,
+        timer: Option<&mut StageTimer>,
+        stage: Option<&'static str>,
+    ) -> &mut wgpu::ComputePass<'static> {
         let encoder = &mut self.encoder;
         self.pass.get_or_insert_with(|| {
-            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
+            let timestamp_writes = timer.zip(stage).and_then(|(timer, stage)| timer.begin(stage));
+            let descriptor = wgpu::ComputePassDescriptor { label: stage, timestamp_writes };
+            encoder.begin_compute_pass(&descriptor).forget_lifetime()
         })
     }
 }

@@ -264,6 +264,15 @@ impl<'a> Run<'a> {
         self.evaluate()?;
         self.save()?;
         self.picture(true)?;
+        let stages: Vec<String> = self
+            .engine
+            .stage_seconds()
+            .iter()
+            .map(|(stage, seconds)| format!("{stage} {:.2} ms", seconds * 1e3))
+            .collect();
+        if !stages.is_empty() {
+            self.folder.log(&format!("GPU time a step: {}", stages.join(", ")))?;
+        }
         self.folder.log("completed")?;
         Ok(Finish::Completed)
     }

@@ -105,8 +105,10 @@ impl Engine {
     ) -> Result<Self, GpuError> {
         let method = Method::from_config(&config.method).map_err(|e| GpuError::Reported(e.to_string()))?;
         let parts = Parts::new(&device, config, network, &method, cut, progress)?;
+        let mut player = Player::new(&device);
+        player.time_stages(&device)?;
         Ok(Self {
-            player: Player::new(&device),
+            player,
             device,
             config: config.clone(),
             network: network.clone(),
@@ -145,6 +147,11 @@ impl Engine {
         &self.parts.buffers
     }
 
+    /// Mean GPU seconds a step by stage; empty where the adapter has no timestamps.
+    pub fn stage_seconds(&self) -> Vec<(&'static str, f64)> {
+        self.player.stage_seconds()
+    }
+
     /// Bytes of GPU memory that this engine holds.
     pub fn planned_bytes(&self) -> u64 {
         self.parts.buffers.bytes
@@ -171,21 +178,25 @@ impl Engine {
             let uniform = self.step_numbers(step, micro, lr);
             self.device.write(&self.parts.step_uniform, 0, std::slice::from_ref(&uniform));
             self.upload(step, micro, images, batch)?;
+            self.player.stage(Some("prepare"));
             if micro == 0 {
                 self.player.play(&self.device, &self.parts.zero)?;
             }
             self.player.play(&self.device, &self.parts.prepare)?;
+            self.player.stage(Some("attack"));
             for attack in &self.parts.attacks {
                 self.player.play(&self.device, &attack.start)?;
                 for _ in 0..attack.iterations {
                     self.player.play(&self.device, &attack.iteration)?;
                 }
             }
+            self.player.stage(Some("forward and backward"));
             for pass in &self.parts.passes {
                 self.player.play(&self.device, pass)?;
             }
             self.player.play(&self.device, &self.parts.metrics)?;
             if micro + 1 == accumulate {
+                self.player.stage(Some("optimizer"));
                 self.player.play(&self.device, &self.parts.update)?;
             }
             while !self.parts.ring.has_room() {
@@ -195,6 +206,9 @@ impl Engine {
             let tag = Tag { step, lr, micro };
             self.parts.ring.push(&self.device, &mut self.player, metrics, 0, tag)?;
         }
+        // What validation plays between steps is not part of them.
+        self.player.end_step(&self.device)?;
+        self.player.stage(None);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! A run played from a script, for tests and for a look at the window without a GPU. Figures follow smooth made-up
 //! laws with fixed noise: nothing here was trained.
+#![allow(dead_code, reason = "the test and the example each use a part of it")]
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dualprop::app::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const TOTAL_STEPS: u64 = 400;
-pub const STEPS_PER_EPOCH: u64 = 80;
+pub(crate) const TOTAL_STEPS: u64 = 400;
+pub(crate) const STEPS_PER_EPOCH: u64 = 80;
 const IMAGES: usize = 8;
 const SIDE: usize = 32;
 const ATTACK: &str = "pgd:eps=4,step=1,iters=5";
@@ -21,18 +22,18 @@ const CLASSES: [&str; 10] =
     ["circle", "square", "triangle", "star", "cross", "ring", "heart", "moon", "arrow", "hexagon"];
 
 /// The trainer's ends of a link.
-pub struct Ends {
-    pub request: RunRequest,
-    pub commands: Receiver<Command>,
-    pub events: Sender<Event>,
-    pub snapshot: Arc<LatestSlot<Snapshot>>,
+pub(crate) struct Ends {
+    pub(crate) request: RunRequest,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) events: Sender<Event>,
+    pub(crate) snapshot: Arc<LatestSlot<Snapshot>>,
 }
 
 /// Hands the trainer's ends of each started run to whoever plays the trainer.
-pub struct Scripted(Sender<Ends>);
+pub(crate) struct Scripted(Sender<Ends>);
 
 impl Scripted {
-    pub fn new() -> (Self, Receiver<Ends>) {
+    pub(crate) fn new() -> (Self, Receiver<Ends>) {
         let (sender, receiver) = bounded(4);
         (Self(sender), receiver)
     }
@@ -66,7 +67,7 @@ fn noise(n: u64) -> f32 {
     ((x >> 40) as f32 / (1u64 << 24) as f32) * 2.0 - 1.0
 }
 
-pub fn info(dir: &Path) -> RunInfo {
+pub(crate) fn info(dir: &Path) -> RunInfo {
     RunInfo {
         run_dir: dir.to_owned(),
         adapter: "Scripted adapter (demo)".into(),
@@ -86,7 +87,7 @@ pub fn info(dir: &Path) -> RunInfo {
     }
 }
 
-pub fn step(step: u64) -> StepReport {
+pub(crate) fn step(step: u64) -> StepReport {
     let falling = |end: f32, seed: u64| {
         end + (2.3 - end) * (-(step as f32) / 130.0).exp() + 0.12 * noise(step * 31 + seed)
     };
@@ -106,7 +107,7 @@ pub fn step(step: u64) -> StepReport {
     StepReport { step, epoch, lr: 0.1, images_per_s, elapsed_s: step as f64 * 0.205, branches }
 }
 
-pub fn evaluation(step: u64) -> EvalReport {
+pub(crate) fn evaluation(step: u64) -> EvalReport {
     let rising = |end: f32, seed: u64| {
         0.1 + (end - 0.1) * (1.0 - (-(step as f32) / 140.0).exp()) + 0.015 * noise(step + 1000 * seed)
     };
@@ -133,7 +134,7 @@ pub fn evaluation(step: u64) -> EvalReport {
     EvalReport { step, epoch: step as f64 / STEPS_PER_EPOCH as f64, rows }
 }
 
-pub fn snapshot(step: u64) -> Snapshot {
+pub(crate) fn snapshot(step: u64) -> Snapshot {
     Snapshot {
         step,
         gallery: (0..IMAGES).map(|index| picture(index, step)).collect(),
@@ -198,7 +199,7 @@ fn view(index: usize, label: usize, domain: usize) -> DomainView {
         };
         (0..SIDE * SIDE).map(blob).collect::<Vec<f32>>()
     };
-    let fooled = domain == 0 && index % 3 != 0;
+    let fooled = domain == 0 && !index.is_multiple_of(3);
     DomainView {
         clean: guesses(index != 5, 0.92 - 0.04 * index as f32),
         adversarial: guesses(!fooled, 0.61 + 0.03 * index as f32),
@@ -241,7 +242,7 @@ fn layers(step: u64) -> Vec<BnLayer> {
 
 /// Plays a whole run in real time on a thread of its own.
 #[allow(dead_code, reason = "the tests play their runs by hand, the demo window uses this")]
-pub struct RealTime;
+pub(crate) struct RealTime;
 
 impl Launcher for RealTime {
     fn start(&self, request: RunRequest, wake: Wake) -> anyhow::Result<RunLink> {
@@ -288,9 +289,11 @@ fn play(ends: &Ends) {
                 return;
             }
             Some(Command::SaveNow) => {
-                drop(send(Event::Saved { path: out.join("last.safetensors"), best: false }))
+                send(Event::Saved { path: out.join("last.safetensors"), best: false });
             }
-            Some(Command::EvaluateNow) => drop(send(Event::Evaluated(evaluation(at)))),
+            Some(Command::EvaluateNow) => {
+                send(Event::Evaluated(evaluation(at)));
+            }
             None => {}
         }
         if paused && !single {

@@ -176,14 +176,10 @@ impl Window {
     }
 
     fn pause_or_continue(&mut self) {
-        match self.run.phase {
-            Phase::Running => {
-                if self.try_send(Command::Pause) {
-                    self.run.phase = Phase::Pausing;
-                }
-            }
-            Phase::Paused | Phase::Pausing => self.send(Command::Resume),
-            _ => {}
+        if matches!(self.run.phase, Phase::Paused | Phase::Pausing) {
+            self.send(Command::Resume);
+        } else if matches!(self.run.phase, Phase::Running) && self.try_send(Command::Pause) {
+            self.run.phase = Phase::Pausing;
         }
     }
 

@@ -1,0 +1,92 @@
+//! GPU time by stage, from timestamps at the ends of compute passes, where the adapter offers them.
+
+use super::device::Device;
+use super::error::GpuError;
+use super::readback::ReadbackRing;
+use super::replay::Player;
+use std::collections::BTreeMap;
+
+/// Passes that one step may have timed; later ones of a step go untimed.
+const PASSES: u32 = 128;
+/// Steps whose times may be on their way back; a step finds no slot rather than wait for one.
+const SLOTS: usize = 4;
+
+/// Collects the durations of a step's passes by stage.
+pub(super) struct StageTimer {
+    set: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    ring: ReadbackRing<Vec<&'static str>>,
+    /// Stage of each timed pass of the step being encoded.
+    stages: Vec<&'static str>,
+    period_s: f64,
+    totals: BTreeMap<&'static str, f64>,
+    steps: u64,
+}
+
+impl StageTimer {
+    /// `None` where the adapter has no timestamps.
+    pub(super) fn new(device: &Device) -> Result<Option<Self>, GpuError> {
+        if !device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        let bytes = u64::from(PASSES) * 16;
+        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+        Ok(Some(Self {
+            set: device.device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("stage times"),
+                ty: wgpu::QueryType::Timestamp,
+                count: 2 * PASSES,
+            }),
+            resolved: device.buffer("stage times", bytes, usage)?,
+            ring: ReadbackRing::new(device, bytes, SLOTS)?,
+            stages: Vec::new(),
+            period_s: f64::from(device.queue.get_timestamp_period()) * 1e-9,
+            totals: BTreeMap::new(),
+            steps: 0,
+        }))
+    }
+
+    /// The timestamps that the next pass writes.
+    pub(super) fn begin(&mut self, stage: &'static str) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        let pass = self.stages.len() as u32;
+        (pass < PASSES).then(|| {
+            self.stages.push(stage);
+            wgpu::ComputePassTimestampWrites {
+                query_set: &self.set,
+                beginning_of_pass_write_index: Some(2 * pass),
+                end_of_pass_write_index: Some(2 * pass + 1),
+            }
+        })
+    }
+
+    /// Ends a step: its times set out for the CPU, unless too many are on their way already.
+    pub(super) fn end_step(&mut self, device: &Device, player: &mut Player) -> Result<(), GpuError> {
+        self.collect(device)?;
+        let stages = std::mem::take(&mut self.stages);
+        if stages.is_empty() || !self.ring.has_room() {
+            return Ok(());
+        }
+        player.resolve(device, &self.set, 2 * stages.len() as u32, &self.resolved);
+        self.ring.push(device, player, &self.resolved, 0, stages)
+    }
+
+    fn collect(&mut self, device: &Device) -> Result<(), GpuError> {
+        while let Some((stages, words)) = self.ring.take(device, false)? {
+            let ticks: Vec<u64> = words
+                .chunks_exact(2)
+                .map(|w| u64::from(w[0].to_bits()) | u64::from(w[1].to_bits()) << 32)
+                .collect();
+            for (stage, pair) in stages.iter().zip(ticks.chunks_exact(2)) {
+                let seconds = pair[1].saturating_sub(pair[0]) as f64 * self.period_s;
+                *self.totals.entry(stage).or_default() += seconds;
+            }
+            self.steps += 1;
+        }
+        Ok(())
+    }
+
+    /// Mean seconds a step by stage, over the steps that have come back.
+    pub(super) fn mean_seconds(&self) -> Vec<(&'static str, f64)> {
+        self.totals.iter().map(|(stage, total)| (*stage, total / self.steps.max(1) as f64)).collect()
+    }
+}
