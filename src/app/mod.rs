@@ -6,6 +6,7 @@ pub mod commands;
 pub mod dialogs;
 pub mod form;
 pub mod format;
+pub mod frame_times;
 pub mod history;
 pub mod icons;
 pub mod layout;
@@ -24,9 +25,11 @@ pub use window::Window;
 use anyhow::Context as _;
 use eframe::{CreationContext, Frame, NativeOptions, Storage};
 use egui::{Context, Ui, ViewportBuilder};
+use frame_times::FrameTimes;
 use link::Launcher;
 use panes::Views;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 const TITLE: &str = "DualProp";
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
@@ -62,7 +65,8 @@ pub fn run_with(options: AppOptions, launcher: Box<dyn Launcher>) -> anyhow::Res
     let native = NativeOptions { viewport, renderer: eframe::Renderer::Wgpu, ..NativeOptions::default() };
     let create = move |creation: &CreationContext<'_>| {
         let window = open(creation, options, launcher)?;
-        Ok(Box::new(Host(window)) as Box<dyn eframe::App>)
+        let times = FrameTimes::from_environment();
+        Ok(Box::new(Host { window, times, ticked: Duration::ZERO }) as Box<dyn eframe::App>)
     };
     eframe::run_native(TITLE, native, Box::new(create)).map_err(|error| match error {
         eframe::Error::AppCreation(error) => anyhow::anyhow!("{error}"),
@@ -100,20 +104,29 @@ fn open(
 }
 
 /// The window as eframe wants it.
-struct Host(Window);
+struct Host {
+    window: Window,
+    times: FrameTimes,
+    /// What the logic of the frame at hand took.
+    ticked: Duration,
+}
 
 impl eframe::App for Host {
     fn logic(&mut self, ctx: &Context, _: &mut Frame) {
-        self.0.tick(ctx);
+        let start = Instant::now();
+        self.window.tick(ctx);
+        self.ticked = start.elapsed();
     }
 
     fn ui(&mut self, ui: &mut Ui, _: &mut Frame) {
-        self.0.show(ui);
+        let start = Instant::now();
+        self.window.show(ui);
+        self.times.add(self.ticked + start.elapsed());
     }
 
     fn save(&mut self, storage: &mut dyn Storage) {
-        storage.set_string(layout::STORAGE_KEY, self.0.layout.to_text());
-        if let Ok(views) = serde_json::to_string(&self.0.views) {
+        storage.set_string(layout::STORAGE_KEY, self.window.layout.to_text());
+        if let Ok(views) = serde_json::to_string(&self.window.views) {
             storage.set_string(VIEWS_KEY, views);
         }
     }

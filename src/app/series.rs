@@ -36,9 +36,12 @@ impl Series {
         self.0.last().map(|&(_, value)| value)
     }
 
-    /// The value at exactly `step`.
-    pub fn at(&self, step: u64) -> Option<f64> {
-        self.0.binary_search_by_key(&step, |&(at, _)| at).ok().map(|index| self.0[index].1)
+    /// The point nearest to `step`.
+    pub fn nearest(&self, step: f64) -> Option<(u64, f64)> {
+        let after = self.0.partition_point(|&(at, _)| (at as f64) < step);
+        let around = [after.checked_sub(1), Some(after)].into_iter().flatten();
+        let points = around.filter_map(|index| self.0.get(index)).copied();
+        points.min_by(|a, b| (a.0 as f64 - step).abs().total_cmp(&(b.0 as f64 - step).abs()))
     }
 
     /// The first highest value with its step; NaN never is one.
@@ -137,6 +140,14 @@ mod tests {
     fn a_logarithm_leaves_out_what_has_none() {
         let points = series([0.0, 10.0, -1.0, 100.0, f64::NAN]).raw(true);
         assert_eq!(points.iter().map(|p| p.y).collect::<Vec<_>>(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn the_nearest_point_is_found_beyond_the_ends_too() {
+        let series = series([1.0, 2.0, 3.0]);
+        let found = [-5.0, 1.4, 1.6, 9.0].map(|step| series.nearest(step).map(|(at, _)| at));
+        assert_eq!(found, [Some(1), Some(1), Some(2), Some(3)]);
+        assert_eq!(Series::default().nearest(1.0), None);
     }
 
     #[test]

@@ -140,16 +140,17 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
     let smoothing = view.smoothing;
     let hidden = &view.hidden_loss;
     let tokens = Tokens::of(ui);
-    let names: Vec<(String, &Series)> =
-        run.loss.iter().map(|(key, series)| (line_name(run, key), series)).collect();
+    let drawn = &view.drawn.lines;
     let hover = move |hover: &HoverPosition<'_>| {
-        let HoverPosition::NearDataPoint { plot_name, position, .. } = hover else { return None };
-        let raw = names.iter().find(|(name, _)| name == plot_name);
-        let raw = raw.and_then(|(_, series)| series.at(position.x.round() as u64));
-        let shown = if log { 10f64.powf(position.y) } else { position.y };
-        let mut text = format!("{plot_name}\nstep {}\nloss {}", position.x, format::significant(shown));
-        if let Some(raw) = raw.filter(|_| smoothing > 0.0) {
-            text += &format!(" smoothed, {} raw", format::significant(raw));
+        let (step, mut text) = hovered_step(hover, run.loss.values().next()?)?;
+        for (key, series) in run.loss.iter().filter(|(key, _)| !hidden.contains(key)) {
+            let raw = format::significant(series.nearest(step)?.1);
+            text += &format!("\n{}: {raw}", line_name(run, key));
+            let smoothed = drawn.get(key).and_then(|[_, line]| value_at(line, step));
+            if let Some(value) = smoothed.filter(|_| smoothing > 0.0) {
+                let value = if log { 10f64.powf(value) } else { value };
+                text += &format!(" ({} smoothed)", format::significant(value));
+            }
         }
         Some(text)
     };
@@ -157,7 +158,6 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
     if log {
         plot = log_y(plot);
     }
-    let drawn = &view.drawn.lines;
     let response = plot.show(ui, |plot| {
         for (key, [raw, smoothed]) in drawn.iter().filter(|(key, _)| !hidden.contains(key)) {
             if smoothing > 0.0 {
@@ -170,6 +170,19 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
         }
     });
     response.response.accessible_name("Training loss plot");
+}
+
+/// The measured step nearest to the pointer and the first line of the hover text.
+fn hovered_step(hover: &HoverPosition<'_>, series: &Series) -> Option<(f64, String)> {
+    let (HoverPosition::NearDataPoint { position, .. } | HoverPosition::Elsewhere { position }) = hover;
+    let (step, _) = series.nearest(position.x)?;
+    Some((step as f64, format!("step {}", format::count(step))))
+}
+
+/// The drawn value at or just before `step`.
+fn value_at(line: &[PlotPoint], step: f64) -> Option<f64> {
+    let after = line.partition_point(|point| point.x <= step);
+    line.get(after.checked_sub(1)?).map(|point| point.y)
 }
 
 fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
@@ -215,11 +228,13 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
         .collect();
     legend_ui(ui, &entries, &mut view.hidden_accuracy);
     let tokens = Tokens::of(ui);
-    let hover = |hover: &HoverPosition<'_>| match hover {
-        HoverPosition::NearDataPoint { plot_name, position, .. } => {
-            Some(format!("{plot_name}\nstep {}\n{:.2}%", position.x, position.y))
+    let hidden = &view.hidden_accuracy;
+    let hover = |hover: &HoverPosition<'_>| {
+        let (step, mut text) = hovered_step(hover, curves.values().next()?)?;
+        for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
+            text += &format!("\n{}: {:.2}%", line_name(run, key), series.nearest(step)?.1);
         }
-        HoverPosition::Elsewhere { .. } => None,
+        Some(text)
     };
     let plot = plot("accuracy", bottom - ui.cursor().top(), tokens)
         .label_formatter(hover)
@@ -227,7 +242,6 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
         // Room above the highest line for the mark of the best.
         .include_y(1.18 * run.best.map_or(0.0, |(_, best)| best))
         .y_axis_formatter(|mark, _| format!("{}%", mark.value));
-    let hidden = &view.hidden_accuracy;
     let response = plot.show(ui, |plot| {
         for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
             let colour = tokens.data(key.data);

@@ -140,6 +140,7 @@ fn card_ui(
                 picture_ui(ui, &pictures.perturbation, side, &format!("perturbation ×{gain}"), &help);
                 picture_ui(ui, &pictures.adversarial, side, "attacked", "The adversarial image");
                 ui.vertical(|ui| {
+                    ui.spacing_mut().interact_size.y = 0.0;
                     for (domain, view) in item.views.iter().enumerate() {
                         let name = run.domains.get(domain).map_or("?", String::as_str);
                         prediction_ui(ui, run, item.label, name, &view.clean, &view.adversarial);

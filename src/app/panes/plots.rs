@@ -29,6 +29,7 @@ pub fn plot<'a>(id: &'a str, height: f32, tokens: &Tokens) -> Plot<'a> {
         .x_axis_formatter(|mark, _| whole_label(mark.value))
         .y_axis_formatter(|mark, _| short(mark.value))
         .allow_scroll(false)
+        .show_y(false)
         .set_margin_fraction(vec2(0.02, 0.08))
         .include_x(0.0)
 }
