@@ -32,7 +32,9 @@ impl Stage {
                         let launcher = launcher.take().expect("made once");
                         Window::new(ui.ctx(), Box::new(launcher), false)
                     });
-                    window.tick(ui.ctx());
+                    // What the window's clear colour does on a screen.
+                ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
+                window.tick(ui.ctx());
                     window.show(ui);
                 },
                 None,

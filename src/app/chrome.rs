@@ -10,8 +10,7 @@ use egui::{Align, Button, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2
 
 /// Menus on the left, run buttons in one row. Chosen commands go to `queue`.
 pub fn top_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
-    let tokens = Tokens::of(ui);
-    let frame = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(8, 5));
+    let frame = Frame::new().inner_margin(Margin::symmetric(8, 5));
     egui::Panel::top("top").frame(frame).show_separator_line(true).show(ui, |ui| {
         ui.horizontal(|ui| {
             for menu in Menu::ALL {
@@ -153,8 +152,7 @@ fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
 
 /// State, progress, speed, time and memory, each with its definition as a tooltip.
 pub fn status_ui(ui: &mut Ui, run: &RunView) {
-    let tokens = Tokens::of(ui);
-    let frame = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(10, 4));
+    let frame = Frame::new().inner_margin(Margin::symmetric(10, 4));
     egui::Panel::bottom("status").frame(frame).show_separator_line(true).show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 14.0;

@@ -94,7 +94,8 @@ struct Panes<'a> {
 
 impl Behavior<Pane> for Panes<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _: TileId, pane: &mut Pane) -> UiResponse {
-        egui::Frame::new().fill(self.tokens.panel).inner_margin(tokens::PANE_MARGIN).show(ui, |ui| {
+        // Not filled: see `Host::clear_color`.
+        egui::Frame::new().inner_margin(tokens::PANE_MARGIN).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             ui.push_id(pane.title(), |ui| (self.show)(ui, *pane));
         });
@@ -129,7 +130,7 @@ impl Behavior<Pane> for Panes<'_> {
     }
 
     fn tab_bg_color(&self, _: &Visuals, _: &Tiles<Pane>, _: TileId, state: &TabState) -> Color32 {
-        if state.active { self.tokens.panel } else { self.tokens.backdrop }
+        if state.active { self.tokens.panel } else { Color32::TRANSPARENT }
     }
 
     fn tab_outline_stroke(&self, _: &Visuals, _: &Tiles<Pane>, _: TileId, _: &TabState) -> Stroke {

@@ -62,7 +62,12 @@ pub fn run_with(options: AppOptions, launcher: Box<dyn Launcher>) -> anyhow::Res
         .with_icon(icon)
         .with_inner_size(FIRST_SIZE)
         .with_min_inner_size(SMALLEST_SIZE);
-    let native = NativeOptions { viewport, renderer: eframe::Renderer::Wgpu, ..NativeOptions::default() };
+    let native = NativeOptions {
+        viewport,
+        renderer: eframe::Renderer::Wgpu,
+        dithering: false,
+        ..NativeOptions::default()
+    };
     let create = move |creation: &CreationContext<'_>| {
         let window = open(creation, options, launcher)?;
         let times = FrameTimes::from_environment();
@@ -122,6 +127,12 @@ impl eframe::App for Host {
         let start = Instant::now();
         self.window.show(ui);
         self.times.add(self.ticked + start.elapsed());
+    }
+
+    /// The ground of bars and panes. Nothing else is drawn below them: a software adapter pays some 20 ms for each
+    /// layer that covers the window.
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
     }
 
     fn save(&mut self, storage: &mut dyn Storage) {

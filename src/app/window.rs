@@ -26,7 +26,7 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 /// Shortest time between two frames that events ask for: 60 a second, and fewer where the window itself is drawn
 /// by the processor that also trains.
 const FRAME: Duration = Duration::from_millis(16);
-const FRAME_IN_SOFTWARE: Duration = Duration::from_millis(200);
+const FRAME_IN_SOFTWARE: Duration = Duration::from_millis(400);
 
 /// The window's state.
 pub struct Window {
@@ -45,6 +45,7 @@ pub struct Window {
     browsed: Option<(PathFor, Receiver<Option<PathBuf>>)>,
     /// Close as soon as the run has ended.
     closing: bool,
+    heartbeat: Duration,
     wake: Wake,
 }
 
@@ -75,6 +76,7 @@ impl Window {
             devices: None,
             browsed: None,
             closing: false,
+            heartbeat: HEARTBEAT.max(frame),
             wake: Arc::new(move || waking.request_repaint_after(frame)),
         }
     }
@@ -128,7 +130,7 @@ impl Window {
             self.dialog = Some(Dialog::Close);
         }
         if self.run.phase.is_active() {
-            ctx.request_repaint_after(HEARTBEAT);
+            ctx.request_repaint_after(self.heartbeat);
         }
     }
 
@@ -168,7 +170,7 @@ impl Window {
         chrome::top_ui(ui, &self.run, &mut self.queue);
         chrome::banners_ui(ui, &self.run, &mut self.notice, &mut self.queue);
         chrome::status_ui(ui, &self.run);
-        let frame = egui::Frame::new().fill(tokens::Tokens::of(ui).backdrop).inner_margin(4);
+        let frame = egui::Frame::new();
         egui::CentralPanel::default().frame(frame).show(ui, |ui| self.panes_ui(ui));
         if let Some(palette) = &mut self.palette
             && !palette.ui(&ctx, &self.run, &mut self.queue)
