@@ -38,7 +38,7 @@ pub(super) struct Eval {
     /// Corruptions: all, or a list of names
     #[arg(long, value_name = "LIST")]
     corruptions: Option<String>,
-    /// Images used, the first so many; 0: all
+    /// Images used, evenly spread over the set; 0: all
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
     #[command(flatten)]

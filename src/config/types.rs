@@ -396,7 +396,7 @@ pub struct EvalConfig {
     pub every_epochs: u64,
     /// Attack SPEC used for the attacked accuracies; empty: none.
     pub attack: String,
-    /// Validation images used, the first so many; 0: all.
+    /// Validation images used, evenly spread over the set; 0: all.
     pub limit: usize,
 }
 

@@ -158,7 +158,7 @@ pub struct EvalOptions {
     pub batch_size: usize,
     /// Side of the images, pixels.
     pub image_size: usize,
-    /// The first so many images; 0: all.
+    /// So many images, evenly spread over the set, whose order is often that of its classes; 0: all.
     pub limit: usize,
     /// Threads; 0: one a core.
     pub workers: usize,
@@ -168,7 +168,7 @@ pub struct EvalOptions {
 /// may be; it may even be empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalBatch {
-    /// Index of the image that the batch starts at, damaged or not.
+    /// Place in the reading of the image that the batch starts at, damaged or not.
     pub first: usize,
     /// Index of each image in its set.
     pub indices: Vec<usize>,
@@ -180,6 +180,8 @@ pub struct EvalBatch {
 /// Reads a set once from its start, ahead of the caller.
 pub struct EvalReader {
     reader: Reader,
+    /// Indices of a limited reading.
+    order: Option<Arc<Vec<u32>>>,
     total: usize,
     batch_size: usize,
     ordered: usize,
@@ -189,9 +191,12 @@ pub struct EvalReader {
 impl EvalReader {
     pub fn start(set: Arc<dyn Dataset>, options: EvalOptions) -> anyhow::Result<Self> {
         let EvalOptions { batch_size, image_size, limit, workers } = options;
-        let total = if limit == 0 { set.len() } else { limit.min(set.len()) };
+        let set_len = set.len();
+        let total = if limit == 0 { set_len } else { limit.min(set_len) };
         let reader = Reader::start(set, total, image_size, batch_size, Gap::Nothing, workers)?;
-        let mut started = Self { reader, total, batch_size, ordered: 0, first: 0 };
+        let spread = |i: usize| (i as u64 * set_len as u64 / total as u64) as u32;
+        let order = (total < set_len).then(|| Arc::new((0..total).map(spread).collect()));
+        let mut started = Self { reader, order, total, batch_size, ordered: 0, first: 0 };
         started.order_ahead()?;
         Ok(started)
     }
@@ -227,7 +232,7 @@ impl EvalReader {
     fn order_ahead(&mut self) -> anyhow::Result<()> {
         while self.ordered < self.total && self.reader.has_room() {
             let end = self.total.min(self.ordered + self.batch_size);
-            self.reader.order(None, self.ordered..end)?;
+            self.reader.order(self.order.as_ref(), self.ordered..end)?;
             self.ordered = end;
         }
         Ok(())

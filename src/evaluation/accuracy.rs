@@ -15,7 +15,7 @@ pub struct Measurement<'a> {
     pub split: &'a str,
     pub domain: usize,
     pub attack: Option<&'a AttackConfig>,
-    /// Images used, the first so many; 0: all.
+    /// Images used, evenly spread over the set; 0: all.
     pub limit: usize,
     /// Draws random starts and targets, by image.
     pub seed: u64,

@@ -472,7 +472,7 @@ pub(super) const FIELDS: &[Field] = &[
         "eval.limit",
         whole(0, 1_000_000_000),
         "images",
-        "Validation images used, the first so many; 0: all.",
+        "Validation images used, evenly spread over the set; 0: all.",
         "ours",
     ),
 ];
