@@ -44,6 +44,9 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
         command_button(ui, C::PauseOrContinue, run, queue, true);
     } else {
         command_button(ui, C::Start, run, queue, true);
+        if commands::can_resume(run) {
+            command_button(ui, C::Resume, run, queue, false);
+        }
     }
     command_button(ui, C::SingleStep, run, queue, false);
     ui.separator();
@@ -199,11 +202,15 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
         Phase::Pausing | Phase::Paused | Phase::Stopping => tokens.warning,
         _ => tokens.text_weak,
     };
+    let text = match run.asked {
+        Some(doing) if run.phase.is_active() => format!("{}, {doing}", run.phase.label()),
+        _ => run.phase.label().to_owned(),
+    };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), egui::Sense::hover());
         ui.painter().circle_filled(rect.center(), 4.5, colour);
-        let label = ui.label(RichText::new(run.phase.label()).color(tokens.text_strong));
+        let label = ui.label(RichText::new(text).color(tokens.text_strong));
         label.on_hover_text("What the training thread is doing");
     });
 }

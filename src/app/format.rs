@@ -60,6 +60,15 @@ pub fn significant(value: f64) -> String {
     }
 }
 
+/// Three significant digits without the zeros behind them: marks of an axis.
+pub fn plain(value: f64) -> String {
+    let text = significant(value);
+    match text.contains('.') && !text.contains('e') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 /// A share of 0..1 as percent.
 pub fn percent(share: f32) -> String {
     if share.is_finite() { format!("{:.0}%", 100.0 * share) } else { "–".into() }
@@ -82,5 +91,6 @@ mod tests {
         for (value, text) in [(0.001234, "0.00123"), (1.234, "1.23"), (123.4, "123"), (0.0, "0")] {
             assert_eq!(significant(value), text);
         }
+        assert_eq!([2.0, 0.5, 100.0, 1.2589].map(plain), ["2", "0.5", "100", "1.26"]);
     }
 }

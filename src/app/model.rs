@@ -128,6 +128,8 @@ pub struct RunView {
     pub best: Option<(u64, f64)>,
     pub last_step: Option<StepReport>,
     pub last_eval: Option<EvalReport>,
+    /// What was asked of the run and not answered yet.
+    pub asked: Option<&'static str>,
     /// The named thing that is being prepared: done of total.
     pub preparing: Option<(String, usize, usize)>,
     pub log: VecDeque<LogLine>,
@@ -187,6 +189,7 @@ impl RunView {
             Event::Step(report) => self.step(report),
             Event::Evaluated(report) => self.evaluated(report),
             Event::Saved { path, best } => {
+                self.asked = None;
                 let what = if best { "new best" } else { "checkpoint" };
                 self.log(Level::Info, format!("Saved {what}: {}", path.display()));
             }
@@ -207,6 +210,7 @@ impl RunView {
                     Finish::Failed(sentence) => self.log(Level::Error, sentence.clone()),
                 }
                 self.preparing = None;
+                self.asked = None;
                 self.phase = Phase::Ended(finish);
             }
         }
@@ -266,6 +270,8 @@ impl RunView {
             }
         }
         self.last_eval = Some(report);
+        self.preparing = None;
+        self.asked = None;
         self.curves_generation += 1;
     }
 

@@ -239,6 +239,7 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32) {
     let plot = plot("accuracy", bottom - ui.cursor().top(), tokens)
         .label_formatter(hover)
         .include_y(0.0)
+        .include_x(run.last_step.as_ref().map_or(0.0, |report| report.step as f64))
         // Room above the highest line for the mark of the best.
         .include_y(1.18 * run.best.map_or(0.0, |(_, best)| best))
         .y_axis_formatter(|mark, _| format!("{}%", mark.value));

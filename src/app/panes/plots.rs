@@ -36,7 +36,7 @@ pub fn plot<'a>(id: &'a str, height: f32, tokens: &Tokens) -> Plot<'a> {
 
 /// The same with an axis whose values are decimal logarithms.
 pub fn log_y(plot: Plot<'_>) -> Plot<'_> {
-    plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| short(10f64.powf(mark.value)))
+    plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| format::plain(10f64.powf(mark.value)))
 }
 
 fn short(value: f64) -> String {

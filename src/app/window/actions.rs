@@ -92,8 +92,8 @@ impl Window {
             UiCommand::SingleStep => self.send(Command::SingleStep),
             UiCommand::StopAndSave => self.stop(Command::StopAndSave),
             UiCommand::StopAndDiscard => self.dialog = Some(Dialog::Discard),
-            UiCommand::SaveNow => self.send(Command::SaveNow),
-            UiCommand::EvaluateNow => self.send(Command::EvaluateNow),
+            UiCommand::SaveNow => self.ask(Command::SaveNow, "saving…"),
+            UiCommand::EvaluateNow => self.ask(Command::EvaluateNow, "validating…"),
             UiCommand::OpenRun => self.dialog = Some(Dialog::path(PathFor::OpenRun)),
             UiCommand::OpenConfig => self.dialog = Some(Dialog::path(PathFor::OpenConfig)),
             UiCommand::SaveConfig => self.dialog = Some(Dialog::path(PathFor::SaveConfig)),
@@ -173,6 +173,13 @@ impl Window {
 
     fn send(&mut self, command: Command) {
         self.try_send(command);
+    }
+
+    /// Sends a command whose answer takes time; the status shows `doing` until it comes.
+    fn ask(&mut self, command: Command, doing: &'static str) {
+        if self.try_send(command) {
+            self.run.asked = Some(doing);
+        }
     }
 
     fn pause_or_continue(&mut self) {
