@@ -33,8 +33,8 @@ impl Stage {
                         Window::new(ui.ctx(), Box::new(launcher), false)
                     });
                     // What the window's clear colour does on a screen.
-                ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
-                window.tick(ui.ctx());
+                    ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
+                    window.tick(ui.ctx());
                     window.show(ui);
                 },
                 None,
@@ -284,6 +284,21 @@ fn a_run_folder_opens_without_a_trainer() {
     assert!(stage.runs.try_recv().is_err(), "looking starts nothing");
 }
 
+#[test]
+fn closing_asks_while_a_run_is_at_work() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    let root = egui::ViewportId::ROOT;
+    let input = stage.harness.input_mut();
+    input.viewports.entry(root).or_default().events.push(egui::ViewportEvent::Close);
+    stage.frames();
+    stage.expect("A run is at work");
+    assert!(ends.commands.try_recv().is_err(), "nothing is sent before the answer");
+    stage.click("Stop, save and close");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndSave));
+    assert_eq!(stage.window().run.phase, Phase::Stopping);
+}
+
 /// Renders the window's main states into `target/window-pictures` to be looked at:
 /// `cargo test --test window -- --ignored pictures`.
 #[test]
@@ -300,6 +315,9 @@ fn pictures_for_a_look() {
             image.save(folder.join(format!("{theme:?}-{name}.png"))).expect("writable");
         };
         shoot(&mut stage, "1-empty");
+        stage.harness.set_size(vec2(760.0, 480.0));
+        shoot(&mut stage, "1-small");
+        stage.harness.set_size(vec2(1280.0, 720.0));
         let ends = stage.start();
         for n in (20..=260).step_by(20) {
             train(&ends, n - 19..=n);
@@ -308,6 +326,13 @@ fn pictures_for_a_look() {
         ends.snapshot.put(demo::snapshot(260));
         tell(&ends, Event::Warning("2 damaged images were left out: train/moon/0031.png".into()));
         shoot(&mut stage, "2-gallery");
+        stage.harness.set_size(vec2(760.0, 480.0));
+        shoot(&mut stage, "2-small");
+        stage.harness.set_size(vec2(1920.0, 1080.0));
+        stage.harness.set_pixels_per_point(1.5);
+        shoot(&mut stage, "2-large");
+        stage.harness.set_size(vec2(1280.0, 720.0));
+        stage.harness.set_pixels_per_point(1.0);
         stage.show(Pane::Attention);
         shoot(&mut stage, "3-attention");
         stage.show(Pane::Domains);

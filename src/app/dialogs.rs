@@ -4,7 +4,7 @@ use super::commands::UiCommand;
 use super::icons::{self, Icon};
 use super::model::RunView;
 use super::tokens::{self, Tokens};
-use egui::{Button, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Button, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
 use std::path::PathBuf;
 
 /// What a path is wanted for.
@@ -78,7 +78,7 @@ impl Dialog {
 
     pub fn ui(&mut self, ctx: &egui::Context, run: &RunView) -> Answer {
         let mut answer = Answer::Waiting;
-        let response = Modal::new(Id::unique("dialog")).show(ctx, |ui| match self {
+        let response = Modal::new(Id::unique("dialog")).frame(frame(ctx)).show(ctx, |ui| match self {
             Self::Discard => discard_ui(ui, run, &mut answer),
             Self::Close => close_ui(ui, run, &mut answer),
             Self::Shortcuts => shortcuts_ui(ui, run, &mut answer),
@@ -89,6 +89,11 @@ impl Dialog {
         }
         answer
     }
+}
+
+/// The ground of dialogs and palette.
+pub fn frame(ctx: &egui::Context) -> Frame {
+    Frame::popup(&ctx.global_style()).inner_margin(tokens::DIALOG_MARGIN)
 }
 
 fn title(ui: &mut Ui, text: &str) {

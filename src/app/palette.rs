@@ -27,7 +27,8 @@ impl Palette {
             _ => self.chosen.min(last),
         };
         let mut picked = found.get(self.chosen).copied().filter(|_| enter);
-        let response = Modal::new(Id::unique("palette")).show(ctx, |ui| {
+        let modal = Modal::new(Id::unique("palette")).frame(super::dialogs::frame(ctx));
+        let response = modal.show(ctx, |ui| {
             let tokens = Tokens::of(ui);
             ui.set_width(420.0);
             let edit = TextEdit::singleline(&mut self.typed).hint_text("Type a command");

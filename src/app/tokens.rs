@@ -104,6 +104,7 @@ pub const LIGHT: Tokens = Tokens {
 pub const GAP: f32 = 8.0;
 pub const GAP_SMALL: f32 = 4.0;
 pub const PANE_MARGIN: i8 = 10;
+pub const DIALOG_MARGIN: i8 = 16;
 pub const LINE_WIDTH: f32 = 1.8;
 /// Opacity of a raw curve under its smoothed one.
 const RAW_ALPHA: f32 = 0.35;

@@ -1,7 +1,7 @@
 //! Attention: where each domain looks on the same images, clean and attacked, on one colour scale.
 
-use super::Shared;
 use super::gallery::class_name;
+use super::{Shared, once_there};
 use crate::app::chrome;
 use crate::app::format;
 use crate::app::model::RunView;
@@ -33,9 +33,12 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
     let run = shared.run;
     let has_maps = |item: &crate::training::events::GalleryItem| !item.views.is_empty();
     let Some(snapshot) = run.snapshot.clone().filter(|snapshot| snapshot.gallery.iter().any(has_maps)) else {
-        let text = "Class activation maps of every domain appear here, for clean and attacked images side by \
-                    side on one colour scale, once a run has made its first snapshot.";
-        chrome::empty_ui(ui, "No maps yet", text, run, &[], shared.queue);
+        let text = format!(
+            "Class activation maps of every domain, for clean and attacked images side by side on one colour \
+             scale. {}",
+            once_there(run)
+        );
+        chrome::empty_ui(ui, "No maps yet", &text, run, &[], shared.queue);
         return;
     };
     controls_ui(ui, snapshot.step, view);

@@ -1,7 +1,7 @@
 //! BN domains: how far the domains' running statistics lie apart, layer by layer, and the channels of one layer.
 
-use super::Shared;
 use super::plots::{log_y, plot};
+use super::{Shared, once_there};
 use crate::app::chrome;
 use crate::app::format;
 use crate::app::model::RunView;
@@ -51,9 +51,11 @@ struct Strip {
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     let run = shared.run;
     let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty()) else {
-        let text = "The distance between the domains' batch-norm statistics appears here layer by layer, once a \
-                    run has made its first snapshot.";
-        chrome::empty_ui(ui, "No statistics yet", text, run, &[], shared.queue);
+        let text = format!(
+            "The distance between the domains' batch-norm statistics, layer by layer. {}",
+            once_there(run)
+        );
+        chrome::empty_ui(ui, "No statistics yet", &text, run, &[], shared.queue);
         return;
     };
     let domains = snapshot.bn_layers.iter().map(|layer| layer.domains.len()).max().unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Gallery: each validation image clean, its perturbation magnified, and attacked, with what every domain
 //! predicts before and after.
 
-use super::Shared;
+use super::{Shared, once_there};
 use crate::app::chrome;
 use crate::app::format;
 use crate::app::icons::{self, Icon};
@@ -37,9 +37,12 @@ impl Default for GalleryView {
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
     let run = shared.run;
     let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.gallery.is_empty()) else {
-        let text = "A few validation images appear here with their perturbations, their attacked versions and \
-                    the predictions of every domain, once a run has made its first snapshot.";
-        chrome::empty_ui(ui, "No pictures yet", text, run, &[], shared.queue);
+        let text = format!(
+            "Validation images with their perturbations, attacked versions and the predictions of every domain. \
+             {}",
+            once_there(run)
+        );
+        chrome::empty_ui(ui, "No pictures yet", &text, run, &[], shared.queue);
         return;
     };
     let gain = view.gain.unwrap_or_else(|| full_gain(&snapshot));

@@ -11,7 +11,7 @@ pub mod plots;
 pub mod set_up;
 
 use super::commands::UiCommand;
-use super::model::RunView;
+use super::model::{Phase, RunView};
 use super::pictures::Pictures;
 
 /// What every pane may read, and where its commands go.
@@ -19,6 +19,14 @@ pub struct Shared<'a> {
     pub run: &'a RunView,
     pub pictures: &'a mut Pictures,
     pub queue: &'a mut Vec<UiCommand>,
+}
+
+/// When pictures and statistics will be here: the end of the sentence in an empty pane.
+fn once_there(run: &RunView) -> &'static str {
+    match run.phase {
+        Phase::Opened => "Run folders hold no pictures; resume the run to see them live.",
+        _ => "The run makes the first ones soon after its start.",
+    }
 }
 
 /// The views' settings, kept between sessions.

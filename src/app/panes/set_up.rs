@@ -12,6 +12,7 @@ use crate::config::presets::PRESETS;
 use crate::config::schema::{self, Field};
 use crate::gpu::DeviceChoice;
 use egui::{ComboBox, RichText, ScrollArea, TextEdit, Ui};
+use std::path::Path;
 
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &mut Form) {
     let active = shared.run.phase.is_active();
@@ -31,7 +32,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &mut Form) {
                     fields::row_ui(ui, form, field);
                 }
             }
-            run_dir_ui(ui, form);
+            run_dir_ui(ui, form, shared.run.dir.as_deref().filter(|_| active));
             device_ui(ui, form);
             all_ui(ui, form);
             ui.add_space(tokens::GAP);
@@ -70,12 +71,15 @@ fn preset_ui(ui: &mut Ui, form: &mut Form) {
     });
 }
 
-fn run_dir_ui(ui: &mut Ui, form: &mut Form) {
+/// `running`: the folder of the run at work, which is what a locked form shows.
+fn run_dir_ui(ui: &mut Ui, form: &mut Form, running: Option<&Path>) {
     let help =
         "Where the run writes its checkpoints, curves and log. Empty: a new folder named after the run";
     let hint = form.out_dir().display().to_string();
     let response = fields::labelled(ui, "Run folder", help, |ui| {
-        ui.add(TextEdit::singleline(&mut form.run_dir).hint_text(hint).desired_width(f32::INFINITY))
+        let mut shown = running.map(|dir| dir.display().to_string());
+        let text = shown.as_mut().unwrap_or(&mut form.run_dir);
+        ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY))
     });
     fields::fault_ui(ui, form, RUN_DIR, &response);
 }
