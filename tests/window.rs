@@ -33,8 +33,8 @@ impl Stage {
                         Window::new(ui.ctx(), Box::new(launcher), false)
                     });
                     // What the window's clear colour does on a screen.
-                ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
-                window.tick(ui.ctx());
+                    ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
+                    window.tick(ui.ctx());
                     window.show(ui);
                 },
                 None,
