@@ -23,22 +23,25 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::sized(vec2(1280.0, 720.0))
+    }
+
+    fn sized(size: egui::Vec2) -> Self {
         let (launcher, runs) = Scripted::new();
         let mut launcher = Some(launcher);
-        let mut harness =
-            Harness::builder().with_size(vec2(1280.0, 720.0)).with_max_steps(20).build_ui_state(
-                move |ui, window: &mut Option<Window>| {
-                    let window = window.get_or_insert_with(|| {
-                        let launcher = launcher.take().expect("made once");
-                        Window::new(ui.ctx(), Box::new(launcher), false)
-                    });
-                    // What the window's clear colour does on a screen.
-                    ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
-                    window.tick(ui.ctx());
-                    window.show(ui);
-                },
-                None,
-            );
+        let mut harness = Harness::builder().with_size(size).with_max_steps(20).build_ui_state(
+            move |ui, window: &mut Option<Window>| {
+                let window = window.get_or_insert_with(|| {
+                    let launcher = launcher.take().expect("made once");
+                    Window::new(ui.ctx(), Box::new(launcher), false)
+                });
+                // What the window's clear colour does on a screen.
+                ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
+                window.tick(ui.ctx());
+                window.show(ui);
+            },
+            None,
+        );
         let folder = tempfile::tempdir().expect("a temporary folder");
         harness.run_steps(3);
         let mut stage = Self { harness, runs, _folder: folder };
@@ -306,53 +309,54 @@ fn closing_asks_while_a_run_is_at_work() {
 fn pictures_for_a_look() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/window-pictures");
     std::fs::create_dir_all(&folder).expect("a folder for pictures");
+    let sizes = [(vec2(1280.0, 720.0), ""), (vec2(960.0, 540.0), "small-"), (vec2(1920.0, 1080.0), "large-")];
     for theme in [egui::Theme::Dark, egui::Theme::Light] {
-        let mut stage = Stage::new();
-        stage.harness.ctx.set_theme(theme);
-        let shoot = |stage: &mut Stage, name: &str| {
-            stage.frames();
-            let image = stage.harness.render().expect("an adapter to draw with");
-            image.save(folder.join(format!("{theme:?}-{name}.png"))).expect("writable");
-        };
-        shoot(&mut stage, "1-empty");
-        stage.harness.set_size(vec2(760.0, 480.0));
-        shoot(&mut stage, "1-small");
-        stage.harness.set_size(vec2(1280.0, 720.0));
-        let ends = stage.start();
-        for n in (20..=260).step_by(20) {
-            train(&ends, n - 19..=n);
-            tell(&ends, Event::Evaluated(demo::evaluation(n)));
+        for (size, name) in sizes {
+            take_pictures(&folder, theme, size, name);
         }
-        ends.snapshot.put(demo::snapshot(260));
-        tell(&ends, Event::Warning("2 damaged images were left out: train/moon/0031.png".into()));
-        shoot(&mut stage, "2-gallery");
-        stage.harness.set_size(vec2(760.0, 480.0));
-        shoot(&mut stage, "2-small");
-        stage.harness.set_size(vec2(1920.0, 1080.0));
-        stage.harness.set_pixels_per_point(1.5);
-        shoot(&mut stage, "2-large");
-        stage.harness.set_size(vec2(1280.0, 720.0));
-        stage.harness.set_pixels_per_point(1.0);
-        stage.show(Pane::Attention);
-        shoot(&mut stage, "3-attention");
-        stage.show(Pane::Domains);
-        shoot(&mut stage, "4-domains");
-        stage.show(Pane::Log);
-        shoot(&mut stage, "5-log");
-        stage.show(Pane::SetUp);
-        tell(
-            &ends,
-            Event::Finished(Finish::Failed("The loss became NaN at step 261; lower optimizer.lr".into())),
-        );
-        stage.frames();
-        stage.click("All options");
-        shoot(&mut stage, "6-failed");
-        let ctx = stage.harness.ctx.clone();
-        stage.window().carry_out(&ctx, UiCommand::Palette);
-        shoot(&mut stage, "7-palette");
-        stage.harness.key_press(Key::Escape);
-        stage.frames();
-        stage.window().carry_out(&ctx, UiCommand::OpenRun);
-        shoot(&mut stage, "8-open");
     }
+}
+
+fn take_pictures(folder: &std::path::Path, theme: egui::Theme, size: egui::Vec2, prefix: &str) {
+    let mut stage = Stage::sized(size);
+    stage.harness.ctx.set_theme(theme);
+    let shoot = |stage: &mut Stage, name: &str| {
+        stage.frames();
+        let image = stage.harness.render().expect("an adapter to draw with");
+        image.save(folder.join(format!("{theme:?}-{prefix}{name}.png"))).expect("writable");
+    };
+    shoot(&mut stage, "1-empty");
+    let ends = stage.start();
+    for n in (20..=260).step_by(20) {
+        train(&ends, n - 19..=n);
+        tell(&ends, Event::Evaluated(demo::evaluation(n)));
+    }
+    ends.snapshot.put(demo::snapshot(260));
+    tell(&ends, Event::Warning("2 damaged images were left out: train/moon/0031.png".into()));
+    shoot(&mut stage, "2-gallery");
+    stage.show(Pane::Attention);
+    shoot(&mut stage, "3-attention");
+    stage.show(Pane::Domains);
+    shoot(&mut stage, "4-domains");
+    stage.show(Pane::Log);
+    shoot(&mut stage, "5-log");
+    stage.show(Pane::SetUp);
+    tell(
+        &ends,
+        Event::Finished(Finish::Failed("The loss became NaN at step 261; lower optimizer.lr".into())),
+    );
+    stage.frames();
+    stage.click("All options");
+    shoot(&mut stage, "6-failed");
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::Palette);
+    shoot(&mut stage, "7-palette");
+    stage.harness.key_press(Key::Escape);
+    stage.frames();
+    stage.window().carry_out(&ctx, UiCommand::OpenRun);
+    shoot(&mut stage, "8-open");
+    stage.harness.key_press(Key::Escape);
+    stage.frames();
+    stage.window().carry_out(&ctx, UiCommand::Shortcuts);
+    shoot(&mut stage, "9-keys");
 }

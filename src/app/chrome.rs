@@ -8,6 +8,9 @@ use super::tokens::{self, Tokens};
 use crate::training::events::Finish;
 use egui::{Align, Button, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
 
+/// Width below which the toolbar shows icons alone.
+const ROOM_FOR_WORDS: f32 = 960.0;
+
 /// Menus on the left, run buttons in one row. Chosen commands go to `queue`.
 pub fn top_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     let frame = Frame::new().inner_margin(Margin::symmetric(8, 5));
@@ -40,21 +43,22 @@ fn menu_ui(ui: &mut Ui, menu: Menu, run: &RunView, queue: &mut Vec<UiCommand>) {
 
 fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     use UiCommand as C;
+    let look = if ui.available_width() < ROOM_FOR_WORDS { Look::Small } else { Look::Plain };
     if run.phase.is_active() {
-        command_button(ui, C::PauseOrContinue, run, queue, true);
+        command_button(ui, C::PauseOrContinue, run, queue, Look::Primary);
     } else {
-        command_button(ui, C::Start, run, queue, true);
+        command_button(ui, C::Start, run, queue, Look::Primary);
         if commands::can_resume(run) {
-            command_button(ui, C::Resume, run, queue, false);
+            command_button(ui, C::Resume, run, queue, Look::Plain);
         }
     }
-    command_button(ui, C::SingleStep, run, queue, false);
+    command_button(ui, C::SingleStep, run, queue, look);
     ui.separator();
-    command_button(ui, C::StopAndSave, run, queue, false);
-    command_button(ui, C::StopAndDiscard, run, queue, false);
+    command_button(ui, C::StopAndSave, run, queue, look);
+    command_button(ui, C::StopAndDiscard, run, queue, look);
     ui.separator();
-    command_button(ui, C::SaveNow, run, queue, false);
-    command_button(ui, C::EvaluateNow, run, queue, false);
+    command_button(ui, C::SaveNow, run, queue, look);
+    command_button(ui, C::EvaluateNow, run, queue, look);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let icon = if ui.visuals().dark_mode { Icon::Sun } else { Icon::Moon };
         let tooltip = C::ToggleTheme.tooltip(ui.ctx(), run);
@@ -65,23 +69,34 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     });
 }
 
-/// A button of a command; a primary one is filled with the accent colour.
+/// How a command's button looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Filled with the accent colour.
+    Primary,
+    Plain,
+    /// Without its words, where it has an icon.
+    Small,
+}
+
+/// A button that puts a command into `queue`; greyed out with the reason while it cannot be done.
 pub fn command_button(
     ui: &mut Ui,
     command: UiCommand,
     run: &RunView,
     queue: &mut Vec<UiCommand>,
-    primary: bool,
+    look: Look,
 ) {
     let tokens = Tokens::of(ui);
     let text = command.text(run);
     let available = command.available(run);
-    let filled = primary && available.is_ok();
+    let filled = look == Look::Primary && available.is_ok();
     let mut label = RichText::new(text);
     if filled {
         label = label.color(tokens.on_accent).strong();
     }
     let mut button = match command.icon(run) {
+        Some(icon) if look == Look::Small => Button::new(icons::atom(icon, None)),
         Some(icon) => Button::new((icons::atom(icon, filled.then_some(tokens.on_accent)), label)),
         None => Button::new(label),
     };
@@ -139,7 +154,7 @@ fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
         });
         ui.horizontal(|ui| {
             if commands::can_resume(run) {
-                command_button(ui, UiCommand::Resume, run, queue, true);
+                command_button(ui, UiCommand::Resume, run, queue, Look::Primary);
             } else {
                 ui.label(
                     RichText::new("Nothing was saved yet; change the set-up and start again")
@@ -281,7 +296,8 @@ pub fn empty_ui(
         ui.label(RichText::new(text).color(tokens.text_weak));
         ui.add_space(tokens::GAP_SMALL);
         for command in offered {
-            command_button(ui, command, run, queue, command == UiCommand::Start);
+            let look = if command == UiCommand::Start { Look::Primary } else { Look::Plain };
+            command_button(ui, command, run, queue, look);
         }
     });
 }

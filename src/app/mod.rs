@@ -36,7 +36,7 @@ const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 /// Storage key of the views' settings. Raise the number when their meaning changes.
 const VIEWS_KEY: &str = "dualprop.views.v1";
 const FIRST_SIZE: [f32; 2] = [1280.0, 720.0];
-const SMALLEST_SIZE: [f32; 2] = [760.0, 480.0];
+const SMALLEST_SIZE: [f32; 2] = [960.0, 540.0];
 
 /// What the window opens with.
 #[derive(Clone, Debug, Default)]

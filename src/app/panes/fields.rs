@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use toml::Value;
 
+/// The label's share of a row, and its largest width.
+const LABEL_SHARE: f32 = 0.33;
 const LABEL_WIDTH: f32 = 118.0;
 const UNIT_WIDTH: f32 = 74.0;
 const ROW_HEIGHT: f32 = 26.0;
@@ -17,7 +19,7 @@ const ROW_HEIGHT: f32 = 26.0;
 pub fn labelled(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui) -> Response) -> Response {
     let tokens = Tokens::of(ui);
     ui.horizontal(|ui| {
-        let size = vec2(LABEL_WIDTH, ROW_HEIGHT);
+        let size = vec2(label_width(ui), ROW_HEIGHT);
         ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(size);
             let text = RichText::new(label).color(tokens.text);
@@ -26,6 +28,10 @@ pub fn labelled(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut 
         control(ui).accessible_name(label).on_hover_text(help).on_disabled_hover_text(help)
     })
     .inner
+}
+
+fn label_width(ui: &Ui) -> f32 {
+    (LABEL_SHARE * ui.available_width()).min(LABEL_WIDTH)
 }
 
 /// The row of one key.
@@ -49,7 +55,7 @@ pub fn fault_ui(ui: &mut Ui, form: &Form, path: &str, field: &Response) {
     }
     if let Some(fault) = form.fault(path) {
         ui.horizontal(|ui| {
-            ui.add_space(LABEL_WIDTH + ui.spacing().item_spacing.x);
+            ui.add_space(label_width(ui) + ui.spacing().item_spacing.x);
             let error = Tokens::of(ui).error;
             icons::show(ui, Icon::Warning, error, "fault");
             ui.add(egui::Label::new(RichText::new(fault).small().color(error)).wrap());

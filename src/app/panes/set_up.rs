@@ -3,7 +3,7 @@
 
 use super::Shared;
 use super::fields;
-use crate::app::chrome;
+use crate::app::chrome::{self, Look};
 use crate::app::commands::UiCommand;
 use crate::app::form::{ESSENTIAL, Form, RUN_DIR, is_idle};
 use crate::app::icons::{self, Icon};
@@ -155,7 +155,7 @@ fn all_ui(ui: &mut Ui, form: &mut Form) {
 
 fn start_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
     ui.horizontal(|ui| {
-        chrome::command_button(ui, UiCommand::Start, shared.run, shared.queue, true);
-        chrome::command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, false);
+        chrome::command_button(ui, UiCommand::Start, shared.run, shared.queue, Look::Primary);
+        chrome::command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, Look::Plain);
     });
 }
