@@ -148,7 +148,7 @@ fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
 
 fn shortcuts_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
     title(ui, "Keyboard shortcuts");
-    ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+    ScrollArea::vertical().max_height(420.0).min_scrolled_height(380.0).show(ui, |ui| {
         Grid::new("shortcuts").num_columns(2).spacing([24.0, 5.0]).striped(true).show(ui, |ui| {
             for command in UiCommand::all() {
                 let Some(shortcut) = command.shortcut() else { continue };

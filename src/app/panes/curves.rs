@@ -14,6 +14,10 @@ use egui::{ComboBox, RichText, Slider, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints, Points, Text};
 use std::collections::BTreeMap;
 
+/// Width for two plots side by side and height for two on top of each other, points.
+const ROOM_FOR_TWO: f32 = 760.0;
+const ROOM_FOR_STACK: f32 = 440.0;
+
 /// How the curves are drawn.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -21,6 +25,8 @@ pub struct CurvesView {
     /// Factor of the moving average, 0..=0.999.
     pub smoothing: f64,
     pub log_loss: bool,
+    /// Which plot is shown where there is room for one.
+    pub accuracy_first: bool,
     /// Split of the accuracy plot; the first reported one when it is unknown.
     pub split: String,
     #[serde(skip)]
@@ -36,6 +42,7 @@ impl Default for CurvesView {
         Self {
             smoothing: 0.9,
             log_loss: false,
+            accuracy_first: false,
             split: String::new(),
             hidden_loss: Vec::new(),
             hidden_accuracy: Vec::new(),
@@ -79,13 +86,23 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut CurvesView) {
         );
         return;
     }
-    let wide = ui.available_width() > 620.0;
     let height = ui.available_height();
-    if wide {
+    if ui.available_width() > ROOM_FOR_TWO {
         ui.columns_const(|[left, right]| {
             loss_ui(left, run, view, height);
             accuracy_ui(right, run, view, height);
         });
+    } else if height < ROOM_FOR_STACK {
+        ui.horizontal(|ui| {
+            ui.selectable_value(&mut view.accuracy_first, false, "Loss");
+            ui.selectable_value(&mut view.accuracy_first, true, "Accuracy");
+        });
+        let height = ui.available_height();
+        if view.accuracy_first {
+            accuracy_ui(ui, run, view, height);
+        } else {
+            loss_ui(ui, run, view, height);
+        }
     } else {
         let half = (height - tokens::GAP) / 2.0;
         ui.allocate_ui(vec2(ui.available_width(), half), |ui| loss_ui(ui, run, view, half));

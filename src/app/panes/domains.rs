@@ -8,11 +8,14 @@ use crate::app::model::RunView;
 use crate::app::tokens::{self, Tokens};
 use crate::training::bn_distance as distance;
 use crate::training::events::{BnDomain, BnLayer, Snapshot};
-use egui::{ComboBox, Key, Rect, RichText, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+use egui::{ComboBox, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 use egui_plot::{HoverPosition, PlotBounds, PlotPoint, PlotPoints, Points};
 use std::ops::RangeInclusive;
 
 const STRIP_HEIGHT: f32 = 84.0;
+const CAPTION_HEIGHT: f32 = 24.0;
+/// Below this the pane scrolls.
+const LEAST_PLOT_HEIGHT: f32 = 110.0;
 /// Ends of the fixed scales: running means, and decimal logarithms of running variances.
 const FIXED_MEAN: (f64, f64) = (-3.0, 3.0);
 const FIXED_LOG_VAR: (f64, f64) = (-4.0, 2.0);
@@ -74,11 +77,15 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
         view.strip.distances = layers.map(|l| distance::of_layer(l, 0, other).unwrap_or(0.0)).collect();
         view.strip.made_for = wanted;
     }
-    let chosen = chosen_layer(&snapshot, view);
-    let chosen = header_ui(ui, run, &snapshot, view, chosen, other, domains);
-    let chosen = strip_ui(ui, &snapshot, &view.strip.distances, chosen);
-    view.layer.clone_from(&snapshot.bn_layers[chosen].name);
-    channels_ui(ui, run, &snapshot, view, chosen, other);
+    let bottom = ui.max_rect().bottom();
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        let chosen = chosen_layer(&snapshot, view);
+        let chosen = header_ui(ui, run, &snapshot, view, chosen, other, domains);
+        let chosen = strip_ui(ui, &snapshot, &view.strip.distances, chosen);
+        view.layer.clone_from(&snapshot.bn_layers[chosen].name);
+        let height = bottom - ui.cursor().top() - CAPTION_HEIGHT;
+        channels_ui(ui, run, &snapshot, view, chosen, other, height.max(LEAST_PLOT_HEIGHT));
+    });
 }
 
 fn chosen_layer(snapshot: &Snapshot, view: &DomainsView) -> usize {
@@ -223,10 +230,10 @@ fn channels_ui(
     view: &DomainsView,
     chosen: usize,
     other: usize,
+    height: f32,
 ) {
     let layer = &snapshot.bn_layers[chosen];
     let order = order(layer, other, view.sorted);
-    let height = (ui.available_height() - 22.0).max(90.0);
     ui.columns_const(|[left, right]| {
         let mean = |d: &BnDomain, channel: usize| d.running_mean.get(channel).map(|v| f64::from(*v));
         let text = (
