@@ -84,6 +84,8 @@ pub struct ModelSummary {
     pub input_size: usize,
     /// Activation and gradient bytes of a vanilla training step, per image, by the exact plan.
     pub training_bytes_per_image: u64,
+    /// The same with activation recomputation.
+    pub recomputed_bytes_per_image: u64,
 }
 
 /// Learning-rate-free facts of an architecture.
@@ -94,7 +96,8 @@ pub fn summary(arch: &str, classes: usize, image_size: usize) -> anyhow::Result<
         parameters: network.layout.trainable(),
         macs: network.macs(),
         input_size: image_size,
-        training_bytes_per_image: crate::graph::training_bytes_per_image(&network),
+        training_bytes_per_image: crate::graph::training_bytes_per_image(&network, false),
+        recomputed_bytes_per_image: crate::graph::training_bytes_per_image(&network, true),
     })
 }
 

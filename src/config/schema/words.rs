@@ -24,7 +24,6 @@ pub(super) const LATER: &[(&str, &[&str])] = &[
         ],
     ),
     ("model.checkpointing", &["on"]),
-    ("method.kind", &["adversarial_finetune", "advprop_fine_grained", "fast_advprop"]),
 ];
 
 /// Words that other tools use, with the key's own name here.
