@@ -2,6 +2,8 @@
 //! change the layer lists by the stated rules.
 
 use dualprop::graph::Network;
+use dualprop::models::init::initialize;
+use dualprop::models::names::export;
 use dualprop::models::registry::{ARCHITECTURES, find, names};
 use dualprop::models::{ModelOptions, build};
 
@@ -242,6 +244,72 @@ fn the_stem_stride_changes_the_stem_alone() {
     };
     for (arch, sides) in [("tf_efficientnet_b1", [4, 2]), ("resnet50", [4, 2]), ("preact_resnet50", [8, 8])] {
         assert_eq!([side(arch, 1), side(arch, 2)], sides, "{arch}");
+    }
+}
+
+/// How a tensor's start values are spread.
+enum Start {
+    /// A normal distribution of this deviation.
+    Normal(f64),
+    /// Uniform between minus and plus this bound.
+    Uniform(f64),
+    Constant(f32),
+}
+
+#[test]
+fn fresh_weights_follow_the_rule_of_their_family() {
+    let fan = |n: f64| (2.0 / n).sqrt();
+    // At width 0.5, 50 classes. EfficientNet and ResNet count the outputs, the CIFAR code the inputs.
+    let cases = [
+        ("tf_efficientnet_b1", "conv_stem.weight", Start::Normal(fan(9.0 * 16.0))),
+        ("tf_efficientnet_b1", "blocks.5.1.conv_pw.weight", Start::Normal(fan(576.0))),
+        ("tf_efficientnet_b1", "blocks.5.1.conv_dw.weight", Start::Normal(fan(25.0))),
+        ("efficientnet_b0", "blocks.5.1.se.conv_expand.weight", Start::Normal(fan(576.0))),
+        ("efficientnet_b0", "blocks.5.1.se.conv_expand.bias", Start::Constant(0.0)),
+        ("efficientnet_b0", "classifier.weight", Start::Uniform(1.0 / 50.0_f64.sqrt())),
+        ("efficientnet_b0", "classifier.bias", Start::Constant(0.0)),
+        ("resnet50", "layer2.0.conv2.weight", Start::Normal(fan(9.0 * 64.0))),
+        ("resnet50", "layer2.0.conv3.weight", Start::Normal(fan(256.0))),
+        ("resnet50", "layer2.0.downsample.0.weight", Start::Normal(fan(256.0))),
+        ("resnet50", "layer2.0.bn3.weight", Start::Constant(1.0)),
+        ("resnet50", "layer2.0.bn3.aux_bn.0.running_var", Start::Constant(1.0)),
+        ("resnet50", "layer2.0.bn3.aux_bn.0.running_mean", Start::Constant(0.0)),
+        ("resnet50", "fc.weight", Start::Uniform(1.0 / 1024.0_f64.sqrt())),
+        ("preact_resnet50", "layer1.0.conv3.weight", Start::Uniform(1.0 / 32.0_f64.sqrt())),
+        ("preact_resnet50", "layer1.0.shortcut.0.weight", Start::Uniform(1.0 / 32.0_f64.sqrt())),
+        ("preact_resnet50", "layer2.1.conv2.weight", Start::Uniform(1.0 / (9.0 * 64.0_f64).sqrt())),
+        ("preact_resnet50", "linear.weight", Start::Uniform(1.0 / 1024.0_f64.sqrt())),
+    ];
+    let mut nets = std::collections::BTreeMap::new();
+    for (arch, name, start) in cases {
+        let tensors = nets.entry(arch).or_insert_with(|| {
+            let options = ModelOptions { width: 0.5, domains: 2, ..ModelOptions::plain(50, 64) };
+            let network = build(arch, &options).expect("known");
+            export(&network.layout, &initialize(arch, &network, 3))
+        });
+        let (_, _, values) = tensors.iter().find(|(n, ..)| n == name).unwrap_or_else(|| panic!("{name}"));
+        let square = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
+        let largest = values.iter().fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
+        let deviation = match start {
+            Start::Normal(deviation) => deviation,
+            Start::Uniform(bound) => {
+                assert!(
+                    largest <= bound && largest > 0.95 * bound,
+                    "{arch} {name}: {largest}, bound {bound}"
+                );
+                bound / 3.0_f64.sqrt()
+            }
+            Start::Constant(value) => {
+                assert!(values.iter().all(|v| *v == value), "{arch} {name}");
+                continue;
+            }
+        };
+        // The smallest tensor here has 432 values: a spread of 3.4% around the true deviation.
+        assert!(
+            (square.sqrt() / deviation - 1.0).abs() < 0.12,
+            "{arch} {name}: {} {deviation}",
+            square.sqrt()
+        );
     }
 }
 
