@@ -85,7 +85,6 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ("[run]\nname = \"a/b\"", 2, &["`run.name`", "slashes"]),
     // Of later versions.
     ("[run]\nprecision = \"f16\"", 2, &["`run.precision` = \"f16\" is not in this version yet", "f32"]),
-    ("[model]\narch = \"tf_efficientnet_b7\"", 2, &["not in this version yet", "resnet18"]),
     ("[model]\ncheckpointing = \"on\"", 2, &["`model.checkpointing`", "not in this version yet"]),
     ("[method]\nkind = \"fast_advprop\"", 2, &["`method.kind`", "not in this version yet", "mixprop"]),
     ("[data]\naugment = [\"crop\", \"cutout\"]", 2, &["\"cutout\" is not in this version yet", "crop, flip"]),

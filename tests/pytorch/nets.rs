@@ -255,3 +255,33 @@ fn preact_resnet18_even() {
 fn preact_resnet18_odd() {
     check("preact_resnet18_odd");
 }
+
+#[test]
+fn efficientnet_b0_even() {
+    check("efficientnet_b0_even");
+}
+
+#[test]
+fn efficientnet_b0_odd() {
+    check("efficientnet_b0_odd");
+}
+
+#[test]
+fn resnet50_even() {
+    check("resnet50_even");
+}
+
+#[test]
+fn resnet50_odd() {
+    check("resnet50_odd");
+}
+
+#[test]
+fn preact_resnet50_even() {
+    check("preact_resnet50_even");
+}
+
+#[test]
+fn preact_resnet50_odd() {
+    check("preact_resnet50_odd");
+}

@@ -4,25 +4,6 @@
 pub(super) const LATER: &[(&str, &[&str])] = &[
     ("run.precision", &["f16"]),
     ("data.augment", &["inception", "autoaugment", "randaugment", "cutout"]),
-    (
-        "model.arch",
-        &[
-            "tf_efficientnet_b1",
-            "tf_efficientnet_b2",
-            "tf_efficientnet_b3",
-            "tf_efficientnet_b4",
-            "tf_efficientnet_b5",
-            "tf_efficientnet_b6",
-            "tf_efficientnet_b7",
-            "tf_efficientnet_b8",
-            "resnet34",
-            "resnet50",
-            "resnet101",
-            "resnet152",
-            "resnet200",
-            "preact_resnet50",
-        ],
-    ),
     ("model.checkpointing", &["on"]),
 ];
 
