@@ -53,6 +53,7 @@ fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, cut: Cut) -> Ra
             images: pixels[first * each..(first + batch_size) * each].iter().map(|v| *v as u8).collect(),
             labels: labels[place.clone()].iter().map(|l| *l as u32).collect(),
             placements: vec![Placement { dx: 0, dy: 0, flip: false }; batch_size],
+            augmented: None,
             samples: place.map(|i| i as u32).collect(),
         };
         engine.step(step, &batch).unwrap();
