@@ -87,7 +87,11 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ("[run]\nprecision = \"f16\"", 2, &["`run.precision` = \"f16\" is not in this version yet", "f32"]),
     ("[model]\ncheckpointing = \"on\"", 2, &["`model.checkpointing`", "not in this version yet"]),
     ("[method]\nkind = \"fast_advprop\"", 2, &["`method.kind`", "not in this version yet", "mixprop"]),
-    ("[data]\naugment = [\"crop\", \"cutout\"]", 2, &["\"cutout\" is not in this version yet", "crop, flip"]),
+    (
+        "[data]\naugment = [\"crop\", \"randaugment\"]",
+        2,
+        &["\"randaugment\" is not in this version yet", "crop, flip"],
+    ),
     // No TOML.
     ("[run]\nseed = 1\nseed = 2", 3, &["not valid TOML"]),
     ("[run]\nseed = ", 2, &["not valid TOML"]),

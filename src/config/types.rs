@@ -76,6 +76,8 @@ pub struct DataConfig {
     pub image_size: usize,
     pub shuffle: bool,
     pub augment: Vec<Augmentation>,
+    /// Side of the square that cutout hides, pixels.
+    pub cutout_size: usize,
     /// Per RGB channel; input = (pixel/255 - mean) / std.
     pub mean: [f32; 3],
     pub std: [f32; 3],
@@ -91,6 +93,7 @@ impl Default for DataConfig {
             image_size: 32,
             shuffle: true,
             augment: vec![Augmentation::Crop, Augmentation::Flip],
+            cutout_size: 16,
             mean: [0.5; 3],
             std: [0.5; 3],
             train_limit: 0,
@@ -118,6 +121,7 @@ pub enum Augmentation {
     Inception,
     Autoaugment,
     Randaugment,
+    /// Hide a square at a random place.
     Cutout,
 }
 

@@ -4,7 +4,7 @@
 use super::RunOptions;
 use super::state::{self, LoopState};
 use crate::config::{AttackConfig, Config};
-use crate::data::{self, Dataset, Loader, LoaderOptions, Splits};
+use crate::data::{self, Dataset, Loader, LoaderOptions, Recipe, Splits, Views};
 use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::{Gallery, snapshot};
@@ -114,7 +114,12 @@ impl<'a> Run<'a> {
                 image_size: config.data.image_size,
                 shuffle: config.data.shuffle,
                 seed: config.run.seed,
-                augment: config.data.augment.clone(),
+                recipe: Recipe::from_config(&config.data),
+                views: if method::wants_two_views(&config.method) {
+                    Views::Two
+                } else {
+                    Views::One { policy: true }
+                },
                 start_step: step,
                 workers: 0,
             },

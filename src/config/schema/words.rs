@@ -3,7 +3,7 @@
 /// Values of the file format that this version refuses instead of ignoring.
 pub(super) const LATER: &[(&str, &[&str])] = &[
     ("run.precision", &["f16"]),
-    ("data.augment", &["inception", "autoaugment", "randaugment", "cutout"]),
+    ("data.augment", &["inception", "autoaugment", "randaugment"]),
     ("model.checkpointing", &["on"]),
 ];
 
