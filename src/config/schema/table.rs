@@ -531,6 +531,20 @@ pub(super) const FIELDS: &[Field] = &[
         "Validation images used, evenly spread over the set; 0: all.",
         "ours",
     ),
+    key(
+        "eval.best",
+        Kind::Choice(&["top1", "attacked_top1", "loss"]),
+        "",
+        "What best.safetensors is best at, on val through the main domain.",
+        "ours",
+    ),
+    key(
+        "eval.patience",
+        whole(0, 1_000_000),
+        "validations",
+        "Validations in a row without a better value that end the run; 0: none do.",
+        "ours",
+    ),
 ];
 
 /// The keys of one `[[method.branch]]` table.
