@@ -1,4 +1,4 @@
-// Exponential moving average: average += (1 - d) * (value - average), d = step.ema_decay.
+// Exponential moving average: average += (1 - decay) * (value - average), 1 - decay = step.ema_rate.
 // 0 average, 1 value [count vec4s]
 // One thread a vec4, workgroups of 64. Launched by src/kernels/optimizer.rs.
 #import lib/grid
@@ -20,6 +20,6 @@ fn main(
 ) {
     let index = linear_index(workgroup, groups, local, 64u);
     if (index < params.count) {
-        average[index] += (1.0 - step.ema_decay) * (value[index] - average[index]);
+        average[index] += step.ema_rate * (value[index] - average[index]);
     }
 }

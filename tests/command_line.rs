@@ -293,3 +293,25 @@ fn models_prints_one_json_array_with_the_keys_of_the_contract() {
     );
     assert!(succeeds(&["models"], folder.path()).contains("resnet18"));
 }
+
+/// The Vulkan loader takes the list of drivers from the environment.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_an_adapter_one_sentence_says_what_to_install() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("run.toml"), "[run]\nsteps = 1\n").expect("writable");
+    let output = Command::new(env!("CARGO_BIN_EXE_dualprop"))
+        .args(["train", "run.toml", "--out", "run"])
+        .current_dir(folder.path())
+        .env("VK_DRIVER_FILES", folder.path().join("no-driver.json"))
+        .output()
+        .expect("the program starts");
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let sentence = message.lines().last().expect("a sentence");
+    assert!(
+        sentence.starts_with("dualprop: no GPU adapter found") && sentence.contains("Vulkan"),
+        "{message}"
+    );
+    assert!(!folder.path().join("run/last.safetensors").exists());
+}

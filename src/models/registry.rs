@@ -163,6 +163,8 @@ pub struct ModelSummary {
     pub dropout: f32,
     /// Activation and gradient bytes of a vanilla training step, per image, by the exact plan.
     pub training_bytes_per_image: u64,
+    /// The same with activation recomputation.
+    pub recomputed_bytes_per_image: u64,
 }
 
 impl Architecture {
@@ -175,7 +177,8 @@ impl Architecture {
             macs: network.macs(),
             input_size: self.input_size,
             dropout: self.dropout,
-            training_bytes_per_image: crate::graph::training_bytes_per_image(&network),
+            training_bytes_per_image: crate::graph::training_bytes_per_image(&network, false),
+            recomputed_bytes_per_image: crate::graph::training_bytes_per_image(&network, true),
         })
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn checkpoint(
         format_version: FORMAT_VERSION,
         arch: config.model.arch.clone(),
         classes: classes.to_vec(),
-        domains: engine.method().domain_names(),
+        domains: engine.domain_names(),
         image_size: config.data.image_size,
         mean: config.data.mean,
         std: config.data.std,

@@ -1,6 +1,7 @@
 //! The optimizer, EMA and gradient clipping of a run as launches over the flat arenas, and the arenas' start values.
 
 use super::buffers::{self, Buffers};
+use super::method::Method;
 use crate::config::{Config, OptimizerKind};
 use crate::gpu::{BufferId, Device, GpuError, Launch, View};
 use crate::graph::params::{
@@ -37,17 +38,46 @@ pub fn state_buffers(rule: &Rule) -> &'static [(&'static str, BufferId)] {
     }
 }
 
-fn groups(config: &Config) -> Vec<Group> {
+/// What multiplies the gradients of each kind of parameter: 1, or one over the number of images that they saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GradientScales {
+    pub shared: f32,
+    pub bn_main: f32,
+    pub bn_aux: f32,
+}
+
+impl GradientScales {
+    /// Of losses that are means already.
+    const MEANS: Self = Self { shared: 1.0, bn_main: 1.0, bn_aux: 1.0 };
+
+    /// Fast AdvProp's synchronised speed: losses are sums, and each parameter's gradient is divided by its own
+    /// weighted number of images. A noisy image and the adversarial one made of it count half each.
+    fn of(method: &Method) -> Self {
+        if !method.recycle {
+            return Self::MEANS;
+        }
+        let seen = |aux: bool| -> usize {
+            let branches = method.branches.iter().filter(|b| (b.domain > 0) == aux);
+            branches.map(|b| b.images.len()).sum()
+        };
+        let share = |images: usize| 1.0 / images.max(1) as f32;
+        let (main, aux) = (seen(false), seen(true));
+        Self { shared: share(main + aux), bn_main: share(main), bn_aux: share(aux) }
+    }
+}
+
+fn groups(config: &Config, scales: GradientScales) -> Vec<Group> {
     let optimizer = &config.optimizer;
-    let decayed = |on: bool| Group {
-        weight_decay: if on { optimizer.weight_decay as f32 } else { 0.0 },
+    let group = |decayed: bool, grad_scale| Group {
+        weight_decay: if decayed { optimizer.weight_decay as f32 } else { 0.0 },
+        grad_scale,
         ..Group::default()
     };
     let mut groups = vec![Group::default(); GROUPS];
-    groups[GROUP_WEIGHT as usize] = decayed(true);
-    groups[GROUP_BIAS as usize] = decayed(optimizer.decay_bias);
-    groups[GROUP_BN_MAIN as usize] = decayed(optimizer.decay_bn);
-    groups[GROUP_BN_AUX as usize] = decayed(optimizer.decay_bn);
+    groups[GROUP_WEIGHT as usize] = group(true, scales.shared);
+    groups[GROUP_BIAS as usize] = group(optimizer.decay_bias, scales.shared);
+    groups[GROUP_BN_MAIN as usize] = group(optimizer.decay_bn, scales.bn_main);
+    groups[GROUP_BN_AUX as usize] = group(optimizer.decay_bn, scales.bn_aux);
     groups
 }
 
@@ -62,9 +92,9 @@ fn part(buffer: BufferId, (first, floats): (usize, usize)) -> View {
 }
 
 /// The launches of a step's beginning and end.
-pub fn plan(config: &Config, layout: &ParamLayout, largest_binding: u64) -> OptimizerPlan {
+pub fn plan(config: &Config, method: &Method, layout: &ParamLayout, largest_binding: u64) -> OptimizerPlan {
     let rule = rule(config);
-    let groups = groups(config);
+    let groups = groups(config, GradientScales::of(method));
     let params = ranges(layout.param_len, largest_binding);
     let zero =
         params.iter().map(|range| optimizer::zero(range.1, part(buffers::GRADIENTS, *range))).collect();

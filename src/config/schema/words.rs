@@ -5,7 +5,6 @@ pub(super) const LATER: &[(&str, &[&str])] = &[
     ("run.precision", &["f16"]),
     ("data.augment", &["inception", "autoaugment", "randaugment", "cutout"]),
     ("model.checkpointing", &["on"]),
-    ("method.kind", &["adversarial_finetune", "advprop_fine_grained", "fast_advprop"]),
 ];
 
 /// Words that other tools use, with the key's own name here.
