@@ -4,7 +4,6 @@
 pub(super) const LATER: &[(&str, &[&str])] = &[
     ("run.precision", &["f16"]),
     ("data.augment", &["inception", "autoaugment", "randaugment"]),
-    ("model.checkpointing", &["on"]),
 ];
 
 /// Words that other tools use, with the key's own name here.
