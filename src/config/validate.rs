@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::schema::{self, Kind};
-use super::{Config, ConfigError, DataSource, MethodKind, OptimizerKind, ScheduleKind};
+use super::{Augmentation, Config, ConfigError, DataSource, MethodKind, OptimizerKind, ScheduleKind};
 
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
@@ -87,6 +87,18 @@ impl Config {
                 "data.path",
                 "`data.path` is given, but `data.source` = \"shapes\" is made by the program; expected \"\" or another source",
             );
+        }
+        let pairs = [
+            (Augmentation::Crop, Augmentation::Inception, "`crop` and `inception`"),
+            (Augmentation::Autoaugment, Augmentation::Randaugment, "`autoaugment` and `randaugment`"),
+        ];
+        for (a, b, names) in pairs {
+            if data.augment.contains(&a) && data.augment.contains(&b) {
+                return fault(
+                    "data.augment",
+                    format!("`data.augment` names {names}; expected at most one of them"),
+                );
+            }
         }
         if data.train_limit > 0 && data.train_limit < self.run.batch_size {
             return fault(

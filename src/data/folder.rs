@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Dataset, picture};
+use super::{Dataset, Picture, picture};
 
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
@@ -102,8 +102,12 @@ impl Dataset for Folder {
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
+        self.decode(index, size)?.into_square(size)
+    }
+
+    fn decode(&self, index: usize, _size: usize) -> anyhow::Result<Picture> {
         let path = self.dir.join(&self.classes[self.label(index)]).join(self.file_name(index));
-        picture::read_square(&path, size)
+        picture::read(&path)
     }
 }
 

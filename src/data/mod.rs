@@ -24,5 +24,5 @@ pub use export::{ExportReport, export};
 pub use folder::Folder;
 pub use loader::{Batch, Loader, LoaderOptions, View};
 pub use open::{open, open_validation};
-pub use picture::load_image_file;
+pub use picture::{Picture, Window, load_image_file};
 pub use reader::{EvalBatch, EvalOptions, EvalReader};

@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use super::cifar::Cifar;
 use super::shapes::{Shapes, ShapesSplit};
-use super::{Dataset, Folder, NamedSets, Splits, fashion_mnist};
+use super::{Dataset, Folder, NamedSets, Picture, Splits, fashion_mnist};
 use crate::config::{DataConfig, DataSource};
 
 /// Opens all parts of the data set for training.
@@ -89,5 +89,9 @@ impl Dataset for Limited {
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
         self.set.load(index, size)
+    }
+
+    fn decode(&self, index: usize, size: usize) -> anyhow::Result<Picture> {
+        self.set.decode(index, size)
     }
 }

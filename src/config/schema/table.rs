@@ -160,6 +160,27 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .basic(),
     key(
+        "data.policy",
+        Kind::Choice(&["imagenet_v0", "imagenet", "cifar"]),
+        "",
+        "Table of autoaugment: imagenet_v0 is EfficientNet's code, made for 224 pixels and more; imagenet and cifar are the paper's.",
+        "AutoAugment tables 7 and 9; EfficientNet's code: v0",
+    ),
+    key(
+        "data.randaugment_n",
+        whole(1, 16),
+        "operations",
+        "Operations that randaugment applies to an image, one after another.",
+        "EfficientNet's code: 2",
+    ),
+    key(
+        "data.randaugment_m",
+        whole(0, 30),
+        "level",
+        "Strength of randaugment's operations; the scale ends at 10, higher levels reach further.",
+        "EfficientNet's code: 10; RandAugment: 17 for B5, 28 for B7",
+    ),
+    key(
         "data.cutout_size",
         whole(1, 1024),
         "pixels",
