@@ -89,6 +89,7 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ),
     ("[data]\naugment = [\"autoaugment\", \"randaugment\"]", 2, &["`autoaugment` and `randaugment`"]),
     ("[data]\npolicy = \"imagenet_v1\"", 2, &["`data.policy`", "nearest valid value is \"imagenet_v0\""]),
+    ("[data]\nbalanced = true\nshuffle = false", 2, &["`data.balanced`", "`data.shuffle`"]),
     ("[run]\nname = \"a/b\"", 2, &["`run.name`", "slashes"]),
     // Of later versions.
     ("[run]\nprecision = \"f16\"", 2, &["`run.precision` = \"f16\" is not in this version yet", "f32"]),

@@ -86,8 +86,14 @@ pub struct DataConfig {
     /// Per RGB channel; input = (pixel/255 - mean) / std.
     pub mean: [f32; 3],
     pub std: [f32; 3],
+    /// File of class names, one a line: only these classes are used; empty: all.
+    pub classes_file: String,
+    /// Training images used of each class, the first so many in file order; 0: all.
+    pub class_limit: usize,
     /// Training images used, the first so many in file order; 0: all.
     pub train_limit: usize,
+    /// Draw classes evenly and images with replacement, instead of every image once an epoch.
+    pub balanced: bool,
 }
 
 impl Default for DataConfig {
@@ -104,7 +110,10 @@ impl Default for DataConfig {
             cutout_size: 16,
             mean: [0.5; 3],
             std: [0.5; 3],
+            classes_file: String::new(),
+            class_limit: 0,
             train_limit: 0,
+            balanced: false,
         }
     }
 }

@@ -100,6 +100,12 @@ impl Config {
                 );
             }
         }
+        if data.balanced && !data.shuffle {
+            return fault(
+                "data.balanced",
+                "`data.balanced` is true, but `data.shuffle` = false asks for sorted order; expected one of the two",
+            );
+        }
         if data.train_limit > 0 && data.train_limit < self.run.batch_size {
             return fault(
                 "data.train_limit",

@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Cutout = 5,
     Policy = 6,
     InceptionCrop = 7,
+    BalancedOrder = 8,
 }
 
 /// A stream of random numbers named by its purpose and counters.

@@ -3,6 +3,7 @@
 
 mod augment;
 mod files;
+mod folders;
 mod loading;
 mod shapes;
 

@@ -202,11 +202,32 @@ pub(super) const FIELDS: &[Field] = &[
         "AdvProp's checkpoints: 0.5",
     ),
     key(
+        "data.classes_file",
+        Kind::Path,
+        "",
+        "Text file of class names, one a line: only these are used, numbered in sorted order; empty: all.",
+        "MixProp 4.1: 100 of ImageNet's classes",
+    ),
+    key(
+        "data.class_limit",
+        whole(0, 1_000_000_000),
+        "images",
+        "Training images used of each class, the first so many; 0: all.",
+        "ours",
+    ),
+    key(
         "data.train_limit",
         whole(0, 1_000_000_000),
         "images",
-        "Training images used, the first so many; 0: all.",
+        "Training images used, the first so many after class_limit; 0: all.",
         "ours",
+    ),
+    key(
+        "data.balanced",
+        Kind::Flag,
+        "",
+        "Draws a class evenly for each training image, then one of its images, with replacement; for imbalanced sets.",
+        "common practice for imbalanced sets",
     ),
     key("model.arch", Kind::Choice(ARCHITECTURES), "", "The network, by timm's name.", "ours").basic(),
     key(
