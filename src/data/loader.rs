@@ -45,6 +45,11 @@ pub struct View {
 }
 
 impl View {
+    /// An empty view with room for `images` of `bytes` each.
+    pub(super) fn with_room(images: usize, bytes: usize) -> Self {
+        Self { images: Vec::with_capacity(images * bytes), placements: Vec::with_capacity(images) }
+    }
+
     pub(super) fn push(&mut self, shown: Shown) {
         self.images.extend_from_slice(&shown.rgb);
         self.placements.push(shown.placement);

@@ -220,3 +220,22 @@ fn the_configuration_reaches_the_policy() {
     assert_eq!(recipe(config).policy(), Some(Policy::autoaugment(AutoAugmentPolicy::Cifar)));
     assert!(!recipe(DataConfig::default()).has_policy());
 }
+
+#[test]
+fn a_preview_shows_what_training_does_to_an_image() {
+    use dualprop::config::Augmentation::{Crop, Flip, Randaugment};
+    use dualprop::data::shapes::{Shapes, ShapesSplit};
+    use dualprop::data::{Dataset, Recipe};
+    let set = Shapes::new(ShapesSplit::Train);
+    let recipe =
+        |augment: &[_]| Recipe::from_config(&DataConfig { augment: augment.to_vec(), ..Default::default() });
+    let original = set.load(5, 16).expect("an image");
+    let plain = recipe(&[]).preview(&set, 5, 16, 1, 2).expect("images");
+    assert!(plain == [original.clone(), original.clone()]);
+    for augment in [&[Crop, Flip][..], &[Crop, Flip, Randaugment]] {
+        let made = recipe(augment).preview(&set, 5, 16, 1, 6).expect("images");
+        assert!(made == recipe(augment).preview(&set, 5, 16, 1, 6).expect("images"));
+        let distinct: std::collections::BTreeSet<&Vec<u8>> = made.iter().collect();
+        assert!(distinct.len() >= 4 && made.iter().all(|image| image.len() == original.len()));
+    }
+}

@@ -122,6 +122,25 @@ impl Recipe {
         self.policy.is_some() || self.cutout.is_some()
     }
 
+    /// What `versions` epochs of a run would make of image `index`: `[size, size, 3]` RGB each, as the net sees them
+    /// before normalisation.
+    pub fn preview(
+        &self,
+        set: &dyn Dataset,
+        index: usize,
+        size: usize,
+        seed: u64,
+        versions: u64,
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
+        (0..versions)
+            .map(|epoch| {
+                let showing = Showing { seed, epoch, place: index as u32 };
+                let shown = self.show(set, index, size, &showing, Views::One { policy: true })?.first;
+                Ok(shown.placement.apply(shown.rgb, size))
+            })
+            .collect()
+    }
+
     /// Decodes image `index` for a `showing` at `size` pixels a side and makes the wanted views of it.
     pub(super) fn show(
         &self,
