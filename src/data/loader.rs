@@ -1,8 +1,8 @@
 //! The endless stream of training batches, read ahead on worker threads.
 //!
 //! A batch is decided by the seed and its step alone: not by the number of threads, their timing, or where a resumed
-//! run began. An epoch's order is drawn from (seed, epoch), all that happens to an image from (seed, epoch,
-//! place in the order). A damaged image gives its place to the next undamaged one in the epoch's order, so that steps per epoch
+//! run began. An epoch's order is drawn from (seed, epoch), all that happens to an image from (seed, epoch, place in
+//! the order). A damaged image gives its place to the next undamaged one in the epoch's order, so that steps per epoch
 //! do not depend on what is damaged.
 
 use std::sync::Arc;
