@@ -34,7 +34,7 @@ impl Device {
     pub fn open(choice: &DeviceChoice) -> Result<Self, GpuError> {
         let (adapter, report) = adapter::pick(choice)?;
         let caps = adapter::caps(&adapter);
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("dualprop"),
@@ -102,6 +102,11 @@ impl Device {
 
     pub fn caps(&self) -> Caps {
         self.caps
+    }
+
+    /// Whether shaders may hold 16-bit floats.
+    pub fn has_f16(&self) -> bool {
+        self.device.features().contains(wgpu::Features::SHADER_F16)
     }
 
     /// Largest buffer, and largest part of one that a shader can see, in bytes.

@@ -58,7 +58,7 @@ fn ranges(floats: usize, largest_binding: u64) -> Vec<(usize, usize)> {
 }
 
 fn part(buffer: BufferId, (first, floats): (usize, usize)) -> View {
-    View { buffer, offset: first as u64 * 4, size: floats as u64 * 4 }
+    View::words(buffer, first as u64 * 4, floats)
 }
 
 /// The launches of a step's beginning and end.
@@ -118,7 +118,7 @@ fn norm_views(layout: &ParamLayout, largest_binding: u64) -> (View, View) {
         .map(|range| optimizer::partials_elements(&ArenaRange { elements: range.1, first_block: 0 }))
         .sum();
     let partials = View::whole(buffers::NORM_PARTIALS, floats);
-    let norm = View { buffer: buffers::NORM_PARTIALS, offset: partials.size, size: 16 };
+    let norm = View::words(buffers::NORM_PARTIALS, partials.size, 4);
     (partials, norm)
 }
 

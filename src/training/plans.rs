@@ -245,5 +245,5 @@ fn pass_buffers() -> PassBuffers {
 
 /// `count` rows of 16 bytes from row `first`.
 fn rows_of(id: BufferId, first: usize, count: usize) -> View {
-    View { buffer: id, offset: first as u64 * 16, size: count as u64 * 16 }
+    View::words(id, first as u64 * 16, count * 4)
 }
