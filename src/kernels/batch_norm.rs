@@ -170,7 +170,8 @@ pub fn statistics(shape: &BnShape, x: View, partials: View) -> Launch {
 }
 
 /// Second pass: `state` from `partials`. With `update_running` the domains' running statistics move, the variance by
-/// its unbiased estimate (one row has none; its variance counts as zero); otherwise `running` is not touched.
+/// its unbiased estimate (one row has none; its variance counts as zero), except in channels whose batch statistics are not
+/// finite; otherwise `running` is not touched.
 pub fn finalize_batch(
     shape: &BnShape,
     partials: View,

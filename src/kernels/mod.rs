@@ -13,6 +13,7 @@ pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
 pub mod images;
+pub mod loss_scale;
 pub mod optimizer;
 pub mod pool;
 pub mod reference;
@@ -156,6 +157,7 @@ pub fn all_permutations() -> Vec<Kernel> {
         depthwise::permutations(),
         dropout::permutations(),
         images::permutations(),
+        loss_scale::permutations(),
         optimizer::permutations(),
         pool::permutations(),
         residual::permutations(),
