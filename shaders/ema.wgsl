@@ -1,4 +1,4 @@
-// Exponential moving average: average += (1 - d) * (value - average), d = step.ema_decay.
+// Exponential moving average: average += (1 - decay) * (value - average), 1 - decay = step.ema_rate.
 // 0 average, 1 value [count vec4s]; 2 the loss scale, with GUARDED: nothing happens in a step that overflowed
 // One thread a vec4, workgroups of 64. Launched by src/kernels/optimizer.rs.
 #import lib/grid
@@ -29,6 +29,6 @@ fn main(
     }
 #endif
     if (index < params.count) {
-        average[index] += (1.0 - step.ema_decay) * (value[index] - average[index]);
+        average[index] += step.ema_rate * (value[index] - average[index]);
     }
 }

@@ -84,8 +84,6 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ),
     ("[run]\nname = \"a/b\"", 2, &["`run.name`", "slashes"]),
     // Of later versions.
-    ("[run]\nprecision = \"f16\"", 2, &["`run.precision` = \"f16\" is not in this version yet", "f32"]),
-    ("[model]\narch = \"tf_efficientnet_b7\"", 2, &["not in this version yet", "resnet18"]),
     ("[model]\ncheckpointing = \"on\"", 2, &["`model.checkpointing`", "not in this version yet"]),
     ("[method]\nkind = \"fast_advprop\"", 2, &["`method.kind`", "not in this version yet", "mixprop"]),
     ("[data]\naugment = [\"crop\", \"cutout\"]", 2, &["\"cutout\" is not in this version yet", "crop, flip"]),
@@ -357,6 +355,59 @@ fn attack_specs_are_read_with_the_rules_of_their_kind() {
     }
 }
 
+/// Branches of every source, with that share.
+fn branches_value(share: f64) -> Value {
+    let sources = ["clean", "attack", "mixup", "cutmix"];
+    let table = |source: &str| format!("source = \"{source}\"\ndomain = \"aux\"\nshare = {share}");
+    let main = "source = \"clean\"".to_owned();
+    let tables = sources.iter().map(|source| table(source)).chain([main]);
+    Value::Array(tables.map(|t| Value::Table(t.parse().expect("TOML"))).collect())
+}
+
+#[test]
+fn a_users_method_is_a_list_of_branches() {
+    let text = "[method.attack]\nepsilon = 2\n[[method.branch]]\nsource = \"clean\"\n\n[[method.branch]]\n\
+                source = \"attack\"\ndomain = \"aux\"\nweight = 0.5\nshare = 0.25\n";
+    let config = Config::parse(text, "own.toml", &[]).expect("valid");
+    assert_eq!(config.method.branch.len(), 2);
+    assert_eq!(config.method.branch[1].domain, dualprop::config::Domain::Aux);
+    assert_eq!(Config::parse(&config.resolved_toml(), "x", &[]).expect("its own text"), config);
+    let set = "method.branch=[{source = \"mixup\", share = 0.5}]".to_owned();
+    assert_eq!(Config::parse("", "x", &[set]).expect("valid").method.branch[0].share, 0.5);
+
+    let fault = |text: &str| Config::parse(text, "own.toml", &[]).expect_err("a fault").to_string();
+    let branch = |keys: &str| format!("[[method.branch]]\nsource = \"clean\"\n{keys}\n");
+    let message = fault(&branch("domian = \"aux\""));
+    assert!(message.starts_with("own.toml, line 3: unknown key `method.branch.domian`"), "{message}");
+    let message = fault(&branch("domain = \"auxiliary\""));
+    assert!(message.contains("line 3") && message.contains("\"aux\""), "{message}");
+    assert!(fault(&branch("share = 0")).contains("line 3"));
+    assert!(fault(&branch("domain = \"aux\"")).contains("uses the domain aux but not main"));
+    assert!(fault(&branch("weight = 0")).contains("expected one above 0"));
+    assert!(fault(&branch("share = 0.001")).contains("larger share or batch"));
+    assert!(fault("[[method.branch]]\nsource = \"augmented\"\n").contains("`data.augment` names no policy"));
+    assert!(fault("[method]\nbranch = 3\n").contains("[[method.branch]]"));
+    assert!(fault(&branch("").repeat(9)).contains("at most 8"));
+    assert!(fault("[method]\nkind = \"mixup\"\nattack.through = \"aux\"\n").contains("through"));
+}
+
+#[test]
+fn fast_advprop_refuses_attacks_that_cannot_train() {
+    let fault = |key: &str| {
+        let text = format!("[method]\nkind = \"fast_advprop\"\nattack.{key}\n");
+        Config::parse(&text, "x", &[]).expect_err("a fault").to_string()
+    };
+    assert!(Config::parse("[method]\nkind = \"fast_advprop\"\n", "x", &[]).is_ok());
+    for (key, expected) in [
+        ("iterations = 2", "`method.attack.iterations` = 1"),
+        ("target = \"random_wrong\"", "`method.attack.target` = \"none\""),
+        ("bn_stats = \"running\"", "`method.attack.bn_stats` = \"batch\""),
+        ("through = \"main\"", "`method.attack.through` = \"aux\""),
+    ] {
+        assert!(fault(key).contains(expected), "{}", fault(key));
+    }
+}
+
 proptest! {
     #[test]
     fn specs_print_as_what_reads_back(kind in 0..4_usize, eps in 0_u32..1020, step in 0_u32..1020, iters in prop::option::of(1..50_u32), start: bool, targeted: bool) {
@@ -402,6 +453,7 @@ proptest! {
             Kind::NumberList { length, .. } => Value::Array(vec![Value::Float(seed + 1e-3); length.unwrap_or(1)]),
             Kind::Text | Kind::Path => Value::String(format!("x{seed}")),
             Kind::AttackSpec => Value::String(format!("pgd:eps={seed}")),
+            Kind::Branches => branches_value(seed),
         };
         let mut config = Config::default();
         if config.set(field.path, value).is_ok() && config.validate().is_ok() {

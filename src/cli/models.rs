@@ -1,7 +1,7 @@
 //! `dualprop models`: the architectures.
 
 use super::common::{print_json, print_line};
-use crate::models::registry::{ARCHITECTURES, native_size, summary};
+use crate::models::registry::ARCHITECTURES;
 
 /// Classes that the figures hold for, ImageNet's.
 const CLASSES: usize = 1000;
@@ -17,10 +17,8 @@ pub(super) struct Models {
 
 impl Models {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let models = ARCHITECTURES
-            .iter()
-            .map(|arch| summary(arch, CLASSES, native_size(arch)))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let models =
+            ARCHITECTURES.iter().map(|arch| arch.summary(CLASSES)).collect::<anyhow::Result<Vec<_>>>()?;
         if self.json {
             return print_json(&models);
         }

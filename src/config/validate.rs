@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::schema::{self, Kind};
-use super::{Config, ConfigError, DataSource, MethodKind, OptimizerKind, ScheduleKind};
+use super::{Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
 
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
@@ -11,6 +11,7 @@ impl Config {
         self.validate_keys()?;
         self.validate_run()?;
         self.validate_data()?;
+        self.validate_method()?;
         self.validate_training()
     }
 
@@ -59,15 +60,6 @@ impl Config {
                 format!(
                     "`run.accumulate` is {}, which does not divide `run.batch_size` = {}; expected a divisor",
                     run.accumulate, run.batch_size
-                ),
-            );
-        }
-        let micro_batch = run.batch_size / run.accumulate;
-        if matches!(self.method.kind, MethodKind::Mixup | MethodKind::Mixprop) && micro_batch < 2 {
-            return fault(
-                "run.batch_size",
-                format!(
-                    "`run.batch_size` / `run.accumulate` is {micro_batch}; mixing needs at least 2 images at a time"
                 ),
             );
         }
@@ -131,6 +123,6 @@ impl Config {
     }
 }
 
-fn fault(key: &str, message: impl Into<String>) -> Result<(), ConfigError> {
+pub(super) fn fault(key: &str, message: impl Into<String>) -> Result<(), ConfigError> {
     Err(ConfigError::new(key, message))
 }

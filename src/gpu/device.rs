@@ -104,11 +104,6 @@ impl Device {
         self.caps
     }
 
-    /// Whether shaders may hold 16-bit floats.
-    pub fn has_f16(&self) -> bool {
-        self.device.features().contains(wgpu::Features::SHADER_F16)
-    }
-
     /// Largest buffer, and largest part of one that a shader can see, in bytes.
     pub fn largest_binding(&self) -> u64 {
         self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)

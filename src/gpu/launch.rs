@@ -11,7 +11,7 @@ pub struct BufferId(pub u32);
 pub enum Element {
     #[default]
     F32,
-    /// Activations and their gradients of half-precision plans; needs [`super::Device::has_f16`].
+    /// Activations and their gradients of half-precision plans; needs the adapter's `shader_f16`.
     F16,
 }
 

@@ -138,6 +138,20 @@ impl Player {
         open.encoder.copy_buffer_to_buffer(from, offset, to, 0, bytes);
     }
 
+    /// Copies the beginning of a buffer to byte `offset` of another after everything played so far.
+    pub fn copy_to(
+        &mut self,
+        device: &Device,
+        from: &wgpu::Buffer,
+        to: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+    ) {
+        let open = self.open.get_or_insert_with(|| Open::new(device));
+        open.pass = None;
+        open.encoder.copy_buffer_to_buffer(from, 0, to, offset, bytes);
+    }
+
     /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued.
     pub fn submit(&mut self, device: &Device) -> Result<(), GpuError> {
         let Some(mut open) = self.open.take() else { return Ok(()) };

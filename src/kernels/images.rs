@@ -1,4 +1,4 @@
-//! From the loader's bytes to the network's input: crop and flip, mixup, normalisation. Pixels are f32 in 0..255,
+//! From the loader's bytes to the network's input: crop and flip, mixup, CutMix, normalisation. Pixels are f32 in 0..255,
 //! [images, size, size, 4] with a zero fourth channel; attacks and mixup work on them before normalisation. Only the
 //! normalised input may be f16.
 
@@ -70,12 +70,30 @@ pub fn mixup(out_images: usize, rows_per_image: usize, x: View, table: View, out
     }
 }
 
+/// One entry of the CutMix table: the box `[x0, y0, x1, y1]` of `partner` in `source`, its ends excluded.
+pub fn cutmix_rows(source: u32, partner: u32, corners: [u32; 4]) -> [[u32; 4]; 2] {
+    [[source, partner, 0, 0], corners]
+}
+
+/// Puts a box of another image into each image; `table` holds [`cutmix_rows`] for each of the `out_images`.
+pub fn cutmix(out_images: usize, size: usize, x: View, table: View, out: View) -> Launch {
+    let per_image = (size * size) as u64;
+    Launch {
+        kernel: Kernel::new("cutmix", &[]),
+        views: vec![x, table, out],
+        params: vec![size as u32],
+        grid: image_grid(per_image, out_images),
+        cost: Cost { flops: 0, bytes: out_images as u64 * per_image * 32 },
+    }
+}
+
 /// Every kernel of this file.
 pub fn permutations() -> Vec<Kernel> {
     [
         combinations("prepare_images", &[]),
         combinations("normalize_images", &[STORED]),
         combinations("mixup", &[]),
+        combinations("cutmix", &[]),
     ]
     .concat()
 }

@@ -35,7 +35,12 @@ impl LossScale {
     /// State of a fresh run: a scale that gradients of a mean loss rarely overflow with.
     pub const START: Self = Self { scale: 32_768.0, good_steps: 0, overflow: 0, skipped: 0 };
 
-    /// The state from its words as read back.
+    /// The state's words, floats by their bits.
+    pub fn words(self) -> [u32; 4] {
+        bytemuck::cast(self)
+    }
+
+    /// The state from its words.
     pub fn from_words(words: [u32; 4]) -> Self {
         bytemuck::cast(words)
     }

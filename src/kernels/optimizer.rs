@@ -106,7 +106,7 @@ pub fn update(
     elementwise(kernel, &views, params, range.elements, 3 + 2 * state.len() as u64)
 }
 
-/// `average += (1 - d) · (value - average)` with d = `StepUniform::ema_decay`.
+/// `average += (1 - d) · (value - average)` with 1 - d = `StepUniform::ema_rate`.
 pub fn ema(elements: usize, average: View, value: View) -> Launch {
     elementwise(Kernel::new("ema", &[(GUARDED, 0)]), &[average, value], vec![quads(elements)], elements, 3)
 }

@@ -1,8 +1,8 @@
 //! Attacks: same numbers as the reference bit by bit, and never outside the ball and the image range.
 
-use crate::support::{Buffers, ELEMENTS, assert_same_bits, padded, rounded, uniform};
+use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, padded, rounded, tolerance, uniform};
 use dualprop::gpu::{Element, StepUniform};
-use dualprop::kernels::attack::{self, AttackShape, AttackStep};
+use dualprop::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
 use dualprop::kernels::reference::attack as reference;
 use proptest::prelude::*;
 
@@ -42,8 +42,30 @@ fn pixels(rows: usize, stream: u32) -> Vec<f32> {
 fn start(shape: &AttackShape, epsilon: f32, at: &StepUniform, x: &[f32], ids: &[u32]) -> Vec<f32> {
     let mut buffers = Buffers::default();
     let (view, ids, out) = (buffers.add(x), buffers.add_words(ids), buffers.scratch(x.len()));
-    buffers.run_at(&[attack::random_start(shape, epsilon, 6, view, ids, out)], at);
+    buffers.run_at(&[attack::random_start(shape, &noise(epsilon, 1.0), view, ids, out)], at);
     buffers.get(out).to_vec()
+}
+
+fn noise(epsilon: f32, probability: f32) -> RandomStart {
+    RandomStart { epsilon, probability, stream: 6 }
+}
+
+#[test]
+fn that_share_of_the_images_starts_from_noise() {
+    let at = StepUniform { seed: 8, step: 3, ..Default::default() };
+    let shape = AttackShape { images: 400, rows_per_image: 1 };
+    let x = vec![[100.0, 120.0, 140.0, 0.0]; 400].concat();
+    let ids: Vec<u32> = (0..400).collect();
+    for (probability, most, least) in [(0.0, 0, 0), (0.3, 150, 90), (1.0, 400, 400)] {
+        let mut buffers = Buffers::default();
+        let (view, words, out) = (buffers.add(&x), buffers.add_words(&ids), buffers.scratch(x.len()));
+        let start = noise(4.0, probability);
+        buffers.run_at(&[attack::random_start(&shape, &start, view, words, out)], &at);
+        let moved = buffers.get(out).chunks(4).zip(x.chunks(4)).filter(|(a, x)| a != x).count();
+        assert!((least..=most).contains(&moved), "{probability}: {moved} of 400 moved");
+        let expected = reference::random_start(&shape, &start, &at, &x, &ids);
+        assert_close(buffers.get(out), &expected, tolerance::ELEMENTWISE, "start");
+    }
 }
 
 #[test]
@@ -55,7 +77,7 @@ fn starts_match_the_reference_and_stay_in_the_ball() {
         for epsilon in [1.0, 4.0, 0.3, 16.0] {
             let x_adv = start(&shape, epsilon, &at, &x, &ids);
             assert_in_ball(&x_adv, &x, epsilon);
-            let expected = reference::random_start(&shape, epsilon, 6, &at, &x, &ids);
+            let expected = reference::random_start(&shape, &noise(epsilon, 1.0), &at, &x, &ids);
             let off = x_adv.iter().zip(&expected).filter(|(a, e)| (*a - *e).abs() > 1e-4).count();
             assert_eq!(off, 0, "{shape:?} epsilon {epsilon}");
             let moved = x_adv.iter().zip(&x).filter(|(a, x)| a != x).count();

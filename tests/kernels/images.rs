@@ -1,7 +1,7 @@
-//! Crop, flip, normalisation and mixup.
+//! Crop, flip, normalisation, mixup and CutMix.
 
 use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, padded, tolerance};
-use dualprop::kernels::images::{self, Normalization, mixup_row, placement};
+use dualprop::kernels::images::{self, Normalization, cutmix_rows, mixup_row, placement};
 use dualprop::kernels::reference::images as reference;
 use dualprop::kernels::reference::random::random_u32;
 
@@ -85,5 +85,29 @@ fn mixup_mixes_and_copies() {
         }
         let copied = &buffers.get(out)[rows * 4..2 * rows * 4];
         assert_same_bits(copied, &x[2 * rows * 4..3 * rows * 4], "lambda 1");
+    }
+}
+
+#[test]
+fn cutmix_puts_a_box_of_the_partner_into_an_image() {
+    for size in [1, 7, 9] {
+        let x = padded(3 * size * size, 4, 3, 0.0, 255.0, 1);
+        let side = size as u32;
+        let boxes = [
+            [0, 0, side, side],
+            [1, 0, side, side.div_ceil(2)],
+            [0, 0, 0, 0],
+            [side / 2, side / 3, side, side],
+        ];
+        let table: Vec<(u32, u32, [u32; 4])> =
+            vec![(0, 1, boxes[0]), (2, 0, boxes[1]), (1, 2, boxes[2]), (0, 2, boxes[3])];
+        let words: Vec<u32> = table.iter().flat_map(|(s, p, b)| cutmix_rows(*s, *p, *b).concat()).collect();
+        let mut buffers = Buffers::default();
+        let (view, words) = (buffers.add(&x), buffers.add_words(&words));
+        let out = buffers.scratch(table.len() * size * size * 4);
+        buffers.run(&[images::cutmix(table.len(), size, view, words, out)]);
+        let table: Vec<_> =
+            table.iter().map(|(s, p, b)| (*s as usize, *p as usize, b.map(|v| v as usize))).collect();
+        assert_same_bits(buffers.get(out), &reference::cutmix(size, &x, &table), &format!("size {size}"));
     }
 }

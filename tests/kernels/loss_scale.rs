@@ -82,7 +82,7 @@ fn a_guarded_update_happens_only_without_an_overflow() {
     let at = StepUniform {
         lr: 0.1,
         grad_scale: 1.0,
-        ema_decay: 0.9,
+        ema_rate: 0.1,
         bias_correction1: 0.1,
         bias_correction2: 0.001,
         ..Default::default()

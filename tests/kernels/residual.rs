@@ -33,12 +33,10 @@ const STEP: StepUniform = StepUniform {
     first_step: 0,
     lr: 0.0,
     grad_scale: 1.0,
-    mix_lambda: 1.0,
-    ema_decay: 0.0,
+    ema_rate: 1.0,
     bias_correction1: 1.0,
     bias_correction2: 1.0,
-    reserved0: 0,
-    reserved1: 0,
+    padding: [0; 3],
 };
 
 #[test]

@@ -49,6 +49,8 @@ pub enum Kind {
     },
     /// As on the command line, such as `pgd:eps=4,step=1,iters=5`; may be empty.
     AttackSpec,
+    /// Tables with the keys of [`branch_fields`].
+    Branches,
 }
 
 /// An interval; an open end is excluded.
@@ -91,6 +93,7 @@ impl fmt::Display for Kind {
             Kind::NumberList { length: Some(n), each } => write!(f, "a list of {n} numbers {each}"),
             Kind::NumberList { length: None, each } => write!(f, "a list of numbers {each}"),
             Kind::AttackSpec => write!(f, "an attack such as \"pgd:eps=4,step=1,iters=5\", or \"\" for none"),
+            Kind::Branches => write!(f, "tables [[method.branch]] with source, domain, weight and share"),
         }
     }
 }
@@ -115,6 +118,11 @@ impl Field {
 /// All keys, section by section in the order of the file.
 pub fn fields() -> &'static [Field] {
     table::FIELDS
+}
+
+/// The keys of one `[[method.branch]]` table.
+pub fn branch_fields() -> &'static [Field] {
+    table::BRANCH_FIELDS
 }
 
 /// The key of that dotted path.

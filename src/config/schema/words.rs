@@ -2,29 +2,8 @@
 
 /// Values of the file format that this version refuses instead of ignoring.
 pub(super) const LATER: &[(&str, &[&str])] = &[
-    ("run.precision", &["f16"]),
     ("data.augment", &["inception", "autoaugment", "randaugment", "cutout"]),
-    (
-        "model.arch",
-        &[
-            "tf_efficientnet_b1",
-            "tf_efficientnet_b2",
-            "tf_efficientnet_b3",
-            "tf_efficientnet_b4",
-            "tf_efficientnet_b5",
-            "tf_efficientnet_b6",
-            "tf_efficientnet_b7",
-            "tf_efficientnet_b8",
-            "resnet34",
-            "resnet50",
-            "resnet101",
-            "resnet152",
-            "resnet200",
-            "preact_resnet50",
-        ],
-    ),
     ("model.checkpointing", &["on"]),
-    ("method.kind", &["adversarial_finetune", "advprop_fine_grained", "fast_advprop"]),
 ];
 
 /// Words that other tools use, with the key's own name here.
