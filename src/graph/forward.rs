@@ -113,9 +113,8 @@ impl<'a> Forward<'a> {
                 _ => {
                     let given = placed.iter().find(|(id, _)| id.0 == index).map(|(_, view)| *view);
                     let element = if index <= network.features.0 { input.element } else { Element::F32 };
-                    let y = given.unwrap_or_else(|| {
-                        builder.stored(pass.images() * node.shape.padded_len(), element)
-                    });
+                    let y = given
+                        .unwrap_or_else(|| builder.stored(pass.images() * node.shape.padded_len(), element));
                     pass.node(builder, index, node, y)
                 }
             };

@@ -137,8 +137,7 @@ impl MaxPoolShape {
             self.pad,
         ];
         let params = [count, quads(self.channels)].into_iter().chain(numbers.map(|n| n as u32)).collect();
-        let bytes =
-            (passes.0 * self.in_elements() + passes.1 * self.out_elements()) as u64 * element.bytes();
+        let bytes = (passes.0 * self.in_elements() + passes.1 * self.out_elements()) as u64 * element.bytes();
         let flops = (self.out_elements() * self.kernel * self.kernel) as u64;
         Launch {
             kernel,

@@ -38,7 +38,8 @@ impl LoopState {
 }
 
 /// Names of the words of a [`LossScale`] in the loop's state.
-const SCALE_NAMES: [&str; 4] = ["loss_scale", "loss_scale_good_steps", "loss_scale_overflow", "skipped_steps"];
+const SCALE_NAMES: [&str; 4] =
+    ["loss_scale", "loss_scale_good_steps", "loss_scale_overflow", "skipped_steps"];
 
 fn read(engine: &Engine, params: BufferId, running: BufferId) -> Result<Arenas, GpuError> {
     let layout = &engine.network().layout;

@@ -128,8 +128,7 @@ pub fn plan(config: &Config, method: &Method, layout: &ParamLayout, largest_bind
     for range in &params {
         let state: Vec<View> = state_buffers(&rule).iter().map(|(_, id)| part(*id, *range)).collect();
         let (weights, gradient) = (part(buffers::PARAMS, *range), part(buffers::GRADIENTS, *range));
-        let launch =
-            optimizer::update(&rule, &arena_range(range), &groups, weights, gradient, &state, table);
+        let launch = optimizer::update(&rule, &arena_range(range), &groups, weights, gradient, &state, table);
         update.push(guarded(launch));
     }
     if config.ema.decay > 0.0 {

@@ -4,8 +4,8 @@
 use super::attack_plans::AttackPlace;
 use super::buffers::{self, ARENA};
 use super::method::{Branch, Method, Source};
-use crate::config::Config;
 use super::precision;
+use crate::config::Config;
 use crate::gpu::{BufferId, Caps, Element, Launch, View};
 use crate::graph::{
     Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4,

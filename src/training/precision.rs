@@ -11,7 +11,8 @@ use crate::gpu::{AdapterReport, Element, GpuError, View};
 /// one copy.
 pub(super) const LOSS_SCALE_OFFSET: u64 = 256;
 
-const _: () = assert!(MAX_BRANCHES as u64 * 16 <= LOSS_SCALE_OFFSET, "the sums of all branches come before it");
+const _: () =
+    assert!(MAX_BRANCHES as u64 * 16 <= LOSS_SCALE_OFFSET, "the sums of all branches come before it");
 
 /// The state of loss scaling, a `kernels::loss_scale::LossScale`.
 pub(super) fn loss_scale() -> View {

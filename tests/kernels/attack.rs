@@ -1,6 +1,8 @@
 //! Attacks: same numbers as the reference bit by bit, and never outside the ball and the image range.
 
-use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, padded, rounded, tolerance, uniform};
+use crate::support::{
+    Buffers, ELEMENTS, assert_close, assert_same_bits, padded, rounded, tolerance, uniform,
+};
 use dualprop::gpu::{Element, StepUniform};
 use dualprop::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
 use dualprop::kernels::reference::attack as reference;
@@ -143,8 +145,7 @@ fn gradient(element: Element, rows: usize, stream: u32) -> Vec<f32> {
         (_, Element::F32) => v * 1e-20,
         (_, Element::F16) => v + 1e-3_f32.copysign(v),
     };
-    let values: Vec<f32> =
-        uniform(rows * 4, -1.0, 1.0, stream).into_iter().enumerate().map(zeroed).collect();
+    let values: Vec<f32> = uniform(rows * 4, -1.0, 1.0, stream).into_iter().enumerate().map(zeroed).collect();
     rounded(element, &values)
 }
 

@@ -267,6 +267,32 @@ fn an_attack_pass_writes_no_gradient_and_no_running_statistic() {
     assert_same_bits(l.buffers.get(l.parameters), &parameters, "parameters");
 }
 
+/// One infinite activation makes the batch statistics of its channel useless, and those of no other.
+#[test]
+fn an_overflow_leaves_the_running_statistics_of_its_channel_alone() {
+    for (element, rows) in ELEMENTS.into_iter().flat_map(|e| [(e, 63), (e, 5000)]) {
+        let shape = shape(8, &[(rows, 0), (7, 2)]);
+        for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            let mut l = stored_layer(element, &shape, 8, -1.0, 3.0);
+            let running = l.copy(l.running);
+            let mut x = l.copy(l.x);
+            x[8 * 40 + 5] = bad;
+            l.x = l.buffers.add_stored(element, &x);
+            l.buffers.run(&[
+                batch_norm::statistics(&shape, l.x, l.partials),
+                batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, true),
+            ]);
+            let after = l.buffers.get(l.running);
+            assert!(after.iter().all(|v| v.is_finite()), "{element:?} {rows} rows, {bad}");
+            for channel in 0..8 {
+                for at in [channel, 8 + channel] {
+                    assert_eq!(after[at] == running[at], channel == 5, "{element:?} {bad} channel {channel}");
+                }
+            }
+        }
+    }
+}
+
 /// A step on some domains leaves every bit of the others, and a domain's results do not depend on who else is in
 /// the batch.
 #[test]

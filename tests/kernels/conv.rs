@@ -1,8 +1,6 @@
 //! Dense convolution in both forms and all directions equals the sums written out, on odd sizes.
 
-use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_same_bits, plus, rounded, tolerance, uniform,
-};
+use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, plus, rounded, tolerance, uniform};
 use dualprop::gpu::{Caps, Element, Form};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::reference::conv as reference;

@@ -41,9 +41,8 @@ fn shapes() -> Vec<DepthwiseShape> {
 
 /// x, dy and w of a shape.
 fn tensors(element: Element, s: &DepthwiseShape) -> [Vec<f32>; 3] {
-    let activations = |pixels: usize, stream| {
-        rounded(element, &uniform(s.images * pixels * s.channels, -1.0, 1.0, stream))
-    };
+    let activations =
+        |pixels: usize, stream| rounded(element, &uniform(s.images * pixels * s.channels, -1.0, 1.0, stream));
     [
         activations(s.in_h * s.in_w, 1),
         activations(s.out_h * s.out_w, 2),

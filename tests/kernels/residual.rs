@@ -55,10 +55,10 @@ fn check_both_directions(element: Element) {
         ] {
             let what = format!("{element:?} {shape:?} {activation:?} accumulate {accumulate}");
             let rows = shape.images * shape.rows_per_image;
-            let tensor =
-                |stream| rounded(element, &padded(rows, shape.channels, real, -1.0, 1.0, stream));
+            let tensor = |stream| rounded(element, &padded(rows, shape.channels, real, -1.0, 1.0, stream));
             let mut buffers = Buffers::default();
-            let [shortcut, branch, dy, d_shortcut] = [1, 2, 3, 4].map(|s| buffers.add_stored(element, &tensor(s)));
+            let [shortcut, branch, dy, d_shortcut] =
+                [1, 2, 3, 4].map(|s| buffers.add_stored(element, &tensor(s)));
             let [y, d_branch] = [0; 2].map(|_| buffers.scratch_stored(element, tensor(1).len()));
             let stored = (activation == Activation::Relu).then_some(y);
             buffers.run_at(
@@ -80,6 +80,27 @@ fn check_both_directions(element: Element) {
             assert_close(buffers.get(d_shortcut), &shortcut, limit, &what);
         }
     }
+}
+
+/// The loss scale looks for infinities: a sum beyond f16's range must become one, not the largest number.
+#[test]
+fn what_f16_cannot_hold_becomes_infinite() {
+    let shape = ResidualShape {
+        rows_per_image: 1,
+        images: 1,
+        channels: 4,
+        drop_rate: 0.0,
+        stream: 0,
+        image_offset: 0,
+    };
+    let mut buffers = Buffers::default();
+    let [shortcut, branch] = [[60_000.0, -60_000.0, 60_000.0, f32::NAN], [60_000.0, -60_000.0, 5_000.0, 1.0]]
+        .map(|data| buffers.add_stored(Element::F16, &data));
+    let y = buffers.scratch_stored(Element::F16, 4);
+    buffers.run_at(&[residual::forward(&shape, Activation::None, shortcut, branch, y)], &STEP);
+    let y = buffers.get(y);
+    assert_eq!(y[..3], [f32::INFINITY, f32::NEG_INFINITY, 64_992.0]);
+    assert!(y[3].is_nan());
 }
 
 /// The share of dropped images, and that a branch is either dropped whole or kept with its mean.
