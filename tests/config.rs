@@ -4,7 +4,7 @@
 use dualprop::config::schema::{self, Kind};
 use dualprop::config::{
     AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, Augmentation, Config, MethodKind,
-    OptimizerKind, Place, presets,
+    OptimizerKind, Place,
 };
 use proptest::prelude::*;
 use toml::Value;
@@ -86,7 +86,11 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     // Of later versions.
     ("[model]\ncheckpointing = \"on\"", 2, &["`model.checkpointing`", "not in this version yet"]),
     ("[method]\nkind = \"fast_advprop\"", 2, &["`method.kind`", "not in this version yet", "mixprop"]),
-    ("[data]\naugment = [\"crop\", \"cutout\"]", 2, &["\"cutout\" is not in this version yet", "crop, flip"]),
+    (
+        "[data]\naugment = [\"crop\", \"randaugment\"]",
+        2,
+        &["\"randaugment\" is not in this version yet", "crop, flip"],
+    ),
     // No TOML.
     ("[run]\nseed = 1\nseed = 2", 3, &["not valid TOML"]),
     ("[run]\nseed = ", 2, &["not valid TOML"]),
@@ -308,16 +312,6 @@ fn keys_are_set_and_read_by_path() {
     config.set("optimizer.kind", Value::String("adamw".into())).expect("a kind");
     assert_eq!((config.optimizer.decay, config.optimizer.eps), (0.999, 1e-8));
     assert_eq!(config.optimizer.weight_decay, 1e-4);
-}
-
-#[test]
-fn presets_are_valid_and_say_where_their_numbers_come_from() {
-    for preset in presets::PRESETS {
-        let config = Config::parse(preset.text, preset.name, &[]).expect("valid");
-        assert_eq!(config.run.name, preset.name);
-        assert!(preset.text.starts_with("# "), "{} begins with what it is", preset.name);
-    }
-    assert!(presets::PRESETS.iter().any(|p| p.name == "shapes-advprop"));
 }
 
 #[test]

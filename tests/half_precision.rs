@@ -1,7 +1,7 @@
 //! `run.precision = "f16"`: close to single precision, half its memory, exact repetition, and recovery from overflow.
 
 use dualprop::config::{Config, Precision};
-use dualprop::data::{Batch, Placement};
+use dualprop::data::{Batch, Placement, View};
 use dualprop::gpu::{Device, Element, Form};
 use dualprop::graph::Network;
 use dualprop::kernels::loss_scale::LossScale;
@@ -60,7 +60,7 @@ fn network(config: &Config) -> Network {
 }
 
 /// Images with a bright square whose place tells the class, so that there is something to learn.
-fn batch(step: u64, images: usize) -> Batch {
+fn batch(step: u64, count: usize) -> Batch {
     let label = |i: usize| (random_u32(3, step as u32, 1, i as u32) % CLASSES as u32) as usize;
     let pixel = |i: usize, at: usize| {
         let (y, x) = (at / 3 / SIZE, at / 3 % SIZE);
@@ -68,12 +68,17 @@ fn batch(step: u64, images: usize) -> Batch {
         let noise = random_u32(4, step as u32, i as u32, at as u32) % 100;
         if inside { 255 } else { noise as u8 + 40 }
     };
+    let images: Vec<u8> =
+        (0..count).flat_map(|i| (0..SIZE * SIZE * 3).map(move |at| pixel(i, at))).collect();
+    let placements = vec![Placement { dx: 0, dy: 0, flip: false }; count];
+    let flipped = vec![Placement { dx: 1, dy: 0, flip: true }; count];
     Batch {
         step,
-        images: (0..images).flat_map(|i| (0..SIZE * SIZE * 3).map(move |at| pixel(i, at))).collect(),
-        labels: (0..images).map(|i| label(i) as u32).collect(),
-        placements: vec![Placement { dx: 0, dy: 0, flip: false }; images],
-        samples: (0..images as u32).collect(),
+        augmented: Some(View { images: images.clone(), placements: flipped }),
+        images,
+        labels: (0..count).map(|i| label(i) as u32).collect(),
+        placements,
+        samples: (0..count as u32).collect(),
     }
 }
 

@@ -291,3 +291,117 @@ fn a_killed_process_loses_only_the_steps_since_its_checkpoint() {
     assert_eq!(tensors(&whole), tensors(&killed), "the killed run ended elsewhere");
     assert_eq!(metrics(&whole), metrics(&killed), "the curves differ");
 }
+
+/// Every method with all of its randomness, in two micro-batches, stopped in the middle and resumed.
+#[test]
+fn every_method_resumes_to_the_same_bits() {
+    let _alone = alone();
+    let own = "method.branch=[{source = \"attack\", domain = \"aux\", share = 0.5, weight = 0.5}, \
+               {source = \"clean\"}, {source = \"cutmix\", domain = \"aux\", share = 0.5}, \
+               {source = \"augmented\", domain = \"aux2\"}]";
+    let cases: [(&[&str], usize); 9] = [
+        (&["method.kind=vanilla"], 1),
+        (&["method.kind=adversarial", "method.attack.target=random_wrong"], 1),
+        (&["method.kind=adversarial_mix", "method.attack.start_probability=0.5"], 1),
+        (&["method.kind=adversarial_finetune"], 1),
+        (&["method.kind=mixup"], 1),
+        (&["method.kind=mixprop"], 2),
+        (&["method.kind=advprop_fine_grained", "data.augment=[crop, flip, cutout]"], 3),
+        (&["method.kind=fast_advprop", "method.attack.epsilon=1", "method.adversarial_share=0.5"], 2),
+        (&[own, "data.augment=[crop, flip, cutout]", "method.attack.through=main"], 3),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (index, (sets, domains)) in cases.into_iter().enumerate() {
+        let common = ["run.steps=4", "run.accumulate=2", "run.checkpoint_steps=2", "eval.limit=8"];
+        let config = || config(&[&common[..], sets].concat());
+        let (whole, parts) =
+            (folder.path().join(format!("{index}")), folder.path().join(format!("{index}b")));
+        let out = run_quietly(config(), &whole, false);
+        assert_eq!(out, Finish::Completed, "{sets:?}");
+        let handle = spawn(options(config(), &parts, false));
+        for event in &handle.events {
+            if matches!(&event, Event::Saved { best: false, .. }) {
+                handle.commands.send(Command::StopAndDiscard).unwrap();
+            }
+            if matches!(event, Event::Finished(_)) {
+                break;
+            }
+        }
+        handle.join();
+        assert_eq!(run_quietly(config(), &parts, true), Finish::Completed, "{sets:?}");
+        assert_eq!(tensors(&whole), tensors(&parts), "{sets:?}: the resumed run ended elsewhere");
+        assert_eq!(metrics(&whole), metrics(&parts), "{sets:?}: the curves differ");
+        assert_eq!(Checkpoint::load(&whole.join("last.safetensors")).unwrap().meta.domains.len(), domains);
+    }
+}
+
+fn options(config: Config, out: &Path, resume: bool) -> RunOptions {
+    RunOptions { config, out: out.to_owned(), resume, device: DeviceChoice::Cpu, pictures: false }
+}
+
+fn run_quietly(config: Config, out: &Path, resume: bool) -> Finish {
+    let handle = spawn(options(config, out, resume));
+    let finish = handle.events.iter().find_map(|e| if let Event::Finished(f) = e { Some(f) } else { None });
+    handle.join();
+    finish.unwrap()
+}
+
+#[test]
+fn a_run_that_no_longer_improves_ends_early() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing moves: the first validation is the best one.
+    let still = [
+        "run.steps=100",
+        "optimizer.lr=0",
+        "optimizer.weight_decay=0",
+        "ema.decay=0.999",
+        "ema.warmup=false",
+    ];
+    let rest = ["eval.patience=2", "eval.best=loss", "data.train_limit=8", "eval.attack="];
+    let (finish, events) = run(config(&[&still[..], &rest].concat()), folder.path(), false, |_, _| {});
+    assert_eq!(finish, Finish::Completed);
+    let last = Checkpoint::load(&folder.path().join("last.safetensors")).unwrap();
+    assert!(last.meta.step < 100, "ran to its end");
+    assert_eq!(last.loop_state["stale"], 2);
+    assert!(events.iter().any(|e| matches!(e, Event::Warning(text) if text.contains("stopped early"))));
+    // Resuming does not run on.
+    let before = metrics(folder.path());
+    let again = config(&[&still[..], &rest].concat());
+    assert_eq!(run_quietly(again, folder.path(), true), Finish::Completed);
+    assert_eq!(metrics(folder.path()), before);
+}
+
+/// The software adapter's memory is the process's own, so this sees both sides.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_thousand_steps_hold_memory_and_handles() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let status = || {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (pages * 4096, std::fs::read_dir("/proc/self/fd").unwrap().count())
+    };
+    let sets = ["run.steps=1000", "run.batch_size=4", "run.checkpoint_steps=250", "data.image_size=16"];
+    let rest = ["eval.every_epochs=100", "data.train_limit=0"];
+    let (mut early, mut late) = (None, None);
+    let handle = spawn(options(config(&[&sets[..], &rest].concat()), folder.path(), false));
+    for event in &handle.events {
+        match event {
+            // After the first checkpoints and a validation, so that everything was there once.
+            Event::Step(s) if s.step == 300 => early = Some(status()),
+            Event::Step(s) if s.step == 990 => late = Some(status()),
+            Event::Finished(finish) => {
+                assert_eq!(finish, Finish::Completed);
+                break;
+            }
+            _ => {}
+        }
+    }
+    handle.join();
+    let ((bytes_early, files_early), (bytes_late, files_late)) = (early.unwrap(), late.unwrap());
+    assert!(files_late <= files_early + 2, "{files_early} open files became {files_late}");
+    let grown = bytes_late.saturating_sub(bytes_early);
+    assert!(grown < 8 << 20, "memory grew by {grown} bytes in 690 steps");
+}

@@ -76,6 +76,8 @@ pub struct DataConfig {
     pub image_size: usize,
     pub shuffle: bool,
     pub augment: Vec<Augmentation>,
+    /// Side of the square that cutout hides, pixels.
+    pub cutout_size: usize,
     /// Per RGB channel; input = (pixel/255 - mean) / std.
     pub mean: [f32; 3],
     pub std: [f32; 3],
@@ -91,6 +93,7 @@ impl Default for DataConfig {
             image_size: 32,
             shuffle: true,
             augment: vec![Augmentation::Crop, Augmentation::Flip],
+            cutout_size: 16,
             mean: [0.5; 3],
             std: [0.5; 3],
             train_limit: 0,
@@ -118,6 +121,7 @@ pub enum Augmentation {
     Inception,
     Autoaugment,
     Randaugment,
+    /// Hide a square at a random place.
     Cutout,
 }
 
@@ -273,10 +277,30 @@ pub struct EvalConfig {
     pub attack: String,
     /// Validation images used, evenly spread over the set; 0: all.
     pub limit: usize,
+    /// What `best.safetensors` is best at, on `val` through the main domain.
+    pub best: BestBy,
+    /// Validations without a better value after which the run ends; 0: it runs to its end.
+    pub patience: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BestBy {
+    Top1,
+    /// Top-1 under `eval.attack`.
+    AttackedTop1,
+    /// Lowest clean loss.
+    Loss,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { every_epochs: 1, attack: "pgd:eps=4,step=1,iters=5".into(), limit: 0 }
+        Self {
+            every_epochs: 1,
+            attack: "pgd:eps=4,step=1,iters=5".into(),
+            limit: 0,
+            best: BestBy::Top1,
+            patience: 0,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::schema::{self, Kind};
-use super::{Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
+use super::{BestBy, Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
 
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
@@ -61,6 +61,12 @@ impl Config {
                     "`run.accumulate` is {}, which does not divide `run.batch_size` = {}; expected a divisor",
                     run.accumulate, run.batch_size
                 ),
+            );
+        }
+        if self.eval.best == BestBy::AttackedTop1 && self.eval.attack.is_empty() {
+            return fault(
+                "eval.best",
+                "`eval.best` is \"attacked_top1\", but `eval.attack` is empty; expected an attack there",
             );
         }
         Ok(())

@@ -58,14 +58,24 @@ pub(super) fn is_too_much(damaged: usize, total: usize) -> bool {
     damaged * 100 > total
 }
 
-/// Loads an image; an error is its name with the reason. A decoder that panics over damaged data only loses that
-/// image.
-pub(super) fn load_guarded(set: &dyn Dataset, index: usize, size: usize) -> Result<Vec<u8>, String> {
-    let reason = match catch_unwind(AssertUnwindSafe(|| set.load(index, size))) {
-        Ok(Ok(image)) if image.len() == size * size * 3 => return Ok(image),
-        Ok(Ok(image)) => format!("{} bytes instead of {}", image.len(), size * size * 3),
+/// Runs `work` on image `index`; an error is the image's name with the reason. A decoder that panics over damaged data
+/// only loses that image.
+pub(super) fn guarded<T>(
+    set: &dyn Dataset,
+    index: usize,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> Result<T, String> {
+    let reason = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => "its data make the decoder fail".to_owned(),
     };
     Err(format!("{}: {reason}", set.name(index)))
+}
+
+/// Loads an image and makes sure that a set gave as many bytes as it should.
+pub(super) fn load_checked(set: &dyn Dataset, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
+    let image = set.load(index, size)?;
+    ensure!(image.len() == size * size * 3, "{} bytes instead of {}", image.len(), size * size * 3);
+    Ok(image)
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::damage::load_guarded;
+use super::damage::{guarded, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::{Dataset, Splits};
 
@@ -89,7 +89,7 @@ impl Writer {
             if stop.requested() {
                 break;
             }
-            match load_guarded(&*self.set, index, self.size) {
+            match guarded(&*self.set, index, || load_checked(&*self.set, index, self.size)) {
                 Ok(pixels) => {
                     self.write(index, &pixels)?;
                     report.written += 1;

@@ -1,6 +1,8 @@
 //! Where images come from: the built-in `shapes` set, CIFAR files, image folders; decoding and drawing of
-//! augmentations on worker threads. Images leave here as RGB bytes; the GPU crops, flips and normalises.
+//! augmentations on worker threads. Images leave here as RGB bytes; the GPU normalises them, after a crop and a flip where no
+//! augmentation comes after those.
 
+pub mod augment;
 mod cifar;
 mod damage;
 mod dataset;
@@ -16,10 +18,11 @@ mod random;
 mod reader;
 pub mod shapes;
 
+pub use augment::{Placement, Recipe, Views};
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::Folder;
-pub use loader::{Batch, Loader, LoaderOptions, Placement, check_augment};
+pub use loader::{Batch, Loader, LoaderOptions, View};
 pub use open::{open, open_validation};
 pub use picture::load_image_file;
 pub use reader::{EvalBatch, EvalOptions, EvalReader};

@@ -7,12 +7,11 @@ use anyhow::ensure;
 
 use super::cifar::Cifar;
 use super::shapes::{Shapes, ShapesSplit};
-use super::{Dataset, Folder, NamedSets, Splits, check_augment, fashion_mnist};
+use super::{Dataset, Folder, NamedSets, Splits, fashion_mnist};
 use crate::config::{DataConfig, DataSource};
 
 /// Opens all parts of the data set for training.
 pub fn open(config: &DataConfig) -> anyhow::Result<Splits> {
-    check_augment(&config.augment)?;
     let path = checked_path(config)?;
     let train: Arc<dyn Dataset> = match config.source {
         DataSource::Shapes => Arc::new(Shapes::new(ShapesSplit::Train)),

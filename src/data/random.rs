@@ -13,6 +13,7 @@ pub(crate) enum Purpose {
     Placement = 2,
     Scene = 3,
     SceneTexture = 4,
+    Cutout = 5,
 }
 
 /// A stream of random numbers named by its purpose and counters.

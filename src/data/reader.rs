@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 
-use super::Dataset;
-use super::damage::{Damage, is_too_much, load_guarded};
+use super::augment::{Placement, Recipe, Showing, Shown, ShownViews, Views};
+use super::damage::{Damage, guarded, is_too_much, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
+use super::{Dataset, View};
 
 /// Batches under way: one that the caller waits for and two ahead of it.
 const BATCHES_AHEAD: usize = 3;
@@ -25,43 +26,70 @@ pub(super) enum Gap {
     Nothing,
 }
 
+/// What is made of each image.
+pub(super) enum Making {
+    /// The image as evaluation sees it.
+    Evaluation,
+    /// Views for training.
+    Training { recipe: Recipe, views: Views, seed: u64 },
+}
+
+/// What a [`Reader`] reads.
+pub(super) struct ReaderOptions {
+    /// Images in all: the first so many of the order.
+    pub(super) total: usize,
+    /// Side of the images, pixels.
+    pub(super) size: usize,
+    pub(super) batch_size: usize,
+    pub(super) gap: Gap,
+    pub(super) making: Making,
+    /// Threads; 0: one a core.
+    pub(super) workers: usize,
+}
+
 struct Job {
     /// Order of the images; `None`: as they are numbered.
     order: Option<Arc<Vec<u32>>>,
+    epoch: u64,
     positions: Range<usize>,
 }
 
 /// Images that were read, in order.
 #[derive(Default)]
 pub(super) struct Images {
-    /// `[n, size, size, 3]` RGB.
-    pub(super) pixels: Vec<u8>,
+    pub(super) first: View,
+    /// Only with [`Views::Two`].
+    pub(super) augmented: Option<View>,
     pub(super) labels: Vec<u32>,
     /// Index of each image in its set.
     pub(super) samples: Vec<u32>,
     damaged: BTreeMap<u32, String>,
 }
 
+impl Images {
+    /// Takes over what a worker read; its damage is left in it.
+    fn append(&mut self, chunk: &mut Images) {
+        self.first.append(&mut chunk.first);
+        if let Some(augmented) = &mut chunk.augmented {
+            self.augmented.get_or_insert_default().append(augmented);
+        }
+        self.labels.append(&mut chunk.labels);
+        self.samples.append(&mut chunk.samples);
+    }
+}
+
 pub(super) struct Reader {
     pool: OrderedPool<Job, Images>,
     damage: Damage,
     batch_size: usize,
-    size: usize,
     chunk: usize,
     /// Jobs of the batches that were ordered and not yet taken.
     ordered: VecDeque<usize>,
 }
 
 impl Reader {
-    /// Reads the first `total` images of `set` at `size` pixels a side.
-    pub(super) fn start(
-        set: Arc<dyn Dataset>,
-        total: usize,
-        size: usize,
-        batch_size: usize,
-        gap: Gap,
-        workers: usize,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn start(set: Arc<dyn Dataset>, options: ReaderOptions) -> anyhow::Result<Self> {
+        let ReaderOptions { total, size, batch_size, workers, .. } = options;
         ensure!(batch_size > 0, "`run.batch_size` is 0, expected at least 1");
         ensure!(size > 0, "`data.image_size` is 0, expected at least 1");
         ensure!(u32::try_from(total).is_ok(), "the data set has {total} images, more than {}", u32::MAX);
@@ -69,11 +97,9 @@ impl Reader {
         let chunk = batch_size.div_ceil(workers).clamp(1, MAX_CHUNK);
         let chunks = batch_size.div_ceil(chunk);
         let batches = BATCHES_AHEAD.max((2 * workers).div_ceil(chunks) + 1);
-        let pool = OrderedPool::start("read-images", workers, batches * chunks, move |job: Job, stop| {
-            read(&*set, &job, total, size, gap, stop)
-        })?;
-        let damage = Damage::new(total);
-        Ok(Self { pool, damage, batch_size, size, chunk, ordered: VecDeque::new() })
+        let work = move |job: Job, stop: &Stop| read(&*set, &options, &job, stop);
+        let pool = OrderedPool::start("read-images", workers, batches * chunks, work)?;
+        Ok(Self { pool, damage: Damage::new(total), batch_size, chunk, ordered: VecDeque::new() })
     }
 
     /// Whether another batch may be ordered.
@@ -81,17 +107,18 @@ impl Reader {
         self.pool.room() >= self.batch_size.div_ceil(self.chunk)
     }
 
-    /// Orders the images at `positions` of `order` as one batch.
+    /// Orders the images at `positions` of an epoch's `order` as one batch.
     pub(super) fn order(
         &mut self,
         order: Option<&Arc<Vec<u32>>>,
+        epoch: u64,
         positions: Range<usize>,
     ) -> anyhow::Result<()> {
         let starts = positions.clone().step_by(self.chunk);
         let jobs = starts.len();
         for start in starts {
             let end = positions.end.min(start + self.chunk);
-            self.pool.submit(Job { order: order.cloned(), positions: start..end })?;
+            self.pool.submit(Job { order: order.cloned(), epoch, positions: start..end })?;
         }
         self.ordered.push_back(jobs);
         Ok(())
@@ -102,12 +129,9 @@ impl Reader {
         self.damage.check()?;
         let Some(jobs) = self.ordered.pop_front() else { return Ok(None) };
         let mut batch = Images::default();
-        batch.pixels.reserve_exact(self.batch_size * self.size * self.size * 3);
         for _ in 0..jobs {
-            let Some(chunk) = self.pool.next()? else { break };
-            batch.pixels.extend_from_slice(&chunk.pixels);
-            batch.labels.extend_from_slice(&chunk.labels);
-            batch.samples.extend_from_slice(&chunk.samples);
+            let Some(mut chunk) = self.pool.next()? else { break };
+            batch.append(&mut chunk);
             for (index, text) in chunk.damaged {
                 self.damage.add(index, text);
             }
@@ -121,9 +145,9 @@ impl Reader {
     }
 }
 
-fn read(set: &dyn Dataset, job: &Job, total: usize, size: usize, gap: Gap, stop: &Stop) -> Images {
+fn read(set: &dyn Dataset, options: &ReaderOptions, job: &Job, stop: &Stop) -> Images {
+    let &ReaderOptions { total, size, gap, .. } = options;
     let mut images = Images::default();
-    images.pixels.reserve_exact(job.positions.len() * size * size * 3);
     for start in job.positions.clone() {
         let mut position = start;
         loop {
@@ -132,9 +156,23 @@ fn read(set: &dyn Dataset, job: &Job, total: usize, size: usize, gap: Gap, stop:
                 return images;
             }
             let sample = job.order.as_ref().map_or(position as u32, |order| order[position]);
-            match load_guarded(set, sample as usize, size) {
-                Ok(pixels) => {
-                    images.pixels.extend_from_slice(&pixels);
+            let make = || match &options.making {
+                Making::Evaluation => {
+                    let rgb = load_checked(set, sample as usize, size)?;
+                    let first = Shown { rgb, placement: Placement::default() };
+                    Ok(ShownViews { first, augmented: None })
+                }
+                Making::Training { recipe, views, seed } => {
+                    let showing = Showing { seed: *seed, epoch: job.epoch, place: start as u32 };
+                    recipe.show(set, sample as usize, size, &showing, *views)
+                }
+            };
+            match guarded(set, sample as usize, make) {
+                Ok(shown) => {
+                    images.first.push(shown.first);
+                    if let Some(augmented) = shown.augmented {
+                        images.augmented.get_or_insert_default().push(augmented);
+                    }
                     images.labels.push(set.label(sample as usize) as u32);
                     images.samples.push(sample);
                     break;
@@ -193,7 +231,10 @@ impl EvalReader {
         let EvalOptions { batch_size, image_size, limit, workers } = options;
         let set_len = set.len();
         let total = if limit == 0 { set_len } else { limit.min(set_len) };
-        let reader = Reader::start(set, total, image_size, batch_size, Gap::Nothing, workers)?;
+        let making = Making::Evaluation;
+        let gap = Gap::Nothing;
+        let reading = ReaderOptions { total, size: image_size, batch_size, gap, making, workers };
+        let reader = Reader::start(set, reading)?;
         let spread = |i: usize| (i as u64 * set_len as u64 / total as u64) as u32;
         let order = (total < set_len).then(|| Arc::new((0..total).map(spread).collect()));
         let mut started = Self { reader, order, total, batch_size, ordered: 0, first: 0 };
@@ -219,7 +260,7 @@ impl EvalReader {
         Ok(Some(EvalBatch {
             first,
             indices: read.samples.iter().map(|&sample| sample as usize).collect(),
-            images: read.pixels,
+            images: read.first.images,
             labels: read.labels,
         }))
     }
@@ -232,7 +273,7 @@ impl EvalReader {
     fn order_ahead(&mut self) -> anyhow::Result<()> {
         while self.ordered < self.total && self.reader.has_room() {
             let end = self.total.min(self.ordered + self.batch_size);
-            self.reader.order(self.order.as_ref(), self.ordered..end)?;
+            self.reader.order(self.order.as_ref(), 0, self.ordered..end)?;
             self.ordered = end;
         }
         Ok(())

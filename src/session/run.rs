@@ -3,8 +3,8 @@
 
 use super::RunOptions;
 use super::state::{self, LoopState};
-use crate::config::{AttackConfig, Config};
-use crate::data::{self, Dataset, Loader, LoaderOptions, Splits};
+use crate::config::{AttackConfig, BestBy, Config};
+use crate::data::{self, Dataset, Loader, LoaderOptions, Recipe, Splits, Views};
 use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::{Gallery, snapshot};
@@ -15,7 +15,7 @@ use crate::training::buffers;
 use crate::training::checkpoint::load_tensors;
 use crate::training::engine::{Engine, RunLength, StepSums};
 use crate::training::events::{
-    BranchReport, Command, EvalReport, Event, Finish, LatestSlot, RunInfo, Snapshot, StepReport,
+    BranchReport, Command, EvalReport, EvalRow, Event, Finish, LatestSlot, RunInfo, Snapshot, StepReport,
 };
 use crate::training::method::{self, Source, domain_name};
 use crate::training::run_folder::RunFolder;
@@ -115,7 +115,12 @@ impl<'a> Run<'a> {
                 image_size: config.data.image_size,
                 shuffle: config.data.shuffle,
                 seed: config.run.seed,
-                augment: config.data.augment.clone(),
+                recipe: Recipe::from_config(&config.data),
+                views: if method::wants_two_views(&config.method) {
+                    Views::Two
+                } else {
+                    Views::One { policy: true }
+                },
                 start_step: step,
                 workers: 0,
             },
@@ -244,6 +249,15 @@ impl<'a> Run<'a> {
             return Ok(Finish::Completed);
         }
         while self.step < self.length.total_steps {
+            if self.ran_out_of_patience() {
+                let stale = self.state.stale;
+                self.warn(format!(
+                    "stopped early: {stale} validations in a row were no better than the best"
+                ))?;
+                self.save()?;
+                self.picture(true)?;
+                return Ok(Finish::Completed);
+            }
             if let Wish::Stop { save } = self.listen()? {
                 return self.stop(save);
             }
@@ -279,6 +293,11 @@ impl<'a> Run<'a> {
         }
         self.folder.log("completed")?;
         Ok(Finish::Completed)
+    }
+
+    fn ran_out_of_patience(&self) -> bool {
+        let patience = self.config.eval.patience;
+        patience > 0 && self.state.stale >= patience
     }
 
     /// Epoch ends and periodic checkpoints; the end of the run has its own.
@@ -467,13 +486,14 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let main_top1 = rows.first().map(|row| row.top1);
+        let value = best_value(&rows, self.config.eval.best);
         let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
         self.folder.evaluated(&report)?;
         self.send(Event::Evaluated(report));
         self.bn_stats()?;
-        if main_top1 > self.state.best_top1 {
-            self.state.best_top1 = main_top1;
+        self.state.stale += 1;
+        if value > self.state.best {
+            (self.state.best, self.state.stale) = (value, 0);
             let path = self.folder.save_best(&self.checkpoint()?)?;
             self.send(Event::Saved { path, best: true });
         }
@@ -522,6 +542,15 @@ impl<'a> Run<'a> {
         self.last_picture = Some(Instant::now());
         Ok(())
     }
+}
+
+/// What `eval.best` looks at, larger is better; `None` before it was measured.
+fn best_value(rows: &[EvalRow], by: BestBy) -> Option<f32> {
+    let attacked = by == BestBy::AttackedTop1;
+    let row = rows
+        .iter()
+        .find(|row| row.split == "val" && row.domain == domain_name(0) && row.attack.is_some() == attacked)?;
+    Some(if by == BestBy::Loss { -row.loss } else { row.top1 })
 }
 
 /// The data's class names, checked against `model.classes`.

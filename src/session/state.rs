@@ -15,25 +15,30 @@ use std::collections::BTreeMap;
 /// Counters of the loop that a resumed run needs besides the step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct LoopState {
-    /// Best clean validation top-1 of the main domain so far, and whether there is one.
-    pub best_top1: Option<f32>,
+    /// Best value of `eval.best` so far, larger is better, and whether there is one.
+    pub best: Option<f32>,
+    /// Validations since then.
+    pub stale: u64,
     /// Seconds of training, pauses and validation left out.
     pub elapsed_s: f64,
 }
 
 impl LoopState {
     fn to_map(self) -> BTreeMap<String, u64> {
-        let mut map = BTreeMap::from([("elapsed_s".to_owned(), self.elapsed_s.to_bits())]);
-        if let Some(best) = self.best_top1 {
-            map.insert("best_top1".to_owned(), u64::from(best.to_bits()));
+        let mut map = BTreeMap::from([
+            ("elapsed_s".to_owned(), self.elapsed_s.to_bits()),
+            ("stale".to_owned(), self.stale),
+        ]);
+        if let Some(best) = self.best {
+            map.insert("best".to_owned(), u64::from(best.to_bits()));
         }
         map
     }
 
     fn from_map(map: &BTreeMap<String, u64>) -> Self {
-        let best_top1 = map.get("best_top1").map(|bits| f32::from_bits(*bits as u32));
+        let best = map.get("best").map(|bits| f32::from_bits(*bits as u32));
         let elapsed_s = map.get("elapsed_s").map_or(0.0, |bits| f64::from_bits(*bits));
-        Self { best_top1, elapsed_s }
+        Self { best, stale: map.get("stale").copied().unwrap_or(0), elapsed_s }
     }
 }
 

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dualprop::config::Augmentation;
+use dualprop::config::{Augmentation, DataConfig};
+use dualprop::data::augment::Showing;
 use dualprop::data::shapes::{Shapes, ShapesSplit};
 use dualprop::data::{
-    Batch, Dataset, EvalOptions, EvalReader, Loader, LoaderOptions, Placement, check_augment,
+    Batch, Dataset, EvalOptions, EvalReader, Loader, LoaderOptions, Placement, Recipe, Views,
 };
+
+use dualprop::kernels::images::placement;
+use dualprop::kernels::reference::images as reference;
 
 use super::{assert_mentions, message};
 
@@ -60,13 +64,18 @@ impl Dataset for Plain {
     }
 }
 
+fn recipe(augment: &[Augmentation]) -> Recipe {
+    Recipe::from_config(&DataConfig { augment: augment.to_vec(), cutout_size: 3, ..Default::default() })
+}
+
 fn options(batch_size: usize, workers: usize) -> LoaderOptions {
     LoaderOptions {
         batch_size,
         image_size: 8,
         shuffle: true,
         seed: 5,
-        augment: vec![Augmentation::Crop, Augmentation::Flip],
+        recipe: recipe(&[Augmentation::Crop, Augmentation::Flip]),
+        views: Views::One { policy: true },
         start_step: 0,
         workers,
     }
@@ -132,32 +141,77 @@ fn without_shuffle_images_come_in_file_order_and_the_rest_is_left_out() {
 
 #[test]
 fn placements_stay_within_an_eighth_of_the_side_and_follow_the_augmentations() {
-    let draw = |augment: &[Augmentation], sample| Placement::draw(augment, 3, 2, sample, 32);
-    let both = [Augmentation::Crop, Augmentation::Flip];
-    let all: Vec<Placement> = (0..4000).map(|i| draw(&both, i)).collect();
+    let draw = |crop, flip, epoch, place| Placement::draw(crop, flip, &Showing { seed: 3, epoch, place }, 32);
+    let all: Vec<Placement> = (0..4000).map(|i| draw(true, true, 2, i)).collect();
     let shifts = |f: fn(&Placement) -> i32| all.iter().map(f).collect::<BTreeSet<i32>>();
     assert_eq!(shifts(|p| p.dx), (-4..=4).collect());
     assert_eq!(shifts(|p| p.dy), (-4..=4).collect());
     let flips = all.iter().filter(|p| p.flip).count();
     // Five standard deviations of 4000 fair coins.
     assert!(flips.abs_diff(2000) < 158, "{flips} of 4000 are flipped");
-    for (i, &placement) in all.iter().enumerate() {
-        assert_eq!(draw(&[Augmentation::Crop], i as u32), Placement { flip: false, ..placement });
-        assert_eq!(draw(&[Augmentation::Flip], i as u32), Placement { dx: 0, dy: 0, ..placement });
-        assert_eq!(draw(&[], i as u32), Placement::default());
+    for (i, &placement) in (0..).zip(&all) {
+        assert_eq!(draw(true, false, 2, i), Placement { flip: false, ..placement });
+        assert_eq!(draw(false, true, 2, i), Placement { dx: 0, dy: 0, ..placement });
+        assert_eq!(draw(false, false, 2, i), Placement::default());
     }
-    assert_ne!(all[..50], (0..50).map(|i| Placement::draw(&both, 3, 3, i, 32)).collect::<Vec<_>>());
+    assert_ne!(all[..50], (0..50).map(|i| draw(true, true, 3, i)).collect::<Vec<_>>());
 }
 
 #[test]
-fn augmentations_of_later_versions_are_refused_by_name() {
-    assert!(check_augment(&[Augmentation::Crop, Augmentation::Flip]).is_ok());
-    assert_mentions(
-        &message(check_augment(&[Augmentation::Flip, Augmentation::Randaugment])),
-        &["data.augment", "randaugment", "later version"],
-    );
-    let wrong = LoaderOptions { augment: vec![Augmentation::Inception], ..options(4, 1) };
-    assert_mentions(&message(Loader::start(Arc::new(Plain::new(9, [])), wrong)), &["inception"]);
+fn a_placement_on_the_cpu_gives_the_pixels_that_the_gpu_makes() {
+    let size = 5;
+    let image: Vec<u8> = (1..=75).collect();
+    for (dx, dy) in [(0, 0), (1, -2), (-4, 3), (5, 0), (0, -7), (2, 2)] {
+        for flip in [false, true] {
+            let on_gpu = reference::prepare(size, &image, &[placement(dx, dy, flip)]);
+            let expected: Vec<u8> =
+                on_gpu.chunks(4).flat_map(|pixel| [pixel[0] as u8, pixel[1] as u8, pixel[2] as u8]).collect();
+            assert_eq!(Placement { dx, dy, flip }.apply(image.clone(), size), expected, "{dx} {dy} {flip}");
+        }
+    }
+}
+
+/// A view's images as the net sees them.
+fn placed(images: &[u8], placements: &[Placement], size: usize) -> Vec<u8> {
+    let each = images.chunks(size * size * 3).zip(placements);
+    each.flat_map(|(image, placement)| placement.apply(image.to_vec(), size)).collect()
+}
+
+#[test]
+fn two_views_share_crop_and_flip_and_only_one_has_the_policy() {
+    let set = || Arc::new(Shapes::new(ShapesSplit::Train));
+    let words = [Augmentation::Crop, Augmentation::Flip, Augmentation::Cutout];
+    let start = |views| {
+        let options = LoaderOptions { recipe: recipe(&words), views, ..options(10, 2) };
+        Loader::start(set(), options).expect("a loader")
+    };
+    let (mut two, mut plain, mut policy) =
+        (start(Views::Two), start(Views::One { policy: false }), start(Views::One { policy: true }));
+    for _ in 0..3 {
+        let (two, plain, policy) = (two.next(), plain.next(), policy.next());
+        let (two, plain, policy) = (two.expect("a batch"), plain.expect("a batch"), policy.expect("a batch"));
+        assert!(plain.augmented.is_none() && policy.augmented.is_none());
+        assert!(plain == Batch { augmented: None, ..two.clone() }, "the plain view depends on the other one");
+        let augmented = two.augmented.expect("two views");
+        assert!((&augmented.images, &augmented.placements) == (&policy.images, &policy.placements));
+        let (plain, augmented) =
+            (placed(&two.images, &two.placements, 8), placed(&augmented.images, &augmented.placements, 8));
+        for (plain, augmented) in plain.chunks(192).zip(augmented.chunks(192)) {
+            // What differs is the hidden square of three pixels a side, as grey as the mean; at a corner a part of it.
+            let differing: Vec<usize> =
+                (0..64).filter(|i| plain[i * 3..i * 3 + 3] != augmented[i * 3..i * 3 + 3]).collect();
+            assert!((1..=9).contains(&differing.len()), "{} pixels differ", differing.len());
+            assert!(differing.iter().all(|i| augmented[i * 3..i * 3 + 3] == [128; 3]));
+        }
+    }
+}
+
+#[test]
+fn without_a_policy_both_views_are_the_same() {
+    let two = LoaderOptions { views: Views::Two, ..options(10, 2) };
+    let batch = batches(Plain::new(60, []), two, 1).remove(0);
+    let augmented = batch.augmented.expect("two views");
+    assert!((augmented.images, augmented.placements) == (batch.images, batch.placements));
 }
 
 #[test]

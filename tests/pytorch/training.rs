@@ -3,7 +3,7 @@
 
 use crate::fixture::{Fixture, Report, TRAINING, folder};
 use dualprop::config::Config;
-use dualprop::data::{Batch, Placement};
+use dualprop::data::{Batch, Placement, View};
 use dualprop::gpu::Device;
 use dualprop::models::init::Arenas;
 use dualprop::models::{ModelOptions, build, names};
@@ -49,11 +49,18 @@ fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, memory: Layout)
         let first = step as usize % per_epoch * batch_size;
         let place = first..first + batch_size;
         let each = size * size * 3;
+        let images: Vec<u8> =
+            pixels[first * each..(first + batch_size) * each].iter().map(|v| *v as u8).collect();
         let batch = Batch {
             step,
-            images: pixels[first * each..(first + batch_size) * each].iter().map(|v| *v as u8).collect(),
+            images: images.clone(),
             labels: labels[place.clone()].iter().map(|l| *l as u32).collect(),
             placements: vec![Placement { dx: 0, dy: 0, flip: false }; batch_size],
+            // The referee's augmentation: mirrored images.
+            augmented: method::wants_two_views(&config.method).then(|| View {
+                images: images.clone(),
+                placements: vec![Placement { dx: 0, dy: 0, flip: true }; batch_size],
+            }),
             samples: place.map(|i| i as u32).collect(),
         };
         engine.step(step, &batch).unwrap();

@@ -85,11 +85,17 @@ def merge(*tables: dict) -> dict:
     return out
 
 
+def toml_value(value) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + "}"
+    return "[" + ", ".join(map(toml_value, value)) + "]" if isinstance(value, list) else json.dumps(value)
+
+
 def to_toml(tables: dict, prefix: str = "") -> str:
     text = ""
     for name, table in tables.items():
         plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
-        text += f"[{prefix}{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in plain.items()) + "\n"
+        text += f"[{prefix}{name}]\n" + "".join(f"{k} = {toml_value(v)}\n" for k, v in plain.items()) + "\n"
         text += to_toml({k: v for k, v in table.items() if isinstance(v, dict)}, f"{prefix}{name}.")
     return text
 
@@ -139,6 +145,17 @@ NET_CASES = {
     },
 }  # fmt: skip
 
+# One pass of an attack that trains; cutout stands for a policy, and the referee's augmented view is the mirrored image.
+MORE_METHODS = {
+    "adversarial_finetune": {},
+    "advprop_fine_grained": {"data": {"augment": ["cutout"]}},
+    "fast_advprop": {"run": {"batch_size": 8}, "method": {"adversarial_share": 0.5, "attack": {"iterations": 1}}},
+}
+BRANCHES = [
+    {"source": "attack", "domain": "aux", "weight": 0.5, "share": 0.5},
+    {"source": "clean"},
+    {"source": "mixup", "domain": "aux", "share": 0.5},
+]
 METHODS = ["vanilla", "advprop", "mixprop", "adversarial", "adversarial_mix", "mixup"]
 
 
@@ -157,6 +174,13 @@ def training_cases() -> dict:
             if (net, kind) == ("preact_resnet18", "adversarial_mix"):
                 continue  # hundreds of image sets, and a ReLU within rounding of zero in each
             add(f"{net}_{kind}_sgd", net, method(kind), sgd)
+    for net, short in (("tf_efficientnet_b0", "b0"), ("resnet18", "resnet18"), ("preact_resnet18", "preact_resnet18")):
+        for kind, more in MORE_METHODS.items():
+            # Nets of ReLUs part sooner: smaller steps keep float32 and float64 together.
+            for optimizer, table in OPTIMIZERS.items() if net == b0 else [("sgd", merge(sgd, {"optimizer": {"lr": 0.002}}))]:
+                add(f"{short}_{kind}_{optimizer}", net, method(kind), table, more)
+    add("branches", b0, method("vanilla"), sgd, {"run": {"batch_size": 8}, "method": {"branch": BRANCHES}})
+    add("attack_through_main", b0, method("advprop", through="main"), sgd)
     advprop, mixprop = method("advprop"), method("mixprop")
     for name, attack in {
         "gd": {"kind": "gd", "epsilon": 1.0, "step": 1.5},

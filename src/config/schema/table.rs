@@ -165,10 +165,17 @@ pub(super) const FIELDS: &[Field] = &[
         "data.augment",
         Kind::ChoiceList(AUGMENTATIONS),
         "",
-        "Random changes of the training images, in this order.",
+        "Random changes of the training images: crop (pad and crop) or inception, then flip, autoaugment or randaugment, cutout.",
         "MixProp 4.1: crop and flip",
     )
     .basic(),
+    key(
+        "data.cutout_size",
+        whole(1, 1024),
+        "pixels",
+        "Side of the square that cutout hides, in the colour of data.mean.",
+        "DeVries and Taylor 2017: 16 on CIFAR-10, 8 on CIFAR-100",
+    ),
     key(
         "data.mean",
         Kind::NumberList { length: Some(3), each: closed(0.0, 1.0) },
@@ -522,6 +529,20 @@ pub(super) const FIELDS: &[Field] = &[
         whole(0, 1_000_000_000),
         "images",
         "Validation images used, evenly spread over the set; 0: all.",
+        "ours",
+    ),
+    key(
+        "eval.best",
+        Kind::Choice(&["top1", "attacked_top1", "loss"]),
+        "",
+        "What best.safetensors is best at, on val through the main domain.",
+        "ours",
+    ),
+    key(
+        "eval.patience",
+        whole(0, 1_000_000),
+        "validations",
+        "Validations in a row without a better value that end the run; 0: none do.",
         "ours",
     ),
 ];

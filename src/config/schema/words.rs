@@ -2,7 +2,7 @@
 
 /// Values of the file format that this version refuses instead of ignoring.
 pub(super) const LATER: &[(&str, &[&str])] = &[
-    ("data.augment", &["inception", "autoaugment", "randaugment", "cutout"]),
+    ("data.augment", &["inception", "autoaugment", "randaugment"]),
     ("model.checkpointing", &["on"]),
 ];
 

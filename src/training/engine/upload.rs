@@ -7,6 +7,7 @@ use crate::gpu::BufferId;
 use crate::training::buffers;
 use crate::training::draws::{self, Mixing, Stream};
 use crate::training::method::{Branch, Source};
+use anyhow::Context as _;
 use rand::seq::SliceRandom as _;
 use std::ops::Range;
 
@@ -31,9 +32,14 @@ impl Engine {
         let images = self.micro_images();
         let range = micro * images..(micro + 1) * images;
         self.upload_images(&batch.images, &batch.placements, &range, buffers::BYTES, buffers::PLACEMENTS);
-        let labels = &batch.labels[range];
         let phase = self.parts.phase_at(step);
         let method = &phase.phase.method;
+        if method.branches.iter().any(|b| b.source == Source::Augmented) {
+            let view = batch.augmented.as_ref().context("the loader made no augmented view")?;
+            let (bytes, placements) = (buffers::AUGMENTED_BYTES, buffers::AUGMENTED_PLACEMENTS);
+            self.upload_images(&view.images, &view.placements, &range, bytes, placements);
+        }
+        let labels = &batch.labels[range];
         let draws = self.draw(step, micro, images)?;
         let mut rows = vec![[0_u32; 4]; phase.rows_at.total];
         for (index, branch) in method.branches.iter().enumerate() {

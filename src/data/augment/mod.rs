@@ -1,0 +1,129 @@
+//! Random changes of training images, on the threads that decode them.
+//!
+//! Every image goes through the same stations, in the order of EfficientNet's code whatever the order of the words in
+//! the configuration: framing (`inception` or `crop`), `flip`, a policy (`autoaugment` or `randaugment`), `cutout`.
+//! Framing and flip are drawn once for a showing of an image and shared by all its views; policy and cutout together
+//! are what the *augmented* view has and the *plain* one lacks.
+//!
+//! Pad-and-crop and flip are the GPU's work, told by a [`Placement`], unless a policy or a cutout follows: that must
+//! see the framed image, so both are then done here.
+
+mod cutout;
+mod placement;
+mod square;
+
+pub use self::cutout::Cutout;
+pub use self::placement::Placement;
+pub use self::square::Square;
+
+use super::Dataset;
+use super::random::{Purpose, Random};
+use crate::config::{Augmentation, DataConfig};
+
+/// One showing of an image to the net. Every random choice about it follows from this alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Showing {
+    pub seed: u64,
+    pub epoch: u64,
+    /// Place in the epoch's order.
+    pub place: u32,
+}
+
+impl Showing {
+    pub(super) fn random(&self, purpose: Purpose) -> Random {
+        Random::new(purpose, [self.seed, self.epoch, u64::from(self.place)])
+    }
+}
+
+/// Which views of its images a batch carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Views {
+    /// One: with `policy`, the augmented view; without, the plain one.
+    One { policy: bool },
+    /// The plain view in the batch's `images` and the augmented one of the same images in `augmented`.
+    Two,
+}
+
+/// How images are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Whole,
+    PadCrop,
+}
+
+/// What happens to training images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    framing: Framing,
+    flip: bool,
+    cutout: Option<Cutout>,
+}
+
+/// One view of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// `[size, size, 3]` RGB.
+    pub(super) rgb: Vec<u8>,
+    /// What the GPU still has to do.
+    pub(super) placement: Placement,
+}
+
+/// The views of an image that a batch wants.
+pub(super) struct ShownViews {
+    pub(super) first: Shown,
+    /// Only with [`Views::Two`].
+    pub(super) augmented: Option<Shown>,
+}
+
+impl Recipe {
+    /// The recipe of a valid configuration.
+    pub fn from_config(config: &DataConfig) -> Self {
+        let has = |item| config.augment.contains(&item);
+        Self {
+            framing: if has(Augmentation::Crop) { Framing::PadCrop } else { Framing::Whole },
+            flip: has(Augmentation::Flip),
+            cutout: has(Augmentation::Cutout).then(|| Cutout::new(config.cutout_size, config.mean)),
+        }
+    }
+
+    /// Whether the augmented view differs from the plain one.
+    pub fn has_policy(&self) -> bool {
+        self.cutout.is_some()
+    }
+
+    /// Decodes image `index` for a `showing` at `size` pixels a side and makes the wanted views of it.
+    pub(super) fn show(
+        &self,
+        set: &dyn Dataset,
+        index: usize,
+        size: usize,
+        showing: &Showing,
+        views: Views,
+    ) -> anyhow::Result<ShownViews> {
+        let rgb = super::damage::load_checked(set, index, size)?;
+        let placement = Placement::draw(self.framing == Framing::PadCrop, self.flip, showing, size);
+        let plain = Shown { rgb, placement };
+        Ok(match views {
+            Views::One { policy: false } => ShownViews { first: plain, augmented: None },
+            Views::One { policy: true } => {
+                ShownViews { first: self.augmented(plain, size, showing), augmented: None }
+            }
+            Views::Two => {
+                let augmented = self.augmented(plain.clone(), size, showing);
+                ShownViews { first: plain, augmented: Some(augmented) }
+            }
+        })
+    }
+
+    /// The augmented view of a plain one.
+    fn augmented(&self, plain: Shown, size: usize, showing: &Showing) -> Shown {
+        if !self.has_policy() {
+            return plain;
+        }
+        let mut square = Square::new(size, plain.placement.apply(plain.rgb, size));
+        if let Some(cutout) = &self.cutout {
+            cutout.apply(&mut square, showing);
+        }
+        Shown { rgb: square.into_rgb(), placement: Placement::default() }
+    }
+}
