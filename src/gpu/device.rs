@@ -34,7 +34,7 @@ impl Device {
     pub fn open(choice: &DeviceChoice) -> Result<Self, GpuError> {
         let (adapter, report) = adapter::pick(choice)?;
         let caps = adapter::caps(&adapter);
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("dualprop"),
@@ -319,7 +319,8 @@ mod tests {
         let device = Device::open(&DeviceChoice::Cpu).unwrap();
         let buffer = device.storage("x", 64).unwrap();
         device.device.destroy();
-        let lost = |result: Result<(), GpuError>| assert!(matches!(result, Err(GpuError::Lost(_))), "{result:?}");
+        let lost =
+            |result: Result<(), GpuError>| assert!(matches!(result, Err(GpuError::Lost(_))), "{result:?}");
         lost(device.read(&buffer, 0, 64).map(|_| ()));
         device.write(&buffer, 0, &[1_u32; 4]);
         let mut player = Player::new(&device);

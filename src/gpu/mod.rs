@@ -16,7 +16,7 @@ mod timer;
 pub use adapter::{AdapterReport, DeviceChoice, adapters};
 pub use device::Device;
 pub use error::GpuError;
-pub use launch::{BufferId, Caps, Cost, Form, Kernel, Launch, View, linear_grid};
+pub use launch::{BufferId, Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
 pub use program::Program;
 pub use readback::ReadbackRing;
 pub use replay::Player;

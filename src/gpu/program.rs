@@ -3,7 +3,7 @@
 
 use super::device::Device;
 use super::error::GpuError;
-use super::launch::{Cost, Launch, PARAMS_BYTES, View};
+use super::launch::{Cost, Element, Launch, PARAMS_BYTES, View};
 use std::collections::HashMap;
 
 /// One dispatch, ready to encode.
@@ -84,6 +84,12 @@ impl Program {
 }
 
 fn bind(device: &Device, launch: &Launch, buffers: &[wgpu::Buffer]) -> Result<wgpu::BindGroup, GpuError> {
+    let half = launch.views.iter().any(|v| v.element == Element::F16);
+    debug_assert!(
+        !half || launch.kernel.constants.contains(&Element::F16.constant()),
+        "{} would read f16 as f32",
+        launch.kernel.shader
+    );
     let limit = device.largest_binding();
     if let Some(view) = launch.views.iter().find(|v| v.size > limit) {
         let what = format!("a tensor of {}", launch.kernel.shader);

@@ -1,7 +1,7 @@
 //! Collects launches over tensors that have no memory yet, then gives them memory.
 
 use super::memory::{self, Interval};
-use crate::gpu::{BufferId, Cost, Launch, View};
+use crate::gpu::{BufferId, Cost, Element, Launch, View};
 
 /// Buffer numbers from here on name tensors of the builder, not buffers.
 const VIRTUAL: u32 = 1 << 31;
@@ -20,9 +20,15 @@ impl PlanBuilder {
 
     /// A tensor of `elements` floats that lives from the first launch that uses it to the last.
     pub fn tensor(&mut self, elements: usize) -> View {
-        self.tensor_bytes.push(elements.max(4) as u64 * 4);
-        let id = VIRTUAL + (self.tensor_bytes.len() - 1) as u32;
-        View { buffer: BufferId(id), offset: 0, size: elements.max(4) as u64 * 4 }
+        self.stored(elements, Element::F32)
+    }
+
+    /// As [`Self::tensor`], stored as `element` says.
+    pub fn stored(&mut self, elements: usize, element: Element) -> View {
+        let id = VIRTUAL + self.tensor_bytes.len() as u32;
+        let view = View::stored(BufferId(id), elements.max(4), element);
+        self.tensor_bytes.push(view.size);
+        view
     }
 
     pub fn push(&mut self, launch: Launch) {

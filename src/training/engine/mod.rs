@@ -7,11 +7,13 @@ use super::buffers::{self, Buffers};
 use super::method::{self, Method, Source};
 use super::optimizer;
 use super::parts::{Parts, Tag};
+use super::precision;
 use super::schedule;
-use crate::config::{Checkpointing, Config, RunConfig};
+use crate::config::{Checkpointing, Config, Precision, RunConfig};
 use crate::data::Batch;
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
+use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -72,6 +74,8 @@ pub struct StepSums {
     pub step: u64,
     pub lr: f64,
     pub branches: Vec<BranchSums>,
+    /// State of loss scaling after this step, in half precision.
+    pub loss_scale: Option<LossScale>,
 }
 
 /// Everything on the GPU that one run needs.
@@ -223,6 +227,27 @@ impl Engine {
         optimizer::write_fresh(&self.device, &self.parts.buffers, &self.config, arenas);
     }
 
+    /// The state of loss scaling after the steps enqueued so far; `None` in single precision.
+    pub fn loss_scale(&self) -> Result<Option<LossScale>, GpuError> {
+        let floats = precision::metrics_bytes(self.config.run.precision, 0) / 4;
+        let metrics = self.parts.buffers.get(buffers::METRICS);
+        Ok(self.loss_scale_in(&self.device.read_f32(metrics, 0, floats as usize)?))
+    }
+
+    /// Goes on from this state of loss scaling; nothing in single precision.
+    pub fn set_loss_scale(&mut self, state: LossScale) {
+        if self.config.run.precision == Precision::F16 {
+            optimizer::write_loss_scale(&self.device, &self.parts.buffers, state);
+        }
+    }
+
+    /// The state behind the sums of the branches.
+    fn loss_scale_in(&self, metrics: &[f32]) -> Option<LossScale> {
+        let first = (precision::LOSS_SCALE_OFFSET / 4) as usize;
+        let words: [f32; 4] = metrics.get(first..first + 4)?.try_into().ok()?;
+        Some(LossScale::from_words(words.map(f32::to_bits)))
+    }
+
     /// Enqueues one optimizer step: update number `step` (from 0) on `batch`, all micro-batches of it.
     pub fn step(&mut self, step: u64, batch: &Batch) -> anyhow::Result<()> {
         let accumulate = self.config.run.accumulate;
@@ -345,7 +370,8 @@ impl Engine {
             }
             if tag.micro + 1 == self.config.run.accumulate {
                 let branches = std::mem::take(&mut self.gathering);
-                self.finished.push_back(StepSums { step: tag.step, lr: tag.lr, branches });
+                let loss_scale = self.loss_scale_in(&sums);
+                self.finished.push_back(StepSums { step: tag.step, lr: tag.lr, branches, loss_scale });
             }
         }
         Ok(())
