@@ -32,29 +32,41 @@ fn every_file_of_the_folder_is_a_valid_preset_under_its_own_name() {
     }
 }
 
-/// The name says method, net and data; the file must agree.
+/// Parts of names with the method that they promise; the first that a name has counts.
+const METHODS: &[(&str, MethodKind)] = &[
+    ("fast-advprop", MethodKind::FastAdvprop),
+    ("fine-grained", MethodKind::AdvpropFineGrained),
+    ("finetune", MethodKind::AdversarialFinetune),
+    ("adversarial", MethodKind::AdversarialMix),
+    ("advprop", MethodKind::Advprop),
+    ("mixprop", MethodKind::Mixprop),
+    ("mixup", MethodKind::Mixup),
+    ("vanilla", MethodKind::Vanilla),
+];
+
 #[test]
 fn presets_do_what_their_name_says() {
-    for preset in PRESETS {
-        let config = parse(preset, &[]);
-        let words: Vec<&str> = preset.name.split('-').collect();
-        for word in &words {
-            let kind = match *word {
-                "vanilla" => MethodKind::Vanilla,
-                "mixup" => MethodKind::Mixup,
-                "mixprop" => MethodKind::Mixprop,
-                "advprop" => MethodKind::Advprop,
-                "adversarial" => MethodKind::AdversarialMix,
-                _ => continue,
-            };
-            assert_eq!(config.method.kind, kind, "{}", preset.name);
-        }
-        let has = |word: &str| words.contains(&word);
-        assert_eq!(has("cifar100"), config.data.source == DataSource::Cifar100, "{}", preset.name);
-        assert_eq!(has("shapes"), config.data.source == DataSource::Shapes, "{}", preset.name);
-        for (word, arch) in [("preact18", "preact_resnet18"), ("preact50", "preact_resnet50")] {
-            assert_eq!(has(word), config.model.arch == arch, "{}", preset.name);
-        }
+    for Preset { name, text } in PRESETS {
+        let config = Config::parse(text, name, &[]).unwrap();
+        let (_, kind) = METHODS.iter().find(|(part, _)| name.contains(part)).expect("a method in the name");
+        assert_eq!(config.method.kind, *kind, "{name}");
+        let words: Vec<&str> = name.split('-').collect();
+        let source = match () {
+            () if words.contains(&"shapes") => DataSource::Shapes,
+            () if words.contains(&"cifar100") => DataSource::Cifar100,
+            () => DataSource::Folder,
+        };
+        assert_eq!(config.data.source, source, "{name}");
+        let nets = words.iter().filter_map(|word| {
+            let size = word.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            match word.strip_suffix(size).filter(|_| !size.is_empty())? {
+                "b" => Some(format!("tf_efficientnet_b{size}")),
+                "preact" => Some(format!("preact_resnet{size}")),
+                "resnet" => Some(format!("resnet{size}")),
+                _ => None,
+            }
+        });
+        assert!(nets.into_iter().all(|net| net == config.model.arch), "{name}: {}", config.model.arch);
     }
 }
 
@@ -64,7 +76,7 @@ fn methods(config: &Config) -> Vec<Method> {
     phases(&config.method, images, 1, 1).into_iter().map(|phase| phase.method).collect()
 }
 
-/// Activations and gradients of a micro-batch, one domain at a time, in bytes by the exact plan.
+/// Activations and gradients of a micro-batch in the smallest layout that the preset allows, in bytes by the exact plan.
 fn planned_bytes(config: &Config) -> u64 {
     let classes = if config.model.classes > 0 { config.model.classes } else { 1000 };
     let domains = domains(&config.method);
@@ -76,7 +88,7 @@ fn planned_bytes(config: &Config) -> u64 {
         caps: Caps { form: Form::Tiles },
         images: config.run.batch_size / config.run.accumulate,
         chunk_limit: u64::MAX,
-        recompute: config.model.checkpointing == Checkpointing::On,
+        recompute: config.model.checkpointing != Checkpointing::Off,
     };
     let plans = methods(config).into_iter().flat_map(|method| {
         let passes = method.by_domain();
@@ -88,10 +100,11 @@ fn planned_bytes(config: &Config) -> u64 {
 }
 
 #[test]
-fn every_preset_has_a_plan_that_fits_a_large_card() {
+fn every_preset_has_a_plan_for_a_card_of_16_gb() {
     for preset in PRESETS {
         let bytes = planned_bytes(&parse(preset, &[]));
-        assert!(bytes < 18_000_000_000, "{}: {:.1} GB a domain", preset.name, bytes as f64 / 1e9);
+        // Weights, optimizer, average and images take less than the rest, 1.9 GB for B8.
+        assert!(bytes < 12_000_000_000, "{}: {:.1} GB a domain", preset.name, bytes as f64 / 1e9);
     }
 }
 

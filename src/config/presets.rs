@@ -23,6 +23,8 @@ pub const PRESETS: &[Preset] = presets![
     "shapes-mixup",
     "shapes-adversarial",
     "shapes-mixprop-preact18",
+    "shapes-finetune",
+    "shapes-fast-advprop",
     "shapes-advprop-resnet50",
     "flowers-advprop-b0",
     "vanilla-preact18-cifar100",
