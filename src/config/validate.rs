@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::schema::{self, Kind};
-use super::{BestBy, Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
+use super::{Augmentation, BestBy, Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
 
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
@@ -84,6 +84,24 @@ impl Config {
             return fault(
                 "data.path",
                 "`data.path` is given, but `data.source` = \"shapes\" is made by the program; expected \"\" or another source",
+            );
+        }
+        let pairs = [
+            (Augmentation::Crop, Augmentation::Inception, "`crop` and `inception`"),
+            (Augmentation::Autoaugment, Augmentation::Randaugment, "`autoaugment` and `randaugment`"),
+        ];
+        for (a, b, names) in pairs {
+            if data.augment.contains(&a) && data.augment.contains(&b) {
+                return fault(
+                    "data.augment",
+                    format!("`data.augment` names {names}; expected at most one of them"),
+                );
+            }
+        }
+        if data.balanced && !data.shuffle {
+            return fault(
+                "data.balanced",
+                "`data.balanced` is true, but `data.shuffle` = false asks for sorted order; expected one of the two",
             );
         }
         if data.train_limit > 0 && data.train_limit < self.run.batch_size {

@@ -3,8 +3,6 @@
 /// Values of the file format that this version refuses instead of ignoring.
 pub(super) const LATER: &[(&str, &[&str])] = &[
     ("run.precision", &["f16"]),
-    ("data.augment", &["inception", "autoaugment", "randaugment"]),
-    ("model.checkpointing", &["on"]),
 ];
 
 /// Words that other tools use, with the key's own name here.
@@ -40,6 +38,8 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("n_iter", "iterations"),
     ("alpha", "step"),
     ("step_size", "step"),
+    ("autoaugment", "policy"),
+    ("cutout", "cutout_size"),
     ("smoothing", "label_smoothing"),
     ("warmup", "warmup_epochs"),
     ("gamma", "decay_rate"),
