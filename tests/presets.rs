@@ -4,6 +4,7 @@
 use dualprop::config::presets::{PRESETS, Preset};
 use dualprop::config::{Checkpointing, Config, DataSource, MethodKind};
 use dualprop::gpu::{Caps, DeviceChoice, Form};
+use dualprop::models::registry::find;
 use dualprop::models::{ModelOptions, build};
 use dualprop::session::{RunOptions, spawn};
 use dualprop::training::events::{Event, Finish};
@@ -70,6 +71,40 @@ fn presets_do_what_their_name_says() {
     }
 }
 
+/// EfficientNets on ImageNet take resolution, dropout and learning rate from the published tables and rules.
+#[test]
+fn imagenet_recipes_of_efficientnet_follow_its_tables() {
+    let mut found = 0;
+    for preset in PRESETS.iter().filter(|p| p.name.ends_with("-imagenet")) {
+        let config = parse(preset, &[]);
+        if !config.model.arch.contains("efficientnet") {
+            continue;
+        }
+        found += 1;
+        let net = find(&config.model.arch).unwrap();
+        assert_eq!(config.data.image_size, net.input_size, "{}", preset.name);
+        assert_eq!(config.model.dropout, net.dropout, "{}", preset.name);
+        let rate = 0.016 * config.run.batch_size as f64 / 256.0;
+        assert!((config.optimizer.lr - rate).abs() < 1e-12, "{}", preset.name);
+        assert!(config.optimizer.decay_bias && !config.optimizer.decay_bn, "{}", preset.name);
+    }
+    assert_eq!(found, 11, "AdvProp from B0 to B8, fine-grained and fine-tuning");
+}
+
+#[test]
+fn the_class_lists_that_presets_name_are_there() {
+    let lists: BTreeSet<String> = PRESETS.iter().map(|p| parse(p, &[]).data.classes_file).collect();
+    assert_eq!(lists, ["", "assets/classes/imagenet100.txt"].map(str::to_owned).into());
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/classes/imagenet100.txt");
+    let text = std::fs::read_to_string(file).unwrap();
+    let classes: BTreeSet<&str> = text.lines().collect();
+    assert_eq!((classes.len(), text.lines().count()), (100, 100));
+    let wordnet = |id: &str| id.strip_prefix('n').is_some_and(|n| n.len() == 8 && n.parse::<u32>().is_ok());
+    assert!(classes.iter().all(|id| wordnet(id)), "{classes:?}");
+    // Indigo bunting, tench, wombat and sea slug, which MixProp's figure 3 shows.
+    assert!(["n01537544", "n01440764", "n01883070", "n01950731"].iter().all(|id| classes.contains(id)));
+}
+
 /// The methods of a preset's run, of whose length nothing but the order matters here.
 fn methods(config: &Config) -> Vec<Method> {
     let images = config.run.batch_size / config.run.accumulate;
@@ -121,6 +156,7 @@ fn kind_of(config: &Config) -> String {
 const MINIATURE: &[&str] = &[
     "data.source=shapes",
     "data.path=",
+    "data.classes_file=",
     "data.image_size=32",
     "data.train_limit=8",
     "model.width=0.1",
