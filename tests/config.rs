@@ -92,9 +92,6 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ("[data]\nbalanced = true\nshuffle = false", 2, &["`data.balanced`", "`data.shuffle`"]),
     ("[run]\nname = \"a/b\"", 2, &["`run.name`", "slashes"]),
     // Of later versions.
-    ("[run]\nprecision = \"f16\"", 2, &["`run.precision` = \"f16\" is not in this version yet", "f32"]),
-    ("[model]\ncheckpointing = \"on\"", 2, &["`model.checkpointing`", "not in this version yet"]),
-    ("[method]\nkind = \"fast_advprop\"", 2, &["`method.kind`", "not in this version yet", "mixprop"]),
     // No TOML.
     ("[run]\nseed = 1\nseed = 2", 3, &["not valid TOML"]),
     ("[run]\nseed = ", 2, &["not valid TOML"]),

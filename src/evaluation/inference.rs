@@ -3,7 +3,7 @@
 //! that works on a checkpoint.
 
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, GpuError, Player, Program, StepUniform, step_buffer};
+use crate::gpu::{Device, Element, GpuError, Player, Program, StepUniform, step_buffer};
 use crate::graph::{Network, Plan, Statistics, pad4};
 use crate::training::attack_plans::AttackPass;
 use crate::training::buffers::{self, Buffers};
@@ -103,6 +103,8 @@ impl Inference {
             images: batch,
             chunk_limit: device.largest_buffer(),
             recompute: false,
+            // A validation batch is small, and its results do not depend on what the adapter offers.
+            storage: Element::F32,
         }
     }
 

@@ -34,7 +34,7 @@ impl Device {
     pub fn open(choice: &DeviceChoice) -> Result<Self, GpuError> {
         let (adapter, report) = adapter::pick(choice)?;
         let caps = adapter::caps(&adapter);
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("dualprop"),

@@ -58,7 +58,7 @@ impl Backward<'_, '_> {
             return (view, true);
         }
         let elements = self.forward.images() * self.forward.network.node(id).shape.padded_len();
-        let view = self.builder.tensor(elements);
+        let view = self.builder.stored(elements, self.forward.value(id).element);
         self.gradients[id.0] = Some(view);
         (view, false)
     }

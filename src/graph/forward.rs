@@ -6,7 +6,7 @@ use super::network::{Network, Node, NodeId, Op, Shape};
 use super::params::ALIGN;
 use super::plan::PlanBuilder;
 use super::{pad4, params::BnPlace};
-use crate::gpu::{BufferId, Caps, View};
+use crate::gpu::{BufferId, Caps, Element, View};
 use crate::kernels::ImageShape;
 use crate::kernels::batch_norm::{self, BnShape, Segment};
 use crate::kernels::conv::{self, ConvShape};
@@ -86,8 +86,9 @@ pub struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    /// Appends the forward pass over `input`, the normalised images `[N, S, S, 4]`. The outputs of nodes in `placed`
-    /// go to the caller's buffers.
+    /// Appends the forward pass over `input`, the normalised images `[N, S, S, 4]`. The maps up to the features, and
+    /// in the backward pass their gradients, are stored as `input` is; what follows the pooling is f32, as are all
+    /// vectors. The outputs of nodes in `placed` go to the caller's buffers.
     pub fn build(
         builder: &mut PlanBuilder,
         network: &'a Network,
@@ -111,7 +112,9 @@ impl<'a> Forward<'a> {
                 Op::Input => input,
                 _ => {
                     let given = placed.iter().find(|(id, _)| id.0 == index).map(|(_, view)| *view);
-                    let y = given.unwrap_or_else(|| builder.tensor(pass.images() * node.shape.padded_len()));
+                    let element = if index <= network.features.0 { input.element } else { Element::F32 };
+                    let y = given
+                        .unwrap_or_else(|| builder.stored(pass.images() * node.shape.padded_len(), element));
                     pass.node(builder, index, node, y)
                 }
             };
@@ -189,7 +192,8 @@ impl<'a> Forward<'a> {
         let network = self.network;
         for index in recomputed(network, block) {
             let node = &network.nodes[index];
-            let y = builder.tensor(self.images() * node.shape.padded_len());
+            let elements = self.images() * node.shape.padded_len();
+            let y = builder.stored(elements, self.values[index].element);
             self.values[index] = self.node(builder, index, node, y);
         }
     }
@@ -406,5 +410,5 @@ pub(super) fn dense_shape(images: usize, input: usize, out: usize) -> ConvShape 
 
 fn float_range(buffer: BufferId, offset: usize, floats: usize) -> View {
     debug_assert_eq!(offset % ALIGN, 0);
-    View { buffer, offset: offset as u64 * 4, size: floats as u64 * 4 }
+    View::words(buffer, offset as u64 * 4, floats)
 }

@@ -1,7 +1,7 @@
 //! Start and step of the L∞ attacks, on pixels in 0..255 [images, rows_per_image, 4] with a zero fourth channel.
 //! Whatever comes out is within epsilon of the clean pixel exactly, not up to rounding.
 
-use super::{GROUP, combinations, image_grid};
+use super::{GROUP, STORED, combinations, image_grid};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub struct AttackStep {
 }
 
 /// `x_adv ← clip(clip(x_adv + size · sign(gradient), x - ε, x + ε), 0, 255)`, sign(0) = 0. The gradient of the
-/// first pixel is row `gradient_row` of `gradient`.
+/// first pixel is row `gradient_row` of `gradient`, in either form; pixels are f32.
 pub fn step(
     shape: &AttackShape,
     step: &AttackStep,
@@ -80,17 +80,23 @@ pub fn step(
 ) -> Launch {
     let rows = shape.rows() as u64;
     Launch {
-        kernel: Kernel::new("attack_step", &[("PROJECT", u32::from(step.project))]),
+        kernel: Kernel::new(
+            "attack_step",
+            &[("PROJECT", u32::from(step.project)), gradient.element.constant()],
+        ),
         views: vec![x, gradient, x_adv],
         params: vec![rows as u32, gradient_row as u32, step.size.to_bits(), step.epsilon.to_bits(), 0],
         grid: linear_grid(rows, GROUP),
-        cost: Cost { flops: rows * 40, bytes: rows * 64 },
+        cost: Cost { flops: rows * 40, bytes: rows * (48 + 4 * gradient.element.bytes()) },
     }
 }
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
     const SWITCH: &[u32] = &[0, 1];
-    [combinations("attack_start", &[("RANDOM", SWITCH)]), combinations("attack_step", &[("PROJECT", SWITCH)])]
-        .concat()
+    [
+        combinations("attack_start", &[("RANDOM", SWITCH)]),
+        combinations("attack_step", &[("PROJECT", SWITCH), STORED]),
+    ]
+    .concat()
 }

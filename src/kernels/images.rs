@@ -1,7 +1,8 @@
 //! From the loader's bytes to the network's input: crop and flip, mixup, CutMix, normalisation. Pixels are f32 in 0..255,
-//! [images, size, size, 4] with a zero fourth channel; attacks and mixup work on them before normalisation.
+//! [images, size, size, 4] with a zero fourth channel; attacks and mixup work on them before normalisation. Only the
+//! normalised input may be f16.
 
-use super::{GROUP, combinations, image_grid};
+use super::{GROUP, STORED, combinations, image_grid};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
 /// One entry of the placement table: the flipped image shifted by (dx, dy), zeros beyond its edge.
@@ -43,11 +44,11 @@ pub fn normalize(
     let numbers = [scale(0), scale(1), scale(2), 0.0, shift(0), shift(1), shift(2), 0.0];
     let params = numbers.map(f32::to_bits).into_iter().chain([rows as u32, out_row as u32]).collect();
     Launch {
-        kernel: Kernel::new("normalize_images", &[]),
+        kernel: Kernel::new("normalize_images", &[input.element.constant()]),
         views: vec![pixels, input],
         params,
         grid: linear_grid(rows as u64, GROUP),
-        cost: Cost { flops: rows as u64 * 8, bytes: rows as u64 * 32 },
+        cost: Cost { flops: rows as u64 * 8, bytes: rows as u64 * (16 + 4 * input.element.bytes()) },
     }
 }
 
@@ -88,8 +89,11 @@ pub fn cutmix(out_images: usize, size: usize, x: View, table: View, out: View) -
 
 /// Every kernel of this file.
 pub fn permutations() -> Vec<Kernel> {
-    ["prepare_images", "normalize_images", "mixup", "cutmix"]
-        .into_iter()
-        .flat_map(|name| combinations(name, &[]))
-        .collect()
+    [
+        combinations("prepare_images", &[]),
+        combinations("normalize_images", &[STORED]),
+        combinations("mixup", &[]),
+        combinations("cutmix", &[]),
+    ]
+    .concat()
 }

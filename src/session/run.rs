@@ -9,6 +9,7 @@ use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::{Gallery, snapshot};
 use crate::gpu::Device;
+use crate::kernels::loss_scale::{self, LossScale};
 use crate::models::{ModelOptions, build, init, names};
 use crate::training::buffers;
 use crate::training::checkpoint::load_tensors;
@@ -396,13 +397,28 @@ impl<'a> Run<'a> {
     fn report(&mut self) -> anyhow::Result<()> {
         while let Some(sums) = self.engine.poll()? {
             let report = self.step_report(&sums);
-            self.folder.train_step(&report)?;
             let finite = report.branches.iter().all(|b| b.loss.is_finite());
             let step = report.step;
-            self.send(Event::Step(report));
+            let overflow = sums.loss_scale.filter(|scale| scale.overflow != 0);
+            if let Some(LossScale { scale, skipped, .. }) = overflow {
+                self.folder.log(&format!(
+                    "step {step} overflowed in f16: its update is left out ({skipped} so far), the loss scale is {scale}"
+                ))?;
+            }
+            if finite || overflow.is_none() {
+                self.folder.train_step(&report)?;
+                self.send(Event::Step(report));
+            }
+            // At the smallest scale it is no longer the scale that overflows.
+            let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
             anyhow::ensure!(
-                finite,
-                "the loss is no longer a finite number at step {step}: the training diverged; lower optimizer.lr{}",
+                mends.unwrap_or(finite),
+                "the {} at step {step}: the training diverged; lower optimizer.lr{}",
+                if mends.is_none() {
+                    "loss is no longer a finite number"
+                } else {
+                    "gradients no longer fit f16 at any loss scale"
+                },
                 if self.last_saved > 0 {
                     format!(" and continue from the checkpoint of step {}", self.last_saved)
                 } else {

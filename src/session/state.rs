@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::gpu::{BufferId, GpuError};
+use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use crate::models::names;
 use crate::training::buffers;
@@ -40,6 +41,10 @@ impl LoopState {
         Self { best, stale: map.get("stale").copied().unwrap_or(0), elapsed_s }
     }
 }
+
+/// Names of the words of a [`LossScale`] in the loop's state.
+const SCALE_NAMES: [&str; 4] =
+    ["loss_scale", "loss_scale_good_steps", "loss_scale_overflow", "skipped_steps"];
 
 fn read(engine: &Engine, params: BufferId, running: BufferId) -> Result<Arenas, GpuError> {
     let layout = &engine.network().layout;
@@ -101,7 +106,13 @@ pub(super) fn checkpoint(
         step,
         epoch,
     };
-    Ok(Checkpoint { meta, tensors, loop_state: state.to_map() })
+    let mut loop_state = state.to_map();
+    if let Some(scale) = engine.loss_scale()? {
+        for (name, value) in SCALE_NAMES.into_iter().zip(scale.words()) {
+            loop_state.insert(name.to_owned(), value.into());
+        }
+    }
+    Ok(Checkpoint { meta, tensors, loop_state })
 }
 
 /// Puts a checkpoint's state back on the GPU, bit for bit.
@@ -132,6 +143,10 @@ pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -
         })
         .with_context(|| format!("optimizer state \"{name}\" of the checkpoint"))?;
         device.write(made.get(*id), 0, &arena);
+    }
+    let words = SCALE_NAMES.map(|name| from.loop_state.get(name).map(|word| *word as u32));
+    if let [Some(scale), Some(good), Some(overflow), Some(skipped)] = words {
+        engine.set_loss_scale(LossScale::from_words([scale, good, overflow, skipped]));
     }
     Ok(LoopState::from_map(&from.loop_state))
 }

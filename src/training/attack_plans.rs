@@ -6,7 +6,6 @@ use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget};
 use crate::gpu::{BufferId, View};
 use crate::graph::{Forward, Gradients, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4};
 use crate::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
-use crate::kernels::cross_entropy;
 
 /// Random streams of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far below.
 const START_STREAM: u32 = 1 << 20;
@@ -63,7 +62,7 @@ impl PlanContext<'_> {
     /// One attack step: forward, loss, gradient of the image, step and projection.
     pub fn attack_iteration(&self, config: &AttackConfig, pass: AttackPass, place: &AttackPlace) -> Plan {
         let mut builder = PlanBuilder::new();
-        let input = builder.tensor(place.images * self.area() * 4);
+        let input = builder.stored(place.images * self.area() * 4, self.storage);
         self.normalize(&mut builder, place.images, place.adversarial, input, 0);
         let spec = PassSpec {
             segments: vec![PassSegment { images: place.images, domain: pass.through }],
@@ -84,7 +83,7 @@ impl PlanContext<'_> {
         };
         let shape = self.loss_shape(place.images, smoothing);
         let table = rows_of(place.rows, 0, place.images);
-        builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, Some(d_logits)));
+        builder.push(self.loss(&shape, forward.logits(), table, results, d_logits));
         let gradients = Gradients::build(&mut builder, &mut forward, d_logits);
         let gradient = gradients.input.expect("the pass asked for it");
         // FGSM is one step of the ball's radius; GD walks without the ball. Towards a target the loss goes down.

@@ -24,13 +24,13 @@ pub const CLEAN: BufferId = BufferId(10);
 pub const ROWS: BufferId = BufferId(11);
 /// Loss and hits of each training row.
 pub const RESULTS: BufferId = BufferId(12);
-/// Sums of [`RESULTS`] by branch.
+/// Sums of [`RESULTS`] by branch, and the loss scale of a run in half precision.
 pub const METRICS: BufferId = BufferId(13);
 /// Labels that attacks aim at or away from.
 pub const ATTACK_ROWS: BufferId = BufferId(14);
 /// A number per image that seeds its random start.
 pub const IMAGE_IDS: BufferId = BufferId(15);
-/// Partial sums of the gradient's norm.
+/// Partial sums of the gradient's norm, and before that the flags of gradients that overflowed.
 pub const NORM_PARTIALS: BufferId = BufferId(16);
 /// Logits of an inference batch.
 pub const LOGITS: BufferId = BufferId(17);

@@ -12,5 +12,6 @@ pub mod method;
 pub mod optimizer;
 mod parts;
 pub mod plans;
+pub mod precision;
 pub mod run_folder;
 pub mod schedule;

@@ -6,6 +6,7 @@ use super::engine::{Cut, Layout};
 use super::method::{Method, Phase, Source};
 use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout};
+use super::precision;
 use crate::config::{AttackConfig, AttackTarget, Config};
 use crate::gpu::{Device, GpuError, Kernel, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
 use crate::graph::{Network, Plan, PlanBuilder, Statistics};
@@ -34,13 +35,26 @@ pub(super) struct AttackPrograms {
     pub(super) deal: Option<Program>,
 }
 
+/// One pass over some branches; in two programs to time them apart.
+pub(super) struct TrainPass {
+    pub(super) forward: Program,
+    pub(super) backward: Program,
+}
+
+impl TrainPass {
+    fn new(plan: &Plan, program: &impl Fn(&[Launch]) -> Result<Program, GpuError>) -> Result<Self, GpuError> {
+        let (forward, backward) = plan.launches.split_at(plan.backward_from);
+        Ok(Self { forward: program(forward)?, backward: program(backward)? })
+    }
+}
+
 /// The programs of one phase of a run.
 pub(super) struct PhaseParts {
     pub(super) phase: Phase,
     pub(super) rows_at: RowLayout,
     pub(super) prepare: Program,
     pub(super) attacks: Vec<AttackPrograms>,
-    pub(super) passes: Vec<Program>,
+    pub(super) passes: Vec<TrainPass>,
     pub(super) metrics: Program,
 }
 
@@ -116,7 +130,11 @@ impl PhasePlans {
         Ok(PhaseParts {
             attacks: attacks.collect::<Result<_, GpuError>>()?,
             prepare: program(&self.prepare.launches)?,
-            passes: self.passes.iter().map(|p| program(&p.launches)).collect::<Result<_, GpuError>>()?,
+            passes: self
+                .passes
+                .iter()
+                .map(|p| TrainPass::new(p, program))
+                .collect::<Result<_, GpuError>>()?,
             metrics: program(&self.metrics)?,
             rows_at: self.rows_at,
             phase: self.phase,
@@ -177,6 +195,7 @@ impl Parts {
             images: config.run.batch_size / config.run.accumulate,
             chunk_limit: device.largest_buffer(),
             recompute: layout.recompute,
+            storage: precision::storage(config.run.precision, device.report())?,
         };
         let plans: Vec<PhasePlans> =
             phases.iter().map(|phase| PhasePlans::new(&context, phase.clone(), layout.cut)).collect();
@@ -203,7 +222,8 @@ impl Parts {
         let branches = phases.iter().map(|p| p.method.branches.len()).max().unwrap_or(0);
         let phases = plans.into_iter().map(|p| p.into_parts(&program)).collect::<Result<_, _>>()?;
         let (zero, update) = (program(&zero)?, program(&update)?);
-        let ring = ReadbackRing::new(device, branches as u64 * 16, RING_SLOTS)?;
+        let metrics = precision::metrics_bytes(config.run.precision, branches);
+        let ring = ReadbackRing::new(device, metrics, RING_SLOTS)?;
         Ok(Self { buffers: made, step_uniform, phases, zero, update, ring })
     }
 
@@ -232,7 +252,8 @@ impl Parts {
         made.allocate(device, buffers::CLEAN, "clean images", pixels(all))?;
         made.allocate(device, buffers::ROWS, "labels", rows(most_rows))?;
         made.allocate(device, buffers::RESULTS, "results", rows(most_rows))?;
-        made.allocate(device, buffers::METRICS, "metrics", rows(most_branches))?;
+        let metrics = precision::metrics_bytes(context.config.run.precision, most_branches);
+        made.allocate(device, buffers::METRICS, "metrics", metrics)?;
         let mut branches = phases.iter().flat_map(|p| &p.phase.method.branches);
         if branches.any(|b| b.source == Source::Augmented) {
             made.allocate(device, buffers::AUGMENTED_BYTES, "uploaded images", bytes(all))?;

@@ -4,8 +4,9 @@
 use super::attack_plans::AttackPlace;
 use super::buffers::{self, ARENA};
 use super::method::{Branch, Method, Source};
+use super::precision;
 use crate::config::Config;
-use crate::gpu::{BufferId, Caps, Launch, View};
+use crate::gpu::{BufferId, Caps, Element, Launch, View};
 use crate::graph::{
     Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4,
 };
@@ -24,6 +25,8 @@ pub struct PlanContext<'a> {
     pub chunk_limit: u64,
     /// Recompute the activations inside a block during the backward pass instead of keeping them.
     pub recompute: bool,
+    /// How activations and their gradients are stored; with [`Element::F16`] losses are scaled.
+    pub storage: Element,
 }
 
 impl PlanContext<'_> {
@@ -130,7 +133,7 @@ impl PlanContext<'_> {
             first_image: before as u32,
         };
         let rows = spec.images();
-        let input = builder.tensor(rows * self.area() * 4);
+        let input = builder.stored(rows * self.area() * 4, self.storage);
         let mut first = 0;
         for index in branches.clone() {
             let branch = &method.branches[index];
@@ -145,9 +148,28 @@ impl PlanContext<'_> {
         let table = rows_of(buffers::ROWS, first, rows);
         let results = rows_of(buffers::RESULTS, first, rows);
         let shape = self.loss_shape(rows, self.config.loss.label_smoothing);
-        builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, Some(d_logits)));
+        builder.push(self.loss(&shape, forward.logits(), table, results, d_logits));
+        builder.begin_backward();
         Gradients::build(&mut builder, &mut forward, d_logits);
         builder.finish(ARENA, self.chunk_limit)
+    }
+
+    /// The loss with its gradient, scaled where the gradients behind it are stored in f16.
+    pub(super) fn loss(
+        &self,
+        shape: &LossShape,
+        logits: View,
+        table: View,
+        results: View,
+        d_logits: View,
+    ) -> Launch {
+        match self.storage {
+            Element::F32 => cross_entropy::cross_entropy(shape, logits, table, results, Some(d_logits)),
+            Element::F16 => {
+                let scale = precision::loss_scale();
+                cross_entropy::scaled_cross_entropy(shape, logits, table, results, d_logits, scale)
+            }
+        }
     }
 
     pub(super) fn loss_shape(&self, rows: usize, smoothing: f32) -> LossShape {
@@ -157,7 +179,7 @@ impl PlanContext<'_> {
     /// Logits, features and per-row results of the pixels in `CURRENT` through `domain`, by running statistics.
     pub fn inference(&self, domain: usize) -> Plan {
         let mut builder = PlanBuilder::new();
-        let input = builder.tensor(self.images * self.area() * 4);
+        let input = builder.stored(self.images * self.area() * 4, self.storage);
         self.normalize(&mut builder, self.images, buffers::CURRENT, input, 0);
         let spec = PassSpec {
             segments: vec![PassSegment { images: self.images, domain }],
@@ -231,5 +253,5 @@ pub(super) fn pass_buffers() -> PassBuffers {
 
 /// `count` rows of 16 bytes from row `first`.
 pub(super) fn rows_of(id: BufferId, first: usize, count: usize) -> View {
-    View { buffer: id, offset: first as u64 * 16, size: count as u64 * 16 }
+    View::words(id, first as u64 * 16, count * 4)
 }

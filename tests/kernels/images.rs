@@ -1,6 +1,6 @@
 //! Crop, flip, normalisation, mixup and CutMix.
 
-use crate::support::{Buffers, assert_close, assert_same_bits, padded, tolerance};
+use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, padded, tolerance};
 use dualprop::kernels::images::{self, Normalization, cutmix_rows, mixup_row, placement};
 use dualprop::kernels::reference::images as reference;
 use dualprop::kernels::reference::random::random_u32;
@@ -47,15 +47,17 @@ fn placement_shifts_the_flipped_image() {
 #[test]
 fn normalize_writes_at_its_row_only() {
     let normalization = Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-    for (rows, out_row) in [(1, 0), (63, 7), (65, 1)] {
+    let cases = [(1, 0), (63, 7), (65, 1)].into_iter().flat_map(|case| ELEMENTS.map(|e| (case, e)));
+    for ((rows, out_row), element) in cases {
         let pixels = padded(rows, 4, 3, 0.0, 255.0, 1);
         let mut buffers = Buffers::default();
-        let (view, input) = (buffers.add(&pixels), buffers.scratch((rows + 9) * 4));
+        let (view, input) = (buffers.add(&pixels), buffers.scratch_stored(element, (rows + 9) * 4));
         buffers.run(&[images::normalize(rows, &normalization, view, input, out_row)]);
         let input = buffers.get(input);
         let part = out_row * 4..(out_row + rows) * 4;
         let expected = reference::normalize(&normalization, &pixels);
-        assert_close(&input[part.clone()], &expected, tolerance::ELEMENTWISE, "input");
+        let limit = tolerance::stored(element, tolerance::ELEMENTWISE);
+        assert_close(&input[part.clone()], &expected, limit, &format!("{element:?}"));
         let outside = |(i, v): (usize, &f32)| part.contains(&i) || *v == 777.0;
         assert!(input.iter().enumerate().all(outside), "other rows are left alone");
     }

@@ -125,7 +125,7 @@ pub(super) const FIELDS: &[Field] = &[
         "run.precision",
         Kind::Choice(&["f32", "f16"]),
         "",
-        "Storage and products of activations; sums and master weights are always f32.",
+        "How training stores activations and their gradients; sums, weights and statistics are always f32. f16 takes half the memory and needs an adapter with shader_f16.",
         "f32 is the reference",
     ),
     key(

@@ -1,7 +1,4 @@
-//! What this version refuses, and what other tools call the keys.
-
-/// Values of the file format that this version refuses instead of ignoring.
-pub(super) const LATER: &[(&str, &[&str])] = &[("run.precision", &["f16"])];
+//! What other tools call the keys.
 
 /// Words that other tools use, with the key's own name here.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[

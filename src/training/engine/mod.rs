@@ -7,11 +7,14 @@ use super::buffers::{self, Buffers};
 use super::method::{self, Method, Source};
 use super::optimizer;
 use super::parts::{Parts, Tag};
+use super::precision;
 use super::schedule;
-use crate::config::{Checkpointing, Config, RunConfig};
+use crate::config::{Checkpointing, Config, Precision, RunConfig};
 use crate::data::Batch;
+use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
+use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -72,6 +75,8 @@ pub struct StepSums {
     pub step: u64,
     pub lr: f64,
     pub branches: Vec<BranchSums>,
+    /// State of loss scaling after this step, in half precision.
+    pub loss_scale: Option<LossScale>,
 }
 
 /// Everything on the GPU that one run needs.
@@ -223,6 +228,27 @@ impl Engine {
         optimizer::write_fresh(&self.device, &self.parts.buffers, &self.config, arenas);
     }
 
+    /// The state of loss scaling after the steps enqueued so far; `None` in single precision.
+    pub fn loss_scale(&self) -> Result<Option<LossScale>, GpuError> {
+        let floats = precision::metrics_bytes(self.config.run.precision, 0) / 4;
+        let metrics = self.parts.buffers.get(buffers::METRICS);
+        Ok(self.loss_scale_in(&self.device.read_f32(metrics, 0, floats as usize)?))
+    }
+
+    /// Goes on from this state of loss scaling; nothing in single precision.
+    pub fn set_loss_scale(&mut self, state: LossScale) {
+        if self.config.run.precision == Precision::F16 {
+            optimizer::write_loss_scale(&self.device, &self.parts.buffers, state);
+        }
+    }
+
+    /// The state behind the sums of the branches.
+    fn loss_scale_in(&self, metrics: &[f32]) -> Option<LossScale> {
+        let first = (precision::LOSS_SCALE_OFFSET / 4) as usize;
+        let words: [f32; 4] = metrics.get(first..first + 4)?.try_into().ok()?;
+        Some(LossScale::from_words(words.map(f32::to_bits)))
+    }
+
     /// Enqueues one optimizer step: update number `step` (from 0) on `batch`, all micro-batches of it.
     pub fn step(&mut self, step: u64, batch: &Batch) -> anyhow::Result<()> {
         let accumulate = self.config.run.accumulate;
@@ -253,9 +279,11 @@ impl Engine {
                     self.player.play(&self.device, &attack.iteration)?;
                 }
             }
-            self.player.stage(Some("forward and backward"));
             for pass in &phase.passes {
-                self.player.play(&self.device, pass)?;
+                self.player.stage(Some("forward"));
+                self.player.play(&self.device, &pass.forward)?;
+                self.player.stage(Some("backward"));
+                self.player.play(&self.device, &pass.backward)?;
             }
             self.player.play(&self.device, &phase.metrics)?;
             if micro + 1 == accumulate {
@@ -303,6 +331,30 @@ impl Engine {
         Ok(())
     }
 
+    /// Times every dispatch of a step apart, by stage, on the data of the last one. The weights move as they would in
+    /// a step. Empty where the adapter has no timestamps.
+    pub fn profile(&mut self) -> Result<Vec<(&'static str, DispatchTime)>, GpuError> {
+        self.drain()?;
+        let phase = &self.parts.phases[0];
+        let mut programs = vec![("prepare", &self.parts.zero, 1), ("prepare", &phase.prepare, 1)];
+        for attack in &phase.attacks {
+            programs.push(("attack", &attack.start, 1));
+            programs.push(("attack", &attack.iteration, attack.iterations));
+        }
+        for pass in &phase.passes {
+            programs.extend([("forward", &pass.forward, 1), ("backward", &pass.backward, 1)]);
+        }
+        programs.push(("optimizer", &self.parts.update, 1));
+        let mut times = Vec::new();
+        for (stage, program, repeats) in programs {
+            for _ in 0..repeats {
+                let found = profile(&self.device, program)?.unwrap_or_default();
+                times.extend(found.into_iter().map(|time| (stage, time)));
+            }
+        }
+        Ok(times)
+    }
+
     /// Writes what changes from micro-batch to micro-batch.
     fn begin_micro(&self, step: u64, micro: usize, lr: f64, batch: &Batch) -> anyhow::Result<()> {
         let uniform = self.step_numbers(step, micro, lr);
@@ -345,7 +397,8 @@ impl Engine {
             }
             if tag.micro + 1 == self.config.run.accumulate {
                 let branches = std::mem::take(&mut self.gathering);
-                self.finished.push_back(StepSums { step: tag.step, lr: tag.lr, branches });
+                let loss_scale = self.loss_scale_in(&sums);
+                self.finished.push_back(StepSums { step: tag.step, lr: tag.lr, branches, loss_scale });
             }
         }
         Ok(())

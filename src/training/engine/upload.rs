@@ -1,7 +1,7 @@
 //! What a micro-batch brings to the GPU: images, labels with their weights, mixing tables, attack labels.
 
 use super::Engine;
-use crate::config::MixupConfig;
+use crate::config::{MixupConfig, Precision};
 use crate::data::{Batch, Placement};
 use crate::gpu::BufferId;
 use crate::training::buffers;
@@ -144,9 +144,13 @@ impl Engine {
     ) {
         let (seed, classes) = (self.config.run.seed, self.network.classes as u32);
         let mut rng = draws::generator(seed, Stream::Target, step, micro as u64);
-        // Only the sign of an attack's gradient counts; weight 1 keeps it far from underflow. With recycling the same
-        // loss trains.
-        let weight = if recycle { branch.weight } else { 1.0 };
+        // Only the sign of an attack's gradient counts; weight 1 keeps it far from underflow. In half precision the
+        // loss scale does that, and it fits gradients of a mean. With recycling the same loss trains.
+        let weight = match self.config.run.precision {
+            _ if recycle => branch.weight,
+            Precision::F32 => 1.0,
+            Precision::F16 => 1.0 / branch.images.len() as f32,
+        };
         let rows: Vec<[u32; 4]> = labels
             .iter()
             .map(|label| {
