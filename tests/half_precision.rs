@@ -68,8 +68,7 @@ fn batch(step: u64, count: usize) -> Batch {
         let noise = random_u32(4, step as u32, i as u32, at as u32) % 100;
         if inside { 255 } else { noise as u8 + 40 }
     };
-    let images: Vec<u8> =
-        (0..count).flat_map(|i| (0..SIZE * SIZE * 3).map(move |at| pixel(i, at))).collect();
+    let images: Vec<u8> = (0..count).flat_map(|i| (0..SIZE * SIZE * 3).map(move |at| pixel(i, at))).collect();
     let placements = vec![Placement { dx: 0, dy: 0, flip: false }; count];
     let flipped = vec![Placement { dx: 1, dy: 0, flip: true }; count];
     Batch {
@@ -311,9 +310,15 @@ fn every_method_trains() {
     for (kind, optimizer) in kinds {
         let method = format!("method.kind={kind}");
         let optimizer = format!("optimizer.kind={optimizer}");
-        let rest =
-            ["run.accumulate=2", "optimizer.clip_norm=1.0", "model.arch=preact_resnet18", "model.width=0.1"];
-        let config = half(&[&[method.as_str(), optimizer.as_str()][..], &rest].concat());
+        let config = half(&[
+            &method,
+            &optimizer,
+            "run.accumulate=2",
+            "optimizer.clip_norm=1.0",
+            "model.arch=preact_resnet18",
+            "model.width=0.1",
+            "data.augment=[\"cutout\"]",
+        ]);
         let mut run = Run::new(&device, &config, Layout::PLAIN);
         let start = run.params();
         let mut overflows = 0;

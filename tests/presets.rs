@@ -3,7 +3,7 @@
 
 use dualprop::config::presets::{PRESETS, Preset};
 use dualprop::config::{Checkpointing, Config, DataSource, MethodKind};
-use dualprop::gpu::{Caps, DeviceChoice, Form};
+use dualprop::gpu::{Caps, DeviceChoice, Element, Form};
 use dualprop::models::{ModelOptions, build};
 use dualprop::session::{RunOptions, spawn};
 use dualprop::training::events::{Event, Finish};
@@ -77,6 +77,7 @@ fn planned_bytes(config: &Config) -> u64 {
         images: config.run.batch_size / config.run.accumulate,
         chunk_limit: u64::MAX,
         recompute: config.model.checkpointing == Checkpointing::On,
+        storage: Element::F32,
     };
     let plans = methods(config).into_iter().flat_map(|method| {
         let passes = method.by_domain();

@@ -319,7 +319,8 @@ mod tests {
         let device = Device::open(&DeviceChoice::Cpu).unwrap();
         let buffer = device.storage("x", 64).unwrap();
         device.device.destroy();
-        let lost = |result: Result<(), GpuError>| assert!(matches!(result, Err(GpuError::Lost(_))), "{result:?}");
+        let lost =
+            |result: Result<(), GpuError>| assert!(matches!(result, Err(GpuError::Lost(_))), "{result:?}");
         lost(device.read(&buffer, 0, 64).map(|_| ()));
         device.write(&buffer, 0, &[1_u32; 4]);
         let mut player = Player::new(&device);

@@ -1,10 +1,8 @@
 //! What this version refuses, and what other tools call the keys.
 
 /// Values of the file format that this version refuses instead of ignoring.
-pub(super) const LATER: &[(&str, &[&str])] = &[
-    ("data.augment", &["inception", "autoaugment", "randaugment"]),
-    ("model.checkpointing", &["on"]),
-];
+pub(super) const LATER: &[(&str, &[&str])] =
+    &[("data.augment", &["inception", "autoaugment", "randaugment"]), ("model.checkpointing", &["on"])];
 
 /// Words that other tools use, with the key's own name here.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[
