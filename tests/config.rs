@@ -82,15 +82,16 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
         4,
         &["`run.batch_size`", "at least 2"],
     ),
+    (
+        "[data]\naugment = [\"crop\", \"inception\"]",
+        2,
+        &["`data.augment`", "`crop` and `inception`", "at most one"],
+    ),
+    ("[data]\naugment = [\"autoaugment\", \"randaugment\"]", 2, &["`autoaugment` and `randaugment`"]),
+    ("[data]\npolicy = \"imagenet_v1\"", 2, &["`data.policy`", "nearest valid value is \"imagenet_v0\""]),
+    ("[data]\nbalanced = true\nshuffle = false", 2, &["`data.balanced`", "`data.shuffle`"]),
     ("[run]\nname = \"a/b\"", 2, &["`run.name`", "slashes"]),
     // Of later versions.
-    ("[model]\ncheckpointing = \"on\"", 2, &["`model.checkpointing`", "not in this version yet"]),
-    ("[method]\nkind = \"fast_advprop\"", 2, &["`method.kind`", "not in this version yet", "mixprop"]),
-    (
-        "[data]\naugment = [\"crop\", \"randaugment\"]",
-        2,
-        &["\"randaugment\" is not in this version yet", "crop, flip"],
-    ),
     // No TOML.
     ("[run]\nseed = 1\nseed = 2", 3, &["not valid TOML"]),
     ("[run]\nseed = ", 2, &["not valid TOML"]),

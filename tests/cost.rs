@@ -1,7 +1,7 @@
 //! What a step costs in forward and backward passes, counted from its plans: MixProp, table 4.
 
 use dualprop::config::Config;
-use dualprop::gpu::{Caps, Form, Launch};
+use dualprop::gpu::{Caps, Element, Form, Launch};
 use dualprop::models::{ModelOptions, build};
 use dualprop::training::attack_plans::{AttackPass, attack_statistics};
 use dualprop::training::method::{self, Source};
@@ -30,6 +30,7 @@ fn passes(text: &str) -> f64 {
         images: IMAGES,
         chunk_limit: 1 << 40,
         recompute: false,
+        storage: Element::F32,
     };
     let phases = method::phases(&config.method, IMAGES, 10, 100);
     let method = &phases[0].method;

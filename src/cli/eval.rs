@@ -109,11 +109,11 @@ impl Eval {
 }
 
 /// Opens the wanted part with the input size and, where the checkpoint was trained on the same source, the path
-/// of its run.
+/// and the class list of its run.
 fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc<dyn Dataset>> {
     let trained = Config::parse(&meta.config, "the checkpoint's configuration", &[]).ok().map(|c| c.data);
-    let known = trained.filter(|data| data.source == spec.source).map(|data| data.path).unwrap_or_default();
-    let path = path.map_or(known, |p| p.display().to_string());
+    let known = trained.filter(|data| data.source == spec.source).unwrap_or_default();
+    let path = path.map_or(known.path, |p| p.display().to_string());
     if spec.source != DataSource::Shapes && path.is_empty() {
         let name = source_name(spec.source);
         return Err(UsageError(format!("--path DIR is needed: the folder of the data set {name}")).into());
@@ -121,6 +121,7 @@ fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc
     let config = DataConfig {
         source: spec.source,
         path,
+        classes_file: known.classes_file,
         image_size: meta.image_size,
         mean: meta.mean,
         std: meta.std,

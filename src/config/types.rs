@@ -76,13 +76,25 @@ pub struct DataConfig {
     pub image_size: usize,
     pub shuffle: bool,
     pub augment: Vec<Augmentation>,
+    /// What autoaugment means.
+    pub policy: AutoAugmentPolicy,
+    /// Operations that randaugment applies to an image.
+    pub randaugment_n: usize,
+    /// Level of randaugment's operations; 10 is the scale's end.
+    pub randaugment_m: u8,
     /// Side of the square that cutout hides, pixels.
     pub cutout_size: usize,
     /// Per RGB channel; input = (pixel/255 - mean) / std.
     pub mean: [f32; 3],
     pub std: [f32; 3],
+    /// File of class names, one a line: only these classes are used; empty: all.
+    pub classes_file: String,
+    /// Training images used of each class, the first so many in file order; 0: all.
+    pub class_limit: usize,
     /// Training images used, the first so many in file order; 0: all.
     pub train_limit: usize,
+    /// Draw classes evenly and images with replacement, instead of every image once an epoch.
+    pub balanced: bool,
 }
 
 impl Default for DataConfig {
@@ -93,10 +105,16 @@ impl Default for DataConfig {
             image_size: 32,
             shuffle: true,
             augment: vec![Augmentation::Crop, Augmentation::Flip],
+            policy: AutoAugmentPolicy::ImagenetV0,
+            randaugment_n: 2,
+            randaugment_m: 10,
             cutout_size: 16,
             mean: [0.5; 3],
             std: [0.5; 3],
+            classes_file: String::new(),
+            class_limit: 0,
             train_limit: 0,
+            balanced: false,
         }
     }
 }
@@ -118,11 +136,26 @@ pub enum Augmentation {
     Crop,
     /// Mirror left to right with probability one half.
     Flip,
+    /// A random part of the image, resized (EfficientNet's code).
     Inception,
+    /// A pair of operations from a published policy.
     Autoaugment,
+    /// Some operations of 16, at one strength.
     Randaugment,
     /// Hide a square at a random place.
     Cutout,
+}
+
+/// The published AutoAugment policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoAugmentPolicy {
+    /// The one of EfficientNet's code, computed as TensorFlow does.
+    ImagenetV0,
+    /// The one of the AutoAugment paper, computed as torchvision does.
+    Imagenet,
+    /// The CIFAR-10 one of the AutoAugment paper, computed as torchvision does.
+    Cifar,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

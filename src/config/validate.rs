@@ -1,9 +1,7 @@
-//! What the keys must fulfil together, and what this version does not do yet.
+//! What the keys must fulfil together.
 
-use toml::Value;
-
-use super::schema::{self, Kind};
-use super::{BestBy, Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
+use super::schema;
+use super::{Augmentation, BestBy, Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
 
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
@@ -17,27 +15,8 @@ impl Config {
 
     fn validate_keys(&self) -> Result<(), ConfigError> {
         for field in schema::fields() {
-            let Some(value) = self.get(field.path) else { continue };
-            super::parse::checked(field, value.clone())?;
-            let words: Vec<&str> = match (&field.kind, &value) {
-                (Kind::Choice(_), Value::String(word)) => vec![word],
-                (Kind::ChoiceList(_), Value::Array(items)) => {
-                    items.iter().filter_map(Value::as_str).collect()
-                }
-                _ => continue,
-            };
-            if let Some(word) = words.into_iter().find(|w| schema::is_later(field.path, w)) {
-                let (Kind::Choice(choices) | Kind::ChoiceList(choices)) = field.kind else { continue };
-                let now: Vec<&str> =
-                    choices.iter().copied().filter(|c| !schema::is_later(field.path, c)).collect();
-                return fault(
-                    field.path,
-                    format!(
-                        "`{}` = \"{word}\" is not in this version yet; expected {}",
-                        field.path,
-                        now.join(", ")
-                    ),
-                );
+            if let Some(value) = self.get(field.path) {
+                super::parse::checked(field, value)?;
             }
         }
         Ok(())
@@ -84,6 +63,24 @@ impl Config {
             return fault(
                 "data.path",
                 "`data.path` is given, but `data.source` = \"shapes\" is made by the program; expected \"\" or another source",
+            );
+        }
+        let pairs = [
+            (Augmentation::Crop, Augmentation::Inception, "`crop` and `inception`"),
+            (Augmentation::Autoaugment, Augmentation::Randaugment, "`autoaugment` and `randaugment`"),
+        ];
+        for (a, b, names) in pairs {
+            if data.augment.contains(&a) && data.augment.contains(&b) {
+                return fault(
+                    "data.augment",
+                    format!("`data.augment` names {names}; expected at most one of them"),
+                );
+            }
+        }
+        if data.balanced && !data.shuffle {
+            return fault(
+                "data.balanced",
+                "`data.balanced` is true, but `data.shuffle` = false asks for sorted order; expected one of the two",
             );
         }
         if data.train_limit > 0 && data.train_limit < self.run.batch_size {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Picture;
+
 /// A fixed, ordered set of labelled images.
 pub trait Dataset: Send + Sync {
     fn len(&self) -> usize;
@@ -21,6 +23,11 @@ pub trait Dataset: Send + Sync {
     /// Decodes image `index` to `[size, size, 3]` RGB bytes: the shorter side is resized to `size`, then the
     /// centre is cropped; an image of exactly that size is used as it is.
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>>;
+
+    /// Decodes image `index` whole, at its own size. A set without a size of its own draws it at `size`.
+    fn decode(&self, index: usize, size: usize) -> anyhow::Result<Picture> {
+        Picture::new(size, size, self.load(index, size)?)
+    }
 }
 
 /// Sets with the names that reports give them.

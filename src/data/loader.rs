@@ -1,8 +1,8 @@
 //! The endless stream of training batches, read ahead on worker threads.
 //!
 //! A batch is decided by the seed and its step alone: not by the number of threads, their timing, or where a resumed
-//! run began. An epoch's order is a permutation drawn from (seed, epoch), all that happens to an image from (seed, epoch,
-//! place in the order). A damaged image gives its place to the next undamaged one in the epoch's order, so that steps per epoch
+//! run began. An epoch's order is drawn from (seed, epoch), all that happens to an image from (seed, epoch, place in
+//! the order). A damaged image gives its place to the next undamaged one in the epoch's order, so that steps per epoch
 //! do not depend on what is damaged.
 
 use std::sync::Arc;
@@ -23,6 +23,9 @@ pub struct LoaderOptions {
     pub image_size: usize,
     /// False: the set's own order, every epoch.
     pub shuffle: bool,
+    /// Takes the place of `shuffle`: every place of an epoch goes to a class drawn evenly, then to one of its images,
+    /// with replacement.
+    pub balanced: bool,
     pub seed: u64,
     pub recipe: Recipe,
     pub views: Views,
@@ -42,6 +45,11 @@ pub struct View {
 }
 
 impl View {
+    /// An empty view with room for `images` of `bytes` each.
+    pub(super) fn with_room(images: usize, bytes: usize) -> Self {
+        Self { images: Vec::with_capacity(images * bytes), placements: Vec::with_capacity(images) }
+    }
+
     pub(super) fn push(&mut self, shown: Shown) {
         self.images.extend_from_slice(&shown.rgb);
         self.placements.push(shown.placement);
@@ -80,6 +88,8 @@ pub struct Loader {
     ordered_step: u64,
     /// Epoch of the last order drawn.
     order: Option<(u64, Arc<Vec<u32>>)>,
+    /// The images of each class that has any; empty unless orders are balanced.
+    by_class: Vec<Vec<u32>>,
 }
 
 impl Loader {
@@ -99,9 +109,10 @@ impl Loader {
             making: Making::Training { recipe: options.recipe.clone(), views, seed },
             workers,
         };
+        let by_class = if options.balanced { images_by_class(set.as_ref()) } else { Vec::new() };
         let reader = Reader::start(set, reading)?;
-        let mut loader =
-            Self { reader, images, options, step: start_step, ordered_step: start_step, order: None };
+        let (step, ordered_step) = (start_step, start_step);
+        let mut loader = Self { reader, images, options, step, ordered_step, order: None, by_class };
         loader.order_ahead()?;
         Ok(loader)
     }
@@ -139,9 +150,8 @@ impl Loader {
         while self.reader.has_room() {
             let (epoch, within) =
                 (self.ordered_step / self.steps_per_epoch(), self.ordered_step % self.steps_per_epoch());
-            if self.options.shuffle && self.order.as_ref().is_none_or(|(drawn, _)| *drawn != epoch) {
-                let mut random = Random::new(Purpose::EpochOrder, [self.options.seed, epoch, 0]);
-                self.order = Some((epoch, Arc::new(random.permutation(self.images as u32))));
+            if self.order.as_ref().is_none_or(|(drawn, _)| *drawn != epoch) {
+                self.order = self.draw_order(epoch).map(|order| (epoch, Arc::new(order)));
             }
             let start = within as usize * self.options.batch_size;
             let order = self.order.as_ref().map(|(_, order)| order);
@@ -150,4 +160,30 @@ impl Loader {
         }
         Ok(())
     }
+
+    /// The images of an epoch; `None`: as they are numbered.
+    fn draw_order(&self, epoch: u64) -> Option<Vec<u32>> {
+        let random = |purpose| Random::new(purpose, [self.options.seed, epoch, 0]);
+        if self.options.balanced {
+            let mut random = random(Purpose::BalancedOrder);
+            let mut draw = || {
+                let class = &self.by_class[random.below(self.by_class.len() as u32) as usize];
+                class[random.below(class.len() as u32) as usize]
+            };
+            Some((0..self.images).map(|_| draw()).collect())
+        } else if self.options.shuffle {
+            Some(random(Purpose::EpochOrder).permutation(self.images as u32))
+        } else {
+            None
+        }
+    }
+}
+
+fn images_by_class(set: &dyn Dataset) -> Vec<Vec<u32>> {
+    let mut by_class = vec![Vec::new(); set.class_names().len()];
+    for index in 0..set.len() {
+        by_class[set.label(index)].push(index as u32);
+    }
+    by_class.retain(|images| !images.is_empty());
+    by_class
 }

@@ -17,12 +17,13 @@ mod pool;
 mod random;
 mod reader;
 pub mod shapes;
+mod subset;
 
 pub use augment::{Placement, Recipe, Views};
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
-pub use folder::Folder;
+pub use folder::{Folder, FolderIndex};
 pub use loader::{Batch, Loader, LoaderOptions, View};
-pub use open::{open, open_validation};
-pub use picture::load_image_file;
+pub use open::{open, open_reporting, open_validation};
+pub use picture::{Picture, Window, load_image_file};
 pub use reader::{EvalBatch, EvalOptions, EvalReader};

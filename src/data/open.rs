@@ -7,48 +7,106 @@ use anyhow::ensure;
 
 use super::cifar::Cifar;
 use super::shapes::{Shapes, ShapesSplit};
-use super::{Dataset, Folder, NamedSets, Splits, fashion_mnist};
+use super::{Dataset, Folder, FolderIndex, NamedSets, Splits, fashion_mnist, subset};
 use crate::config::{DataConfig, DataSource};
+
+/// What folders call their further evaluation splits: `val-stylized`, `val-sketch`.
+const EXTRA_PREFIX: &str = "val-";
 
 /// Opens all parts of the data set for training.
 pub fn open(config: &DataConfig) -> anyhow::Result<Splits> {
-    let path = checked_path(config)?;
-    let train: Arc<dyn Dataset> = match config.source {
-        DataSource::Shapes => Arc::new(Shapes::new(ShapesSplit::Train)),
-        DataSource::Cifar10 => Arc::new(Cifar::Ten.open(path, true)?),
-        DataSource::Cifar100 => Arc::new(Cifar::Hundred.open(path, true)?),
-        DataSource::FashionMnist => Arc::new(fashion_mnist::open(path, true)?),
-        DataSource::Folder => {
-            let train = Folder::open(path, "train")?;
-            let val = Folder::open(path, "val")?;
-            train.check_same_classes(&val)?;
-            return Ok(Splits {
-                train: limited(Arc::new(train), config.train_limit),
-                val: Arc::new(val),
-                extra: vec![],
-            });
-        }
-    };
-    let (val, extra) = open_validation(config)?;
-    Ok(Splits { train: limited(train, config.train_limit), val, extra })
+    open_reporting(config, |_, _, _| ())
+}
+
+/// [`open`]; while a folder is listed, `progress` hears (split, class folders done, class folders in all).
+pub fn open_reporting(
+    config: &DataConfig,
+    mut progress: impl FnMut(&str, usize, usize),
+) -> anyhow::Result<Splits> {
+    let train = part(config, Part::Train, &mut progress)?;
+    let classes = wanted_classes(config, "the training set", train.as_ref())?;
+    let train = subset::of_classes(train, &classes)?;
+    let train = subset::first(subset::first_of_each_class(train, config.class_limit), config.train_limit);
+    let (val, extra) = open_validation_with(config, &mut progress)?;
+    if config.source == DataSource::Folder {
+        subset::check_same(("train", train.as_ref()), ("val", val.as_ref()))?;
+    }
+    Ok(Splits { train, val, extra })
 }
 
 /// Opens only what evaluation needs: the validation set and the further evaluation sets by name.
 pub fn open_validation(config: &DataConfig) -> anyhow::Result<(Arc<dyn Dataset>, NamedSets)> {
-    let path = checked_path(config)?;
+    open_validation_with(config, &mut |_, _, _| ())
+}
+
+type Progress<'a> = &'a mut dyn FnMut(&str, usize, usize);
+
+fn open_validation_with(
+    config: &DataConfig,
+    progress: Progress<'_>,
+) -> anyhow::Result<(Arc<dyn Dataset>, NamedSets)> {
+    let val = part(config, Part::Val, progress)?;
+    let names = val.class_names().to_vec();
+    let classes = wanted_classes(config, "the validation set", val.as_ref())?;
+    let val = subset::of_classes(val, &classes)?;
     let mut extra = NamedSets::new();
-    let val: Arc<dyn Dataset> = match config.source {
+    match config.source {
         DataSource::Shapes => {
             let stylized = ShapesSplit::ValStylized;
-            extra.push((stylized.name().to_owned(), Arc::new(Shapes::new(stylized))));
-            Arc::new(Shapes::new(ShapesSplit::Val))
+            let set = subset::of_classes(Arc::new(Shapes::new(stylized)), &classes)?;
+            extra.push((stylized.name().to_owned(), set));
         }
-        DataSource::Cifar10 => Arc::new(Cifar::Ten.open(path, false)?),
-        DataSource::Cifar100 => Arc::new(Cifar::Hundred.open(path, false)?),
-        DataSource::FashionMnist => Arc::new(fashion_mnist::open(path, false)?),
-        DataSource::Folder => Arc::new(Folder::open(path, "val")?),
-    };
+        DataSource::Folder => {
+            for name in Folder::splits(checked_path(config)?, EXTRA_PREFIX)? {
+                let set = part(config, Part::Extra(&name), progress)?;
+                subset::check_within(set.as_ref(), &name, &names)?;
+                extra.push((name, subset::of_classes(set, &classes)?));
+            }
+        }
+        DataSource::Cifar10 | DataSource::Cifar100 | DataSource::FashionMnist => {}
+    }
     Ok((val, extra))
+}
+
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Train,
+    Val,
+    /// A further evaluation split of a folder.
+    Extra(&'a str),
+}
+
+fn part(config: &DataConfig, part: Part<'_>, progress: Progress<'_>) -> anyhow::Result<Arc<dyn Dataset>> {
+    let path = checked_path(config)?;
+    let train = matches!(part, Part::Train);
+    Ok(match config.source {
+        DataSource::Shapes => {
+            Arc::new(Shapes::new(if train { ShapesSplit::Train } else { ShapesSplit::Val }))
+        }
+        DataSource::Cifar10 => Arc::new(Cifar::Ten.open(path, train)?),
+        DataSource::Cifar100 => Arc::new(Cifar::Hundred.open(path, train)?),
+        DataSource::FashionMnist => Arc::new(fashion_mnist::open(path, train)?),
+        DataSource::Folder => {
+            let split = match part {
+                Part::Train => "train",
+                Part::Val => "val",
+                Part::Extra(name) => name,
+            };
+            let index = FolderIndex::of_user();
+            Arc::new(Folder::open(path, split, index.as_ref(), |done, total| progress(split, done, total))?)
+        }
+    })
+}
+
+/// The classes to use: those of `data.classes_file`, or all of the set.
+fn wanted_classes(config: &DataConfig, name: &str, set: &dyn Dataset) -> anyhow::Result<Vec<String>> {
+    if config.classes_file.is_empty() {
+        return Ok(set.class_names().to_vec());
+    }
+    let file = Path::new(&config.classes_file);
+    let classes = subset::read_classes(file)?;
+    subset::check_has(set, name, &classes, file)?;
+    Ok(classes)
 }
 
 fn checked_path(config: &DataConfig) -> anyhow::Result<&Path> {
@@ -58,36 +116,4 @@ fn checked_path(config: &DataConfig) -> anyhow::Result<&Path> {
         ensure!(path.is_dir(), "`data.path`: there is no folder {}", path.display());
     }
     Ok(path)
-}
-
-/// The first `limit` images of a set; 0: all.
-fn limited(set: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
-    if limit == 0 || limit >= set.len() { set } else { Arc::new(Limited { set, limit }) }
-}
-
-struct Limited {
-    set: Arc<dyn Dataset>,
-    limit: usize,
-}
-
-impl Dataset for Limited {
-    fn len(&self) -> usize {
-        self.limit
-    }
-
-    fn class_names(&self) -> &[String] {
-        self.set.class_names()
-    }
-
-    fn label(&self, index: usize) -> usize {
-        self.set.label(index)
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.set.name(index)
-    }
-
-    fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
-        self.set.load(index, size)
-    }
 }

@@ -1,6 +1,6 @@
 //! Sets of small images that come in a few big files and are kept in memory whole.
 
-use super::{Dataset, picture};
+use super::{Dataset, Picture};
 
 /// Square images of one size, each with one plane of bytes (grey) or three (red, green, blue).
 pub(super) struct Packed {
@@ -33,11 +33,15 @@ impl Dataset for Packed {
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
+        self.decode(index, size)?.into_square(size)
+    }
+
+    fn decode(&self, index: usize, _size: usize) -> anyhow::Result<Picture> {
         let area = self.side * self.side;
         let image = &self.pixels[index * area * self.planes..][..area * self.planes];
         let plane = |c: usize| &image[c.min(self.planes - 1) * area..][..area];
         let (red, green, blue) = (plane(0), plane(1), plane(2));
         let rgb = (0..area).flat_map(|i| [red[i], green[i], blue[i]]).collect();
-        picture::fit_square(rgb, self.side, self.side, size)
+        Picture::new(self.side, self.side, rgb)
     }
 }

@@ -20,13 +20,107 @@ const MAX_SIDE: u32 = 16_384;
 /// Most bytes that a file, or the image decoded from it, may take. A few hundred bytes of PNG can ask for gigabytes.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// Reads the image at `path` as `[size, size, 3]` RGB bytes by the rule at the top of this module.
-pub fn load_image_file(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
-    read_square(path, size).with_context(|| format!("cannot use the image {}", path.display()))
+/// A decoded image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    width: usize,
+    height: usize,
+    /// `[height, width, 3]`.
+    rgb: Vec<u8>,
 }
 
-/// The same without the path in the error, for callers that name the image themselves.
-pub(super) fn read_square(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
+/// A part of an image, pixels; it must lie inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub left: usize,
+    pub top: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Picture {
+    /// `rgb` is `[height, width, 3]`; fails where it is not.
+    pub fn new(width: usize, height: usize, rgb: Vec<u8>) -> anyhow::Result<Self> {
+        ensure!(
+            width > 0 && height > 0 && rgb.len() == width * height * 3,
+            "{} bytes are no image of {width}×{height} pixels",
+            rgb.len()
+        );
+        Ok(Self { width, height, rgb })
+    }
+
+    /// Pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Resizes and crops to `[size, size, 3]` by the rule at the top of this module.
+    pub(super) fn into_square(self, size: usize) -> anyhow::Result<Vec<u8>> {
+        let Self { width, height, .. } = self;
+        if (width, height) == (size, size) {
+            return Ok(self.rgb);
+        }
+        ensure!(size > 0, "a {width}×{height} image cannot become {size}×{size}");
+        // Only the pixels that survive the crop are computed. The filter still reads across the edges of this window,
+        // so the result is that of a whole resize followed by a crop, and a very long image needs no long buffer.
+        let short = width.min(height);
+        let span = |side: usize| {
+            let resized = size * side / short;
+            let scale = side as f64 / resized as f64;
+            let margin = resized - size;
+            let offset = (margin / 2 + usize::from(margin % 4 == 3)) as f64;
+            (offset * scale, size as f64 * scale)
+        };
+        let ((left, box_width), (top, box_height)) = (span(width), span(height));
+        let source = self.view()?;
+        let options = fir::ResizeOptions::new()
+            .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
+            .crop(left, top, box_width, box_height);
+        resize(&source, size, &options)
+    }
+
+    /// Cuts a window out and resizes it to `[size, size, 3]` by Pillow's antialiased bicubic filter (Keys' cubic with
+    /// a = −1/2). Unlike [`Self::into_square`] nothing outside the window counts.
+    pub fn crop_bicubic(&self, window: Window, size: usize) -> anyhow::Result<Vec<u8>> {
+        let source = self.view()?;
+        let [left, top, width, height] =
+            [window.left, window.top, window.width, window.height].map(|v| v as u32);
+        let part = fir::images::CroppedImage::new(&source, left, top, width, height)?;
+        let options =
+            fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom));
+        resize(&part, size, &options)
+    }
+
+    fn view(&self) -> anyhow::Result<fir::images::ImageRef<'_>> {
+        let (width, height) = (self.width as u32, self.height as u32);
+        Ok(fir::images::ImageRef::new(width, height, &self.rgb, fir::PixelType::U8x3)?)
+    }
+}
+
+fn resize(
+    source: &impl fir::IntoImageView,
+    size: usize,
+    options: &fir::ResizeOptions,
+) -> anyhow::Result<Vec<u8>> {
+    let mut square = fir::images::Image::new(size as u32, size as u32, fir::PixelType::U8x3);
+    fir::Resizer::new().resize(source, &mut square, options)?;
+    Ok(square.into_vec())
+}
+
+/// Reads the image at `path` as `[size, size, 3]` RGB bytes by the rule at the top of this module.
+pub fn load_image_file(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
+    read(path)
+        .and_then(|picture| picture.into_square(size))
+        .with_context(|| format!("cannot use the image {}", path.display()))
+}
+
+/// Reads an image file whole. The path is not in the error: callers name the image themselves.
+pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
     let length = std::fs::metadata(path)?.len();
     ensure!(length > 0, "the file is empty");
     ensure!(
@@ -35,7 +129,7 @@ pub(super) fn read_square(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
     );
     let image = decode(&std::fs::read(path)?)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
-    fit_square(image.into_rgb8().into_raw(), width, height, size)
+    Picture::new(width, height, image.into_rgb8().into_raw())
 }
 
 fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
@@ -89,30 +183,4 @@ fn jpeg_is_complete(file: &[u8]) -> bool {
             }
         }
     }
-}
-
-/// Resizes and crops `[height, width, 3]` RGB bytes to `[size, size, 3]`.
-pub(super) fn fit_square(rgb: Vec<u8>, width: usize, height: usize, size: usize) -> anyhow::Result<Vec<u8>> {
-    if (width, height) == (size, size) {
-        return Ok(rgb);
-    }
-    ensure!(width > 0 && height > 0 && size > 0, "a {width}×{height} image cannot become {size}×{size}");
-    // Only the pixels that survive the crop are computed. The filter still reads across the edges of this box, so
-    // the result is that of a whole resize followed by a crop, and a very long image needs no long buffer.
-    let short = width.min(height);
-    let span = |side: usize| {
-        let resized = size * side / short;
-        let scale = side as f64 / resized as f64;
-        let margin = resized - size;
-        let offset = (margin / 2 + usize::from(margin % 4 == 3)) as f64;
-        (offset * scale, size as f64 * scale)
-    };
-    let ((left, box_width), (top, box_height)) = (span(width), span(height));
-    let source = fir::images::Image::from_vec_u8(width as u32, height as u32, rgb, fir::PixelType::U8x3)?;
-    let mut square = fir::images::Image::new(size as u32, size as u32, fir::PixelType::U8x3);
-    let options = fir::ResizeOptions::new()
-        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
-        .crop(left, top, box_width, box_height);
-    fir::Resizer::new().resize(&source, &mut square, &options)?;
-    Ok(square.into_vec())
 }

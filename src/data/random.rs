@@ -14,6 +14,9 @@ pub(crate) enum Purpose {
     Scene = 3,
     SceneTexture = 4,
     Cutout = 5,
+    Policy = 6,
+    InceptionCrop = 7,
+    BalancedOrder = 8,
 }
 
 /// A stream of random numbers named by its purpose and counters.

@@ -47,6 +47,14 @@ pub(super) struct ReaderOptions {
     pub(super) workers: usize,
 }
 
+impl ReaderOptions {
+    /// Bytes of an image, and whether there are two views of it.
+    fn room(&self) -> (usize, bool) {
+        let two = matches!(self.making, Making::Training { views: Views::Two, .. });
+        (self.size * self.size * 3, two)
+    }
+}
+
 struct Job {
     /// Order of the images; `None`: as they are numbered.
     order: Option<Arc<Vec<u32>>>,
@@ -55,7 +63,6 @@ struct Job {
 }
 
 /// Images that were read, in order.
-#[derive(Default)]
 pub(super) struct Images {
     pub(super) first: View,
     /// Only with [`Views::Two`].
@@ -67,11 +74,22 @@ pub(super) struct Images {
 }
 
 impl Images {
+    /// No images yet, and room for `count`.
+    fn with_room(count: usize, (bytes, two): (usize, bool)) -> Self {
+        Self {
+            first: View::with_room(count, bytes),
+            augmented: two.then(|| View::with_room(count, bytes)),
+            labels: Vec::with_capacity(count),
+            samples: Vec::with_capacity(count),
+            damaged: BTreeMap::new(),
+        }
+    }
+
     /// Takes over what a worker read; its damage is left in it.
     fn append(&mut self, chunk: &mut Images) {
         self.first.append(&mut chunk.first);
-        if let Some(augmented) = &mut chunk.augmented {
-            self.augmented.get_or_insert_default().append(augmented);
+        if let (Some(ours), Some(augmented)) = (&mut self.augmented, &mut chunk.augmented) {
+            ours.append(augmented);
         }
         self.labels.append(&mut chunk.labels);
         self.samples.append(&mut chunk.samples);
@@ -82,6 +100,8 @@ pub(super) struct Reader {
     pool: OrderedPool<Job, Images>,
     damage: Damage,
     batch_size: usize,
+    /// Bytes of an image, and whether there are two views of it.
+    room: (usize, bool),
     chunk: usize,
     /// Jobs of the batches that were ordered and not yet taken.
     ordered: VecDeque<usize>,
@@ -97,9 +117,10 @@ impl Reader {
         let chunk = batch_size.div_ceil(workers).clamp(1, MAX_CHUNK);
         let chunks = batch_size.div_ceil(chunk);
         let batches = BATCHES_AHEAD.max((2 * workers).div_ceil(chunks) + 1);
+        let room = options.room();
         let work = move |job: Job, stop: &Stop| read(&*set, &options, &job, stop);
         let pool = OrderedPool::start("read-images", workers, batches * chunks, work)?;
-        Ok(Self { pool, damage: Damage::new(total), batch_size, chunk, ordered: VecDeque::new() })
+        Ok(Self { pool, damage: Damage::new(total), batch_size, room, chunk, ordered: VecDeque::new() })
     }
 
     /// Whether another batch may be ordered.
@@ -128,7 +149,7 @@ impl Reader {
     pub(super) fn next(&mut self) -> anyhow::Result<Option<Images>> {
         self.damage.check()?;
         let Some(jobs) = self.ordered.pop_front() else { return Ok(None) };
-        let mut batch = Images::default();
+        let mut batch = Images::with_room(self.batch_size, self.room);
         for _ in 0..jobs {
             let Some(mut chunk) = self.pool.next()? else { break };
             batch.append(&mut chunk);
@@ -147,7 +168,7 @@ impl Reader {
 
 fn read(set: &dyn Dataset, options: &ReaderOptions, job: &Job, stop: &Stop) -> Images {
     let &ReaderOptions { total, size, gap, .. } = options;
-    let mut images = Images::default();
+    let mut images = Images::with_room(job.positions.len(), options.room());
     for start in job.positions.clone() {
         let mut position = start;
         loop {
@@ -170,8 +191,8 @@ fn read(set: &dyn Dataset, options: &ReaderOptions, job: &Job, stop: &Stop) -> I
             match guarded(set, sample as usize, make) {
                 Ok(shown) => {
                     images.first.push(shown.first);
-                    if let Some(augmented) = shown.augmented {
-                        images.augmented.get_or_insert_default().push(augmented);
+                    if let (Some(ours), Some(augmented)) = (&mut images.augmented, shown.augmented) {
+                        ours.push(augmented);
                     }
                     images.labels.push(set.label(sample as usize) as u32);
                     images.samples.push(sample);

@@ -94,7 +94,8 @@ impl<'a> Run<'a> {
             let _ = events.send(Event::Preparing { what: what.to_owned(), done, total });
         };
         preparing("Opening the data", 0, 1);
-        let splits = data::open(&config.data)?;
+        let listing = |split: &str, done, total| preparing(&format!("Listing {split}"), done, total);
+        let splits = data::open_reporting(&config.data, listing)?;
         let classes = class_names(&config, splits.train.as_ref())?;
         let options_of = ModelOptions::from_config(
             &config.model,
@@ -114,6 +115,7 @@ impl<'a> Run<'a> {
                 batch_size: config.run.batch_size,
                 image_size: config.data.image_size,
                 shuffle: config.data.shuffle,
+                balanced: config.data.balanced,
                 seed: config.run.seed,
                 recipe: Recipe::from_config(&config.data),
                 views: if method::wants_two_views(&config.method) {

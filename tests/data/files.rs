@@ -291,6 +291,16 @@ fn fashion_mnist_is_read_plain_or_compressed() {
     assert_eq!((splits.train.label(0), splits.train.label(1), splits.val.label(0)), (9, 3, 1));
     assert_eq!(splits.train.load(0, 32).expect("an image"), [50; 32 * 32 * 3]);
     assert_eq!(splits.val.load(0, 28).expect("an image"), [60; 28 * 28 * 3]);
+    // A grey image is the same in all channels, at any size; a ramp of 28 pixels stays one at 32.
+    let ramp: Vec<u8> = (0..784).map(|i| (i % 28 * 9) as u8).collect();
+    write("train-images-idx3-ubyte", &idx(&[2, 28, 28], &[ramp, vec![50; 784]].concat()));
+    let grey = open_it().expect("a data set").train.load(0, 32).expect("an image");
+    assert!(grey.chunks(3).all(|pixel| pixel == [pixel[0]; 3]));
+    let row: Vec<f64> = grey[..96].chunks(3).map(|pixel| f64::from(pixel[0])).collect();
+    for (x, value) in row.iter().enumerate().take(30).skip(2) {
+        let expected = ((x as f64 + 0.5) * 28.0 / 32.0 - 0.5) * 9.0;
+        assert!((value - expected).abs() <= 1.0, "{value} at {x}, expected {expected}");
+    }
     write("train-labels-idx1-ubyte", &idx(&[2], &[9, 10]));
     assert_mentions(&message(open_it()), &["image 1", "label 10"]);
     write("train-labels-idx1-ubyte", &idx(&[3], &[1, 2, 3]));

@@ -73,6 +73,7 @@ fn options(batch_size: usize, workers: usize) -> LoaderOptions {
         batch_size,
         image_size: 8,
         shuffle: true,
+        balanced: false,
         seed: 5,
         recipe: recipe(&[Augmentation::Crop, Augmentation::Flip]),
         views: Views::One { policy: true },
@@ -117,6 +118,36 @@ fn a_resumed_run_gets_the_batches_it_would_have_got() {
 }
 
 #[test]
+fn augmented_batches_depend_on_neither_threads_nor_resuming() {
+    use Augmentation::{Autoaugment, Crop, Cutout, Flip, Inception, Randaugment};
+    for words in [vec![Crop, Flip, Autoaugment], vec![Inception, Flip, Randaugment, Cutout]] {
+        let start = |workers, start_step| {
+            let recipe = recipe(&words);
+            let options = LoaderOptions {
+                recipe,
+                views: Views::Two,
+                image_size: 16,
+                start_step,
+                ..options(25, workers)
+            };
+            let set = Arc::new(Shapes::new(ShapesSplit::Train));
+            Loader::start(set, options).expect("a loader")
+        };
+        let (mut one, mut four, mut resumed) = (start(1, 0), start(4, 0), start(3, 2));
+        for step in 0..4 {
+            let batch = one.next().expect("a batch");
+            assert!(four.next().expect("a batch") == batch, "{words:?}: threads change step {step}");
+            if step >= 2 {
+                assert!(resumed.next().expect("a batch") == batch, "{words:?}: resuming changes step {step}");
+            }
+            let augmented = batch.augmented.expect("two views");
+            assert!(augmented.placements.iter().all(|place| *place == Placement::default()));
+            assert_ne!(augmented.images, placed(&batch.images, &batch.placements, 16), "{words:?}");
+        }
+    }
+}
+
+#[test]
 fn an_epoch_shows_every_image_once_and_another_epoch_in_another_order() {
     let all = batches(Plain::new(60, []), options(20, 2), 6);
     let epoch = |k: usize| all[k * 3..k * 3 + 3].iter().flat_map(|b| b.samples.clone()).collect::<Vec<u32>>();
@@ -128,6 +159,61 @@ fn an_epoch_shows_every_image_once_and_another_epoch_in_another_order() {
     assert_ne!(epoch(0), epoch(1));
     let other_seed = batches(Plain::new(60, []), LoaderOptions { seed: 6, ..options(20, 2) }, 1);
     assert_ne!(other_seed[0].samples, all[0].samples);
+}
+
+#[test]
+fn balanced_epochs_draw_classes_evenly_whatever_their_sizes() {
+    // Class 0 has 900 images, class 1 has 90, class 2 has 10, class 3 none.
+    struct Uneven;
+    impl Dataset for Uneven {
+        fn len(&self) -> usize {
+            1000
+        }
+        fn class_names(&self) -> &[String] {
+            static NAMES: std::sync::LazyLock<Vec<String>> =
+                std::sync::LazyLock::new(|| (0..4).map(|i| i.to_string()).collect());
+            &NAMES
+        }
+        fn label(&self, index: usize) -> usize {
+            usize::from(index >= 900) + usize::from(index >= 990)
+        }
+        fn name(&self, index: usize) -> String {
+            index.to_string()
+        }
+        fn load(&self, _: usize, size: usize) -> anyhow::Result<Vec<u8>> {
+            Ok(vec![0; size * size * 3])
+        }
+    }
+    let start = |start_step| {
+        let options = LoaderOptions { balanced: true, start_step, ..options(100, 2) };
+        Loader::start(Arc::new(Uneven), options).expect("a loader")
+    };
+    let mut loader = start(0);
+    let all: Vec<Batch> = (0..30).map(|_| loader.next().expect("a batch")).collect();
+    let mut counts = [0u32; 3];
+    let mut rare = BTreeSet::new();
+    for batch in &all {
+        for (&label, &sample) in batch.labels.iter().zip(&batch.samples) {
+            assert_eq!(label as usize, Uneven.label(sample as usize));
+            counts[label as usize] += 1;
+            if label == 2 {
+                rare.insert(sample);
+            }
+        }
+    }
+    // Five standard deviations of 3000 draws of one third.
+    assert!(counts.iter().all(|count| count.abs_diff(1000) < 129), "{counts:?}");
+    assert_eq!(rare.len(), 10);
+    assert_ne!(all[0].samples, all[10].samples, "epochs are drawn anew");
+    // An image that comes twice in an epoch is shown in two ways.
+    let shown: BTreeSet<_> = all[..10]
+        .iter()
+        .flat_map(|b| b.samples.iter().zip(&b.placements))
+        .filter(|(sample, _)| **sample == 995)
+        .map(|(_, p)| (p.dx, p.dy, p.flip))
+        .collect();
+    assert!(shown.len() > 1);
+    assert!(start(17).next().expect("a batch") == all[17], "a resumed run goes another way");
 }
 
 #[test]

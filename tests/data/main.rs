@@ -1,7 +1,9 @@
 //! What the data layer promises: the same images for the same seed however they are read, labels that are right,
 //! and clear words about files that are not.
 
+mod augment;
 mod files;
+mod folders;
 mod loading;
 mod shapes;
 

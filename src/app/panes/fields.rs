@@ -3,8 +3,8 @@
 use crate::app::form::Form;
 use crate::app::icons::{self, Icon};
 use crate::app::tokens::Tokens;
-use crate::config::schema::{Field, Kind, fields, is_later};
-use egui::{Align, Align2, Button, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
+use crate::config::schema::{Field, Kind, fields};
+use egui::{Align, Align2, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use toml::Value;
@@ -119,10 +119,7 @@ fn choice_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&st
             cleared = true;
         }
         for &choice in choices {
-            let later = is_later(field.path, choice);
-            let button = Button::selectable(now == choice, choice);
-            let response = ui.add_enabled(!later, button);
-            if response.on_disabled_hover_text("Not in this version yet").clicked() {
+            if ui.selectable_label(now == choice, choice).clicked() {
                 chosen = Some(choice);
             }
         }
@@ -146,9 +143,7 @@ fn list_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]
     let response = combo.show_ui(ui, |ui| {
         for &choice in choices {
             let mut on = chosen.iter().any(|c| c == choice);
-            let later = is_later(field.path, choice);
-            let checkbox = ui.add_enabled(!later, egui::Checkbox::new(&mut on, choice));
-            if checkbox.on_disabled_hover_text("Not in this version yet").changed() {
+            if ui.checkbox(&mut on, choice).changed() {
                 chosen.retain(|c| c != choice);
                 if on {
                     chosen.push(choice.to_owned());

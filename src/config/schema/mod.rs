@@ -137,11 +137,6 @@ pub fn sections() -> Vec<&'static str> {
     sections
 }
 
-/// Whether a value is part of the file format but has no implementation in this version.
-pub fn is_later(path: &str, value: &str) -> bool {
-    words::LATER.iter().any(|(p, values)| *p == path && values.contains(&value))
-}
-
 /// The configuration reference as text, one key a paragraph.
 pub fn reference() -> String {
     let mut text = String::new();

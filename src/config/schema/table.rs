@@ -170,6 +170,27 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .basic(),
     key(
+        "data.policy",
+        Kind::Choice(&["imagenet_v0", "imagenet", "cifar"]),
+        "",
+        "Table of autoaugment: imagenet_v0 is EfficientNet's code, made for 224 pixels and more; imagenet and cifar are the paper's.",
+        "AutoAugment tables 7 and 9; EfficientNet's code: v0",
+    ),
+    key(
+        "data.randaugment_n",
+        whole(1, 16),
+        "operations",
+        "Operations that randaugment applies to an image, one after another.",
+        "EfficientNet's code: 2",
+    ),
+    key(
+        "data.randaugment_m",
+        whole(0, 30),
+        "level",
+        "Strength of randaugment's operations; the scale ends at 10, higher levels reach further.",
+        "EfficientNet's code: 10; RandAugment: 17 for B5, 28 for B7",
+    ),
+    key(
         "data.cutout_size",
         whole(1, 1024),
         "pixels",
@@ -191,11 +212,32 @@ pub(super) const FIELDS: &[Field] = &[
         "AdvProp's checkpoints: 0.5",
     ),
     key(
+        "data.classes_file",
+        Kind::Path,
+        "",
+        "Text file of class names, one a line: only these are used, numbered in sorted order; empty: all.",
+        "MixProp 4.1: 100 of ImageNet's classes",
+    ),
+    key(
+        "data.class_limit",
+        whole(0, 1_000_000_000),
+        "images",
+        "Training images used of each class, the first so many; 0: all.",
+        "ours",
+    ),
+    key(
         "data.train_limit",
         whole(0, 1_000_000_000),
         "images",
-        "Training images used, the first so many; 0: all.",
+        "Training images used, the first so many after class_limit; 0: all.",
         "ours",
+    ),
+    key(
+        "data.balanced",
+        Kind::Flag,
+        "",
+        "Draws a class evenly for each training image, then one of its images, with replacement; for imbalanced sets.",
+        "common practice for imbalanced sets",
     ),
     key("model.arch", Kind::Choice(ARCHITECTURES), "", "The network, by timm's name.", "ours").basic(),
     key(

@@ -1,8 +1,4 @@
-//! What this version refuses, and what other tools call the keys.
-
-/// Values of the file format that this version refuses instead of ignoring.
-pub(super) const LATER: &[(&str, &[&str])] =
-    &[("data.augment", &["inception", "autoaugment", "randaugment"]), ("model.checkpointing", &["on"])];
+//! What other tools call the keys.
 
 /// Words that other tools use, with the key's own name here.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[
@@ -37,6 +33,8 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("n_iter", "iterations"),
     ("alpha", "step"),
     ("step_size", "step"),
+    ("autoaugment", "policy"),
+    ("cutout", "cutout_size"),
     ("smoothing", "label_smoothing"),
     ("warmup", "warmup_epochs"),
     ("gamma", "decay_rate"),

@@ -8,15 +8,28 @@
 //! Pad-and-crop and flip are the GPU's work, told by a [`Placement`], unless a policy or a cutout follows: that must
 //! see the framed image, so both are then done here.
 
+mod blend;
 mod cutout;
+mod inception;
+mod lookup;
+mod operation;
+mod pillow;
 mod placement;
+mod policy;
+mod sample;
 mod square;
+mod tables;
+mod tensorflow;
 
 pub use self::cutout::Cutout;
+pub use self::operation::{Action, Convention, Operation, PixelReach};
 pub use self::placement::Placement;
+pub use self::policy::Policy;
 pub use self::square::Square;
+pub use self::tables::{Step, Table};
 
 use super::Dataset;
+use super::damage::load_checked;
 use super::random::{Purpose, Random};
 use crate::config::{Augmentation, DataConfig};
 
@@ -49,6 +62,7 @@ pub enum Views {
 enum Framing {
     Whole,
     PadCrop,
+    Inception,
 }
 
 /// What happens to training images.
@@ -56,6 +70,7 @@ enum Framing {
 pub struct Recipe {
     framing: Framing,
     flip: bool,
+    policy: Option<Policy>,
     cutout: Option<Cutout>,
 }
 
@@ -79,16 +94,51 @@ impl Recipe {
     /// The recipe of a valid configuration.
     pub fn from_config(config: &DataConfig) -> Self {
         let has = |item| config.augment.contains(&item);
-        Self {
-            framing: if has(Augmentation::Crop) { Framing::PadCrop } else { Framing::Whole },
-            flip: has(Augmentation::Flip),
-            cutout: has(Augmentation::Cutout).then(|| Cutout::new(config.cutout_size, config.mean)),
-        }
+        let framing = if has(Augmentation::Inception) {
+            Framing::Inception
+        } else if has(Augmentation::Crop) {
+            Framing::PadCrop
+        } else {
+            Framing::Whole
+        };
+        let policy = if has(Augmentation::Autoaugment) {
+            Some(Policy::autoaugment(config.policy))
+        } else if has(Augmentation::Randaugment) {
+            Some(Policy::RandAugment { operations: config.randaugment_n, level: config.randaugment_m })
+        } else {
+            None
+        };
+        let cutout = has(Augmentation::Cutout).then(|| Cutout::new(config.cutout_size, config.mean));
+        Self { framing, flip: has(Augmentation::Flip), policy, cutout }
+    }
+
+    /// The policy of `autoaugment` or `randaugment`, if any.
+    pub fn policy(&self) -> Option<Policy> {
+        self.policy
     }
 
     /// Whether the augmented view differs from the plain one.
     pub fn has_policy(&self) -> bool {
-        self.cutout.is_some()
+        self.policy.is_some() || self.cutout.is_some()
+    }
+
+    /// What `versions` epochs of a run would make of image `index`: `[size, size, 3]` RGB each, as the net sees them
+    /// before normalisation.
+    pub fn preview(
+        &self,
+        set: &dyn Dataset,
+        index: usize,
+        size: usize,
+        seed: u64,
+        versions: u64,
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
+        (0..versions)
+            .map(|epoch| {
+                let showing = Showing { seed, epoch, place: index as u32 };
+                let shown = self.show(set, index, size, &showing, Views::One { policy: true })?.first;
+                Ok(shown.placement.apply(shown.rgb, size))
+            })
+            .collect()
     }
 
     /// Decodes image `index` for a `showing` at `size` pixels a side and makes the wanted views of it.
@@ -100,7 +150,10 @@ impl Recipe {
         showing: &Showing,
         views: Views,
     ) -> anyhow::Result<ShownViews> {
-        let rgb = super::damage::load_checked(set, index, size)?;
+        let rgb = match self.framing {
+            Framing::Inception => inception::frame(&set.decode(index, size)?, size, showing)?,
+            Framing::Whole | Framing::PadCrop => load_checked(set, index, size)?,
+        };
         let placement = Placement::draw(self.framing == Framing::PadCrop, self.flip, showing, size);
         let plain = Shown { rgb, placement };
         Ok(match views {
@@ -121,6 +174,9 @@ impl Recipe {
             return plain;
         }
         let mut square = Square::new(size, plain.placement.apply(plain.rgb, size));
+        if let Some(policy) = &self.policy {
+            policy.apply(&mut square, showing);
+        }
         if let Some(cutout) = &self.cutout {
             cutout.apply(&mut square, showing);
         }

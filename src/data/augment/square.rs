@@ -29,6 +29,10 @@ impl Square {
         self.rgb
     }
 
+    pub(super) fn rgb_mut(&mut self) -> &mut [u8] {
+        &mut self.rgb
+    }
+
     /// Colours the rows `top..bottom` and columns `left..right`; what lies outside the image is left out.
     pub(super) fn fill(&mut self, [left, top, right, bottom]: [i64; 4], colour: [u8; 3]) {
         let clip = |v: i64| v.clamp(0, self.side as i64) as usize;

@@ -1,0 +1,164 @@
+//! A part of a data set, chosen by class and number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+
+use super::{Dataset, Picture};
+
+/// Names listed in a message.
+const SHOWN: usize = 10;
+
+/// Some images of another set, perhaps under other class numbers.
+struct Subset {
+    set: Arc<dyn Dataset>,
+    /// Index in `set` of each image.
+    picks: Vec<u32>,
+    classes: Vec<String>,
+    /// Class here of each class of `set`; `None`: left out.
+    class_here: Vec<Option<usize>>,
+}
+
+/// The images of `set` that belong to `classes`, numbered by their place there. Fails when nothing is left.
+pub(super) fn of_classes(set: Arc<dyn Dataset>, classes: &[String]) -> anyhow::Result<Arc<dyn Dataset>> {
+    if set.class_names() == classes {
+        return Ok(set);
+    }
+    let places: BTreeMap<&String, usize> = classes.iter().zip(0..).collect();
+    let class_here: Vec<Option<usize>> =
+        set.class_names().iter().map(|name| places.get(name).copied()).collect();
+    let picks: Vec<u32> =
+        (0..set.len() as u32).filter(|&i| class_here[set.label(i as usize)].is_some()).collect();
+    ensure!(!picks.is_empty(), "there are no images of the wanted classes {}", some(classes));
+    Ok(Arc::new(Subset { set, picks, classes: classes.to_vec(), class_here }))
+}
+
+/// The first `limit` images of each class; 0: all.
+pub(super) fn first_of_each_class(set: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
+    let mut taken = vec![0; set.class_names().len()];
+    let keep = |i: &u32| {
+        let count = &mut taken[set.label(*i as usize)];
+        *count += 1;
+        *count <= limit
+    };
+    if limit == 0 {
+        return set;
+    }
+    let picks = (0..set.len() as u32).filter(keep).collect();
+    with_picks(set, picks)
+}
+
+/// The first `limit` images; 0: all.
+pub(super) fn first(set: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
+    if limit == 0 || limit >= set.len() {
+        return set;
+    }
+    with_picks(set, (0..limit as u32).collect())
+}
+
+fn with_picks(set: Arc<dyn Dataset>, picks: Vec<u32>) -> Arc<dyn Dataset> {
+    let classes = set.class_names().to_vec();
+    let class_here = (0..classes.len()).map(Some).collect();
+    Arc::new(Subset { set, picks, classes, class_here })
+}
+
+/// Reads a file of class names, one a line, into bytewise order. Blank lines and lines that start with `#` do not
+/// count.
+pub(super) fn read_classes(file: &Path) -> anyhow::Result<Vec<String>> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("`data.classes_file`: cannot read {}", file.display()))?;
+    let mut names = BTreeSet::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        ensure!(names.insert(line.to_owned()), "`data.classes_file`: {} names {line} twice", file.display());
+    }
+    ensure!(
+        names.len() >= 2,
+        "`data.classes_file`: {} names {} classes, expected at least 2, one a line",
+        file.display(),
+        names.len()
+    );
+    Ok(names.into_iter().collect())
+}
+
+/// Fails unless `set`, called `name`, has all of `classes`.
+pub(super) fn check_has(
+    set: &dyn Dataset,
+    name: &str,
+    classes: &[String],
+    file: &Path,
+) -> anyhow::Result<()> {
+    let unknown = only_in(classes, set.class_names());
+    ensure!(
+        unknown.is_empty(),
+        "`data.classes_file`: {} names classes that {name} does not have: {}",
+        file.display(),
+        some(&unknown)
+    );
+    Ok(())
+}
+
+/// Fails unless two sets have the same classes, naming the difference.
+pub(super) fn check_same(a: (&str, &dyn Dataset), b: (&str, &dyn Dataset)) -> anyhow::Result<()> {
+    if a.1.class_names() == b.1.class_names() {
+        return Ok(());
+    }
+    let only = |a: (&str, &dyn Dataset), b: (&str, &dyn Dataset)| {
+        let extra = only_in(a.1.class_names(), b.1.class_names());
+        (!extra.is_empty()).then(|| format!("{} only in {}", some(&extra), a.0))
+    };
+    let differences: Vec<String> = [only(a, b), only(b, a)].into_iter().flatten().collect();
+    bail!("`data.path`: both splits must have the same class folders: {}", differences.join("; "));
+}
+
+/// Fails when `set`, called `name`, has classes beyond `classes`.
+pub(super) fn check_within(set: &dyn Dataset, name: &str, classes: &[String]) -> anyhow::Result<()> {
+    let extra = only_in(set.class_names(), classes);
+    ensure!(
+        extra.is_empty(),
+        "`data.path`: {name} has class folders that val does not have: {}",
+        some(&extra)
+    );
+    Ok(())
+}
+
+fn only_in(a: &[String], b: &[String]) -> Vec<String> {
+    let b: BTreeSet<&String> = b.iter().collect();
+    a.iter().filter(|name| !b.contains(name)).cloned().collect()
+}
+
+/// The names, the first few of many.
+fn some(names: &[String]) -> String {
+    match names.len() {
+        n if n > SHOWN => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+        _ => names.join(", "),
+    }
+}
+
+impl Dataset for Subset {
+    fn len(&self) -> usize {
+        self.picks.len()
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn label(&self, index: usize) -> usize {
+        let label = self.set.label(self.picks[index] as usize);
+        self.class_here[label].expect("only images of the classes that stay are picked")
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.set.name(self.picks[index] as usize)
+    }
+
+    fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
+        self.set.load(self.picks[index] as usize, size)
+    }
+
+    fn decode(&self, index: usize, size: usize) -> anyhow::Result<Picture> {
+        self.set.decode(self.picks[index] as usize, size)
+    }
+}
