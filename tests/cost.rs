@@ -70,3 +70,33 @@ fn the_cost_of_a_step_is_that_of_the_papers() {
     let fast = "[method]\nkind = \"fast_advprop\"\nadversarial_share = 0.25\n";
     assert_eq!(passes(fast), 1.25);
 }
+
+/// The largest nets at their native size, one image a step, recomputing: weights, gradients, two states and the EMA
+/// included.
+#[test]
+fn b7_and_b8_train_one_image_in_eight_gigabytes() {
+    for (arch, size) in [("tf_efficientnet_b7", 600), ("tf_efficientnet_b8", 672)] {
+        let config = Config::parse("[method]\nkind = \"advprop\"\n", "test", &[]).expect("valid");
+        let options = ModelOptions { domains: 2, ..ModelOptions::plain(1000, size) };
+        let network = build(arch, &options).expect("known");
+        let context = PlanContext {
+            config: &config,
+            network: &network,
+            caps: Caps { form: Form::Tiles },
+            images: 1,
+            chunk_limit: 1 << 31,
+            recompute: true,
+            storage: Element::F32,
+        };
+        let phases = method::phases(&config.method, 1, 10, 100);
+        let method = &phases[0].method;
+        let passes = method.by_domain();
+        let rows = RowLayout::new(method, &passes);
+        let arena = passes.into_iter().map(|p| context.train(method, p, &rows).arena_bytes()).max();
+        let arenas = 5 * network.layout.param_len as u64 * 4;
+        let total = arena.expect("two passes") + arenas;
+        assert!(total < 8 << 30, "{arch}: {total} bytes");
+        // No tensor is larger than the binding limit of common adapters, 2³¹ − 1 bytes.
+        assert!(arena < Some(1 << 31), "{arch}: an arena of {arena:?}");
+    }
+}

@@ -5,6 +5,7 @@ mod adapter;
 mod device;
 mod error;
 pub mod launch;
+pub mod profile;
 mod program;
 mod readback;
 mod replay;

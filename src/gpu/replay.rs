@@ -111,11 +111,7 @@ impl Player {
             let estimate = self.estimate(dispatch.cost);
             let open = self.open.get_or_insert_with(|| Open::new(device));
             let pass = open.pass(self.timer.as_mut(), self.stage);
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.storage, &[]);
-            pass.set_bind_group(1, &program.uniforms, &[dispatch.params_offset]);
-            let [x, y, z] = dispatch.grid;
-            pass.dispatch_workgroups(x, y, z);
+            dispatch.encode(pass, &program.uniforms);
             open.estimate_s += estimate;
             if open.estimate_s >= self.target_s {
                 self.submit(device)?;

@@ -11,6 +11,7 @@ const VIRTUAL: u32 = 1 << 31;
 pub struct PlanBuilder {
     launches: Vec<Launch>,
     tensor_bytes: Vec<u64>,
+    backward_from: Option<usize>,
 }
 
 impl PlanBuilder {
@@ -39,6 +40,11 @@ impl PlanBuilder {
         self.launches.extend(launches);
     }
 
+    /// What follows is the backward pass.
+    pub fn begin_backward(&mut self) {
+        self.backward_from = Some(self.launches.len());
+    }
+
     /// Packs the tensors into arena chunks of at most `chunk_limit` bytes; chunk `i` becomes `BufferId(first + i)`.
     pub fn finish(mut self, first: BufferId, chunk_limit: u64) -> Plan {
         let mut intervals: Vec<Option<Interval>> = vec![None; self.tensor_bytes.len()];
@@ -62,7 +68,8 @@ impl PlanBuilder {
                 view.offset += place.offset;
             }
         }
-        Plan { launches: self.launches, arena: chunks }
+        let backward_from = self.backward_from.unwrap_or(self.launches.len());
+        Plan { launches: self.launches, arena: chunks, backward_from }
     }
 }
 
@@ -71,6 +78,8 @@ pub struct Plan {
     pub launches: Vec<Launch>,
     /// Bytes of each arena chunk.
     pub arena: Vec<u64>,
+    /// The first launch of the backward pass; all of them come before it in a plan without one.
+    pub backward_from: usize,
 }
 
 impl Plan {

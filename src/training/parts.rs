@@ -35,13 +35,26 @@ pub(super) struct AttackPrograms {
     pub(super) deal: Option<Program>,
 }
 
+/// One pass over some branches; in two programs to time them apart.
+pub(super) struct TrainPass {
+    pub(super) forward: Program,
+    pub(super) backward: Program,
+}
+
+impl TrainPass {
+    fn new(plan: &Plan, program: &impl Fn(&[Launch]) -> Result<Program, GpuError>) -> Result<Self, GpuError> {
+        let (forward, backward) = plan.launches.split_at(plan.backward_from);
+        Ok(Self { forward: program(forward)?, backward: program(backward)? })
+    }
+}
+
 /// The programs of one phase of a run.
 pub(super) struct PhaseParts {
     pub(super) phase: Phase,
     pub(super) rows_at: RowLayout,
     pub(super) prepare: Program,
     pub(super) attacks: Vec<AttackPrograms>,
-    pub(super) passes: Vec<Program>,
+    pub(super) passes: Vec<TrainPass>,
     pub(super) metrics: Program,
 }
 
@@ -117,7 +130,11 @@ impl PhasePlans {
         Ok(PhaseParts {
             attacks: attacks.collect::<Result<_, GpuError>>()?,
             prepare: program(&self.prepare.launches)?,
-            passes: self.passes.iter().map(|p| program(&p.launches)).collect::<Result<_, GpuError>>()?,
+            passes: self
+                .passes
+                .iter()
+                .map(|p| TrainPass::new(p, program))
+                .collect::<Result<_, GpuError>>()?,
             metrics: program(&self.metrics)?,
             rows_at: self.rows_at,
             phase: self.phase,

@@ -149,6 +149,7 @@ impl PlanContext<'_> {
         let results = rows_of(buffers::RESULTS, first, rows);
         let shape = self.loss_shape(rows, self.config.loss.label_smoothing);
         builder.push(self.loss(&shape, forward.logits(), table, results, d_logits));
+        builder.begin_backward();
         Gradients::build(&mut builder, &mut forward, d_logits);
         builder.finish(ARENA, self.chunk_limit)
     }

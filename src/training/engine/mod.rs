@@ -11,6 +11,7 @@ use super::precision;
 use super::schedule;
 use crate::config::{Checkpointing, Config, Precision, RunConfig};
 use crate::data::Batch;
+use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
 use crate::kernels::loss_scale::LossScale;
@@ -278,9 +279,11 @@ impl Engine {
                     self.player.play(&self.device, &attack.iteration)?;
                 }
             }
-            self.player.stage(Some("forward and backward"));
             for pass in &phase.passes {
-                self.player.play(&self.device, pass)?;
+                self.player.stage(Some("forward"));
+                self.player.play(&self.device, &pass.forward)?;
+                self.player.stage(Some("backward"));
+                self.player.play(&self.device, &pass.backward)?;
             }
             self.player.play(&self.device, &phase.metrics)?;
             if micro + 1 == accumulate {
@@ -326,6 +329,30 @@ impl Engine {
             self.player.submit(&self.device)?;
         }
         Ok(())
+    }
+
+    /// Times every dispatch of a step apart, by stage, on the data of the last one. The weights move as they would in
+    /// a step. Empty where the adapter has no timestamps.
+    pub fn profile(&mut self) -> Result<Vec<(&'static str, DispatchTime)>, GpuError> {
+        self.drain()?;
+        let phase = &self.parts.phases[0];
+        let mut programs = vec![("prepare", &self.parts.zero, 1), ("prepare", &phase.prepare, 1)];
+        for attack in &phase.attacks {
+            programs.push(("attack", &attack.start, 1));
+            programs.push(("attack", &attack.iteration, attack.iterations));
+        }
+        for pass in &phase.passes {
+            programs.extend([("forward", &pass.forward, 1), ("backward", &pass.backward, 1)]);
+        }
+        programs.push(("optimizer", &self.parts.update, 1));
+        let mut times = Vec::new();
+        for (stage, program, repeats) in programs {
+            for _ in 0..repeats {
+                let found = profile(&self.device, program)?.unwrap_or_default();
+                times.extend(found.into_iter().map(|time| (stage, time)));
+            }
+        }
+        Ok(times)
     }
 
     /// Writes what changes from micro-batch to micro-batch.
