@@ -310,9 +310,15 @@ fn every_method_trains() {
     for (kind, optimizer) in kinds {
         let method = format!("method.kind={kind}");
         let optimizer = format!("optimizer.kind={optimizer}");
-        let rest =
-            ["run.accumulate=2", "optimizer.clip_norm=1.0", "model.arch=preact_resnet18", "model.width=0.1"];
-        let config = half(&[&[method.as_str(), optimizer.as_str()][..], &rest].concat());
+        let config = half(&[
+            &method,
+            &optimizer,
+            "run.accumulate=2",
+            "optimizer.clip_norm=1.0",
+            "model.arch=preact_resnet18",
+            "model.width=0.1",
+            "data.augment=[\"cutout\"]",
+        ]);
         let mut run = Run::new(&device, &config, Layout::PLAIN);
         let start = run.params();
         let mut overflows = 0;
