@@ -29,11 +29,7 @@ impl Bench {
         if !name.contains(&self.filter) {
             return;
         }
-        let views: Vec<View> = sizes
-            .iter()
-            .zip(0..)
-            .map(|(n, i)| View { buffer: BufferId(i), offset: 0, size: *n as u64 * 4 })
-            .collect();
+        let views: Vec<View> = sizes.iter().zip(0..).map(|(n, i)| View::whole(BufferId(i), *n)).collect();
         let launches = make(&views);
         let cost = launches.iter().fold((0, 0), |(f, b), l| (f + l.cost.flops, b + l.cost.bytes));
         match self.time(&launches, sizes) {

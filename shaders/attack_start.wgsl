@@ -1,4 +1,5 @@
-// Start of an attack: x_adv = clip(x + U(-epsilon, epsilon), 0, 255), drawn per element, or a copy of x (RANDOM = 0).
+// Start of an attack: x_adv = clip(x + U(-epsilon, epsilon), 0, 255), drawn per element, for that share of the images;
+// a copy of x for the others (and for all with RANDOM = 0).
 // 0 x     [images, per_image] pixels in 0..255, fourth channel zero
 // 1 x_adv [images, per_image]
 // 2 ids   [images] u32, with RANDOM only: what identifies an image whatever batch it stands in
@@ -16,6 +17,8 @@ struct Params {
     epsilon: f32,
     // 0; see lib/attack_ball.
     zero: u32,
+    // Chance of an image to start from noise.
+    probability: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
@@ -33,6 +36,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     let at = workgroup.y * params.per_image + within;
 #if RANDOM
+    if (random_unit(step.seed, step_key(), params.stream + 1u, ids[workgroup.y]) >= params.probability) {
+        x_adv[at] = x[at];
+        return;
+    }
     // A key per image keeps (image, pixel) from wrapping around in one 32-bit counter.
     let key = random_u32(step.seed, step_key(), params.stream, ids[workgroup.y]);
     let u = random_unit4(key, step_key(), params.stream, within);

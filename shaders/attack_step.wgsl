@@ -6,6 +6,7 @@
 // One thread a pixel, workgroups of 64. Launched by src/kernels/attack.rs.
 #import lib/grid
 #import lib/attack_ball
+#import lib/storage
 
 struct Params {
     count: u32,
@@ -17,7 +18,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> gradient: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> gradient: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> x_adv: array<vec4<f32>>;
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -31,7 +32,7 @@ fn main(
     if (index >= params.count) {
         return;
     }
-    let g = gradient[params.gradient_offset + index];
+    let g = vec4<f32>(gradient[params.gradient_offset + index]);
     let zero = vec4<f32>(0.0);
     let direction = select(zero, vec4<f32>(1.0), g > zero) - select(zero, vec4<f32>(1.0), g < zero);
     let moved = x_adv[index] + params.size * direction;

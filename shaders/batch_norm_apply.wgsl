@@ -6,10 +6,11 @@
 // Launched by src/kernels/batch_norm.rs.
 #import lib/segments
 #import lib/activation
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> state: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<Stored>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -27,6 +28,6 @@ fn main(
     let shift = state[block + params.quads];
     for (var row = place.first; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
-        y[at] = activate(scale * x[at] + shift);
+        y[at] = Stored(activate(scale * vec4<f32>(x[at]) + shift));
     }
 }

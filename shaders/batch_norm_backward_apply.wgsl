@@ -9,11 +9,12 @@
 // Launched by src/kernels/batch_norm.rs.
 #import lib/segments
 #import lib/activation
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> state: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dy: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> dy: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> dx: array<Stored>;
 #if BATCH
 @group(0) @binding(4) var<storage, read_write> coefs: array<vec4<f32>>;
 #endif
@@ -40,16 +41,16 @@ fn main(
 #endif
     for (var row = place.first; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
-        let du = dy[at] * activation_slope(scale * x[at] + shift);
+        let input = vec4<f32>(x[at]);
+        let du = vec4<f32>(dy[at]) * activation_slope(scale * input + shift);
 #if BATCH
-        let value = scale * (du - mean_du - (x[at] - mean) * slope);
+        var value = scale * (du - mean_du - (input - mean) * slope);
 #else
-        let value = scale * du;
+        var value = scale * du;
 #endif
 #if ACCUMULATE
-        dx[at] += value;
-#else
-        dx[at] = value;
+        value += vec4<f32>(dx[at]);
 #endif
+        dx[at] = Stored(value);
     }
 }

@@ -8,10 +8,11 @@
 // Launched by src/kernels/batch_norm.rs.
 #import lib/segments
 #import lib/activation
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> state: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> dy: array<Stored>;
 @group(0) @binding(3) var<storage, read_write> partials: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
@@ -37,8 +38,8 @@ fn main(
     for (; row + 4u <= place.end; row += 4u) {
         let at = row * params.quads + quad;
 #for i in 0..4
-        let x_$i = x[at + $(i)u * params.quads];
-        let dy_$i = dy[at + $(i)u * params.quads];
+        let x_$i = vec4<f32>(x[at + $(i)u * params.quads]);
+        let dy_$i = vec4<f32>(dy[at + $(i)u * params.quads]);
 #end
 #for i in 0..4
         let du_$i = dy_$i * activation_slope(scale * x_$i + shift);
@@ -48,9 +49,10 @@ fn main(
     }
     for (; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
-        let du = dy[at] * activation_slope(scale * x[at] + shift);
+        let value = vec4<f32>(x[at]);
+        let du = vec4<f32>(dy[at]) * activation_slope(scale * value + shift);
         sum += du;
-        product += du * (x[at] - mean);
+        product += du * (value - mean);
     }
     let at = place.slice * 2u * params.quads + quad;
     partials[at] = sum;

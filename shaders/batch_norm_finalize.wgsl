@@ -7,6 +7,7 @@
 // A workgroup is LANES lanes over slices x COLUMNS vec4s of channels; grid x over channels, y over segments.
 // Launched by src/kernels/batch_norm.rs. Merging: Chan et al. 1983, equation 2.1b.
 #import lib/segments
+#import lib/finite
 
 @group(0) @binding(0) var<storage, read_write> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> parameters: array<vec4<f32>>;
@@ -73,9 +74,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         // One value has no unbiased variance; the biased one (zero) stands in.
         let unbiased = total.m2 / f32(max(segment.y, 2u) - 1u);
         let at = segment.z * params.domain_stride + quad;
-        running[at] = (1.0 - params.momentum) * running[at] + params.momentum * total.mean;
+        let old_mean = running[at];
+        let old_variance = running[at + params.quads];
+        // A channel that overflowed leaves its running statistics alone: one bad batch would spoil them for good.
+        let usable = is_finite(total.mean) & is_finite(unbiased);
+        running[at] =
+            select(old_mean, (1.0 - params.momentum) * old_mean + params.momentum * total.mean, usable);
         running[at + params.quads] =
-            (1.0 - params.momentum) * running[at + params.quads] + params.momentum * unbiased;
+            select(old_variance, (1.0 - params.momentum) * old_variance + params.momentum * unbiased, usable);
 #endif
     }
 }

@@ -6,8 +6,9 @@
 // The sums are taken about the slice's first row: E[x^2] - E[x]^2 would cancel where the mean is large (Chan, Golub,
 // LeVeque, "Algorithms for Computing the Sample Variance", 1983).
 #import lib/segments
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> partials: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
@@ -21,20 +22,20 @@ fn main(
         return;
     }
     let quad = place.quad;
-    let pivot = x[place.first * params.quads + quad];
+    let pivot = vec4<f32>(x[place.first * params.quads + quad]);
     var sum = vec4<f32>(0.0);
     var squares = vec4<f32>(0.0);
     var row = place.first;
     for (; row + 4u <= place.end; row += 4u) {
         let at = row * params.quads + quad;
 #for i in 0..4
-        let d_$i = x[at + $(i)u * params.quads] - pivot;
+        let d_$i = vec4<f32>(x[at + $(i)u * params.quads]) - pivot;
 #end
         sum += (d_0 + d_1) + (d_2 + d_3);
         squares += (d_0 * d_0 + d_1 * d_1) + (d_2 * d_2 + d_3 * d_3);
     }
     for (; row < place.end; row += 1u) {
-        let d = x[row * params.quads + quad] - pivot;
+        let d = vec4<f32>(x[row * params.quads + quad]) - pivot;
         sum += d;
         squares += d * d;
     }

@@ -14,10 +14,11 @@
 // Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> output: array<Stored>;
 #if BIAS
 @group(0) @binding(3) var<storage, read_write> bias: array<vec4<f32>>;
 #endif
@@ -86,9 +87,9 @@ fn main(
 #end
 #for r in 0..ROWS
 #if POINTWISE
-        let a_$r = source[base_$r + k];
+        let a_$r = vec4<f32>(source[base_$r + k]);
 #else
-        let a_$r = select(vec4<f32>(), source[base_$r + k], source_$r.inside);
+        let a_$r = select(vec4<f32>(), vec4<f32>(source[base_$r + k]), source_$r.inside);
 #endif
 #end
 #for j in 0..COLUMNS
@@ -130,9 +131,9 @@ fn main(
             acc_$r_$j += bias[column + $ju];
 #endif
             if (params.accumulate != 0u) {
-                acc_$r_$j += output[out_$r + $ju];
+                acc_$r_$j += vec4<f32>(output[out_$r + $ju]);
             }
-            output[out_$r + $ju] = acc_$r_$j;
+            output[out_$r + $ju] = Stored(acc_$r_$j);
         }
 #end
     }

@@ -12,10 +12,11 @@
 
 #import lib/conv_rows
 #import lib/conv_tile
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> output: array<Stored>;
 #if BIAS
 @group(0) @binding(3) var<storage, read_write> bias: array<vec4<f32>>;
 #endif
@@ -73,12 +74,12 @@ fn main(
             var x_$p_$r = vec4<f32>();
 #if POINTWISE
             if (within && row_$p_$r < walk.rows) {
-                x_$p_$r = source[safe_$p_$r * params.source4 + channel];
+                x_$p_$r = vec4<f32>(source[safe_$p_$r * params.source4 + channel]);
             }
 #else
             let at_$p_$r = source_of(walk, pixel_$p_$r, tap);
             if (within && row_$p_$r < walk.rows && at_$p_$r.inside) {
-                x_$p_$r = source[at_$p_$r.index * params.source4 + channel];
+                x_$p_$r = vec4<f32>(source[at_$p_$r.index * params.source4 + channel]);
             }
 #endif
 #end
@@ -143,9 +144,9 @@ fn main(
             value_$i_$r_$j += bias[column_$i_$r_$j];
 #endif
             if (params.accumulate != 0u) {
-                value_$i_$r_$j += output[out_$i_$r + column_$i_$r_$j];
+                value_$i_$r_$j += vec4<f32>(output[out_$i_$r + column_$i_$r_$j]);
             }
-            output[out_$i_$r + column_$i_$r_$j] = value_$i_$r_$j;
+            output[out_$i_$r + column_$i_$r_$j] = Stored(value_$i_$r_$j);
         }
 #end
     }

@@ -12,9 +12,10 @@
 // Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> source: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> output: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> sums: array<vec4<f32>>;
 
 @compute @workgroup_size(8)
@@ -63,22 +64,22 @@ fn main(
         let row_$i = m + narrow_row_$i;
         let last_$i = min(row_$i, end - 1u);
 #if WIDE_INPUT
-        let n_$i = select(vec4<f32>(), output[last_$i * narrow + narrow_at_$i], row_$i < end);
+        let n_$i = select(vec4<f32>(), vec4<f32>(output[last_$i * narrow + narrow_at_$i]), row_$i < end);
 #else
 #if POINTWISE
-        let n_$i = select(vec4<f32>(), source[last_$i * narrow + narrow_at_$i], row_$i < end);
+        let n_$i = select(vec4<f32>(), vec4<f32>(source[last_$i * narrow + narrow_at_$i]), row_$i < end);
 #else
         let at_$i = source_of(walk, pixel_of(walk, last_$i), tap_yx_$i);
-        let value_$i = source[at_$i.index * params.source4 + channel_$i];
+        let value_$i = vec4<f32>(source[at_$i.index * params.source4 + channel_$i]);
         let n_$i = select(vec4<f32>(), value_$i, row_$i < end && at_$i.inside);
 #endif
 #endif
 #end
 #for r in 0..4
 #if WIDE_INPUT
-        let v_$r = source[min(m + $ru, end - 1u) * wide + wide_at];
+        let v_$r = vec4<f32>(source[min(m + $ru, end - 1u) * wide + wide_at]);
 #else
-        let v_$r = output[min(m + $ru, end - 1u) * wide + wide_at];
+        let v_$r = vec4<f32>(output[min(m + $ru, end - 1u) * wide + wide_at]);
 #endif
 #end
 #for j in 0..COLUMNS

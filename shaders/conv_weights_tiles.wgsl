@@ -10,9 +10,10 @@
 
 #import lib/conv_rows
 #import lib/conv_tile
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> source: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> output: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> sums: array<vec4<f32>>;
 
 @compute @workgroup_size($(TILE_M / TM * TILE_N / TN))
@@ -53,12 +54,12 @@ fn main(
             var x_$p = vec4<f32>();
 #if POINTWISE
             if (m_$p < end && q_inside) {
-                x_$p = source[m_$p * params.source4 + q];
+                x_$p = vec4<f32>(source[m_$p * params.source4 + q]);
             }
 #else
             let at_$p = source_of(walk, pixel_of(walk, min(m_$p, end - 1u)), tap_yx);
             if (m_$p < end && q_inside && at_$p.inside) {
-                x_$p = source[at_$p.index * params.source4 + channel];
+                x_$p = vec4<f32>(source[at_$p.index * params.source4 + channel]);
             }
 #endif
             a_tile[a_k_$p * A_ROW + a_at] = x_$p;
@@ -69,7 +70,7 @@ fn main(
         if (b_k_$p < KC) {
             var y_$p = vec4<f32>();
             if (start + b_k_$p < end && j_inside) {
-                y_$p = output[(start + b_k_$p) * params.output4 + column + b_at];
+                y_$p = vec4<f32>(output[(start + b_k_$p) * params.output4 + column + b_at]);
             }
             b_tile[b_k_$p * B_ROW + b_at] = y_$p;
         }

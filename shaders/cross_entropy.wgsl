@@ -4,9 +4,11 @@
 // 1 table   [rows] (label a, label b, bits of lambda, bits of the row's weight)
 // 2 results [rows] (loss without the weight, label a is the top class, label a is in the top 5, 0)
 // 3 dlogits [rows, quads * 4] = sign * weight * (softmax - target), padding zero, with GRADIENT only
+// 4 loss scale, multiplies dlogits, with SCALED only
 // Equal logits: the lower class number ranks first. A row whose loss is not finite counts as wrong.
 // LANES threads a row, workgroups of 64. Launched by src/kernels/cross_entropy.rs.
 #import lib/grid
+#import lib/loss_scale
 
 struct Params {
     rows: u32,
@@ -21,6 +23,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> results: array<vec4<f32>>;
 #if GRADIENT
 @group(0) @binding(3) var<storage, read_write> dlogits: array<vec4<f32>>;
+#endif
+#if SCALED
+@group(0) @binding(4) var<storage, read_write> loss_scale: LossScale;
 #endif
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -123,7 +128,11 @@ fn main(
     }
 #if GRADIENT
     if (in_range) {
+#if SCALED
+        let weight = loss_scale.scale * params.sign * bitcast<f32>(entry.w);
+#else
         let weight = params.sign * bitcast<f32>(entry.w);
+#endif
         let on_a = (1.0 - params.smoothing) * lambda;
         let on_b = (1.0 - params.smoothing) * (1.0 - lambda);
         for (var quad = lane; quad < params.quads; quad += LANES) {

@@ -13,6 +13,7 @@
 
 #import lib/grid
 #import lib/divide
+#import lib/storage
 
 struct Params {
     threads: u32,
@@ -32,9 +33,9 @@ struct Params {
     accumulate: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> source: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> output: array<Stored>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // Whether 0 <= at < size.
@@ -76,7 +77,7 @@ fn main(
 #for j in 0..SOURCE_COLUMNS
     var value_$s_$j = vec4<f32>();
     if (inside_$s && inside(left + $j, params.source_w)) {
-        value_$s_$j = source[base_$s + $ju * params.quads];
+        value_$s_$j = vec4<f32>(source[base_$s + $ju * params.quads]);
     }
 #end
 #for t in 0..ROWS
@@ -110,9 +111,9 @@ fn main(
 #for u in 0..COLUMNS
     if (inside(y + $t, params.output_h) && inside(x + $u, params.output_w)) {
         if (params.accumulate != 0u) {
-            sum_$t_$u += output[out_$t + $uu * params.quads];
+            sum_$t_$u += vec4<f32>(output[out_$t + $uu * params.quads]);
         }
-        output[out_$t + $uu * params.quads] = sum_$t_$u;
+        output[out_$t + $uu * params.quads] = Stored(sum_$t_$u);
     }
 #end
 #end

@@ -10,6 +10,7 @@
 
 #import lib/grid
 #import lib/divide
+#import lib/storage
 
 struct Params {
     threads: u32,
@@ -24,8 +25,8 @@ struct Params {
     lines_per_slice: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> dy: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> dy: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> partials: array<vec4<f32>>;
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -33,7 +34,7 @@ struct Params {
 fn load(line_inside: bool, line: u32, column: i32, channel: u32) -> vec4<f32> {
     var value = vec4<f32>();
     if (line_inside && u32(column) < params.in_w) {
-        value = x[(line + u32(column)) * params.quads + channel];
+        value = vec4<f32>(x[(line + u32(column)) * params.quads + channel]);
     }
     return value;
 }
@@ -76,7 +77,7 @@ fn main(
 #end
         for (var column = 0u; column < params.out_w; column++) {
             let left = i32(column * STRIDE) - params.pad_left;
-            let gradient = dy[(line * params.out_w + column) * params.quads + channel];
+            let gradient = vec4<f32>(dy[(line * params.out_w + column) * params.quads + channel]);
 #for r in 0..TAP_ROWS
 #for kw in 0..KERNEL - STRIDE
             window_$r_$kw = window_$r_$(kw + STRIDE);

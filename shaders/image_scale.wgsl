@@ -9,6 +9,7 @@
 // One thread ROWS rows and a vec4 of channels, workgroups of 64; grid y over images.
 // Launched by src/kernels/pool.rs and squeeze_excite.rs.
 #import lib/image_rows
+#import lib/storage
 
 struct Params {
     rows: u32,
@@ -16,10 +17,10 @@ struct Params {
     scale: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> g: array<vec4<f32>>;
 #if FORM != 2
-@group(0) @binding(2) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> x: array<Stored>;
 #endif
 #if FORM == 1
 @group(0) @binding(3) var<storage, read_write> pooled: array<vec4<f32>>;
@@ -39,16 +40,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var row = place.first; row < place.end; row += 1u) {
         let at = (place.image * params.rows + row) * params.quads + place.quad;
 #if FORM == 0
-        y[at] = x[at] * factor;
+        y[at] = Stored(vec4<f32>(x[at]) * factor);
 #endif
 #if FORM == 1
-        y[at] = x[at] * factor + constant;
+        y[at] = Stored(vec4<f32>(x[at]) * factor + constant);
 #endif
 #if FORM == 2
 #if ACCUMULATE
-        y[at] += factor * params.scale;
+        y[at] = Stored(vec4<f32>(y[at]) + factor * params.scale);
 #else
-        y[at] = factor * params.scale;
+        y[at] = Stored(factor * params.scale);
 #endif
 #endif
     }

@@ -7,6 +7,7 @@
 // A workgroup is LANES lanes over rows x COLUMNS vec4s of channels; grid x over channels, y over images.
 // Launched by src/kernels/pool.rs, squeeze_excite.rs and column_sum.rs.
 #import lib/lane_sum
+#import lib/storage
 
 struct Params {
     rows: u32,
@@ -14,18 +15,18 @@ struct Params {
     scale: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 #if PRODUCT
-@group(0) @binding(2) var<storage, read_write> other: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> other: array<Stored>;
 #endif
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn term(at: u32) -> vec4<f32> {
 #if PRODUCT
-    return x[at] * other[at];
+    return vec4<f32>(x[at]) * vec4<f32>(other[at]);
 #else
-    return x[at];
+    return vec4<f32>(x[at]);
 #endif
 }
 

@@ -7,11 +7,12 @@
 // One thread a vec4 of the input, workgroups of 64. Launched by src/kernels/pool.rs.
 #import lib/grid
 #import lib/max_pool
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dy: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> y: array<Stored>;
+@group(0) @binding(2) var<storage, read_write> dy: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> dx: array<Stored>;
 
 // Channels in which a position before (row, col) in the window at (top, left), padding included, holds the maximum.
 fn taken(
@@ -26,7 +27,8 @@ fn taken(
         for (var j = 0u; j < params.kernel; j += 1u) {
             let other_col = left + j - params.pad;
             if (other_col < params.width && (other_row < row || other_col < col)) {
-                found |= x[base + (other_row * params.width + other_col) * params.quads] == maximum;
+                let other = x[base + (other_row * params.width + other_col) * params.quads];
+                found |= vec4<f32>(other) == maximum;
             }
         }
     }
@@ -49,7 +51,7 @@ fn main(
     let col = position - line * params.width;
     let image = line / params.height;
     let row = line - image * params.height;
-    let value = x[index];
+    let value = vec4<f32>(x[index]);
     let base = image * params.height * params.width * params.quads + quad;
     // Windows over this position: window * stride <= position + pad < window * stride + kernel.
     let last_row = min((row + params.pad) / params.stride, params.out_height - 1u);
@@ -60,17 +62,16 @@ fn main(
     for (var oh = first_row; oh <= last_row; oh += 1u) {
         for (var ow = first_col; ow <= last_col; ow += 1u) {
             let at = ((image * params.out_height + oh) * params.out_width + ow) * params.quads + quad;
-            let maximum = y[at];
+            let maximum = vec4<f32>(y[at]);
             var mine = value == maximum;
             if (any(mine)) {
                 mine &= !taken(base, oh * params.stride, ow * params.stride, row, col, maximum);
-                sum += select(vec4<f32>(0.0), dy[at], mine);
+                sum += select(vec4<f32>(0.0), vec4<f32>(dy[at]), mine);
             }
         }
     }
 #if ACCUMULATE
-    dx[index] += sum;
-#else
-    dx[index] = sum;
+    sum += vec4<f32>(dx[index]);
 #endif
+    dx[index] = Stored(sum);
 }

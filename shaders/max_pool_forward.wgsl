@@ -4,9 +4,10 @@
 // One thread a vec4 of the output, workgroups of 64. Launched by src/kernels/pool.rs.
 #import lib/grid
 #import lib/max_pool
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> y: array<Stored>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -35,9 +36,10 @@ fn main(
         for (var j = 0u; j < params.kernel; j += 1u) {
             let col = left + j - params.pad;
             if (col < params.width) {
-                best = max(best, x[((image * params.height + row) * params.width + col) * params.quads + quad]);
+                let at = ((image * params.height + row) * params.width + col) * params.quads + quad;
+                best = max(best, vec4<f32>(x[at]));
             }
         }
     }
-    y[index] = best;
+    y[index] = Stored(best);
 }

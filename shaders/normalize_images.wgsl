@@ -3,6 +3,7 @@
 // 1 input  vec4s, written from params.out_offset on
 // One thread a pixel, workgroups of 64. Launched by src/kernels/images.rs.
 #import lib/grid
+#import lib/storage
 
 struct Params {
     // 1 / (255 * std) and -mean / std; zero for the padded channel.
@@ -13,7 +14,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read_write> pixels: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> input: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> input: array<Stored>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -25,6 +26,6 @@ fn main(
     let index = linear_index(workgroup, groups, local, 64u);
     if (index < params.count) {
         input[params.out_offset + index] =
-            pixels[index] * bitcast<vec4<f32>>(params.scale) + bitcast<vec4<f32>>(params.shift);
+            Stored(pixels[index] * bitcast<vec4<f32>>(params.scale) + bitcast<vec4<f32>>(params.shift));
     }
 }

@@ -6,12 +6,13 @@
 // One thread a vec4, workgroups of 64; grid y over images. Launched by src/kernels/residual.rs.
 #import lib/drop_path
 #import lib/activation
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> dy: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> d_branch: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> d_shortcut: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> dy: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> d_branch: array<Stored>;
+@group(0) @binding(2) var<storage, read_write> d_shortcut: array<Stored>;
 #if ACTIVATION
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 #endif
 
 @compute @workgroup_size(64)
@@ -23,14 +24,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let at = workgroup.y * params.per_image + within;
 #if ACTIVATION
     // ReLU's output is positive exactly where its input was.
-    let g = dy[at] * activation_slope(y[at]);
+    let g = vec4<f32>(dy[at]) * activation_slope(vec4<f32>(y[at]));
 #else
-    let g = dy[at];
+    let g = vec4<f32>(dy[at]);
 #endif
-    d_branch[at] = branch_mask(workgroup.y) * g;
+    d_branch[at] = Stored(branch_mask(workgroup.y) * g);
 #if ACCUMULATE
-    d_shortcut[at] += g;
+    d_shortcut[at] = Stored(vec4<f32>(d_shortcut[at]) + g);
 #else
-    d_shortcut[at] = g;
+    d_shortcut[at] = Stored(g);
 #endif
 }

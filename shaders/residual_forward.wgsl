@@ -6,10 +6,11 @@
 // One thread a vec4, workgroups of 64; grid y over images. Launched by src/kernels/residual.rs.
 #import lib/drop_path
 #import lib/activation
+#import lib/storage
 
-@group(0) @binding(0) var<storage, read_write> shortcut: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> branch: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> shortcut: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> branch: array<Stored>;
+@group(0) @binding(2) var<storage, read_write> y: array<Stored>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -18,5 +19,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         return;
     }
     let at = workgroup.y * params.per_image + within;
-    y[at] = activate(shortcut[at] + branch_mask(workgroup.y) * branch[at]);
+    y[at] = Stored(activate(vec4<f32>(shortcut[at]) + branch_mask(workgroup.y) * vec4<f32>(branch[at])));
 }

@@ -4,7 +4,7 @@
 use dualprop::config::schema::{self, Kind};
 use dualprop::config::{
     AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, Augmentation, Config, MethodKind,
-    OptimizerKind, Place, presets,
+    OptimizerKind, Place,
 };
 use proptest::prelude::*;
 use toml::Value;
@@ -92,10 +92,6 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ("[data]\nbalanced = true\nshuffle = false", 2, &["`data.balanced`", "`data.shuffle`"]),
     ("[run]\nname = \"a/b\"", 2, &["`run.name`", "slashes"]),
     // Of later versions.
-    ("[run]\nprecision = \"f16\"", 2, &["`run.precision` = \"f16\" is not in this version yet", "f32"]),
-    ("[model]\narch = \"tf_efficientnet_b7\"", 2, &["not in this version yet", "resnet18"]),
-    ("[model]\ncheckpointing = \"on\"", 2, &["`model.checkpointing`", "not in this version yet"]),
-    ("[method]\nkind = \"fast_advprop\"", 2, &["`method.kind`", "not in this version yet", "mixprop"]),
     // No TOML.
     ("[run]\nseed = 1\nseed = 2", 3, &["not valid TOML"]),
     ("[run]\nseed = ", 2, &["not valid TOML"]),
@@ -282,6 +278,9 @@ fn the_schema_and_the_structure_have_the_same_keys() {
     config.run.steps = Some(1);
     config.method.mixup.lambda = Some(0.5);
     config.method.attack.iterations = Some(1);
+    config.method.attack.through = Some(dualprop::config::Domain::Main);
+    config.method.adversarial_epochs = Some(1.0);
+    config.method.branch = vec![dualprop::config::BranchConfig::default()];
     let mut structure = Vec::new();
     leaves(&config.to_table(), "", &mut structure);
     let mut table: Vec<String> = schema::fields().iter().map(|f| f.path.to_string()).collect();
@@ -320,16 +319,6 @@ fn keys_are_set_and_read_by_path() {
 }
 
 #[test]
-fn presets_are_valid_and_say_where_their_numbers_come_from() {
-    for preset in presets::PRESETS {
-        let config = Config::parse(preset.text, preset.name, &[]).expect("valid");
-        assert_eq!(config.run.name, preset.name);
-        assert!(preset.text.starts_with("# "), "{} begins with what it is", preset.name);
-    }
-    assert!(presets::PRESETS.iter().any(|p| p.name == "shapes-advprop"));
-}
-
-#[test]
 fn attack_specs_are_read_with_the_rules_of_their_kind() {
     let parse = |spec: &str| AttackConfig::parse_spec(spec).expect("valid");
     let pgd = parse("pgd:eps=4,step=1,iters=5");
@@ -361,6 +350,59 @@ fn attack_specs_are_read_with_the_rules_of_their_kind() {
     ] {
         let message = AttackConfig::parse_spec(wrong).expect_err("wrong");
         assert!(message.contains(part), "{message} for {wrong}");
+    }
+}
+
+/// Branches of every source, with that share.
+fn branches_value(share: f64) -> Value {
+    let sources = ["clean", "attack", "mixup", "cutmix"];
+    let table = |source: &str| format!("source = \"{source}\"\ndomain = \"aux\"\nshare = {share}");
+    let main = "source = \"clean\"".to_owned();
+    let tables = sources.iter().map(|source| table(source)).chain([main]);
+    Value::Array(tables.map(|t| Value::Table(t.parse().expect("TOML"))).collect())
+}
+
+#[test]
+fn a_users_method_is_a_list_of_branches() {
+    let text = "[method.attack]\nepsilon = 2\n[[method.branch]]\nsource = \"clean\"\n\n[[method.branch]]\n\
+                source = \"attack\"\ndomain = \"aux\"\nweight = 0.5\nshare = 0.25\n";
+    let config = Config::parse(text, "own.toml", &[]).expect("valid");
+    assert_eq!(config.method.branch.len(), 2);
+    assert_eq!(config.method.branch[1].domain, dualprop::config::Domain::Aux);
+    assert_eq!(Config::parse(&config.resolved_toml(), "x", &[]).expect("its own text"), config);
+    let set = "method.branch=[{source = \"mixup\", share = 0.5}]".to_owned();
+    assert_eq!(Config::parse("", "x", &[set]).expect("valid").method.branch[0].share, 0.5);
+
+    let fault = |text: &str| Config::parse(text, "own.toml", &[]).expect_err("a fault").to_string();
+    let branch = |keys: &str| format!("[[method.branch]]\nsource = \"clean\"\n{keys}\n");
+    let message = fault(&branch("domian = \"aux\""));
+    assert!(message.starts_with("own.toml, line 3: unknown key `method.branch.domian`"), "{message}");
+    let message = fault(&branch("domain = \"auxiliary\""));
+    assert!(message.contains("line 3") && message.contains("\"aux\""), "{message}");
+    assert!(fault(&branch("share = 0")).contains("line 3"));
+    assert!(fault(&branch("domain = \"aux\"")).contains("uses the domain aux but not main"));
+    assert!(fault(&branch("weight = 0")).contains("expected one above 0"));
+    assert!(fault(&branch("share = 0.001")).contains("larger share or batch"));
+    assert!(fault("[[method.branch]]\nsource = \"augmented\"\n").contains("`data.augment` names no policy"));
+    assert!(fault("[method]\nbranch = 3\n").contains("[[method.branch]]"));
+    assert!(fault(&branch("").repeat(9)).contains("at most 8"));
+    assert!(fault("[method]\nkind = \"mixup\"\nattack.through = \"aux\"\n").contains("through"));
+}
+
+#[test]
+fn fast_advprop_refuses_attacks_that_cannot_train() {
+    let fault = |key: &str| {
+        let text = format!("[method]\nkind = \"fast_advprop\"\nattack.{key}\n");
+        Config::parse(&text, "x", &[]).expect_err("a fault").to_string()
+    };
+    assert!(Config::parse("[method]\nkind = \"fast_advprop\"\n", "x", &[]).is_ok());
+    for (key, expected) in [
+        ("iterations = 2", "`method.attack.iterations` = 1"),
+        ("target = \"random_wrong\"", "`method.attack.target` = \"none\""),
+        ("bn_stats = \"running\"", "`method.attack.bn_stats` = \"batch\""),
+        ("through = \"main\"", "`method.attack.through` = \"aux\""),
+    ] {
+        assert!(fault(key).contains(expected), "{}", fault(key));
     }
 }
 
@@ -409,6 +451,7 @@ proptest! {
             Kind::NumberList { length, .. } => Value::Array(vec![Value::Float(seed + 1e-3); length.unwrap_or(1)]),
             Kind::Text | Kind::Path => Value::String(format!("x{seed}")),
             Kind::AttackSpec => Value::String(format!("pgd:eps={seed}")),
+            Kind::Branches => branches_value(seed),
         };
         let mut config = Config::default();
         if config.set(field.path, value).is_ok() && config.validate().is_ok() {

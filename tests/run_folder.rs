@@ -40,6 +40,7 @@ fn step(step: u64) -> StepReport {
         lr: 0.1,
         images_per_s: 100.0,
         elapsed_s: step as f64 / 2.0,
+        stages: Vec::new(),
         branches: vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))],
     }
 }

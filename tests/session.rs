@@ -89,6 +89,13 @@ fn tensors(out: &Path) -> BTreeMap<String, Tensor> {
     Checkpoint::load(&out.join("last.safetensors")).unwrap().tensors
 }
 
+/// The loop's state without its clock.
+fn counters(out: &Path) -> BTreeMap<String, u64> {
+    let mut state = Checkpoint::load(&out.join("last.safetensors")).unwrap().loop_state;
+    state.remove("elapsed_s").unwrap();
+    state
+}
+
 /// (step, split, domain, attack, loss) of every line.
 fn metrics(out: &Path) -> Vec<(u64, String, String, String, String)> {
     let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
@@ -102,34 +109,100 @@ fn metrics(out: &Path) -> Vec<(u64, String, String, String, String)> {
 
 #[test]
 fn a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one() {
+    check_resume(&[]);
+}
+
+/// The loss scale and its counters are part of the state.
+#[test]
+fn a_stopped_run_in_half_precision_resumes_to_the_same_bits() {
+    check_resume(&["run.precision=f16"]);
+}
+
+fn check_resume(sets: &[&str]) {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
-    let (finish, events) = run(config(&[]), &whole, false, |_, _| {});
+    let (finish, events) = run(config(sets), &whole, false, |_, _| {});
     assert_eq!(finish, Finish::Completed);
     let steps: Vec<u64> =
         events.iter().filter_map(|e| if let Event::Step(s) = e { Some(s.step) } else { None }).collect();
     assert_eq!(steps, (1..=8).collect::<Vec<u64>>());
 
     // Thrown away after step 5 or later: the checkpoint of step 3 or 6 is what the run goes on from.
-    let (finish, _) = run(config(&[]), &parts, false, |event, commands| {
+    let (finish, _) = run(config(sets), &parts, false, |event, commands| {
         if matches!(event, Event::Step(s) if s.step == 4) {
             commands.send(Command::StopAndDiscard).unwrap();
         }
     });
     assert_eq!(finish, Finish::Discarded);
-    let (finish, _) = run(config(&[]), &parts, true, |_, _| {});
+    let (finish, _) = run(config(sets), &parts, true, |_, _| {});
     assert_eq!(finish, Finish::Completed);
     assert_eq!(tensors(&whole), tensors(&parts), "the resumed run ended elsewhere");
+    assert_eq!(counters(&whole), counters(&parts), "the loop ended elsewhere");
     assert_eq!(metrics(&whole), metrics(&parts), "the curves differ");
 
     // A finished run that is resumed changes nothing.
     let before = metrics(&whole);
     let device = DeviceChoice::Cpu;
     let handle =
-        spawn(RunOptions { config: config(&[]), out: whole.clone(), resume: true, device, pictures: false });
+        spawn(RunOptions { config: config(sets), out: whole.clone(), resume: true, device, pictures: false });
     assert!(handle.events.iter().any(|e| matches!(e, Event::Finished(Finish::Completed))));
     assert_eq!(metrics(&whole), before);
+}
+
+/// A run in half precision, stopped after its first steps; `change` its checkpoint, then go on.
+fn half_precision_after(
+    folder: &Path,
+    change: impl FnOnce(&mut Checkpoint),
+) -> (Finish, BTreeMap<String, u64>, String) {
+    let sets = ["run.precision=f16", "run.steps=30", "run.checkpoint_steps=2"];
+    let (finish, _) = run(config(&sets), folder, false, |event, commands| {
+        if matches!(event, Event::Saved { best: false, .. }) {
+            commands.send(Command::StopAndSave).unwrap();
+        }
+    });
+    assert_eq!(finish, Finish::StoppedAndSaved);
+    let file = folder.join("last.safetensors");
+    let mut checkpoint = Checkpoint::load(&file).unwrap();
+    change(&mut checkpoint);
+    checkpoint.save_atomic(&file).unwrap();
+    let (finish, _) = run(config(&sets), folder, true, |_, _| {});
+    (finish, counters(folder), std::fs::read_to_string(folder.join("log.txt")).unwrap())
+}
+
+#[test]
+fn an_overflow_in_half_precision_is_logged_and_left_out() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let far = 2.0_f32.powi(22);
+    let (finish, counters, log) = half_precision_after(folder.path(), |checkpoint| {
+        let word = checkpoint.loop_state.insert("loss_scale".into(), far.to_bits().into());
+        assert!(word.is_some(), "the checkpoint holds no loss scale");
+    });
+    assert_eq!(finish, Finish::Completed);
+    let skipped = counters["skipped_steps"];
+    let scale = f32::from_bits(counters["loss_scale"] as u32);
+    assert!((2..20).contains(&skipped), "{skipped} steps left out");
+    assert_eq!(scale, far / 2.0_f32.powi(skipped as i32));
+    assert_eq!(log.matches("overflowed in f16").count() as u64, skipped, "{log}");
+    assert!(log.contains(&format!("({skipped} so far), the loss scale is {scale}")), "{log}");
+    assert!(tensors(folder.path()).values().all(|t| t.data.iter().all(|v| v.is_finite())));
+}
+
+/// Activations beyond f16 are no matter of the scale.
+#[test]
+fn a_network_that_no_longer_fits_f16_ends_the_run_in_a_sentence() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (finish, _, log) = half_precision_after(folder.path(), |checkpoint| {
+        let stem = checkpoint.tensors.get_mut("conv_stem.weight").unwrap();
+        stem.data.iter_mut().for_each(|w| *w *= 1e8);
+    });
+    let Finish::Failed(sentence) = finish else { panic!("{finish:?}") };
+    assert!(sentence.contains("f16") && sentence.contains("lower optimizer.lr"), "{sentence}");
+    assert!(log.contains("the loss scale is 1"), "{log}");
+    let finite = metrics(folder.path()).iter().all(|line| line.4.parse::<f64>().is_ok_and(f64::is_finite));
+    assert!(finite, "a loss that is no number was written");
 }
 
 #[test]
@@ -217,4 +290,118 @@ fn a_killed_process_loses_only_the_steps_since_its_checkpoint() {
     assert!(start(&killed).wait().unwrap().success());
     assert_eq!(tensors(&whole), tensors(&killed), "the killed run ended elsewhere");
     assert_eq!(metrics(&whole), metrics(&killed), "the curves differ");
+}
+
+/// Every method with all of its randomness, in two micro-batches, stopped in the middle and resumed.
+#[test]
+fn every_method_resumes_to_the_same_bits() {
+    let _alone = alone();
+    let own = "method.branch=[{source = \"attack\", domain = \"aux\", share = 0.5, weight = 0.5}, \
+               {source = \"clean\"}, {source = \"cutmix\", domain = \"aux\", share = 0.5}, \
+               {source = \"augmented\", domain = \"aux2\"}]";
+    let cases: [(&[&str], usize); 9] = [
+        (&["method.kind=vanilla"], 1),
+        (&["method.kind=adversarial", "method.attack.target=random_wrong"], 1),
+        (&["method.kind=adversarial_mix", "method.attack.start_probability=0.5"], 1),
+        (&["method.kind=adversarial_finetune"], 1),
+        (&["method.kind=mixup"], 1),
+        (&["method.kind=mixprop"], 2),
+        (&["method.kind=advprop_fine_grained", "data.augment=[crop, flip, cutout]"], 3),
+        (&["method.kind=fast_advprop", "method.attack.epsilon=1", "method.adversarial_share=0.5"], 2),
+        (&[own, "data.augment=[crop, flip, cutout]", "method.attack.through=main"], 3),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (index, (sets, domains)) in cases.into_iter().enumerate() {
+        let common = ["run.steps=4", "run.accumulate=2", "run.checkpoint_steps=2", "eval.limit=8"];
+        let config = || config(&[&common[..], sets].concat());
+        let (whole, parts) =
+            (folder.path().join(format!("{index}")), folder.path().join(format!("{index}b")));
+        let out = run_quietly(config(), &whole, false);
+        assert_eq!(out, Finish::Completed, "{sets:?}");
+        let handle = spawn(options(config(), &parts, false));
+        for event in &handle.events {
+            if matches!(&event, Event::Saved { best: false, .. }) {
+                handle.commands.send(Command::StopAndDiscard).unwrap();
+            }
+            if matches!(event, Event::Finished(_)) {
+                break;
+            }
+        }
+        handle.join();
+        assert_eq!(run_quietly(config(), &parts, true), Finish::Completed, "{sets:?}");
+        assert_eq!(tensors(&whole), tensors(&parts), "{sets:?}: the resumed run ended elsewhere");
+        assert_eq!(metrics(&whole), metrics(&parts), "{sets:?}: the curves differ");
+        assert_eq!(Checkpoint::load(&whole.join("last.safetensors")).unwrap().meta.domains.len(), domains);
+    }
+}
+
+fn options(config: Config, out: &Path, resume: bool) -> RunOptions {
+    RunOptions { config, out: out.to_owned(), resume, device: DeviceChoice::Cpu, pictures: false }
+}
+
+fn run_quietly(config: Config, out: &Path, resume: bool) -> Finish {
+    let handle = spawn(options(config, out, resume));
+    let finish = handle.events.iter().find_map(|e| if let Event::Finished(f) = e { Some(f) } else { None });
+    handle.join();
+    finish.unwrap()
+}
+
+#[test]
+fn a_run_that_no_longer_improves_ends_early() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing moves: the first validation is the best one.
+    let still = [
+        "run.steps=100",
+        "optimizer.lr=0",
+        "optimizer.weight_decay=0",
+        "ema.decay=0.999",
+        "ema.warmup=false",
+    ];
+    let rest = ["eval.patience=2", "eval.best=loss", "data.train_limit=8", "eval.attack="];
+    let (finish, events) = run(config(&[&still[..], &rest].concat()), folder.path(), false, |_, _| {});
+    assert_eq!(finish, Finish::Completed);
+    let last = Checkpoint::load(&folder.path().join("last.safetensors")).unwrap();
+    assert!(last.meta.step < 100, "ran to its end");
+    assert_eq!(last.loop_state["stale"], 2);
+    assert!(events.iter().any(|e| matches!(e, Event::Warning(text) if text.contains("stopped early"))));
+    // Resuming does not run on.
+    let before = metrics(folder.path());
+    let again = config(&[&still[..], &rest].concat());
+    assert_eq!(run_quietly(again, folder.path(), true), Finish::Completed);
+    assert_eq!(metrics(folder.path()), before);
+}
+
+/// The software adapter's memory is the process's own, so this sees both sides.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_thousand_steps_hold_memory_and_handles() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let status = || {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (pages * 4096, std::fs::read_dir("/proc/self/fd").unwrap().count())
+    };
+    let sets = ["run.steps=1000", "run.batch_size=4", "run.checkpoint_steps=250", "data.image_size=16"];
+    let rest = ["eval.every_epochs=100", "data.train_limit=0"];
+    let (mut early, mut late) = (None, None);
+    let handle = spawn(options(config(&[&sets[..], &rest].concat()), folder.path(), false));
+    for event in &handle.events {
+        match event {
+            // After the first checkpoints and a validation, so that everything was there once.
+            Event::Step(s) if s.step == 300 => early = Some(status()),
+            Event::Step(s) if s.step == 990 => late = Some(status()),
+            Event::Finished(finish) => {
+                assert_eq!(finish, Finish::Completed);
+                break;
+            }
+            _ => {}
+        }
+    }
+    handle.join();
+    let ((bytes_early, files_early), (bytes_late, files_late)) = (early.unwrap(), late.unwrap());
+    assert!(files_late <= files_early + 2, "{files_early} open files became {files_late}");
+    let grown = bytes_late.saturating_sub(bytes_early);
+    assert!(grown < 8 << 20, "memory grew by {grown} bytes in 690 steps");
 }

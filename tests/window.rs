@@ -360,3 +360,23 @@ fn take_pictures(folder: &std::path::Path, theme: egui::Theme, size: egui::Vec2,
     stage.window().carry_out(&ctx, UiCommand::Shortcuts);
     shoot(&mut stage, "9-keys");
 }
+
+#[test]
+fn a_method_becomes_a_list_of_branches_that_can_be_edited() {
+    let mut stage = Stage::sized(vec2(1280.0, 900.0));
+    let count = |stage: &mut Stage| stage.window().form.config().method.branch.len();
+    assert_eq!(count(&mut stage), 0);
+    stage.expect("Its branches");
+    stage.click("Edit");
+    assert_eq!(count(&mut stage), 2, "AdvProp's two");
+    stage.expect("Own branches take the place of the method");
+    stage.click("Add branch");
+    assert_eq!(count(&mut stage), 3);
+    stage.expect("Branch 3 source");
+    stage.click("Remove branch 1");
+    stage.click("Remove branch 1");
+    assert_eq!(count(&mut stage), 1, "AdvProp's branches are gone, the new one stayed");
+    assert!(stage.window().form.config().validate().is_ok());
+    stage.click("Use the named method");
+    assert_eq!(count(&mut stage), 0);
+}

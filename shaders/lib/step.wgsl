@@ -7,12 +7,9 @@ struct Step {
     first_step: u32,
     lr: f32,
     grad_scale: f32,
-    mix_lambda: f32,
-    ema_decay: f32,
+    ema_rate: f32,
     bias_correction1: f32,
     bias_correction2: f32,
-    reserved0: u32,
-    reserved1: u32,
 }
 
 @group(1) @binding(1) var<uniform> step: Step;

@@ -179,6 +179,7 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
             if let Some(step) = &run.last_step {
                 let rate = format!("{} images/s", format::significant(step.images_per_s));
                 figure(ui, &rate, "Clean images trained per second over the last steps, pauses left out.");
+                stages_ui(ui, &step.stages);
                 let elapsed = format::duration(step.elapsed_s);
                 figure(
                     ui,
@@ -206,6 +207,20 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| adapter_ui(ui, run));
         });
     });
+}
+
+/// The GPU's time for one step and, on hover, what it went to.
+fn stages_ui(ui: &mut Ui, stages: &[(&'static str, f64)]) {
+    if stages.is_empty() {
+        return;
+    }
+    let total: f64 = stages.iter().map(|(_, seconds)| seconds).sum();
+    let mut help = "GPU time of one optimizer step, mean of the last steps:".to_owned();
+    for (stage, seconds) in stages {
+        let share = format::percent((seconds / total) as f32);
+        help += &format!("\n{stage}: {} ms ({share})", format::significant(seconds * 1e3));
+    }
+    figure(ui, &format!("{} ms/step", format::significant(total * 1e3)), &help);
 }
 
 fn phase_ui(ui: &mut Ui, run: &RunView) {

@@ -166,6 +166,12 @@ impl Form {
         self.took(path, result);
     }
 
+    /// Makes an optional key absent.
+    pub fn clear(&mut self, path: &str) {
+        let result = self.config.clear(path);
+        self.took(path, result);
+    }
+
     fn took(&mut self, path: &str, result: Result<(), ConfigError>) {
         match result {
             Ok(()) => {
@@ -266,10 +272,7 @@ pub fn is_idle(form: &Form, path: &str) -> bool {
         "data.path" => config.data.source == crate::config::DataSource::Shapes,
         "run.steps" => config.run.steps.is_none(),
         "run.epochs" => config.run.steps.is_some(),
-        "method.attack.epsilon" => {
-            use crate::config::MethodKind::{Mixprop, Mixup, Vanilla};
-            matches!(config.method.kind, Vanilla | Mixup | Mixprop)
-        }
+        "method.attack.epsilon" => !crate::training::method::attacks(&config.method),
         _ => false,
     }
 }
@@ -302,6 +305,8 @@ fn value_of(field: &Field, text: &str) -> Option<Value> {
             Value::Array(numbers.collect::<Result<_, _>>().ok()?)
         }
         Kind::Flag => Value::Boolean(text.parse().ok()?),
+        // These have an editor of their own.
+        Kind::Branches => return None,
         Kind::ChoiceList(_) => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             Value::Array(parts.map(|part| Value::String(part.into())).collect())

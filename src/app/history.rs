@@ -113,6 +113,7 @@ fn fold(run: &mut RunView, lines: Vec<Line>) {
             lr: first.lr.unwrap_or(f64::NAN),
             images_per_s: first.images_per_s.unwrap_or(f64::NAN),
             elapsed_s: first.wall_s.unwrap_or(f64::NAN),
+            stages: Vec::new(),
             branches: lines
                 .into_iter()
                 .map(|line| BranchReport {

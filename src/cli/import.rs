@@ -9,7 +9,7 @@ use crate::config::{Config, MethodKind, schema};
 use crate::interop::state_dict;
 use crate::interop::tensor_file::TensorFile;
 use crate::models::names::expected;
-use crate::models::registry::{ARCHITECTURES, native_size};
+use crate::models::registry;
 use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, domain_names};
 
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -68,9 +68,10 @@ fn channels(text: &str) -> Result<Channels, String> {
 
 impl Import {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        if !ARCHITECTURES.contains(&self.arch.as_str()) {
-            let nearest = schema::nearest_choice(&self.arch, ARCHITECTURES);
-            let known = ARCHITECTURES.join(", ");
+        let names = registry::names();
+        if !names.contains(&self.arch.as_str()) {
+            let nearest = schema::nearest_choice(&self.arch, &names);
+            let known = names.join(", ");
             return Err(UsageError(format!(
                 "--arch is \"{}\"; expected one of {known}; the nearest is {nearest}",
                 self.arch
@@ -125,7 +126,8 @@ impl Import {
             _ if domains > 1 => ([0.5; 3], [0.5; 3]),
             _ => (IMAGENET_MEAN, IMAGENET_STD),
         };
-        let image_size = self.image_size.map_or_else(|| native_size(&self.arch), usize::from);
+        let native_size = registry::find(&self.arch)?.input_size;
+        let image_size = self.image_size.map_or(native_size, usize::from);
         let mut config = Config::default();
         config.run.name = "imported".into();
         config.data.image_size = image_size;

@@ -3,6 +3,7 @@
 
 mod app;
 mod attack;
+mod bench;
 mod cam;
 mod common;
 mod data;
@@ -44,6 +45,7 @@ enum Command {
     Import(import::Import),
     Models(models::Models),
     Devices(devices::Devices),
+    Bench(bench::Bench),
     Data(data::Data),
 }
 
@@ -77,6 +79,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(command) => command.run(),
         Command::Models(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Data(command) => command.run(),
     }
 }

@@ -1,7 +1,7 @@
 //! `dualprop models`: the architectures.
 
 use super::common::{print_json, print_line};
-use crate::models::registry::{ARCHITECTURES, native_size, summary};
+use crate::models::registry::ARCHITECTURES;
 
 /// Classes that the figures hold for, ImageNet's.
 const CLASSES: usize = 1000;
@@ -17,22 +17,23 @@ pub(super) struct Models {
 
 impl Models {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let models = ARCHITECTURES
-            .iter()
-            .map(|arch| summary(arch, CLASSES, native_size(arch)))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let models =
+            ARCHITECTURES.iter().map(|arch| arch.summary(CLASSES)).collect::<anyhow::Result<Vec<_>>>()?;
         if self.json {
             return print_json(&models);
         }
-        print_line(&format!(
-            "{:<20} {:>12} {:>15} {:>6} {:>22}",
-            "architecture", "parameters", "multiply-adds", "input", "training MiB per image"
-        ))?;
+        let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        print_line("                                                           training MiB per image")?;
+        print_line("architecture         parameters   multiply-adds  input     plain  recomputing")?;
         for m in models {
-            let memory = m.training_bytes_per_image as f64 / f64::from(1 << 20);
             print_line(&format!(
-                "{:<20} {:>12} {:>15} {:>6} {memory:>22.1}",
-                m.arch, m.parameters, m.macs, m.input_size
+                "{:<19} {:>11} {:>15} {:>6} {:>9.1} {:>12.1}",
+                m.arch,
+                m.parameters,
+                m.macs,
+                m.input_size,
+                mebibytes(m.training_bytes_per_image),
+                mebibytes(m.recomputed_bytes_per_image)
             ))?;
         }
         Ok(())

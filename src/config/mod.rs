@@ -3,11 +3,14 @@
 mod access;
 mod attack_spec;
 mod error;
+mod method;
 mod parse;
 pub mod presets;
 pub mod schema;
 mod types;
 mod validate;
+mod validate_method;
 
 pub use error::{ConfigError, Place};
+pub use method::*;
 pub use types::*;

@@ -101,6 +101,9 @@ impl Reader<'_> {
             )),
             other => {
                 let field = schema::field(path).ok_or_else(|| unknown_key(path))?;
+                if let (Kind::Branches, DeValue::Array(items)) = (field.kind, other) {
+                    self.check_branches(field, items)?;
+                }
                 let plain = plain(other).ok_or_else(|| mismatch(field, "a number out of range"))?;
                 insert(self.table, path, checked(field, plain)?);
                 self.places.insert(path.to_string(), place.clone());
@@ -108,6 +111,35 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+impl Reader<'_> {
+    /// Checks every key of the branches on its own, to name its line.
+    fn check_branches(&self, field: &Field, items: &[Spanned<DeValue<'_>>]) -> Result<(), ConfigError> {
+        for table in items.iter().filter_map(|item| item.get_ref().as_table()) {
+            let mut entries: Vec<_> = table.iter().collect();
+            entries.sort_by_key(|(key, _)| key.span().start);
+            for (key, value) in entries {
+                let line = line_of(self.text, key.span().start);
+                let value = plain(value.get_ref()).ok_or_else(|| mismatch(field, "a number out of range"))?;
+                let place = Place::Line { file: self.file_name.into(), line };
+                branch_key(key.get_ref(), value).map_err(|e| e.at(place))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One key of a branch, checked.
+fn branch_key(key: &str, value: Value) -> Result<Value, ConfigError> {
+    let Some(field) = schema::branch_fields().iter().find(|f| f.key() == key) else {
+        let names: Vec<&str> = schema::branch_fields().iter().map(Field::key).collect();
+        return Err(ConfigError::new(
+            "method.branch",
+            format!("unknown key `method.branch.{key}`; expected one of {}", names.join(", ")),
+        ));
+    };
+    checked(field, value).map_err(|e| ConfigError::new("method.branch", e.message))
 }
 
 /// Whether keys may stand below this path.
@@ -228,6 +260,14 @@ pub(super) fn checked(field: &Field, value: Value) -> Result<Value, ConfigError>
                 }
             }
             Ok(value)
+        }
+        (Kind::Branches, Value::Array(items)) => {
+            let table = |item: &Value| {
+                let table = item.as_table().ok_or_else(found)?;
+                let entries = table.iter().map(|(k, v)| Ok((k.clone(), branch_key(k, v.clone())?)));
+                Ok(Value::Table(entries.collect::<Result<_, ConfigError>>()?))
+            };
+            Ok(Value::Array(items.iter().map(table).collect::<Result<_, ConfigError>>()?))
         }
         (Kind::NumberList { length, each }, Value::Array(items)) => {
             let numbers: Option<Vec<Value>> =

@@ -1,6 +1,7 @@
 //! The configuration as plain data, with the defaults of a run that names nothing. Parsing, checking and help
 //! texts are in the neighbouring files; nothing here touches a file or a device.
 
+use super::MethodConfig;
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides what a run computes. One table a field in the TOML file.
@@ -199,132 +200,6 @@ pub enum Checkpointing {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct MethodConfig {
-    pub kind: MethodKind,
-    /// Weight of each auxiliary branch's loss; the main branch has weight 1.
-    pub aux_weight: f32,
-    pub attack: AttackConfig,
-    pub mixup: MixupConfig,
-}
-
-impl Default for MethodConfig {
-    fn default() -> Self {
-        Self {
-            kind: MethodKind::Advprop,
-            aux_weight: 1.0,
-            attack: AttackConfig::default(),
-            mixup: MixupConfig::default(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MethodKind {
-    Vanilla,
-    Adversarial,
-    AdversarialMix,
-    AdversarialFinetune,
-    Mixup,
-    Mixprop,
-    Advprop,
-    AdvpropFineGrained,
-    FastAdvprop,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AttackConfig {
-    pub kind: AttackKind,
-    /// Radius of the L∞ ball in 1/255 pixel units.
-    pub epsilon: f32,
-    /// Step size in 1/255 pixel units.
-    pub step: f32,
-    /// Absent: floor(epsilon)+1, and 1 when epsilon is at most 1 (AdvProp, section 5.1).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iterations: Option<u32>,
-    /// Only pgd and gd start from noise.
-    pub random_start: bool,
-    pub target: AttackTarget,
-    pub bn_stats: AttackStatistics,
-    pub loss: AttackLoss,
-}
-
-impl Default for AttackConfig {
-    fn default() -> Self {
-        Self {
-            kind: AttackKind::Pgd,
-            epsilon: 1.0,
-            step: 1.0,
-            iterations: None,
-            random_start: true,
-            target: AttackTarget::None,
-            bn_stats: AttackStatistics::Batch,
-            loss: AttackLoss::Training,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttackKind {
-    Pgd,
-    Ifgsm,
-    Gd,
-    Fgsm,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttackTarget {
-    /// Untargeted: raise the loss of the true label.
-    None,
-    /// Lower the loss of a class drawn among the wrong ones.
-    RandomWrong,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttackStatistics {
-    Batch,
-    Running,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttackLoss {
-    /// The training loss, label smoothing included.
-    Training,
-    CrossEntropy,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MixupConfig {
-    /// Both parameters of the Beta distribution that lambda is drawn from.
-    pub alpha: f64,
-    /// Fixes lambda instead of drawing it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lambda: Option<f32>,
-    pub pairing: Pairing,
-}
-
-impl Default for MixupConfig {
-    fn default() -> Self {
-        Self { alpha: 1.0, lambda: None, pairing: Pairing::Random }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pairing {
-    Random,
-    /// Image i with image n-1-i.
-    Reverse,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
     pub kind: OptimizerKind,
     pub lr: f64,
@@ -435,10 +310,30 @@ pub struct EvalConfig {
     pub attack: String,
     /// Validation images used, evenly spread over the set; 0: all.
     pub limit: usize,
+    /// What `best.safetensors` is best at, on `val` through the main domain.
+    pub best: BestBy,
+    /// Validations without a better value after which the run ends; 0: it runs to its end.
+    pub patience: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BestBy {
+    Top1,
+    /// Top-1 under `eval.attack`.
+    AttackedTop1,
+    /// Lowest clean loss.
+    Loss,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { every_epochs: 1, attack: "pgd:eps=4,step=1,iters=5".into(), limit: 0 }
+        Self {
+            every_epochs: 1,
+            attack: "pgd:eps=4,step=1,iters=5".into(),
+            limit: 0,
+            best: BestBy::Top1,
+            patience: 0,
+        }
     }
 }

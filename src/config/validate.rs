@@ -1,9 +1,7 @@
-//! What the keys must fulfil together, and what this version does not do yet.
+//! What the keys must fulfil together.
 
-use toml::Value;
-
-use super::schema::{self, Kind};
-use super::{Augmentation, Config, ConfigError, DataSource, MethodKind, OptimizerKind, ScheduleKind};
+use super::schema;
+use super::{Augmentation, BestBy, Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
 
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
@@ -11,32 +9,14 @@ impl Config {
         self.validate_keys()?;
         self.validate_run()?;
         self.validate_data()?;
+        self.validate_method()?;
         self.validate_training()
     }
 
     fn validate_keys(&self) -> Result<(), ConfigError> {
         for field in schema::fields() {
-            let Some(value) = self.get(field.path) else { continue };
-            super::parse::checked(field, value.clone())?;
-            let words: Vec<&str> = match (&field.kind, &value) {
-                (Kind::Choice(_), Value::String(word)) => vec![word],
-                (Kind::ChoiceList(_), Value::Array(items)) => {
-                    items.iter().filter_map(Value::as_str).collect()
-                }
-                _ => continue,
-            };
-            if let Some(word) = words.into_iter().find(|w| schema::is_later(field.path, w)) {
-                let (Kind::Choice(choices) | Kind::ChoiceList(choices)) = field.kind else { continue };
-                let now: Vec<&str> =
-                    choices.iter().copied().filter(|c| !schema::is_later(field.path, c)).collect();
-                return fault(
-                    field.path,
-                    format!(
-                        "`{}` = \"{word}\" is not in this version yet; expected {}",
-                        field.path,
-                        now.join(", ")
-                    ),
-                );
+            if let Some(value) = self.get(field.path) {
+                super::parse::checked(field, value)?;
             }
         }
         Ok(())
@@ -62,13 +42,10 @@ impl Config {
                 ),
             );
         }
-        let micro_batch = run.batch_size / run.accumulate;
-        if matches!(self.method.kind, MethodKind::Mixup | MethodKind::Mixprop) && micro_batch < 2 {
+        if self.eval.best == BestBy::AttackedTop1 && self.eval.attack.is_empty() {
             return fault(
-                "run.batch_size",
-                format!(
-                    "`run.batch_size` / `run.accumulate` is {micro_batch}; mixing needs at least 2 images at a time"
-                ),
+                "eval.best",
+                "`eval.best` is \"attacked_top1\", but `eval.attack` is empty; expected an attack there",
             );
         }
         Ok(())
@@ -149,6 +126,6 @@ impl Config {
     }
 }
 
-fn fault(key: &str, message: impl Into<String>) -> Result<(), ConfigError> {
+pub(super) fn fault(key: &str, message: impl Into<String>) -> Result<(), ConfigError> {
     Err(ConfigError::new(key, message))
 }

@@ -3,8 +3,9 @@
 //! that works on a checkpoint.
 
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, GpuError, Player, Program, StepUniform, step_buffer};
+use crate::gpu::{Device, Element, GpuError, Player, Program, StepUniform, step_buffer};
 use crate::graph::{Network, Plan, Statistics, pad4};
+use crate::training::attack_plans::AttackPass;
 use crate::training::buffers::{self, Buffers};
 use crate::training::draws::{self, Stream};
 use crate::training::plans::PlanContext;
@@ -68,8 +69,8 @@ impl Inference {
         let feature_len = network.node(network.features).shape.padded_len() as u64;
         made.allocate(device, buffers::FEATURES, "features", images * feature_len * 4)?;
         // Attacks hold the largest arena; plan one now so that later ones fit.
-        let probe =
-            context.attack_iteration(&AttackConfig::default(), 0, Statistics::Running, buffers::CURRENT);
+        let place = context.inference_attack_place();
+        let probe = context.attack_iteration(&AttackConfig::default(), attack_pass(0), &place);
         let arenas: Vec<&[u64]> =
             plans.iter().map(|p| p.arena.as_slice()).chain([probe.arena.as_slice()]).collect();
         made.allocate_arena(device, &arenas)?;
@@ -101,6 +102,9 @@ impl Inference {
             caps: device.caps(),
             images: batch,
             chunk_limit: device.largest_buffer(),
+            recompute: false,
+            // A validation batch is small, and its results do not depend on what the adapter offers.
+            storage: Element::F32,
         }
     }
 
@@ -232,8 +236,9 @@ impl Inference {
             self.attacks.remove(0);
         }
         let context = Self::context(device, &self.config, &self.network, self.batch);
-        let start = context.attack_start(attack, buffers::CURRENT);
-        let iteration = context.attack_iteration(attack, domain, Statistics::Running, buffers::CURRENT);
+        let place = context.inference_attack_place();
+        let start = context.attack_start(attack, &place);
+        let iteration = context.attack_iteration(attack, attack_pass(domain), &place);
         let program =
             |plan: &Plan| Program::new(device, &plan.launches, self.buffers.all(), &self.step_uniform);
         let made = (attack.clone(), domain, program(&start)?, program(&iteration)?);
@@ -247,4 +252,9 @@ impl Inference {
         let padded = device.read_f32(self.buffers.get(buffers::CURRENT), 0, count * area * 4)?;
         Ok(padded.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect())
     }
+}
+
+/// An attack on a finished network: nothing of it moves.
+fn attack_pass(domain: usize) -> AttackPass {
+    AttackPass { through: domain, statistics: Statistics::Running, weight_gradients: false }
 }

@@ -10,6 +10,8 @@ pub enum GpuError {
     NoAdapter,
     #[error("no adapter matches the device choice \"{choice}\"; there is: {available}")]
     NoSuchAdapter { choice: String, available: String },
+    #[error("the adapter {adapter} does not offer {what}")]
+    Unsupported { adapter: String, what: String },
     #[error("the adapter {adapter} refused to open: {reason}")]
     Refused { adapter: String, reason: String },
     #[error(

@@ -6,12 +6,40 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferId(pub u32);
 
+/// How a tensor's numbers are stored. Arithmetic and sums are in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Element {
+    #[default]
+    F32,
+    /// Activations and their gradients of half-precision plans; needs the adapter's `shader_f16`.
+    F16,
+}
+
+impl Element {
+    /// Name of the constant that makes a kernel's activations f16.
+    pub const CONSTANT: &'static str = "HALF";
+
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// The constant of `shaders/lib/storage.wgsl`.
+    pub fn constant(self) -> (&'static str, u32) {
+        (Self::CONSTANT, u32::from(self == Self::F16))
+    }
+}
+
 /// A byte range of a buffer. `offset` is a multiple of 256 (WebGPU's storage offset alignment).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     pub buffer: BufferId,
     pub offset: u64,
     pub size: u64,
+    /// What the bytes hold where a kernel takes activations in either form; everything else is 4-byte values.
+    pub element: Element,
 }
 
 /// A shader file with the constants that specialise it. Equal kernels share one pipeline.
@@ -85,6 +113,16 @@ pub enum Form {
 impl View {
     /// A whole buffer of `elements` 4-byte values.
     pub fn whole(buffer: BufferId, elements: usize) -> Self {
-        Self { buffer, offset: 0, size: elements as u64 * 4 }
+        Self::stored(buffer, elements, Element::F32)
+    }
+
+    /// A whole buffer of `elements` numbers.
+    pub fn stored(buffer: BufferId, elements: usize, element: Element) -> Self {
+        Self { buffer, offset: 0, size: elements as u64 * element.bytes(), element }
+    }
+
+    /// 4-byte values from byte `offset` on.
+    pub fn words(buffer: BufferId, offset: u64, words: usize) -> Self {
+        Self { buffer, offset, size: words as u64 * 4, element: Element::F32 }
     }
 }

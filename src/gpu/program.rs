@@ -3,16 +3,27 @@
 
 use super::device::Device;
 use super::error::GpuError;
-use super::launch::{Cost, Launch, PARAMS_BYTES, View};
+use super::launch::{Cost, Element, Launch, PARAMS_BYTES, View};
 use std::collections::HashMap;
 
 /// One dispatch, ready to encode.
 pub(super) struct Prepared {
+    pub(super) shader: &'static str,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) storage: wgpu::BindGroup,
     pub(super) params_offset: u32,
     pub(super) grid: [u32; 3],
     pub(super) cost: Cost,
+}
+
+impl Prepared {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, uniforms: &wgpu::BindGroup) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.storage, &[]);
+        pass.set_bind_group(1, uniforms, &[self.params_offset]);
+        let [x, y, z] = self.grid;
+        pass.dispatch_workgroups(x, y, z);
+    }
 }
 
 /// A list of launches bound to real buffers.
@@ -63,6 +74,7 @@ impl Program {
                 }
             };
             dispatches.push(Prepared {
+                shader: launch.kernel.shader,
                 pipeline: device.pipeline(&launch.kernel, launch.views.len())?,
                 storage,
                 params_offset: (index * PARAMS_BYTES) as u32,
@@ -84,6 +96,12 @@ impl Program {
 }
 
 fn bind(device: &Device, launch: &Launch, buffers: &[wgpu::Buffer]) -> Result<wgpu::BindGroup, GpuError> {
+    let half = launch.views.iter().any(|v| v.element == Element::F16);
+    debug_assert!(
+        !half || launch.kernel.constants.contains(&Element::F16.constant()),
+        "{} would read f16 as f32",
+        launch.kernel.shader
+    );
     let limit = device.largest_binding();
     if let Some(view) = launch.views.iter().find(|v| v.size > limit) {
         let what = format!("a tensor of {}", launch.kernel.shader);

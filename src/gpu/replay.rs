@@ -111,11 +111,7 @@ impl Player {
             let estimate = self.estimate(dispatch.cost);
             let open = self.open.get_or_insert_with(|| Open::new(device));
             let pass = open.pass(self.timer.as_mut(), self.stage);
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.storage, &[]);
-            pass.set_bind_group(1, &program.uniforms, &[dispatch.params_offset]);
-            let [x, y, z] = dispatch.grid;
-            pass.dispatch_workgroups(x, y, z);
+            dispatch.encode(pass, &program.uniforms);
             open.estimate_s += estimate;
             if open.estimate_s >= self.target_s {
                 self.submit(device)?;
@@ -136,6 +132,20 @@ impl Player {
         let open = self.open.get_or_insert_with(|| Open::new(device));
         open.pass = None;
         open.encoder.copy_buffer_to_buffer(from, offset, to, 0, bytes);
+    }
+
+    /// Copies the beginning of a buffer to byte `offset` of another after everything played so far.
+    pub fn copy_to(
+        &mut self,
+        device: &Device,
+        from: &wgpu::Buffer,
+        to: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+    ) {
+        let open = self.open.get_or_insert_with(|| Open::new(device));
+        open.pass = None;
+        open.encoder.copy_buffer_to_buffer(from, 0, to, offset, bytes);
     }
 
     /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued.

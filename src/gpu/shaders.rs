@@ -7,9 +7,9 @@
 //!   variables and constants. This unrolls by name, because dynamically indexed private arrays are slow on every
 //!   back end.
 //!
-//! The kernel's constants stand before the text as `const NAME: u32`.
+//! The kernel's constants stand before the text as `const NAME: u32`, and before them what a constant needs enabled.
 
-use super::launch::Kernel;
+use super::launch::{Element, Kernel};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -38,6 +38,10 @@ fn text_of(name: &str) -> Option<&'static str> {
 /// The complete WGSL text of a kernel.
 pub fn expand(kernel: &Kernel) -> Result<String, ShaderError> {
     let mut out = String::new();
+    // WGSL wants directives before everything else.
+    if kernel.constants.contains(&Element::F16.constant()) {
+        out.push_str("enable f16;\n");
+    }
     for (name, value) in &kernel.constants {
         writeln!(out, "const {name}: u32 = {value}u;").expect("a string grows");
     }

@@ -17,11 +17,11 @@ pub struct StepUniform {
     pub lr: f32,
     /// Multiplies every gradient in the optimizer: 1 / (loss scale · micro-batches).
     pub grad_scale: f32,
-    pub mix_lambda: f32,
-    pub ema_decay: f32,
+    /// 1 − decay of the moving average, subtracted in f64: 1 − 0.9999f32 is off by 1.7e-4.
+    pub ema_rate: f32,
     /// AdamW: 1 − beta1^t and 1 − beta2^t.
     pub bias_correction1: f32,
     pub bias_correction2: f32,
-    pub reserved0: u32,
-    pub reserved1: u32,
+    /// Uniform buffers come in multiples of 16 bytes.
+    pub padding: [u32; 3],
 }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 const PASSES: u32 = 128;
 /// Steps whose times may be on their way back; a step finds no slot rather than wait for one.
 const SLOTS: usize = 4;
+/// Weight of the newest step in the mean: it looks back over some ten steps.
+const NEW_SHARE: f64 = 0.1;
 
 /// Collects the durations of a step's passes by stage.
 pub(super) struct StageTimer {
@@ -19,8 +21,8 @@ pub(super) struct StageTimer {
     /// Stage of each timed pass of the step being encoded.
     stages: Vec<&'static str>,
     period_s: f64,
-    totals: BTreeMap<&'static str, f64>,
-    steps: u64,
+    /// Seconds a step by stage, a moving average.
+    means: BTreeMap<&'static str, f64>,
 }
 
 impl StageTimer {
@@ -41,8 +43,7 @@ impl StageTimer {
             ring: ReadbackRing::new(device, bytes, SLOTS)?,
             stages: Vec::new(),
             period_s: f64::from(device.queue.get_timestamp_period()) * 1e-9,
-            totals: BTreeMap::new(),
-            steps: 0,
+            means: BTreeMap::new(),
         }))
     }
 
@@ -76,17 +77,20 @@ impl StageTimer {
                 .chunks_exact(2)
                 .map(|w| u64::from(w[0].to_bits()) | u64::from(w[1].to_bits()) << 32)
                 .collect();
+            let mut step: BTreeMap<&'static str, f64> = BTreeMap::new();
             for (stage, pair) in stages.iter().zip(ticks.chunks_exact(2)) {
-                let seconds = pair[1].saturating_sub(pair[0]) as f64 * self.period_s;
-                *self.totals.entry(stage).or_default() += seconds;
+                *step.entry(stage).or_default() += pair[1].saturating_sub(pair[0]) as f64 * self.period_s;
             }
-            self.steps += 1;
+            for (stage, seconds) in step {
+                let mean = self.means.entry(stage).or_insert(seconds);
+                *mean += (seconds - *mean) * NEW_SHARE;
+            }
         }
         Ok(())
     }
 
-    /// Mean seconds a step by stage, over the steps that have come back.
+    /// Mean seconds a step by stage, over the last steps that have come back.
     pub(super) fn mean_seconds(&self) -> Vec<(&'static str, f64)> {
-        self.totals.iter().map(|(stage, total)| (*stage, total / self.steps.max(1) as f64)).collect()
+        self.means.iter().map(|(stage, seconds)| (*stage, *seconds)).collect()
     }
 }

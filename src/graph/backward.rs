@@ -1,6 +1,7 @@
 //! The backward pass as launches: nodes in reverse order, each turning the gradient of its output into gradients of
 //! its inputs (written, or added where another consumer wrote before) and of its parameters (added to the arena).
 
+use super::blocks::blocks;
 use super::forward::{Forward, Statistics, dense_shape};
 use super::network::{Node, NodeId, Op};
 use super::pad4;
@@ -21,21 +22,28 @@ struct Backward<'a, 'b> {
     forward: &'b Forward<'a>,
     builder: &'b mut PlanBuilder,
     /// Gradient of each node's output, once a consumer has written it.
-    gradients: Vec<Option<View>>,
+    gradients: &'b mut [Option<View>],
 }
 
 impl Gradients {
     /// Appends the backward pass of `forward`, from the gradient of the logits `[N, classes]`.
-    pub fn build(builder: &mut PlanBuilder, forward: &Forward<'_>, d_logits: View) -> Self {
-        let nodes = &forward.network.nodes;
-        let mut pass = Backward { forward, builder, gradients: vec![None; nodes.len()] };
-        pass.gradients[forward.network.logits.0] = Some(d_logits);
-        for (index, node) in nodes.iter().enumerate().rev() {
-            if let Some(dy) = pass.gradients[index] {
-                pass.node(index, node, dy);
+    pub fn build(builder: &mut PlanBuilder, forward: &mut Forward<'_>, d_logits: View) -> Self {
+        let network = forward.network;
+        let mut gradients = vec![None; network.nodes.len()];
+        gradients[network.logits.0] = Some(d_logits);
+        for (position, block) in blocks(network).iter().rev().enumerate() {
+            // The last block's values are still there when the backward pass begins.
+            if forward.spec.recompute && position > 0 {
+                forward.recompute(builder, block);
+            }
+            for index in block.clone().rev() {
+                if let Some(dy) = gradients[index] {
+                    let mut pass = Backward { forward, builder, gradients: &mut gradients };
+                    pass.node(index, &network.nodes[index], dy);
+                }
             }
         }
-        Gradients { input: pass.gradients[0] }
+        Gradients { input: gradients[0] }
     }
 }
 
@@ -50,7 +58,7 @@ impl Backward<'_, '_> {
             return (view, true);
         }
         let elements = self.forward.images() * self.forward.network.node(id).shape.padded_len();
-        let view = self.builder.tensor(elements);
+        let view = self.builder.stored(elements, self.forward.value(id).element);
         self.gradients[id.0] = Some(view);
         (view, false)
     }

@@ -1,11 +1,12 @@
 //! The forward pass as launches. Every value that the backward pass reads stays a named tensor; how long it lives
 //! follows from its last use.
 
+use super::blocks::recomputed;
 use super::network::{Network, Node, NodeId, Op, Shape};
 use super::params::ALIGN;
 use super::plan::PlanBuilder;
 use super::{pad4, params::BnPlace};
-use crate::gpu::{BufferId, Caps, View};
+use crate::gpu::{BufferId, Caps, Element, View};
 use crate::kernels::ImageShape;
 use crate::kernels::batch_norm::{self, BnShape, Segment};
 use crate::kernels::conv::{self, ConvShape};
@@ -14,6 +15,7 @@ use crate::kernels::dropout::{self, DropoutShape};
 use crate::kernels::pool::{self, MaxPoolShape};
 use crate::kernels::residual::{self, ResidualShape};
 use crate::kernels::squeeze_excite::{self, Nonlinearity};
+use std::ops::Range;
 
 /// Images of a pass that share a BN domain: they are contiguous, and domains do not repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct PassSpec {
     pub regularize: bool,
     pub weight_gradients: bool,
     pub input_gradient: bool,
+    /// Keep block outputs only, and compute the rest again in the backward pass: the same bits with less memory.
+    pub recompute: bool,
     /// Number of the first image in the step, so that random masks do not depend on how a step is cut into passes.
     pub first_image: u32,
 }
@@ -82,8 +86,9 @@ pub struct Forward<'a> {
 }
 
 impl<'a> Forward<'a> {
-    /// Appends the forward pass over `input`, the normalised images `[N, S, S, 4]`. The outputs of nodes in `placed`
-    /// go to the caller's buffers.
+    /// Appends the forward pass over `input`, the normalised images `[N, S, S, 4]`. The maps up to the features, and
+    /// in the backward pass their gradients, are stored as `input` is; what follows the pooling is f32, as are all
+    /// vectors. The outputs of nodes in `placed` go to the caller's buffers.
     pub fn build(
         builder: &mut PlanBuilder,
         network: &'a Network,
@@ -107,7 +112,9 @@ impl<'a> Forward<'a> {
                 Op::Input => input,
                 _ => {
                     let given = placed.iter().find(|(id, _)| id.0 == index).map(|(_, view)| *view);
-                    let y = given.unwrap_or_else(|| builder.tensor(pass.images() * node.shape.padded_len()));
+                    let element = if index <= network.features.0 { input.element } else { Element::F32 };
+                    let y = given
+                        .unwrap_or_else(|| builder.stored(pass.images() * node.shape.padded_len(), element));
                     pass.node(builder, index, node, y)
                 }
             };
@@ -146,18 +153,21 @@ impl<'a> Forward<'a> {
                 builder.push(depthwise::forward(&self.depthwise_shape(node), x, self.parameter(*weight), y));
             }
             Op::BatchNorm { layer, activation } => {
-                let state = self.batch_norm_state(builder, *layer, node.shape, x);
+                // Statistics are those of the first time when a block is recomputed.
+                let state = match self.states[*layer] {
+                    Some(state) => state,
+                    None => self.batch_norm_state(builder, *layer, node.shape, x),
+                };
                 let shape = self.bn_shape(*layer, node.shape);
                 builder.push(batch_norm::apply(&shape, *activation, x, state, y));
             }
             Op::SqueezeExcite { .. } => {
-                let excitation = self.excite(builder, node, x);
-                builder.push(squeeze_excite::channel_scale(
-                    &self.scale_shape(node.shape),
-                    x,
-                    excitation.gate,
-                    y,
-                ));
+                let excitation = match self.excitations[index] {
+                    Some(excitation) => excitation,
+                    None => self.excite(builder, node, x),
+                };
+                let shape = self.scale_shape(node.shape);
+                builder.push(squeeze_excite::channel_scale(&shape, x, excitation.gate, y));
                 self.excitations[index] = Some(excitation);
             }
             Op::Add { activation, .. } => {
@@ -175,6 +185,17 @@ impl<'a> Forward<'a> {
             },
         }
         y
+    }
+
+    /// Computes the inner values of a block once more, into tensors of their own.
+    pub(super) fn recompute(&mut self, builder: &mut PlanBuilder, block: &Range<usize>) {
+        let network = self.network;
+        for index in recomputed(network, block) {
+            let node = &network.nodes[index];
+            let elements = self.images() * node.shape.padded_len();
+            let y = builder.stored(elements, self.values[index].element);
+            self.values[index] = self.node(builder, index, node, y);
+        }
     }
 
     fn batch_norm_state(
@@ -389,5 +410,5 @@ pub(super) fn dense_shape(images: usize, input: usize, out: usize) -> ConvShape 
 
 fn float_range(buffer: BufferId, offset: usize, floats: usize) -> View {
     debug_assert_eq!(offset % ALIGN, 0);
-    View { buffer, offset: offset as u64 * 4, size: floats as u64 * 4 }
+    View::words(buffer, offset as u64 * 4, floats)
 }

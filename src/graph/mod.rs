@@ -2,11 +2,12 @@
 //! on a step is a static plan. Nothing in this module touches a device.
 //!
 //! `network` describes, `params` lays out the weights, `forward` and `backward` emit launches into a `PlanBuilder`,
-//! and `memory` packs what lives at different times into the same bytes.
+//! `blocks` says what recomputation may drop, and `memory` packs what lives at different times into the same bytes.
 
 use crate::gpu::{BufferId, Caps, Form};
 
 mod backward;
+mod blocks;
 mod forward;
 pub mod memory;
 mod network;
@@ -25,8 +26,8 @@ pub fn pad4(channels: usize) -> usize {
 }
 
 /// Arena bytes per image of a vanilla training step, by the exact plan of eight images (BN's partial sums and
-/// pooled vectors do not grow linearly, so one image would mislead).
-pub fn training_bytes_per_image(network: &Network) -> u64 {
+/// pooled vectors do not grow linearly, so one image would mislead). `recompute`: with activation recomputation.
+pub fn training_bytes_per_image(network: &Network, recompute: bool) -> u64 {
     const IMAGES: usize = 8;
     let spec = PassSpec {
         segments: vec![PassSegment { images: IMAGES, domain: 0 }],
@@ -34,14 +35,15 @@ pub fn training_bytes_per_image(network: &Network) -> u64 {
         regularize: true,
         weight_gradients: true,
         input_gradient: false,
+        recompute,
         first_image: 0,
     };
     let buffers = PassBuffers { params: BufferId(0), gradients: BufferId(1), running: BufferId(2) };
     let mut builder = PlanBuilder::new();
     let input = builder.tensor(IMAGES * network.node(NodeId(0)).shape.padded_len());
     let caps = Caps { form: Form::Tiles };
-    let forward = Forward::build(&mut builder, network, spec, buffers, caps, input, &[]);
+    let mut forward = Forward::build(&mut builder, network, spec, buffers, caps, input, &[]);
     let d_logits = builder.tensor(IMAGES * pad4(network.classes));
-    Gradients::build(&mut builder, &forward, d_logits);
+    Gradients::build(&mut builder, &mut forward, d_logits);
     builder.finish(BufferId(3), u64::MAX).arena_bytes() / IMAGES as u64
 }

@@ -1,7 +1,7 @@
 //! Collects launches over tensors that have no memory yet, then gives them memory.
 
 use super::memory::{self, Interval};
-use crate::gpu::{BufferId, Cost, Launch, View};
+use crate::gpu::{BufferId, Cost, Element, Launch, View};
 
 /// Buffer numbers from here on name tensors of the builder, not buffers.
 const VIRTUAL: u32 = 1 << 31;
@@ -11,6 +11,7 @@ const VIRTUAL: u32 = 1 << 31;
 pub struct PlanBuilder {
     launches: Vec<Launch>,
     tensor_bytes: Vec<u64>,
+    backward_from: Option<usize>,
 }
 
 impl PlanBuilder {
@@ -20,9 +21,15 @@ impl PlanBuilder {
 
     /// A tensor of `elements` floats that lives from the first launch that uses it to the last.
     pub fn tensor(&mut self, elements: usize) -> View {
-        self.tensor_bytes.push(elements.max(4) as u64 * 4);
-        let id = VIRTUAL + (self.tensor_bytes.len() - 1) as u32;
-        View { buffer: BufferId(id), offset: 0, size: elements.max(4) as u64 * 4 }
+        self.stored(elements, Element::F32)
+    }
+
+    /// As [`Self::tensor`], stored as `element` says.
+    pub fn stored(&mut self, elements: usize, element: Element) -> View {
+        let id = VIRTUAL + self.tensor_bytes.len() as u32;
+        let view = View::stored(BufferId(id), elements.max(4), element);
+        self.tensor_bytes.push(view.size);
+        view
     }
 
     pub fn push(&mut self, launch: Launch) {
@@ -31,6 +38,11 @@ impl PlanBuilder {
 
     pub fn extend(&mut self, launches: impl IntoIterator<Item = Launch>) {
         self.launches.extend(launches);
+    }
+
+    /// What follows is the backward pass.
+    pub fn begin_backward(&mut self) {
+        self.backward_from = Some(self.launches.len());
     }
 
     /// Packs the tensors into arena chunks of at most `chunk_limit` bytes; chunk `i` becomes `BufferId(first + i)`.
@@ -56,7 +68,8 @@ impl PlanBuilder {
                 view.offset += place.offset;
             }
         }
-        Plan { launches: self.launches, arena: chunks }
+        let backward_from = self.backward_from.unwrap_or(self.launches.len());
+        Plan { launches: self.launches, arena: chunks, backward_from }
     }
 }
 
@@ -65,6 +78,8 @@ pub struct Plan {
     pub launches: Vec<Launch>,
     /// Bytes of each arena chunk.
     pub arena: Vec<u64>,
+    /// The first launch of the backward pass; all of them come before it in a plan without one.
+    pub backward_from: usize,
 }
 
 impl Plan {

@@ -7,8 +7,8 @@
 //! statistics `[domain][mean C | variance C]`, both with `domain_stride` between domains; state
 //! `[segment][mean C | rstd C | scale C | shift C]`; coefficients `[segment][mean(du) C | mean(du*xhat) C]`.
 
-use super::{GROUP, LANE_CHOICES, MAX_SEGMENTS, combinations, quads, with_lanes};
-use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+use super::{GROUP, LANE_CHOICES, MAX_SEGMENTS, STORED, combinations, quads, stored, with_lanes};
+use crate::gpu::{Cost, Element, Kernel, Launch, View, linear_grid};
 
 /// Contiguous rows that are normalised together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,16 +120,18 @@ impl BnShape {
         assert_eq!(next as usize, self.rows, "segments must cover all rows");
     }
 
-    fn tensor_bytes(&self) -> u64 {
-        (self.rows * self.channels) as u64 * 4
-    }
-
-    fn tensor_cost(&self, passes: u64, flops: u64) -> Cost {
-        Cost { flops: (self.rows * self.channels) as u64 * flops, bytes: self.tensor_bytes() * passes }
-    }
-
-    /// A pass over the tensor: one thread a slice and `vec4` of channels, grid y over segments.
-    fn tensor_launch(&self, kernel: Kernel, views: &[View], rows_per_slice: u32, cost: Cost) -> Launch {
+    /// A pass over the tensor: one thread a slice and `vec4` of channels, grid y over segments. `passes` and `flops`
+    /// count the tensor's reads and writes, and the work on each of its numbers.
+    fn tensor_launch(
+        &self,
+        mut kernel: Kernel,
+        element: Element,
+        views: &[View],
+        rows_per_slice: u32,
+        [passes, flops]: [u64; 2],
+    ) -> Launch {
+        kernel.constants.push(element.constant());
+        let elements = (self.rows * self.channels) as u64;
         let threads = u64::from(self.longest(rows_per_slice)) * u64::from(quads(self.channels));
         let [x, z, _] = linear_grid(threads, GROUP);
         Launch {
@@ -137,7 +139,7 @@ impl BnShape {
             views: views.to_vec(),
             params: self.params(rows_per_slice, 0),
             grid: [x, self.segments.len() as u32, z],
-            cost,
+            cost: Cost { flops: elements * flops, bytes: elements * element.bytes() * passes },
         }
     }
 
@@ -164,11 +166,12 @@ impl BnShape {
 /// First pass of the batch statistics: `partials` from `x`.
 pub fn statistics(shape: &BnShape, x: View, partials: View) -> Launch {
     let kernel = Kernel::new("batch_norm_statistics", &[]);
-    shape.tensor_launch(kernel, &[x, partials], shape.rows_per_slice(), shape.tensor_cost(1, 4))
+    shape.tensor_launch(kernel, x.element, &[x, partials], shape.rows_per_slice(), [1, 4])
 }
 
 /// Second pass: `state` from `partials`. With `update_running` the domains' running statistics move, the variance by
-/// its unbiased estimate (one row has none; its variance counts as zero); otherwise `running` is not touched.
+/// its unbiased estimate (one row has none; its variance counts as zero), except in channels whose batch statistics are not
+/// finite; otherwise `running` is not touched.
 pub fn finalize_batch(
     shape: &BnShape,
     partials: View,
@@ -197,7 +200,7 @@ pub fn finalize_running(shape: &BnShape, parameters: View, running: View, state:
 /// `y = act(scale * x + shift)`.
 pub fn apply(shape: &BnShape, activation: Activation, x: View, state: View, y: View) -> Launch {
     let kernel = Kernel::new("batch_norm_apply", &[activation.constant()]);
-    shape.tensor_launch(kernel, &[x, state, y], ROWS_PER_THREAD, shape.tensor_cost(2, 3))
+    shape.tensor_launch(kernel, stored(&[x, y]), &[x, state, y], ROWS_PER_THREAD, [2, 3])
 }
 
 /// First pass of the backward: sums of du and du·xhat, du = dy·act'(u), into `partials`.
@@ -210,7 +213,8 @@ pub fn backward_reduce(
     partials: View,
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_backward_reduce", &[activation.constant()]);
-    shape.tensor_launch(kernel, &[x, state, dy, partials], shape.rows_per_slice(), shape.tensor_cost(2, 8))
+    let views = [x, state, dy, partials];
+    shape.tensor_launch(kernel, stored(&[x, dy]), &views, shape.rows_per_slice(), [2, 8])
 }
 
 /// Second pass of the backward: `coefs` (zeros unless `batch_statistics`), and the gradients of gamma and beta added
@@ -240,8 +244,8 @@ pub fn backward_apply(
 ) -> Launch {
     let constants = [activation.constant(), ("BATCH", 1), ("ACCUMULATE", u32::from(accumulate))];
     let kernel = Kernel::new("batch_norm_backward_apply", &constants);
-    let cost = shape.tensor_cost(3 + u64::from(accumulate), 12);
-    shape.tensor_launch(kernel, &[x, state, dy, dx, coefs], ROWS_PER_THREAD, cost)
+    let (views, work) = ([x, state, dy, dx, coefs], [3 + u64::from(accumulate), 12]);
+    shape.tensor_launch(kernel, stored(&[x, dy, dx]), &views, ROWS_PER_THREAD, work)
 }
 
 /// The whole backward of a layer with running statistics whose parameters need no gradient: `dx = scale * du`.
@@ -256,8 +260,8 @@ pub fn backward_apply_frozen(
 ) -> Launch {
     let constants = [activation.constant(), ("BATCH", 0), ("ACCUMULATE", u32::from(accumulate))];
     let kernel = Kernel::new("batch_norm_backward_apply", &constants);
-    let cost = shape.tensor_cost(3 + u64::from(accumulate), 8);
-    shape.tensor_launch(kernel, &[x, state, dy, dx], ROWS_PER_THREAD, cost)
+    let (views, work) = ([x, state, dy, dx], [3 + u64::from(accumulate), 8]);
+    shape.tensor_launch(kernel, stored(&[x, dy, dx]), &views, ROWS_PER_THREAD, work)
 }
 
 /// Every kernel of this file with every combination of its constants.
@@ -265,13 +269,16 @@ pub fn permutations() -> Vec<Kernel> {
     const ACTIVATIONS: (&str, &[u32]) = ("ACTIVATION", &[0, 1, 2]);
     const SWITCH: &[u32] = &[0, 1];
     [
-        combinations("batch_norm_statistics", &[]),
+        combinations("batch_norm_statistics", &[STORED]),
         with_lanes(combinations("batch_norm_finalize", &[("RUNNING", SWITCH)])),
         combinations("batch_norm_running", &[]),
-        combinations("batch_norm_apply", &[ACTIVATIONS]),
-        combinations("batch_norm_backward_reduce", &[ACTIVATIONS]),
+        combinations("batch_norm_apply", &[ACTIVATIONS, STORED]),
+        combinations("batch_norm_backward_reduce", &[ACTIVATIONS, STORED]),
         with_lanes(combinations("batch_norm_backward_finalize", &[("GRADIENTS", SWITCH)])),
-        combinations("batch_norm_backward_apply", &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH)]),
+        combinations(
+            "batch_norm_backward_apply",
+            &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH), STORED],
+        ),
     ]
     .concat()
 }

@@ -3,10 +3,11 @@
 //!
 //! Rows of the product are pixels, its reduction runs over (tap, channel). The data gradient is the forward
 //! computation with the roles of x and y exchanged; the weight gradient reduces over pixels and is cut into slices of
-//! them, summed by a second pass in fixed order. Two families of shaders compute the same: see [`crate::gpu::Form`].
+//! them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two families of shaders compute the same: see [`crate::gpu::Form`].
 
 use super::conv_variants::{self, Variant};
-use crate::gpu::{Caps, Cost, Kernel, Launch, View, linear_grid};
+use super::stored;
+use crate::gpu::{Caps, Cost, Element, Kernel, Launch, View, linear_grid};
 
 /// x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`, weights `[kernel²][in_c][out_c]`; the padding at
 /// the bottom and right follows from the sizes.
@@ -79,9 +80,13 @@ impl ConvShape {
         Variant::weight(caps.form, self.pointwise(), self.inputs(), self.out_c, self.most_slices())
     }
 
-    fn cost(&self) -> Cost {
-        let floats = self.in_pixels() * self.in_c + self.out_pixels() * self.out_c + self.weights();
-        Cost { flops: 2 * (self.out_pixels() * self.weights()) as u64, bytes: 4 * floats as u64 }
+    fn cost(&self, element: Element) -> Cost {
+        let activations = (self.in_pixels() * self.in_c + self.out_pixels() * self.out_c) as u64;
+        let weights = self.weights() as u64;
+        Cost {
+            flops: 2 * self.out_pixels() as u64 * weights,
+            bytes: activations * element.bytes() + weights * 4,
+        }
     }
 
     /// `struct Params` of `shaders/lib/conv_rows.wgsl`.
@@ -166,11 +171,14 @@ impl<'a> Product<'a> {
         Variant::product(caps.form, self.rows, self.columns)
     }
 
+    /// `views`: source, weights, output and perhaps the bias.
     fn launch(&self, variant: Variant, views: Vec<View>, accumulate: bool) -> Launch {
+        let element = stored(&[views[0], views[2]]);
         let constants = [
             ("POINTWISE", u32::from(self.shape.pointwise())),
             ("GRADIENT", u32::from(self.gradient)),
             ("BIAS", u32::from(views.len() == 4)),
+            element.constant(),
         ];
         let [x, y, _] = linear_grid(variant.count(self.rows, self.columns) as u64, 1);
         Launch {
@@ -178,7 +186,7 @@ impl<'a> Product<'a> {
             views,
             params: self.shape.params(self.gradient, accumulate, 0),
             grid: [x, y, self.phases as u32],
-            cost: self.shape.cost(),
+            cost: self.shape.cost(element),
         }
     }
 }
@@ -246,13 +254,15 @@ impl<'a> WeightGradient<'a> {
     fn launches(&self, [x, dy, partials, dw]: [View; 4]) -> Vec<Launch> {
         let direct = self.slices == 1;
         let [grid_x, grid_y, _] = linear_grid(self.tiles as u64, 1);
-        let constants = [("POINTWISE", u32::from(self.shape.pointwise())), ("GRADIENT", 0)];
+        let element = stored(&[x, dy]);
+        let constants =
+            [("POINTWISE", u32::from(self.shape.pointwise())), ("GRADIENT", 0), element.constant()];
         let mut launches = vec![Launch {
             kernel: self.variant.kernel(&constants),
             views: vec![x, dy, if direct { dw } else { partials }],
             params: self.shape.params(false, direct, self.slice_rows),
             grid: [grid_x, grid_y, self.slices as u32],
-            cost: self.shape.cost(),
+            cost: self.shape.cost(element),
         }];
         if !direct {
             launches.push(super::sum_slices(partials, dw, self.shape.weights(), self.slices));

@@ -2,7 +2,7 @@
 //! are measured for the subgroup form on llvmpipe, and estimates for the tile form.
 
 use super::combinations;
-use crate::gpu::{Form, Kernel};
+use crate::gpu::{Element, Form, Kernel};
 
 /// One way to cut a matrix product of `rows` × `columns` results into tiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -197,12 +197,15 @@ impl Tile {
 pub(super) fn permutations() -> Vec<Kernel> {
     let mut all = combinations("sum_slices", &[]);
     for form in [Form::Subgroups, Form::Tiles] {
-        for pointwise in [0, 1] {
+        for (pointwise, element) in
+            [0, 1].into_iter().flat_map(|p| [Element::F32, Element::F16].map(|element| (p, element)))
+        {
+            let half = element.constant();
             for (gradient, bias) in [(0, 0), (0, 1), (1, 0)] {
-                let constants = [("POINTWISE", pointwise), ("GRADIENT", gradient), ("BIAS", bias)];
+                let constants = [("POINTWISE", pointwise), ("GRADIENT", gradient), ("BIAS", bias), half];
                 all.extend(Variant::products(form).iter().map(|v| v.kernel(&constants)));
             }
-            let constants = [("POINTWISE", pointwise), ("GRADIENT", 0)];
+            let constants = [("POINTWISE", pointwise), ("GRADIENT", 0), half];
             all.extend(Variant::weights(form, pointwise == 1).iter().map(|v| v.kernel(&constants)));
         }
     }

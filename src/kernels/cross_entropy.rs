@@ -39,13 +39,33 @@ pub fn cross_entropy(
     results: View,
     dlogits: Option<View>,
 ) -> Launch {
+    launch(shape, [logits, table, results], dlogits, None)
+}
+
+/// As [`cross_entropy`], with the gradient multiplied by the loss scale of `scale`, a `loss_scale::LossScale`.
+pub fn scaled_cross_entropy(
+    shape: &LossShape,
+    logits: View,
+    table: View,
+    results: View,
+    dlogits: View,
+    scale: View,
+) -> Launch {
+    launch(shape, [logits, table, results], Some(dlogits), Some(scale))
+}
+
+fn launch(shape: &LossShape, views: [View; 3], dlogits: Option<View>, scale: Option<View>) -> Launch {
     let lanes = if shape.classes > ONE_THREAD_CLASSES { 64 } else { 1 };
-    let constants = [("LANES", lanes), ("GRADIENT", u32::from(dlogits.is_some()))];
+    let constants = [
+        ("LANES", lanes),
+        ("GRADIENT", u32::from(dlogits.is_some())),
+        ("SCALED", u32::from(scale.is_some())),
+    ];
     let elements = (shape.rows * shape.padded_classes()) as u64;
     let sign = if shape.negate { -1.0_f32 } else { 1.0 };
     Launch {
         kernel: Kernel::new("cross_entropy", &constants),
-        views: [logits, table, results].into_iter().chain(dlogits).collect(),
+        views: views.into_iter().chain(dlogits).chain(scale).collect(),
         params: vec![
             shape.rows as u32,
             shape.classes as u32,
@@ -81,7 +101,8 @@ pub fn metrics(segments: &[(u32, u32)], results: View, sums: View, accumulate: b
 pub fn permutations() -> Vec<Kernel> {
     const SWITCH: &[u32] = &[0, 1];
     [
-        combinations("cross_entropy", &[("LANES", &[1, 64]), ("GRADIENT", SWITCH)]),
+        combinations("cross_entropy", &[("LANES", &[1, 64]), ("GRADIENT", &[0]), ("SCALED", &[0])]),
+        combinations("cross_entropy", &[("LANES", &[1, 64]), ("GRADIENT", &[1]), ("SCALED", SWITCH)]),
         combinations("metrics", &[("ACCUMULATE", SWITCH), ("LANES", &[64]), ("WORKGROUP", &[64])]),
     ]
     .concat()

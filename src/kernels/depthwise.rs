@@ -1,8 +1,8 @@
 //! Depthwise convolution in all three directions: one filter a channel, kernel 3 or 5, stride 1 or 2, any padding.
 //! One form serves every adapter: no workgroup memory, a vec4 of channels a thread.
 
-use super::{GROUP, quads};
-use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+use super::{GROUP, quads, stored};
+use crate::gpu::{Cost, Element, Kernel, Launch, View, linear_grid};
 
 /// Rows and columns of the blocks of outputs that a thread makes, all multiples of the strides. Larger blocks share
 /// more loads, which is what a software adapter spends its time on, but a GPU has to hold them and the weights in
@@ -37,10 +37,13 @@ pub struct DepthwiseShape {
 }
 
 impl DepthwiseShape {
-    fn cost(&self) -> Cost {
+    fn cost(&self, element: Element) -> Cost {
         let outputs = (self.images * self.out_h * self.out_w * self.channels) as u64;
         let inputs = (self.images * self.in_h * self.in_w * self.channels) as u64;
-        Cost { flops: 2 * outputs * (self.kernel * self.kernel) as u64, bytes: 4 * (outputs + inputs) }
+        Cost {
+            flops: 2 * outputs * (self.kernel * self.kernel) as u64,
+            bytes: element.bytes() * (outputs + inputs),
+        }
     }
 
     fn lines(&self) -> usize {
@@ -100,17 +103,24 @@ fn gather(shape: &DepthwiseShape, gradient: bool, accumulate: bool, views: [View
     params.extend(first.map(|f| (f as u32).wrapping_neg()));
     params.extend(from.map(i32::cast_unsigned));
     params.push(u32::from(accumulate));
+    let element = stored(&[views[0], views[2]]);
     Launch {
-        kernel: gather_kernel(shape.kernel, stride, gradient, block),
+        kernel: gather_kernel(shape.kernel, stride, gradient, block, element),
         views: views.to_vec(),
         params,
         grid: linear_grid(threads as u64, GROUP),
-        cost: shape.cost(),
+        cost: shape.cost(element),
     }
 }
 
 /// The block's extent in the source, and how far neighbouring blocks lie apart there, follow from its size.
-fn gather_kernel(kernel: usize, stride: usize, gradient: bool, block: [usize; 2]) -> Kernel {
+fn gather_kernel(
+    kernel: usize,
+    stride: usize,
+    gradient: bool,
+    block: [usize; 2],
+    element: Element,
+) -> Kernel {
     let extent = block.map(|n| {
         if gradient { (kernel - 1) / stride + (n - 1) / stride + 1 } else { (n - 1) * stride + kernel }
     });
@@ -126,7 +136,9 @@ fn gather_kernel(kernel: usize, stride: usize, gradient: bool, block: [usize; 2]
         ("SOURCE_ROW_STEP", step[0]),
         ("SOURCE_COLUMN_STEP", step[1]),
     ];
-    Kernel::new("depthwise_gather", &constants.map(|(name, value)| (name, value as u32)))
+    let mut kernel = Kernel::new("depthwise_gather", &constants.map(|(name, value)| (name, value as u32)));
+    kernel.constants.push(element.constant());
+    kernel
 }
 
 /// Floats of the partial sums that [`weight_gradient`] needs.
@@ -137,6 +149,7 @@ pub fn weight_gradient_partials(shape: &DepthwiseShape) -> u64 {
 /// dw += Σ x · dy over all positions, in two passes of fixed order.
 pub fn weight_gradient(shape: &DepthwiseShape, x: View, dy: View, partials: View, dw: View) -> Vec<Launch> {
     let slices = shape.slices();
+    let element = stored(&[x, dy]);
     let tap_rows = tap_rows(shape.kernel);
     let threads = slices * shape.kernel / tap_rows * shape.channels / 4;
     let numbers = [
@@ -153,30 +166,34 @@ pub fn weight_gradient(shape: &DepthwiseShape, x: View, dy: View, partials: View
     ];
     vec![
         Launch {
-            kernel: weights_kernel(shape.kernel, shape.stride),
+            kernel: weights_kernel(shape.kernel, shape.stride, element),
             views: vec![x, dy, partials],
             params: numbers.map(|n| n as u32).to_vec(),
             grid: linear_grid(threads as u64, GROUP),
-            cost: shape.cost(),
+            cost: shape.cost(element),
         },
         super::sum_slices(partials, dw, shape.weights(), slices),
     ]
 }
 
-fn weights_kernel(kernel: usize, stride: usize) -> Kernel {
+fn weights_kernel(kernel: usize, stride: usize, element: Element) -> Kernel {
     let constants = [("KERNEL", kernel), ("STRIDE", stride), ("TAP_ROWS", tap_rows(kernel))];
-    Kernel::new("depthwise_weights", &constants.map(|(name, value)| (name, value as u32)))
+    let mut kernel = Kernel::new("depthwise_weights", &constants.map(|(name, value)| (name, value as u32)));
+    kernel.constants.push(element.constant());
+    kernel
 }
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
     let mut all = Vec::new();
     for (kernel, blocks) in BLOCKS {
-        for stride in [1, 2] {
+        for (stride, element) in [1, 2].into_iter().flat_map(|s| [(s, Element::F32), (s, Element::F16)]) {
             for block in blocks {
-                all.extend([false, true].map(|gradient| gather_kernel(kernel, stride, gradient, block)));
+                all.extend(
+                    [false, true].map(|gradient| gather_kernel(kernel, stride, gradient, block, element)),
+                );
             }
-            all.push(weights_kernel(kernel, stride));
+            all.push(weights_kernel(kernel, stride, element));
         }
     }
     all

@@ -1,7 +1,8 @@
-//! From the loader's bytes to the network's input: crop and flip, mixup, normalisation. Pixels are f32 in 0..255,
-//! [images, size, size, 4] with a zero fourth channel; attacks and mixup work on them before normalisation.
+//! From the loader's bytes to the network's input: crop and flip, mixup, CutMix, normalisation. Pixels are f32 in 0..255,
+//! [images, size, size, 4] with a zero fourth channel; attacks and mixup work on them before normalisation. Only the
+//! normalised input may be f16.
 
-use super::{GROUP, combinations, image_grid};
+use super::{GROUP, STORED, combinations, image_grid};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
 /// One entry of the placement table: the flipped image shifted by (dx, dy), zeros beyond its edge.
@@ -43,11 +44,11 @@ pub fn normalize(
     let numbers = [scale(0), scale(1), scale(2), 0.0, shift(0), shift(1), shift(2), 0.0];
     let params = numbers.map(f32::to_bits).into_iter().chain([rows as u32, out_row as u32]).collect();
     Launch {
-        kernel: Kernel::new("normalize_images", &[]),
+        kernel: Kernel::new("normalize_images", &[input.element.constant()]),
         views: vec![pixels, input],
         params,
         grid: linear_grid(rows as u64, GROUP),
-        cost: Cost { flops: rows as u64 * 8, bytes: rows as u64 * 32 },
+        cost: Cost { flops: rows as u64 * 8, bytes: rows as u64 * (16 + 4 * input.element.bytes()) },
     }
 }
 
@@ -69,10 +70,30 @@ pub fn mixup(out_images: usize, rows_per_image: usize, x: View, table: View, out
     }
 }
 
+/// One entry of the CutMix table: the box `[x0, y0, x1, y1]` of `partner` in `source`, its ends excluded.
+pub fn cutmix_rows(source: u32, partner: u32, corners: [u32; 4]) -> [[u32; 4]; 2] {
+    [[source, partner, 0, 0], corners]
+}
+
+/// Puts a box of another image into each image; `table` holds [`cutmix_rows`] for each of the `out_images`.
+pub fn cutmix(out_images: usize, size: usize, x: View, table: View, out: View) -> Launch {
+    let per_image = (size * size) as u64;
+    Launch {
+        kernel: Kernel::new("cutmix", &[]),
+        views: vec![x, table, out],
+        params: vec![size as u32],
+        grid: image_grid(per_image, out_images),
+        cost: Cost { flops: 0, bytes: out_images as u64 * per_image * 32 },
+    }
+}
+
 /// Every kernel of this file.
 pub fn permutations() -> Vec<Kernel> {
-    ["prepare_images", "normalize_images", "mixup"]
-        .into_iter()
-        .flat_map(|name| combinations(name, &[]))
-        .collect()
+    [
+        combinations("prepare_images", &[]),
+        combinations("normalize_images", &[STORED]),
+        combinations("mixup", &[]),
+        combinations("cutmix", &[]),
+    ]
+    .concat()
 }

@@ -1,7 +1,8 @@
 //! One host-side file a kernel: shapes in, launches out. `reference` holds the plain CPU versions.
 //!
-//! Activations are NHWC in f32 with the channels padded by zeros to a multiple of four, so that a thread handles one
-//! `vec4` of channels. All sums run in a fixed order.
+//! Activations are NHWC with the channels padded by zeros to a multiple of four, so that a thread handles one `vec4` of
+//! channels. They and their gradients are stored as their views say, in f32 or f16; all else is f32, and so is all
+//! arithmetic. All sums run in a fixed order.
 
 pub mod attack;
 pub mod batch_norm;
@@ -12,13 +13,14 @@ pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
 pub mod images;
+pub mod loss_scale;
 pub mod optimizer;
 pub mod pool;
 pub mod reference;
 pub mod residual;
 pub mod squeeze_excite;
 
-use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+use crate::gpu::{Cost, Element, Kernel, Launch, View, linear_grid};
 
 /// Most row segments (batch-norm domains, branches) of one tensor.
 pub const MAX_SEGMENTS: usize = 8;
@@ -41,9 +43,9 @@ impl ImageShape {
         self.rows_per_image as u64 * u64::from(quads(self.channels))
     }
 
-    /// Bytes of the tensor.
-    fn bytes(&self) -> u64 {
-        self.quads_per_image() * self.images as u64 * 16
+    /// Numbers of the tensor.
+    fn elements(&self) -> u64 {
+        self.quads_per_image() * self.images as u64 * 4
     }
 
     /// Bytes of one vector of channels an image.
@@ -57,6 +59,16 @@ fn quads(channels: usize) -> u32 {
     assert!(channels > 0 && channels.is_multiple_of(4), "{channels} channels: a multiple of 4 was expected");
     (channels / 4) as u32
 }
+
+/// How the activations of a launch are stored.
+fn stored(activations: &[View]) -> Element {
+    let element = activations[0].element;
+    assert!(activations.iter().all(|v| v.element == element), "activations in two forms: {activations:?}");
+    element
+}
+
+/// The values of the constant that [`Element::constant`] names.
+const STORED: (&str, &[u32]) = (Element::CONSTANT, &[0, 1]);
 
 /// One thread a `vec4` of `elements` floats, in a folded one-dimensional grid.
 fn flat_grid(elements: usize) -> [u32; 3] {
@@ -145,6 +157,7 @@ pub fn all_permutations() -> Vec<Kernel> {
         depthwise::permutations(),
         dropout::permutations(),
         images::permutations(),
+        loss_scale::permutations(),
         optimizer::permutations(),
         pool::permutations(),
         residual::permutations(),

@@ -1,8 +1,10 @@
 //! Optimizers, EMA and gradient clipping over flat arenas. Learning rate, gradient scale, EMA decay and AdamW's bias
 //! corrections come from the step uniform; what differs between parameters comes from groups, one a 64-float block.
+//! `loss_scale::guard` makes updates and EMA depend on the step's success.
 //!
 //! Arenas beyond the binding limit are cut by the caller into ranges that start at multiples of 64 floats.
 
+use super::loss_scale::GUARDED;
 use super::{combinations, elementwise, quads};
 use crate::gpu::{Cost, Kernel, Launch, View};
 
@@ -85,12 +87,15 @@ pub fn update(
     assert_eq!(state.len(), rule.states(), "arenas of state of {rule:?}");
     let (kernel, momentum, decay, eps) = match *rule {
         Rule::Sgd { momentum, nesterov } => {
-            (Kernel::new("optimizer_sgd", &[("NESTEROV", u32::from(nesterov))]), momentum, 0.0, 0.0)
+            let constants = [("NESTEROV", u32::from(nesterov)), (GUARDED, 0)];
+            (Kernel::new("optimizer_sgd", &constants), momentum, 0.0, 0.0)
         }
         Rule::RmsProp { momentum, decay, eps } => {
-            (Kernel::new("optimizer_rmsprop", &[]), momentum, decay, eps)
+            (Kernel::new("optimizer_rmsprop", &[(GUARDED, 0)]), momentum, decay, eps)
         }
-        Rule::AdamW { beta1, beta2, eps } => (Kernel::new("optimizer_adamw", &[]), beta1, beta2, eps),
+        Rule::AdamW { beta1, beta2, eps } => {
+            (Kernel::new("optimizer_adamw", &[(GUARDED, 0)]), beta1, beta2, eps)
+        }
     };
     let mut params = group_words(groups);
     params.extend([quads(range.elements), range.first_block]);
@@ -101,9 +106,9 @@ pub fn update(
     elementwise(kernel, &views, params, range.elements, 3 + 2 * state.len() as u64)
 }
 
-/// `average += (1 - d) · (value - average)` with d = `StepUniform::ema_decay`.
+/// `average += (1 - d) · (value - average)` with 1 - d = `StepUniform::ema_rate`.
 pub fn ema(elements: usize, average: View, value: View) -> Launch {
-    elementwise(Kernel::new("ema", &[]), &[average, value], vec![quads(elements)], elements, 3)
+    elementwise(Kernel::new("ema", &[(GUARDED, 0)]), &[average, value], vec![quads(elements)], elements, 3)
 }
 
 /// Fills `elements` floats, a multiple of 4, with zeros.
@@ -158,10 +163,12 @@ pub fn clip_scale(elements: usize, gradient: View, norm: View) -> Launch {
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
-    let plain =
-        ["optimizer_rmsprop", "optimizer_adamw", "ema", "zero", "gradient_norm_partials", "clip_gradient"];
+    const GUARD: (&str, &[u32]) = (GUARDED, &[0, 1]);
+    let guarded = ["optimizer_rmsprop", "optimizer_adamw", "ema"];
+    let plain = ["zero", "gradient_norm_partials", "clip_gradient"];
     [
-        combinations("optimizer_sgd", &[("NESTEROV", &[0, 1])]),
+        combinations("optimizer_sgd", &[("NESTEROV", &[0, 1]), GUARD]),
+        guarded.into_iter().flat_map(|name| combinations(name, &[GUARD])).collect(),
         plain.into_iter().flat_map(|name| combinations(name, &[])).collect(),
         combinations("gradient_norm", &[("LANES", &[256]), ("WORKGROUP", &[256])]),
     ]

@@ -1,12 +1,12 @@
 //! Global average pooling and max pooling, forward and backward.
 
-use super::{GROUP, ImageShape, combinations, image_grid, lanes, quads, with_lanes};
+use super::{GROUP, ImageShape, STORED, combinations, image_grid, lanes, quads, stored, with_lanes};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
 /// Rows a thread of `image_scale` takes.
 const ROWS_PER_THREAD: u32 = 4;
 
-/// Sum over the rows of each image; see `shaders/image_sum.wgsl`. `other` multiplies every element.
+/// Sum over the rows of each image; see `shaders/image_sum.wgsl`. `other` multiplies every element; `out` is f32.
 pub(super) fn image_sum(
     shape: &ImageShape,
     x: View,
@@ -18,7 +18,9 @@ pub(super) fn image_sum(
     let columns = shape.images as u64 * u64::from(quads(shape.channels));
     let [lane_count, workgroup] = lanes(shape.rows_per_image, columns);
     let mut constants = vec![("PRODUCT", u32::from(other.is_some())), ("ACCUMULATE", u32::from(accumulate))];
-    constants.extend([lane_count, workgroup]);
+    let activations: Vec<View> = [x].into_iter().chain(other).collect();
+    let element = stored(&activations);
+    constants.extend([lane_count, workgroup, element.constant()]);
     let per_group = workgroup.1 / lane_count.1;
     let tensors = 1 + u64::from(other.is_some());
     Launch {
@@ -27,8 +29,8 @@ pub(super) fn image_sum(
         params: vec![shape.rows_per_image as u32, quads(shape.channels), scale.to_bits()],
         grid: [quads(shape.channels).div_ceil(per_group), shape.images as u32, 1],
         cost: Cost {
-            flops: shape.bytes() / 4 * tensors,
-            bytes: shape.bytes() * tensors + shape.vector_bytes(),
+            flops: shape.elements() * tensors,
+            bytes: shape.elements() * element.bytes() * tensors + shape.vector_bytes(),
         },
     }
 }
@@ -44,9 +46,18 @@ pub(super) enum ScaleForm {
     Spread = 2,
 }
 
-/// Every element of an image with a vector of that image.
+/// Every element of an image with a vector of that image; the vectors are f32.
 pub(super) fn image_scale(shape: &ImageShape, form: ScaleForm, views: Vec<View>, accumulate: bool) -> Launch {
-    let constants = [("FORM", form as u32), ("ACCUMULATE", u32::from(accumulate)), ("ROWS", ROWS_PER_THREAD)];
+    let element = match form {
+        ScaleForm::Spread => views[0].element,
+        ScaleForm::Product | ScaleForm::ProductPlusPooled => stored(&[views[0], views[2]]),
+    };
+    let constants = [
+        ("FORM", form as u32),
+        ("ACCUMULATE", u32::from(accumulate)),
+        ("ROWS", ROWS_PER_THREAD),
+        element.constant(),
+    ];
     let rows = shape.rows_per_image as u32;
     let quads = quads(shape.channels);
     let threads = u64::from(rows.div_ceil(ROWS_PER_THREAD)) * u64::from(quads);
@@ -56,7 +67,10 @@ pub(super) fn image_scale(shape: &ImageShape, form: ScaleForm, views: Vec<View>,
         views,
         params: vec![rows, quads, (1.0 / rows as f32).to_bits()],
         grid: image_grid(threads, shape.images),
-        cost: Cost { flops: shape.bytes() / 4, bytes: shape.bytes() * passes + shape.vector_bytes() },
+        cost: Cost {
+            flops: shape.elements(),
+            bytes: shape.elements() * element.bytes() * passes + shape.vector_bytes(),
+        },
     }
 }
 
@@ -102,7 +116,15 @@ impl MaxPoolShape {
     }
 
     /// `struct Params` of `shaders/lib/max_pool.wgsl` and a thread for each `vec4` of `elements` floats.
-    fn launch(&self, kernel: Kernel, views: Vec<View>, elements: usize, passes: (usize, usize)) -> Launch {
+    fn launch(
+        &self,
+        mut kernel: Kernel,
+        views: Vec<View>,
+        elements: usize,
+        passes: (usize, usize),
+    ) -> Launch {
+        let element = stored(&views);
+        kernel.constants.push(element.constant());
         assert!(self.pad * 2 <= self.kernel && self.stride > 0, "max pool {self:?}");
         let count = quads(elements);
         let numbers = [
@@ -115,7 +137,7 @@ impl MaxPoolShape {
             self.pad,
         ];
         let params = [count, quads(self.channels)].into_iter().chain(numbers.map(|n| n as u32)).collect();
-        let bytes = (passes.0 * self.in_elements() + passes.1 * self.out_elements()) as u64 * 4;
+        let bytes = (passes.0 * self.in_elements() + passes.1 * self.out_elements()) as u64 * element.bytes();
         let flops = (self.out_elements() * self.kernel * self.kernel) as u64;
         Launch {
             kernel,
@@ -149,11 +171,11 @@ pub fn permutations() -> Vec<Kernel> {
     const SWITCH: &[u32] = &[0, 1];
     let rows: (&str, &[u32]) = ("ROWS", &[ROWS_PER_THREAD]);
     [
-        with_lanes(combinations("image_sum", &[("PRODUCT", SWITCH), ("ACCUMULATE", SWITCH)])),
-        combinations("image_scale", &[("FORM", &[0, 1]), ("ACCUMULATE", &[0]), rows]),
-        combinations("image_scale", &[("FORM", &[2]), ("ACCUMULATE", SWITCH), rows]),
-        combinations("max_pool_forward", &[]),
-        combinations("max_pool_backward", &[("ACCUMULATE", SWITCH)]),
+        with_lanes(combinations("image_sum", &[("PRODUCT", SWITCH), ("ACCUMULATE", SWITCH), STORED])),
+        combinations("image_scale", &[("FORM", &[0, 1]), ("ACCUMULATE", &[0]), rows, STORED]),
+        combinations("image_scale", &[("FORM", &[2]), ("ACCUMULATE", SWITCH), rows, STORED]),
+        combinations("max_pool_forward", &[STORED]),
+        combinations("max_pool_backward", &[("ACCUMULATE", SWITCH), STORED]),
     ]
     .concat()
 }

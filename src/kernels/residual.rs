@@ -1,7 +1,7 @@
 //! The end of a residual block: shortcut plus branch, drop-path, activation; and its backward pass.
 
 use super::batch_norm::Activation;
-use super::{ImageShape, combinations, image_grid};
+use super::{ImageShape, STORED, combinations, image_grid, stored};
 use crate::gpu::{Cost, Kernel, Launch, View};
 
 /// Both inputs and the output are [images, rows_per_image, channels].
@@ -36,14 +36,16 @@ impl ResidualShape {
         ("DROP", u32::from(self.drop_rate > 0.0))
     }
 
-    fn launch(&self, kernel: Kernel, views: Vec<View>, passes: u64) -> Launch {
+    fn launch(&self, mut kernel: Kernel, views: Vec<View>, passes: u64) -> Launch {
         let shape = self.image_shape();
+        let element = stored(&views);
+        kernel.constants.push(element.constant());
         Launch {
             kernel,
             views,
             params: self.params(),
             grid: image_grid(shape.quads_per_image(), shape.images),
-            cost: Cost { flops: shape.bytes() / 2, bytes: shape.bytes() * passes },
+            cost: Cost { flops: shape.elements() * 2, bytes: shape.elements() * element.bytes() * passes },
         }
     }
 }
@@ -87,10 +89,10 @@ pub fn backward(
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
-    const SHARED: [(&str, &[u32]); 2] = [("ACTIVATION", &[0, 1]), ("DROP", &[0, 1])];
+    const SHARED: [(&str, &[u32]); 3] = [("ACTIVATION", &[0, 1]), ("DROP", &[0, 1]), STORED];
     [
         combinations("residual_forward", &SHARED),
-        combinations("residual_backward", &[SHARED[0], SHARED[1], ("ACCUMULATE", &[0, 1])]),
+        combinations("residual_backward", &[SHARED[0], SHARED[1], SHARED[2], ("ACCUMULATE", &[0, 1])]),
     ]
     .concat()
 }

@@ -7,5 +7,7 @@ pub mod names;
 mod preact_resnet;
 pub mod registry;
 mod resnet;
+mod scaling;
+mod stages;
 
 pub use registry::{ModelOptions, build};

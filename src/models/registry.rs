@@ -1,12 +1,98 @@
 //! The architectures by name.
 
-use super::{efficientnet, preact_resnet, resnet};
+use super::efficientnet::{self, Scale};
+use super::preact_resnet::preact_resnet;
+use super::resnet::resnet;
+use super::stages::{Blocks, Branch};
 use crate::config::ModelConfig;
-use crate::graph::Network;
+use crate::graph::{Network, Padding};
 use serde::Serialize;
 
-/// Every architecture that [`build`] knows.
-pub const ARCHITECTURES: &[&str] = &["tf_efficientnet_b0", "resnet18", "preact_resnet18"];
+/// An architecture with what it was published with.
+#[derive(Clone, Copy, Debug)]
+pub struct Architecture {
+    /// timm's name.
+    pub name: &'static str,
+    /// Side of the square input, pixels.
+    pub input_size: usize,
+    /// Dropout rate on the pooled features in the published recipe.
+    pub dropout: f32,
+    layers: Layers,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Layers {
+    Efficient(Scale),
+    Residual(Blocks),
+    PreActivated(Blocks),
+}
+
+/// Factors, resolution and dropout are those of the EfficientNet code's table.
+const fn efficientnet(
+    name: &'static str,
+    padding: Padding,
+    width: f64,
+    depth: f64,
+    input_size: usize,
+    dropout: f32,
+) -> Architecture {
+    let layers = Layers::Efficient(Scale { width, depth, padding });
+    Architecture { name, input_size, dropout, layers }
+}
+
+const fn resnet_of(name: &'static str, branch: Branch, counts: [usize; 4]) -> Architecture {
+    Architecture { name, input_size: 224, dropout: 0.0, layers: Layers::Residual(Blocks { branch, counts }) }
+}
+
+const fn preact_resnet_of(name: &'static str, branch: Branch, counts: [usize; 4]) -> Architecture {
+    Architecture {
+        name,
+        input_size: 32,
+        dropout: 0.0,
+        layers: Layers::PreActivated(Blocks { branch, counts }),
+    }
+}
+
+/// Every architecture that [`build`] knows, in the order of the configuration's choices.
+pub const ARCHITECTURES: &[Architecture] = &[
+    efficientnet("tf_efficientnet_b0", Padding::Same, 1.0, 1.0, 224, 0.2),
+    efficientnet("tf_efficientnet_b1", Padding::Same, 1.0, 1.1, 240, 0.2),
+    efficientnet("tf_efficientnet_b2", Padding::Same, 1.1, 1.2, 260, 0.3),
+    efficientnet("tf_efficientnet_b3", Padding::Same, 1.2, 1.4, 300, 0.3),
+    efficientnet("tf_efficientnet_b4", Padding::Same, 1.4, 1.8, 380, 0.4),
+    efficientnet("tf_efficientnet_b5", Padding::Same, 1.6, 2.2, 456, 0.4),
+    efficientnet("tf_efficientnet_b6", Padding::Same, 1.8, 2.6, 528, 0.5),
+    efficientnet("tf_efficientnet_b7", Padding::Same, 2.0, 3.1, 600, 0.5),
+    efficientnet("tf_efficientnet_b8", Padding::Same, 2.2, 3.6, 672, 0.5),
+    efficientnet("efficientnet_b0", Padding::Symmetric, 1.0, 1.0, 224, 0.2),
+    efficientnet("efficientnet_b1", Padding::Symmetric, 1.0, 1.1, 240, 0.2),
+    efficientnet("efficientnet_b2", Padding::Symmetric, 1.1, 1.2, 260, 0.3),
+    efficientnet("efficientnet_b3", Padding::Symmetric, 1.2, 1.4, 300, 0.3),
+    efficientnet("efficientnet_b4", Padding::Symmetric, 1.4, 1.8, 380, 0.4),
+    resnet_of("resnet18", Branch::Basic, [2, 2, 2, 2]),
+    resnet_of("resnet34", Branch::Basic, [3, 4, 6, 3]),
+    resnet_of("resnet50", Branch::Bottleneck, [3, 4, 6, 3]),
+    resnet_of("resnet101", Branch::Bottleneck, [3, 4, 23, 3]),
+    resnet_of("resnet152", Branch::Bottleneck, [3, 8, 36, 3]),
+    resnet_of("resnet200", Branch::Bottleneck, [3, 24, 36, 3]),
+    preact_resnet_of("preact_resnet18", Branch::Basic, [2, 2, 2, 2]),
+    preact_resnet_of("preact_resnet50", Branch::Bottleneck, [3, 4, 6, 3]),
+];
+
+/// The names of [`ARCHITECTURES`].
+pub fn names() -> Vec<&'static str> {
+    ARCHITECTURES.iter().map(|a| a.name).collect()
+}
+
+/// The architecture of that name, or a sentence that lists what there is.
+pub fn find(arch: &str) -> anyhow::Result<&'static Architecture> {
+    ARCHITECTURES.iter().find(|a| a.name == arch).ok_or_else(|| {
+        anyhow::anyhow!(
+            "model.arch: \"{arch}\" is not an architecture of this version; expected one of {}",
+            names().join(", ")
+        )
+    })
+}
 
 /// What decides a network's layers.
 #[derive(Clone, Debug)]
@@ -56,78 +142,55 @@ impl ModelOptions {
 
 /// The network `arch`, or a sentence that lists what there is.
 pub fn build(arch: &str, options: &ModelOptions) -> anyhow::Result<Network> {
-    match arch {
-        "tf_efficientnet_b0" => Ok(efficientnet::b0(options)),
-        "resnet18" => Ok(resnet::resnet18(options)),
-        "preact_resnet18" => Ok(preact_resnet::preact_resnet18(options)),
-        _ => anyhow::bail!(
-            "model.arch: \"{arch}\" is not an architecture of this version; expected one of {}",
-            ARCHITECTURES.join(", ")
-        ),
-    }
-}
-
-/// Side of the square input that `arch` was published for, pixels.
-pub fn native_size(arch: &str) -> usize {
-    if arch.starts_with("preact") { 32 } else { 224 }
+    Ok(match &find(arch)?.layers {
+        Layers::Efficient(scale) => efficientnet::efficientnet(scale, options),
+        Layers::Residual(blocks) => resnet(blocks, options),
+        Layers::PreActivated(blocks) => preact_resnet(blocks, options),
+    })
 }
 
 /// One row of `dualprop models`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelSummary {
-    pub arch: String,
+    pub arch: &'static str,
     /// Trainable values with one BN domain.
     pub parameters: u64,
     /// Multiply-adds of convolutions and dense layers for one image.
     pub macs: u64,
     /// Side of the native input, pixels.
     pub input_size: usize,
+    /// Dropout rate of the published recipe.
+    pub dropout: f32,
     /// Activation and gradient bytes of a vanilla training step, per image, by the exact plan.
     pub training_bytes_per_image: u64,
+    /// The same with activation recomputation.
+    pub recomputed_bytes_per_image: u64,
 }
 
-/// Learning-rate-free facts of an architecture.
-pub fn summary(arch: &str, classes: usize, image_size: usize) -> anyhow::Result<ModelSummary> {
-    let network = build(arch, &ModelOptions::plain(classes, image_size))?;
-    Ok(ModelSummary {
-        arch: arch.to_owned(),
-        parameters: network.layout.trainable(),
-        macs: network.macs(),
-        input_size: image_size,
-        training_bytes_per_image: crate::graph::training_bytes_per_image(&network),
-    })
+impl Architecture {
+    /// The architecture's size at its native input.
+    pub fn summary(&self, classes: usize) -> anyhow::Result<ModelSummary> {
+        let network = build(self.name, &ModelOptions::plain(classes, self.input_size))?;
+        Ok(ModelSummary {
+            arch: self.name,
+            parameters: network.layout.trainable(),
+            macs: network.macs(),
+            input_size: self.input_size,
+            dropout: self.dropout,
+            training_bytes_per_image: crate::graph::training_bytes_per_image(&network, false),
+            recomputed_bytes_per_image: crate::graph::training_bytes_per_image(&network, true),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Facts page 1.3, 1.8 and 1.9 (PreAct with He-style final BN).
-    #[test]
-    fn parameters_and_macs_equal_the_facts() {
-        let cases = [
-            ("tf_efficientnet_b0", 1000, 224, 5_288_548, 385_814_752),
-            ("tf_efficientnet_b0", 100, 224, 4_135_648, 0),
-            ("resnet18", 1000, 224, 11_689_512, 1_814_073_344),
-            ("resnet18", 100, 224, 11_227_812, 0),
-            ("preact_resnet18", 100, 32, 11_218_340, 555_468_800),
-            ("preact_resnet18", 10, 32, 11_172_170, 555_422_720),
-        ];
-        for (arch, classes, size, parameters, macs) in cases {
-            let network = build(arch, &ModelOptions::plain(classes, size)).unwrap();
-            assert_eq!(network.layout.trainable(), parameters, "{arch} with {classes} classes");
-            if macs > 0 {
-                assert_eq!(network.macs(), macs, "{arch}");
-            }
-        }
-    }
+    use crate::config::schema::{Kind, field};
 
     #[test]
-    fn a_second_domain_costs_its_bn_parameters_only() {
-        for (arch, channels) in [("tf_efficientnet_b0", 21_008), ("resnet18", 4_800)] {
-            let one = build(arch, &ModelOptions::plain(10, 224)).unwrap();
-            let two = build(arch, &ModelOptions { domains: 2, ..ModelOptions::plain(10, 224) }).unwrap();
-            assert_eq!(two.layout.trainable() - one.layout.trainable(), 2 * channels, "{arch}");
-        }
+    fn the_configuration_offers_exactly_these() {
+        let Kind::Choice(choices) = field("model.arch").unwrap().kind else { panic!("a choice of names") };
+        assert_eq!(choices, names());
     }
 }

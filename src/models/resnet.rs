@@ -1,52 +1,39 @@
-//! ResNet (He et al. 2015) with basic blocks, as torchvision and timm name it.
+//! ResNet (He et al. 2015) in torchvision's v1.5 form, the stride in the 3×3 convolution; names are torchvision's and
+//! timm's.
 
-use super::efficientnet::{round_channels, round_repeats};
 use super::registry::ModelOptions;
+use super::scaling::round_channels;
+use super::stages::{Block, Blocks, STEM, stages};
 use crate::graph::{BnLayer, Network, NetworkBuilder, NodeId, Padding};
 use crate::kernels::batch_norm::Activation::{None as Linear, Relu};
 
-const WIDTHS: [usize; 4] = [64, 128, 256, 512];
-const BLOCKS: [usize; 4] = [2, 2, 2, 2];
+const PADDING: Padding = Padding::Symmetric;
 
-pub(super) fn resnet18(options: &ModelOptions) -> Network {
+pub(super) fn resnet(blocks: &Blocks, options: &ModelOptions) -> Network {
     let bn = BnLayer { eps: 1e-5, momentum: 0.1 };
     let (mut net, input) = NetworkBuilder::new(options.image_size, options.domains, bn);
-    let stem = round_channels(64, options.width);
-    let x = net.conv("conv1", input, stem, 7, options.stem_stride, Padding::Symmetric);
+    let stem = round_channels(STEM, options.width);
+    let x = net.conv("conv1", input, stem, 7, options.stem_stride, PADDING);
     let x = net.batch_norm("bn1", x, Relu);
-    let mut x = net.max_pool(x, 3, 2);
-    let total: usize = BLOCKS.iter().map(|b| round_repeats(*b, options.depth)).sum();
-    let mut block = 0;
-    for (stage, (width, blocks)) in WIDTHS.iter().zip(BLOCKS).enumerate() {
-        let out = round_channels(*width, options.width);
-        for repeat in 0..round_repeats(blocks, options.depth) {
-            let stride = if repeat == 0 && stage > 0 { 2 } else { 1 };
-            let drop_rate = options.drop_path * block as f32 / total as f32;
-            x = basic_block(&mut net, &format!("layer{}.{repeat}", stage + 1), x, out, stride, drop_rate);
-            block += 1;
-        }
-    }
+    let x = net.max_pool(x, 3, 2);
+    let x = stages(&mut net, x, blocks, options, residual_block);
     net.classify("fc", x, options.classes, options.dropout)
 }
 
-fn basic_block(
-    net: &mut NetworkBuilder,
-    name: &str,
-    input: NodeId,
-    out: usize,
-    stride: usize,
-    drop_rate: f32,
-) -> NodeId {
-    let padding = Padding::Symmetric;
-    let x = net.conv(&format!("{name}.conv1"), input, out, 3, stride, padding);
-    let x = net.batch_norm(&format!("{name}.bn1"), x, Relu);
-    let x = net.conv(&format!("{name}.conv2"), x, out, 3, 1, padding);
-    let x = net.batch_norm(&format!("{name}.bn2"), x, Linear);
-    let shortcut = if stride != 1 || net.shape(input).channels != out {
-        let projected = net.conv(&format!("{name}.downsample.0"), input, out, 1, stride, padding);
+fn residual_block(net: &mut NetworkBuilder, input: NodeId, block: &Block) -> NodeId {
+    let name = &block.name;
+    let convolutions = block.convolutions();
+    let mut x = input;
+    for (index, c) in convolutions.iter().enumerate() {
+        let activation = if index + 1 < convolutions.len() { Relu } else { Linear };
+        x = net.conv(&format!("{name}.conv{}", index + 1), x, c.channels, c.kernel, c.stride, PADDING);
+        x = net.batch_norm(&format!("{name}.bn{}", index + 1), x, activation);
+    }
+    let shortcut = if block.projects(net, input) {
+        let projected = net.conv(&format!("{name}.downsample.0"), input, block.out, 1, block.stride, PADDING);
         net.batch_norm(&format!("{name}.downsample.1"), projected, Linear)
     } else {
         input
     };
-    net.add(shortcut, x, Relu, drop_rate)
+    net.add(shortcut, x, Relu, block.drop_rate)
 }

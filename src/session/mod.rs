@@ -1,6 +1,7 @@
 //! A training run from its first file to its last: the thread that owns the GPU, the loop around the engine, the run
 //! folder, validation and pictures. Front ends hold a [`RunHandle`]: commands in, events out.
 
+pub mod bench;
 mod run;
 mod state;
 

@@ -3,20 +3,21 @@
 
 use super::RunOptions;
 use super::state::{self, LoopState};
-use crate::config::{AttackConfig, Config};
+use crate::config::{AttackConfig, BestBy, Config};
 use crate::data::{self, Dataset, Loader, LoaderOptions, Recipe, Splits, Views};
 use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::{Gallery, snapshot};
 use crate::gpu::Device;
+use crate::kernels::loss_scale::{self, LossScale};
 use crate::models::{ModelOptions, build, init, names};
 use crate::training::buffers;
 use crate::training::checkpoint::load_tensors;
-use crate::training::engine::{Cut, Engine, RunLength, StepSums};
+use crate::training::engine::{Engine, RunLength, StepSums};
 use crate::training::events::{
-    BranchReport, Command, EvalReport, Event, Finish, LatestSlot, RunInfo, Snapshot, StepReport,
+    BranchReport, Command, EvalReport, EvalRow, Event, Finish, LatestSlot, RunInfo, Snapshot, StepReport,
 };
-use crate::training::method::{Method, Source, domain_name};
+use crate::training::method::{self, Source, domain_name};
 use crate::training::run_folder::RunFolder;
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender};
@@ -96,9 +97,12 @@ impl<'a> Run<'a> {
         let listing = |split: &str, done, total| preparing(&format!("Listing {split}"), done, total);
         let splits = data::open_reporting(&config.data, listing)?;
         let classes = class_names(&config, splits.train.as_ref())?;
-        let method = Method::from_config(&config.method)?;
-        let options_of =
-            ModelOptions::from_config(&config.model, config.data.image_size, classes.len(), method.domains);
+        let options_of = ModelOptions::from_config(
+            &config.model,
+            config.data.image_size,
+            classes.len(),
+            method::domains(&config.method),
+        );
         let network = build(&config.model.arch, &options_of)?;
         preparing("Opening the GPU", 0, 1);
         let device = Arc::new(Device::open(&options.device)?);
@@ -114,7 +118,11 @@ impl<'a> Run<'a> {
                 balanced: config.data.balanced,
                 seed: config.run.seed,
                 recipe: Recipe::from_config(&config.data),
-                views: Views::One { policy: true },
+                views: if method::wants_two_views(&config.method) {
+                    Views::Two
+                } else {
+                    Views::One { policy: true }
+                },
                 start_step: step,
                 workers: 0,
             },
@@ -180,7 +188,7 @@ impl<'a> Run<'a> {
             planned_bytes: engine.planned_bytes() + inference.bytes(),
             image_size: config.data.image_size,
             classes: classes.clone(),
-            domains: engine.method().domain_names(),
+            domains: engine.domain_names(),
             method: config
                 .get("method.kind")
                 .and_then(|kind| kind.as_str().map(str::to_owned))
@@ -192,13 +200,13 @@ impl<'a> Run<'a> {
             val_images: splits.val.len(),
         };
         folder.log(&format!(
-            "{} on {} ({}), {} parameters, {:.1} MB of GPU memory planned, branches {}",
+            "{} on {} ({}), {} parameters, {:.1} MB of GPU memory planned, {}",
             info.arch,
             info.adapter,
             info.backend,
             info.parameters,
             info.planned_bytes as f64 / 1e6,
-            if engine.cut() == Cut::Joint { "joint" } else { "one after another" },
+            engine.layout(),
         ))?;
         let _ = events.send(Event::Started(info));
         Ok(Self {
@@ -243,6 +251,15 @@ impl<'a> Run<'a> {
             return Ok(Finish::Completed);
         }
         while self.step < self.length.total_steps {
+            if self.ran_out_of_patience() {
+                let stale = self.state.stale;
+                self.warn(format!(
+                    "stopped early: {stale} validations in a row were no better than the best"
+                ))?;
+                self.save()?;
+                self.picture(true)?;
+                return Ok(Finish::Completed);
+            }
             if let Wish::Stop { save } = self.listen()? {
                 return self.stop(save);
             }
@@ -278,6 +295,11 @@ impl<'a> Run<'a> {
         }
         self.folder.log("completed")?;
         Ok(Finish::Completed)
+    }
+
+    fn ran_out_of_patience(&self) -> bool {
+        let patience = self.config.eval.patience;
+        patience > 0 && self.state.stale >= patience
     }
 
     /// Epoch ends and periodic checkpoints; the end of the run has its own.
@@ -375,13 +397,28 @@ impl<'a> Run<'a> {
     fn report(&mut self) -> anyhow::Result<()> {
         while let Some(sums) = self.engine.poll()? {
             let report = self.step_report(&sums);
-            self.folder.train_step(&report)?;
             let finite = report.branches.iter().all(|b| b.loss.is_finite());
             let step = report.step;
-            self.send(Event::Step(report));
+            let overflow = sums.loss_scale.filter(|scale| scale.overflow != 0);
+            if let Some(LossScale { scale, skipped, .. }) = overflow {
+                self.folder.log(&format!(
+                    "step {step} overflowed in f16: its update is left out ({skipped} so far), the loss scale is {scale}"
+                ))?;
+            }
+            if finite || overflow.is_none() {
+                self.folder.train_step(&report)?;
+                self.send(Event::Step(report));
+            }
+            // At the smallest scale it is no longer the scale that overflows.
+            let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
             anyhow::ensure!(
-                finite,
-                "the loss is no longer a finite number at step {step}: the training diverged; lower optimizer.lr{}",
+                mends.unwrap_or(finite),
+                "the {} at step {step}: the training diverged; lower optimizer.lr{}",
+                if mends.is_none() {
+                    "loss is no longer a finite number"
+                } else {
+                    "gradients no longer fit f16 at any loss scale"
+                },
                 if self.last_saved > 0 {
                     format!(" and continue from the checkpoint of step {}", self.last_saved)
                 } else {
@@ -404,32 +441,34 @@ impl<'a> Run<'a> {
             }
             _ => 0.0,
         };
-        let branches = self.engine.method().branches.iter().zip(&sums.branches).map(|(branch, sums)| {
-            let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
-            BranchReport {
-                domain: domain_name(branch.domain),
-                attack: match &branch.source {
-                    Source::Attack(attack) => Some(attack.spec()),
-                    _ => None,
-                },
-                loss: mean(sums.loss),
-                top1: mean(sums.top1),
-                top5: mean(sums.top5),
-            }
-        });
+        let branches =
+            self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
+                let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
+                BranchReport {
+                    domain: domain_name(branch.domain),
+                    attack: match &branch.source {
+                        Source::Attack { config, .. } => Some(config.spec()),
+                        _ => None,
+                    },
+                    loss: mean(sums.loss),
+                    top1: mean(sums.top1),
+                    top5: mean(sums.top5),
+                }
+            });
         StepReport {
             step,
             epoch: self.epoch(step),
             lr: sums.lr,
             images_per_s,
             elapsed_s: self.state.elapsed_s,
+            stages: self.engine.stage_seconds(),
             branches: branches.collect(),
         }
     }
 
     /// Validates every split through every domain, and `val` under attack; keeps the best.
     fn evaluate(&mut self) -> anyhow::Result<()> {
-        let domains = self.engine.method().domains;
+        let domains = self.engine.domain_names().len();
         let mut rows = Vec::new();
         let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.splits.val))];
         for (split, set) in val.iter().chain(&self.splits.extra) {
@@ -449,13 +488,14 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let main_top1 = rows.first().map(|row| row.top1);
+        let value = best_value(&rows, self.config.eval.best);
         let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
         self.folder.evaluated(&report)?;
         self.send(Event::Evaluated(report));
         self.bn_stats()?;
-        if main_top1 > self.state.best_top1 {
-            self.state.best_top1 = main_top1;
+        self.state.stale += 1;
+        if value > self.state.best {
+            (self.state.best, self.state.stale) = (value, 0);
             let path = self.folder.save_best(&self.checkpoint()?)?;
             self.send(Event::Saved { path, best: true });
         }
@@ -465,7 +505,7 @@ impl<'a> Run<'a> {
     fn bn_stats(&mut self) -> anyhow::Result<()> {
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
         let layers = crate::evaluation::snapshot::bn_layers(&self.engine.network().layout, &arenas);
-        let domains = self.engine.method().domain_names();
+        let domains = self.engine.domain_names();
         self.folder.bn_stats(self.step, self.epoch(self.step), &domains, &layers)
     }
 
@@ -504,6 +544,15 @@ impl<'a> Run<'a> {
         self.last_picture = Some(Instant::now());
         Ok(())
     }
+}
+
+/// What `eval.best` looks at, larger is better; `None` before it was measured.
+fn best_value(rows: &[EvalRow], by: BestBy) -> Option<f32> {
+    let attacked = by == BestBy::AttackedTop1;
+    let row = rows
+        .iter()
+        .find(|row| row.split == "val" && row.domain == domain_name(0) && row.attack.is_some() == attacked)?;
+    Some(if by == BestBy::Loss { -row.loss } else { row.top1 })
 }
 
 /// The data's class names, checked against `model.classes`.

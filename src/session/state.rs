@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::gpu::{BufferId, GpuError};
+use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use crate::models::names;
 use crate::training::buffers;
@@ -14,27 +15,36 @@ use std::collections::BTreeMap;
 /// Counters of the loop that a resumed run needs besides the step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct LoopState {
-    /// Best clean validation top-1 of the main domain so far, and whether there is one.
-    pub best_top1: Option<f32>,
+    /// Best value of `eval.best` so far, larger is better, and whether there is one.
+    pub best: Option<f32>,
+    /// Validations since then.
+    pub stale: u64,
     /// Seconds of training, pauses and validation left out.
     pub elapsed_s: f64,
 }
 
 impl LoopState {
     fn to_map(self) -> BTreeMap<String, u64> {
-        let mut map = BTreeMap::from([("elapsed_s".to_owned(), self.elapsed_s.to_bits())]);
-        if let Some(best) = self.best_top1 {
-            map.insert("best_top1".to_owned(), u64::from(best.to_bits()));
+        let mut map = BTreeMap::from([
+            ("elapsed_s".to_owned(), self.elapsed_s.to_bits()),
+            ("stale".to_owned(), self.stale),
+        ]);
+        if let Some(best) = self.best {
+            map.insert("best".to_owned(), u64::from(best.to_bits()));
         }
         map
     }
 
     fn from_map(map: &BTreeMap<String, u64>) -> Self {
-        let best_top1 = map.get("best_top1").map(|bits| f32::from_bits(*bits as u32));
+        let best = map.get("best").map(|bits| f32::from_bits(*bits as u32));
         let elapsed_s = map.get("elapsed_s").map_or(0.0, |bits| f64::from_bits(*bits));
-        Self { best_top1, elapsed_s }
+        Self { best, stale: map.get("stale").copied().unwrap_or(0), elapsed_s }
     }
 }
+
+/// Names of the words of a [`LossScale`] in the loop's state.
+const SCALE_NAMES: [&str; 4] =
+    ["loss_scale", "loss_scale_good_steps", "loss_scale_overflow", "skipped_steps"];
 
 fn read(engine: &Engine, params: BufferId, running: BufferId) -> Result<Arenas, GpuError> {
     let layout = &engine.network().layout;
@@ -88,7 +98,7 @@ pub(super) fn checkpoint(
         format_version: FORMAT_VERSION,
         arch: config.model.arch.clone(),
         classes: classes.to_vec(),
-        domains: engine.method().domain_names(),
+        domains: engine.domain_names(),
         image_size: config.data.image_size,
         mean: config.data.mean,
         std: config.data.std,
@@ -96,7 +106,13 @@ pub(super) fn checkpoint(
         step,
         epoch,
     };
-    Ok(Checkpoint { meta, tensors, loop_state: state.to_map() })
+    let mut loop_state = state.to_map();
+    if let Some(scale) = engine.loss_scale()? {
+        for (name, value) in SCALE_NAMES.into_iter().zip(scale.words()) {
+            loop_state.insert(name.to_owned(), value.into());
+        }
+    }
+    Ok(Checkpoint { meta, tensors, loop_state })
 }
 
 /// Puts a checkpoint's state back on the GPU, bit for bit.
@@ -127,6 +143,10 @@ pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -
         })
         .with_context(|| format!("optimizer state \"{name}\" of the checkpoint"))?;
         device.write(made.get(*id), 0, &arena);
+    }
+    let words = SCALE_NAMES.map(|name| from.loop_state.get(name).map(|word| *word as u32));
+    if let [Some(scale), Some(good), Some(overflow), Some(skipped)] = words {
+        engine.set_loss_scale(LossScale::from_words([scale, good, overflow, skipped]));
     }
     Ok(LoopState::from_map(&from.loop_state))
 }

@@ -1,5 +1,6 @@
 //! The buffers that training and inference plans share, by number. Activations live in arena chunks behind them.
 
+use crate::config::MAX_BRANCHES;
 use crate::gpu::{BufferId, Device, GpuError};
 
 pub const PARAMS: BufferId = BufferId(0);
@@ -23,13 +24,13 @@ pub const CLEAN: BufferId = BufferId(10);
 pub const ROWS: BufferId = BufferId(11);
 /// Loss and hits of each training row.
 pub const RESULTS: BufferId = BufferId(12);
-/// Sums of [`RESULTS`] by branch.
+/// Sums of [`RESULTS`] by branch, and the loss scale of a run in half precision.
 pub const METRICS: BufferId = BufferId(13);
 /// Labels that attacks aim at or away from.
 pub const ATTACK_ROWS: BufferId = BufferId(14);
 /// A number per image that seeds its random start.
 pub const IMAGE_IDS: BufferId = BufferId(15);
-/// Partial sums of the gradient's norm.
+/// Partial sums of the gradient's norm, and before that the flags of gradients that overflowed.
 pub const NORM_PARTIALS: BufferId = BufferId(16);
 /// Logits of an inference batch.
 pub const LOGITS: BufferId = BufferId(17);
@@ -38,21 +39,48 @@ pub const FEATURES: BufferId = BufferId(18);
 /// The images that an inference plan looks at, `[B, S, S, 4]`.
 pub const CURRENT: BufferId = BufferId(19);
 
-/// Branches that a method may have.
-pub const MAX_BRANCHES: usize = 8;
+/// The second view of a batch: bytes, crop and flip, pixels.
+pub const AUGMENTED_BYTES: BufferId = BufferId(20);
+pub const AUGMENTED_PLACEMENTS: BufferId = BufferId(21);
+pub const AUGMENTED: BufferId = BufferId(22);
+/// Adversarial pixels of all micro-batches of a step, and the order in which they go back to them.
+pub const POOL: BufferId = BufferId(23);
+pub const POOL_TABLE: BufferId = BufferId(24);
 
-/// Pixels that branch `i` made of the clean ones (adversarial or mixed).
-pub fn branch_pixels(branch: usize) -> BufferId {
-    BufferId(20 + branch as u32)
+const FIRST_OF_BRANCHES: u32 = 25;
+const OF_A_BRANCH: u32 = 5;
+
+fn of_branch(branch: usize, buffer: u32) -> BufferId {
+    BufferId(FIRST_OF_BRANCHES + branch as u32 * OF_A_BRANCH + buffer)
 }
 
-/// Mixing partners and ratios of branch `i`.
-pub fn mix_table(branch: usize) -> BufferId {
-    BufferId(20 + (MAX_BRANCHES + branch) as u32)
+/// Pixels that branch `i` trains on, where they are not all of the loader's: adversarial, mixed, or a part.
+pub fn branch_pixels(branch: usize) -> BufferId {
+    of_branch(branch, 0)
+}
+
+/// Clean pixels that the attack of branch `i` starts from, where it takes a part of the batch.
+pub fn branch_clean(branch: usize) -> BufferId {
+    of_branch(branch, 1)
+}
+
+/// Which images branch `i` takes, and how it mixes them.
+pub fn branch_table(branch: usize) -> BufferId {
+    of_branch(branch, 2)
+}
+
+/// Labels that the attack of branch `i` aims at or away from.
+pub fn branch_attack_rows(branch: usize) -> BufferId {
+    of_branch(branch, 3)
+}
+
+/// A number per attacked image of branch `i` that seeds its random start.
+pub fn branch_image_ids(branch: usize) -> BufferId {
+    of_branch(branch, 4)
 }
 
 /// First arena chunk.
-pub const ARENA: BufferId = BufferId(20 + 2 * MAX_BRANCHES as u32);
+pub const ARENA: BufferId = BufferId(FIRST_OF_BRANCHES + MAX_BRANCHES as u32 * OF_A_BRANCH);
 
 /// Real buffers by number.
 pub struct Buffers {

@@ -11,7 +11,10 @@ use rand_distr::{Beta, Distribution as _};
 #[derive(Clone, Copy, Debug)]
 pub enum Stream {
     Mixup,
+    Cutmix,
     Target,
+    /// Fast AdvProp's order of the adversarial images.
+    Pool,
 }
 
 /// A generator for one use in one micro-batch.
@@ -22,6 +25,8 @@ pub fn generator(seed: u64, stream: Stream, step: u64, micro: u64) -> ChaCha8Rng
     key[16..24].copy_from_slice(&micro.to_le_bytes());
     let name = match stream {
         Stream::Mixup => *b"mixup\0\0\0",
+        Stream::Cutmix => *b"cutmix\0\0",
+        Stream::Pool => *b"pool\0\0\0\0",
         Stream::Target => *b"target\0\0",
     };
     key[24..].copy_from_slice(&name);
@@ -54,6 +59,24 @@ impl Mixing {
     }
 }
 
+/// The box of CutMix, the same for every image of a batch: `[x0, y0, x1, y1]`, ends excluded. Its sides are
+/// √(1 − λ) of the image's, its centre is uniform, and what leaves the image is cut off (CutMix, section 3.1).
+pub fn cutmix_box(lambda: f32, size: u32, rng: &mut ChaCha8Rng) -> [u32; 4] {
+    let side = (f64::from(size) * (1.0 - f64::from(lambda)).max(0.0).sqrt()) as u32;
+    let mut span = || {
+        let centre = rng.random_range(0..size);
+        (centre.saturating_sub(side / 2), (centre + side / 2).min(size))
+    };
+    let ((x0, x1), (y0, y1)) = (span(), span());
+    [x0, y0, x1, y1]
+}
+
+/// The weight that is left to the image itself.
+pub fn cutmix_lambda(corners: [u32; 4], size: u32) -> f32 {
+    let [x0, y0, x1, y1] = corners.map(f64::from);
+    (1.0 - (x1 - x0) * (y1 - y0) / f64::from(size).powi(2)) as f32
+}
+
 /// A class other than `label`, uniform among the wrong ones.
 pub fn wrong_class(label: u32, classes: u32, rng: &mut ChaCha8Rng) -> u32 {
     if classes < 2 {
@@ -75,6 +98,20 @@ mod tests {
         }
         assert_eq!(seen[3], 0);
         assert!(seen.iter().enumerate().all(|(class, n)| class == 3 || *n > 150), "{seen:?}");
+    }
+
+    #[test]
+    fn a_cutmix_box_lies_in_the_image_and_its_area_is_the_partners_weight() {
+        let mut rng = generator(1, Stream::Cutmix, 0, 0);
+        assert_eq!(cutmix_lambda(cutmix_box(1.0, 9, &mut rng), 9), 1.0);
+        let mut total = 0.0;
+        for _ in 0..2000 {
+            let corners @ [x0, y0, x1, y1] = cutmix_box(0.75, 32, &mut rng);
+            assert!(x0 <= x1 && x1 <= 32 && y0 <= y1 && y1 <= 32 && x1 - x0 <= 16);
+            total += cutmix_lambda(corners, 32);
+        }
+        // A box of 16 that the border cuts to 14 in the mean, so 1 − (14/32)² is left.
+        assert!((total / 2000.0 - 0.809).abs() < 0.01, "{total}");
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub struct StepReport {
     pub images_per_s: f64,
     /// Seconds of training so far, pauses and validation left out.
     pub elapsed_s: f64,
+    /// Mean GPU seconds a step by stage over the last steps; empty where the adapter has no timestamps.
+    pub stages: Vec<(&'static str, f64)>,
     pub branches: Vec<BranchReport>,
 }
 

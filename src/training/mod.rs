@@ -1,6 +1,7 @@
 //! Training: branches, attack, mixup, optimizer, schedule, and the step that the engine replays on the GPU; the
 //! checkpoints and the run folder. Threads and front ends are the session's business.
 
+pub mod attack_plans;
 pub mod bn_distance;
 pub mod buffers;
 pub mod checkpoint;
@@ -11,5 +12,6 @@ pub mod method;
 pub mod optimizer;
 mod parts;
 pub mod plans;
+pub mod precision;
 pub mod run_folder;
 pub mod schedule;

@@ -1,11 +1,14 @@
 //! The optimizer, EMA and gradient clipping of a run as launches over the flat arenas, and the arenas' start values.
 
 use super::buffers::{self, Buffers};
-use crate::config::{Config, OptimizerKind};
+use super::method::Method;
+use super::precision;
+use crate::config::{Config, OptimizerKind, Precision};
 use crate::gpu::{BufferId, Device, GpuError, Launch, View};
 use crate::graph::params::{
     ALIGN, GROUP_BIAS, GROUP_BN_AUX, GROUP_BN_MAIN, GROUP_WEIGHT, GROUPS, ParamLayout,
 };
+use crate::kernels::loss_scale::{self, LossScale};
 use crate::kernels::optimizer::{self, ArenaRange, Group, Rule};
 use crate::models::init::Arenas;
 
@@ -13,7 +16,8 @@ use crate::models::init::Arenas;
 pub struct OptimizerPlan {
     /// Clears the gradients, at the start of a step.
     pub zero: Vec<Launch>,
-    /// Clips, updates the weights, moves the EMA.
+    /// Clips, updates the weights, moves the EMA. In half precision it first takes the loss scale off the gradients and
+    /// looks for an overflow, which leaves weights, optimizer state and EMA as they are.
     pub update: Vec<Launch>,
 }
 
@@ -37,17 +41,46 @@ pub fn state_buffers(rule: &Rule) -> &'static [(&'static str, BufferId)] {
     }
 }
 
-fn groups(config: &Config) -> Vec<Group> {
+/// What multiplies the gradients of each kind of parameter: 1, or one over the number of images that they saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GradientScales {
+    pub shared: f32,
+    pub bn_main: f32,
+    pub bn_aux: f32,
+}
+
+impl GradientScales {
+    /// Of losses that are means already.
+    const MEANS: Self = Self { shared: 1.0, bn_main: 1.0, bn_aux: 1.0 };
+
+    /// Fast AdvProp's synchronised speed: losses are sums, and each parameter's gradient is divided by its own
+    /// weighted number of images. A noisy image and the adversarial one made of it count half each.
+    fn of(method: &Method) -> Self {
+        if !method.recycle {
+            return Self::MEANS;
+        }
+        let seen = |aux: bool| -> usize {
+            let branches = method.branches.iter().filter(|b| (b.domain > 0) == aux);
+            branches.map(|b| b.images.len()).sum()
+        };
+        let share = |images: usize| 1.0 / images.max(1) as f32;
+        let (main, aux) = (seen(false), seen(true));
+        Self { shared: share(main + aux), bn_main: share(main), bn_aux: share(aux) }
+    }
+}
+
+fn groups(config: &Config, scales: GradientScales) -> Vec<Group> {
     let optimizer = &config.optimizer;
-    let decayed = |on: bool| Group {
-        weight_decay: if on { optimizer.weight_decay as f32 } else { 0.0 },
+    let group = |decayed: bool, grad_scale| Group {
+        weight_decay: if decayed { optimizer.weight_decay as f32 } else { 0.0 },
+        grad_scale,
         ..Group::default()
     };
     let mut groups = vec![Group::default(); GROUPS];
-    groups[GROUP_WEIGHT as usize] = decayed(true);
-    groups[GROUP_BIAS as usize] = decayed(optimizer.decay_bias);
-    groups[GROUP_BN_MAIN as usize] = decayed(optimizer.decay_bn);
-    groups[GROUP_BN_AUX as usize] = decayed(optimizer.decay_bn);
+    groups[GROUP_WEIGHT as usize] = group(true, scales.shared);
+    groups[GROUP_BIAS as usize] = group(optimizer.decay_bias, scales.shared);
+    groups[GROUP_BN_MAIN as usize] = group(optimizer.decay_bn, scales.bn_main);
+    groups[GROUP_BN_AUX as usize] = group(optimizer.decay_bn, scales.bn_aux);
     groups
 }
 
@@ -58,19 +91,24 @@ fn ranges(floats: usize, largest_binding: u64) -> Vec<(usize, usize)> {
 }
 
 fn part(buffer: BufferId, (first, floats): (usize, usize)) -> View {
-    View { buffer, offset: first as u64 * 4, size: floats as u64 * 4 }
+    View::words(buffer, first as u64 * 4, floats)
 }
 
 /// The launches of a step's beginning and end.
-pub fn plan(config: &Config, layout: &ParamLayout, largest_binding: u64) -> OptimizerPlan {
+pub fn plan(config: &Config, method: &Method, layout: &ParamLayout, largest_binding: u64) -> OptimizerPlan {
     let rule = rule(config);
-    let groups = groups(config);
+    let groups = groups(config, GradientScales::of(method));
     let params = ranges(layout.param_len, largest_binding);
     let zero =
         params.iter().map(|range| optimizer::zero(range.1, part(buffers::GRADIENTS, *range))).collect();
     let mut update = Vec::new();
-    let arena_range =
-        |range: &(usize, usize)| ArenaRange { elements: range.1, first_block: (range.0 / ALIGN) as u32 };
+    let half = config.run.precision == Precision::F16;
+    if half {
+        update.extend(overflow_check(layout, largest_binding));
+    }
+    let guarded = |launch: Launch| {
+        if half { loss_scale::guard(launch, precision::loss_scale()) } else { launch }
+    };
     let table = View::whole(buffers::GROUPS, layout.param_len / ALIGN);
     if config.optimizer.clip_norm > 0.0 {
         let (partials, norm) = norm_views(layout, largest_binding);
@@ -90,35 +128,49 @@ pub fn plan(config: &Config, layout: &ParamLayout, largest_binding: u64) -> Opti
     for range in &params {
         let state: Vec<View> = state_buffers(&rule).iter().map(|(_, id)| part(*id, *range)).collect();
         let (weights, gradient) = (part(buffers::PARAMS, *range), part(buffers::GRADIENTS, *range));
-        update.push(optimizer::update(&rule, &arena_range(range), &groups, weights, gradient, &state, table));
+        let launch = optimizer::update(&rule, &arena_range(range), &groups, weights, gradient, &state, table);
+        update.push(guarded(launch));
     }
     if config.ema.decay > 0.0 {
         for range in &params {
-            update.push(optimizer::ema(
-                range.1,
-                part(buffers::EMA_PARAMS, *range),
-                part(buffers::PARAMS, *range),
-            ));
+            let (average, value) = (part(buffers::EMA_PARAMS, *range), part(buffers::PARAMS, *range));
+            update.push(guarded(optimizer::ema(range.1, average, value)));
         }
         for range in &ranges(layout.running_len, largest_binding) {
-            update.push(optimizer::ema(
-                range.1,
-                part(buffers::EMA_RUNNING, *range),
-                part(buffers::RUNNING, *range),
-            ));
+            let (average, value) = (part(buffers::EMA_RUNNING, *range), part(buffers::RUNNING, *range));
+            update.push(guarded(optimizer::ema(range.1, average, value)));
         }
     }
     OptimizerPlan { zero, update }
+}
+
+fn arena_range(range: &(usize, usize)) -> ArenaRange {
+    ArenaRange { elements: range.1, first_block: (range.0 / ALIGN) as u32 }
+}
+
+/// Takes the loss scale off all gradients and decides whether this step overflowed.
+fn overflow_check(layout: &ParamLayout, largest_binding: u64) -> Vec<Launch> {
+    let (flags, _) = norm_views(layout, largest_binding);
+    let state = precision::loss_scale();
+    let mut first = 0;
+    let mut launches = Vec::new();
+    for range in ranges(layout.param_len, largest_binding) {
+        let (arena, gradient) = (arena_range(&range), part(buffers::GRADIENTS, range));
+        launches.push(loss_scale::check(&arena, gradient, flags, first, state));
+        first += optimizer::partials_elements(&arena);
+    }
+    launches.push(loss_scale::update(first, flags, state));
+    launches
 }
 
 /// The partial sums of the gradient's norm, and the norm with its factor behind them.
 fn norm_views(layout: &ParamLayout, largest_binding: u64) -> (View, View) {
     let floats: usize = ranges(layout.param_len, largest_binding)
         .iter()
-        .map(|range| optimizer::partials_elements(&ArenaRange { elements: range.1, first_block: 0 }))
+        .map(|range| optimizer::partials_elements(&arena_range(range)))
         .sum();
     let partials = View::whole(buffers::NORM_PARTIALS, floats);
-    let norm = View { buffer: buffers::NORM_PARTIALS, offset: partials.size, size: 16 };
+    let norm = View::words(buffers::NORM_PARTIALS, partials.size, 4);
     (partials, norm)
 }
 
@@ -140,7 +192,7 @@ pub fn allocate(
         made.allocate(device, buffers::EMA_PARAMS, "EMA of the weights", params)?;
         made.allocate(device, buffers::EMA_RUNNING, "EMA of the running statistics", running)?;
     }
-    if config.optimizer.clip_norm > 0.0 {
+    if config.optimizer.clip_norm > 0.0 || config.run.precision == Precision::F16 {
         let (partials, norm) = norm_views(layout, device.largest_binding());
         made.allocate(device, buffers::NORM_PARTIALS, "gradient norm", partials.size + norm.size)?;
     }
@@ -151,7 +203,7 @@ pub fn allocate(
 }
 
 /// Writes weights and running statistics, and everything that follows from them at the first step: EMA equal to
-/// them, optimizer state at its start values.
+/// them, optimizer state and loss scale at their start values.
 pub fn write_fresh(device: &Device, made: &Buffers, config: &Config, arenas: &Arenas) {
     device.write(made.get(buffers::PARAMS), 0, &arenas.params);
     device.write(made.get(buffers::RUNNING), 0, &arenas.running);
@@ -163,4 +215,12 @@ pub fn write_fresh(device: &Device, made: &Buffers, config: &Config, arenas: &Ar
     for ((_, id), start) in state_buffers(&rule).iter().zip(rule.initial_state()) {
         device.write(made.get(*id), 0, &vec![*start; arenas.params.len()]);
     }
+    if config.run.precision == Precision::F16 {
+        write_loss_scale(device, made, LossScale::START);
+    }
+}
+
+/// Sets the state of loss scaling of a run in half precision.
+pub fn write_loss_scale(device: &Device, made: &Buffers, state: LossScale) {
+    device.write(made.get(buffers::METRICS), precision::LOSS_SCALE_OFFSET, &[state]);
 }

@@ -1,13 +1,16 @@
 //! What a training run has on the GPU: buffers, programs and the ring for its metrics, planned and made once.
 
+use super::attack_plans::{AttackPass, AttackPlace, attack_statistics};
 use super::buffers::{self, ARENA, Buffers};
-use super::engine::Cut;
-use super::method::{Method, Source};
+use super::engine::{Cut, Layout};
+use super::method::{Method, Phase, Source};
 use super::optimizer::{self, OptimizerPlan};
-use super::plans::{PlanContext, RowLayout, attack_statistics};
+use super::plans::{PlanContext, RowLayout};
+use super::precision;
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, GpuError, Kernel, Launch, Program, ReadbackRing, StepUniform, step_buffer};
-use crate::graph::{Network, Plan};
+use crate::gpu::{Device, GpuError, Kernel, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
+use crate::graph::{Network, Plan, PlanBuilder, Statistics};
+use crate::kernels::images;
 use std::ops::Range;
 
 /// Results that may be on their way back at once: more than the submits in flight, so a step never waits for one.
@@ -23,24 +26,157 @@ pub(super) struct Tag {
 
 /// One attacked branch's programs.
 pub(super) struct AttackPrograms {
+    pub(super) branch: usize,
     pub(super) start: Program,
     pub(super) iteration: Program,
     pub(super) iterations: u32,
     pub(super) targeted: bool,
+    /// Takes the branch's images out of the pool of all micro-batches' adversarial images; with recycling only.
+    pub(super) deal: Option<Program>,
+}
+
+/// One pass over some branches; in two programs to time them apart.
+pub(super) struct TrainPass {
+    pub(super) forward: Program,
+    pub(super) backward: Program,
+}
+
+impl TrainPass {
+    fn new(plan: &Plan, program: &impl Fn(&[Launch]) -> Result<Program, GpuError>) -> Result<Self, GpuError> {
+        let (forward, backward) = plan.launches.split_at(plan.backward_from);
+        Ok(Self { forward: program(forward)?, backward: program(backward)? })
+    }
+}
+
+/// The programs of one phase of a run.
+pub(super) struct PhaseParts {
+    pub(super) phase: Phase,
+    pub(super) rows_at: RowLayout,
+    pub(super) prepare: Program,
+    pub(super) attacks: Vec<AttackPrograms>,
+    pub(super) passes: Vec<TrainPass>,
+    pub(super) metrics: Program,
 }
 
 /// What a run has on the GPU.
 pub(super) struct Parts {
     pub(super) buffers: Buffers,
     pub(super) step_uniform: wgpu::Buffer,
-    pub(super) rows_at: RowLayout,
-    pub(super) prepare: Program,
-    pub(super) attacks: Vec<AttackPrograms>,
-    pub(super) passes: Vec<Program>,
+    pub(super) phases: Vec<PhaseParts>,
     pub(super) zero: Program,
     pub(super) update: Program,
-    pub(super) metrics: Program,
     pub(super) ring: ReadbackRing<Tag>,
+}
+
+/// A phase as plans, before anything is on the GPU.
+struct PhasePlans {
+    phase: Phase,
+    rows_at: RowLayout,
+    prepare: Plan,
+    attacks: Vec<AttackPlans>,
+    passes: Vec<Plan>,
+    metrics: [Launch; 1],
+}
+
+struct AttackPlans {
+    branch: usize,
+    config: AttackConfig,
+    start: Plan,
+    iteration: Plan,
+    deal: Option<Plan>,
+}
+
+impl PhasePlans {
+    fn new(context: &PlanContext<'_>, phase: Phase, cut: Cut) -> Self {
+        let method = &phase.method;
+        let ranges: Vec<Range<usize>> = match cut {
+            Cut::Joint => std::iter::once(0..method.branches.len()).collect(),
+            Cut::Sequential => method.by_domain(),
+        };
+        let rows_at = RowLayout::new(method, &ranges);
+        Self {
+            prepare: context.prepare(method),
+            attacks: attacks(context, method),
+            passes: ranges.iter().map(|r| context.train(method, r.clone(), &rows_at)).collect(),
+            metrics: [context.metrics(method, &rows_at)],
+            rows_at,
+            phase,
+        }
+    }
+
+    fn plans(&self) -> impl Iterator<Item = &Plan> {
+        let attacks = self.attacks.iter().flat_map(|a| [&a.start, &a.iteration].into_iter().chain(&a.deal));
+        std::iter::once(&self.prepare).chain(&self.passes).chain(attacks)
+    }
+
+    fn launches(&self) -> impl Iterator<Item = &Launch> {
+        self.plans().flat_map(|plan| &plan.launches).chain(&self.metrics)
+    }
+
+    fn into_parts(
+        self,
+        program: &impl Fn(&[Launch]) -> Result<Program, GpuError>,
+    ) -> Result<PhaseParts, GpuError> {
+        let attacks = self.attacks.into_iter().map(|a| {
+            Ok(AttackPrograms {
+                branch: a.branch,
+                start: program(&a.start.launches)?,
+                iteration: program(&a.iteration.launches)?,
+                iterations: a.config.iterations(),
+                targeted: a.config.target == AttackTarget::RandomWrong,
+                deal: a.deal.map(|plan| program(&plan.launches)).transpose()?,
+            })
+        });
+        Ok(PhaseParts {
+            attacks: attacks.collect::<Result<_, GpuError>>()?,
+            prepare: program(&self.prepare.launches)?,
+            passes: self
+                .passes
+                .iter()
+                .map(|p| TrainPass::new(p, program))
+                .collect::<Result<_, GpuError>>()?,
+            metrics: program(&self.metrics)?,
+            rows_at: self.rows_at,
+            phase: self.phase,
+        })
+    }
+}
+
+fn attacks(context: &PlanContext<'_>, method: &Method) -> Vec<AttackPlans> {
+    let attacked = method.branches.iter().enumerate().filter_map(|(index, branch)| {
+        let Source::Attack { config, through } = &branch.source else { return None };
+        let images = branch.images.len();
+        let place = AttackPlace {
+            images,
+            clean: if context.takes_all(branch) { buffers::CLEAN } else { buffers::branch_clean(index) },
+            adversarial: buffers::branch_pixels(index),
+            rows: buffers::branch_attack_rows(index),
+            ids: buffers::branch_image_ids(index),
+        };
+        let pass = if method.recycle {
+            // The noisy images train too, and their pass moves the running statistics as any training pass does.
+            AttackPass { through: *through, statistics: Statistics::BatchUpdating, weight_gradients: true }
+        } else {
+            let statistics = attack_statistics(config);
+            AttackPass { through: *through, statistics, weight_gradients: false }
+        };
+        let deal = method.recycle.then(|| {
+            let pool = context.pixels(buffers::POOL, images * context.config.run.accumulate);
+            let table = View::whole(buffers::POOL_TABLE, images * 4);
+            let to = context.pixels(place.adversarial, images);
+            let mut builder = PlanBuilder::new();
+            builder.push(images::mixup(images, context.area(), pool, table, to));
+            builder.finish(ARENA, context.chunk_limit)
+        });
+        Some(AttackPlans {
+            branch: index,
+            start: context.attack_start(config, &place),
+            iteration: context.attack_iteration(config, pass, &place),
+            deal,
+            config: config.clone(),
+        })
+    });
+    attacked.collect()
 }
 
 impl Parts {
@@ -48,44 +184,27 @@ impl Parts {
         device: &Device,
         config: &Config,
         network: &Network,
-        method: &Method,
-        cut: Cut,
+        phases: &[Phase],
+        layout: Layout,
         progress: &mut impl FnMut(usize, usize),
     ) -> Result<Self, GpuError> {
-        let images = config.run.batch_size / config.run.accumulate;
-        let chunk_limit = device.largest_buffer();
-        let context = PlanContext { config, network, caps: device.caps(), images, chunk_limit };
-        let ranges: Vec<Range<usize>> = match cut {
-            Cut::Joint => std::iter::once(0..method.branches.len()).collect(),
-            Cut::Sequential => method.by_domain(),
+        let context = PlanContext {
+            config,
+            network,
+            caps: device.caps(),
+            images: config.run.batch_size / config.run.accumulate,
+            chunk_limit: device.largest_buffer(),
+            recompute: layout.recompute,
+            storage: precision::storage(config.run.precision, device.report())?,
         };
-        let rows_at = RowLayout::new(&ranges, images);
-        let prepare = context.prepare(method);
-        let passes: Vec<Plan> = ranges.iter().map(|r| context.train(method, r.clone(), &rows_at)).collect();
-        let attacks: Vec<(Plan, Plan, &AttackConfig)> = method
-            .branches
-            .iter()
-            .enumerate()
-            .filter_map(|(index, branch)| {
-                let Source::Attack(attack) = &branch.source else { return None };
-                let pixels = buffers::branch_pixels(index);
-                let start = context.attack_start(attack, pixels);
-                let statistics = attack_statistics(attack);
-                let iteration = context.attack_iteration(attack, branch.domain, statistics, pixels);
-                Some((start, iteration, attack))
-            })
-            .collect();
-        let metrics = [context.metrics(&rows_at)];
+        let plans: Vec<PhasePlans> =
+            phases.iter().map(|phase| PhasePlans::new(&context, phase.clone(), layout.cut)).collect();
+        // Phases share the optimizer; only recycling scales its gradients, and that is a phase of its own.
         let OptimizerPlan { zero, update } =
-            optimizer::plan(config, &network.layout, device.largest_binding());
+            optimizer::plan(config, &phases[0].method, &network.layout, device.largest_binding());
 
         let mut kernels: Vec<(Kernel, usize)> = Vec::new();
-        let lists: Vec<&[Launch]> = std::iter::once(prepare.launches.as_slice())
-            .chain(passes.iter().map(|p| p.launches.as_slice()))
-            .chain(attacks.iter().flat_map(|a| [a.0.launches.as_slice(), a.1.launches.as_slice()]))
-            .chain([metrics.as_slice(), &zero, &update])
-            .collect();
-        for launch in lists.into_iter().flatten() {
+        for launch in plans.iter().flat_map(PhasePlans::launches).chain(&zero).chain(&update) {
             if !kernels.iter().any(|(kernel, _)| *kernel == launch.kernel) {
                 kernels.push((launch.kernel.clone(), launch.views.len()));
             }
@@ -93,73 +212,76 @@ impl Parts {
         device.prepare(&kernels, progress)?;
 
         let mut made = Buffers::new(device)?;
-        Self::allocate(device, &mut made, &context, method, &rows_at)?;
+        Self::allocate(device, &mut made, &context, &plans)?;
         optimizer::allocate(device, &mut made, config, &network.layout)?;
-        let arenas: Vec<&[u64]> = passes
-            .iter()
-            .map(|p| p.arena.as_slice())
-            .chain(attacks.iter().flat_map(|a| [a.0.arena.as_slice(), a.1.arena.as_slice()]))
-            .collect();
+        let arenas: Vec<&[u64]> =
+            plans.iter().flat_map(PhasePlans::plans).map(|p| p.arena.as_slice()).collect();
         made.allocate_arena(device, &arenas)?;
         let step_uniform = step_buffer(device, &StepUniform::default())?;
         let program = |launches: &[Launch]| Program::new(device, launches, made.all(), &step_uniform);
-        let attacks = attacks
-            .into_iter()
-            .map(|(start, iteration, config)| {
-                Ok(AttackPrograms {
-                    start: program(&start.launches)?,
-                    iteration: program(&iteration.launches)?,
-                    iterations: config.iterations(),
-                    targeted: config.target == AttackTarget::RandomWrong,
-                })
-            })
-            .collect::<Result<Vec<_>, GpuError>>()?;
-        let prepare = program(&prepare.launches)?;
-        let passes =
-            passes.iter().map(|plan| program(&plan.launches)).collect::<Result<Vec<_>, GpuError>>()?;
-        let (zero, update, metrics) = (program(&zero)?, program(&update)?, program(&metrics)?);
-        let ring = ReadbackRing::new(device, method.branches.len() as u64 * 16, RING_SLOTS)?;
-        Ok(Self {
-            buffers: made,
-            step_uniform,
-            rows_at,
-            prepare,
-            attacks,
-            passes,
-            zero,
-            update,
-            metrics,
-            ring,
-        })
+        let branches = phases.iter().map(|p| p.method.branches.len()).max().unwrap_or(0);
+        let phases = plans.into_iter().map(|p| p.into_parts(&program)).collect::<Result<_, _>>()?;
+        let (zero, update) = (program(&zero)?, program(&update)?);
+        let metrics = precision::metrics_bytes(config.run.precision, branches);
+        let ring = ReadbackRing::new(device, metrics, RING_SLOTS)?;
+        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring })
     }
 
-    /// Image and label buffers of one micro-batch.
+    /// The phase of an optimizer step.
+    pub(super) fn phase_at(&self, step: u64) -> &PhaseParts {
+        let begun = self.phases.iter().rev().find(|p| p.phase.first_step <= step);
+        begun.unwrap_or(&self.phases[0])
+    }
+
+    /// Image and label buffers of one micro-batch, large enough for every phase.
     fn allocate(
         device: &Device,
         made: &mut Buffers,
         context: &PlanContext<'_>,
-        method: &Method,
-        rows_at: &RowLayout,
+        phases: &[PhasePlans],
     ) -> Result<(), GpuError> {
-        let (images, area) = (context.images as u64, context.network.image_size.pow(2) as u64);
-        let pixels = images * area * 16;
-        made.allocate(device, buffers::BYTES, "uploaded images", (images * area * 3).next_multiple_of(4))?;
-        made.allocate(device, buffers::PLACEMENTS, "crop and flip", images * 16)?;
-        made.allocate(device, buffers::CLEAN, "clean images", pixels)?;
-        made.allocate(device, buffers::IMAGE_IDS, "image numbers", images.next_multiple_of(4) * 4)?;
-        made.allocate(device, buffers::ROWS, "labels", rows_at.total as u64 * 16)?;
-        made.allocate(device, buffers::ATTACK_ROWS, "attack labels", images * 16)?;
-        made.allocate(device, buffers::RESULTS, "results", rows_at.total as u64 * 16)?;
-        made.allocate(device, buffers::METRICS, "metrics", method.branches.len() as u64 * 16)?;
-        for (index, branch) in method.branches.iter().enumerate() {
-            if branch.source != Source::Clean {
-                made.allocate(device, buffers::branch_pixels(index), "branch images", pixels)?;
+        let area = context.area() as u64;
+        let bytes = |images: usize| (images as u64 * area * 3).next_multiple_of(4);
+        let pixels = |images: usize| images as u64 * area * 16;
+        let rows = |images: usize| images as u64 * 16;
+        let all = context.images;
+        let most_rows = phases.iter().map(|p| p.rows_at.total).max().unwrap_or(0);
+        let most_branches = phases.iter().map(|p| p.phase.method.branches.len()).max().unwrap_or(0);
+        made.allocate(device, buffers::BYTES, "uploaded images", bytes(all))?;
+        made.allocate(device, buffers::PLACEMENTS, "crop and flip", rows(all))?;
+        made.allocate(device, buffers::CLEAN, "clean images", pixels(all))?;
+        made.allocate(device, buffers::ROWS, "labels", rows(most_rows))?;
+        made.allocate(device, buffers::RESULTS, "results", rows(most_rows))?;
+        let metrics = precision::metrics_bytes(context.config.run.precision, most_branches);
+        made.allocate(device, buffers::METRICS, "metrics", metrics)?;
+        let mut branches = phases.iter().flat_map(|p| &p.phase.method.branches);
+        if branches.any(|b| b.source == Source::Augmented) {
+            made.allocate(device, buffers::AUGMENTED_BYTES, "uploaded images", bytes(all))?;
+            made.allocate(device, buffers::AUGMENTED_PLACEMENTS, "crop and flip", rows(all))?;
+            made.allocate(device, buffers::AUGMENTED, "augmented images", pixels(all))?;
+        }
+        for (index, branch) in phases.iter().flat_map(|p| p.phase.method.branches.iter().enumerate()) {
+            let count = branch.images.len();
+            let whole = context.takes_all(branch);
+            if !(whole && matches!(branch.source, Source::Clean | Source::Augmented)) {
+                made.allocate(device, buffers::branch_pixels(index), "branch images", pixels(count))?;
+                made.allocate(device, buffers::branch_table(index), "branch table", 2 * rows(count))?;
             }
-            if let Source::Mixup { .. } = branch.source {
-                made.allocate(device, buffers::mix_table(index), "mixing table", images * 16)?;
+            if let Source::Attack { .. } = branch.source {
+                let ids = count.next_multiple_of(4) as u64 * 4;
+                made.allocate(device, buffers::branch_attack_rows(index), "attack labels", rows(count))?;
+                made.allocate(device, buffers::branch_image_ids(index), "image numbers", ids)?;
+                if !whole {
+                    made.allocate(device, buffers::branch_clean(index), "attacked images", pixels(count))?;
+                }
             }
         }
-        debug_assert!(made.all().len() >= ARENA.0 as usize);
+        for attack in phases.iter().flat_map(|p| &p.attacks).filter(|a| a.deal.is_some()) {
+            let count = phases[0].phase.method.branches[attack.branch].images.len();
+            let pool = pixels(count * context.config.run.accumulate);
+            made.allocate(device, buffers::POOL, "adversarial images", pool)?;
+            made.allocate(device, buffers::POOL_TABLE, "adversarial order", rows(count))?;
+        }
         Ok(())
     }
 }

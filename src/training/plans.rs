@@ -1,71 +1,114 @@
-//! The plans of a training step: prepare the images, make each branch's pixels, train on them, update the weights.
+//! The plans of training and inference passes: prepare the images, make each branch's pixels, train on them, look at
+//! them. Attacks have a file of their own.
 
+use super::attack_plans::AttackPlace;
 use super::buffers::{self, ARENA};
 use super::method::{Branch, Method, Source};
-use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget, Config};
-use crate::gpu::{BufferId, Caps, Launch, View};
+use super::precision;
+use crate::config::Config;
+use crate::gpu::{BufferId, Caps, Element, Launch, View};
 use crate::graph::{
     Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4,
 };
-use crate::kernels::attack::{self, AttackShape, AttackStep};
 use crate::kernels::cross_entropy::{self, LossShape};
 use crate::kernels::images::{self, Normalization};
 use std::ops::Range;
-
-/// Random stream of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far below.
-const START_STREAM: u32 = 1 << 20;
 
 /// What every plan of a run has in common.
 pub struct PlanContext<'a> {
     pub config: &'a Config,
     pub network: &'a Network,
     pub caps: Caps,
-    /// Clean images of a micro-batch.
+    /// Images of a micro-batch.
     pub images: usize,
     /// Largest arena chunk in bytes.
     pub chunk_limit: u64,
+    /// Recompute the activations inside a block during the backward pass instead of keeping them.
+    pub recompute: bool,
+    /// How activations and their gradients are stored; with [`Element::F16`] losses are scaled.
+    pub storage: Element,
 }
 
 impl PlanContext<'_> {
     /// Pixels of one image.
-    fn area(&self) -> usize {
+    pub(super) fn area(&self) -> usize {
         self.network.image_size.pow(2)
     }
 
-    /// A buffer of one micro-batch's pixels.
-    fn pixels(&self, id: BufferId) -> View {
-        View::whole(id, self.images * self.area() * 4)
+    /// A buffer of `images` images' pixels.
+    pub(super) fn pixels(&self, id: BufferId, images: usize) -> View {
+        View::whole(id, images * self.area() * 4)
     }
 
-    fn normalize(&self, builder: &mut PlanBuilder, pixels: View, input: View, first_image: usize) {
+    pub(super) fn normalize(
+        &self,
+        builder: &mut PlanBuilder,
+        images: usize,
+        pixels: BufferId,
+        input: View,
+        first_image: usize,
+    ) {
         let normalization = Normalization { mean: self.config.data.mean, std: self.config.data.std };
-        let (rows, out_row) = (self.images * self.area(), first_image * self.area());
+        let (rows, out_row) = (images * self.area(), first_image * self.area());
+        let pixels = self.pixels(pixels, images);
         builder.push(images::normalize(rows, &normalization, pixels, input, out_row));
     }
 
-    /// Uploaded bytes to clean pixels, cropped and flipped; then each mixing branch's pixels.
+    /// Uploaded bytes to pixels, cropped and flipped; then the pixels of each branch that needs its own.
     pub fn prepare(&self, method: &Method) -> Plan {
         let mut builder = PlanBuilder::new();
-        let bytes = View::whole(buffers::BYTES, (self.images * self.area() * 3).div_ceil(4));
-        let placements = View::whole(buffers::PLACEMENTS, self.images * 4);
-        let clean = self.pixels(buffers::CLEAN);
-        builder.push(images::prepare(self.images, self.network.image_size, bytes, placements, clean));
+        let size = self.network.image_size;
+        let mut unpack = |bytes, placements, pixels| {
+            let bytes = View::whole(bytes, (self.images * self.area() * 3).div_ceil(4));
+            let placements = View::whole(placements, self.images * 4);
+            let pixels = self.pixels(pixels, self.images);
+            builder.push(images::prepare(self.images, size, bytes, placements, pixels));
+        };
+        unpack(buffers::BYTES, buffers::PLACEMENTS, buffers::CLEAN);
+        if method.branches.iter().any(|b| b.source == Source::Augmented) {
+            unpack(buffers::AUGMENTED_BYTES, buffers::AUGMENTED_PLACEMENTS, buffers::AUGMENTED);
+        }
         for (index, branch) in method.branches.iter().enumerate() {
-            if let Source::Mixup { .. } = branch.source {
-                let table = View::whole(buffers::mix_table(index), self.images * 4);
-                let mixed = self.pixels(buffers::branch_pixels(index));
-                builder.push(images::mixup(self.images, self.area(), clean, table, mixed));
+            let count = branch.images.len();
+            let from = match branch.source {
+                Source::Augmented => buffers::AUGMENTED,
+                _ => buffers::CLEAN,
+            };
+            let to = match branch.source {
+                Source::Attack { .. } => buffers::branch_clean(index),
+                _ => buffers::branch_pixels(index),
+            };
+            let (from, to) = (self.pixels(from, self.images), self.pixels(to, count));
+            match branch.source {
+                Source::Cutmix => {
+                    let table = View::whole(buffers::branch_table(index), count * 8);
+                    builder.push(images::cutmix(count, size, from, table, to));
+                }
+                Source::Mixup { .. } => builder.push(self.gather(index, count, from, to)),
+                // Without mixing the table only says which images.
+                _ if !self.takes_all(branch) => builder.push(self.gather(index, count, from, to)),
+                _ => {}
             }
         }
         builder.finish(ARENA, self.chunk_limit)
     }
 
+    fn gather(&self, index: usize, count: usize, from: View, to: View) -> Launch {
+        let table = View::whole(buffers::branch_table(index), count * 4);
+        images::mixup(count, self.area(), from, table, to)
+    }
+
+    pub(super) fn takes_all(&self, branch: &Branch) -> bool {
+        branch.images == (0..self.images)
+    }
+
     /// Pixels that `branch` trains on.
-    fn source_pixels(&self, index: usize, branch: &Branch) -> View {
-        self.pixels(match branch.source {
-            Source::Clean => buffers::CLEAN,
+    pub(super) fn trained_pixels(&self, index: usize, branch: &Branch) -> BufferId {
+        match branch.source {
+            Source::Clean if self.takes_all(branch) => buffers::CLEAN,
+            Source::Augmented if self.takes_all(branch) => buffers::AUGMENTED,
             _ => buffers::branch_pixels(index),
-        })
+        }
     }
 
     /// One pass over a range of branches: forward, loss, metrics' rows, backward with weight gradients.
@@ -73,116 +116,78 @@ impl PlanContext<'_> {
         let mut builder = PlanBuilder::new();
         let mut segments: Vec<PassSegment> = Vec::new();
         for branch in &method.branches[branches.clone()] {
+            let images = branch.images.len();
             match segments.last_mut() {
-                Some(last) if last.domain == branch.domain => last.images += self.images,
-                _ => segments.push(PassSegment { images: self.images, domain: branch.domain }),
+                Some(last) if last.domain == branch.domain => last.images += images,
+                _ => segments.push(PassSegment { images, domain: branch.domain }),
             }
         }
+        let before: usize = method.branches[..branches.start].iter().map(|b| b.images.len()).sum();
         let spec = PassSpec {
             segments,
             statistics: Statistics::BatchUpdating,
             regularize: true,
             weight_gradients: true,
             input_gradient: false,
-            first_image: (branches.start * self.images) as u32,
+            recompute: self.recompute,
+            first_image: before as u32,
         };
         let rows = spec.images();
-        let input = builder.tensor(rows * self.area() * 4);
-        for (position, index) in branches.clone().enumerate() {
-            let pixels = self.source_pixels(index, &method.branches[index]);
-            self.normalize(&mut builder, pixels, input, position * self.images);
+        let input = builder.stored(rows * self.area() * 4, self.storage);
+        let mut first = 0;
+        for index in branches.clone() {
+            let branch = &method.branches[index];
+            let images = branch.images.len();
+            self.normalize(&mut builder, images, self.trained_pixels(index, branch), input, first);
+            first += images;
         }
-        let forward = Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &[]);
+        let mut forward =
+            Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &[]);
         let d_logits = builder.tensor(rows * pad4(self.network.classes));
         let first = rows_at.branch_first[branches.start];
-        let shape = LossShape {
-            rows,
-            classes: self.network.classes,
-            smoothing: self.config.loss.label_smoothing,
-            negate: false,
-        };
         let table = rows_of(buffers::ROWS, first, rows);
         let results = rows_of(buffers::RESULTS, first, rows);
-        builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, Some(d_logits)));
-        Gradients::build(&mut builder, &forward, d_logits);
+        let shape = self.loss_shape(rows, self.config.loss.label_smoothing);
+        builder.push(self.loss(&shape, forward.logits(), table, results, d_logits));
+        builder.begin_backward();
+        Gradients::build(&mut builder, &mut forward, d_logits);
         builder.finish(ARENA, self.chunk_limit)
     }
 
-    /// The starting point of an attack on the clean pixels, for branch `index`.
-    pub fn attack_start(&self, config: &AttackConfig, adversarial: BufferId) -> Plan {
-        let mut builder = PlanBuilder::new();
-        let (shape, clean, pixels) =
-            (self.attack_shape(), self.pixels(buffers::CLEAN), self.pixels(adversarial));
-        builder.push(if config.starts_from_noise() {
-            let ids = View::whole(buffers::IMAGE_IDS, self.images.next_multiple_of(4));
-            attack::random_start(&shape, config.epsilon, START_STREAM, clean, ids, pixels)
-        } else {
-            attack::plain_start(&shape, clean, pixels)
-        });
-        builder.finish(ARENA, self.chunk_limit)
-    }
-
-    fn attack_shape(&self) -> AttackShape {
-        AttackShape { images: self.images, rows_per_image: self.area() }
-    }
-
-    /// One attack step through `domain`: forward, loss, gradient of the image, step and projection. `weights` and
-    /// `statistics` as training or inference wants them.
-    pub fn attack_iteration(
+    /// The loss with its gradient, scaled where the gradients behind it are stored in f16.
+    pub(super) fn loss(
         &self,
-        config: &AttackConfig,
-        domain: usize,
-        statistics: Statistics,
-        adversarial: BufferId,
-    ) -> Plan {
-        let mut builder = PlanBuilder::new();
-        let pixels = self.pixels(adversarial);
-        let input = builder.tensor(self.images * self.area() * 4);
-        self.normalize(&mut builder, pixels, input, 0);
-        let spec = PassSpec {
-            segments: vec![PassSegment { images: self.images, domain }],
-            statistics,
-            regularize: false,
-            weight_gradients: false,
-            input_gradient: true,
-            first_image: 0,
-        };
-        let forward = Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &[]);
-        let d_logits = builder.tensor(self.images * pad4(self.network.classes));
-        let results = builder.tensor(self.images * 4);
-        let targeted = config.target == AttackTarget::RandomWrong;
-        let smoothing = match config.loss {
-            AttackLoss::Training => self.config.loss.label_smoothing,
-            AttackLoss::CrossEntropy => 0.0,
-        };
-        let shape = LossShape { rows: self.images, classes: self.network.classes, smoothing, negate: false };
-        let table = rows_of(buffers::ATTACK_ROWS, 0, self.images);
-        builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, Some(d_logits)));
-        let gradients = Gradients::build(&mut builder, &forward, d_logits);
-        let gradient = gradients.input.expect("the pass asked for it");
-        // FGSM is one step of the ball's radius; GD walks without the ball. Towards a target the loss goes down.
-        let length = config.step_size();
-        let step = AttackStep {
-            epsilon: config.epsilon,
-            size: if targeted { -length } else { length },
-            project: config.projects(),
-        };
-        let clean = self.pixels(buffers::CLEAN);
-        builder.push(attack::step(&self.attack_shape(), &step, clean, gradient, 0, pixels));
-        builder.finish(ARENA, self.chunk_limit)
+        shape: &LossShape,
+        logits: View,
+        table: View,
+        results: View,
+        d_logits: View,
+    ) -> Launch {
+        match self.storage {
+            Element::F32 => cross_entropy::cross_entropy(shape, logits, table, results, Some(d_logits)),
+            Element::F16 => {
+                let scale = precision::loss_scale();
+                cross_entropy::scaled_cross_entropy(shape, logits, table, results, d_logits, scale)
+            }
+        }
+    }
+
+    pub(super) fn loss_shape(&self, rows: usize, smoothing: f32) -> LossShape {
+        LossShape { rows, classes: self.network.classes, smoothing, negate: false }
     }
 
     /// Logits, features and per-row results of the pixels in `CURRENT` through `domain`, by running statistics.
     pub fn inference(&self, domain: usize) -> Plan {
         let mut builder = PlanBuilder::new();
-        let input = builder.tensor(self.images * self.area() * 4);
-        self.normalize(&mut builder, self.pixels(buffers::CURRENT), input, 0);
+        let input = builder.stored(self.images * self.area() * 4, self.storage);
+        self.normalize(&mut builder, self.images, buffers::CURRENT, input, 0);
         let spec = PassSpec {
             segments: vec![PassSegment { images: self.images, domain }],
             statistics: Statistics::Running,
             regularize: false,
             weight_gradients: false,
             input_gradient: false,
+            recompute: false,
             first_image: 0,
         };
         let logits = View::whole(buffers::LOGITS, self.images * pad4(self.network.classes));
@@ -191,18 +196,29 @@ impl PlanContext<'_> {
         let placed = [(self.network.logits, logits), (self.network.features, features)];
         let forward =
             Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &placed);
-        let shape =
-            LossShape { rows: self.images, classes: self.network.classes, smoothing: 0.0, negate: false };
         let table = rows_of(buffers::ATTACK_ROWS, 0, self.images);
         let results = rows_of(buffers::RESULTS, 0, self.images);
+        let shape = self.loss_shape(self.images, 0.0);
         builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, None));
         builder.finish(ARENA, self.chunk_limit)
     }
 
+    /// Where inference attacks find their images.
+    pub fn inference_attack_place(&self) -> AttackPlace {
+        AttackPlace {
+            images: self.images,
+            clean: buffers::CLEAN,
+            adversarial: buffers::CURRENT,
+            rows: buffers::ATTACK_ROWS,
+            ids: buffers::IMAGE_IDS,
+        }
+    }
+
     /// Sums the rows' results by branch.
-    pub fn metrics(&self, rows_at: &RowLayout) -> Launch {
+    pub fn metrics(&self, method: &Method, rows_at: &RowLayout) -> Launch {
+        let rows = rows_at.branch_first.iter().zip(&method.branches);
         let segments: Vec<(u32, u32)> =
-            rows_at.branch_first.iter().map(|first| (*first as u32, self.images as u32)).collect();
+            rows.map(|(first, branch)| (*first as u32, branch.images.len() as u32)).collect();
         let results = View::whole(buffers::RESULTS, rows_at.total * 4);
         let sums = View::whole(buffers::METRICS, segments.len() * 4);
         cross_entropy::metrics(&segments, results, sums, false)
@@ -218,32 +234,24 @@ pub struct RowLayout {
 }
 
 impl RowLayout {
-    pub fn new(passes: &[Range<usize>], images: usize) -> Self {
+    pub fn new(method: &Method, passes: &[Range<usize>]) -> Self {
         let mut layout = Self { branch_first: Vec::new(), total: 0 };
         for pass in passes {
             layout.total = layout.total.next_multiple_of(16);
-            for _ in pass.clone() {
+            for branch in &method.branches[pass.clone()] {
                 layout.branch_first.push(layout.total);
-                layout.total += images;
+                layout.total += branch.images.len();
             }
         }
         layout
     }
 }
 
-/// What an attack of this configuration normalises by.
-pub fn attack_statistics(config: &AttackConfig) -> Statistics {
-    match config.bn_stats {
-        AttackStatistics::Batch => Statistics::Batch,
-        AttackStatistics::Running => Statistics::Running,
-    }
-}
-
-fn pass_buffers() -> PassBuffers {
+pub(super) fn pass_buffers() -> PassBuffers {
     PassBuffers { params: buffers::PARAMS, gradients: buffers::GRADIENTS, running: buffers::RUNNING }
 }
 
 /// `count` rows of 16 bytes from row `first`.
-fn rows_of(id: BufferId, first: usize, count: usize) -> View {
-    View { buffer: id, offset: first as u64 * 16, size: count as u64 * 16 }
+pub(super) fn rows_of(id: BufferId, first: usize, count: usize) -> View {
+    View::words(id, first as u64 * 16, count * 4)
 }

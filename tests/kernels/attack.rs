@@ -1,8 +1,10 @@
 //! Attacks: same numbers as the reference bit by bit, and never outside the ball and the image range.
 
-use crate::support::{Buffers, assert_same_bits, padded, uniform};
-use dualprop::gpu::StepUniform;
-use dualprop::kernels::attack::{self, AttackShape, AttackStep};
+use crate::support::{
+    Buffers, ELEMENTS, assert_close, assert_same_bits, padded, rounded, tolerance, uniform,
+};
+use dualprop::gpu::{Element, StepUniform};
+use dualprop::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
 use dualprop::kernels::reference::attack as reference;
 use proptest::prelude::*;
 
@@ -42,8 +44,30 @@ fn pixels(rows: usize, stream: u32) -> Vec<f32> {
 fn start(shape: &AttackShape, epsilon: f32, at: &StepUniform, x: &[f32], ids: &[u32]) -> Vec<f32> {
     let mut buffers = Buffers::default();
     let (view, ids, out) = (buffers.add(x), buffers.add_words(ids), buffers.scratch(x.len()));
-    buffers.run_at(&[attack::random_start(shape, epsilon, 6, view, ids, out)], at);
+    buffers.run_at(&[attack::random_start(shape, &noise(epsilon, 1.0), view, ids, out)], at);
     buffers.get(out).to_vec()
+}
+
+fn noise(epsilon: f32, probability: f32) -> RandomStart {
+    RandomStart { epsilon, probability, stream: 6 }
+}
+
+#[test]
+fn that_share_of_the_images_starts_from_noise() {
+    let at = StepUniform { seed: 8, step: 3, ..Default::default() };
+    let shape = AttackShape { images: 400, rows_per_image: 1 };
+    let x = vec![[100.0, 120.0, 140.0, 0.0]; 400].concat();
+    let ids: Vec<u32> = (0..400).collect();
+    for (probability, most, least) in [(0.0, 0, 0), (0.3, 150, 90), (1.0, 400, 400)] {
+        let mut buffers = Buffers::default();
+        let (view, words, out) = (buffers.add(&x), buffers.add_words(&ids), buffers.scratch(x.len()));
+        let start = noise(4.0, probability);
+        buffers.run_at(&[attack::random_start(&shape, &start, view, words, out)], &at);
+        let moved = buffers.get(out).chunks(4).zip(x.chunks(4)).filter(|(a, x)| a != x).count();
+        assert!((least..=most).contains(&moved), "{probability}: {moved} of 400 moved");
+        let expected = reference::random_start(&shape, &start, &at, &x, &ids);
+        assert_close(buffers.get(out), &expected, tolerance::ELEMENTWISE, "start");
+    }
 }
 
 #[test]
@@ -55,7 +79,7 @@ fn starts_match_the_reference_and_stay_in_the_ball() {
         for epsilon in [1.0, 4.0, 0.3, 16.0] {
             let x_adv = start(&shape, epsilon, &at, &x, &ids);
             assert_in_ball(&x_adv, &x, epsilon);
-            let expected = reference::random_start(&shape, epsilon, 6, &at, &x, &ids);
+            let expected = reference::random_start(&shape, &noise(epsilon, 1.0), &at, &x, &ids);
             let off = x_adv.iter().zip(&expected).filter(|(a, e)| (*a - *e).abs() > 1e-4).count();
             assert_eq!(off, 0, "{shape:?} epsilon {epsilon}");
             let moved = x_adv.iter().zip(&x).filter(|(a, x)| a != x).count();
@@ -90,6 +114,7 @@ fn a_start_does_not_depend_on_the_batch() {
 }
 
 fn steps(
+    element: Element,
     shape: &AttackShape,
     step: &AttackStep,
     x: &[f32],
@@ -103,7 +128,7 @@ fn steps(
         .iter()
         .map(|g| {
             let padded = [vec![9.0; gradient_row * 4], g.clone()].concat();
-            let g = buffers.add(&padded);
+            let g = buffers.add_stored(element, &padded);
             attack::step(shape, step, view, g, gradient_row, x_adv)
         })
         .collect();
@@ -111,32 +136,35 @@ fn steps(
     buffers.get(x_adv).to_vec()
 }
 
-/// Gradients with zeros of both signs; the padded channel holds rubbish, which must not move it.
-fn gradient(rows: usize, stream: u32) -> Vec<f32> {
-    let zeroed = |(i, v): (usize, f32)| match i % 11 {
-        3 => 0.0,
-        7 => -0.0,
-        _ => v * 1e-20,
+/// Gradients with zeros of both signs; the padded channel holds rubbish, which must not move it. Tiny ones in f32;
+/// f16's smallest ones are left out, which an adapter may take for zeros.
+fn gradient(element: Element, rows: usize, stream: u32) -> Vec<f32> {
+    let zeroed = |(i, v): (usize, f32)| match (i % 11, element) {
+        (3, _) => 0.0,
+        (7, _) => -0.0,
+        (_, Element::F32) => v * 1e-20,
+        (_, Element::F16) => v + 1e-3_f32.copysign(v),
     };
-    uniform(rows * 4, -1.0, 1.0, stream).into_iter().enumerate().map(zeroed).collect()
+    let values: Vec<f32> = uniform(rows * 4, -1.0, 1.0, stream).into_iter().enumerate().map(zeroed).collect();
+    rounded(element, &values)
 }
 
 #[test]
 fn steps_match_the_reference_bit_by_bit() {
-    for shape in SHAPES {
+    for (shape, element) in SHAPES.into_iter().flat_map(|shape| ELEMENTS.map(|e| (shape, e))) {
         let n = rows(&shape);
         let x = pixels(n, 1);
-        let gradients: Vec<Vec<f32>> = (2..5).map(|s| gradient(n, s)).collect();
+        let gradients: Vec<Vec<f32>> = (2..5).map(|s| gradient(element, n, s)).collect();
         for (epsilon, size, project) in
             [(4.0, 1.0, true), (1.0, 1.0, true), (0.3, -0.7, true), (2.0, 1.5, false), (0.1, 0.37, true)]
         {
             let step = AttackStep { epsilon, size, project };
-            let x_adv = steps(&shape, &step, &x, &gradients, &x);
+            let x_adv = steps(element, &shape, &step, &x, &gradients, &x);
             let mut expected = x.clone();
             for g in &gradients {
                 reference::step(&step, &x, g, &mut expected);
             }
-            assert_same_bits(&x_adv, &expected, &format!("{shape:?} {step:?}"));
+            assert_same_bits(&x_adv, &expected, &format!("{element:?} {shape:?} {step:?}"));
             if project {
                 assert_in_ball(&x_adv, &x, epsilon);
             } else {
@@ -165,8 +193,8 @@ proptest! {
         let x_adv = start(&shape, epsilon, &at, &x, &[1, 2, 3]);
         assert_in_ball(&x_adv, &x, epsilon);
         let step = AttackStep { epsilon, size, project: true };
-        let gradients = [gradient(n, seed), gradient(n, seed ^ 1)];
-        let x_adv = steps(&shape, &step, &x, &gradients, &x_adv);
+        let gradients = [gradient(Element::F32, n, seed), gradient(Element::F32, n, seed ^ 1)];
+        let x_adv = steps(Element::F32, &shape, &step, &x, &gradients, &x_adv);
         assert_in_ball(&x_adv, &x, epsilon);
     }
 

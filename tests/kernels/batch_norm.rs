@@ -1,9 +1,9 @@
 //! Batch norm over row segments, forward, backward and running statistics.
 
 use crate::support::{
-    Buffers, assert_close, assert_padding_zero, assert_same_bits, padded, tolerance, uniform,
+    Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, tolerance, uniform,
 };
-use dualprop::gpu::View;
+use dualprop::gpu::{Element, View};
 use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use dualprop::kernels::reference::batch_norm as reference;
 
@@ -65,6 +65,10 @@ fn parameter_elements(shape: &BnShape) -> usize {
 
 /// Input in [low, high), zero in padded channels; gamma and beta differ by domain, beta zero in padded channels.
 fn layer(shape: &BnShape, real: usize, low: f32, high: f32) -> Layer {
+    stored_layer(Element::F32, shape, real, low, high)
+}
+
+fn stored_layer(element: Element, shape: &BnShape, real: usize, low: f32, high: f32) -> Layer {
     let (rows, c) = (shape.rows, shape.channels);
     let mut buffers = Buffers::default();
     let mut parameters = uniform(parameter_elements(shape), 0.5, 1.5, 3);
@@ -76,15 +80,15 @@ fn layer(shape: &BnShape, real: usize, low: f32, high: f32) -> Layer {
     }
     let elements = parameter_elements(shape);
     Layer {
-        x: buffers.add(&padded(rows, c, real, low, high, 1)),
-        dy: buffers.add(&padded(rows, c, real, -1.0, 1.0, 2)),
+        x: buffers.add_stored(element, &padded(rows, c, real, low, high, 1)),
+        dy: buffers.add_stored(element, &padded(rows, c, real, -1.0, 1.0, 2)),
         parameters: buffers.add(&parameters),
         running: buffers.add(&running),
         partials: buffers.scratch(shape.partials_elements()),
         state: buffers.scratch(shape.state_elements()),
         coefs: buffers.scratch(shape.coefs_elements()),
-        y: buffers.scratch(rows * c),
-        dx: buffers.add(&padded(rows, c, real, -1.0, 1.0, 5)),
+        y: buffers.scratch_stored(element, rows * c),
+        dx: buffers.add_stored(element, &padded(rows, c, real, -1.0, 1.0, 5)),
         gradient: buffers.add(&uniform(elements, -1.0, 1.0, 6)),
         buffers,
     }
@@ -96,11 +100,16 @@ impl Layer {
     }
 }
 
+/// Every shape in both forms of storage.
+fn cases() -> impl Iterator<Item = (Element, BnShape, usize)> {
+    ELEMENTS.into_iter().flat_map(|element| shapes().into_iter().map(move |(s, real)| (element, s, real)))
+}
+
 #[test]
 fn training_forward_matches_the_reference() {
-    for (shape, real) in shapes() {
+    for (element, shape, real) in cases() {
         for activation in ACTIVATIONS {
-            let mut l = layer(&shape, real, -1.0, 3.0);
+            let mut l = stored_layer(element, &shape, real, -1.0, 3.0);
             let mut running = l.copy(l.running);
             l.buffers.run(&[
                 batch_norm::statistics(&shape, l.x, l.partials),
@@ -110,8 +119,9 @@ fn training_forward_matches_the_reference() {
             let x = l.buffers.get(l.x);
             let moments = reference::batch_moments(&shape, x);
             let y = reference::forward(&shape, activation, &moments, l.buffers.get(l.parameters), x);
-            let what = format!("{shape:?} {activation:?}");
-            assert_close(l.buffers.get(l.y), &y, tolerance::SUM, &what);
+            let what = format!("{element:?} {shape:?} {activation:?}");
+            let limit = tolerance::stored(element, tolerance::SUM);
+            assert_close(l.buffers.get(l.y), &y, limit, &what);
             assert_padding_zero(l.buffers.get(l.y), shape.channels, real, &what);
             reference::update_running(&shape, &moments, &mut running);
             assert_close(l.buffers.get(l.running), &running, tolerance::ELEMENTWISE, &what);
@@ -121,8 +131,8 @@ fn training_forward_matches_the_reference() {
 
 #[test]
 fn evaluation_uses_the_running_statistics_of_each_domain() {
-    for (shape, real) in shapes() {
-        let mut l = layer(&shape, real, -1.0, 3.0);
+    for (element, shape, real) in cases() {
+        let mut l = stored_layer(element, &shape, real, -1.0, 3.0);
         l.buffers.run(&[
             batch_norm::finalize_running(&shape, l.parameters, l.running, l.state),
             batch_norm::apply(&shape, Activation::Silu, l.x, l.state, l.y),
@@ -130,7 +140,8 @@ fn evaluation_uses_the_running_statistics_of_each_domain() {
         let moments = reference::running_moments(&shape, l.buffers.get(l.running));
         let parameters = l.buffers.get(l.parameters);
         let y = reference::forward(&shape, Activation::Silu, &moments, parameters, l.buffers.get(l.x));
-        assert_close(l.buffers.get(l.y), &y, tolerance::EXPONENTIAL, &format!("{shape:?}"));
+        let limit = tolerance::stored(element, tolerance::EXPONENTIAL);
+        assert_close(l.buffers.get(l.y), &y, limit, &format!("{element:?} {shape:?}"));
         assert_padding_zero(l.buffers.get(l.y), shape.channels, real, "y");
     }
 }
@@ -162,9 +173,9 @@ fn variance_survives_a_large_mean() {
 /// Gradients of the reference itself are held to finite differences in f64 below.
 #[test]
 fn backward_matches_the_reference() {
-    for (shape, real) in shapes() {
+    for (element, shape, real) in cases() {
         for (activation, accumulate) in ACTIVATIONS.into_iter().flat_map(|a| [(a, false), (a, true)]) {
-            let mut l = layer(&shape, real, -1.0, 3.0);
+            let mut l = stored_layer(element, &shape, real, -1.0, 3.0);
             let (before_dx, mut gradient) = (l.copy(l.dx), l.copy(l.gradient));
             l.buffers.run(&[
                 batch_norm::statistics(&shape, l.x, l.partials),
@@ -188,8 +199,9 @@ fn backward_matches_the_reference() {
             if accumulate {
                 dx = crate::support::plus(&dx, &before_dx);
             }
-            let what = format!("{shape:?} {activation:?} accumulate {accumulate}");
-            assert_close(get(l.dx), &dx, tolerance::BATCH_NORM_BACKWARD, &what);
+            let what = format!("{element:?} {shape:?} {activation:?} accumulate {accumulate}");
+            let limit = tolerance::stored(element, tolerance::BATCH_NORM_BACKWARD);
+            assert_close(get(l.dx), &dx, limit, &what);
             assert_close(get(l.gradient), &gradient, tolerance::BATCH_NORM_BACKWARD, &what);
             if !accumulate {
                 assert_padding_zero(get(l.dx), shape.channels, real, &what);
@@ -201,11 +213,11 @@ fn backward_matches_the_reference() {
 /// With running statistics the mean and variance are constants of the loss: both ways of saying so agree.
 #[test]
 fn backward_with_running_statistics_matches_the_reference() {
-    for (shape, real) in shapes() {
+    for (element, shape, real) in cases() {
         for accumulate in [false, true] {
-            let mut l = layer(&shape, real, -1.0, 3.0);
+            let mut l = stored_layer(element, &shape, real, -1.0, 3.0);
             let (before_dx, mut gradient) = (l.copy(l.dx), l.copy(l.gradient));
-            let frozen = l.buffers.add(&before_dx);
+            let frozen = l.buffers.add_stored(element, &before_dx);
             let silu = Activation::Silu;
             l.buffers.run(&[
                 batch_norm::finalize_running(&shape, l.parameters, l.running, l.state),
@@ -229,9 +241,10 @@ fn backward_with_running_statistics_matches_the_reference() {
             if accumulate {
                 dx = crate::support::plus(&dx, &before_dx);
             }
-            let what = format!("{shape:?} accumulate {accumulate}");
-            assert_close(get(l.dx), &dx, tolerance::EXPONENTIAL, &what);
-            assert_close(get(frozen), &dx, tolerance::EXPONENTIAL, &what);
+            let what = format!("{element:?} {shape:?} accumulate {accumulate}");
+            let limit = tolerance::stored(element, tolerance::EXPONENTIAL);
+            assert_close(get(l.dx), &dx, limit, &what);
+            assert_close(get(frozen), &dx, limit, &what);
             assert_close(get(l.gradient), &gradient, tolerance::BATCH_NORM_BACKWARD, &what);
         }
     }
@@ -254,14 +267,44 @@ fn an_attack_pass_writes_no_gradient_and_no_running_statistic() {
     assert_same_bits(l.buffers.get(l.parameters), &parameters, "parameters");
 }
 
+/// One infinite activation makes the batch statistics of its channel useless, and those of no other.
+#[test]
+fn an_overflow_leaves_the_running_statistics_of_its_channel_alone() {
+    for (element, rows) in ELEMENTS.into_iter().flat_map(|e| [(e, 63), (e, 5000)]) {
+        let shape = shape(8, &[(rows, 0), (7, 2)]);
+        for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            let mut l = stored_layer(element, &shape, 8, -1.0, 3.0);
+            let running = l.copy(l.running);
+            let mut x = l.copy(l.x);
+            x[8 * 40 + 5] = bad;
+            l.x = l.buffers.add_stored(element, &x);
+            l.buffers.run(&[
+                batch_norm::statistics(&shape, l.x, l.partials),
+                batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, true),
+            ]);
+            let after = l.buffers.get(l.running);
+            assert!(after.iter().all(|v| v.is_finite()), "{element:?} {rows} rows, {bad}");
+            for channel in 0..8 {
+                for at in [channel, 8 + channel] {
+                    assert_eq!(after[at] == running[at], channel == 5, "{element:?} {bad} channel {channel}");
+                }
+            }
+        }
+    }
+}
+
 /// A step on some domains leaves every bit of the others, and a domain's results do not depend on who else is in
 /// the batch.
 #[test]
 fn domains_stay_apart_exactly() {
+    ELEMENTS.into_iter().for_each(check_domains_stay_apart);
+}
+
+fn check_domains_stay_apart(element: Element) {
     let joint = shape(8, &[(63, 0), (7, 2)]);
     let alone = shape(8, &[(63, 0)]);
     let run = |shape: &BnShape| {
-        let mut l = layer(shape, 8, -1.0, 3.0);
+        let mut l = stored_layer(element, shape, 8, -1.0, 3.0);
         let (running, gradient) = (l.copy(l.running), l.copy(l.gradient));
         l.buffers.run(&[
             batch_norm::statistics(shape, l.x, l.partials),

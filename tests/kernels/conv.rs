@@ -1,7 +1,7 @@
 //! Dense convolution in both forms and all directions equals the sums written out, on odd sizes.
 
-use crate::support::{Buffers, assert_close, assert_same_bits, plus, tolerance, uniform};
-use dualprop::gpu::{Caps, Form};
+use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, plus, rounded, tolerance, uniform};
+use dualprop::gpu::{Caps, Element, Form};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::reference::conv as reference;
 
@@ -50,11 +50,18 @@ fn shapes() -> Vec<ConvShape> {
     ]
 }
 
+/// Every shape in both forms of storage.
+fn cases() -> impl Iterator<Item = (Element, ConvShape)> {
+    ELEMENTS.into_iter().flat_map(|element| shapes().into_iter().map(move |s| (element, s)))
+}
+
 /// x, dy and w of a shape.
-fn tensors(s: &ConvShape) -> [Vec<f32>; 3] {
+fn tensors(element: Element, s: &ConvShape) -> [Vec<f32>; 3] {
+    let activations =
+        |numbers: usize, stream| rounded(element, &uniform(s.images * numbers, -1.0, 1.0, stream));
     [
-        uniform(s.images * s.in_h * s.in_w * s.in_c, -1.0, 1.0, 1),
-        uniform(s.images * s.out_h * s.out_w * s.out_c, -1.0, 1.0, 2),
+        activations(s.in_h * s.in_w * s.in_c, 1),
+        activations(s.out_h * s.out_w * s.out_c, 2),
         uniform(s.kernel * s.kernel * s.in_c * s.out_c, -1.0, 1.0, 3),
     ]
 }
@@ -65,17 +72,19 @@ fn single(values: &[f64]) -> Vec<f32> {
 
 #[test]
 fn forward_equals_the_reference() {
-    for s in shapes() {
-        let [x, _, w] = tensors(&s);
+    for (element, s) in cases() {
+        let [x, _, w] = tensors(element, &s);
         let bias = uniform(s.out_c, -1.0, 1.0, 4);
         for with_bias in [false, true] {
             let expected = single(&reference::forward(&s, &x, &w, with_bias.then_some(&bias)));
             for caps in &FORMS {
                 let mut buffers = Buffers::default();
-                let [xv, wv, bv] = [&x, &w, &bias].map(|t| buffers.add(t));
-                let yv = buffers.scratch(expected.len());
+                let xv = buffers.add_stored(element, &x);
+                let [wv, bv] = [&w, &bias].map(|t| buffers.add(t));
+                let yv = buffers.scratch_stored(element, expected.len());
                 buffers.run(&[conv::forward(caps, &s, xv, wv, with_bias.then_some(bv), yv)]);
-                assert_close(buffers.get(yv), &expected, tolerance::SUM, &format!("{caps:?} {s:?}"));
+                let limit = tolerance::stored(element, tolerance::SUM);
+                assert_close(buffers.get(yv), &expected, limit, &format!("{caps:?} {element:?} {s:?}"));
             }
         }
     }
@@ -83,19 +92,21 @@ fn forward_equals_the_reference() {
 
 #[test]
 fn data_gradient_equals_the_reference() {
-    for s in shapes() {
-        let [x, dy, w] = tensors(&s);
+    for (element, s) in cases() {
+        let [x, dy, w] = tensors(element, &s);
         let fresh = reference::data_gradient(&s, &dy, &w);
         for accumulate in [false, true] {
-            let there = uniform(x.len(), -1.0, 1.0, 5);
+            let there = rounded(element, &uniform(x.len(), -1.0, 1.0, 5));
             let start = |i: usize| if accumulate { f64::from(there[i]) } else { 0.0 };
             let expected: Vec<f32> = fresh.iter().enumerate().map(|(i, v)| (v + start(i)) as f32).collect();
             for caps in &FORMS {
                 let mut buffers = Buffers::default();
-                let [dyv, wv, dxv] = [&dy, &w, &there].map(|t| buffers.add(t));
+                let [dyv, dxv] = [&dy, &there].map(|t| buffers.add_stored(element, t));
+                let wv = buffers.add(&w);
                 buffers.run(&[conv::data_gradient(caps, &s, dyv, wv, dxv, accumulate)]);
-                let what = format!("{caps:?} accumulate {accumulate} {s:?}");
-                assert_close(buffers.get(dxv), &expected, tolerance::SUM, &what);
+                let what = format!("{caps:?} {element:?} accumulate {accumulate} {s:?}");
+                let limit = tolerance::stored(element, tolerance::SUM);
+                assert_close(buffers.get(dxv), &expected, limit, &what);
             }
         }
     }
@@ -103,8 +114,8 @@ fn data_gradient_equals_the_reference() {
 
 /// dW of both forms against the reference, and a second run against the first, bit by bit. Returns the partial sums'
 /// sizes.
-fn check_weight_gradient(s: &ConvShape) -> [u64; 2] {
-    let [x, dy, w] = tensors(s);
+fn check_weight_gradient(element: Element, s: &ConvShape) -> [u64; 2] {
+    let [x, dy, w] = tensors(element, s);
     let expected: Vec<f32> = reference::weight_gradient(s, &x, &dy)
         .iter()
         .zip(&w)
@@ -114,13 +125,14 @@ fn check_weight_gradient(s: &ConvShape) -> [u64; 2] {
         let elements = conv::weight_gradient_partials(&caps, s);
         let run = || {
             let mut buffers = Buffers::default();
-            let [xv, dyv, dwv] = [&x, &dy, &w].map(|t| buffers.add(t));
+            let [xv, dyv] = [&x, &dy].map(|t| buffers.add_stored(element, t));
+            let dwv = buffers.add(&w);
             let partials = buffers.scratch(elements.max(4) as usize);
             buffers.run(&conv::weight_gradient(&caps, s, xv, dyv, partials, dwv));
             buffers.get(dwv).to_vec()
         };
         let first = run();
-        let what = format!("{caps:?} {s:?}");
+        let what = format!("{caps:?} {element:?} {s:?}");
         assert_close(&first, &expected, tolerance::SUM, &what);
         assert_same_bits(&run(), &first, &what);
         elements
@@ -129,8 +141,8 @@ fn check_weight_gradient(s: &ConvShape) -> [u64; 2] {
 
 #[test]
 fn weight_gradient_equals_the_reference() {
-    for s in shapes() {
-        check_weight_gradient(&s);
+    for (element, s) in cases() {
+        check_weight_gradient(element, &s);
     }
 }
 
@@ -140,36 +152,42 @@ fn weight_gradient_in_slices_equals_the_reference() {
     let pointwise = shape(3, [31, 31], [20, 12], [1, 1], [0; 4]);
     let wide = shape(3, [31, 31], [12, 36], [1, 1], [0; 4]);
     let strided = shape(2, [54, 53], [4, 20], [3, 2], [1; 4]);
-    for s in [pointwise, wide, strided] {
-        let partials = check_weight_gradient(&s);
+    for (s, element) in [pointwise, wide, strided].into_iter().flat_map(|s| ELEMENTS.map(|e| (s, e))) {
+        let partials = check_weight_gradient(element, &s);
         assert!(partials.iter().all(|p| *p > 0), "{s:?} was meant to need slices");
     }
 }
 
 #[test]
 fn every_variant_equals_the_reference() {
+    ELEMENTS.into_iter().for_each(check_variants);
+}
+
+fn check_variants(element: Element) {
+    let limit = tolerance::stored(element, tolerance::SUM);
     // No multiples of any tile; more than one tile of most.
     let pointwise = shape(1, [23, 13], [20, 68], [1, 1], [0; 4]);
     let strided = shape(2, [17, 18], [12, 20], [3, 2], [1, 0, 1, 1]);
     for s in [pointwise, strided] {
-        let [x, dy, w] = tensors(&s);
+        let [x, dy, w] = tensors(element, &s);
         let bias = uniform(s.out_c, -1.0, 1.0, 4);
         let y_expected = single(&reference::forward(&s, &x, &w, Some(&bias)));
         let dx_expected = single(&reference::data_gradient(&s, &dy, &w));
         let dw_expected = single(&reference::weight_gradient(&s, &x, &dy));
         for caps in &FORMS {
             let mut buffers = Buffers::default();
-            let [xv, dyv, wv, bv] = [&x, &dy, &w, &bias].map(|t| buffers.add(t));
-            let [yv, dxv] = [dy.len(), x.len()].map(|n| buffers.scratch(n));
+            let [xv, dyv] = [&x, &dy].map(|t| buffers.add_stored(element, t));
+            let [wv, bv] = [&w, &bias].map(|t| buffers.add(t));
+            let [yv, dxv] = [dy.len(), x.len()].map(|n| buffers.scratch_stored(element, n));
             let dwv = buffers.add(&vec![0.0; w.len()]);
             let partials = buffers.scratch(w.len() * conv::MAX_SLICES);
             for launch in conv::forward_variants(caps, &s, xv, wv, Some(bv), yv) {
                 buffers.run(std::slice::from_ref(&launch));
-                assert_close(buffers.get(yv), &y_expected, tolerance::SUM, &format!("{:?}", launch.kernel));
+                assert_close(buffers.get(yv), &y_expected, limit, &format!("{:?}", launch.kernel));
             }
             for launch in conv::data_gradient_variants(caps, &s, dyv, wv, dxv, false) {
                 buffers.run(std::slice::from_ref(&launch));
-                assert_close(buffers.get(dxv), &dx_expected, tolerance::SUM, &format!("{:?}", launch.kernel));
+                assert_close(buffers.get(dxv), &dx_expected, limit, &format!("{:?}", launch.kernel));
             }
             // Each adds to what the one before left.
             let mut before = buffers.get(dwv).to_vec();
@@ -188,7 +206,7 @@ fn zero_channels_stay_zero() {
     // As a padded layer has them: the last channel of each vec4 does not exist.
     let s = shape(2, [5, 6], [12, 8], [3, 2], [0, 0, 1, 1]);
     let keep = |i: usize, c: usize, real: usize| i % c < real;
-    let [mut x, mut dy, mut w] = tensors(&s);
+    let [mut x, mut dy, mut w] = tensors(Element::F32, &s);
     x.iter_mut().enumerate().filter(|(i, _)| !keep(*i, 12, 10)).for_each(|(_, v)| *v = 0.0);
     dy.iter_mut().enumerate().filter(|(i, _)| !keep(*i, 8, 5)).for_each(|(_, v)| *v = 0.0);
     for (i, v) in w.iter_mut().enumerate() {

@@ -1,6 +1,7 @@
 //! Depthwise convolution in all directions equals the sums written out, on odd sizes.
 
-use crate::support::{Buffers, assert_close, assert_same_bits, tolerance, uniform};
+use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, rounded, tolerance, uniform};
+use dualprop::gpu::Element;
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::reference::depthwise as reference;
 
@@ -39,12 +40,19 @@ fn shapes() -> Vec<DepthwiseShape> {
 }
 
 /// x, dy and w of a shape.
-fn tensors(s: &DepthwiseShape) -> [Vec<f32>; 3] {
+fn tensors(element: Element, s: &DepthwiseShape) -> [Vec<f32>; 3] {
+    let activations =
+        |pixels: usize, stream| rounded(element, &uniform(s.images * pixels * s.channels, -1.0, 1.0, stream));
     [
-        uniform(s.images * s.in_h * s.in_w * s.channels, -1.0, 1.0, 1),
-        uniform(s.images * s.out_h * s.out_w * s.channels, -1.0, 1.0, 2),
+        activations(s.in_h * s.in_w, 1),
+        activations(s.out_h * s.out_w, 2),
         uniform(s.kernel * s.kernel * s.channels, -1.0, 1.0, 3),
     ]
+}
+
+/// Every shape in both forms.
+fn cases() -> impl Iterator<Item = (Element, DepthwiseShape)> {
+    ELEMENTS.into_iter().flat_map(|element| shapes().into_iter().map(move |s| (element, s)))
 }
 
 /// `values`, added to what was there.
@@ -54,30 +62,33 @@ fn added(values: &[f64], there: &[f32]) -> Vec<f32> {
 
 #[test]
 fn forward_equals_the_reference() {
-    for s in shapes() {
-        let [x, dy, w] = tensors(&s);
+    for (element, s) in cases() {
+        let [x, dy, w] = tensors(element, &s);
         let expected = added(&reference::forward(&s, &x, &w), &vec![0.0; dy.len()]);
         let mut buffers = Buffers::default();
-        let [xv, wv] = [&x, &w].map(|t| buffers.add(t));
-        let yv = buffers.scratch(expected.len());
+        let (xv, wv) = (buffers.add_stored(element, &x), buffers.add(&w));
+        let yv = buffers.scratch_stored(element, expected.len());
         buffers.run(&[depthwise::forward(&s, xv, wv, yv)]);
-        assert_close(buffers.get(yv), &expected, tolerance::SUM, &format!("{s:?}"));
+        let limit = tolerance::stored(element, tolerance::SUM);
+        assert_close(buffers.get(yv), &expected, limit, &format!("{element:?} {s:?}"));
     }
 }
 
 #[test]
 fn data_gradient_equals_the_reference() {
-    for s in shapes() {
-        let [x, dy, w] = tensors(&s);
+    for (element, s) in cases() {
+        let [x, dy, w] = tensors(element, &s);
         let fresh = reference::data_gradient(&s, &dy, &w);
         for accumulate in [false, true] {
-            let there = uniform(x.len(), -1.0, 1.0, 5);
+            let there = rounded(element, &uniform(x.len(), -1.0, 1.0, 5));
             let start = if accumulate { there.clone() } else { vec![0.0; x.len()] };
             let mut buffers = Buffers::default();
-            let [dyv, wv, dxv] = [&dy, &w, &there].map(|t| buffers.add(t));
+            let [dyv, dxv] = [&dy, &there].map(|t| buffers.add_stored(element, t));
+            let wv = buffers.add(&w);
             buffers.run(&[depthwise::data_gradient(&s, dyv, wv, dxv, accumulate)]);
-            let what = format!("accumulate {accumulate} {s:?}");
-            assert_close(buffers.get(dxv), &added(&fresh, &start), tolerance::SUM, &what);
+            let what = format!("{element:?} accumulate {accumulate} {s:?}");
+            let limit = tolerance::stored(element, tolerance::SUM);
+            assert_close(buffers.get(dxv), &added(&fresh, &start), limit, &what);
         }
     }
 }
@@ -85,21 +96,23 @@ fn data_gradient_equals_the_reference() {
 #[test]
 fn weight_gradient_equals_the_reference() {
     let mut several = 0;
-    for s in shapes() {
-        let [x, dy, w] = tensors(&s);
+    for (element, s) in cases() {
+        let [x, dy, w] = tensors(element, &s);
         let expected = added(&reference::weight_gradient(&s, &x, &dy), &w);
         let elements = depthwise::weight_gradient_partials(&s) as usize;
         several += usize::from(elements > w.len());
         let run = || {
             let mut buffers = Buffers::default();
-            let [xv, dyv, dwv] = [&x, &dy, &w].map(|t| buffers.add(t));
+            let [xv, dyv] = [&x, &dy].map(|t| buffers.add_stored(element, t));
+            let dwv = buffers.add(&w);
             let partials = buffers.scratch(elements);
             buffers.run(&depthwise::weight_gradient(&s, xv, dyv, partials, dwv));
             buffers.get(dwv).to_vec()
         };
         let first = run();
-        assert_close(&first, &expected, tolerance::SUM, &format!("{s:?}"));
-        assert_same_bits(&run(), &first, &format!("{s:?}"));
+        let what = format!("{element:?} {s:?}");
+        assert_close(&first, &expected, tolerance::SUM, &what);
+        assert_same_bits(&run(), &first, &what);
     }
     assert!(several > 0, "no shape has more than one slice");
 }

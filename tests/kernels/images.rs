@@ -1,7 +1,7 @@
-//! Crop, flip, normalisation and mixup.
+//! Crop, flip, normalisation, mixup and CutMix.
 
-use crate::support::{Buffers, assert_close, assert_same_bits, padded, tolerance};
-use dualprop::kernels::images::{self, Normalization, mixup_row, placement};
+use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, padded, tolerance};
+use dualprop::kernels::images::{self, Normalization, cutmix_rows, mixup_row, placement};
 use dualprop::kernels::reference::images as reference;
 use dualprop::kernels::reference::random::random_u32;
 
@@ -47,15 +47,17 @@ fn placement_shifts_the_flipped_image() {
 #[test]
 fn normalize_writes_at_its_row_only() {
     let normalization = Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-    for (rows, out_row) in [(1, 0), (63, 7), (65, 1)] {
+    let cases = [(1, 0), (63, 7), (65, 1)].into_iter().flat_map(|case| ELEMENTS.map(|e| (case, e)));
+    for ((rows, out_row), element) in cases {
         let pixels = padded(rows, 4, 3, 0.0, 255.0, 1);
         let mut buffers = Buffers::default();
-        let (view, input) = (buffers.add(&pixels), buffers.scratch((rows + 9) * 4));
+        let (view, input) = (buffers.add(&pixels), buffers.scratch_stored(element, (rows + 9) * 4));
         buffers.run(&[images::normalize(rows, &normalization, view, input, out_row)]);
         let input = buffers.get(input);
         let part = out_row * 4..(out_row + rows) * 4;
         let expected = reference::normalize(&normalization, &pixels);
-        assert_close(&input[part.clone()], &expected, tolerance::ELEMENTWISE, "input");
+        let limit = tolerance::stored(element, tolerance::ELEMENTWISE);
+        assert_close(&input[part.clone()], &expected, limit, &format!("{element:?}"));
         let outside = |(i, v): (usize, &f32)| part.contains(&i) || *v == 777.0;
         assert!(input.iter().enumerate().all(outside), "other rows are left alone");
     }
@@ -83,5 +85,29 @@ fn mixup_mixes_and_copies() {
         }
         let copied = &buffers.get(out)[rows * 4..2 * rows * 4];
         assert_same_bits(copied, &x[2 * rows * 4..3 * rows * 4], "lambda 1");
+    }
+}
+
+#[test]
+fn cutmix_puts_a_box_of_the_partner_into_an_image() {
+    for size in [1, 7, 9] {
+        let x = padded(3 * size * size, 4, 3, 0.0, 255.0, 1);
+        let side = size as u32;
+        let boxes = [
+            [0, 0, side, side],
+            [1, 0, side, side.div_ceil(2)],
+            [0, 0, 0, 0],
+            [side / 2, side / 3, side, side],
+        ];
+        let table: Vec<(u32, u32, [u32; 4])> =
+            vec![(0, 1, boxes[0]), (2, 0, boxes[1]), (1, 2, boxes[2]), (0, 2, boxes[3])];
+        let words: Vec<u32> = table.iter().flat_map(|(s, p, b)| cutmix_rows(*s, *p, *b).concat()).collect();
+        let mut buffers = Buffers::default();
+        let (view, words) = (buffers.add(&x), buffers.add_words(&words));
+        let out = buffers.scratch(table.len() * size * size * 4);
+        buffers.run(&[images::cutmix(table.len(), size, view, words, out)]);
+        let table: Vec<_> =
+            table.iter().map(|(s, p, b)| (*s as usize, *p as usize, b.map(|v| v as usize))).collect();
+        assert_same_bits(buffers.get(out), &reference::cutmix(size, &x, &table), &format!("size {size}"));
     }
 }

@@ -7,6 +7,7 @@ mod cross_entropy;
 mod depthwise;
 mod dropout;
 mod images;
+mod loss_scale;
 mod optimizer;
 mod permutations;
 mod pool;

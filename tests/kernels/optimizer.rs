@@ -25,7 +25,7 @@ fn step_at(t: u32) -> StepUniform {
         first_step: u32::from(t == 0),
         lr: 0.1 / (1 + t) as f32,
         grad_scale: 0.5,
-        ema_decay: 0.9,
+        ema_rate: 0.1,
         bias_correction1: (1.0 - 0.9_f64.powi(t as i32 + 1)) as f32,
         bias_correction2: (1.0 - 0.999_f64.powi(t as i32 + 1)) as f32,
         ..Default::default()

@@ -10,7 +10,7 @@ fn every_permutation_passes_naga() {
         let text = shaders::expand(&kernel).unwrap_or_else(|e| panic!("{kernel:?}: {e}"));
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|e| panic!("{kernel:?}: {}", e.emit_to_string(&text)));
-        let capabilities = naga::valid::Capabilities::SUBGROUP;
+        let capabilities = naga::valid::Capabilities::SUBGROUP | naga::valid::Capabilities::SHADER_FLOAT16;
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
             .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
             .subgroup_operations(naga::valid::SubgroupOperationSet::all())

@@ -1,6 +1,9 @@
 //! Pooling, and the sum behind it and behind bias gradients.
 
-use crate::support::{Buffers, assert_close, assert_padding_zero, assert_same_bits, padded, plus, tolerance};
+use crate::support::{
+    Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, plus, rounded, tolerance,
+};
+use dualprop::gpu::Element;
 use dualprop::kernels::ImageShape;
 use dualprop::kernels::column_sum;
 use dualprop::kernels::pool::{self, MaxPoolShape};
@@ -22,15 +25,19 @@ pub(crate) fn image_shapes() -> Vec<(ImageShape, usize)> {
 
 #[test]
 fn global_average_matches_the_reference() {
+    ELEMENTS.into_iter().for_each(check_global_average);
+}
+
+fn check_global_average(element: Element) {
     for (shape, real) in image_shapes() {
         let rows = shape.images * shape.rows_per_image;
-        let x = padded(rows, shape.channels, real, -1.0, 3.0, 1);
+        let x = rounded(element, &padded(rows, shape.channels, real, -1.0, 3.0, 1));
         let dy = padded(shape.images, shape.channels, real, -1.0, 1.0, 2);
         for accumulate in [false, true] {
-            let what = format!("{shape:?} accumulate {accumulate}");
+            let what = format!("{element:?} {shape:?} accumulate {accumulate}");
             let mut buffers = Buffers::default();
-            let [vx, vdy, dx] = [&x, &dy, &x].map(|data| buffers.add(data));
-            let y = buffers.scratch(dy.len());
+            let [vx, dx] = [0; 2].map(|_| buffers.add_stored(element, &x));
+            let (vdy, y) = (buffers.add(&dy), buffers.scratch(dy.len()));
             buffers.run(&[
                 pool::global_average(&shape, vx, y),
                 pool::global_average_backward(&shape, vdy, dx, accumulate),
@@ -41,7 +48,8 @@ fn global_average_matches_the_reference() {
             if accumulate {
                 expected = plus(&expected, &x);
             }
-            assert_close(buffers.get(dx), &expected, tolerance::ELEMENTWISE, &what);
+            let limit = tolerance::stored(element, tolerance::ELEMENTWISE);
+            assert_close(buffers.get(dx), &expected, limit, &what);
         }
     }
 }
@@ -79,9 +87,13 @@ fn max_pool_shapes() -> Vec<MaxPoolShape> {
     ]
 }
 
-/// Values on a coarse grid, so that most windows hold their maximum several times.
+/// Values on a coarse grid, so that most windows hold their maximum several times; f16 holds them exactly.
 #[test]
 fn max_pool_matches_the_reference_with_ties() {
+    ELEMENTS.into_iter().for_each(check_max_pool);
+}
+
+fn check_max_pool(element: Element) {
     for shape in max_pool_shapes() {
         let rows = shape.images * shape.height * shape.width;
         let out_rows = shape.images * shape.out_height() * shape.out_width();
@@ -91,13 +103,15 @@ fn max_pool_matches_the_reference_with_ties() {
                 .iter()
                 .map(|v| (v * levels).floor() - 2.0 * levels)
                 .collect();
-            let dy = padded(out_rows, shape.channels, shape.channels, -1.0, 1.0, 2);
-            let before = padded(rows, shape.channels, shape.channels, -1.0, 1.0, 3);
+            let tensor = |rows, stream| {
+                rounded(element, &padded(rows, shape.channels, shape.channels, -1.0, 1.0, stream))
+            };
+            let (dy, before) = (tensor(out_rows, 2), tensor(rows, 3));
             for accumulate in [false, true] {
-                let what = format!("{shape:?} levels {levels} accumulate {accumulate}");
+                let what = format!("{element:?} {shape:?} levels {levels} accumulate {accumulate}");
                 let mut buffers = Buffers::default();
-                let [vx, vdy, dx] = [&x, &dy, &before].map(|data| buffers.add(data));
-                let y = buffers.scratch(dy.len());
+                let [vx, vdy, dx] = [&x, &dy, &before].map(|data| buffers.add_stored(element, data));
+                let y = buffers.scratch_stored(element, dy.len());
                 buffers.run(&[
                     pool::max_pool(&shape, vx, y),
                     pool::max_pool_backward(&shape, vx, y, vdy, dx, accumulate),
@@ -107,7 +121,8 @@ fn max_pool_matches_the_reference_with_ties() {
                 if accumulate {
                     expected = plus(&expected, &before);
                 }
-                assert_close(buffers.get(dx), &expected, tolerance::ELEMENTWISE, &what);
+                let limit = tolerance::stored(element, tolerance::ELEMENTWISE);
+                assert_close(buffers.get(dx), &expected, limit, &what);
             }
         }
     }

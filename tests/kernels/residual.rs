@@ -1,7 +1,9 @@
 //! The end of a residual block.
 
-use crate::support::{Buffers, assert_close, assert_padding_zero, padded, plus, tolerance};
-use dualprop::gpu::StepUniform;
+use crate::support::{
+    Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, plus, rounded, tolerance,
+};
+use dualprop::gpu::{Element, StepUniform};
 use dualprop::kernels::batch_norm::Activation;
 use dualprop::kernels::reference::residual as reference;
 use dualprop::kernels::residual::{self, ResidualShape};
@@ -31,16 +33,19 @@ const STEP: StepUniform = StepUniform {
     first_step: 0,
     lr: 0.0,
     grad_scale: 1.0,
-    mix_lambda: 1.0,
-    ema_decay: 0.0,
+    ema_rate: 1.0,
     bias_correction1: 1.0,
     bias_correction2: 1.0,
-    reserved0: 0,
-    reserved1: 0,
+    padding: [0; 3],
 };
 
 #[test]
 fn both_directions_match_the_reference() {
+    ELEMENTS.into_iter().for_each(check_both_directions);
+}
+
+fn check_both_directions(element: Element) {
+    let limit = tolerance::stored(element, tolerance::ELEMENTWISE);
     for (shape, real) in shapes() {
         for (activation, accumulate) in [
             (Activation::None, false),
@@ -48,12 +53,13 @@ fn both_directions_match_the_reference() {
             (Activation::Relu, false),
             (Activation::Relu, true),
         ] {
-            let what = format!("{shape:?} {activation:?} accumulate {accumulate}");
+            let what = format!("{element:?} {shape:?} {activation:?} accumulate {accumulate}");
             let rows = shape.images * shape.rows_per_image;
-            let tensor = |stream| padded(rows, shape.channels, real, -1.0, 1.0, stream);
+            let tensor = |stream| rounded(element, &padded(rows, shape.channels, real, -1.0, 1.0, stream));
             let mut buffers = Buffers::default();
-            let [shortcut, branch, dy, d_shortcut] = [1, 2, 3, 4].map(|s| buffers.add(&tensor(s)));
-            let (y, d_branch) = (buffers.scratch(tensor(1).len()), buffers.scratch(tensor(1).len()));
+            let [shortcut, branch, dy, d_shortcut] =
+                [1, 2, 3, 4].map(|s| buffers.add_stored(element, &tensor(s)));
+            let [y, d_branch] = [0; 2].map(|_| buffers.scratch_stored(element, tensor(1).len()));
             let stored = (activation == Activation::Relu).then_some(y);
             buffers.run_at(
                 &[
@@ -63,17 +69,38 @@ fn both_directions_match_the_reference() {
                 &STEP,
             );
             let expected = reference::forward(&shape, activation, &STEP, &tensor(1), &tensor(2));
-            assert_close(buffers.get(y), &expected, tolerance::ELEMENTWISE, &what);
+            assert_close(buffers.get(y), &expected, limit, &what);
             assert_padding_zero(buffers.get(y), shape.channels, real, &what);
             let (branch, mut shortcut) =
                 reference::backward(&shape, activation, &STEP, buffers.get(y), &tensor(3));
             if accumulate {
                 shortcut = plus(&shortcut, &tensor(4));
             }
-            assert_close(buffers.get(d_branch), &branch, tolerance::ELEMENTWISE, &what);
-            assert_close(buffers.get(d_shortcut), &shortcut, tolerance::ELEMENTWISE, &what);
+            assert_close(buffers.get(d_branch), &branch, limit, &what);
+            assert_close(buffers.get(d_shortcut), &shortcut, limit, &what);
         }
     }
+}
+
+/// The loss scale looks for infinities: a sum beyond f16's range must become one, not the largest number.
+#[test]
+fn what_f16_cannot_hold_becomes_infinite() {
+    let shape = ResidualShape {
+        rows_per_image: 1,
+        images: 1,
+        channels: 4,
+        drop_rate: 0.0,
+        stream: 0,
+        image_offset: 0,
+    };
+    let mut buffers = Buffers::default();
+    let [shortcut, branch] = [[60_000.0, -60_000.0, 60_000.0, f32::NAN], [60_000.0, -60_000.0, 5_000.0, 1.0]]
+        .map(|data| buffers.add_stored(Element::F16, &data));
+    let y = buffers.scratch_stored(Element::F16, 4);
+    buffers.run_at(&[residual::forward(&shape, Activation::None, shortcut, branch, y)], &STEP);
+    let y = buffers.get(y);
+    assert_eq!(y[..3], [f32::INFINITY, f32::NEG_INFINITY, 64_992.0]);
+    assert!(y[3].is_nan());
 }
 
 /// The share of dropped images, and that a branch is either dropped whole or kept with its mean.

@@ -1,7 +1,8 @@
 //! What the kernel tests share: buffers by view, random data, comparison, tolerances.
 
-use dualprop::gpu::{BufferId, Device, Launch, StepUniform, View, run};
+use dualprop::gpu::{BufferId, Device, Element, Launch, StepUniform, View, run};
 use dualprop::kernels::reference::random::random_unit;
+use half::f16;
 
 /// Largest differences from the reference, relative to the largest magnitude of the expected tensor.
 pub(crate) mod tolerance {
@@ -13,23 +14,46 @@ pub(crate) mod tolerance {
     pub(crate) const SUM: f32 = 1e-5;
     /// Batch norm's backward: the difference of terms that are each a sum.
     pub(crate) const BATCH_NORM_BACKWARD: f32 = 5e-5;
+
+    /// `f32` for numbers that a kernel stores as `element`: f16 rounds to 11 bits, by a half of the last one, and twice
+    /// that where the sum's own error moves it across the middle.
+    pub(crate) fn stored(element: dualprop::gpu::Element, f32: f32) -> f32 {
+        match element {
+            dualprop::gpu::Element::F32 => f32,
+            dualprop::gpu::Element::F16 => f32 + 1.0 / 1024.0,
+        }
+    }
 }
 
-/// The buffers of one test, each behind one view.
+/// Both ways to store activations.
+pub(crate) const ELEMENTS: [Element; 2] = [Element::F32, Element::F16];
+
+/// The buffers of one test, each behind one view. Those in f16 are converted on their way to the device and back.
 #[derive(Default)]
 pub(crate) struct Buffers {
     data: Vec<Vec<f32>>,
+    elements: Vec<Element>,
 }
 
 impl Buffers {
     pub(crate) fn add(&mut self, data: &[f32]) -> View {
-        self.data.push(data.to_vec());
-        View::whole(BufferId(self.data.len() as u32 - 1), data.len())
+        self.add_stored(Element::F32, data)
+    }
+
+    /// Activations or their gradients, rounded where `element` cannot hold them.
+    pub(crate) fn add_stored(&mut self, element: Element, data: &[f32]) -> View {
+        self.data.push(rounded(element, data));
+        self.elements.push(element);
+        View::stored(BufferId(self.data.len() as u32 - 1), data.len(), element)
     }
 
     /// A buffer whose content must not matter: full of numbers that would show.
     pub(crate) fn scratch(&mut self, elements: usize) -> View {
-        self.add(&vec![777.0; elements])
+        self.scratch_stored(Element::F32, elements)
+    }
+
+    pub(crate) fn scratch_stored(&mut self, element: Element, elements: usize) -> View {
+        self.add_stored(element, &vec![777.0; elements])
     }
 
     pub(crate) fn add_words(&mut self, words: &[u32]) -> View {
@@ -43,11 +67,39 @@ impl Buffers {
 
     pub(crate) fn run_at(&mut self, launches: &[Launch], step: &StepUniform) {
         let device = Device::for_tests();
+        self.convert(|halves| {
+            let words = halves.chunks_exact(2).map(|pair| {
+                let bits = |v: f32| u32::from(f16::from_f32(v).to_bits());
+                f32::from_bits(bits(pair[0]) | bits(pair[1]) << 16)
+            });
+            words.collect()
+        });
         run(&device, launches, &mut self.data, step).expect("the launches run");
+        self.convert(|words| {
+            let pairs = words.iter().map(|word| [word.to_bits() as u16, (word.to_bits() >> 16) as u16]);
+            pairs.flatten().map(|bits| f16::from_bits(bits).to_f32()).collect()
+        });
+    }
+
+    /// Replaces every buffer of halves.
+    fn convert(&mut self, to: impl Fn(&[f32]) -> Vec<f32>) {
+        for (data, element) in self.data.iter_mut().zip(&self.elements) {
+            if *element == Element::F16 {
+                *data = to(data);
+            }
+        }
     }
 
     pub(crate) fn get(&self, view: View) -> &[f32] {
         &self.data[view.buffer.0 as usize]
+    }
+}
+
+/// `data` as `element` holds it.
+pub(crate) fn rounded(element: Element, data: &[f32]) -> Vec<f32> {
+    match element {
+        Element::F32 => data.to_vec(),
+        Element::F16 => data.iter().map(|v| f16::from_f32(*v).to_f32()).collect(),
     }
 }
 

@@ -76,7 +76,7 @@ impl Case {
         builder.push(images::normalize(count * area, &self.normalization, pixels, input, 0));
         let buffers = PassBuffers { params: PARAMS, gradients: GRADIENTS, running: RUNNING };
         let placed = [(network.logits, View::whole(LOGITS, count * classes))];
-        let forward = Forward::build(&mut builder, network, spec.clone(), buffers, caps, input, &placed);
+        let mut forward = Forward::build(&mut builder, network, spec.clone(), buffers, caps, input, &placed);
         let shape = LossShape {
             rows: count,
             classes: network.classes,
@@ -87,7 +87,7 @@ impl Case {
         let d_logits = spec.weight_gradients.then(|| builder.tensor(count * classes));
         builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, d_logits));
         if let Some(d_logits) = d_logits {
-            let gradients = Gradients::build(&mut builder, &forward, d_logits);
+            let gradients = Gradients::build(&mut builder, &mut forward, d_logits);
             // An average that forgets everything (decay 0) copies.
             let copy = View::whole(INPUT_GRADIENT, count * area * 4);
             builder.push(optimizer::ema(count * area * 4, copy, gradients.input.unwrap()));
@@ -144,6 +144,7 @@ fn check(name: &str) {
                 regularize: false,
                 weight_gradients: false,
                 input_gradient: false,
+                recompute: false,
                 first_image: 0,
             };
             let buffers = case.pass(&device, Caps { form }, &spec);
@@ -164,6 +165,7 @@ fn joint(case: &Case, device: &Device, caps: Caps, report: &mut Report) {
         regularize: false,
         weight_gradients: true,
         input_gradient: true,
+        recompute: false,
         first_image: 0,
     };
     let buffers = case.pass(device, caps, &spec);
@@ -252,4 +254,34 @@ fn preact_resnet18_even() {
 #[test]
 fn preact_resnet18_odd() {
     check("preact_resnet18_odd");
+}
+
+#[test]
+fn efficientnet_b0_even() {
+    check("efficientnet_b0_even");
+}
+
+#[test]
+fn efficientnet_b0_odd() {
+    check("efficientnet_b0_odd");
+}
+
+#[test]
+fn resnet50_even() {
+    check("resnet50_even");
+}
+
+#[test]
+fn resnet50_odd() {
+    check("resnet50_odd");
+}
+
+#[test]
+fn preact_resnet50_even() {
+    check("preact_resnet50_even");
+}
+
+#[test]
+fn preact_resnet50_odd() {
+    check("preact_resnet50_odd");
 }

@@ -3,13 +3,13 @@
 
 use crate::fixture::{Fixture, Report, TRAINING, folder};
 use dualprop::config::Config;
-use dualprop::data::{Batch, Placement};
+use dualprop::data::{Batch, Placement, View};
 use dualprop::gpu::Device;
 use dualprop::models::init::Arenas;
 use dualprop::models::{ModelOptions, build, names};
 use dualprop::training::buffers;
-use dualprop::training::engine::{Cut, Engine, RunLength};
-use dualprop::training::method::Method;
+use dualprop::training::engine::{Cut, Engine, Layout, RunLength};
+use dualprop::training::method;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,15 +21,16 @@ struct Ran {
     raw: Arenas,
     average: Option<Arenas>,
     layout: dualprop::graph::ParamLayout,
+    /// Bytes of all buffers.
+    arena: u64,
 }
 
-fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, cut: Cut) -> Ran {
+fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, memory: Layout) -> Ran {
     let images = Fixture::read(&format!("training/{}", fixture.text("images")));
     let weights = Fixture::read(&format!("weights/{}", fixture.text("weights")));
     let (pixels, labels) = (&images.get("images").data, &images.get("labels").data);
     let size = config.data.image_size;
-    let method = Method::from_config(&config.method).unwrap();
-    let options = ModelOptions::from_config(&config.model, size, 5, method.domains);
+    let options = ModelOptions::from_config(&config.model, size, 5, method::domains(&config.method));
     let network = build(&config.model.arch, &options).unwrap();
     let layout = network.layout.clone();
     let mut start = Arenas { params: vec![0.0; layout.param_len], running: vec![0.0; layout.running_len] };
@@ -42,18 +43,24 @@ fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, cut: Cut) -> Ra
     let steps = config.run.steps.unwrap();
     let length = RunLength { steps_per_epoch: per_epoch as u64, total_steps: steps };
     let mut engine =
-        Engine::with_cut(Arc::clone(device), config, &network, length, cut, &mut |_, _| {}).unwrap();
+        Engine::with_layout(Arc::clone(device), config, &network, length, memory, &mut |_, _| {}).unwrap();
     engine.load_fresh(&start);
     for step in 0..steps {
         let first = step as usize % per_epoch * batch_size;
         let place = first..first + batch_size;
         let each = size * size * 3;
+        let images: Vec<u8> =
+            pixels[first * each..(first + batch_size) * each].iter().map(|v| *v as u8).collect();
         let batch = Batch {
             step,
-            images: pixels[first * each..(first + batch_size) * each].iter().map(|v| *v as u8).collect(),
+            images: images.clone(),
             labels: labels[place.clone()].iter().map(|l| *l as u32).collect(),
             placements: vec![Placement { dx: 0, dy: 0, flip: false }; batch_size],
-            augmented: None,
+            // The referee's augmentation: mirrored images.
+            augmented: method::wants_two_views(&config.method).then(|| View {
+                images: images.clone(),
+                placements: vec![Placement { dx: 0, dy: 0, flip: true }; batch_size],
+            }),
             samples: place.map(|i| i as u32).collect(),
         };
         engine.step(step, &batch).unwrap();
@@ -72,8 +79,8 @@ fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, cut: Cut) -> Ra
     };
     let raw = read(buffers::PARAMS, buffers::RUNNING);
     let average = (config.ema.decay > 0.0).then(|| read(buffers::EMA_PARAMS, buffers::EMA_RUNNING));
-    drop(engine);
-    Ran { start, losses, lr, raw, average, layout }
+    let arena = engine.planned_bytes();
+    Ran { start, losses, lr, raw, average, layout, arena }
 }
 
 fn changes(ran: &Ran, after: &Arenas) -> BTreeMap<String, Vec<f32>> {
@@ -96,7 +103,7 @@ fn check(case: &str) {
     let fixture = Fixture::read(&format!("training/{case}.safetensors"));
     let config = config_of(case);
     let device = Device::for_tests();
-    let ran = run(&device, &config, &fixture, Cut::Joint);
+    let ran = run(&device, &config, &fixture, Layout::PLAIN);
     let mut report = Report::default();
     report.check("loss", case, &ran.losses, &fixture.get("losses").data, TRAINING.loss);
     // The first update of a warm-up has rate zero.
@@ -163,8 +170,9 @@ fn sequential_branches_give_the_numbers_of_joint_ones() {
         let fixture = Fixture::read(&format!("training/{case}.safetensors"));
         let config = config_of(case);
         let device = Device::for_tests();
-        let joint = run(&device, &config, &fixture, Cut::Joint);
-        let sequential = run(&device, &config, &fixture, Cut::Sequential);
+        let joint = run(&device, &config, &fixture, Layout::PLAIN);
+        let memory = Layout { cut: Cut::Sequential, recompute: false };
+        let sequential = run(&device, &config, &fixture, memory);
         let mut report = Report::default();
         report.check("loss", case, &sequential.losses, &joint.losses, TRAINING.loss);
         for (name, change) in changes(&sequential, &sequential.raw) {
@@ -178,6 +186,26 @@ fn sequential_branches_give_the_numbers_of_joint_ones() {
     }
 }
 
+/// The same kernels on the same values: not only the same numbers.
+#[test]
+fn recomputed_activations_give_the_same_bits() {
+    for case in ["b0_advprop_sgd", "resnet18_adversarial_mix_sgd", "preact_resnet18_mixprop_sgd"] {
+        let fixture = Fixture::read(&format!("training/{case}.safetensors"));
+        let mut config = config_of(case);
+        config.model.dropout = 0.3;
+        config.model.drop_path = 0.3;
+        let device = Device::for_tests();
+        for cut in [Cut::Joint, Cut::Sequential] {
+            let ran = |recompute| run(&device, &config, &fixture, Layout { cut, recompute });
+            let (kept, recomputed) = (ran(false), ran(true));
+            assert_eq!(kept.losses, recomputed.losses, "{case}");
+            assert_eq!(kept.raw.params, recomputed.raw.params, "{case}");
+            assert_eq!(kept.raw.running, recomputed.raw.running, "{case}");
+            assert!(recomputed.arena < kept.arena, "{case}: {} of {}", recomputed.arena, kept.arena);
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bits() {
     let case = "b0_advprop_rmsprop";
@@ -188,12 +216,12 @@ fn the_same_seed_gives_the_same_bits() {
     config.model.dropout = 0.3;
     config.model.drop_path = 0.3;
     let device = Device::for_tests();
-    let first = run(&device, &config, &fixture, Cut::Joint);
-    let second = run(&device, &config, &fixture, Cut::Joint);
+    let first = run(&device, &config, &fixture, Layout::PLAIN);
+    let second = run(&device, &config, &fixture, Layout::PLAIN);
     assert_eq!(first.losses, second.losses);
     assert_eq!(first.raw.params, second.raw.params);
     assert_eq!(first.raw.running, second.raw.running);
     config.run.seed += 1;
-    let other = run(&device, &config, &fixture, Cut::Joint);
+    let other = run(&device, &config, &fixture, Layout::PLAIN);
     assert_ne!(first.raw.params, other.raw.params, "the seed has no effect");
 }

@@ -22,6 +22,22 @@ NETS = {
         "kept": ["conv1", "layer1.0.bn1", "layer2.0.conv2", "layer2.0.shortcut", "layer3.0.bn1", "layer3.0.shortcut",
                  "bn.", "linear"],
     },
+    # Whole-net cases only: nets that differ from those above in padding or in the kind of block.
+    "efficientnet_b0": {
+        "seed": 14,
+        "kept": ["conv_stem", "bn1", "blocks.1.0.conv_dw", "blocks.1.0.bn2", "blocks.2.0.conv_dw", "blocks.2.0.se",
+                 "blocks.6.0.bn3", "classifier"],
+    },
+    "resnet50": {
+        "seed": 15,
+        "kept": ["conv1", "bn1", "layer1.0.conv1", "layer1.0.downsample", "layer2.0.conv2", "layer2.0.downsample",
+                 "layer3.0.bn1", "layer3.1.conv3", "layer4.1.bn3", "fc"],
+    },
+    "preact_resnet50": {
+        "seed": 16,
+        "kept": ["conv1", "layer1.0.bn1", "layer1.0.shortcut", "layer2.0.conv2", "layer2.0.shortcut", "layer3.0.bn2",
+                 "layer3.1.conv3", "layer4.1.bn3", "bn.", "linear"],
+    },
 }  # fmt: skip
 
 
@@ -41,6 +57,9 @@ LAYOUTS = {
     "tf_efficientnet_b0": layout("tf_efficientnet_b0", 0.1, 0.3),
     "resnet18": layout("resnet18", 0.0625, 1.0, **IMAGENET),
     "preact_resnet18": layout("preact_resnet18", 0.0625, 1.0, **IMAGENET),
+    "efficientnet_b0": layout("efficientnet_b0", 0.1, 0.3),
+    "resnet50": layout("resnet50", 0.0625, 0.5, **IMAGENET),
+    "preact_resnet50": layout("preact_resnet50", 0.0625, 0.5, **IMAGENET),
 }
 
 OPTIMIZERS = {
@@ -66,11 +85,17 @@ def merge(*tables: dict) -> dict:
     return out
 
 
+def toml_value(value) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + "}"
+    return "[" + ", ".join(map(toml_value, value)) + "]" if isinstance(value, list) else json.dumps(value)
+
+
 def to_toml(tables: dict, prefix: str = "") -> str:
     text = ""
     for name, table in tables.items():
         plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
-        text += f"[{prefix}{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in plain.items()) + "\n"
+        text += f"[{prefix}{name}]\n" + "".join(f"{k} = {toml_value(v)}\n" for k, v in plain.items()) + "\n"
         text += to_toml({k: v for k, v in table.items() if isinstance(v, dict)}, f"{prefix}{name}.")
     return text
 
@@ -97,8 +122,40 @@ NET_CASES = {
     "preact_resnet18_odd": {
         "net": "preact_resnet18", "size": 21, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 26, "only_kept": True, "config": {},
     },
+    "efficientnet_b0_even": {
+        "net": "efficientnet_b0", "size": 40, "segments": [(4, 0), (4, 1)], "seed": 31, "only_kept": False,
+        "config": {"model": {"stem_stride": 2}, "data": IMAGENET},
+    },
+    "efficientnet_b0_odd": {
+        "net": "efficientnet_b0", "size": 33, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 32, "only_kept": True,
+        "config": {},
+    },
+    "resnet50_even": {
+        "net": "resnet50", "size": 32, "segments": [(4, 0), (4, 1)], "seed": 33, "only_kept": False, "config": {},
+    },
+    "resnet50_odd": {
+        "net": "resnet50", "size": 37, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 34, "only_kept": True,
+        "config": {"model": {"stem_stride": 2}},
+    },
+    "preact_resnet50_even": {
+        "net": "preact_resnet50", "size": 16, "segments": [(4, 0), (4, 1)], "seed": 35, "only_kept": False, "config": {},
+    },
+    "preact_resnet50_odd": {
+        "net": "preact_resnet50", "size": 21, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 36, "only_kept": True, "config": {},
+    },
 }  # fmt: skip
 
+# One pass of an attack that trains; cutout stands for a policy, and the referee's augmented view is the mirrored image.
+MORE_METHODS = {
+    "adversarial_finetune": {},
+    "advprop_fine_grained": {"data": {"augment": ["cutout"]}},
+    "fast_advprop": {"run": {"batch_size": 8}, "method": {"adversarial_share": 0.5, "attack": {"iterations": 1}}},
+}
+BRANCHES = [
+    {"source": "attack", "domain": "aux", "weight": 0.5, "share": 0.5},
+    {"source": "clean"},
+    {"source": "mixup", "domain": "aux", "share": 0.5},
+]
 METHODS = ["vanilla", "advprop", "mixprop", "adversarial", "adversarial_mix", "mixup"]
 
 
@@ -117,6 +174,13 @@ def training_cases() -> dict:
             if (net, kind) == ("preact_resnet18", "adversarial_mix"):
                 continue  # hundreds of image sets, and a ReLU within rounding of zero in each
             add(f"{net}_{kind}_sgd", net, method(kind), sgd)
+    for net, short in (("tf_efficientnet_b0", "b0"), ("resnet18", "resnet18"), ("preact_resnet18", "preact_resnet18")):
+        for kind, more in MORE_METHODS.items():
+            # Nets of ReLUs part sooner: smaller steps keep float32 and float64 together.
+            for optimizer, table in OPTIMIZERS.items() if net == b0 else [("sgd", merge(sgd, {"optimizer": {"lr": 0.002}}))]:
+                add(f"{short}_{kind}_{optimizer}", net, method(kind), table, more)
+    add("branches", b0, method("vanilla"), sgd, {"run": {"batch_size": 8}, "method": {"branch": BRANCHES}})
+    add("attack_through_main", b0, method("advprop", through="main"), sgd)
     advprop, mixprop = method("advprop"), method("mixprop")
     for name, attack in {
         "gd": {"kind": "gd", "epsilon": 1.0, "step": 1.5},

@@ -47,7 +47,7 @@ def main() -> None:
     # timm builds its nets with other BN constants than DualProp trains with.
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.eps = 1e-3 if meta["arch"].startswith("tf_") else 1e-5
+            module.eps = 1e-3 if "efficientnet" in meta["arch"] else 1e-5
     if args.image:
         size, image = int(meta["image_size"]), Image.open(args.image).convert("RGB")
         if image.size != (size, size):

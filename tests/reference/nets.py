@@ -1,6 +1,6 @@
 """The networks of DualProp in plain PyTorch, with batch norm split into domains.
 
-Parameter names are timm's (tf_efficientnet_*, resnet*) and those of the common CIFAR code (preact_resnet*). A batch-norm layer X
+Parameter names are timm's (tf_efficientnet_*, efficientnet_*, resnet*) and those of the common CIFAR code (preact_resnet*). A batch-norm layer X
 holds domain 0 (`main`) under X.weight, X.bias, X.running_mean, X.running_var and domain k > 0 under X.aux_bn.{k-1}.*.
 `tests/reference/selfcheck.py` compares the nets with timm's.
 """
@@ -75,13 +75,20 @@ class NetSpec:
     domains: int = 1
     bn_eps: float = 1e-5
     bn_momentum: float = 0.1
+    same: bool = False  # TensorFlow's SAME padding instead of k // 2
     state: Pass = field(default_factory=Pass)
 
 
-class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow's SAME padding: the odd row and column go to the bottom and the right."""
+class PaddedConv(nn.Conv2d):
+    """Convolution without bias, padded by k // 2, or by SAME: there the odd row and column go to the bottom and the right."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, spec: NetSpec, groups: int = 1):
+        super().__init__(inputs, outputs, kernel, stride, 0 if spec.same else kernel // 2, groups=groups, bias=False)
+        self.same = spec.same
 
     def forward(self, x):
+        if not self.same:
+            return super().forward(x)
         pads = []
         for size, kernel, stride in zip(reversed(x.shape[2:]), reversed(self.kernel_size), reversed(self.stride)):
             total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
@@ -105,7 +112,7 @@ class DepthwiseSeparable(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, spec: NetSpec):
         super().__init__()
-        self.conv_dw = SameConv(inputs, inputs, kernel, stride, groups=inputs, bias=False)
+        self.conv_dw = PaddedConv(inputs, inputs, kernel, stride, spec, groups=inputs)
         self.bn1 = SplitBatchNorm(inputs, spec)
         self.se = SqueezeExcite(inputs, round(inputs / 4))
         self.conv_pw = nn.Conv2d(inputs, outputs, 1, bias=False)
@@ -124,7 +131,7 @@ class InvertedResidual(nn.Module):
         inner = inputs * expansion
         self.conv_pw = nn.Conv2d(inputs, inner, 1, bias=False)
         self.bn1 = SplitBatchNorm(inner, spec)
-        self.conv_dw = SameConv(inner, inner, kernel, stride, groups=inner, bias=False)
+        self.conv_dw = PaddedConv(inner, inner, kernel, stride, spec, groups=inner)
         self.bn2 = SplitBatchNorm(inner, spec)
         self.se = SqueezeExcite(inner, round(inputs / 4))
         self.conv_pwl = nn.Conv2d(inner, outputs, 1, bias=False)
@@ -176,7 +183,7 @@ class EfficientNet(Net):
     def __init__(self, spec: NetSpec, width: float, depth: float):
         super().__init__(spec)
         channels = round_channels(32 * width)
-        self.conv_stem = SameConv(3, channels, 3, spec.stem_stride, bias=False)
+        self.conv_stem = PaddedConv(3, channels, 3, spec.stem_stride, spec)
         self.bn1 = SplitBatchNorm(channels, spec)
         stages = []
         for repeats, kernel, stride, expansion, out in EFFICIENTNET_STAGES:
@@ -204,30 +211,57 @@ def conv3(inputs: int, outputs: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
 
 
+def conv1(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+
 class BasicBlock(nn.Module):
+    expansion = 1
+
     def __init__(self, inputs: int, outputs: int, stride: int, spec: NetSpec):
         super().__init__()
         self.conv1, self.bn1 = conv3(inputs, outputs, stride), SplitBatchNorm(outputs, spec)
         self.conv2, self.bn2 = conv3(outputs, outputs, 1), SplitBatchNorm(outputs, spec)
         self.downsample = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), SplitBatchNorm(outputs, spec)
-            )
+            self.downsample = nn.Sequential(conv1(inputs, outputs, stride), SplitBatchNorm(outputs, spec))
 
     def forward(self, x):
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+class Bottleneck(nn.Module):
+    """The stride is in the 3x3 convolution."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, inner: int, stride: int, spec: NetSpec):
+        super().__init__()
+        outputs = self.expansion * inner
+        self.conv1, self.bn1 = conv1(inputs, inner), SplitBatchNorm(inner, spec)
+        self.conv2, self.bn2 = conv3(inner, inner, stride), SplitBatchNorm(inner, spec)
+        self.conv3, self.bn3 = conv1(inner, outputs), SplitBatchNorm(outputs, spec)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(conv1(inputs, outputs, stride), SplitBatchNorm(outputs, spec))
+
+    def forward(self, x):
+        y = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+        y = self.bn3(self.conv3(y))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
 class PreActBlock(nn.Module):
+    expansion = 1
+
     def __init__(self, inputs: int, outputs: int, stride: int, spec: NetSpec):
         super().__init__()
         self.bn1, self.conv1 = SplitBatchNorm(inputs, spec), conv3(inputs, outputs, stride)
         self.bn2, self.conv2 = SplitBatchNorm(outputs, spec), conv3(outputs, outputs, 1)
         self.shortcut = None
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False))
+            self.shortcut = nn.Sequential(conv1(inputs, outputs, stride))
 
     def forward(self, x):
         a = F.relu(self.bn1(x))
@@ -236,17 +270,45 @@ class PreActBlock(nn.Module):
         return s + self.conv2(F.relu(self.bn2(self.conv1(a))))
 
 
+class PreActBottleneck(nn.Module):
+    expansion = 4
+
+    def __init__(self, inputs: int, inner: int, stride: int, spec: NetSpec):
+        super().__init__()
+        outputs = self.expansion * inner
+        self.bn1, self.conv1 = SplitBatchNorm(inputs, spec), conv1(inputs, inner)
+        self.bn2, self.conv2 = SplitBatchNorm(inner, spec), conv3(inner, inner, stride)
+        self.bn3, self.conv3 = SplitBatchNorm(inner, spec), conv1(inner, outputs)
+        self.shortcut = None
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(conv1(inputs, outputs, stride))
+
+    def forward(self, x):
+        a = F.relu(self.bn1(x))
+        s = x if self.shortcut is None else self.shortcut(a)
+        y = self.conv2(F.relu(self.bn2(self.conv1(a))))
+        return s + self.conv3(F.relu(self.bn3(y)))
+
+
 RESNET_WIDTHS = [64, 128, 256, 512]
-RESNET_BLOCKS = {"18": [2, 2, 2, 2], "34": [3, 4, 6, 3]}
+RESNET_BLOCKS = {
+    "18": [2, 2, 2, 2],
+    "34": [3, 4, 6, 3],
+    "50": [3, 4, 6, 3],
+    "101": [3, 4, 23, 3],
+    "152": [3, 8, 36, 3],
+    "200": [3, 24, 36, 3],
+}
+BASIC = {"18", "34"}
 
 
 def add_stages(net: nn.Module, block, blocks: list, channels: int, spec: NetSpec) -> int:
-    """Puts layer1 to layer4 on `net`; returns the channels that leave the last."""
+    """Puts layer1 to layer4 on `net`; returns the channels that leave the last. Bottlenecks round their inner width, then widen it."""
     for stage, (count, base) in enumerate(zip(blocks, RESNET_WIDTHS)):
-        outputs, layers = round_channels(base * spec.width), []
+        inner, layers = round_channels(base * spec.width), []
         for index in range(round_repeats(count * spec.depth)):
-            layers.append(block(channels, outputs, 2 if stage > 0 and index == 0 else 1, spec))
-            channels = outputs
+            layers.append(block(channels, inner, 2 if stage > 0 and index == 0 else 1, spec))
+            channels = block.expansion * inner
         setattr(net, f"layer{stage + 1}", nn.Sequential(*layers))
     return channels
 
@@ -254,12 +316,12 @@ def add_stages(net: nn.Module, block, blocks: list, channels: int, spec: NetSpec
 class ResNet(Net):
     head_name = "fc"
 
-    def __init__(self, spec: NetSpec, blocks: list):
+    def __init__(self, spec: NetSpec, block, blocks: list):
         super().__init__(spec)
         channels = round_channels(64 * spec.width)
         self.conv1 = nn.Conv2d(3, channels, 7, spec.stem_stride, 3, bias=False)
         self.bn1 = SplitBatchNorm(channels, spec)
-        channels = add_stages(self, BasicBlock, blocks, channels, spec)
+        channels = add_stages(self, block, blocks, channels, spec)
         self.fc = nn.Linear(channels, spec.classes)
 
     def features(self, x):
@@ -270,11 +332,11 @@ class ResNet(Net):
 class PreActResNet(Net):
     head_name = "linear"
 
-    def __init__(self, spec: NetSpec, blocks: list):
+    def __init__(self, spec: NetSpec, block, blocks: list):
         super().__init__(spec)
         channels = round_channels(64 * spec.width)
         self.conv1 = conv3(3, channels, 1)
-        channels = add_stages(self, PreActBlock, blocks, channels, spec)
+        channels = add_stages(self, block, blocks, channels, spec)
         self.bn = SplitBatchNorm(channels, spec)
         self.linear = nn.Linear(channels, spec.classes)
 
@@ -284,28 +346,29 @@ class PreActResNet(Net):
 
 
 EFFICIENTNETS = {  # width, depth
-    "tf_efficientnet_b0": (1.0, 1.0),
-    "tf_efficientnet_b1": (1.0, 1.1),
-    "tf_efficientnet_b2": (1.1, 1.2),
-    "tf_efficientnet_b3": (1.2, 1.4),
-    "tf_efficientnet_b4": (1.4, 1.8),
-    "tf_efficientnet_b5": (1.6, 2.2),
-    "tf_efficientnet_b6": (1.8, 2.6),
-    "tf_efficientnet_b7": (2.0, 3.1),
-    "tf_efficientnet_b8": (2.2, 3.6),
+    "efficientnet_b0": (1.0, 1.0),
+    "efficientnet_b1": (1.0, 1.1),
+    "efficientnet_b2": (1.1, 1.2),
+    "efficientnet_b3": (1.2, 1.4),
+    "efficientnet_b4": (1.4, 1.8),
+    "efficientnet_b5": (1.6, 2.2),
+    "efficientnet_b6": (1.8, 2.6),
+    "efficientnet_b7": (2.0, 3.1),
+    "efficientnet_b8": (2.2, 3.6),
 }
 
 
 def build(spec: NetSpec) -> Net:
     """The net of `spec`, in PyTorch's default initialisation; weights come from a file or from `random_weights`."""
-    if spec.arch in EFFICIENTNETS:
-        width, depth = EFFICIENTNETS[spec.arch]
-        spec.bn_eps, spec.bn_momentum = 1e-3, 0.01
-        return EfficientNet(spec, width * spec.width, depth * spec.depth)
+    scales = EFFICIENTNETS.get(spec.arch.removeprefix("tf_"))
+    if scales:
+        spec.bn_eps, spec.bn_momentum, spec.same = 1e-3, 0.01, spec.arch.startswith("tf_")
+        return EfficientNet(spec, scales[0] * spec.width, scales[1] * spec.depth)
     family, _, size = spec.arch.rpartition("resnet")
     if family in ("", "preact_") and size in RESNET_BLOCKS:
         spec.bn_eps, spec.bn_momentum = 1e-5, 0.1
-        return (PreActResNet if family else ResNet)(spec, RESNET_BLOCKS[size])
+        blocks = (PreActBlock, PreActBottleneck) if family else (BasicBlock, Bottleneck)
+        return (PreActResNet if family else ResNet)(spec, blocks[size not in BASIC], RESNET_BLOCKS[size])
     raise ValueError(f"unknown architecture {spec.arch!r}")
 
 

@@ -15,6 +15,14 @@ from nets import NetSpec, build, load_weights
 from training import OPTIMIZER, OPTIMIZER_BY_KIND, Optimizer
 
 
+PREACT_PARAMETERS = [
+    ("preact_resnet18", 100, 11_218_340),
+    ("preact_resnet18", 10, 11_172_170),
+    ("preact_resnet50", 100, 23_697_572),
+    ("preact_resnet50", 10, 23_513_162),
+]
+
+
 def same(what: str, a, b, limit: float = 1e-10) -> None:
     error = ((a - b).abs().max() / b.abs().max().clamp_min(1e-30)).item()
     if not error <= limit:
@@ -78,9 +86,12 @@ def main() -> None:
         check_net("tf_efficientnet_b0")
         check_net("tf_efficientnet_b0", stem="conv_stem")
         check_net("tf_efficientnet_b2")
+        check_net("efficientnet_b0")
+        check_net("efficientnet_b0", stem="conv_stem")
         check_net("resnet18")
         check_net("resnet18", stem="conv1")
-    for arch, classes, count in [("preact_resnet18", 100, 11_218_340), ("preact_resnet18", 10, 11_172_170)]:
+        check_net("resnet50")
+    for arch, classes, count in PREACT_PARAMETERS:
         found = sum(p.numel() for p in build(NetSpec(arch, classes)).parameters())
         if found != count:
             raise SystemExit(f"{arch}: {found} parameters, expected {count}")

@@ -3,10 +3,15 @@
 import numpy as np
 import torch
 
-from nets import BasicBlock, DepthwiseSeparable, InvertedResidual, Net, PreActBlock, SplitBatchNorm
+from nets import BasicBlock, Bottleneck, DepthwiseSeparable, InvertedResidual, Net, PreActBlock, PreActBottleneck, SplitBatchNorm
 from training import Normalize, to_pixels
 
 BRANCH_GAIN = 0.5
+# The layer that scales a block's branch: a BN, or a convolution where none follows.
+LAST = {
+    DepthwiseSeparable: "bn2", InvertedResidual: "bn3", BasicBlock: "bn2", Bottleneck: "bn3",
+    PreActBlock: "conv2", PreActBottleneck: "conv3",
+}  # fmt: skip
 
 
 def random_images(seed: int, count: int, size: int) -> np.ndarray:
@@ -50,9 +55,9 @@ def random_weights(net: Net, seed: int, images: np.ndarray, data: dict) -> None:
         if getattr(module, "bias", None) is not None:
             module.bias.copy_(normal(module.bias, 0.2))
     for block in net.modules():
-        last = {DepthwiseSeparable: "bn2", InvertedResidual: "bn3", BasicBlock: "bn2", PreActBlock: "conv2"}.get(type(block))
-        if last == "conv2":
-            block.conv2.weight *= BRANCH_GAIN
+        last = LAST.get(type(block), "")
+        if last.startswith("conv"):
+            block.get_submodule(last).weight.mul_(BRANCH_GAIN)
         elif last:
             for index in range(net.spec.domains):
                 block.get_submodule(last).domain(index).weight.mul_(BRANCH_GAIN)

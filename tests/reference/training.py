@@ -1,6 +1,7 @@
 """What one DualProp training step computes: attack, branches, loss, optimizers, schedule, EMA. Plain PyTorch on the CPU.
 
 Random parts are left out: no shuffling, augmentation, dropout, drop-path or random start; `mixup` needs `lambda` and `pairing = "reverse"`.
+The one augmentation that a config may name is cutout, which stands here for a policy: an augmented view is the mirrored image.
 """
 
 import math
@@ -15,7 +16,7 @@ from PIL import Image
 
 from nets import Net, NetSpec, build, kind_of, load_weights
 
-DOMAINS = ["main", "aux", "aux2"]
+DOMAINS = ["main", "aux", "aux2", "aux3"]
 
 DEFAULTS = {
     "run": dict(name="run", seed=0, epochs=10.0, steps=None, batch_size=64, accumulate=1, precision="f32", init="",
@@ -24,15 +25,16 @@ DEFAULTS = {
                  std=[0.5] * 3, train_limit=0),
     "model": dict(arch="tf_efficientnet_b0", classes=0, stem_stride=2, width=1.0, depth=1.0, dropout=0.2,
                   drop_path=0.2, checkpointing="auto"),
-    "method": dict(kind="advprop", aux_weight=1.0),
+    "method": dict(kind="advprop", aux_weight=1.0, adversarial_epochs=None, adversarial_share=0.2, branch=[]),
     "attack": dict(kind="pgd", epsilon=1.0, step=1.0, iterations=None, random_start=True, target="none",
-                   bn_stats="batch", loss="training"),
+                   bn_stats="batch", loss="training", start_probability=1.0, through=None),
     "mixup": {"alpha": 1.0, "lambda": None, "pairing": "random"},
     "schedule": dict(kind="exponential", warmup_epochs=5.0, decay_rate=None, decay_epochs=2.4,
                      milestones=[90, 180, 220]),
     "loss": dict(label_smoothing=0.1),
     "ema": dict(decay=0.9999, warmup=True),
-    "eval": dict(every_epochs=1, attack="pgd:eps=4,step=1,iters=5", limit=0),
+    "eval": dict(every_epochs=1, attack="pgd:eps=4,step=1,iters=5", limit=0, best="top1",
+                 patience=0),
 }  # fmt: skip
 OPTIMIZER = dict(kind="rmsprop", lr=0.016, decay_bias=False, decay_bn=False, nesterov=False, clip_norm=0.0)
 OPTIMIZER_BY_KIND = {
@@ -67,14 +69,17 @@ class Config:
 
     def check(self) -> None:
         """Refuses what has random parts or is not written here."""
-        uses_attack = self.method["kind"] in ("adversarial", "adversarial_mix", "advprop")
-        uses_mixup = self.method["kind"] in ("mixup", "mixprop")
+        sources = {b["source"] for b in self.method["branch"]}
+        uses_attack = "attack" in sources or self.method["kind"] not in ("vanilla", "mixup", "mixprop")
+        uses_mixup = "mixup" in sources or self.method["kind"] in ("mixup", "mixprop")
         random_start = self.attack["random_start"] and self.attack["kind"] in ("pgd", "gd")
         for bad, what in [
             (self.method["kind"] not in METHODS, f"method.kind {self.method['kind']!r}"),
             (self.data["source"] != "folder", "a data.source other than folder"),
             (self.data["shuffle"], "data.shuffle"),
-            (self.data["augment"], "data.augment"),
+            (self.data["augment"] not in ([], ["cutout"]), "data.augment"),
+            ("cutmix" in sources, "cutmix"),
+            (self.method["kind"] == "fast_advprop" and self.run["accumulate"] > 1, "fast_advprop in micro-batches"),
             (self.model["dropout"] or self.model["drop_path"], "model.dropout or model.drop_path"),
             (uses_attack and random_start, "method.attack.random_start"),
             (uses_attack and self.attack["target"] != "none", "method.attack.target"),
@@ -86,7 +91,9 @@ class Config:
                 raise ValueError(f"the reference does not do {what}")
 
     def domains(self) -> int:
-        return 2 if self.method["kind"] in ("advprop", "mixprop") else 1
+        if self.method["branch"]:
+            return 1 + max(DOMAINS.index(b.get("domain", "main")) for b in self.method["branch"])
+        return {"advprop": 2, "mixprop": 2, "fast_advprop": 2, "advprop_fine_grained": 3}.get(self.method["kind"], 1)
 
     def net(self, classes: int, domains: int) -> Net:
         model = self.model
@@ -202,31 +209,58 @@ class Branch:
     attack: str | None = None
 
 
-METHODS = ["vanilla", "adversarial", "adversarial_mix", "advprop", "mixup", "mixprop"]
+METHODS = ["vanilla", "adversarial", "adversarial_mix", "advprop", "mixup", "mixprop", "adversarial_finetune",
+           "advprop_fine_grained", "fast_advprop"]  # fmt: skip
 
 
-def make_branches(net: Net, pixels, labels, normalize, config: Config, observe=None) -> list:
-    """The branches of one micro-batch."""
-    kind, classes, dtype = config.method["kind"], net.spec.classes, pixels.dtype
+def make_branches(net: Net, pixels, labels, normalize, config: Config, kind: str, observe=None) -> list:
+    """The branches of one micro-batch, for a method that is nothing but branches."""
+    classes, dtype = net.spec.classes, pixels.dtype
     smoothing, aux_weight = config.loss["label_smoothing"], config.method["aux_weight"]
     targets = smooth_labels(labels, classes, smoothing, dtype)
     clean = Branch(0, pixels, targets)
 
-    def adversarial(domain, weight):
+    def adversarial(domain, weight, part=slice(None)):
         smooth = smoothing if config.attack["loss"] == "training" else 0.0
-        aim = smooth_labels(labels, classes, smooth, dtype)
-        adv = make_adversarial(net, pixels, aim, normalize, domain, config.attack, observe)
-        return Branch(domain, adv, targets, weight, attack_spec(config.attack))
+        aim = smooth_labels(labels[part], classes, smooth, dtype)
+        through = DOMAINS.index(config.attack["through"]) if config.attack["through"] else domain
+        adv = make_adversarial(net, pixels[part], aim, normalize, through, config.attack, observe)
+        return Branch(domain, adv, targets[part], weight, attack_spec(config.attack))
 
-    def mixed(count):
-        # Image i of the first `count` with image n-1-i of the whole batch.
-        lam, partner = config.mixup["lambda"], torch.arange(len(pixels) - 1, -1, -1)[:count]
+    def mixed(part):
+        # Image i of the part with image n-1-i of the whole batch.
+        lam, partner = config.mixup["lambda"], torch.arange(len(pixels) - 1, -1, -1)[part]
         out = []
         for values in (pixels, targets):
             mix = values.clone()
-            mix[:count] = lam * values[:count] + (1 - lam) * values[partner]
+            mix[part] = lam * values[part] + (1 - lam) * values[partner]
             out.append(mix)
         return out
+
+    def listed():
+        """A user's list; shares below 1 follow each other through the batch."""
+        start = 0
+        for table in config.method["branch"]:
+            table = dict(source="clean", domain="main", weight=1.0, share=1.0) | table
+            part = slice(0, len(pixels))
+            if table["share"] < 1:
+                count = max(1, round(table["share"] * len(pixels)))
+                start = 0 if start + count > len(pixels) else start
+                part = slice(start, start + count)
+                start += count
+            domain, weight = DOMAINS.index(table["domain"]), table["weight"]
+            match table["source"]:
+                case "clean":
+                    yield Branch(domain, pixels[part], targets[part], weight)
+                case "augmented":
+                    yield Branch(domain, pixels[part].flip(3), targets[part], weight)
+                case "attack":
+                    yield adversarial(domain, weight, part)
+                case "mixup":
+                    yield Branch(domain, *(values[part] for values in mixed(part)), weight)
+
+    if config.method["branch"]:
+        return sorted(listed(), key=lambda b: b.domain)
 
     if kind == "vanilla":
         return [clean]
@@ -237,9 +271,44 @@ def make_branches(net: Net, pixels, labels, normalize, config: Config, observe=N
     if kind == "advprop":
         return [clean, adversarial(1, aux_weight)]
     if kind == "mixup":
-        return [Branch(0, *mixed(len(pixels) // 2))]
+        return [Branch(0, *mixed(slice(0, len(pixels) // 2)))]
+    if kind == "advprop_fine_grained":
+        return [clean, adversarial(1, aux_weight), Branch(2, pixels.flip(3), targets, aux_weight)]
     assert kind == "mixprop"
-    return [clean, Branch(1, *mixed(len(pixels)), aux_weight)]
+    return [clean, Branch(1, *mixed(slice(0, len(pixels))), aux_weight)]
+
+
+def fast_gradients(net: Net, pixels, labels, normalize, config: Config, observe) -> tuple:
+    """Fast AdvProp's whole step up to the gradients: the losses are sums, the pass that attacks trains too, noisy and adversarial images
+    count half, and every parameter's gradient is divided by the images that it saw. Returns the branches with their mean losses."""
+    classes, smoothing, attack = net.spec.classes, config.loss["label_smoothing"], config.attack
+    attacked = max(1, round(config.method["adversarial_share"] * len(pixels)))
+    clean = len(pixels) - attacked
+    targets = smooth_labels(labels, classes, smoothing, pixels.dtype)
+    x = pixels[clean:].clone().requires_grad_(True)
+    smooth = smoothing if attack["loss"] == "training" else 0.0
+    aim = smooth_labels(labels[clean:], classes, smooth, pixels.dtype)
+    logits = net(normalize(x), [(attacked, 1)], training=True, update=True)
+    (0.5 * attacked * cross_entropy(logits, aim)).backward()
+    observe(x.grad)
+    length = attack["epsilon"] if attack["kind"] == "fgsm" else attack["step"]
+    moved = x.detach() + length * x.grad.sign()
+    if attack["kind"] != "gd":
+        ball = pixels[clean:]
+        moved = torch.minimum(torch.maximum(moved, ball - attack["epsilon"]), ball + attack["epsilon"])
+    branches = [
+        Branch(0, pixels[:clean], targets[:clean]),
+        Branch(1, moved.clamp(0, 255), targets[clean:], 0.5, attack_spec(attack)),
+    ]
+    losses = branch_losses(net, branches, normalize)
+    sum(b.weight * len(b.pixels) * loss for b, loss in zip(branches, losses)).backward()
+    kinds = kind_of(net)
+    for name, parameter in net.named_parameters():
+        seen = len(pixels)
+        if kinds[name] == "bn":
+            seen = attacked if ".aux_bn." in name else clean
+        parameter.grad /= seen
+    return branches, losses
 
 
 def branch_losses(net: Net, branches: list, normalize) -> list:
@@ -363,13 +432,18 @@ class Trainer:
         micro, lr = run["batch_size"] // run["accumulate"], self.rate(index)
         self.net.zero_grad(set_to_none=True)
         sums, branches = None, None
+        kind = self.kind_at(index)
         for first in range(start, start + run["batch_size"], micro):
             part = slice(first, first + micro)
             pixels = to_pixels(self.images[part], self.dtype)
-            branches = make_branches(self.net, pixels, self.labels[part], self.normalize, self.config, self.observe)
-            losses = branch_losses(self.net, branches, self.normalize)
-            total = sum(b.weight * loss for b, loss in zip(branches, losses))
-            (total / run["accumulate"]).backward()
+            facts = (self.net, pixels, self.labels[part], self.normalize, self.config)
+            if kind == "fast_advprop":
+                branches, losses = fast_gradients(*facts, self.observe)
+            else:
+                branches = make_branches(*facts, kind, self.observe)
+                losses = branch_losses(self.net, branches, self.normalize)
+                total = sum(b.weight * loss for b, loss in zip(branches, losses))
+                (total / run["accumulate"]).backward()
             values = [loss.item() / run["accumulate"] for loss in losses]
             sums = values if sums is None else [a + b for a, b in zip(sums, values)]
         for name, parameter in self.optimizer.parameters.items():
@@ -382,6 +456,15 @@ class Trainer:
                  attack=b.attack, loss=value, lr=lr)
             for b, value in zip(branches, sums)
         ]  # fmt: skip
+
+    def kind_at(self, index: int) -> str:
+        """Fine-tuning is adversarial training, then plain training."""
+        method = self.config.method
+        if method["kind"] != "adversarial_finetune" or method["branch"]:
+            return method["kind"]
+        epochs = method["adversarial_epochs"]
+        turn = self.total // 2 if epochs is None else round(epochs * self.steps_per_epoch)
+        return "adversarial" if index < turn else "vanilla"
 
     def rate(self, index: int) -> float:
         config = self.config

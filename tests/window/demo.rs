@@ -104,7 +104,15 @@ pub(crate) fn step(step: u64) -> StepReport {
     ];
     let epoch = step as f64 / STEPS_PER_EPOCH as f64;
     let images_per_s = 312.0 + 9.0 * f64::from(noise(step));
-    StepReport { step, epoch, lr: 0.1, images_per_s, elapsed_s: step as f64 * 0.205, branches }
+    StepReport {
+        step,
+        epoch,
+        lr: 0.1,
+        images_per_s,
+        elapsed_s: step as f64 * 0.205,
+        stages: vec![],
+        branches,
+    }
 }
 
 pub(crate) fn evaluation(step: u64) -> EvalReport {

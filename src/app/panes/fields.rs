@@ -3,8 +3,8 @@
 use crate::app::form::Form;
 use crate::app::icons::{self, Icon};
 use crate::app::tokens::Tokens;
-use crate::config::schema::{Field, Kind, fields, is_later};
-use egui::{Align, Align2, Button, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
+use crate::config::schema::{Field, Kind, fields};
+use egui::{Align, Align2, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use toml::Value;
@@ -14,6 +14,8 @@ const LABEL_SHARE: f32 = 0.33;
 const LABEL_WIDTH: f32 = 118.0;
 const UNIT_WIDTH: f32 = 74.0;
 const ROW_HEIGHT: f32 = 26.0;
+/// What an absent optional key shows.
+const AUTOMATIC: &str = "automatic";
 
 /// A label and a control on one line; the control is named by the label.
 pub fn labelled(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui) -> Response) -> Response {
@@ -108,19 +110,23 @@ fn flag_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
 
 fn choice_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]) -> Response {
     let now = form.value(field.path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut chosen = None;
+    let (mut chosen, mut cleared) = (None, false);
     let width = ui.available_width();
-    let combo = ComboBox::from_id_salt(field.path).width(width).selected_text(&now).truncate();
+    let shown = if now.is_empty() { AUTOMATIC } else { &now };
+    let combo = ComboBox::from_id_salt(field.path).width(width).selected_text(shown).truncate();
     let response = combo.show_ui(ui, |ui| {
+        if field.optional && ui.selectable_label(now.is_empty(), AUTOMATIC).clicked() {
+            cleared = true;
+        }
         for &choice in choices {
-            let later = is_later(field.path, choice);
-            let button = Button::selectable(now == choice, choice);
-            let response = ui.add_enabled(!later, button);
-            if response.on_disabled_hover_text("Not in this version yet").clicked() {
+            if ui.selectable_label(now == choice, choice).clicked() {
                 chosen = Some(choice);
             }
         }
     });
+    if cleared {
+        form.clear(field.path);
+    }
     if let Some(choice) = chosen {
         form.set(field.path, Value::String(choice.into()));
     }
@@ -137,9 +143,7 @@ fn list_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]
     let response = combo.show_ui(ui, |ui| {
         for &choice in choices {
             let mut on = chosen.iter().any(|c| c == choice);
-            let later = is_later(field.path, choice);
-            let checkbox = ui.add_enabled(!later, egui::Checkbox::new(&mut on, choice));
-            if checkbox.on_disabled_hover_text("Not in this version yet").changed() {
+            if ui.checkbox(&mut on, choice).changed() {
                 chosen.retain(|c| c != choice);
                 if on {
                     chosen.push(choice.to_owned());
@@ -162,7 +166,7 @@ fn text_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
     let mut edit = TextEdit::singleline(text).desired_width(width).align(Align2::LEFT_CENTER);
     edit = edit.min_size(vec2(0.0, ROW_HEIGHT - 2.0));
     if field.optional {
-        edit = edit.hint_text("automatic");
+        edit = edit.hint_text(AUTOMATIC);
     }
     if is_number {
         edit = edit.align(Align2::RIGHT_CENTER);

@@ -1,6 +1,7 @@
 //! One file a pane. A pane draws what [`Shared`] lends it and keeps only how to draw it: sliders, a chosen layer.
 
 pub mod attention;
+pub mod branches;
 pub mod curves;
 pub mod domains;
 pub mod fields;

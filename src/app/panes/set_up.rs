@@ -2,7 +2,7 @@
 //! default and source are in the tooltip. A field is checked when it is left, and all of them at Start.
 
 use super::Shared;
-use super::fields;
+use super::{branches, fields};
 use crate::app::chrome::{self, Look};
 use crate::app::commands::UiCommand;
 use crate::app::form::{ESSENTIAL, Form, RUN_DIR, is_idle};
@@ -30,6 +30,9 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &mut Form) {
             for path in ESSENTIAL {
                 if let Some(field) = schema::field(path).filter(|_| !is_idle(form, path)) {
                     fields::row_ui(ui, form, field);
+                }
+                if path == "method.kind" {
+                    branches::ui(ui, form);
                 }
             }
             run_dir_ui(ui, form, shared.run.dir.as_deref().filter(|_| active));
@@ -136,6 +139,10 @@ fn all_ui(ui: &mut Ui, form: &mut Form) {
     let mut section = "";
     let mut found = false;
     for field in schema::fields().iter().filter(|field| matches(field)) {
+        // The list of branches stands below the method.
+        if field.kind == schema::Kind::Branches {
+            continue;
+        }
         // A key that is shown above is not shown twice, except when it is searched for.
         if wanted.is_empty() && ESSENTIAL.contains(&field.path) && !is_idle(form, field.path) {
             continue;

@@ -49,6 +49,8 @@ pub enum Kind {
     },
     /// As on the command line, such as `pgd:eps=4,step=1,iters=5`; may be empty.
     AttackSpec,
+    /// Tables with the keys of [`branch_fields`].
+    Branches,
 }
 
 /// An interval; an open end is excluded.
@@ -91,6 +93,7 @@ impl fmt::Display for Kind {
             Kind::NumberList { length: Some(n), each } => write!(f, "a list of {n} numbers {each}"),
             Kind::NumberList { length: None, each } => write!(f, "a list of numbers {each}"),
             Kind::AttackSpec => write!(f, "an attack such as \"pgd:eps=4,step=1,iters=5\", or \"\" for none"),
+            Kind::Branches => write!(f, "tables [[method.branch]] with source, domain, weight and share"),
         }
     }
 }
@@ -117,6 +120,11 @@ pub fn fields() -> &'static [Field] {
     table::FIELDS
 }
 
+/// The keys of one `[[method.branch]]` table.
+pub fn branch_fields() -> &'static [Field] {
+    table::BRANCH_FIELDS
+}
+
 /// The key of that dotted path.
 pub fn field(path: &str) -> Option<&'static Field> {
     fields().iter().find(|f| f.path == path)
@@ -127,11 +135,6 @@ pub fn sections() -> Vec<&'static str> {
     let mut sections: Vec<&str> = fields().iter().map(Field::section).collect();
     sections.dedup();
     sections
-}
-
-/// Whether a value is part of the file format but has no implementation in this version.
-pub fn is_later(path: &str, value: &str) -> bool {
-    words::LATER.iter().any(|(p, values)| *p == path && values.contains(&value))
 }
 
 /// The configuration reference as text, one key a paragraph.

@@ -12,6 +12,11 @@ const ARCHITECTURES: &[&str] = &[
     "tf_efficientnet_b6",
     "tf_efficientnet_b7",
     "tf_efficientnet_b8",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
     "resnet18",
     "resnet34",
     "resnet50",
@@ -36,6 +41,8 @@ const METHODS: &[&str] = &[
     "fast_advprop",
 ];
 
+const DOMAINS: &[&str] = &["main", "aux", "aux2", "aux3"];
+
 /// From `min` to `max`, both included.
 const fn closed(min: f64, max: f64) -> Range {
     Range { min, max, open_min: false, open_max: false }
@@ -48,6 +55,9 @@ const fn above_zero(max: f64) -> Range {
 
 /// From 0, below 1.
 const BELOW_ONE: Range = Range { min: 0.0, max: 1.0, open_min: false, open_max: true };
+
+/// Above 0, below 1.
+const OPEN_SHARE: Range = Range { min: 0.0, max: 1.0, open_min: true, open_max: true };
 
 const fn whole(min: i64, max: i64) -> Kind {
     Kind::Integer { min, max }
@@ -115,7 +125,7 @@ pub(super) const FIELDS: &[Field] = &[
         "run.precision",
         Kind::Choice(&["f32", "f16"]),
         "",
-        "Storage and products of activations; sums and master weights are always f32.",
+        "How training stores activations and their gradients; sums, weights and statistics are always f32. f16 takes half the memory and needs an adapter with shader_f16.",
         "f32 is the reference",
     ),
     key(
@@ -266,7 +276,7 @@ pub(super) const FIELDS: &[Field] = &[
         Kind::Number(BELOW_ONE),
         "probability",
         "Dropout on the pooled features.",
-        "EfficientNet: 0.2 for B0",
+        "EfficientNet: 0.2 for B0 and B1 to 0.5 from B6 on",
     ),
     key(
         "model.drop_path",
@@ -297,6 +307,30 @@ pub(super) const FIELDS: &[Field] = &[
         "Weight of each auxiliary branch's loss; the main branch has weight 1.",
         "AdvProp 4: 1",
     ),
+    key(
+        "method.adversarial_epochs",
+        Kind::Number(closed(0.0, 1e6)),
+        "epochs",
+        "adversarial_finetune: epochs on adversarial images alone, before clean ones alone; absent: half of the run.",
+        "AdvProp 3: 175 of 350",
+    )
+    .optional(),
+    key(
+        "method.adversarial_share",
+        Kind::Number(OPEN_SHARE),
+        "share",
+        "fast_advprop: share of a batch that is attacked; the other images train clean.",
+        "Fast AdvProp: 0.2",
+    ),
+    key(
+        "method.branch",
+        Kind::Branches,
+        "",
+        "The user's own method, as [[method.branch]] tables of source, domain, weight and share; takes the place of \
+         method.kind.",
+        "ours",
+    )
+    .optional(),
     key(
         "method.attack.kind",
         Kind::Choice(&["pgd", "ifgsm", "gd", "fgsm"]),
@@ -337,6 +371,13 @@ pub(super) const FIELDS: &[Field] = &[
         "AdvProp 5.4",
     ),
     key(
+        "method.attack.start_probability",
+        Kind::Number(closed(0.0, 1.0)),
+        "probability",
+        "Chance of an image to start at a random point; the others start at the clean image.",
+        "the authors' earlier code: 0.8",
+    ),
+    key(
         "method.attack.target",
         Kind::Choice(&["none", "random_wrong"]),
         "",
@@ -357,6 +398,14 @@ pub(super) const FIELDS: &[Field] = &[
         "Loss that the attack raises; training includes label smoothing.",
         "ours",
     ),
+    key(
+        "method.attack.through",
+        Kind::Choice(DOMAINS),
+        "",
+        "BN domain of the attacked network; absent: the one that trains on the images.",
+        "AdvProp 4, algorithm 1: the auxiliary one",
+    )
+    .optional(),
     key(
         "method.mixup.alpha",
         Kind::Number(above_zero(1000.0)),
@@ -522,6 +571,46 @@ pub(super) const FIELDS: &[Field] = &[
         whole(0, 1_000_000_000),
         "images",
         "Validation images used, evenly spread over the set; 0: all.",
+        "ours",
+    ),
+    key(
+        "eval.best",
+        Kind::Choice(&["top1", "attacked_top1", "loss"]),
+        "",
+        "What best.safetensors is best at, on val through the main domain.",
+        "ours",
+    ),
+    key(
+        "eval.patience",
+        whole(0, 1_000_000),
+        "validations",
+        "Validations in a row without a better value that end the run; 0: none do.",
+        "ours",
+    ),
+];
+
+/// The keys of one `[[method.branch]]` table.
+pub(super) const BRANCH_FIELDS: &[Field] = &[
+    key(
+        "method.branch.source",
+        Kind::Choice(&["clean", "augmented", "attack", "mixup", "cutmix"]),
+        "",
+        "Where the branch's images come from.",
+        "ours",
+    ),
+    key("method.branch.domain", Kind::Choice(DOMAINS), "", "BN domain that they go through.", "ours"),
+    key(
+        "method.branch.weight",
+        Kind::Number(closed(0.0, 1000.0)),
+        "",
+        "Weight of the mean loss over the branch's images.",
+        "ours",
+    ),
+    key(
+        "method.branch.share",
+        Kind::Number(above_zero(1.0)),
+        "share",
+        "Share of the batch; branches with less than 1 take parts of it one behind the other.",
         "ours",
     ),
 ];

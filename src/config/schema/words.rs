@@ -1,30 +1,4 @@
-//! What this version refuses, and what other tools call the keys.
-
-/// Values of the file format that this version refuses instead of ignoring.
-pub(super) const LATER: &[(&str, &[&str])] = &[
-    ("run.precision", &["f16"]),
-    (
-        "model.arch",
-        &[
-            "tf_efficientnet_b1",
-            "tf_efficientnet_b2",
-            "tf_efficientnet_b3",
-            "tf_efficientnet_b4",
-            "tf_efficientnet_b5",
-            "tf_efficientnet_b6",
-            "tf_efficientnet_b7",
-            "tf_efficientnet_b8",
-            "resnet34",
-            "resnet50",
-            "resnet101",
-            "resnet152",
-            "resnet200",
-            "preact_resnet50",
-        ],
-    ),
-    ("model.checkpointing", &["on"]),
-    ("method.kind", &["adversarial_finetune", "advprop_fine_grained", "fast_advprop"]),
-];
+//! What other tools call the keys.
 
 /// Words that other tools use, with the key's own name here.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[

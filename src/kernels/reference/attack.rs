@@ -2,7 +2,7 @@
 
 use super::random::{random_u32, random_unit4, step_key};
 use crate::gpu::StepUniform;
-use crate::kernels::attack::{AttackShape, AttackStep};
+use crate::kernels::attack::{AttackShape, AttackStep, RandomStart};
 
 /// Smallest f32 that is at least x - epsilon, and at least 0.
 pub fn ball_low(x: f32, epsilon: f32) -> f32 {
@@ -24,8 +24,7 @@ fn into_ball(value: f32, x: f32, epsilon: f32) -> f32 {
 
 pub fn random_start(
     shape: &AttackShape,
-    epsilon: f32,
-    stream: u32,
+    start: &RandomStart,
     step: &StepUniform,
     x: &[f32],
     ids: &[u32],
@@ -36,7 +35,12 @@ pub fn random_start(
         if channel == 3 {
             return 0.0;
         }
-        let image_key = random_u32(step.seed, key, stream, ids[pixel / shape.rows_per_image]);
+        let RandomStart { epsilon, probability, stream } = *start;
+        let id = ids[pixel / shape.rows_per_image];
+        if random_unit4(step.seed, key, stream + 1, id)[0] >= probability {
+            return *x;
+        }
+        let image_key = random_u32(step.seed, key, stream, id);
         let u = random_unit4(image_key, key, stream, (pixel % shape.rows_per_image) as u32)[channel];
         into_ball(x + (2.0 * u - 1.0) * epsilon, *x, epsilon)
     };

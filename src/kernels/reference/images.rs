@@ -41,6 +41,22 @@ pub fn normalize(normalization: &Normalization, pixels: &[f32]) -> Vec<f32> {
     pixels.iter().enumerate().map(value).collect()
 }
 
+/// `table`: source, partner and box `[x0, y0, x1, y1]` of each output image.
+pub fn cutmix(size: usize, x: &[f32], table: &[(usize, usize, [usize; 4])]) -> Vec<f32> {
+    let mut out = Vec::new();
+    for (source, partner, [x0, y0, x1, y1]) in table {
+        for line in 0..size {
+            for column in 0..size {
+                let inside = (*x0..*x1).contains(&column) && (*y0..*y1).contains(&line);
+                let image = if inside { partner } else { source };
+                let at = (image * size * size + line * size + column) * 4;
+                out.extend_from_slice(&x[at..at + 4]);
+            }
+        }
+    }
+    out
+}
+
 /// `table`: (source, partner, lambda) of each output image.
 pub fn mixup(floats_per_image: usize, x: &[f32], table: &[(usize, usize, f32)]) -> Vec<f32> {
     let mut out = Vec::new();

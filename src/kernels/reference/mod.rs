@@ -8,6 +8,7 @@ pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
 pub mod images;
+pub mod loss_scale;
 pub mod optimizer;
 pub mod pool;
 pub mod random;

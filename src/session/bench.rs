@@ -1,0 +1,252 @@
+//! How fast a training step is on this adapter, on made data: the step as a user has it, its stages, and against the
+//! adapter's own measured copy bandwidth and multiply-add rate, the floor that no kernel can pass.
+
+use crate::config::Config;
+use crate::data::{Batch, Placement, View as ImageView};
+use crate::gpu::profile::{DispatchTime, profile};
+use crate::gpu::{BufferId, Device, DeviceChoice, Launch, Program, StepUniform, View, step_buffer};
+use crate::kernels::conv::{self, ConvShape};
+use crate::kernels::optimizer;
+use crate::models::{ModelOptions, build, init};
+use crate::training::engine::{Engine, RunLength};
+use crate::training::method;
+use anyhow::Context as _;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Steps before the measured ones: pipelines warm up and the submit lengths settle.
+const WARM_UP: u64 = 3;
+const CLASSES: usize = 1000;
+/// Floats of the copy test: 64 MiB read, 64 MiB read and written.
+const COPY_FLOATS: usize = 16 << 20;
+/// Rows, inner and columns of the multiplication that measures the adapter.
+const GEMM: [usize; 3] = [2048, 512, 512];
+
+/// What a bench measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchReport {
+    pub arch: String,
+    pub method: String,
+    pub precision: String,
+    pub image_size: usize,
+    pub batch_size: usize,
+    pub device: String,
+    /// How the step was laid out in memory.
+    pub layout: String,
+    /// Clean images a second and milliseconds a step, by the wall clock over `steps` steps.
+    pub images_per_s: f64,
+    pub step_ms: f64,
+    pub steps: u64,
+    /// GPU milliseconds a step; absent where the adapter has no timestamps.
+    pub forward_ms: Option<f64>,
+    pub attack_ms: Option<f64>,
+    pub backward_ms: Option<f64>,
+    pub optimizer_ms: Option<f64>,
+    pub prepare_ms: Option<f64>,
+    /// Seconds to plan, allocate and compile.
+    pub compile_s: f64,
+    /// GPU memory of the run.
+    pub peak_gpu_bytes: u64,
+    /// Floating-point operations and bytes of global memory that a step's plan moves.
+    pub step_flops: u64,
+    pub step_bytes: u64,
+    /// Measured on the adapter: bytes a second of an element-wise kernel, operations a second of a multiplication.
+    pub copy_bytes_per_s: Option<f64>,
+    pub gemm_flops_per_s: Option<f64>,
+    /// By stage: the share of its time that the floor would take.
+    pub floor_share: BTreeMap<String, f64>,
+    /// Kernels by their time in a step, slowest first.
+    pub kernels: Vec<KernelTime>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelTime {
+    pub kernel: String,
+    pub stage: String,
+    pub dispatches: usize,
+    pub ms: f64,
+    pub gflop_per_s: f64,
+    pub gb_per_s: f64,
+    /// The floor's time over this one's.
+    pub floor_share: f64,
+}
+
+/// The adapter's measured limits.
+#[derive(Clone, Copy, Debug)]
+struct Roofs {
+    bytes_per_s: f64,
+    flops_per_s: f64,
+}
+
+impl Roofs {
+    fn seconds(self, time: &DispatchTime) -> f64 {
+        (time.cost.bytes as f64 / self.bytes_per_s).max(time.cost.flops as f64 / self.flops_per_s)
+    }
+}
+
+/// Measures `steps` steps of a configuration. Images and labels are random, the network has 1000 classes.
+pub fn bench(config: &Config, device: &DeviceChoice, steps: u64) -> anyhow::Result<BenchReport> {
+    config.validate()?;
+    let device = Arc::new(Device::open(device)?);
+    let begun = Instant::now();
+    let domains = method::domains(&config.method);
+    let options = ModelOptions::from_config(&config.model, config.data.image_size, CLASSES, domains);
+    let network = build(&config.model.arch, &options)?;
+    let arenas = init::initialize(&config.model.arch, &network, config.run.seed);
+    let length = RunLength { steps_per_epoch: 1000, total_steps: WARM_UP + steps };
+    let mut notices = Vec::new();
+    let mut engine =
+        Engine::new(Arc::clone(&device), config, network, length, |_, _| {}, |text| notices.push(text))?;
+    engine.load_fresh(&arenas);
+    let compile_s = begun.elapsed().as_secs_f64();
+    let batch = made_batch(config);
+    for step in 0..WARM_UP {
+        engine.step(step, &batch)?;
+    }
+    engine.drain()?;
+    let begun = Instant::now();
+    for step in WARM_UP..WARM_UP + steps {
+        engine.step(step, &batch)?;
+    }
+    engine.drain()?;
+    let seconds = begun.elapsed().as_secs_f64() / steps as f64;
+    let stages: BTreeMap<&str, f64> = engine.stage_seconds().into_iter().collect();
+    let stage = |name: &str| stages.get(name).map(|seconds| seconds * 1e3);
+    let times = engine.profile()?;
+    let roofs = roofs(&device)?;
+    let report = device.report();
+    let mut layout = engine.layout().to_string();
+    for notice in notices {
+        layout = format!("{layout} ({notice})");
+    }
+    Ok(BenchReport {
+        arch: config.model.arch.clone(),
+        method: word(config, "method.kind"),
+        precision: word(config, "run.precision"),
+        image_size: config.data.image_size,
+        batch_size: config.run.batch_size,
+        device: format!("{} ({})", report.name, report.backend),
+        layout,
+        images_per_s: config.run.batch_size as f64 / seconds,
+        step_ms: seconds * 1e3,
+        steps,
+        forward_ms: stage("forward"),
+        attack_ms: stage("attack"),
+        backward_ms: stage("backward"),
+        optimizer_ms: stage("optimizer"),
+        prepare_ms: stage("prepare"),
+        compile_s,
+        peak_gpu_bytes: engine.planned_bytes(),
+        step_flops: times.iter().map(|(_, t)| t.cost.flops).sum(),
+        step_bytes: times.iter().map(|(_, t)| t.cost.bytes).sum(),
+        copy_bytes_per_s: roofs.map(|r| r.bytes_per_s),
+        gemm_flops_per_s: roofs.map(|r| r.flops_per_s),
+        floor_share: roofs.map(|r| floor_shares(&times, r)).unwrap_or_default(),
+        kernels: roofs.map(|r| kernel_times(&times, r)).unwrap_or_default(),
+    })
+}
+
+fn word(config: &Config, key: &str) -> String {
+    config.get(key).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn made_batch(config: &Config) -> Batch {
+    let (images, size) = (config.run.batch_size, config.data.image_size);
+    // A fixed sequence of bytes; what they are does not change what is computed.
+    let mut state = 1_u32;
+    let mut byte = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let bytes: Vec<u8> = (0..images * size * size * 3).map(|_| byte()).collect();
+    let placements = vec![Placement::default(); images];
+    let augmented = method::wants_two_views(&config.method)
+        .then(|| ImageView { images: bytes.clone(), placements: placements.clone() });
+    Batch {
+        step: 0,
+        images: bytes,
+        labels: (0..images).map(|i| (i * 37 % CLASSES) as u32).collect(),
+        placements,
+        augmented,
+        samples: (0..images as u32).collect(),
+    }
+}
+
+/// `None` where the adapter has no timestamps.
+fn roofs(device: &Device) -> anyhow::Result<Option<Roofs>> {
+    let id = |number, floats| View::whole(BufferId(number), floats);
+    let copy = optimizer::ema(COPY_FLOATS, id(0, COPY_FLOATS), id(1, COPY_FLOATS));
+    let Some(bytes_per_s) = rate(device, &copy, |time| time.cost.bytes)? else { return Ok(None) };
+    let [rows, inner, columns] = GEMM;
+    let shape = ConvShape {
+        images: 1,
+        in_h: rows,
+        in_w: 1,
+        in_c: inner,
+        out_h: rows,
+        out_w: 1,
+        out_c: columns,
+        kernel: 1,
+        stride: 1,
+        pad_top: 0,
+        pad_left: 0,
+    };
+    let (x, w, y) = (id(0, rows * inner), id(1, inner * columns), id(2, rows * columns));
+    let multiply = conv::forward(&device.caps(), &shape, x, w, None, y);
+    let flops_per_s = rate(device, &multiply, |time| time.cost.flops)?;
+    Ok(flops_per_s.map(|flops_per_s| Roofs { bytes_per_s, flops_per_s }))
+}
+
+/// The best of several runs of one launch over buffers of its own.
+fn rate(
+    device: &Device,
+    launch: &Launch,
+    work: impl Fn(&DispatchTime) -> u64,
+) -> anyhow::Result<Option<f64>> {
+    const RUNS: usize = 5;
+    let buffers: Vec<wgpu::Buffer> =
+        launch.views.iter().map(|view| device.storage("bench", view.size)).collect::<Result<_, _>>()?;
+    let step = step_buffer(device, &StepUniform::default())?;
+    let program = Program::new(device, &vec![launch.clone(); RUNS], &buffers, &step)?;
+    let Some(times) = profile(device, &program)? else { return Ok(None) };
+    let best =
+        times.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds)).context("no dispatch was timed")?;
+    Ok(Some(work(best) as f64 / best.seconds.max(1e-9)))
+}
+
+fn floor_shares(times: &[(&'static str, DispatchTime)], roofs: Roofs) -> BTreeMap<String, f64> {
+    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for (stage, time) in times {
+        let sum = sums.entry(stage).or_default();
+        sum.0 += roofs.seconds(time);
+        sum.1 += time.seconds;
+    }
+    sums.into_iter().map(|(stage, (floor, real))| (stage.to_owned(), floor / real.max(1e-12))).collect()
+}
+
+fn kernel_times(times: &[(&'static str, DispatchTime)], roofs: Roofs) -> Vec<KernelTime> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&DispatchTime>> = BTreeMap::new();
+    for (stage, time) in times {
+        groups.entry((stage, time.shader)).or_default().push(time);
+    }
+    let mut kernels: Vec<KernelTime> = groups
+        .into_iter()
+        .map(|((stage, shader), times)| {
+            let sum = |part: &dyn Fn(&DispatchTime) -> f64| times.iter().map(|t| part(t)).sum::<f64>();
+            let seconds = sum(&|t| t.seconds).max(1e-12);
+            KernelTime {
+                kernel: shader.to_owned(),
+                stage: stage.to_owned(),
+                dispatches: times.len(),
+                ms: seconds * 1e3,
+                gflop_per_s: sum(&|t| t.cost.flops as f64) * 1e-9 / seconds,
+                gb_per_s: sum(&|t| t.cost.bytes as f64) * 1e-9 / seconds,
+                floor_share: sum(&|t| roofs.seconds(t)) / seconds,
+            }
+        })
+        .collect();
+    kernels.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    kernels
+}

@@ -1,0 +1,109 @@
+//! The plans of an attack: its start, one iteration, and Fast AdvProp's iteration that trains too.
+
+use super::buffers::ARENA;
+use super::plans::{PlanContext, pass_buffers, rows_of};
+use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget};
+use crate::gpu::{BufferId, View};
+use crate::graph::{Forward, Gradients, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4};
+use crate::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
+
+/// Random streams of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far below.
+const START_STREAM: u32 = 1 << 20;
+
+/// The buffers of one attack on `images` images.
+#[derive(Clone, Copy, Debug)]
+pub struct AttackPlace {
+    pub images: usize,
+    /// Pixels `[images, S, S, 4]` that the ball lies around.
+    pub clean: BufferId,
+    /// Pixels that move.
+    pub adversarial: BufferId,
+    /// A loss row an image.
+    pub rows: BufferId,
+    /// A number an image that seeds its start.
+    pub ids: BufferId,
+}
+
+/// How an attacking pass works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttackPass {
+    /// BN domain of the attacked network.
+    pub through: usize,
+    pub statistics: Statistics,
+    /// Keep the weights' gradients (Fast AdvProp).
+    pub weight_gradients: bool,
+}
+
+impl PlanContext<'_> {
+    /// The starting point of an attack on the clean pixels.
+    pub fn attack_start(&self, config: &AttackConfig, place: &AttackPlace) -> Plan {
+        let mut builder = PlanBuilder::new();
+        let clean = self.pixels(place.clean, place.images);
+        let pixels = self.pixels(place.adversarial, place.images);
+        let shape = self.attack_shape(place);
+        builder.push(if config.starts_from_noise() {
+            let ids = View::whole(place.ids, place.images.next_multiple_of(4));
+            let start = RandomStart {
+                epsilon: config.epsilon,
+                probability: config.start_probability,
+                stream: START_STREAM,
+            };
+            attack::random_start(&shape, &start, clean, ids, pixels)
+        } else {
+            attack::plain_start(&shape, clean, pixels)
+        });
+        builder.finish(ARENA, self.chunk_limit)
+    }
+
+    fn attack_shape(&self, place: &AttackPlace) -> AttackShape {
+        AttackShape { images: place.images, rows_per_image: self.area() }
+    }
+
+    /// One attack step: forward, loss, gradient of the image, step and projection.
+    pub fn attack_iteration(&self, config: &AttackConfig, pass: AttackPass, place: &AttackPlace) -> Plan {
+        let mut builder = PlanBuilder::new();
+        let input = builder.stored(place.images * self.area() * 4, self.storage);
+        self.normalize(&mut builder, place.images, place.adversarial, input, 0);
+        let spec = PassSpec {
+            segments: vec![PassSegment { images: place.images, domain: pass.through }],
+            statistics: pass.statistics,
+            regularize: false,
+            weight_gradients: pass.weight_gradients,
+            input_gradient: true,
+            recompute: self.recompute,
+            first_image: 0,
+        };
+        let mut forward =
+            Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &[]);
+        let d_logits = builder.tensor(place.images * pad4(self.network.classes));
+        let results = builder.tensor(place.images * 4);
+        let smoothing = match config.loss {
+            AttackLoss::Training => self.config.loss.label_smoothing,
+            AttackLoss::CrossEntropy => 0.0,
+        };
+        let shape = self.loss_shape(place.images, smoothing);
+        let table = rows_of(place.rows, 0, place.images);
+        builder.push(self.loss(&shape, forward.logits(), table, results, d_logits));
+        let gradients = Gradients::build(&mut builder, &mut forward, d_logits);
+        let gradient = gradients.input.expect("the pass asked for it");
+        // FGSM is one step of the ball's radius; GD walks without the ball. Towards a target the loss goes down.
+        let length = config.step_size();
+        let step = AttackStep {
+            epsilon: config.epsilon,
+            size: if config.target == AttackTarget::RandomWrong { -length } else { length },
+            project: config.projects(),
+        };
+        let clean = self.pixels(place.clean, place.images);
+        let pixels = self.pixels(place.adversarial, place.images);
+        builder.push(attack::step(&self.attack_shape(place), &step, clean, gradient, 0, pixels));
+        builder.finish(ARENA, self.chunk_limit)
+    }
+}
+
+/// What an attack of this configuration normalises by while it trains.
+pub fn attack_statistics(config: &AttackConfig) -> Statistics {
+    match config.bn_stats {
+        AttackStatistics::Batch => Statistics::Batch,
+        AttackStatistics::Running => Statistics::Running,
+    }
+}

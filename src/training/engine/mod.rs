@@ -1,0 +1,436 @@
+//! The training step on the GPU: owns the buffers and programs of a run, takes batches, moves the weights, and gives
+//! metrics back through a readback ring. It knows neither files nor threads nor front ends.
+
+mod upload;
+
+use super::buffers::{self, Buffers};
+use super::method::{self, Method, Source};
+use super::optimizer;
+use super::parts::{Parts, Tag};
+use super::precision;
+use super::schedule;
+use crate::config::{Checkpointing, Config, Precision, RunConfig};
+use crate::data::Batch;
+use crate::gpu::profile::{DispatchTime, profile};
+use crate::gpu::{Device, GpuError, Player, StepUniform};
+use crate::graph::Network;
+use crate::kernels::loss_scale::LossScale;
+use crate::models::init::Arenas;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How a step's branches go through the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// All branches in one concatenated batch.
+    Joint,
+    /// One domain after another; gradients add up. Less memory, same numbers.
+    Sequential,
+}
+
+/// How a step is laid out in memory. All layouts give the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub cut: Cut,
+    /// Activations inside a block are computed again in the backward pass.
+    pub recompute: bool,
+}
+
+impl Layout {
+    pub const PLAIN: Self = Self { cut: Cut::Joint, recompute: false };
+
+    /// From the fastest to the smallest.
+    fn choices(checkpointing: Checkpointing) -> Vec<Self> {
+        let layout = |cut, recompute| Self { cut, recompute };
+        match checkpointing {
+            Checkpointing::Off => vec![Self::PLAIN, layout(Cut::Sequential, false)],
+            Checkpointing::On => vec![layout(Cut::Joint, true), layout(Cut::Sequential, true)],
+            Checkpointing::Auto => {
+                vec![Self::PLAIN, layout(Cut::Sequential, false), layout(Cut::Sequential, true)]
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.cut == Cut::Joint { "branches joint" } else { "branches one after another" })?;
+        f.write_str(if self.recompute { ", activations recomputed" } else { "" })
+    }
+}
+
+/// Sums over one branch's images in one optimizer step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BranchSums {
+    pub loss: f64,
+    pub top1: f64,
+    pub top5: f64,
+    pub images: f64,
+}
+
+/// Metrics of one finished optimizer step, measured before its update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepSums {
+    /// Updates before this one.
+    pub step: u64,
+    pub lr: f64,
+    pub branches: Vec<BranchSums>,
+    /// State of loss scaling after this step, in half precision.
+    pub loss_scale: Option<LossScale>,
+}
+
+/// Everything on the GPU that one run needs.
+pub struct Engine {
+    device: Arc<Device>,
+    player: Player,
+    /// As given, but for `run.accumulate`, which grows where memory is short.
+    config: Config,
+    network: Network,
+    layout: Layout,
+    parts: Parts,
+    /// Micro-batches of the step that is being gathered.
+    gathering: Vec<BranchSums>,
+    finished: VecDeque<StepSums>,
+    length: RunLength,
+}
+
+/// Lengths that the schedule needs.
+#[derive(Clone, Copy, Debug)]
+pub struct RunLength {
+    pub steps_per_epoch: u64,
+    pub total_steps: u64,
+}
+
+impl Engine {
+    /// Plans, allocates and compiles a run. `progress` hears (pipelines done, of all). Where memory is short it tries
+    /// the next smaller layout, and smaller micro-batches in the end, and says so through `notice`.
+    pub fn new(
+        device: Arc<Device>,
+        config: &Config,
+        network: Network,
+        length: RunLength,
+        mut progress: impl FnMut(usize, usize),
+        mut notice: impl FnMut(String),
+    ) -> anyhow::Result<Self> {
+        let domains = method::domains(&config.method);
+        anyhow::ensure!(
+            network.layout.domains >= domains,
+            "the network has {} BN domains, the method needs {domains}",
+            network.layout.domains
+        );
+        let mut config = config.clone();
+        loop {
+            let mut shortage = None;
+            for layout in Layout::choices(config.model.checkpointing) {
+                if let Some(error) = &shortage {
+                    notice(format!("{error}. Trying again with {layout}."));
+                }
+                let device = Arc::clone(&device);
+                match Self::with_layout(device, &config, &network, length, layout, &mut progress) {
+                    Err(error @ (GpuError::OutOfMemory { .. } | GpuError::TooLarge { .. })) => {
+                        shortage = Some(error);
+                    }
+                    result => return Ok(result?),
+                }
+            }
+            let Some(error) = shortage else { anyhow::bail!("no layout was tried") };
+            let Some(more) = next_divisor(config.run.batch_size, config.run.accumulate) else {
+                return Err(error.into());
+            };
+            let smaller = RunConfig { accumulate: more, ..config.run.clone() };
+            let smaller = Config { run: smaller, ..config.clone() };
+            if smaller.validate().is_err() {
+                return Err(error.into());
+            }
+            notice(format!(
+                "{error}. Trying again with {more} micro-batches a step; each has batch statistics of its own, as \
+                 with run.accumulate = {more}."
+            ));
+            config = smaller;
+        }
+    }
+
+    /// As [`Self::new`] with a given layout.
+    pub fn with_layout(
+        device: Arc<Device>,
+        config: &Config,
+        network: &Network,
+        length: RunLength,
+        layout: Layout,
+        progress: &mut impl FnMut(usize, usize),
+    ) -> Result<Self, GpuError> {
+        let images = config.run.batch_size / config.run.accumulate;
+        let phases = method::phases(&config.method, images, length.steps_per_epoch, length.total_steps);
+        let parts = Parts::new(&device, config, network, &phases, layout, progress)?;
+        let mut player = Player::new(&device);
+        player.time_stages(&device)?;
+        Ok(Self {
+            player,
+            device,
+            config: config.clone(),
+            network: network.clone(),
+            layout,
+            parts,
+            gathering: Vec::new(),
+            finished: VecDeque::new(),
+            length,
+        })
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Device and player, for validation between steps.
+    pub fn device_and_player(&mut self) -> (&Device, &mut Player) {
+        (&self.device, &mut self.player)
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The method of update number `step` (from 0).
+    pub fn method_at(&self, step: u64) -> &Method {
+        &self.parts.phase_at(step).phase.method
+    }
+
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Names of the BN domains.
+    pub fn domain_names(&self) -> Vec<String> {
+        self.parts.phases[0].phase.method.domain_names()
+    }
+
+    /// Images of a micro-batch.
+    fn micro_images(&self) -> usize {
+        self.config.run.batch_size / self.config.run.accumulate
+    }
+
+    pub fn buffers(&self) -> &Buffers {
+        &self.parts.buffers
+    }
+
+    /// Mean GPU seconds a step by stage; empty where the adapter has no timestamps.
+    pub fn stage_seconds(&self) -> Vec<(&'static str, f64)> {
+        self.player.stage_seconds()
+    }
+
+    /// Bytes of GPU memory that this engine holds.
+    pub fn planned_bytes(&self) -> u64 {
+        self.parts.buffers.bytes
+    }
+
+    /// Sets weights, running statistics and, as if freshly started, optimizer state and EMA.
+    pub fn load_fresh(&mut self, arenas: &Arenas) {
+        optimizer::write_fresh(&self.device, &self.parts.buffers, &self.config, arenas);
+    }
+
+    /// The state of loss scaling after the steps enqueued so far; `None` in single precision.
+    pub fn loss_scale(&self) -> Result<Option<LossScale>, GpuError> {
+        let floats = precision::metrics_bytes(self.config.run.precision, 0) / 4;
+        let metrics = self.parts.buffers.get(buffers::METRICS);
+        Ok(self.loss_scale_in(&self.device.read_f32(metrics, 0, floats as usize)?))
+    }
+
+    /// Goes on from this state of loss scaling; nothing in single precision.
+    pub fn set_loss_scale(&mut self, state: LossScale) {
+        if self.config.run.precision == Precision::F16 {
+            optimizer::write_loss_scale(&self.device, &self.parts.buffers, state);
+        }
+    }
+
+    /// The state behind the sums of the branches.
+    fn loss_scale_in(&self, metrics: &[f32]) -> Option<LossScale> {
+        let first = (precision::LOSS_SCALE_OFFSET / 4) as usize;
+        let words: [f32; 4] = metrics.get(first..first + 4)?.try_into().ok()?;
+        Some(LossScale::from_words(words.map(f32::to_bits)))
+    }
+
+    /// Enqueues one optimizer step: update number `step` (from 0) on `batch`, all micro-batches of it.
+    pub fn step(&mut self, step: u64, batch: &Batch) -> anyhow::Result<()> {
+        let accumulate = self.config.run.accumulate;
+        let schedule = &self.config.schedule;
+        let RunLength { steps_per_epoch, total_steps } = self.length;
+        let lr =
+            schedule::learning_rate(schedule, self.config.optimizer.lr, step, steps_per_epoch, total_steps);
+        if self.method_at(step).recycle {
+            self.recycle(step, lr, batch)?;
+        }
+        for micro in 0..accumulate {
+            self.begin_micro(step, micro, lr, batch)?;
+            let parts = &self.parts;
+            let phase = parts.phase_at(step);
+            self.player.stage(Some("prepare"));
+            if micro == 0 && !phase.phase.method.recycle {
+                self.player.play(&self.device, &parts.zero)?;
+            }
+            self.player.play(&self.device, &phase.prepare)?;
+            self.player.stage(Some("attack"));
+            for attack in &phase.attacks {
+                if let Some(deal) = &attack.deal {
+                    self.player.play(&self.device, deal)?;
+                    continue;
+                }
+                self.player.play(&self.device, &attack.start)?;
+                for _ in 0..attack.iterations {
+                    self.player.play(&self.device, &attack.iteration)?;
+                }
+            }
+            for pass in &phase.passes {
+                self.player.stage(Some("forward"));
+                self.player.play(&self.device, &pass.forward)?;
+                self.player.stage(Some("backward"));
+                self.player.play(&self.device, &pass.backward)?;
+            }
+            self.player.play(&self.device, &phase.metrics)?;
+            if micro + 1 == accumulate {
+                self.player.stage(Some("optimizer"));
+                self.player.play(&self.device, &parts.update)?;
+            }
+            while !self.parts.ring.has_room() {
+                self.collect(true)?;
+            }
+            let metrics = self.parts.buffers.get(buffers::METRICS);
+            let tag = Tag { step, lr, micro };
+            self.parts.ring.push(&self.device, &mut self.player, metrics, 0, tag)?;
+        }
+        // What validation plays between steps is not part of them.
+        self.player.end_step(&self.device)?;
+        self.player.stage(None);
+        Ok(())
+    }
+
+    /// Fast AdvProp's first half of a step: in every micro-batch the noisy images train the weights and become
+    /// adversarial by the same pass, and go into a pool that the second half deals out in another order. (An image
+    /// that was attacked under batch statistics tells of its batch mates; the paper re-deals them for that reason.)
+    fn recycle(&mut self, step: u64, lr: f64, batch: &Batch) -> anyhow::Result<()> {
+        for micro in 0..self.config.run.accumulate {
+            self.begin_micro(step, micro, lr, batch)?;
+            let parts = &self.parts;
+            let phase = parts.phase_at(step);
+            self.player.stage(Some("attack"));
+            if micro == 0 {
+                self.player.play(&self.device, &parts.zero)?;
+            }
+            self.player.play(&self.device, &phase.prepare)?;
+            for attack in &phase.attacks {
+                self.player.play(&self.device, &attack.start)?;
+                self.player.play(&self.device, &attack.iteration)?;
+                let images = phase.phase.method.branches[attack.branch].images.len();
+                let bytes = (images * self.network.image_size.pow(2)) as u64 * 16;
+                let (from, to) = (buffers::branch_pixels(attack.branch), buffers::POOL);
+                let [from, to] = [from, to].map(|id| parts.buffers.get(id));
+                self.player.copy_to(&self.device, from, to, micro as u64 * bytes, bytes);
+            }
+            // The next micro-batch's uploads must not overtake this one's work.
+            self.player.submit(&self.device)?;
+        }
+        Ok(())
+    }
+
+    /// Times every dispatch of a step apart, by stage, on the data of the last one. The weights move as they would in
+    /// a step. Empty where the adapter has no timestamps.
+    pub fn profile(&mut self) -> Result<Vec<(&'static str, DispatchTime)>, GpuError> {
+        self.drain()?;
+        let phase = &self.parts.phases[0];
+        let mut programs = vec![("prepare", &self.parts.zero, 1), ("prepare", &phase.prepare, 1)];
+        for attack in &phase.attacks {
+            programs.push(("attack", &attack.start, 1));
+            programs.push(("attack", &attack.iteration, attack.iterations));
+        }
+        for pass in &phase.passes {
+            programs.extend([("forward", &pass.forward, 1), ("backward", &pass.backward, 1)]);
+        }
+        programs.push(("optimizer", &self.parts.update, 1));
+        let mut times = Vec::new();
+        for (stage, program, repeats) in programs {
+            for _ in 0..repeats {
+                let found = profile(&self.device, program)?.unwrap_or_default();
+                times.extend(found.into_iter().map(|time| (stage, time)));
+            }
+        }
+        Ok(times)
+    }
+
+    /// Writes what changes from micro-batch to micro-batch.
+    fn begin_micro(&self, step: u64, micro: usize, lr: f64, batch: &Batch) -> anyhow::Result<()> {
+        let uniform = self.step_numbers(step, micro, lr);
+        self.device.write(&self.parts.step_uniform, 0, std::slice::from_ref(&uniform));
+        self.upload(step, micro, batch)
+    }
+
+    fn step_numbers(&self, step: u64, micro: usize, lr: f64) -> StepUniform {
+        let optimizer = &self.config.optimizer;
+        let updates = (step + 1) as f64;
+        let seed = self.config.run.seed;
+        StepUniform {
+            seed: (seed ^ (seed >> 32)) as u32,
+            step: step as u32,
+            micro: micro as u32,
+            first_step: u32::from(step == 0),
+            lr: lr as f32,
+            grad_scale: 1.0 / self.config.run.accumulate as f32,
+            ema_rate: (1.0 - schedule::ema_decay(&self.config.ema, step)) as f32,
+            bias_correction1: (1.0 - optimizer.momentum.powf(updates)) as f32,
+            bias_correction2: (1.0 - optimizer.decay.powf(updates)) as f32,
+            padding: [0; 3],
+        }
+    }
+
+    /// Takes results that have arrived; with `wait`, at least the oldest one on its way.
+    fn collect(&mut self, wait: bool) -> Result<(), GpuError> {
+        let mut wait = wait;
+        while let Some((tag, sums)) = self.parts.ring.take(&self.device, wait)? {
+            wait = false;
+            if tag.micro == 0 {
+                let branches = self.method_at(tag.step).branches.len();
+                self.gathering = vec![BranchSums::default(); branches];
+            }
+            for (total, sums) in self.gathering.iter_mut().zip(sums.chunks_exact(4)) {
+                total.loss += f64::from(sums[0]);
+                total.top1 += f64::from(sums[1]);
+                total.top5 += f64::from(sums[2]);
+                total.images += f64::from(sums[3]);
+            }
+            if tag.micro + 1 == self.config.run.accumulate {
+                let branches = std::mem::take(&mut self.gathering);
+                let loss_scale = self.loss_scale_in(&sums);
+                self.finished.push_back(StepSums { step: tag.step, lr: tag.lr, branches, loss_scale });
+            }
+        }
+        Ok(())
+    }
+
+    /// Metrics of steps whose results have arrived, in order. Never waits.
+    pub fn poll(&mut self) -> Result<Option<StepSums>, GpuError> {
+        self.collect(false)?;
+        Ok(self.finished.pop_front())
+    }
+
+    /// Waits for all enqueued steps; their metrics follow from [`Self::poll`].
+    pub fn drain(&mut self) -> Result<(), GpuError> {
+        self.player.finish(&self.device)?;
+        self.collect(false)
+    }
+
+    /// Pixels of branch `index` of update `step`, the last one, `[images, S, S, 4]`: what it trained on.
+    pub fn branch_pixels(&self, step: u64, index: usize) -> Result<Vec<f32>, GpuError> {
+        let branch = &self.method_at(step).branches[index];
+        let whole = branch.images.len() == self.micro_images();
+        let id = match branch.source {
+            Source::Clean if whole => buffers::CLEAN,
+            Source::Augmented if whole => buffers::AUGMENTED,
+            _ => buffers::branch_pixels(index),
+        };
+        let floats = branch.images.len() * self.network.image_size.pow(2) * 4;
+        self.device.read_f32(self.parts.buffers.get(id), 0, floats)
+    }
+}
+
+/// The next larger number of equal micro-batches.
+fn next_divisor(batch: usize, now: usize) -> Option<usize> {
+    (now + 1..=batch).find(|n| batch.is_multiple_of(*n))
+}

@@ -1,0 +1,102 @@
+//! What a step costs in forward and backward passes, counted from its plans: MixProp, table 4.
+
+use dualprop::config::Config;
+use dualprop::gpu::{Caps, Element, Form, Launch};
+use dualprop::models::{ModelOptions, build};
+use dualprop::training::attack_plans::{AttackPass, attack_statistics};
+use dualprop::training::method::{self, Source};
+use dualprop::training::plans::{PlanContext, RowLayout};
+
+const IMAGES: usize = 8;
+
+/// Images that a plan sends forward and backward: rows of its losses with a gradient.
+fn images(launches: &[Launch]) -> usize {
+    let with_gradient =
+        |l: &&Launch| l.kernel.shader == "cross_entropy" && l.kernel.constants.contains(&("GRADIENT", 1));
+    launches.iter().filter(with_gradient).map(|l| l.params[0] as usize).sum()
+}
+
+/// Forward and backward passes a step, in units of one pass over the batch, for the run's first phase; and the share
+/// of the weight gradients' launches among those of the attack.
+fn passes(text: &str) -> f64 {
+    let config = Config::parse(text, "test", &[]).expect("valid");
+    let domains = method::domains(&config.method);
+    let options = ModelOptions { width: 0.25, domains, ..ModelOptions::plain(10, 32) };
+    let network = build("resnet18", &options).expect("known");
+    let context = PlanContext {
+        config: &config,
+        network: &network,
+        caps: Caps { form: Form::Tiles },
+        images: IMAGES,
+        chunk_limit: 1 << 40,
+        recompute: false,
+        storage: Element::F32,
+    };
+    let phases = method::phases(&config.method, IMAGES, 10, 100);
+    let method = &phases[0].method;
+    let all = 0..method.branches.len();
+    let rows = RowLayout::new(method, &[all.clone()]);
+    let mut total = images(&context.train(method, all, &rows).launches);
+    for branch in &method.branches {
+        let Source::Attack { config, through } = &branch.source else { continue };
+        let place = dualprop::training::attack_plans::AttackPlace {
+            images: branch.images.len(),
+            ..context.inference_attack_place()
+        };
+        let statistics = attack_statistics(config);
+        let pass = AttackPass { through: *through, statistics, weight_gradients: method.recycle };
+        let plan = context.attack_iteration(config, pass, &place);
+        let writes_weights = plan.launches.iter().any(|l| l.kernel.shader.starts_with("conv_weights"));
+        assert_eq!(writes_weights, method.recycle, "an attack computes no weight gradients");
+        total += images(&plan.launches) * config.iterations() as usize;
+    }
+    total as f64 / IMAGES as f64
+}
+
+#[test]
+fn the_cost_of_a_step_is_that_of_the_papers() {
+    let of = |kind: &str, attack: &str| {
+        passes(&format!("[method]\nkind = \"{kind}\"\n[method.attack]\n{attack}\n"))
+    };
+    assert_eq!(of("vanilla", ""), 1.0);
+    assert_eq!(of("mixup", ""), 1.0);
+    assert_eq!(of("mixprop", ""), 2.0);
+    // PGD-1, PGD-3 and PGD-4: iterations follow from epsilon.
+    assert_eq!(of("advprop", "epsilon = 1"), 3.0);
+    assert_eq!(of("advprop", "epsilon = 2"), 5.0);
+    assert_eq!(of("advprop", "epsilon = 3"), 6.0);
+    assert_eq!(of("adversarial", "epsilon = 4"), 6.0);
+    // Fast AdvProp: (p·K + 1), here with a quarter of the batch attacked once.
+    let fast = "[method]\nkind = \"fast_advprop\"\nadversarial_share = 0.25\n";
+    assert_eq!(passes(fast), 1.25);
+}
+
+/// The largest nets at their native size, one image a step, recomputing: weights, gradients, two states and the EMA
+/// included.
+#[test]
+fn b7_and_b8_train_one_image_in_eight_gigabytes() {
+    for (arch, size) in [("tf_efficientnet_b7", 600), ("tf_efficientnet_b8", 672)] {
+        let config = Config::parse("[method]\nkind = \"advprop\"\n", "test", &[]).expect("valid");
+        let options = ModelOptions { domains: 2, ..ModelOptions::plain(1000, size) };
+        let network = build(arch, &options).expect("known");
+        let context = PlanContext {
+            config: &config,
+            network: &network,
+            caps: Caps { form: Form::Tiles },
+            images: 1,
+            chunk_limit: 1 << 31,
+            recompute: true,
+            storage: Element::F32,
+        };
+        let phases = method::phases(&config.method, 1, 10, 100);
+        let method = &phases[0].method;
+        let passes = method.by_domain();
+        let rows = RowLayout::new(method, &passes);
+        let arena = passes.into_iter().map(|p| context.train(method, p, &rows).arena_bytes()).max();
+        let arenas = 5 * network.layout.param_len as u64 * 4;
+        let total = arena.expect("two passes") + arenas;
+        assert!(total < 8 << 30, "{arch}: {total} bytes");
+        // No tensor is larger than the binding limit of common adapters, 2³¹ − 1 bytes.
+        assert!(arena < Some(1 << 31), "{arch}: an arena of {arena:?}");
+    }
+}
