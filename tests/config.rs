@@ -3,8 +3,8 @@
 
 use dualprop::config::schema::{self, Kind};
 use dualprop::config::{
-    AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, Augmentation, Config, MethodKind,
-    OptimizerKind, Place,
+    AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, Augmentation, BranchConfig, Config,
+    Domain, MethodKind, OptimizerKind, Place,
 };
 use proptest::prelude::*;
 use toml::Value;
@@ -278,9 +278,9 @@ fn the_schema_and_the_structure_have_the_same_keys() {
     config.run.steps = Some(1);
     config.method.mixup.lambda = Some(0.5);
     config.method.attack.iterations = Some(1);
-    config.method.attack.through = Some(dualprop::config::Domain::Main);
+    config.method.attack.through = Some(Domain::Main);
     config.method.adversarial_epochs = Some(1.0);
-    config.method.branch = vec![dualprop::config::BranchConfig::default()];
+    config.method.branch = vec![BranchConfig::default()];
     let mut structure = Vec::new();
     leaves(&config.to_table(), "", &mut structure);
     let mut table: Vec<String> = schema::fields().iter().map(|f| f.path.to_string()).collect();

@@ -88,7 +88,7 @@ impl Case {
         builder.push(cross_entropy::cross_entropy(&shape, forward.logits(), table, results, d_logits));
         if let Some(d_logits) = d_logits {
             let gradients = Gradients::build(&mut builder, &mut forward, d_logits);
-            // An average that forgets everything (decay 0) copies.
+            // An average that forgets everything copies.
             let copy = View::whole(INPUT_GRADIENT, count * area * 4);
             builder.push(optimizer::ema(count * area * 4, copy, gradients.input.unwrap()));
         }
@@ -118,7 +118,8 @@ impl Case {
         ];
         // Rubbish in the arena: nothing may depend on what lay there.
         buffers.extend(plan.arena.iter().map(|bytes| vec![7.5; *bytes as usize / 4]));
-        run(device, &plan.launches, &mut buffers, &StepUniform::default()).unwrap();
+        let step = StepUniform { ema_rate: 1.0, ..StepUniform::default() };
+        run(device, &plan.launches, &mut buffers, &step).unwrap();
         buffers
     }
 
