@@ -299,7 +299,7 @@ fn attack_pass(domain: usize) -> AttackPass {
 mod tests {
     use super::*;
     use crate::gpu::{Caps, Form};
-    use crate::models::{ModelOptions, build};
+    use crate::models::{ModelOptions, build, init::initialize};
 
     #[test]
     fn large_images_go_in_smaller_batches_and_small_ones_as_asked() {
@@ -322,6 +322,37 @@ mod tests {
             let found = fitting(&context);
             assert_eq!((found.images, found.recompute), (batch, recompute), "{arch} at {size} pixels");
             assert!(probe_attack(&found).arena_bytes() <= MOST_ARENA_BYTES);
+        }
+    }
+
+    #[test]
+    fn recomputation_leaves_an_attack_as_it_is() {
+        const IMAGES: usize = 3;
+        let (config, device) = (Config::default(), Device::for_tests());
+        let mut player = Player::new(&device);
+        for arch in ["tf_efficientnet_b0", "resnet50"] {
+            let options =
+                ModelOptions { width: 0.1, depth: 0.3, stem_stride: 1, ..ModelOptions::plain(5, 33) };
+            let network = build(arch, &options).unwrap();
+            let arenas = initialize(arch, &network, 1);
+            let [weights, running] = [&arenas.params, &arenas.running].map(|values| {
+                let buffer = device.storage("arena", values.len() as u64 * 4).unwrap();
+                device.write(&buffer, 0, values);
+                buffer
+            });
+            let pixels: Vec<f32> = (0..IMAGES * 33 * 33 * 3).map(|i| (i * i % 251) as f32).collect();
+            let images = Images { pixels: &pixels, labels: &[0, 1, 2], ids: &[0, 1, 2] };
+            let attack = AttackConfig { epsilon: 2.0, ..AttackConfig::default() };
+            let mut attacked = |recompute| {
+                let mut inference =
+                    Inference::new(&device, &config, &network, IMAGES, &weights, &running).unwrap();
+                inference.recompute = recompute;
+                inference.attack(&device, &mut player, images, &attack, 0, 7).unwrap();
+                inference.pixels(&device, IMAGES).unwrap()
+            };
+            let plain = attacked(false);
+            assert_ne!(plain, pixels, "{arch}");
+            assert_eq!(plain, attacked(true), "{arch}");
         }
     }
 }
