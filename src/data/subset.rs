@@ -64,11 +64,18 @@ fn with_picks(set: Arc<dyn Dataset>, picks: Vec<u32>) -> Arc<dyn Dataset> {
     Arc::new(Subset { set, picks, classes, class_here })
 }
 
-/// Reads a file of class names, one a line, into bytewise order. Blank lines and lines that start with `#` do not
-/// count.
+/// The list that a preset names without a folder, so that it works from any folder.
+const BUILT_IN: (&str, &str) = ("imagenet100", include_str!("../../assets/classes/imagenet100.txt"));
+
+/// Reads a file of class names, one a line, into bytewise order; [`BUILT_IN`]'s name stands for its own list. Blank
+/// lines and lines that start with `#` do not count.
 pub(super) fn read_classes(file: &Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("`data.classes_file`: cannot read {}", file.display()))?;
+    let text = if file == Path::new(BUILT_IN.0) {
+        BUILT_IN.1.to_owned()
+    } else {
+        std::fs::read_to_string(file)
+            .with_context(|| format!("`data.classes_file`: cannot read {}", file.display()))?
+    };
     let mut names = BTreeSet::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         ensure!(names.insert(line.to_owned()), "`data.classes_file`: {} names {line} twice", file.display());

@@ -199,6 +199,9 @@ fn faults_of_class_lists_are_named() {
     assert_mentions(&fault("ant\ndog\nemu\n"), &["data.classes_file", "classes.txt", "dog, emu"]);
     assert_mentions(&fault("ant\nbee\nant\n"), &["data.classes_file", "ant twice"]);
     assert_mentions(&fault("ant\n"), &["data.classes_file", "1 classes", "at least 2"]);
+    // The built-in list is found from any folder; these classes are not its.
+    let own = DataConfig { classes_file: "imagenet100".into(), ..folder(&dir) };
+    assert_mentions(&message(open(&own)), &["imagenet100 names classes", "n01440764"]);
     let gone = DataConfig { classes_file: "gone.txt".into(), ..folder(&dir) };
     assert_mentions(&message(open(&gone)), &["data.classes_file", "gone.txt"]);
     fs::remove_dir_all(dir.path().join("val/bee")).expect("a folder");

@@ -216,7 +216,8 @@ pub(super) const FIELDS: &[Field] = &[
         "data.classes_file",
         Kind::Path,
         "",
-        "Text file of class names, one a line: only these are used, numbered in sorted order; empty: all.",
+        "Text file of class names, one a line: only these are used, numbered in sorted order; imagenet100: the \
+         built-in list of 100 ImageNet classes; empty: all.",
         "MixProp 4.1: 100 of ImageNet's classes",
     ),
     key(
