@@ -2,14 +2,13 @@
 // 0 gradient [count vec4s]
 // 1 flags    u32, one a thread, from params.first_flag on: 1 where a gradient is infinite or NaN
 // 2 state    the loss scale
-// Thread t takes the vec4s t, t + threads, ...; `threads` is a multiple of 64, the workgroup's size.
-// Launched by src/kernels/loss_scale.rs.
+// A workgroup of 64 takes 64 * params.per_thread vec4s on end. Launched by src/kernels/loss_scale.rs.
 #import lib/finite
 #import lib/loss_scale
 
 struct Params {
     count: u32,
-    threads: u32,
+    per_thread: u32,
     first_flag: u32,
 }
 
@@ -24,7 +23,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     // Exact for a power of two, which a division need not be.
     let inverse = bitcast<f32>((254u << 23u) - bitcast<u32>(state.scale));
     var finite = vec4<bool>(true);
-    for (var index = thread; index < params.count; index += params.threads) {
+    let end = min((workgroup.x + 1u) * 64u * params.per_thread, params.count);
+    for (var index = workgroup.x * 64u * params.per_thread + local; index < end; index += 64u) {
         let g = gradient[index];
         finite &= is_finite(g);
         gradient[index] = g * inverse;

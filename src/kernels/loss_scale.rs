@@ -55,7 +55,7 @@ pub fn check(range: &ArenaRange, gradient: View, flags: View, first_flag: usize,
     Launch {
         kernel: Kernel::new("loss_scale_check", &[]),
         views: vec![gradient, flags, state],
-        params: vec![quads(range.elements), threads, first_flag as u32],
+        params: vec![quads(range.elements), quads(range.elements).div_ceil(threads), first_flag as u32],
         grid: [threads / 64, 1, 1],
         cost: Cost { flops: range.elements as u64, bytes: range.elements as u64 * 8 },
     }
