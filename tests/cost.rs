@@ -35,7 +35,7 @@ fn passes(text: &str) -> f64 {
     let phases = method::phases(&config.method, IMAGES, 10, 100);
     let method = &phases[0].method;
     let all = 0..method.branches.len();
-    let rows = RowLayout::new(method, &[all.clone()]);
+    let rows = RowLayout::new(method, std::slice::from_ref(&all));
     let mut total = images(&context.train(method, all, &rows).launches);
     for branch in &method.branches {
         let Source::Attack { config, through } = &branch.source else { continue };

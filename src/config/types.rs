@@ -138,6 +138,8 @@ pub enum Augmentation {
     Flip,
     /// A random part of the image, resized (EfficientNet's code).
     Inception,
+    /// Inception's distortion of brightness, saturation, hue and contrast.
+    Color,
     /// A pair of operations from a published policy.
     Autoaugment,
     /// Some operations of 16, at one strength.

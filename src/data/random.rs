@@ -17,6 +17,7 @@ pub(crate) enum Purpose {
     Policy = 6,
     InceptionCrop = 7,
     BalancedOrder = 8,
+    Color = 9,
 }
 
 /// A stream of random numbers named by its purpose and counters.

@@ -31,11 +31,19 @@ pub struct Outcome {
     pub logits: Vec<f32>,
 }
 
+/// Activations that inference may take, beside a training run too.
+const MOST_ARENA_BYTES: u64 = 2 << 30;
+
+/// Smaller batches leave a GPU idle; rather than going below, activations are recomputed.
+const FEW_IMAGES: usize = 8;
+
 /// Programs over one set of weights, for batches of a fixed size.
 pub struct Inference {
     config: Config,
     network: Network,
     batch: usize,
+    /// Whether attacks recompute activations.
+    recompute: bool,
     buffers: Buffers,
     step_uniform: wgpu::Buffer,
     forward: Vec<Program>,
@@ -44,7 +52,8 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// `weights` and `running` are arenas in the network's layout; they may belong to a training run.
+    /// `weights` and `running` are arenas in the network's layout; they may belong to a training run. Large images
+    /// make the batch smaller than asked for: see [`Self::batch`].
     pub fn new(
         device: &Device,
         config: &Config,
@@ -53,7 +62,8 @@ impl Inference {
         weights: &wgpu::Buffer,
         running: &wgpu::Buffer,
     ) -> Result<Self, GpuError> {
-        let context = Self::context(device, config, network, batch);
+        let context = fitting(&Self::context(device, config, network, batch, false));
+        let (batch, recompute) = (context.images, context.recompute);
         let plans: Vec<Plan> = (0..network.layout.domains).map(|d| context.inference(d)).collect();
         let mut made = Buffers::new(device)?;
         made.share(buffers::PARAMS, weights);
@@ -69,8 +79,7 @@ impl Inference {
         let feature_len = network.node(network.features).shape.padded_len() as u64;
         made.allocate(device, buffers::FEATURES, "features", images * feature_len * 4)?;
         // Attacks hold the largest arena; plan one now so that later ones fit.
-        let place = context.inference_attack_place();
-        let probe = context.attack_iteration(&AttackConfig::default(), attack_pass(0), &place);
+        let probe = probe_attack(&context);
         let arenas: Vec<&[u64]> =
             plans.iter().map(|p| p.arena.as_slice()).chain([probe.arena.as_slice()]).collect();
         made.allocate_arena(device, &arenas)?;
@@ -83,6 +92,7 @@ impl Inference {
             config: config.clone(),
             network: network.clone(),
             batch,
+            recompute,
             buffers: made,
             step_uniform,
             forward,
@@ -95,6 +105,7 @@ impl Inference {
         config: &'a Config,
         network: &'a Network,
         batch: usize,
+        recompute: bool,
     ) -> PlanContext<'a> {
         PlanContext {
             config,
@@ -102,12 +113,13 @@ impl Inference {
             caps: device.caps(),
             images: batch,
             chunk_limit: device.largest_buffer(),
-            recompute: false,
+            recompute,
             // A validation batch is small, and its results do not depend on what the adapter offers.
             storage: Element::F32,
         }
     }
 
+    /// Most images at a time.
     pub fn batch(&self) -> usize {
         self.batch
     }
@@ -235,7 +247,7 @@ impl Inference {
         if self.attacks.len() >= KEPT {
             self.attacks.remove(0);
         }
-        let context = Self::context(device, &self.config, &self.network, self.batch);
+        let context = Self::context(device, &self.config, &self.network, self.batch, self.recompute);
         let place = context.inference_attack_place();
         let start = context.attack_start(attack, &place);
         let iteration = context.attack_iteration(attack, attack_pass(domain), &place);
@@ -254,7 +266,93 @@ impl Inference {
     }
 }
 
+fn probe_attack(context: &PlanContext<'_>) -> Plan {
+    let place = context.inference_attack_place();
+    context.attack_iteration(&AttackConfig::default(), attack_pass(0), &place)
+}
+
+/// `context` with the most images, up to its own, whose attack fits [`MOST_ARENA_BYTES`]; a single image is planned
+/// however large it is. Results depend neither on the batch nor on recomputation.
+fn fitting<'a>(context: &PlanContext<'a>) -> PlanContext<'a> {
+    for (recompute, least) in [(false, FEW_IMAGES), (true, 1)] {
+        let mut images = context.images;
+        loop {
+            let tried = PlanContext { images, recompute, ..*context };
+            if probe_attack(&tried).arena_bytes() <= MOST_ARENA_BYTES {
+                return tried;
+            }
+            if images <= least {
+                break;
+            }
+            images = images.div_ceil(2);
+        }
+    }
+    PlanContext { images: 1, recompute: true, ..*context }
+}
+
 /// An attack on a finished network: nothing of it moves.
 fn attack_pass(domain: usize) -> AttackPass {
     AttackPass { through: domain, statistics: Statistics::Running, weight_gradients: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Caps, Form};
+    use crate::models::{ModelOptions, build, init::initialize};
+
+    #[test]
+    fn large_images_go_in_smaller_batches_and_small_ones_as_asked() {
+        let config = Config::default();
+        for (arch, size, batch, recompute) in [
+            ("tf_efficientnet_b0", 32, 64, false),
+            ("tf_efficientnet_b0", 224, 32, false),
+            ("tf_efficientnet_b8", 672, 4, true),
+        ] {
+            let network = build(arch, &ModelOptions::plain(1000, size)).unwrap();
+            let context = PlanContext {
+                config: &config,
+                network: &network,
+                caps: Caps { form: Form::Tiles },
+                images: 64,
+                chunk_limit: u64::MAX,
+                recompute: false,
+                storage: Element::F32,
+            };
+            let found = fitting(&context);
+            assert_eq!((found.images, found.recompute), (batch, recompute), "{arch} at {size} pixels");
+            assert!(probe_attack(&found).arena_bytes() <= MOST_ARENA_BYTES);
+        }
+    }
+
+    #[test]
+    fn recomputation_leaves_an_attack_as_it_is() {
+        const IMAGES: usize = 3;
+        let (config, device) = (Config::default(), Device::for_tests());
+        let mut player = Player::new(&device);
+        for arch in ["tf_efficientnet_b0", "resnet50"] {
+            let options =
+                ModelOptions { width: 0.1, depth: 0.3, stem_stride: 1, ..ModelOptions::plain(5, 33) };
+            let network = build(arch, &options).unwrap();
+            let arenas = initialize(arch, &network, 1);
+            let [weights, running] = [&arenas.params, &arenas.running].map(|values| {
+                let buffer = device.storage("arena", values.len() as u64 * 4).unwrap();
+                device.write(&buffer, 0, values);
+                buffer
+            });
+            let pixels: Vec<f32> = (0..IMAGES * 33 * 33 * 3).map(|i| (i * i % 251) as f32).collect();
+            let images = Images { pixels: &pixels, labels: &[0, 1, 2], ids: &[0, 1, 2] };
+            let attack = AttackConfig { epsilon: 2.0, ..AttackConfig::default() };
+            let mut attacked = |recompute| {
+                let mut inference =
+                    Inference::new(&device, &config, &network, IMAGES, &weights, &running).unwrap();
+                inference.recompute = recompute;
+                inference.attack(&device, &mut player, images, &attack, 0, 7).unwrap();
+                inference.pixels(&device, IMAGES).unwrap()
+            };
+            let plain = attacked(false);
+            assert_ne!(plain, pixels, "{arch}");
+            assert_eq!(plain, attacked(true), "{arch}");
+        }
+    }
 }

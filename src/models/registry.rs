@@ -22,9 +22,9 @@ pub struct Architecture {
 
 #[derive(Clone, Copy, Debug)]
 enum Layers {
-    EfficientNet(Scale),
-    ResNet(Blocks),
-    PreActResNet(Blocks),
+    Efficient(Scale),
+    Residual(Blocks),
+    PreActivated(Blocks),
 }
 
 /// Factors, resolution and dropout are those of the EfficientNet code's table.
@@ -36,12 +36,12 @@ const fn efficientnet(
     input_size: usize,
     dropout: f32,
 ) -> Architecture {
-    let layers = Layers::EfficientNet(Scale { width, depth, padding });
+    let layers = Layers::Efficient(Scale { width, depth, padding });
     Architecture { name, input_size, dropout, layers }
 }
 
 const fn resnet_of(name: &'static str, branch: Branch, counts: [usize; 4]) -> Architecture {
-    Architecture { name, input_size: 224, dropout: 0.0, layers: Layers::ResNet(Blocks { branch, counts }) }
+    Architecture { name, input_size: 224, dropout: 0.0, layers: Layers::Residual(Blocks { branch, counts }) }
 }
 
 const fn preact_resnet_of(name: &'static str, branch: Branch, counts: [usize; 4]) -> Architecture {
@@ -49,7 +49,7 @@ const fn preact_resnet_of(name: &'static str, branch: Branch, counts: [usize; 4]
         name,
         input_size: 32,
         dropout: 0.0,
-        layers: Layers::PreActResNet(Blocks { branch, counts }),
+        layers: Layers::PreActivated(Blocks { branch, counts }),
     }
 }
 
@@ -143,9 +143,9 @@ impl ModelOptions {
 /// The network `arch`, or a sentence that lists what there is.
 pub fn build(arch: &str, options: &ModelOptions) -> anyhow::Result<Network> {
     Ok(match &find(arch)?.layers {
-        Layers::EfficientNet(scale) => efficientnet::efficientnet(scale, options),
-        Layers::ResNet(blocks) => resnet(blocks, options),
-        Layers::PreActResNet(blocks) => preact_resnet(blocks, options),
+        Layers::Efficient(scale) => efficientnet::efficientnet(scale, options),
+        Layers::Residual(blocks) => resnet(blocks, options),
+        Layers::PreActivated(blocks) => preact_resnet(blocks, options),
     })
 }
 

@@ -160,12 +160,11 @@ impl<'a> Run<'a> {
         } else {
             (buffers::PARAMS, buffers::RUNNING)
         };
-        let eval_batch = EVAL_BATCH.min(splits.val.len().max(1));
         let inference = Inference::new(
             engine.device(),
             &config,
             engine.network(),
-            eval_batch,
+            EVAL_BATCH.min(splits.val.len().max(1)),
             engine.buffers().get(weights),
             engine.buffers().get(running),
         )?;
@@ -174,7 +173,7 @@ impl<'a> Run<'a> {
             .transpose()
             .map_err(|e| anyhow::anyhow!("eval.attack: {e}"))?;
         let gallery = if options.pictures {
-            Gallery::choose(splits.val.as_ref(), config.data.image_size, eval_batch)
+            Gallery::choose(splits.val.as_ref(), config.data.image_size, inference.batch())
         } else {
             Gallery::choose(splits.val.as_ref(), config.data.image_size, 0)
         };

@@ -119,8 +119,8 @@ fn a_resumed_run_gets_the_batches_it_would_have_got() {
 
 #[test]
 fn augmented_batches_depend_on_neither_threads_nor_resuming() {
-    use Augmentation::{Autoaugment, Crop, Cutout, Flip, Inception, Randaugment};
-    for words in [vec![Crop, Flip, Autoaugment], vec![Inception, Flip, Randaugment, Cutout]] {
+    use Augmentation::{Autoaugment, Color, Crop, Cutout, Flip, Inception, Randaugment};
+    for words in [vec![Crop, Flip, Autoaugment], vec![Inception, Flip, Color, Randaugment, Cutout]] {
         let start = |workers, start_step| {
             let recipe = recipe(&words);
             let options = LoaderOptions {

@@ -27,7 +27,8 @@ const ARCHITECTURES: &[&str] = &[
     "preact_resnet50",
 ];
 
-const AUGMENTATIONS: &[&str] = &["crop", "flip", "inception", "autoaugment", "randaugment", "cutout"];
+const AUGMENTATIONS: &[&str] =
+    &["crop", "flip", "inception", "color", "autoaugment", "randaugment", "cutout"];
 
 const METHODS: &[&str] = &[
     "vanilla",
@@ -165,7 +166,7 @@ pub(super) const FIELDS: &[Field] = &[
         "data.augment",
         Kind::ChoiceList(AUGMENTATIONS),
         "",
-        "Random changes of the training images: crop (pad and crop) or inception, then flip, autoaugment or randaugment, cutout.",
+        "Random changes of the training images: crop (pad and crop) or inception, then flip, color, autoaugment or randaugment, cutout.",
         "MixProp 4.1: crop and flip",
     )
     .basic(),

@@ -1,14 +1,15 @@
 //! Random changes of training images, on the threads that decode them.
 //!
 //! Every image goes through the same stations, in the order of EfficientNet's code whatever the order of the words in
-//! the configuration: framing (`inception` or `crop`), `flip`, a policy (`autoaugment` or `randaugment`), `cutout`.
-//! Framing and flip are drawn once for a showing of an image and shared by all its views; policy and cutout together
+//! the configuration: framing (`inception` or `crop`), `flip`, `color`, a policy (`autoaugment` or `randaugment`), `cutout`.
+//! Framing, flip and colour are drawn once for a showing of an image and shared by all its views; policy and cutout together
 //! are what the *augmented* view has and the *plain* one lacks.
 //!
-//! Pad-and-crop and flip are the GPU's work, told by a [`Placement`], unless a policy or a cutout follows: that must
-//! see the framed image, so both are then done here.
+//! Pad-and-crop and flip are the GPU's work, told by a [`Placement`], unless something follows that must see the framed
+//! image; both are then done here.
 
 mod blend;
+mod color;
 mod cutout;
 mod inception;
 mod lookup;
@@ -21,6 +22,7 @@ mod square;
 mod tables;
 mod tensorflow;
 
+pub use self::color::Color;
 pub use self::cutout::Cutout;
 pub use self::operation::{Action, Convention, Operation, PixelReach};
 pub use self::placement::Placement;
@@ -70,6 +72,7 @@ enum Framing {
 pub struct Recipe {
     framing: Framing,
     flip: bool,
+    color: bool,
     policy: Option<Policy>,
     cutout: Option<Cutout>,
 }
@@ -109,7 +112,7 @@ impl Recipe {
             None
         };
         let cutout = has(Augmentation::Cutout).then(|| Cutout::new(config.cutout_size, config.mean));
-        Self { framing, flip: has(Augmentation::Flip), policy, cutout }
+        Self { framing, flip: has(Augmentation::Flip), color: has(Augmentation::Color), policy, cutout }
     }
 
     /// The policy of `autoaugment` or `randaugment`, if any.
@@ -155,7 +158,7 @@ impl Recipe {
             Framing::Whole | Framing::PadCrop => load_checked(set, index, size)?,
         };
         let placement = Placement::draw(self.framing == Framing::PadCrop, self.flip, showing, size);
-        let plain = Shown { rgb, placement };
+        let plain = self.colored(Shown { rgb, placement }, size, showing);
         Ok(match views {
             Views::One { policy: false } => ShownViews { first: plain, augmented: None },
             Views::One { policy: true } => {
@@ -166,6 +169,16 @@ impl Recipe {
                 ShownViews { first: plain, augmented: Some(augmented) }
             }
         })
+    }
+
+    /// Distorts the colours of the framed image, where that is asked for: the padding takes part in the contrast.
+    fn colored(&self, framed: Shown, size: usize, showing: &Showing) -> Shown {
+        if !self.color {
+            return framed;
+        }
+        let mut square = Square::new(size, framed.placement.apply(framed.rgb, size));
+        Color::draw(showing).apply(&mut square);
+        Shown { rgb: square.into_rgb(), placement: Placement::default() }
     }
 
     /// The augmented view of a plain one.

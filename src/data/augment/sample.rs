@@ -6,12 +6,12 @@ use super::square::Square;
 /// Replaces pixel (x, y) by the one at `source(x, y)`, or grey where that is outside the image.
 pub(super) fn sample(image: &mut Square, source: impl Fn(usize, usize) -> Option<(usize, usize)>) {
     let side = image.side();
-    let mut out = Vec::with_capacity(side * side * 3);
+    let mut out = GREY.repeat(side * side);
+    let mut pixels = out.chunks_exact_mut(3);
     for y in 0..side {
-        for x in 0..side {
-            match source(x, y) {
-                Some((x, y)) => out.extend_from_slice(&image.rgb()[(y * side + x) * 3..][..3]),
-                None => out.extend_from_slice(&GREY),
+        for (x, pixel) in (0..side).zip(&mut pixels) {
+            if let Some((x, y)) = source(x, y) {
+                pixel.copy_from_slice(&image.rgb()[(y * side + x) * 3..][..3]);
             }
         }
     }
