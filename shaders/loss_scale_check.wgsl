@@ -1,33 +1,33 @@
-// Divides gradients by the loss scale in place, and notes for each thread whether it met one that is not finite.
+// Divides gradients by the loss scale in place, and notes whether one of them is not finite.
 // 0 gradient [count vec4s]
-// 1 flags    u32, one a thread, from params.first_flag on: 1 where a gradient is infinite or NaN
-// 2 state    the loss scale
-// Thread t takes the vec4s t, t + threads, ...; `threads` is a multiple of 64, the workgroup's size.
-// Launched by src/kernels/loss_scale.rs.
+// 1 state    the loss scale
+// One thread a vec4, workgroups of 64. Launched by src/kernels/loss_scale.rs.
+#import lib/grid
 #import lib/finite
 #import lib/loss_scale
 
 struct Params {
     count: u32,
-    threads: u32,
-    first_flag: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> gradient: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> flags: array<u32>;
-@group(0) @binding(2) var<storage, read_write> state: LossScale;
+@group(0) @binding(1) var<storage, read_write> state: LossScale;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let thread = workgroup.x * 64u + local;
-    // Exact for a power of two, which a division need not be.
-    let inverse = bitcast<f32>((254u << 23u) - bitcast<u32>(state.scale));
-    var finite = vec4<bool>(true);
-    for (var index = thread; index < params.count; index += params.threads) {
-        let g = gradient[index];
-        finite &= is_finite(g);
-        gradient[index] = g * inverse;
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = linear_index(workgroup, groups, local, 64u);
+    if (index >= params.count) {
+        return;
     }
-    flags[params.first_flag + thread] = select(1u, 0u, all(finite));
+    let g = gradient[index];
+    if (!all(is_finite(g))) {
+        atomicOr(&state.found, 1u);
+    }
+    // 1 / scale, exact for a power of two, which a division need not be.
+    gradient[index] = g * bitcast<f32>((254u << 23u) - bitcast<u32>(state.scale));
 }

@@ -4,12 +4,11 @@
 //! lives on the device and decides there, so that no step waits for the host. What the host counts (schedule, AdamW's bias
 //! corrections, the EMA's warm-up) therefore counts steps that were left out as well.
 
-use super::optimizer::{ArenaRange, partials_elements};
-use super::{combinations, quads};
+use super::{combinations, elementwise, quads};
 use crate::gpu::{Cost, Kernel, Launch, View};
 use bytemuck::{Pod, Zeroable};
 
-/// Keep in step with `shaders/lib/loss_scale.wgsl`.
+/// The state as the host knows it. Keep in step with `shaders/lib/loss_scale.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct LossScale {
@@ -48,27 +47,23 @@ impl LossScale {
     }
 }
 
-/// First pass over a part of the gradients: divides them by the scale of `state`, and writes
-/// [`partials_elements`] words of `flags` from word `first_flag` on.
-pub fn check(range: &ArenaRange, gradient: View, flags: View, first_flag: usize, state: View) -> Launch {
-    let threads = partials_elements(range) as u32;
-    Launch {
-        kernel: Kernel::new("loss_scale_check", &[]),
-        views: vec![gradient, flags, state],
-        params: vec![quads(range.elements), threads, first_flag as u32],
-        grid: [threads / 64, 1, 1],
-        cost: Cost { flops: range.elements as u64, bytes: range.elements as u64 * 8 },
-    }
+/// Words of the state on the device: a [`LossScale`], a flag that is zero between steps, padding.
+pub const STATE_WORDS: usize = 8;
+
+/// First pass over a part of the gradients: divides them by the scale of `state`, and notes one that is not finite.
+pub fn check(elements: usize, gradient: View, state: View) -> Launch {
+    let kernel = Kernel::new("loss_scale_check", &[]);
+    elementwise(kernel, &[gradient, state], vec![quads(elements)], elements, 2)
 }
 
-/// Second pass: `state` moves on by the `count` words of `flags` that [`check`] wrote.
-pub fn update(count: usize, flags: View, state: View) -> Launch {
+/// Second pass: `state` moves on by what [`check`] of all parts found.
+pub fn update(state: View) -> Launch {
     Launch {
         kernel: Kernel::new("loss_scale_update", &[]),
-        views: vec![flags, state],
-        params: vec![quads(count), GROWTH_STEPS, SMALLEST.to_bits(), LARGEST.to_bits()],
+        views: vec![state],
+        params: vec![GROWTH_STEPS, SMALLEST.to_bits(), LARGEST.to_bits()],
         grid: [1, 1, 1],
-        cost: Cost { flops: count as u64, bytes: count as u64 * 4 },
+        cost: Cost::default(),
     }
 }
 

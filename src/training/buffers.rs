@@ -30,7 +30,7 @@ pub const METRICS: BufferId = BufferId(13);
 pub const ATTACK_ROWS: BufferId = BufferId(14);
 /// A number per image that seeds its random start.
 pub const IMAGE_IDS: BufferId = BufferId(15);
-/// Partial sums of the gradient's norm, and before that the flags of gradients that overflowed.
+/// Partial sums of the gradient's norm.
 pub const NORM_PARTIALS: BufferId = BufferId(16);
 /// Logits of an inference batch.
 pub const LOGITS: BufferId = BufferId(17);

@@ -104,7 +104,11 @@ pub fn plan(config: &Config, method: &Method, layout: &ParamLayout, largest_bind
     let mut update = Vec::new();
     let half = config.run.precision == Precision::F16;
     if half {
-        update.extend(overflow_check(layout, largest_binding));
+        for range in &params {
+            let gradient = part(buffers::GRADIENTS, *range);
+            update.push(loss_scale::check(range.1, gradient, precision::loss_scale()));
+        }
+        update.push(loss_scale::update(precision::loss_scale()));
     }
     let guarded = |launch: Launch| {
         if half { loss_scale::guard(launch, precision::loss_scale()) } else { launch }
@@ -148,21 +152,6 @@ fn arena_range(range: &(usize, usize)) -> ArenaRange {
     ArenaRange { elements: range.1, first_block: (range.0 / ALIGN) as u32 }
 }
 
-/// Takes the loss scale off all gradients and decides whether this step overflowed.
-fn overflow_check(layout: &ParamLayout, largest_binding: u64) -> Vec<Launch> {
-    let (flags, _) = norm_views(layout, largest_binding);
-    let state = precision::loss_scale();
-    let mut first = 0;
-    let mut launches = Vec::new();
-    for range in ranges(layout.param_len, largest_binding) {
-        let (arena, gradient) = (arena_range(&range), part(buffers::GRADIENTS, range));
-        launches.push(loss_scale::check(&arena, gradient, flags, first, state));
-        first += optimizer::partials_elements(&arena);
-    }
-    launches.push(loss_scale::update(first, flags, state));
-    launches
-}
-
 /// The partial sums of the gradient's norm, and the norm with its factor behind them.
 fn norm_views(layout: &ParamLayout, largest_binding: u64) -> (View, View) {
     let floats: usize = ranges(layout.param_len, largest_binding)
@@ -192,7 +181,7 @@ pub fn allocate(
         made.allocate(device, buffers::EMA_PARAMS, "EMA of the weights", params)?;
         made.allocate(device, buffers::EMA_RUNNING, "EMA of the running statistics", running)?;
     }
-    if config.optimizer.clip_norm > 0.0 || config.run.precision == Precision::F16 {
+    if config.optimizer.clip_norm > 0.0 {
         let (partials, norm) = norm_views(layout, device.largest_binding());
         made.allocate(device, buffers::NORM_PARTIALS, "gradient norm", partials.size + norm.size)?;
     }

@@ -6,6 +6,7 @@
 use super::buffers;
 use crate::config::{MAX_BRANCHES, Precision};
 use crate::gpu::{AdapterReport, Element, GpuError, View};
+use crate::kernels::loss_scale;
 
 /// Bytes from the start of [`buffers::METRICS`] to the loss scale: it comes back to the host with every step's metrics, in
 /// one copy.
@@ -14,9 +15,9 @@ pub(super) const LOSS_SCALE_OFFSET: u64 = 256;
 const _: () =
     assert!(MAX_BRANCHES as u64 * 16 <= LOSS_SCALE_OFFSET, "the sums of all branches come before it");
 
-/// The state of loss scaling, a `kernels::loss_scale::LossScale`.
+/// The state of loss scaling, which begins with a `kernels::loss_scale::LossScale`.
 pub(super) fn loss_scale() -> View {
-    View::words(buffers::METRICS, LOSS_SCALE_OFFSET, 4)
+    View::words(buffers::METRICS, LOSS_SCALE_OFFSET, loss_scale::STATE_WORDS)
 }
 
 /// Bytes of [`buffers::METRICS`].

@@ -9,28 +9,24 @@ use dualprop::kernels::reference::loss_scale as reference;
 
 const STATE: LossScale = LossScale { scale: 1024.0, good_steps: 5, overflow: 0, skipped: 2 };
 
-fn words(state: LossScale) -> [u32; 4] {
-    [state.scale.to_bits(), state.good_steps, state.overflow, state.skipped]
+/// The state on the device.
+fn words(state: LossScale) -> [u32; loss_scale::STATE_WORDS] {
+    [state.scale.to_bits(), state.good_steps, state.overflow, state.skipped, 0, 0, 0, 0]
 }
 
 /// State and gradients after a step over ranges of these gradients.
 fn step(state: LossScale, ranges: &[Vec<f32>]) -> (LossScale, Vec<Vec<f32>>) {
     let mut buffers = Buffers::default();
     let views: Vec<_> = ranges.iter().map(|g| buffers.add(g)).collect();
-    let of = |g: &Vec<f32>| ArenaRange { elements: g.len(), first_block: 0 };
-    let count: usize = ranges.iter().map(|g| optimizer::partials_elements(&of(g))).sum();
-    let (flags, held) = (buffers.scratch(count), buffers.add_words(&words(state)));
-    let mut first = 0;
-    let mut launches = Vec::new();
-    for (g, view) in ranges.iter().zip(&views) {
-        launches.push(loss_scale::check(&of(g), *view, flags, first, held));
-        first += optimizer::partials_elements(&of(g));
-    }
-    launches.push(loss_scale::update(count, flags, held));
+    let held = buffers.add_words(&words(state));
+    let mut launches: Vec<_> =
+        ranges.iter().zip(&views).map(|(g, v)| loss_scale::check(g.len(), *v, held)).collect();
+    launches.push(loss_scale::update(held));
     buffers.run(&launches);
-    let after = buffers.get(held).iter().map(|f| f.to_bits()).collect::<Vec<u32>>();
+    let after: Vec<u32> = buffers.get(held).iter().map(|f| f.to_bits()).collect();
+    assert_eq!(after[4..], [0; 4], "nothing is left for the next step");
     let gradients = views.iter().map(|v| buffers.get(*v).to_vec()).collect();
-    (LossScale::from_words(after.try_into().unwrap()), gradients)
+    (LossScale::from_words(after[..4].try_into().unwrap()), gradients)
 }
 
 #[test]
