@@ -6,8 +6,8 @@ use crate::training::events::{BranchReport, EvalReport, EvalRow, StepReport};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 
 /// One line of `metrics.jsonl`.
 #[derive(Deserialize)]
@@ -27,22 +27,96 @@ struct Line {
     wall_s: Option<f64>,
 }
 
-/// The curves of the run in `dir`, and its configuration when it can be read.
-pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>)> {
+/// The curves of the run in `dir`, its configuration when it can be read, and what reads on while the run still
+/// writes.
+pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>, Follower)> {
     if !dir.is_dir() {
         bail!("{} is not a folder; expected a run folder with metrics.jsonl", dir.display());
     }
-    let path = dir.join("metrics.jsonl");
-    let file = File::open(&path).with_context(|| {
-        format!("cannot read {}; expected a run folder, which holds metrics.jsonl", path.display())
-    })?;
     let mut run = RunView::starting(dir.to_owned());
     run.phase = Phase::Opened;
+    let mut follower = Follower::new(dir.join("metrics.jsonl"));
+    follower.open().with_context(|| {
+        let path = follower.path.display();
+        format!("cannot read {path}; expected a run folder, which holds metrics.jsonl")
+    })?;
     let config = read_config(dir, &mut run);
-    read_metrics(BufReader::new(file), &mut run)?;
+    follower.read(&mut run).context("cannot read metrics.jsonl")?;
     let steps = run.last_step.as_ref().map_or(0, |step| step.step);
     run.log(Level::Info, format!("Opened {} with {steps} steps", dir.display()));
-    Ok((run, config))
+    Ok((run, config, follower))
+}
+
+/// Reads what a run, of the command line perhaps, appends to its metrics.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    /// Bytes of whole lines taken in.
+    offset: u64,
+    lines: usize,
+    told_of_broken: bool,
+}
+
+impl Follower {
+    fn new(path: PathBuf) -> Self {
+        Self { path, offset: 0, lines: 0, told_of_broken: false }
+    }
+
+    fn open(&self) -> std::io::Result<File> {
+        File::open(&self.path)
+    }
+
+    /// True when lines that were taken in are no longer there: a resumed run cuts those past its checkpoint.
+    pub fn was_cut(&self) -> bool {
+        self.open().and_then(|file| file.metadata()).is_ok_and(|data| data.len() < self.offset)
+    }
+
+    /// Takes in the lines that have come since the last call; true when there were any. A last line without an end
+    /// waits: the run is still writing it, or a crash cut it short.
+    pub fn read(&mut self, run: &mut RunView) -> std::io::Result<bool> {
+        let mut file = self.open()?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.offset += whole as u64;
+        self.take(&text[..whole], run);
+        Ok(whole > 0)
+    }
+
+    /// Folds whole lines in: neighbouring lines of one step and split belong to one report. Broken lines are counted
+    /// and named once.
+    fn take(&mut self, text: &[u8], run: &mut RunView) {
+        let mut broken = Vec::new();
+        let mut group: Vec<Line> = Vec::new();
+        for text in text.split(|byte| *byte == b'\n') {
+            self.lines += 1;
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            let Ok(line) = serde_json::from_slice::<Line>(text) else {
+                broken.push(self.lines);
+                continue;
+            };
+            let starts_new =
+                group.first().is_some_and(|g| g.step != line.step || is_train(g) != is_train(&line));
+            if starts_new {
+                fold(run, std::mem::take(&mut group));
+            }
+            group.push(line);
+        }
+        // What follows the last line's end is empty, and no line.
+        self.lines -= 1;
+        fold(run, group);
+        if let (Some(first), false) = (broken.first(), self.told_of_broken) {
+            self.told_of_broken = true;
+            let count = broken.len();
+            run.log(
+                Level::Warning,
+                format!("metrics.jsonl: {count} unreadable lines left out, first line {first}"),
+            );
+        }
+    }
 }
 
 fn read_config(dir: &Path, run: &mut RunView) -> Option<Config> {
@@ -62,41 +136,6 @@ fn read_config(dir: &Path, run: &mut RunView) -> Option<Config> {
 fn method_name(config: &Config) -> String {
     let value = config.get("method.kind");
     value.as_ref().and_then(toml::Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// Folds the lines in: neighbouring lines of one step and split belong to one report. The last line may be cut
-/// short by a crash or a run that still writes; other broken lines are counted and named once.
-fn read_metrics(reader: impl std::io::BufRead, run: &mut RunView) -> anyhow::Result<()> {
-    let mut broken = Vec::new();
-    let mut group: Vec<Line> = Vec::new();
-    let mut lines = reader.lines().enumerate().peekable();
-    while let Some((index, text)) = lines.next() {
-        let text = text.context("cannot read metrics.jsonl")?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        match serde_json::from_str::<Line>(&text) {
-            Ok(line) => {
-                let starts_new =
-                    group.first().is_some_and(|g| g.step != line.step || is_train(g) != is_train(&line));
-                if starts_new {
-                    fold(run, std::mem::take(&mut group));
-                }
-                group.push(line);
-            }
-            Err(_) if lines.peek().is_none() => {}
-            Err(_) => broken.push(index + 1),
-        }
-    }
-    fold(run, group);
-    if let Some(first) = broken.first() {
-        let count = broken.len();
-        run.log(
-            Level::Warning,
-            format!("metrics.jsonl: {count} unreadable lines left out, first line {first}"),
-        );
-    }
-    Ok(())
 }
 
 fn is_train(line: &Line) -> bool {
@@ -154,7 +193,11 @@ not json
     #[test]
     fn lines_become_curves_and_broken_ones_are_told() {
         let mut run = RunView::default();
-        read_metrics(LINES.as_bytes(), &mut run).expect("readable");
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("metrics.jsonl");
+        std::fs::write(&path, LINES).expect("writable");
+        let mut follower = Follower::new(path.clone());
+        assert!(follower.read(&mut run).expect("readable"));
         assert_eq!(run.domains, ["main", "aux"]);
         assert_eq!(run.loss.len(), 2);
         assert_eq!(run.accuracy["val"].len(), 2);
@@ -162,6 +205,16 @@ not json
         let warnings: Vec<_> = run.log.iter().filter(|line| line.level == Level::Warning).collect();
         assert_eq!(warnings.len(), 1, "the cut last line is no warning: {warnings:?}");
         assert!(warnings[0].text.contains("line 3"), "{}", warnings[0].text);
+
+        // The run goes on writing: the cut line's end, and no more until there is more.
+        assert!(!follower.read(&mut run).expect("readable"));
+        let rest =
+            r#"ch":1.5,"split":"train","domain":"main","attack":null,"loss":1.0,"top1":0.5,"top5":0.5}"#;
+        std::fs::write(&path, format!("{LINES}{rest}\n")).expect("writable");
+        assert!(follower.read(&mut run).expect("readable") && !follower.was_cut());
+        assert_eq!(run.last_step.as_ref().map(|s| s.step), Some(3));
+        std::fs::write(&path, LINES).expect("writable");
+        assert!(follower.was_cut());
     }
 
     #[test]

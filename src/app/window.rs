@@ -7,6 +7,7 @@ use super::chrome::{self, Notice};
 use super::commands::{Pane, UiCommand};
 use super::dialogs::{Dialog, PathFor};
 use super::form::Form;
+use super::history::Follower;
 use super::layout::Layout;
 use super::link::{DeviceItem, Launcher, RunLink, Wake};
 use super::model::{Level, RunView};
@@ -19,7 +20,7 @@ use crossbeam_channel::Receiver;
 use egui::{Context, Ui, ViewportCommand};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// At least so often is an active run's window drawn, for times and rates.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -43,6 +44,8 @@ pub struct Window {
     queue: Vec<UiCommand>,
     devices: Option<Receiver<Vec<DeviceItem>>>,
     browsed: Option<(PathFor, Receiver<Option<PathBuf>>)>,
+    /// Reads on in the opened run folder; when it last looked.
+    follower: Option<(Follower, Instant)>,
     /// Close as soon as the run has ended.
     closing: bool,
     heartbeat: Duration,
@@ -75,6 +78,7 @@ impl Window {
             queue: Vec::new(),
             devices: None,
             browsed: None,
+            follower: None,
             closing: false,
             heartbeat: HEARTBEAT.max(frame),
             wake: Arc::new(move || waking.request_repaint_after(frame)),
@@ -111,6 +115,7 @@ impl Window {
     /// Takes in what came from the run and from helper threads. Draws nothing.
     pub fn tick(&mut self, ctx: &Context) {
         self.take_reports(ctx);
+        self.follow(ctx);
         if let Some(devices) = self.devices.as_ref().and_then(|receiver| receiver.try_recv().ok()) {
             self.form.devices = devices;
             self.devices = None;

@@ -13,12 +13,17 @@ use crate::app::pictures::Pictures;
 use crate::training::events::{Command, Event, Finish};
 use egui::{Context, Theme, ViewportCommand};
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at an opened run folder.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Window {
     /// Shows the curves of a run folder and fills the set-up from it.
     pub fn open_run(&mut self, dir: &Path) -> anyhow::Result<()> {
-        let (run, config) = history::open(dir)?;
+        let (run, config, follower) = history::open(dir)?;
         self.run = run;
+        self.follower = Some((follower, Instant::now()));
         self.pictures = Pictures::default();
         if let Some(config) = config {
             self.form.fill(config);
@@ -27,6 +32,37 @@ impl Window {
         }
         self.layout.reveal(Pane::Curves);
         Ok(())
+    }
+
+    /// Takes in what the run of an opened folder has written since, if it still does.
+    pub(super) fn follow(&mut self, ctx: &Context) {
+        let Some((follower, looked)) = &mut self.follower else { return };
+        if self.run.phase != Phase::Opened {
+            self.follower = None;
+            return;
+        }
+        ctx.request_repaint_after(LOOK_EVERY);
+        if looked.elapsed() < LOOK_EVERY {
+            return;
+        }
+        *looked = Instant::now();
+        if follower.was_cut() {
+            let dir = self.run.dir.clone().unwrap_or_default();
+            match history::open(&dir) {
+                Ok((run, _, follower)) => {
+                    self.run = run;
+                    self.follower = Some((follower, Instant::now()));
+                }
+                Err(error) => self.stop_following(&error.to_string()),
+            }
+        } else if let Err(error) = follower.read(&mut self.run) {
+            self.stop_following(&error.to_string());
+        }
+    }
+
+    fn stop_following(&mut self, reason: &str) {
+        self.follower = None;
+        self.run.log(Level::Warning, format!("The run folder is no longer followed: {reason}"));
     }
 
     pub(super) fn dialog_ui(&mut self, ctx: &Context) {
@@ -125,7 +161,7 @@ impl Window {
         self.notice = None;
         let Some(dir) = self.run.dir.clone() else { return };
         // The folder knows the curves better than the window: what was not yet written is trained again.
-        let (mut run, config) = match history::open(&dir) {
+        let (mut run, config, _) = match history::open(&dir) {
             Ok(opened) => opened,
             Err(error) => {
                 self.notice = Some(Notice::Refused(format!("{error:#}")));
