@@ -177,8 +177,9 @@ def training_cases() -> dict:
     for net, short in (("tf_efficientnet_b0", "b0"), ("resnet18", "resnet18"), ("preact_resnet18", "preact_resnet18")):
         for kind, more in MORE_METHODS.items():
             # Nets of ReLUs part sooner: smaller steps keep float32 and float64 together.
-            for optimizer, table in OPTIMIZERS.items() if net == b0 else [("sgd", merge(sgd, {"optimizer": {"lr": 0.002}}))]:
-                add(f"{short}_{kind}_{optimizer}", net, method(kind), table, more)
+            for optimizer, table in OPTIMIZERS.items():
+                small = {} if net == b0 else {"optimizer": {"lr": 0.2 * table["optimizer"]["lr"]}}
+                add(f"{short}_{kind}_{optimizer}", net, method(kind), table, small, more)
     add("branches", b0, method("vanilla"), sgd, {"run": {"batch_size": 8}, "method": {"branch": BRANCHES}})
     add("attack_through_main", b0, method("advprop", through="main"), sgd)
     advprop, mixprop = method("advprop"), method("mixprop")
