@@ -1,7 +1,7 @@
 //! Every architecture has exactly the published parameters, multiply-adds and batch-norm channels, and multipliers
 //! change the layer lists by the stated rules.
 
-use dualprop::graph::Network;
+use dualprop::graph::{Network, Op};
 use dualprop::models::init::initialize;
 use dualprop::models::names::export;
 use dualprop::models::registry::{ARCHITECTURES, find, names};
@@ -317,4 +317,20 @@ fn fresh_weights_follow_the_rule_of_their_family() {
 fn an_unknown_architecture_is_an_error_that_lists_all() {
     let message = find("resnet51").expect_err("unknown").to_string();
     assert!(ARCHITECTURES.iter().all(|arch| message.contains(arch.name)), "{message}");
+}
+
+/// Facts page 1.2: block i of N drops with p·i/N; B0 has 16 blocks and skips in 9 of them.
+#[test]
+fn drop_path_grows_linearly_over_all_blocks() {
+    let options = ModelOptions { drop_path: 0.2, ..ModelOptions::plain(10, 64) };
+    let network = build("tf_efficientnet_b0", &options).unwrap();
+    let rates: Vec<f32> = network
+        .nodes
+        .iter()
+        .filter_map(|node| if let Op::Add { drop_rate, .. } = node.op { Some(drop_rate) } else { None })
+        .collect();
+    // The second and later blocks of each stage: numbers 2, 4, 6, 7, 9, 10, 12, 13, 14.
+    let expected = [2, 4, 6, 7, 9, 10, 12, 13, 14].map(|block| 0.0125 * block as f32);
+    assert_eq!(rates.len(), expected.len());
+    assert!(rates.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7), "{rates:?}");
 }

@@ -15,3 +15,4 @@ mod random;
 mod residual;
 mod squeeze_excite;
 mod support;
+mod vectors;
