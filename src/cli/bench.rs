@@ -57,6 +57,7 @@ impl Bench {
             format!("data.image_size={size}"),
             format!("run.batch_size={}", self.batch),
             format!("method.kind={}", self.method),
+            // Fine-grained AdvProp wants a policy; the images are made, so nothing runs it.
             "data.augment=[cutout]".to_owned(),
         ];
         let sets: Vec<String> = own.into_iter().chain(self.set.iter().cloned()).collect();

@@ -142,7 +142,7 @@ impl Config {
     }
 }
 
-fn value_at<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+pub(super) fn value_at<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     match path.split_once('.') {
         None => table.get(path),
         Some((head, rest)) => value_at(table.get(head)?.as_table()?, rest),

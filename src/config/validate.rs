@@ -14,9 +14,10 @@ impl Config {
     }
 
     fn validate_keys(&self) -> Result<(), ConfigError> {
+        let table = self.to_table();
         for field in schema::fields() {
-            if let Some(value) = self.get(field.path) {
-                super::parse::checked(field, value)?;
+            if let Some(value) = super::access::value_at(&table, field.path) {
+                super::parse::checked(field, value.clone())?;
             }
         }
         Ok(())

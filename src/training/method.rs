@@ -62,14 +62,10 @@ pub fn domains(config: &MethodConfig) -> usize {
     if !config.branch.is_empty() {
         return config.branch.iter().map(|b| b.domain.index() + 1).max().unwrap_or(1);
     }
-    match config.kind {
-        MethodKind::Vanilla
-        | MethodKind::Adversarial
-        | MethodKind::AdversarialMix
-        | MethodKind::AdversarialFinetune
-        | MethodKind::Mixup => 1,
-        MethodKind::Mixprop | MethodKind::Advprop | MethodKind::FastAdvprop => 2,
-        MethodKind::AdvpropFineGrained => 3,
+    match as_branches(config) {
+        Some(branches) => branches.iter().map(|b| b.domain.index() + 1).max().unwrap_or(1),
+        None if config.kind == MethodKind::FastAdvprop => 2,
+        None => 1,
     }
 }
 
@@ -130,7 +126,7 @@ pub fn phases(config: &MethodConfig, images: usize, steps_per_epoch: u64, total_
     let method = if config.branch.is_empty() {
         Method::of_kind(config, images)
     } else {
-        Method::of_branches(config, images)
+        Method::of_branches(config, &config.branch, images)
     };
     vec![Phase { first_step: 0, method }]
 }
@@ -161,37 +157,32 @@ pub fn attacked_images(share: f32, images: usize) -> usize {
 impl Method {
     fn of_kind(config: &MethodConfig, images: usize) -> Self {
         let all = 0..images;
-        let branch = |source, domain, weight| Branch { source, domain, weight, images: all.clone() };
-        let clean = |domain, weight| branch(Source::Clean, domain, weight);
-        let attack = |domain: usize, weight| branch(attack_source(config, domain), domain, weight);
-        let mixup = |mixed, domain, weight| branch(Source::Mixup { mixed }, domain, weight);
-        let aux = config.aux_weight;
-        let branches = match config.kind {
-            MethodKind::Vanilla => vec![clean(0, 1.0)],
-            MethodKind::Adversarial | MethodKind::AdversarialFinetune => vec![attack(0, 1.0)],
-            MethodKind::AdversarialMix => vec![clean(0, 1.0), attack(0, aux)],
-            // The mixup baseline of the MixProp paper mixes half of the batch.
-            MethodKind::Mixup => vec![mixup(images / 2, 0, 1.0)],
-            MethodKind::Mixprop => vec![clean(0, 1.0), mixup(images, 1, aux)],
-            MethodKind::Advprop => vec![clean(0, 1.0), attack(1, aux)],
-            MethodKind::AdvpropFineGrained => {
-                vec![clean(0, 1.0), attack(1, aux), branch(Source::Augmented, 2, aux)]
+        let branches = match (config.kind, as_branches(config)) {
+            // One branch and not the listed two halves: the mixup baseline of the MixProp paper reports one loss.
+            (MethodKind::Mixup, _) => {
+                let source = Source::Mixup { mixed: images / 2 };
+                vec![Branch { source, domain: 0, weight: 1.0, images: all }]
             }
-            MethodKind::FastAdvprop => {
+            (_, Some(listed)) => return Self::of_branches(config, &listed, images),
+            (MethodKind::FastAdvprop, None) => {
                 let turn = images - attacked_images(config.adversarial_share, images);
                 vec![
-                    Branch { images: 0..turn, ..clean(0, 1.0) },
+                    Branch { source: Source::Clean, domain: 0, weight: 1.0, images: 0..turn },
                     // Half for the noisy images, half for the adversarial ones (Fast AdvProp, section 3.4).
-                    Branch { images: turn..images, ..attack(1, 0.5) },
+                    Branch { source: attack_source(config, 1), domain: 1, weight: 0.5, images: turn..images },
                 ]
+            }
+            // The first phase of fine-tuning; `phases` has the second.
+            (_, None) => {
+                vec![Branch { source: attack_source(config, 0), domain: 0, weight: 1.0, images: all }]
             }
         };
         Self { branches, domains: domains(config), recycle: config.kind == MethodKind::FastAdvprop }
     }
 
-    fn of_branches(config: &MethodConfig, images: usize) -> Self {
-        let ranges = branch_images(&config.branch, images);
-        let made = config.branch.iter().zip(ranges).map(|(branch, range)| {
+    fn of_branches(config: &MethodConfig, listed: &[BranchConfig], images: usize) -> Self {
+        let ranges = branch_images(listed, images);
+        let made = listed.iter().zip(ranges).map(|(branch, range)| {
             let domain = branch.domain.index();
             let source = match branch.source {
                 BranchSource::Clean => Source::Clean,

@@ -143,7 +143,7 @@ pub(super) const FIELDS: &[Field] = &[
         "Optimizer steps between writes of last.safetensors; 0: at each epoch's end and on a stop.",
         "ours",
     ),
-    key("run.deterministic", Kind::Flag, "", "Same seed and same device give bit-identical runs.", "ours"),
+    key("run.deterministic", Kind::Flag, "", "Same seed and same device give bit-identical runs; every kernel sums in a fixed order, so false changes nothing.", "ours"),
     key(
         "data.source",
         Kind::Choice(&["shapes", "cifar10", "cifar100", "fashion_mnist", "folder"]),

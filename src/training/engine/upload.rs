@@ -40,7 +40,8 @@ impl Engine {
             self.upload_images(&view.images, &view.placements, &range, bytes, placements);
         }
         let labels = &batch.labels[range];
-        let draws = self.draw(step, micro, images)?;
+        let mixes = |b: &Branch| matches!(b.source, Source::Mixup { .. } | Source::Cutmix);
+        let draws = method.branches.iter().any(mixes).then(|| self.draw(step, micro, images)).transpose()?;
         let mut rows = vec![[0_u32; 4]; phase.rows_at.total];
         for (index, branch) in method.branches.iter().enumerate() {
             let own = &labels[branch.images.clone()];
@@ -49,7 +50,7 @@ impl Engine {
             let weight = branch.weight / count;
             let first = phase.rows_at.branch_first[index];
             let place = first..first + own.len();
-            let table = self.branch_rows(branch, labels, weight, &draws, &mut rows[place]);
+            let table = self.branch_rows(branch, labels, weight, draws.as_ref(), &mut rows[place]);
             let whole = own.len() == images;
             if !(whole && matches!(branch.source, Source::Clean | Source::Augmented | Source::Attack { .. }))
             {
@@ -104,20 +105,22 @@ impl Engine {
         branch: &Branch,
         labels: &[u32],
         weight: f32,
-        draws: &Draws,
+        draws: Option<&Draws>,
         rows: &mut [[u32; 4]],
     ) -> Vec<[u32; 4]> {
-        let Draws { mixing, corners } = draws;
         let mut table = Vec::new();
         for (position, (image, to)) in branch.images.clone().zip(rows).enumerate() {
-            let (label, partner) = (labels[image], mixing.partners[image]);
-            let other = labels[partner as usize];
-            match branch.source {
-                Source::Mixup { mixed } if position < mixed => {
+            let label = labels[image];
+            match (&branch.source, draws) {
+                (Source::Mixup { mixed }, Some(Draws { mixing, .. })) if position < *mixed => {
+                    let partner = mixing.partners[image];
+                    let other = labels[partner as usize];
                     *to = row(label, other, mixing.lambda, weight);
                     table.push([image as u32, partner, mixing.lambda.to_bits(), 0]);
                 }
-                Source::Cutmix => {
+                (Source::Cutmix, Some(Draws { mixing, corners })) => {
+                    let partner = mixing.partners[image];
+                    let other = labels[partner as usize];
                     let lambda = draws::cutmix_lambda(*corners, self.network.image_size as u32);
                     *to = row(label, other, lambda, weight);
                     table.extend([[image as u32, partner, 0, 0], *corners]);
