@@ -4,6 +4,7 @@
 use dualprop::gpu::{BufferId, Caps, Device, Form, Launch, Player, Program, StepUniform, View, step_buffer};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
+use dualprop::kernels::fusion::Fusion;
 use std::time::{Duration, Instant};
 
 const LEAST_TIME: Duration = Duration::from_millis(400);
@@ -95,17 +96,21 @@ impl Bench {
     }
 
     fn depthwise(&self, name: &str, s: &DepthwiseShape) {
+        let caps = &self.device.caps();
+        let none = &Fusion::NONE;
         let name = |direction: &str| format!("depthwise {name} {direction}");
         let x = s.images * s.in_h * s.in_w * s.channels;
         let y = s.images * s.out_h * s.out_w * s.channels;
         let w = s.kernel * s.kernel * s.channels;
-        let partials = depthwise::weight_gradient_partials(s) as usize;
-        self.measure(&name("forward"), &[x, w, y], |v| vec![depthwise::forward(s, v[0], v[1], v[2])]);
+        let partials = depthwise::weight_gradient_partials(caps, s) as usize;
+        self.measure(&name("forward"), &[x, w, y], |v| {
+            vec![depthwise::forward(caps, s, v[0], v[1], v[2], none)]
+        });
         self.measure(&name("data gradient"), &[y, w, x], |v| {
-            vec![depthwise::data_gradient(s, v[0], v[1], v[2], false)]
+            vec![depthwise::data_gradient(caps, s, v[0], v[1], v[2], false, none)]
         });
         self.measure(&name("weight gradient"), &[x, y, partials, w], |v| {
-            depthwise::weight_gradient(s, v[0], v[1], v[2], v[3])
+            depthwise::weight_gradient(caps, s, v[0], v[1], v[2], v[3], none)
         });
     }
 }

@@ -1,6 +1,6 @@
 // Batch statistics, second pass: merges the slices of every segment in a fixed order, writes the state of the
 // element-wise passes, and with RUNNING moves the running statistics of the segment's domain.
-// 0 partials   [slices][mean C | M2 C]
+// 0 partials   [slices][mean C | M2 C | count, one vec4]
 // 1 parameters [domain][gamma C | beta C]
 // 2 state      [segment][mean C | rstd C | scale C | shift C]
 // 3 running    [domain][mean C | variance C], with RUNNING only
@@ -46,10 +46,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let segment = params.segments[workgroup.y];
     var total = Moments(0.0, vec4<f32>(0.0), vec4<f32>(0.0));
     if (quad < params.quads) {
-        for (var i = lane; i < slices_in(segment); i += LANES) {
-            let rows = min(params.rows_per_slice, segment.y - i * params.rows_per_slice);
-            let at = (segment.w + i) * 2u * params.quads + quad;
-            total = merged(total, Moments(f32(rows), partials[at], partials[at + params.quads]));
+        let slices = slices_in(workgroup.y);
+        for (var i = lane; i < slices; i += LANES) {
+            let at = (segment.w + i) * (2u * params.quads + 1u);
+            let count = partials[at + 2u * params.quads].x;
+            total = merged(total, Moments(count, partials[at + quad], partials[at + params.quads + quad]));
         }
     }
 #if LANES > 1

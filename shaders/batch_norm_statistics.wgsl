@@ -1,6 +1,6 @@
 // Batch statistics, first pass: mean and sum of squared deviations of each slice of rows, per channel.
 // 0 x        [rows, C]
-// 1 partials [slices][mean C | M2 C]
+// 1 partials [slices][mean C | M2 C | count, one vec4]
 // One thread a slice and vec4 of channels, workgroups of 64, grid y over segments.
 // Launched by src/kernels/batch_norm.rs.
 // The sums are taken about the slice's first row: E[x^2] - E[x]^2 would cancel where the mean is large (Chan, Golub,
@@ -40,7 +40,10 @@ fn main(
         squares += d * d;
     }
     let shift = sum / f32(place.end - place.first);
-    let at = place.slice * 2u * params.quads + quad;
+    let at = place.slice * (2u * params.quads + 1u) + quad;
     partials[at] = pivot + shift;
     partials[at + params.quads] = max(squares - sum * shift, vec4<f32>(0.0));
+    if (quad == 0u) {
+        partials[at + 2u * params.quads] = vec4<f32>(f32(place.end - place.first));
+    }
 }

@@ -1,24 +1,29 @@
 // Depthwise convolution, forward and data gradient: each output gathers from the source, so no two threads write one
-// place. A thread makes ROWS × COLUMNS outputs of four channels: a source value and a weight are loaded once for all
-// of them. Neighbouring threads hold neighbouring channels.
+// place. A thread makes blocks of ROWS × COLUMNS outputs of four channels, one below the other: a source value and a
+// weight are loaded once for all outputs of a block, and the source rows that two blocks share are kept for the next.
+// Neighbouring threads hold neighbouring channels.
 //
-//   source  [images, source_h, source_w, C / 4]   x, or dy with GRADIENT
+//   source  [images, source_h, source_w, C / 4]   x, or dy with GRADIENT; read through lib/prologue
 //   weights [KERNEL²][C / 4]
-//   output  [images, output_h, output_w, C / 4]   y, or dx with GRADIENT
+//   output  [images, output_h, output_w, C / 4]   y, or dx with GRADIENT; written through lib/epilogue
 //
 // Output row t of a block and tap row kh meet the block's source row t·STRIDE + kh, or, with GRADIENT,
 // LOW + (t − kh) / STRIDE where that divides: blocks start where y + pad is a multiple of STRIDE, so that this is
 // known when the loops are unrolled. Columns likewise. Launched by src/kernels/depthwise.rs: one thread per image,
-// block and vec4 of channels.
+// strip of blocks and vec4 of channels.
 
 #import lib/grid
 #import lib/divide
 #import lib/storage
+#import lib/image_segments
+#import lib/prologue
+#import lib/epilogue
 
 struct Params {
     threads: u32,
     quads: u32,
-    blocks_h: u32,
+    // Strips of an image: one above the other, and side by side.
+    strips: u32,
     blocks_w: u32,
     source_h: u32,
     source_w: u32,
@@ -31,6 +36,10 @@ struct Params {
     source_y: i32,
     source_x: i32,
     accumulate: u32,
+    // Blocks of an image, one above the other, and of a strip.
+    blocks_h: u32,
+    strip_blocks: u32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
@@ -57,29 +66,53 @@ fn main(
     let channel = index - place * params.quads;
     let line = divide(place, params.blocks_w);
     let block_x = i32(place - line * params.blocks_w);
-    let image = divide(line, params.blocks_h);
-    let block_y = i32(line - image * params.blocks_h);
-    let top = params.source_y + block_y * i32(SOURCE_ROW_STEP);
+    let image = divide(line, params.strips);
+    let first_block = (line - image * params.strips) * params.strip_blocks;
+    let end_block = min(first_block + params.strip_blocks, params.blocks_h);
+    let segment = segment_of(image);
+    let prologue = prologue_of(segment, channel, params.quads);
+    var tally = tally_of(segment, channel, params.quads);
     let left = params.source_x + block_x * i32(SOURCE_COLUMN_STEP);
+    let x = params.first_x + block_x * $(COLUMNS);
+    var top = params.source_y + i32(first_block * SOURCE_ROW_STEP);
+    var y = params.first_y + i32(first_block * ROWS);
 #for kh in 0..KERNEL
 #for kw in 0..KERNEL
     let weight_$kh_$kw = weights[$(kh * KERNEL + kw)u * params.quads + channel];
 #end
 #end
+#for j in 0..SOURCE_COLUMNS
+    let column_inside_$j = inside(left + $j, params.source_w);
+#end
+    // The source rows that a block shares with the one above it.
+#for s in 0..SOURCE_ROWS - SOURCE_ROW_STEP
+    let above_$s = inside(top + $s, params.source_h);
+    let above_base_$s = ((image * params.source_h + u32(top + $s)) * params.source_w + u32(left)) * params.quads + channel;
+#for j in 0..SOURCE_COLUMNS
+    var value_$s_$j = vec4<f32>();
+    if (above_$s && column_inside_$j) {
+        value_$s_$j = loaded(above_base_$s + $ju * params.quads, prologue);
+    }
+#end
+#end
+
+    for (var block = first_block; block < end_block; block++) {
 #for t in 0..ROWS
 #for u in 0..COLUMNS
-    var sum_$t_$u = vec4<f32>();
+        var sum_$t_$u = vec4<f32>();
 #end
 #end
 #for s in 0..SOURCE_ROWS
-    let inside_$s = inside(top + $s, params.source_h);
-    let base_$s = ((image * params.source_h + u32(top + $s)) * params.source_w + u32(left)) * params.quads + channel;
+#if s >= SOURCE_ROWS - SOURCE_ROW_STEP
+        let inside_$s = inside(top + $s, params.source_h);
+        let base_$s = ((image * params.source_h + u32(top + $s)) * params.source_w + u32(left)) * params.quads + channel;
 #for j in 0..SOURCE_COLUMNS
-    var value_$s_$j = vec4<f32>();
-    if (inside_$s && inside(left + $j, params.source_w)) {
-        value_$s_$j = vec4<f32>(source[base_$s + $ju * params.quads]);
-    }
+        var value_$s_$j = vec4<f32>();
+        if (inside_$s && column_inside_$j) {
+            value_$s_$j = loaded(base_$s + $ju * params.quads, prologue);
+        }
 #end
+#endif
 #for t in 0..ROWS
 #for kh in 0..KERNEL
 #if GRADIENT
@@ -87,7 +120,7 @@ fn main(
 #for u in 0..COLUMNS
 #for kw in 0..KERNEL
 #if (u + KERNEL - 1 - kw) % STRIDE == (KERNEL - 1) % STRIDE
-    sum_$t_$u += weight_$kh_$kw * value_$s_$((KERNEL - 1) / STRIDE + (u - kw) / STRIDE);
+        sum_$t_$u += weight_$kh_$kw * value_$s_$((KERNEL - 1) / STRIDE + (u - kw) / STRIDE);
 #endif
 #end
 #end
@@ -96,7 +129,7 @@ fn main(
 #if s == t * STRIDE + kh
 #for u in 0..COLUMNS
 #for kw in 0..KERNEL
-    sum_$t_$u += weight_$kh_$kw * value_$s_$(u * STRIDE + kw);
+        sum_$t_$u += weight_$kh_$kw * value_$s_$(u * STRIDE + kw);
 #end
 #end
 #endif
@@ -104,17 +137,25 @@ fn main(
 #end
 #end
 #end
-    let y = params.first_y + block_y * $(ROWS);
-    let x = params.first_x + block_x * $(COLUMNS);
 #for t in 0..ROWS
-    let out_$t = ((image * params.output_h + u32(y + $t)) * params.output_w + u32(x)) * params.quads + channel;
+        let out_$t = ((image * params.output_h + u32(y + $t)) * params.output_w + u32(x)) * params.quads + channel;
 #for u in 0..COLUMNS
-    if (inside(y + $t, params.output_h) && inside(x + $u, params.output_w)) {
-        if (params.accumulate != 0u) {
-            sum_$t_$u += vec4<f32>(output[out_$t + $uu * params.quads]);
+        if (inside(y + $t, params.output_h) && inside(x + $u, params.output_w)) {
+            let at = out_$t + $uu * params.quads;
+            if (params.accumulate != 0u) {
+                sum_$t_$u += vec4<f32>(output[at]);
+            }
+            output[at] = tallied(&tally, sum_$t_$u, at);
         }
-        output[out_$t + $uu * params.quads] = Stored(sum_$t_$u);
+#end
+#end
+#for s in 0..SOURCE_ROWS - SOURCE_ROW_STEP
+#for j in 0..SOURCE_COLUMNS
+        value_$s_$j = value_$(s + SOURCE_ROW_STEP)_$j;
+#end
+#end
+        top += i32(SOURCE_ROW_STEP);
+        y += i32(ROWS);
     }
-#end
-#end
+    write_tally(&tally, place, channel, params.quads);
 }

@@ -1,16 +1,18 @@
 // Weight gradient of a depthwise convolution, first pass: partial sums over slices of output lines.
 //
-//   x        [images, in_h, in_w, C / 4]
+//   source   [images, in_h, in_w, C / 4]     x, read through lib/prologue
 //   dy       [images, out_h, out_w, C / 4]
 //   partials [slice][KERNEL²][C / 4]
 //
-// A thread sums TAP_ROWS rows of taps of four channels over the lines of its slice; along a line it slides a window
-// over x, so that each value is loaded once. Neighbouring threads hold neighbouring channels. Second pass: sum_slices.
-// Launched by src/kernels/depthwise.rs: slices · KERNEL / TAP_ROWS · C / 4 threads.
+// A thread sums TAP_ROWS rows of taps of four channels over the lines of its slice, LINES at a time; along them it
+// slides a window over x, so that each value is loaded once. Neighbouring threads hold neighbouring channels. Second
+// pass: sum_slices. Launched by src/kernels/depthwise.rs: slices · KERNEL / TAP_ROWS · C / 4 threads.
 
 #import lib/grid
 #import lib/divide
 #import lib/storage
+#import lib/image_segments
+#import lib/prologue
 
 struct Params {
     threads: u32,
@@ -21,20 +23,24 @@ struct Params {
     out_w: u32,
     pad_top: i32,
     pad_left: i32,
-    lines: u32,
-    lines_per_slice: u32,
+    // Bands of LINES lines: of all images, of one, and of a slice.
+    bands: u32,
+    bands_per_image: u32,
+    bands_per_slice: u32,
+    unused: u32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
-@group(0) @binding(0) var<storage, read_write> x: array<Stored>;
+@group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> dy: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> partials: array<vec4<f32>>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // x of a line at a column, zero outside of the image.
-fn load(line_inside: bool, line: u32, column: i32, channel: u32) -> vec4<f32> {
+fn load(line_inside: bool, line: u32, column: i32, channel: u32, prologue: Prologue) -> vec4<f32> {
     var value = vec4<f32>();
     if (line_inside && u32(column) < params.in_w) {
-        value = vec4<f32>(x[(line + u32(column)) * params.quads + channel]);
+        value = loaded((line + u32(column)) * params.quads + channel, prologue);
     }
     return value;
 }
@@ -53,17 +59,19 @@ fn main(
     let channel = index - part * params.quads;
     let slice = part / $(KERNEL / TAP_ROWS)u;
     let first_tap = (part % $(KERNEL / TAP_ROWS)u) * TAP_ROWS;
-#for r in 0..TAP_ROWS
+#for t in 0..TAP_ROWS
 #for kw in 0..KERNEL
-    var sum_$r_$kw = vec4<f32>();
+    var sum_$t_$kw = vec4<f32>();
 #end
 #end
-    let first = slice * params.lines_per_slice;
-    let end = min(first + params.lines_per_slice, params.lines);
-    for (var line = first; line < end; line++) {
-        let image = divide(line, params.out_h);
-        let top = i32((line - image * params.out_h) * STRIDE + first_tap) - params.pad_top;
-#for r in 0..TAP_ROWS
+    let first = slice * params.bands_per_slice;
+    let end = min(first + params.bands_per_slice, params.bands);
+    for (var band = first; band < end; band++) {
+        let image = divide(band, params.bands_per_image);
+        let out_y = (band - image * params.bands_per_image) * LINES;
+        let prologue = prologue_of(segment_of(image), channel, params.quads);
+        let top = i32(out_y * STRIDE + first_tap) - params.pad_top;
+#for r in 0..(LINES - 1) * STRIDE + TAP_ROWS
         let inside_$r = u32(top + $r) < params.in_h;
         let line_$r = (image * params.in_h + u32(top + $r)) * params.in_w;
         // The window holds the taps of the column before: its last KERNEL − STRIDE move to the front.
@@ -71,30 +79,40 @@ fn main(
 #if kw < STRIDE
         var window_$r_$kw = vec4<f32>();
 #else
-        var window_$r_$kw = load(inside_$r, line_$r, $(kw - STRIDE) - params.pad_left, channel);
+        var window_$r_$kw = load(inside_$r, line_$r, $(kw - STRIDE) - params.pad_left, channel, prologue);
 #endif
 #end
 #end
         for (var column = 0u; column < params.out_w; column++) {
             let left = i32(column * STRIDE) - params.pad_left;
-            let gradient = vec4<f32>(dy[(line * params.out_w + column) * params.quads + channel]);
-#for r in 0..TAP_ROWS
+#for l in 0..LINES
+            var gradient_$l = vec4<f32>();
+            if (out_y + $lu < params.out_h) {
+                gradient_$l = vec4<f32>(
+                    dy[((image * params.out_h + out_y + $lu) * params.out_w + column) * params.quads + channel]);
+            }
+#end
+#for r in 0..(LINES - 1) * STRIDE + TAP_ROWS
 #for kw in 0..KERNEL - STRIDE
             window_$r_$kw = window_$r_$(kw + STRIDE);
 #end
 #for kw in KERNEL - STRIDE..KERNEL
-            window_$r_$kw = load(inside_$r, line_$r, left + $kw, channel);
+            window_$r_$kw = load(inside_$r, line_$r, left + $kw, channel, prologue);
 #end
+#end
+#for l in 0..LINES
+#for t in 0..TAP_ROWS
 #for kw in 0..KERNEL
-            sum_$r_$kw += gradient * window_$r_$kw;
+            sum_$t_$kw += gradient_$l * window_$(l * STRIDE + t)_$kw;
+#end
 #end
 #end
         }
     }
     let target_tap = slice * $(KERNEL * KERNEL)u + first_tap * KERNEL;
-#for r in 0..TAP_ROWS
+#for t in 0..TAP_ROWS
 #for kw in 0..KERNEL
-    partials[(target_tap + $(r * KERNEL + kw)u) * params.quads + channel] = sum_$r_$kw;
+    partials[(target_tap + $(t * KERNEL + kw)u) * params.quads + channel] = sum_$t_$kw;
 #end
 #end
 }

@@ -4,6 +4,8 @@
 struct Params {
     // (first row, rows, domain, number of the first slice)
     segments: array<vec4<u32>, 8>,
+    // Slices of each segment.
+    slices: array<vec4<u32>, 2>,
     rows_per_slice: u32,
     // Channels / 4.
     quads: u32,
@@ -37,6 +39,6 @@ fn place_of(workgroup: vec3<u32>, groups: vec3<u32>, local: u32) -> Place {
     return Place(segment.w + slice, index - slice * params.quads, first, min(first + params.rows_per_slice, end));
 }
 
-fn slices_in(segment: vec4<u32>) -> u32 {
-    return (segment.y + params.rows_per_slice - 1u) / params.rows_per_slice;
+fn slices_in(segment: u32) -> u32 {
+    return params.slices[segment / 4u][segment % 4u];
 }

@@ -9,6 +9,7 @@ use super::plan::PlanBuilder;
 use crate::gpu::View;
 use crate::kernels::batch_norm::{self, Activation};
 use crate::kernels::conv::{self, ConvShape};
+use crate::kernels::fusion::Fusion;
 use crate::kernels::squeeze_excite::{self, Nonlinearity};
 use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
 
@@ -81,14 +82,32 @@ impl Backward<'_, '_> {
                 let shape = forward.depthwise_shape(node);
                 let x = forward.value(node.inputs[0]);
                 if forward.spec.weight_gradients {
-                    let partials = self.builder.tensor(depthwise::weight_gradient_partials(&shape) as usize);
+                    let partials = self
+                        .builder
+                        .tensor(depthwise::weight_gradient_partials(&forward.caps, &shape) as usize);
                     let dw = forward.parameter_in(forward.buffers.gradients, *weight);
-                    self.builder.extend(depthwise::weight_gradient(&shape, x, dy, partials, dw));
+                    self.builder.extend(depthwise::weight_gradient(
+                        &forward.caps,
+                        &shape,
+                        x,
+                        dy,
+                        partials,
+                        dw,
+                        &Fusion::NONE,
+                    ));
                 }
                 if self.wants_gradient(node.inputs[0]) {
                     let w = forward.parameter(*weight);
                     let (dx, add) = self.target(node.inputs[0]);
-                    self.builder.push(depthwise::data_gradient(&shape, dy, w, dx, add));
+                    self.builder.push(depthwise::data_gradient(
+                        &forward.caps,
+                        &shape,
+                        dy,
+                        w,
+                        dx,
+                        add,
+                        &Fusion::NONE,
+                    ));
                 }
             }
             Op::BatchNorm { .. } => self.batch_norm(node, dy),
@@ -145,14 +164,19 @@ impl Backward<'_, '_> {
         let state = forward.states[layer].expect("the forward pass made every layer's state");
         let batch_statistics = forward.spec.statistics != Statistics::Running;
         let coefs = (batch_statistics || forward.spec.weight_gradients).then(|| {
-            let partials = self.builder.tensor(shape.partials_elements());
+            let slices = shape.slices(&forward.caps);
+            let partials = self.builder.tensor(slices.elements(shape.channels));
             let coefs = self.builder.tensor(shape.coefs_elements());
             let d_params =
                 forward.spec.weight_gradients.then(|| forward.bn_params_in(forward.buffers.gradients, place));
-            self.builder.push(batch_norm::backward_reduce(&shape, activation, x, state, dy, partials));
+            let caps = &forward.caps;
+            self.builder.push(batch_norm::backward_reduce(caps, &shape, activation, x, state, dy, partials));
             self.builder.push(batch_norm::backward_finalize(
+                caps,
                 &shape,
+                &slices,
                 partials,
+                state,
                 coefs,
                 d_params,
                 batch_statistics,

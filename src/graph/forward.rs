@@ -12,6 +12,7 @@ use crate::kernels::batch_norm::{self, BnShape, Segment};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::depthwise::{self, DepthwiseShape};
 use crate::kernels::dropout::{self, DropoutShape};
+use crate::kernels::fusion::Fusion;
 use crate::kernels::pool::{self, MaxPoolShape};
 use crate::kernels::residual::{self, ResidualShape};
 use crate::kernels::squeeze_excite::{self, Nonlinearity};
@@ -150,7 +151,8 @@ impl<'a> Forward<'a> {
                 builder.push(conv::forward(&self.caps, &shape, x, w, b, y));
             }
             Op::Depthwise { weight, .. } => {
-                builder.push(depthwise::forward(&self.depthwise_shape(node), x, self.parameter(*weight), y));
+                let (shape, w) = (self.depthwise_shape(node), self.parameter(*weight));
+                builder.push(depthwise::forward(&self.caps, &shape, x, w, y, &Fusion::NONE));
             }
             Op::BatchNorm { layer, activation } => {
                 // Statistics are those of the first time when a block is recomputed.
@@ -212,10 +214,13 @@ impl<'a> Forward<'a> {
         if self.spec.statistics == Statistics::Running {
             builder.push(batch_norm::finalize_running(&shape, params, running, state));
         } else {
-            let partials = builder.tensor(shape.partials_elements());
-            builder.push(batch_norm::statistics(&shape, x, partials));
+            let slices = shape.slices(&self.caps);
+            let partials = builder.tensor(slices.elements(shape.channels));
+            builder.push(batch_norm::statistics(&self.caps, &shape, x, partials));
             let update = self.spec.statistics == Statistics::BatchUpdating;
-            builder.push(batch_norm::finalize_batch(&shape, partials, params, running, state, update));
+            builder.push(batch_norm::finalize_batch(
+                &self.caps, &shape, &slices, partials, params, running, state, update,
+            ));
         }
         self.states[layer] = Some(state);
         state

@@ -1,14 +1,17 @@
 //! Batch norm over row segments, one a domain, with the activation fused into it.
 //!
 //! Training: `statistics`, `finalize_batch`, `apply`; then `backward_reduce`, `backward_finalize`, `backward_apply`.
-//! Evaluation and attacks with running statistics: `finalize_running`, `apply`; then `backward_apply_frozen`.
+//! Evaluation and attacks with running statistics: `finalize_running`, `apply`; then `backward_apply_frozen`. Where a
+//! neighbouring kernel takes over a pass over the tensor ([`super::fusion`]), the others stay the same.
 //!
 //! Layouts, in floats (C padded channels): parameters and their gradients `[domain][gamma C | beta C]`, running
 //! statistics `[domain][mean C | variance C]`, both with `domain_stride` between domains; state
-//! `[segment][mean C | rstd C | scale C | shift C]`; coefficients `[segment][mean(du) C | mean(du*xhat) C]`.
+//! `[segment][mean C | rstd C | scale C | shift C]`; coefficients `[segment][a C | b C | c C]`, with which
+//! `dx = a * du + b * x + c`.
 
+use super::fusion::Slices;
 use super::{GROUP, LANE_CHOICES, MAX_SEGMENTS, STORED, combinations, quads, stored, with_lanes};
-use crate::gpu::{Cost, Element, Kernel, Launch, View, linear_grid};
+use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
 
 /// Contiguous rows that are normalised together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +56,6 @@ pub struct BnShape {
 const ROWS_PER_THREAD: u32 = 4;
 
 impl BnShape {
-    /// Floats of `partials`.
-    pub fn partials_elements(&self) -> usize {
-        self.slices(self.rows_per_slice()) as usize * 2 * self.channels
-    }
-
     /// Floats of `state`.
     pub fn state_elements(&self) -> usize {
         self.segments.len() * 4 * self.channels
@@ -65,35 +63,44 @@ impl BnShape {
 
     /// Floats of `coefs`.
     pub fn coefs_elements(&self) -> usize {
-        self.segments.len() * 2 * self.channels
+        self.segments.len() * 3 * self.channels
     }
 
-    /// Enough slices for a GPU's threads, few enough that the second pass stays short.
-    fn rows_per_slice(&self) -> u32 {
-        let slices = (65_536 / quads(self.channels) as usize).clamp(64, 4096);
+    /// Enough slices for the threads of a GPU, or for the cores of a software adapter; few enough that the second pass
+    /// stays short.
+    fn rows_per_slice(&self, caps: &Caps) -> u32 {
+        let slices = match caps.form {
+            Form::Tiles => (65_536 / quads(self.channels) as usize).clamp(64, 4096),
+            Form::Subgroups => 64,
+        };
         self.rows.div_ceil(slices).next_multiple_of(4).max(64) as u32
     }
 
-    fn slices(&self, rows_per_slice: u32) -> u32 {
-        self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).sum()
+    /// Slices that [`statistics`] and [`backward_reduce`] write.
+    pub fn slices(&self, caps: &Caps) -> Slices {
+        self.cut(self.rows_per_slice(caps))
     }
 
-    /// Slices of the longest segment.
-    fn longest(&self, rows_per_slice: u32) -> u32 {
-        self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).max().unwrap_or(0)
+    fn cut(&self, rows_per_slice: u32) -> Slices {
+        Slices(self.segments.iter().map(|s| s.rows.div_ceil(rows_per_slice)).collect())
     }
 
-    /// `struct Params` of `shaders/lib/segments.wgsl`.
-    fn params(&self, rows_per_slice: u32, flags: u32) -> Vec<u32> {
+    /// `struct Params` of `shaders/lib/segments.wgsl`, where a segment has so many slices.
+    fn params(&self, slices: &Slices, rows_per_slice: u32, flags: u32) -> Vec<u32> {
         self.check();
-        let mut params = Vec::with_capacity(40);
-        let mut slices = 0;
-        for segment in &self.segments {
-            params.extend([segment.first_row, segment.rows, segment.domain, slices]);
-            slices += segment.rows.div_ceil(rows_per_slice);
+        assert_eq!(slices.0.len(), self.segments.len(), "slices of each segment");
+        let mut firsts = Vec::with_capacity(8 * MAX_SEGMENTS);
+        let mut counts = Vec::with_capacity(4 * MAX_SEGMENTS);
+        let mut first_slice = 0;
+        for (segment, count) in self.segments.iter().zip(&slices.0) {
+            firsts.extend([segment.first_row, segment.rows, segment.domain, first_slice]);
+            counts.push(*count);
+            first_slice += count;
         }
-        params.resize(4 * MAX_SEGMENTS, 0);
-        params.extend([
+        firsts.resize(4 * MAX_SEGMENTS, 0);
+        counts.resize(MAX_SEGMENTS, 0);
+        firsts.extend(counts);
+        firsts.extend([
             rows_per_slice,
             quads(self.channels),
             self.domain_stride / 4,
@@ -101,7 +108,7 @@ impl BnShape {
             self.momentum.to_bits(),
             flags,
         ]);
-        params
+        firsts
     }
 
     fn check(&self) {
@@ -132,31 +139,38 @@ impl BnShape {
     ) -> Launch {
         kernel.constants.push(element.constant());
         let elements = (self.rows * self.channels) as u64;
-        let threads = u64::from(self.longest(rows_per_slice)) * u64::from(quads(self.channels));
-        let [x, z, _] = linear_grid(threads, GROUP);
+        let slices = self.cut(rows_per_slice);
+        let [x, z, _] = linear_grid(u64::from(slices.longest()) * u64::from(quads(self.channels)), GROUP);
         Launch {
             kernel,
             views: views.to_vec(),
-            params: self.params(rows_per_slice, 0),
+            params: self.params(&slices, rows_per_slice, 0),
             grid: [x, self.segments.len() as u32, z],
             cost: Cost { flops: elements * flops, bytes: elements * element.bytes() * passes },
         }
     }
 
     /// A pass over the partials: lanes over slices, columns over channels.
-    fn finalize_launch(&self, mut kernel: Kernel, views: &[View], flags: u32) -> Launch {
-        let rows_per_slice = self.rows_per_slice();
-        let (lanes, workgroup) = match self.longest(rows_per_slice) {
-            0..=8 => LANE_CHOICES[0],
-            9..=128 => LANE_CHOICES[1],
+    fn finalize_launch(
+        &self,
+        caps: &Caps,
+        mut kernel: Kernel,
+        slices: &Slices,
+        views: &[View],
+        flags: u32,
+    ) -> Launch {
+        let (lanes, workgroup) = match (caps.form, slices.longest()) {
+            // Workgroup memory is no gain there.
+            (Form::Subgroups, _) | (_, 0..=8) => LANE_CHOICES[0],
+            (_, 9..=128) => LANE_CHOICES[1],
             _ => LANE_CHOICES[2],
         };
         kernel.constants.extend([("LANES", lanes), ("WORKGROUP", workgroup)]);
-        let partials = self.partials_elements() as u64;
+        let partials = slices.elements(self.channels) as u64;
         Launch {
             kernel,
             views: views.to_vec(),
-            params: self.params(rows_per_slice, flags),
+            params: self.params(slices, 0, flags),
             grid: [quads(self.channels).div_ceil(workgroup / lanes), self.segments.len() as u32, 1],
             cost: Cost { flops: partials * 4, bytes: partials * 4 },
         }
@@ -164,16 +178,18 @@ impl BnShape {
 }
 
 /// First pass of the batch statistics: `partials` from `x`.
-pub fn statistics(shape: &BnShape, x: View, partials: View) -> Launch {
+pub fn statistics(caps: &Caps, shape: &BnShape, x: View, partials: View) -> Launch {
     let kernel = Kernel::new("batch_norm_statistics", &[]);
-    shape.tensor_launch(kernel, x.element, &[x, partials], shape.rows_per_slice(), [1, 4])
+    shape.tensor_launch(kernel, x.element, &[x, partials], shape.rows_per_slice(caps), [1, 4])
 }
 
-/// Second pass: `state` from `partials`. With `update_running` the domains' running statistics move, the variance by
+/// Second pass: `state` from the `slices` of `partials`. With `update_running` the domains' running statistics move, the variance by
 /// its unbiased estimate (one row has none; its variance counts as zero), except in channels whose batch statistics are not
 /// finite; otherwise `running` is not touched.
 pub fn finalize_batch(
+    caps: &Caps,
     shape: &BnShape,
+    slices: &Slices,
     partials: View,
     parameters: View,
     running: View,
@@ -182,7 +198,7 @@ pub fn finalize_batch(
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_finalize", &[("RUNNING", u32::from(update_running))]);
     let views = [partials, parameters, state, running];
-    shape.finalize_launch(kernel, if update_running { &views } else { &views[..3] }, 0)
+    shape.finalize_launch(caps, kernel, slices, if update_running { &views } else { &views[..3] }, 0)
 }
 
 /// `state` from the running statistics.
@@ -191,7 +207,7 @@ pub fn finalize_running(shape: &BnShape, parameters: View, running: View, state:
     Launch {
         kernel: Kernel::new("batch_norm_running", &[]),
         views: vec![parameters, state, running],
-        params: shape.params(shape.rows_per_slice(), 0),
+        params: shape.params(&shape.cut(u32::MAX), 0, 0),
         grid: [columns.div_ceil(GROUP as u32), shape.segments.len() as u32, 1],
         cost: Cost { flops: 0, bytes: shape.state_elements() as u64 * 8 },
     }
@@ -205,6 +221,7 @@ pub fn apply(shape: &BnShape, activation: Activation, x: View, state: View, y: V
 
 /// First pass of the backward: sums of du and du·xhat, du = dy·act'(u), into `partials`.
 pub fn backward_reduce(
+    caps: &Caps,
     shape: &BnShape,
     activation: Activation,
     x: View,
@@ -214,24 +231,28 @@ pub fn backward_reduce(
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_backward_reduce", &[activation.constant()]);
     let views = [x, state, dy, partials];
-    shape.tensor_launch(kernel, stored(&[x, dy]), &views, shape.rows_per_slice(), [2, 8])
+    shape.tensor_launch(kernel, stored(&[x, dy]), &views, shape.rows_per_slice(caps), [2, 8])
 }
 
-/// Second pass of the backward: `coefs` (zeros unless `batch_statistics`), and the gradients of gamma and beta added
-/// to `gradient` where there is one.
+/// Second pass of the backward: `coefs` (for running statistics unless `batch_statistics`) from the `slices` of
+/// `partials`, and the gradients of gamma and beta added to `gradient` where there is one.
 pub fn backward_finalize(
+    caps: &Caps,
     shape: &BnShape,
+    slices: &Slices,
     partials: View,
+    state: View,
     coefs: View,
     gradient: Option<View>,
     batch_statistics: bool,
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
-    let views: Vec<View> = [partials, coefs].into_iter().chain(gradient).collect();
-    shape.finalize_launch(kernel, &views, u32::from(batch_statistics))
+    let views: Vec<View> = [partials, state, coefs].into_iter().chain(gradient).collect();
+    shape.finalize_launch(caps, kernel, slices, &views, u32::from(batch_statistics))
 }
 
-/// Third pass of the backward: `dx` (written, or added to) `= scale * (du - mean(du) - xhat * mean(du*xhat))`.
+/// Third pass of the backward: `dx` (written, or added to) `= a * du + b * x + c`, du = dy·act'(u). Where `dy` is du
+/// already, `activation` is none. `dx` may be `dy`.
 pub fn backward_apply(
     shape: &BnShape,
     activation: Activation,
@@ -242,9 +263,19 @@ pub fn backward_apply(
     dx: View,
     accumulate: bool,
 ) -> Launch {
-    let constants = [activation.constant(), ("BATCH", 1), ("ACCUMULATE", u32::from(accumulate))];
+    let mut views = if dx == dy { vec![x, dx] } else { vec![x, dx, dy] };
+    let constants = [
+        activation.constant(),
+        ("BATCH", 1),
+        ("ACCUMULATE", u32::from(accumulate)),
+        ("IN_PLACE", u32::from(dx == dy)),
+    ];
+    views.push(coefs);
+    if activation != Activation::None {
+        views.push(state);
+    }
     let kernel = Kernel::new("batch_norm_backward_apply", &constants);
-    let (views, work) = ([x, state, dy, dx, coefs], [3 + u64::from(accumulate), 12]);
+    let work = [3 + u64::from(accumulate), 12];
     shape.tensor_launch(kernel, stored(&[x, dy, dx]), &views, ROWS_PER_THREAD, work)
 }
 
@@ -258,9 +289,10 @@ pub fn backward_apply_frozen(
     dx: View,
     accumulate: bool,
 ) -> Launch {
-    let constants = [activation.constant(), ("BATCH", 0), ("ACCUMULATE", u32::from(accumulate))];
+    let constants =
+        [activation.constant(), ("BATCH", 0), ("ACCUMULATE", u32::from(accumulate)), ("IN_PLACE", 0)];
     let kernel = Kernel::new("batch_norm_backward_apply", &constants);
-    let (views, work) = ([x, state, dy, dx], [3 + u64::from(accumulate), 8]);
+    let (views, work) = ([x, dx, dy, state], [3 + u64::from(accumulate), 8]);
     shape.tensor_launch(kernel, stored(&[x, dy, dx]), &views, ROWS_PER_THREAD, work)
 }
 
@@ -277,7 +309,12 @@ pub fn permutations() -> Vec<Kernel> {
         with_lanes(combinations("batch_norm_backward_finalize", &[("GRADIENTS", SWITCH)])),
         combinations(
             "batch_norm_backward_apply",
-            &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH), STORED],
+            &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH), ("IN_PLACE", &[0]), STORED],
+        ),
+        // A gradient that replaces du.
+        combinations(
+            "batch_norm_backward_apply",
+            &[("ACTIVATION", &[0]), ("BATCH", &[1]), ("ACCUMULATE", &[0]), ("IN_PLACE", &[1]), STORED],
         ),
     ]
     .concat()

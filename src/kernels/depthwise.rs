@@ -1,21 +1,35 @@
 //! Depthwise convolution in all three directions: one filter a channel, kernel 3 or 5, stride 1 or 2, any padding.
-//! One form serves every adapter: no workgroup memory, a vec4 of channels a thread.
+//! No workgroup memory, a vec4 of channels a thread; adapters differ in how many outputs a thread makes.
 
+use super::fusion::{Epilogue, Fusion, Prologue, Slices, segment_ends, with_fusion};
 use super::{GROUP, quads, stored};
-use crate::gpu::{Cost, Element, Kernel, Launch, View, linear_grid};
+use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
 
 /// Rows and columns of the blocks of outputs that a thread makes, all multiples of the strides. Larger blocks share
-/// more loads, which is what a software adapter spends its time on, but a GPU has to hold them and the weights in
-/// registers: 5×5 takes fewer columns. Images of two pixels take small blocks.
-const BLOCKS: [(usize, [[usize; 2]; 2]); 2] = [(3, [[4, 4], [2, 2]]), (5, [[4, 2], [2, 2]])];
+/// more loads, which is what a software adapter spends its time on; a GPU has to hold them and the weights in
+/// registers, so that 5×5 takes fewer columns there. Images of two pixels take small blocks.
+const BLOCKS: [[usize; 2]; 3] = [[4, 4], [4, 2], [2, 2]];
 
-fn block(kernel: usize, output_h: usize) -> [usize; 2] {
-    let (_, [large, small]) = BLOCKS[usize::from(kernel == 5)];
-    if output_h > small[0] { large } else { small }
+fn block(form: Form, kernel: usize, output_h: usize) -> [usize; 2] {
+    match (form, kernel) {
+        _ if output_h <= 2 => BLOCKS[2],
+        (Form::Tiles, 5) => BLOCKS[1],
+        _ => BLOCKS[0],
+    }
 }
 
-/// Threads that the first pass of the weight gradient aims at: enough for a GPU.
-const WEIGHT_THREADS: usize = 8192;
+/// Threads that the kernels aim at: enough to keep a large GPU busy, or the cores of a software adapter.
+fn enough_threads(form: Form) -> usize {
+    match form {
+        Form::Tiles => 65_536,
+        Form::Subgroups => 512,
+    }
+}
+
+/// Threads of the first pass of the weight gradient, whose partial sums are taken once for each.
+fn enough_weight_threads(form: Form) -> usize {
+    enough_threads(form) / 8
+}
 
 /// Fewest outputs of a slice: below, writing and summing the slices costs more than it brings.
 const SLICE_PIXELS: usize = 64;
@@ -46,70 +60,124 @@ impl DepthwiseShape {
         }
     }
 
-    fn lines(&self) -> usize {
-        self.images * self.out_h
-    }
-
-    fn lines_per_slice(&self) -> usize {
-        let per_slice = quads(self.channels) as usize * (self.kernel / tap_rows(self.kernel));
-        let slices = WEIGHT_THREADS.div_ceil(per_slice).min(self.lines());
-        self.lines().div_ceil(slices).max(SLICE_PIXELS.div_ceil(self.out_w)).min(self.lines())
-    }
-
-    fn slices(&self) -> usize {
-        self.lines().div_ceil(self.lines_per_slice())
-    }
-
     /// Taps times channels.
     fn weights(&self) -> usize {
         self.kernel * self.kernel * self.channels
     }
 }
 
-/// Rows of taps that a thread of the weight gradient sums: all of 3×3, but those of 5×5 would fill 200 registers.
-fn tap_rows(kernel: usize) -> usize {
-    if kernel == 3 { 3 } else { 1 }
+/// How the weight gradient is cut: a thread sums `tap_rows` rows of taps, over `lines` lines of dy at a time.
+#[derive(Clone, Copy)]
+struct WeightCut {
+    lines: usize,
+    tap_rows: usize,
+}
+
+/// Of [`WeightCut`]: what each adapter's registers, or a software adapter's cost of a load, ask for.
+const WEIGHT_CUTS: [WeightCut; 4] = [
+    WeightCut { lines: 1, tap_rows: 1 },
+    WeightCut { lines: 1, tap_rows: 3 },
+    WeightCut { lines: 4, tap_rows: 3 },
+    WeightCut { lines: 4, tap_rows: 5 },
+];
+
+impl WeightCut {
+    fn choose(form: Form, kernel: usize) -> Self {
+        WEIGHT_CUTS[match (form, kernel) {
+            (Form::Tiles, 3) => 1,
+            // All rows of 5×5 would fill 200 registers.
+            (Form::Tiles, _) => 0,
+            (Form::Subgroups, 3) => 2,
+            (Form::Subgroups, _) => 3,
+        }]
+    }
 }
 
 /// y = x ∗ w.
-pub fn forward(shape: &DepthwiseShape, x: View, w: View, y: View) -> Launch {
-    gather(shape, false, false, [x, w, y])
+pub fn forward(
+    caps: &Caps,
+    shape: &DepthwiseShape,
+    x: View,
+    w: View,
+    y: View,
+    fusion: &Fusion<'_>,
+) -> Launch {
+    Gather::new(caps, shape, false).launch([x, w, y], false, fusion)
 }
 
 /// dx = dy ∗ mirrored w, or dx += with `accumulate`.
-pub fn data_gradient(shape: &DepthwiseShape, dy: View, w: View, dx: View, accumulate: bool) -> Launch {
-    gather(shape, true, accumulate, [dy, w, dx])
+pub fn data_gradient(
+    caps: &Caps,
+    shape: &DepthwiseShape,
+    dy: View,
+    w: View,
+    dx: View,
+    accumulate: bool,
+    fusion: &Fusion<'_>,
+) -> Launch {
+    Gather::new(caps, shape, true).launch([dy, w, dx], accumulate, fusion)
 }
 
-fn gather(shape: &DepthwiseShape, gradient: bool, accumulate: bool, views: [View; 3]) -> Launch {
-    let (x, y) = ([shape.in_h, shape.in_w], [shape.out_h, shape.out_w]);
-    let (source, output) = if gradient { (y, x) } else { (x, y) };
-    let pads = [shape.pad_top, shape.pad_left];
-    let block = block(shape.kernel, output[0]);
-    let stride = shape.stride;
-    // First output and source pixel of the first block, by axis.
-    let (first, from) = if gradient {
-        let low = (shape.kernel - 1) / stride;
-        (pads.map(|p| p % stride), pads.map(|p| (p / stride) as i32 - low as i32))
-    } else {
-        ([0, 0], pads.map(|p| -(p as i32)))
-    };
-    let blocks = [0, 1].map(|axis| (output[axis] + first[axis]).div_ceil(block[axis]));
-    let threads = shape.images * blocks[0] * blocks[1] * shape.channels / 4;
-    let mut params =
-        [threads, shape.channels / 4, blocks[0], blocks[1], source[0], source[1], output[0], output[1]]
-            .map(|n| n as u32)
-            .to_vec();
-    params.extend(first.map(|f| (f as u32).wrapping_neg()));
-    params.extend(from.map(i32::cast_unsigned));
-    params.push(u32::from(accumulate));
-    let element = stored(&[views[0], views[2]]);
-    Launch {
-        kernel: gather_kernel(shape.kernel, stride, gradient, block, element),
-        views: views.to_vec(),
-        params,
-        grid: linear_grid(threads as u64, GROUP),
-        cost: shape.cost(element),
+/// Slices that the epilogue of [`forward`], or of [`data_gradient`], writes for each segment of images.
+pub fn slices(caps: &Caps, shape: &DepthwiseShape, gradient: bool, segments: &[usize]) -> Slices {
+    let gather = Gather::new(caps, shape, gradient);
+    Slices(segments.iter().map(|images| (images * gather.strips * gather.blocks[1]) as u32).collect())
+}
+
+/// The forward pass or the data gradient as blocks of outputs.
+struct Gather<'a> {
+    shape: &'a DepthwiseShape,
+    gradient: bool,
+    block: [usize; 2],
+    /// First output and source pixel of the first block, by axis.
+    first: [usize; 2],
+    from: [i32; 2],
+    /// Blocks of an image, by axis.
+    blocks: [usize; 2],
+    /// Blocks of a strip, and strips above each other.
+    strip_blocks: usize,
+    strips: usize,
+}
+
+impl<'a> Gather<'a> {
+    fn new(caps: &Caps, shape: &'a DepthwiseShape, gradient: bool) -> Self {
+        let output = if gradient { [shape.in_h, shape.in_w] } else { [shape.out_h, shape.out_w] };
+        let pads = [shape.pad_top, shape.pad_left];
+        let block = block(caps.form, shape.kernel, output[0]);
+        let stride = shape.stride;
+        let (first, from) = if gradient {
+            let low = (shape.kernel - 1) / stride;
+            (pads.map(|p| p % stride), pads.map(|p| (p / stride) as i32 - low as i32))
+        } else {
+            ([0, 0], pads.map(|p| -(p as i32)))
+        };
+        let blocks = [0, 1].map(|axis| (output[axis] + first[axis]).div_ceil(block[axis]));
+        let beside = shape.images * blocks[1] * shape.channels / 4;
+        let wanted = enough_threads(caps.form).div_ceil(beside).min(blocks[0]);
+        let strip_blocks = blocks[0].div_ceil(wanted);
+        let strips = blocks[0].div_ceil(strip_blocks);
+        Self { shape, gradient, block, first, from, blocks, strip_blocks, strips }
+    }
+
+    fn launch(&self, views: [View; 3], accumulate: bool, fusion: &Fusion<'_>) -> Launch {
+        let shape = self.shape;
+        let (x, y) = ([shape.in_h, shape.in_w], [shape.out_h, shape.out_w]);
+        let (source, output) = if self.gradient { (y, x) } else { (x, y) };
+        let threads = shape.images * self.strips * self.blocks[1] * shape.channels / 4;
+        let numbers = [threads, shape.channels / 4, self.strips, self.blocks[1]];
+        let mut params: Vec<u32> = numbers.iter().chain(&source).chain(&output).map(|n| *n as u32).collect();
+        params.extend(self.first.map(|f| (f as u32).wrapping_neg()));
+        params.extend(self.from.map(i32::cast_unsigned));
+        params.extend([u32::from(accumulate), self.blocks[0] as u32, self.strip_blocks as u32, 0]);
+        params.extend(segment_ends(&fusion.images(shape.images)));
+        let element = stored(&[views[0], views[2]]);
+        let mut kernel = gather_kernel(shape.kernel, shape.stride, self.gradient, self.block, element);
+        let mut views = views.to_vec();
+        fusion.apply(&mut kernel, &mut views);
+        let mut cost = shape.cost(element);
+        let [source, output] = [source, output].map(|[h, w]| (shape.images * h * w * shape.channels) as u64);
+        cost.bytes += fusion.extra_tensors(source, output) * element.bytes();
+        Launch { kernel, views, params, grid: linear_grid(threads as u64, GROUP), cost }
     }
 }
 
@@ -141,43 +209,84 @@ fn gather_kernel(
     kernel
 }
 
-/// Floats of the partial sums that [`weight_gradient`] needs.
-pub fn weight_gradient_partials(shape: &DepthwiseShape) -> u64 {
-    (shape.slices() * shape.weights()) as u64
+/// The weight gradient in bands of lines.
+struct Bands<'a> {
+    shape: &'a DepthwiseShape,
+    cut: WeightCut,
+    per_image: usize,
+    per_slice: usize,
+    slices: usize,
 }
 
-/// dw += Σ x · dy over all positions, in two passes of fixed order.
-pub fn weight_gradient(shape: &DepthwiseShape, x: View, dy: View, partials: View, dw: View) -> Vec<Launch> {
-    let slices = shape.slices();
-    let element = stored(&[x, dy]);
-    let tap_rows = tap_rows(shape.kernel);
-    let threads = slices * shape.kernel / tap_rows * shape.channels / 4;
-    let numbers = [
-        threads,
-        shape.channels / 4,
-        shape.in_h,
-        shape.in_w,
-        shape.out_h,
-        shape.out_w,
-        shape.pad_top,
-        shape.pad_left,
-        shape.lines(),
-        shape.lines_per_slice(),
-    ];
-    vec![
-        Launch {
-            kernel: weights_kernel(shape.kernel, shape.stride, element),
-            views: vec![x, dy, partials],
-            params: numbers.map(|n| n as u32).to_vec(),
+impl<'a> Bands<'a> {
+    fn new(caps: &Caps, shape: &'a DepthwiseShape) -> Self {
+        let cut = WeightCut::choose(caps.form, shape.kernel);
+        let per_image = shape.out_h.div_ceil(cut.lines);
+        let bands = shape.images * per_image;
+        let threads = quads(shape.channels) as usize * (shape.kernel / cut.tap_rows);
+        let wanted = enough_weight_threads(caps.form).div_ceil(threads).min(bands);
+        let least = SLICE_PIXELS.div_ceil(shape.out_w * cut.lines);
+        let per_slice = bands.div_ceil(wanted).max(least).min(bands);
+        Self { shape, cut, per_image, per_slice, slices: bands.div_ceil(per_slice) }
+    }
+
+    fn launches(&self, [x, dy, partials, dw]: [View; 4], fusion: &Fusion<'_>) -> Vec<Launch> {
+        let shape = self.shape;
+        let threads = self.slices * (shape.kernel / self.cut.tap_rows) * shape.channels / 4;
+        let numbers = [
+            threads,
+            shape.channels / 4,
+            shape.in_h,
+            shape.in_w,
+            shape.out_h,
+            shape.out_w,
+            shape.pad_top,
+            shape.pad_left,
+            shape.images * self.per_image,
+            self.per_image,
+            self.per_slice,
+            0,
+        ];
+        let mut params = numbers.map(|n| n as u32).to_vec();
+        params.extend(segment_ends(&fusion.images(shape.images)));
+        let element = stored(&[x, dy]);
+        let mut kernel = weights_kernel(shape.kernel, shape.stride, self.cut, element);
+        let mut views = vec![x, dy, partials];
+        fusion.apply(&mut kernel, &mut views);
+        let sums = Launch {
+            kernel,
+            views,
+            params,
             grid: linear_grid(threads as u64, GROUP),
             cost: shape.cost(element),
-        },
-        super::sum_slices(partials, dw, shape.weights(), slices),
-    ]
+        };
+        vec![sums, super::sum_slices(partials, dw, shape.weights(), self.slices)]
+    }
 }
 
-fn weights_kernel(kernel: usize, stride: usize, element: Element) -> Kernel {
-    let constants = [("KERNEL", kernel), ("STRIDE", stride), ("TAP_ROWS", tap_rows(kernel))];
+/// Floats of the partial sums that [`weight_gradient`] needs.
+pub fn weight_gradient_partials(caps: &Caps, shape: &DepthwiseShape) -> u64 {
+    (Bands::new(caps, shape).slices * shape.weights()) as u64
+}
+
+/// dw += Σ x · dy over all positions, in two passes of fixed order. x may have a prologue.
+pub fn weight_gradient(
+    caps: &Caps,
+    shape: &DepthwiseShape,
+    x: View,
+    dy: View,
+    partials: View,
+    dw: View,
+    fusion: &Fusion<'_>,
+) -> Vec<Launch> {
+    debug_assert!(fusion.epilogue == Epilogue::None, "weights have no batch norm");
+    debug_assert!(!matches!(fusion.prologue, Prologue::NormGradient { .. }), "x is no gradient");
+    Bands::new(caps, shape).launches([x, dy, partials, dw], fusion)
+}
+
+fn weights_kernel(kernel: usize, stride: usize, cut: WeightCut, element: Element) -> Kernel {
+    let constants =
+        [("KERNEL", kernel), ("STRIDE", stride), ("TAP_ROWS", cut.tap_rows), ("LINES", cut.lines)];
     let mut kernel = Kernel::new("depthwise_weights", &constants.map(|(name, value)| (name, value as u32)));
     kernel.constants.push(element.constant());
     kernel
@@ -186,14 +295,16 @@ fn weights_kernel(kernel: usize, stride: usize, element: Element) -> Kernel {
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
     let mut all = Vec::new();
-    for (kernel, blocks) in BLOCKS {
-        for (stride, element) in [1, 2].into_iter().flat_map(|s| [(s, Element::F32), (s, Element::F16)]) {
-            for block in blocks {
-                all.extend(
-                    [false, true].map(|gradient| gather_kernel(kernel, stride, gradient, block, element)),
-                );
+    for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
+        for element in [Element::F32, Element::F16] {
+            for gradient in [false, true] {
+                let gathers = BLOCKS.map(|block| gather_kernel(kernel, stride, gradient, block, element));
+                all.extend(with_fusion(gathers.to_vec(), 3, gradient));
             }
-            all.push(weights_kernel(kernel, stride, element));
+            let cuts = WEIGHT_CUTS.iter().filter(|cut| kernel % cut.tap_rows == 0);
+            let weights = cuts.map(|cut| weights_kernel(kernel, stride, *cut, element)).collect();
+            let plain = |k: &Kernel| k.constants.contains(&("EPILOGUE", 0));
+            all.extend(with_fusion(weights, 3, false).into_iter().filter(plain));
         }
     }
     all

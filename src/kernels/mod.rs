@@ -12,6 +12,7 @@ mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
+pub mod fusion;
 pub mod images;
 pub mod loss_scale;
 pub mod optimizer;

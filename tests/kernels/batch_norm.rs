@@ -3,9 +3,12 @@
 use crate::support::{
     Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, tolerance, uniform,
 };
-use dualprop::gpu::{Element, View};
+use dualprop::gpu::{Caps, Element, Form, View};
 use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use dualprop::kernels::reference::batch_norm as reference;
+
+/// Few long slices, as the tests are small; the other form's choice of lanes has a test of its own.
+const CAPS: &Caps = &Caps { form: Form::Tiles };
 
 const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Silu];
 
@@ -84,7 +87,7 @@ fn stored_layer(element: Element, shape: &BnShape, real: usize, low: f32, high: 
         dy: buffers.add_stored(element, &padded(rows, c, real, -1.0, 1.0, 2)),
         parameters: buffers.add(&parameters),
         running: buffers.add(&running),
-        partials: buffers.scratch(shape.partials_elements()),
+        partials: buffers.scratch(shape.slices(CAPS).elements(c)),
         state: buffers.scratch(shape.state_elements()),
         coefs: buffers.scratch(shape.coefs_elements()),
         y: buffers.scratch_stored(element, rows * c),
@@ -112,8 +115,17 @@ fn training_forward_matches_the_reference() {
             let mut l = stored_layer(element, &shape, real, -1.0, 3.0);
             let mut running = l.copy(l.running);
             l.buffers.run(&[
-                batch_norm::statistics(&shape, l.x, l.partials),
-                batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, true),
+                batch_norm::statistics(CAPS, &shape, l.x, l.partials),
+                batch_norm::finalize_batch(
+                    CAPS,
+                    &shape,
+                    &shape.slices(CAPS),
+                    l.partials,
+                    l.parameters,
+                    l.running,
+                    l.state,
+                    true,
+                ),
                 batch_norm::apply(&shape, activation, l.x, l.state, l.y),
             ]);
             let x = l.buffers.get(l.x);
@@ -155,8 +167,17 @@ fn variance_survives_a_large_mean() {
     let x: Vec<f32> = l.copy(l.x).iter().enumerate().map(|(i, v)| 1e4 + v + (i / 12) as f32 * 1e-3).collect();
     l.x = l.buffers.add(&x);
     l.buffers.run(&[
-        batch_norm::statistics(&shape, l.x, l.partials),
-        batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, false),
+        batch_norm::statistics(CAPS, &shape, l.x, l.partials),
+        batch_norm::finalize_batch(
+            CAPS,
+            &shape,
+            &shape.slices(CAPS),
+            l.partials,
+            l.parameters,
+            l.running,
+            l.state,
+            false,
+        ),
     ]);
     let c = shape.channels;
     for (s, moments) in reference::batch_moments(&shape, &x).iter().enumerate() {
@@ -178,10 +199,28 @@ fn backward_matches_the_reference() {
             let mut l = stored_layer(element, &shape, real, -1.0, 3.0);
             let (before_dx, mut gradient) = (l.copy(l.dx), l.copy(l.gradient));
             l.buffers.run(&[
-                batch_norm::statistics(&shape, l.x, l.partials),
-                batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, false),
-                batch_norm::backward_reduce(&shape, activation, l.x, l.state, l.dy, l.partials),
-                batch_norm::backward_finalize(&shape, l.partials, l.coefs, Some(l.gradient), true),
+                batch_norm::statistics(CAPS, &shape, l.x, l.partials),
+                batch_norm::finalize_batch(
+                    CAPS,
+                    &shape,
+                    &shape.slices(CAPS),
+                    l.partials,
+                    l.parameters,
+                    l.running,
+                    l.state,
+                    false,
+                ),
+                batch_norm::backward_reduce(CAPS, &shape, activation, l.x, l.state, l.dy, l.partials),
+                batch_norm::backward_finalize(
+                    CAPS,
+                    &shape,
+                    &shape.slices(CAPS),
+                    l.partials,
+                    l.state,
+                    l.coefs,
+                    Some(l.gradient),
+                    true,
+                ),
                 batch_norm::backward_apply(&shape, activation, l.x, l.state, l.coefs, l.dy, l.dx, accumulate),
             ]);
             let get = |view| l.buffers.get(view);
@@ -221,8 +260,17 @@ fn backward_with_running_statistics_matches_the_reference() {
             let silu = Activation::Silu;
             l.buffers.run(&[
                 batch_norm::finalize_running(&shape, l.parameters, l.running, l.state),
-                batch_norm::backward_reduce(&shape, silu, l.x, l.state, l.dy, l.partials),
-                batch_norm::backward_finalize(&shape, l.partials, l.coefs, Some(l.gradient), false),
+                batch_norm::backward_reduce(CAPS, &shape, silu, l.x, l.state, l.dy, l.partials),
+                batch_norm::backward_finalize(
+                    CAPS,
+                    &shape,
+                    &shape.slices(CAPS),
+                    l.partials,
+                    l.state,
+                    l.coefs,
+                    Some(l.gradient),
+                    false,
+                ),
                 batch_norm::backward_apply(&shape, silu, l.x, l.state, l.coefs, l.dy, l.dx, accumulate),
                 batch_norm::backward_apply_frozen(&shape, silu, l.x, l.state, l.dy, frozen, accumulate),
             ]);
@@ -256,10 +304,28 @@ fn an_attack_pass_writes_no_gradient_and_no_running_statistic() {
     let mut l = layer(&shape, 8, -1.0, 3.0);
     let (running, gradient, parameters) = (l.copy(l.running), l.copy(l.gradient), l.copy(l.parameters));
     l.buffers.run(&[
-        batch_norm::statistics(&shape, l.x, l.partials),
-        batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, false),
-        batch_norm::backward_reduce(&shape, Activation::Relu, l.x, l.state, l.dy, l.partials),
-        batch_norm::backward_finalize(&shape, l.partials, l.coefs, None, true),
+        batch_norm::statistics(CAPS, &shape, l.x, l.partials),
+        batch_norm::finalize_batch(
+            CAPS,
+            &shape,
+            &shape.slices(CAPS),
+            l.partials,
+            l.parameters,
+            l.running,
+            l.state,
+            false,
+        ),
+        batch_norm::backward_reduce(CAPS, &shape, Activation::Relu, l.x, l.state, l.dy, l.partials),
+        batch_norm::backward_finalize(
+            CAPS,
+            &shape,
+            &shape.slices(CAPS),
+            l.partials,
+            l.state,
+            l.coefs,
+            None,
+            true,
+        ),
         batch_norm::backward_apply(&shape, Activation::Relu, l.x, l.state, l.coefs, l.dy, l.dx, false),
     ]);
     assert_same_bits(l.buffers.get(l.running), &running, "running statistics");
@@ -279,8 +345,17 @@ fn an_overflow_leaves_the_running_statistics_of_its_channel_alone() {
             x[8 * 40 + 5] = bad;
             l.x = l.buffers.add_stored(element, &x);
             l.buffers.run(&[
-                batch_norm::statistics(&shape, l.x, l.partials),
-                batch_norm::finalize_batch(&shape, l.partials, l.parameters, l.running, l.state, true),
+                batch_norm::statistics(CAPS, &shape, l.x, l.partials),
+                batch_norm::finalize_batch(
+                    CAPS,
+                    &shape,
+                    &shape.slices(CAPS),
+                    l.partials,
+                    l.parameters,
+                    l.running,
+                    l.state,
+                    true,
+                ),
             ]);
             let after = l.buffers.get(l.running);
             assert!(after.iter().all(|v| v.is_finite()), "{element:?} {rows} rows, {bad}");
@@ -307,11 +382,29 @@ fn check_domains_stay_apart(element: Element) {
         let mut l = stored_layer(element, shape, 8, -1.0, 3.0);
         let (running, gradient) = (l.copy(l.running), l.copy(l.gradient));
         l.buffers.run(&[
-            batch_norm::statistics(shape, l.x, l.partials),
-            batch_norm::finalize_batch(shape, l.partials, l.parameters, l.running, l.state, true),
+            batch_norm::statistics(CAPS, shape, l.x, l.partials),
+            batch_norm::finalize_batch(
+                CAPS,
+                shape,
+                &shape.slices(CAPS),
+                l.partials,
+                l.parameters,
+                l.running,
+                l.state,
+                true,
+            ),
             batch_norm::apply(shape, Activation::Silu, l.x, l.state, l.y),
-            batch_norm::backward_reduce(shape, Activation::Silu, l.x, l.state, l.dy, l.partials),
-            batch_norm::backward_finalize(shape, l.partials, l.coefs, Some(l.gradient), true),
+            batch_norm::backward_reduce(CAPS, shape, Activation::Silu, l.x, l.state, l.dy, l.partials),
+            batch_norm::backward_finalize(
+                CAPS,
+                shape,
+                &shape.slices(CAPS),
+                l.partials,
+                l.state,
+                l.coefs,
+                Some(l.gradient),
+                true,
+            ),
             batch_norm::backward_apply(shape, Activation::Silu, l.x, l.state, l.coefs, l.dy, l.dx, false),
         ]);
         (l, running, gradient)

@@ -1,9 +1,12 @@
 //! Depthwise convolution in all directions equals the sums written out, on odd sizes.
 
 use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, rounded, tolerance, uniform};
-use dualprop::gpu::Element;
+use dualprop::gpu::{Caps, Element, Form};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
+use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::depthwise as reference;
+
+const FORMS: [Caps; 2] = [Caps { form: Form::Subgroups }, Caps { form: Form::Tiles }];
 
 fn shape(
     images: usize,
@@ -50,9 +53,10 @@ fn tensors(element: Element, s: &DepthwiseShape) -> [Vec<f32>; 3] {
     ]
 }
 
-/// Every shape in both forms.
-fn cases() -> impl Iterator<Item = (Element, DepthwiseShape)> {
-    ELEMENTS.into_iter().flat_map(|element| shapes().into_iter().map(move |s| (element, s)))
+/// Every shape, stored in both ways, as both kinds of adapters cut it.
+fn cases() -> impl Iterator<Item = (Caps, Element, DepthwiseShape)> {
+    let with = |caps: Caps, element| shapes().into_iter().map(move |s| (caps, element, s));
+    FORMS.into_iter().flat_map(move |caps| ELEMENTS.into_iter().flat_map(move |element| with(caps, element)))
 }
 
 /// `values`, added to what was there.
@@ -62,21 +66,21 @@ fn added(values: &[f64], there: &[f32]) -> Vec<f32> {
 
 #[test]
 fn forward_equals_the_reference() {
-    for (element, s) in cases() {
+    for (caps, element, s) in cases() {
         let [x, dy, w] = tensors(element, &s);
         let expected = added(&reference::forward(&s, &x, &w), &vec![0.0; dy.len()]);
         let mut buffers = Buffers::default();
         let (xv, wv) = (buffers.add_stored(element, &x), buffers.add(&w));
         let yv = buffers.scratch_stored(element, expected.len());
-        buffers.run(&[depthwise::forward(&s, xv, wv, yv)]);
+        buffers.run(&[depthwise::forward(&caps, &s, xv, wv, yv, &Fusion::NONE)]);
         let limit = tolerance::stored(element, tolerance::SUM);
-        assert_close(buffers.get(yv), &expected, limit, &format!("{element:?} {s:?}"));
+        assert_close(buffers.get(yv), &expected, limit, &format!("{caps:?} {element:?} {s:?}"));
     }
 }
 
 #[test]
 fn data_gradient_equals_the_reference() {
-    for (element, s) in cases() {
+    for (caps, element, s) in cases() {
         let [x, dy, w] = tensors(element, &s);
         let fresh = reference::data_gradient(&s, &dy, &w);
         for accumulate in [false, true] {
@@ -85,8 +89,8 @@ fn data_gradient_equals_the_reference() {
             let mut buffers = Buffers::default();
             let [dyv, dxv] = [&dy, &there].map(|t| buffers.add_stored(element, t));
             let wv = buffers.add(&w);
-            buffers.run(&[depthwise::data_gradient(&s, dyv, wv, dxv, accumulate)]);
-            let what = format!("{element:?} accumulate {accumulate} {s:?}");
+            buffers.run(&[depthwise::data_gradient(&caps, &s, dyv, wv, dxv, accumulate, &Fusion::NONE)]);
+            let what = format!("{caps:?} {element:?} accumulate {accumulate} {s:?}");
             let limit = tolerance::stored(element, tolerance::SUM);
             assert_close(buffers.get(dxv), &added(&fresh, &start), limit, &what);
         }
@@ -96,21 +100,21 @@ fn data_gradient_equals_the_reference() {
 #[test]
 fn weight_gradient_equals_the_reference() {
     let mut several = 0;
-    for (element, s) in cases() {
+    for (caps, element, s) in cases() {
         let [x, dy, w] = tensors(element, &s);
         let expected = added(&reference::weight_gradient(&s, &x, &dy), &w);
-        let elements = depthwise::weight_gradient_partials(&s) as usize;
+        let elements = depthwise::weight_gradient_partials(&caps, &s) as usize;
         several += usize::from(elements > w.len());
         let run = || {
             let mut buffers = Buffers::default();
             let [xv, dyv] = [&x, &dy].map(|t| buffers.add_stored(element, t));
             let dwv = buffers.add(&w);
             let partials = buffers.scratch(elements);
-            buffers.run(&depthwise::weight_gradient(&s, xv, dyv, partials, dwv));
+            buffers.run(&depthwise::weight_gradient(&caps, &s, xv, dyv, partials, dwv, &Fusion::NONE));
             buffers.get(dwv).to_vec()
         };
         let first = run();
-        let what = format!("{element:?} {s:?}");
+        let what = format!("{caps:?} {element:?} {s:?}");
         assert_close(&first, &expected, tolerance::SUM, &what);
         assert_same_bits(&run(), &first, &what);
     }

@@ -1,0 +1,118 @@
+// What a kernel does with its results besides storing them, so that the batch norm beside it need not read them:
+// EPILOGUE 0  nothing
+// EPILOGUE 1  forward: tallies mean and squared deviations of what is stored
+// EPILOGUE 2  backward: multiplies by the slope of the batch norm's activation STORE_ACTIVATION, stores du, and tallies
+//             the sums of du and du * xhat
+// A tally is that of one thread, segment and vec4 of channels, and becomes one slice of the partial sums that
+// batch_norm_finalize or batch_norm_backward_finalize merge. Tensors start at binding EPILOGUE_AT.
+// Host side: `Epilogue` in src/kernels/fusion.rs.
+#import lib/storage
+#if EPILOGUE == 1
+// [slice][mean | M2 | count, one vec4]
+@group(0) @binding($(EPILOGUE_AT)) var<storage, read_write> slices: array<vec4<f32>>;
+
+// Sums are taken about the first value: E[x^2] - E[x]^2 would cancel where the mean is large.
+struct Tally {
+    count: f32,
+    pivot: vec4<f32>,
+    sum: vec4<f32>,
+    squares: vec4<f32>,
+}
+
+fn tally_of(segment: u32, quad: u32, quads: u32) -> Tally {
+    return Tally();
+}
+
+fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
+    let stored = Stored(value);
+    let v = vec4<f32>(stored);
+    if ((*tally).count == 0.0) {
+        (*tally).pivot = v;
+    }
+    let d = v - (*tally).pivot;
+    (*tally).count += 1.0;
+    (*tally).sum += d;
+    (*tally).squares += d * d;
+    return stored;
+}
+
+fn write_tally(tally: ptr<function, Tally>, slice: u32, quad: u32, quads: u32) {
+    let at = slice * (2u * quads + 1u) + quad;
+    let shift = (*tally).sum / max((*tally).count, 1.0);
+    slices[at] = (*tally).pivot + shift;
+    slices[at + quads] = max((*tally).squares - (*tally).sum * shift, vec4<f32>(0.0));
+    if (quad == 0u) {
+        slices[at + 2u * quads] = vec4<f32>((*tally).count);
+    }
+}
+#else
+#if EPILOGUE == 2
+#import lib/activation_functions
+// [rows, C], the input of the batch norm
+@group(0) @binding($(EPILOGUE_AT)) var<storage, read_write> norm_x: array<Stored>;
+// [segment][mean | rstd | scale | shift]
+@group(0) @binding($(EPILOGUE_AT + 1)) var<storage, read_write> norm_state: array<vec4<f32>>;
+// [slice][sum du | sum du * xhat]
+@group(0) @binding($(EPILOGUE_AT + 2)) var<storage, read_write> slices: array<vec4<f32>>;
+
+struct Tally {
+    mean: vec4<f32>,
+    rstd: vec4<f32>,
+    scale: vec4<f32>,
+    shift: vec4<f32>,
+    sum: vec4<f32>,
+    // Without the factor rstd, which is the same in every row.
+    product: vec4<f32>,
+}
+
+fn tally_of(segment: u32, quad: u32, quads: u32) -> Tally {
+    let at = segment * 4u * quads + quad;
+    return Tally(
+        norm_state[at],
+        norm_state[at + quads],
+        norm_state[at + 2u * quads],
+        norm_state[at + 3u * quads],
+        vec4<f32>(),
+        vec4<f32>(),
+    );
+}
+
+fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
+    let x = vec4<f32>(norm_x[at]);
+#if STORE_ACTIVATION == 2
+    let stored = Stored(value * silu_slope((*tally).scale * x + (*tally).shift));
+#else
+#if STORE_ACTIVATION == 1
+    let stored = Stored(value * relu_slope((*tally).scale * x + (*tally).shift));
+#else
+    let stored = Stored(value);
+#endif
+#endif
+    let du = vec4<f32>(stored);
+    (*tally).sum += du;
+    (*tally).product += du * (x - (*tally).mean);
+    return stored;
+}
+
+fn write_tally(tally: ptr<function, Tally>, slice: u32, quad: u32, quads: u32) {
+    let at = slice * 2u * quads + quad;
+    slices[at] = (*tally).sum;
+    slices[at + quads] = (*tally).product * (*tally).rstd;
+}
+#else
+struct Tally {
+    none: u32,
+}
+
+fn tally_of(segment: u32, quad: u32, quads: u32) -> Tally {
+    return Tally(0u);
+}
+
+fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
+    return Stored(value);
+}
+
+fn write_tally(tally: ptr<function, Tally>, slice: u32, quad: u32, quads: u32) {
+}
+#endif
+#endif

@@ -1,0 +1,165 @@
+//! What a kernel does beside its own work so that a batch norm next to it need not pass over the tensor: a prologue
+//! computes what the kernel reads from what is stored, an epilogue takes the sums of what it stores. The shaders' side
+//! is `shaders/lib/{prologue,epilogue}.wgsl`. Every kernel gives the same numbers, up to rounding, with the batch
+//! norm's own passes in their place.
+
+use super::MAX_SEGMENTS;
+use super::batch_norm::Activation;
+use crate::gpu::{Element, Kernel, View};
+
+/// How a kernel reads its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Prologue {
+    /// What is stored.
+    #[default]
+    None,
+    /// `act(scale * x + shift)` of the stored x; `state` is that of [`super::batch_norm`].
+    Norm { state: View, activation: Activation },
+    /// `a * du + b * x + c` of the stored du: the gradient of a batch norm's input `x`, with the coefficients of
+    /// [`super::batch_norm::backward_finalize`].
+    NormGradient { x: View, coefs: View },
+}
+
+/// What a kernel does with its results besides storing them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Epilogue {
+    #[default]
+    None,
+    /// Slices of the batch statistics of what is stored.
+    Statistics { partials: View },
+    /// Stores `du = value * act'(scale * x + shift)` in place of the value, and slices of the sums of du and du·xhat.
+    Slope { x: View, state: View, activation: Activation, partials: View },
+}
+
+/// Both, for a tensor whose batch is cut into `segments`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fusion<'a> {
+    pub prologue: Prologue,
+    pub epilogue: Epilogue,
+    /// Images of each batch norm segment, in order; empty where neither end is fused.
+    pub segments: &'a [usize],
+}
+
+/// How many slices of partial sums each segment has, in the order of the partials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slices(pub Vec<u32>);
+
+impl Slices {
+    pub fn total(&self) -> usize {
+        self.0.iter().sum::<u32>() as usize
+    }
+
+    /// Most slices of a segment.
+    pub(super) fn longest(&self) -> u32 {
+        self.0.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Floats of the partial sums of a batch norm over `channels`, forward or backward.
+    pub fn elements(&self, channels: usize) -> usize {
+        self.total() * (2 * channels + 4)
+    }
+}
+
+impl Fusion<'_> {
+    /// Nothing fused.
+    pub const NONE: Fusion<'static> =
+        Fusion { prologue: Prologue::None, epilogue: Epilogue::None, segments: &[] };
+
+    /// The images of each segment of a batch of `images`: one where nothing is fused.
+    pub(super) fn images(&self, images: usize) -> Vec<usize> {
+        if self.segments.is_empty() {
+            return vec![images];
+        }
+        assert_eq!(self.segments.iter().sum::<usize>(), images, "segments {:?}", self.segments);
+        assert!(self.segments.len() <= MAX_SEGMENTS, "{} segments", self.segments.len());
+        self.segments.to_vec()
+    }
+
+    /// Adds the constants and views to a kernel that has `views` of its own.
+    pub(super) fn apply(&self, kernel: &mut Kernel, views: &mut Vec<View>) {
+        let prologue_at = views.len() as u32;
+        let (prologue, activation) = match self.prologue {
+            Prologue::None => (0, Activation::None),
+            Prologue::Norm { state, activation } => {
+                views.push(state);
+                (1, activation)
+            }
+            Prologue::NormGradient { x, coefs } => {
+                views.extend([x, coefs]);
+                (2, Activation::None)
+            }
+        };
+        let epilogue_at = views.len() as u32;
+        let (epilogue, store_activation) = match self.epilogue {
+            Epilogue::None => (0, Activation::None),
+            Epilogue::Statistics { partials } => {
+                views.push(partials);
+                (1, Activation::None)
+            }
+            Epilogue::Slope { x, state, activation, partials } => {
+                views.extend([x, state, partials]);
+                (2, activation)
+            }
+        };
+        kernel.constants.extend([
+            ("PROLOGUE", prologue),
+            ("PROLOGUE_AT", prologue_at),
+            activation.constant(),
+            ("EPILOGUE", epilogue),
+            ("EPILOGUE_AT", epilogue_at),
+            ("STORE_ACTIVATION", activation_number(store_activation)),
+        ]);
+    }
+
+    /// Activation-sized tensors read besides the kernel's own.
+    pub(super) fn extra_tensors(&self, source: u64, output: u64) -> u64 {
+        let read = if matches!(self.prologue, Prologue::NormGradient { .. }) { source } else { 0 };
+        read + if matches!(self.epilogue, Epilogue::Slope { .. }) { output } else { 0 }
+    }
+}
+
+fn activation_number(activation: Activation) -> u32 {
+    activation.constant().1
+}
+
+/// `segment_ends` of `shaders/lib/image_segments.wgsl`.
+pub(super) fn segment_ends(images: &[usize]) -> [u32; MAX_SEGMENTS] {
+    let mut ends = [u32::MAX; MAX_SEGMENTS];
+    let mut end = 0;
+    for (place, count) in ends.iter_mut().zip(&images[..images.len() - 1]) {
+        end += count;
+        *place = end as u32;
+    }
+    ends
+}
+
+/// A kernel that forward passes launch, in all fused forms: `kernels` has it without any.
+pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, gradient: bool) -> Vec<Kernel> {
+    let dummy = View::stored(crate::gpu::BufferId(0), 4, Element::F32);
+    let activations = [Activation::None, Activation::Relu, Activation::Silu];
+    let prologues: Vec<Prologue> = if gradient {
+        vec![Prologue::None, Prologue::NormGradient { x: dummy, coefs: dummy }]
+    } else {
+        let norm = |activation| Prologue::Norm { state: dummy, activation };
+        [Prologue::None].into_iter().chain(activations.map(norm)).collect()
+    };
+    let epilogues: Vec<Epilogue> = if gradient {
+        let slope = |activation| Epilogue::Slope { x: dummy, state: dummy, activation, partials: dummy };
+        [Epilogue::None].into_iter().chain(activations.map(slope)).collect()
+    } else {
+        vec![Epilogue::None, Epilogue::Statistics { partials: dummy }]
+    };
+    let mut all = Vec::new();
+    for kernel in kernels {
+        for prologue in &prologues {
+            for epilogue in &epilogues {
+                let mut kernel = kernel.clone();
+                let mut views = vec![dummy; own_views as usize];
+                let fusion = Fusion { prologue: *prologue, epilogue: *epilogue, segments: &[] };
+                fusion.apply(&mut kernel, &mut views);
+                all.push(kernel);
+            }
+        }
+    }
+    all
+}
