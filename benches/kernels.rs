@@ -82,16 +82,19 @@ impl Bench {
     fn conv(&self, name: &str, form: Form, s: &ConvShape) {
         let caps = Caps { form };
         let name = |direction: &str| format!("{form:?} {name} {direction}");
+        let none = &Fusion::NONE;
         let x = s.images * s.in_h * s.in_w * s.in_c;
         let y = s.images * s.out_h * s.out_w * s.out_c;
         let w = s.kernel * s.kernel * s.in_c * s.out_c;
         let partials = conv::weight_gradient_partials(&caps, s).max(4) as usize;
-        self.measure(&name("forward"), &[x, w, y], |v| vec![conv::forward(&caps, s, v[0], v[1], None, v[2])]);
+        self.measure(&name("forward"), &[x, w, y], |v| {
+            vec![conv::forward(&caps, s, v[0], v[1], None, v[2], none)]
+        });
         self.measure(&name("data gradient"), &[y, w, x], |v| {
-            vec![conv::data_gradient(&caps, s, v[0], v[1], v[2], false)]
+            vec![conv::data_gradient(&caps, s, v[0], v[1], v[2], false, none)]
         });
         self.measure(&name("weight gradient"), &[x, y, partials, w], |v| {
-            conv::weight_gradient(&caps, s, v[0], v[1], v[2], v[3])
+            conv::weight_gradient(&caps, s, v[0], v[1], v[2], v[3], none)
         });
     }
 

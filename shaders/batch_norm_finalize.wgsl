@@ -5,8 +5,9 @@
 // 2 state      [segment][mean C | rstd C | scale C | shift C]
 // 3 running    [domain][mean C | variance C], with RUNNING only
 // A workgroup is LANES lanes over slices x COLUMNS vec4s of channels; grid x over channels, y over segments.
-// Launched by src/kernels/batch_norm.rs. Merging: Chan et al. 1983, equation 2.1b.
+// Launched by src/kernels/batch_norm.rs.
 #import lib/segments
+#import lib/moments
 #import lib/finite
 
 @group(0) @binding(0) var<storage, read_write> partials: array<vec4<f32>>;
@@ -18,20 +19,6 @@
 #import lib/batch_norm_state
 
 const COLUMNS: u32 = WORKGROUP / LANES;
-
-struct Moments {
-    count: f32,
-    mean: vec4<f32>,
-    m2: vec4<f32>,
-}
-
-fn merged(a: Moments, b: Moments) -> Moments {
-    let count = a.count + b.count;
-    // 0 / 1 for two empty lanes.
-    let share = b.count / max(count, 1.0);
-    let delta = b.mean - a.mean;
-    return Moments(count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * (a.count * share));
-}
 
 #if LANES > 1
 var<workgroup> counts: array<f32, WORKGROUP>;

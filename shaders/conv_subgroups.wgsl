@@ -5,16 +5,18 @@
 // of a step are spread over the lanes and shared by subgroupBroadcast with constant lane numbers, so a tile of any
 // number of columns wastes no lane.
 //
-//   source  [images, source_h, source_w, source4]   x, or dy for GRADIENT
+//   source  [images, source_h, source_w, source4]   x, or dy for GRADIENT; read through lib/prologue
 //   weights [tap][C_in][C_out / 4]                  GRADIENT reads them along C_out: no transposed copy
-//   output  [images, output_h, output_w, output4]   y, or dx for GRADIENT
+//   output  [images, output_h, output_w, output4]   y, or dx for GRADIENT; written through lib/epilogue
 //   bias    [output4]                               with BIAS
 //
-// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y tiles (columns fastest), z phases.
-// Launched by src/kernels/conv.rs.
+// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y strips of tiles (columns fastest), z
+// phases. Each lane's tallies are a slice. Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
 #import lib/storage
+#import lib/prologue
+#import lib/epilogue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
@@ -42,19 +44,14 @@ fn main(
     let tile = group.y * groups.x + group.x;
     let column_tiles = (params.output4 + COLUMNS - 1u) / COLUMNS;
     let column = (tile % column_tiles) * COLUMNS;
-    let first = (tile / column_tiles) * $(8 * ROWS)u;
-    if (first >= walk.rows) {
+    if (tile / column_tiles >= params.strips) {
         return;
     }
-#for r in 0..ROWS
-    let row_$r = min(first + lane + $(8 * r)u, walk.rows - 1u);
-#if POINTWISE == 0
-    let pixel_$r = pixel_of(walk, row_$r);
+#if GRADIENT
+    let strip = strip_of(walk, tile / column_tiles, group.z, params.stride * params.stride);
+#else
+    let strip = strip_of(walk, tile / column_tiles, 0u, 1u);
 #endif
-#for j in 0..COLUMNS
-    var acc_$r_$j = vec4<f32>();
-#end
-#end
 #for i in 0..(COLUMNS + 1) / 2
     let offset_$i = weight_offset(lane + $(8 * i)u, column);
 #end
@@ -65,77 +62,97 @@ fn main(
     let weight_step = params.output4 * 4u;
     let tap_size = params.source4 * weight_step;
 #endif
+#for j in 0..COLUMNS
+    var tally_$j = tally_of(strip.segment, min(column + $ju, params.output4 - 1u), params.output4);
+#end
 
-#if POINTWISE
+    for (var first = strip.first; first < strip.end; first += $(8 * ROWS)u) {
 #for r in 0..ROWS
-    let base_$r = row_$r * params.source4;
-#end
-    var weight = 0u;
-#else
-    for (var tap_y = 0u; tap_y < walk.taps.x; tap_y++) {
-    for (var tap_x = 0u; tap_x < walk.taps.y; tap_x++) {
-    let tap = vec2<u32>(tap_y, tap_x);
-#for r in 0..ROWS
-    let source_$r = source_of(walk, pixel_$r, tap);
-    let base_$r = source_$r.index * params.source4;
-#end
-    var weight = tap_number(walk, tap) * tap_size;
+        let row_$r = min(first + lane + $(8 * r)u, strip.end - 1u);
+#if POINTWISE == 0
+        let pixel_$r = pixel_of(walk, row_$r);
 #endif
-    for (var k = 0u; k < params.source4; k++) {
-#for i in 0..(COLUMNS + 1) / 2
-        let w_$i = weights[weight + offset_$i];
+#for j in 0..COLUMNS
+        var acc_$r_$j = vec4<f32>();
 #end
+#end
+#if POINTWISE
+#for r in 0..ROWS
+        let base_$r = row_$r * params.source4;
+#end
+        var weight = 0u;
+#else
+        for (var tap_y = 0u; tap_y < walk.taps.x; tap_y++) {
+        for (var tap_x = 0u; tap_x < walk.taps.y; tap_x++) {
+        let tap = vec2<u32>(tap_y, tap_x);
+#for r in 0..ROWS
+        let source_$r = source_of(walk, pixel_$r, tap);
+        let base_$r = source_$r.index * params.source4;
+#end
+        var weight = tap_number(walk, tap) * tap_size;
+#endif
+        for (var k = 0u; k < params.source4; k++) {
+#for i in 0..(COLUMNS + 1) / 2
+            let w_$i = weights[weight + offset_$i];
+#end
+            let prologue = prologue_of(strip.segment, k, params.source4);
 #for r in 0..ROWS
 #if POINTWISE
-        let a_$r = vec4<f32>(source[base_$r + k]);
+            let a_$r = loaded(base_$r + k, prologue);
 #else
-        let a_$r = select(vec4<f32>(), vec4<f32>(source[base_$r + k]), source_$r.inside);
+            let a_$r = select(vec4<f32>(), loaded(base_$r + k, prologue), source_$r.inside);
 #endif
 #end
 #for j in 0..COLUMNS
 #if GRADIENT
 #for c in 0..4
-        let t_$j_$c = subgroupBroadcast(w_$((4 * j + c) / 8), $((4 * j + c) % 8)u);
+            let t_$j_$c = subgroupBroadcast(w_$((4 * j + c) / 8), $((4 * j + c) % 8)u);
 #end
 #for kk in 0..4
-        let b_$j_$kk = vec4<f32>(t_$j_0[$kk], t_$j_1[$kk], t_$j_2[$kk], t_$j_3[$kk]);
+            let b_$j_$kk = vec4<f32>(t_$j_0[$kk], t_$j_1[$kk], t_$j_2[$kk], t_$j_3[$kk]);
 #end
 #else
 #for kk in 0..4
-        let b_$j_$kk = subgroupBroadcast(w_$((kk * COLUMNS + j) / 8), $((kk * COLUMNS + j) % 8)u);
+            let b_$j_$kk = subgroupBroadcast(w_$((kk * COLUMNS + j) / 8), $((kk * COLUMNS + j) % 8)u);
 #end
 #endif
 #for kk in 0..4
 #for r in 0..ROWS
-        acc_$r_$j += a_$r[$kk] * b_$j_$kk;
+            acc_$r_$j += a_$r[$kk] * b_$j_$kk;
 #end
 #end
 #end
-        weight += weight_step;
-    }
+            weight += weight_step;
+        }
 #if POINTWISE == 0
-    }
-    }
+        }
+        }
 #endif
 
 #for r in 0..ROWS
-    if (first + lane + $(8 * r)u < walk.rows) {
+        if (first + lane + $(8 * r)u < strip.end) {
 #if POINTWISE
-        let out_$r = row_$r * params.output4 + column;
+            let out_$r = row_$r * params.output4 + column;
 #else
-        let out_$r = pixel_$r.output * params.output4 + column;
+            let out_$r = pixel_$r.output * params.output4 + column;
 #endif
 #for j in 0..COLUMNS
-        if (column + $ju < params.output4) {
+            if (column + $ju < params.output4) {
 #if BIAS
-            acc_$r_$j += bias[column + $ju];
+                acc_$r_$j += bias[column + $ju];
 #endif
-            if (params.accumulate != 0u) {
-                acc_$r_$j += vec4<f32>(output[out_$r + $ju]);
+                if (params.accumulate != 0u) {
+                    acc_$r_$j += vec4<f32>(output[out_$r + $ju]);
+                }
+                output[out_$r + $ju] = tallied(&tally_$j, acc_$r_$j, out_$r + $ju);
             }
-            output[out_$r + $ju] = Stored(acc_$r_$j);
+#end
         }
 #end
+    }
+#for j in 0..COLUMNS
+    if (column + $ju < params.output4) {
+        write_tally(&tally_$j, strip.slice * 8u + lane, column + $ju, params.output4);
     }
 #end
 }

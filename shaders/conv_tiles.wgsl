@@ -2,17 +2,19 @@
 // for GPUs. A tile is TILE_M rows × TILE_N channels, a thread holds TM × TN of it, a step takes KC of the reduction,
 // which runs over (tap, channel) without gaps.
 //
-//   source  [images, source_h, source_w, source4]   x, or dy for GRADIENT
+//   source  [images, source_h, source_w, source4]   x, or dy for GRADIENT; read through lib/prologue
 //   weights [tap][C_in][C_out / 4]                  GRADIENT reads them along C_out: no transposed copy
-//   output  [images, output_h, output_w, output4]   y, or dx for GRADIENT
+//   output  [images, output_h, output_w, output4]   y, or dx for GRADIENT; written through lib/epilogue
 //   bias    [output4]                               with BIAS
 //
-// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y tiles (columns fastest), z phases.
-// Launched by src/kernels/conv.rs.
+// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y strips of tiles (columns fastest), z
+// phases. A strip's tallies are one slice. Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
 #import lib/conv_tile
 #import lib/storage
+#import lib/prologue
+#import lib/epilogue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
@@ -34,21 +36,32 @@ fn main(
     let tile = group.y * groups.x + group.x;
     let column_tiles = (params.output4 + $(TILE_N / 4 - 1)u) / $(TILE_N / 4)u;
     let column = (tile % column_tiles) * $(TILE_N / 4)u;
-    let first = (tile / column_tiles) * TILE_M;
-    if (first >= walk.rows) {
+    if (tile / column_tiles >= params.strips) {
         return;
     }
+#if GRADIENT
+    let strip = strip_of(walk, tile / column_tiles, group.z, params.stride * params.stride);
+#else
+    let strip = strip_of(walk, tile / column_tiles, 0u, 1u);
+#endif
     let depth = walk.taps.x * walk.taps.y * params.source4;
+    let thread_x = local % $(TILE_N / TN)u;
+    let thread_y = local / $(TILE_N / TN)u;
+#for j in 0..TN / 4
+    var tally_$j = tally_of(
+        strip.segment, min(column + thread_x + $(j * TILE_N / TN)u, params.output4 - 1u), params.output4);
+#end
 
     // Where in the reduction this thread loads: the same in each of its blocks.
     let step = local % STEPS;
     let block = local / STEPS;
+    for (var first = strip.first; first < strip.end; first += TILE_M) {
     var channel = step;
     var tap = vec2<u32>();
 #for p in 0..(TILE_M * KC / 16 + THREADS - 1) / THREADS
 #for r in 0..4
     let row_$p_$r = first + (block + $(p * THREADS * 4 / KC)u) * 4u + $ru;
-    let safe_$p_$r = min(row_$p_$r, walk.rows - 1u);
+    let safe_$p_$r = min(row_$p_$r, strip.end - 1u);
 #if POINTWISE == 0
     let pixel_$p_$r = pixel_of(walk, safe_$p_$r);
 #endif
@@ -67,19 +80,20 @@ fn main(
         }
 #endif
         let within = start + step < depth;
+        let prologue = prologue_of(strip.segment, min(channel, params.source4 - 1u), params.source4);
 #for p in 0..(TILE_M * KC / 16 + THREADS - 1) / THREADS
         let block_$p = block + $(p * THREADS * 4 / KC)u;
         if (block_$p < $(TILE_M / 4)u) {
 #for r in 0..4
             var x_$p_$r = vec4<f32>();
 #if POINTWISE
-            if (within && row_$p_$r < walk.rows) {
-                x_$p_$r = vec4<f32>(source[safe_$p_$r * params.source4 + channel]);
+            if (within && row_$p_$r < strip.end) {
+                x_$p_$r = loaded(safe_$p_$r * params.source4 + channel, prologue);
             }
 #else
             let at_$p_$r = source_of(walk, pixel_$p_$r, tap);
-            if (within && row_$p_$r < walk.rows && at_$p_$r.inside) {
-                x_$p_$r = vec4<f32>(source[at_$p_$r.index * params.source4 + channel]);
+            if (within && row_$p_$r < strip.end && at_$p_$r.inside) {
+                x_$p_$r = loaded(at_$p_$r.index * params.source4 + channel, prologue);
             }
 #endif
 #end
@@ -130,7 +144,7 @@ fn main(
 #for i in 0..TM / 4
 #for r in 0..4
     let out_row_$i_$r = first + (thread_y + $(i * TILE_M / TM)u) * 4u + $ru;
-    if (out_row_$i_$r < walk.rows) {
+    if (out_row_$i_$r < strip.end) {
 #if GRADIENT && POINTWISE == 0
         let out_$i_$r = pixel_of(walk, out_row_$i_$r).output * params.output4;
 #else
@@ -146,10 +160,15 @@ fn main(
             if (params.accumulate != 0u) {
                 value_$i_$r_$j += vec4<f32>(output[out_$i_$r + column_$i_$r_$j]);
             }
-            output[out_$i_$r + column_$i_$r_$j] = Stored(value_$i_$r_$j);
+            let at_$i_$r_$j = out_$i_$r + column_$i_$r_$j;
+            output[at_$i_$r_$j] = tallied(&tally_$j, value_$i_$r_$j, at_$i_$r_$j);
         }
 #end
     }
 #end
 #end
+    }
+#if EPILOGUE
+#import lib/conv_tile_tally
+#endif
 }

@@ -4,7 +4,7 @@
 // One subgroup computes 32 channels of one side × 4·COLUMNS of the other, over the rows of a slice, four at a time: a
 // lane owns one vec4 of the wide side; the narrow side is spread over the lanes and shared by subgroupBroadcast.
 //
-//   source [images, source_h, source_w, source4]   x
+//   source [images, source_h, source_w, source4]   x, read through lib/prologue
 //   output [images, output_h, output_w, output4]   dy
 //   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
 //
@@ -13,6 +13,7 @@
 
 #import lib/conv_rows
 #import lib/storage
+#import lib/prologue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> output: array<Stored>;
@@ -40,8 +41,12 @@ fn main(
     if (first >= narrow) {
         return;
     }
-    let end = min((group.z + 1u) * params.slice_rows, walk.rows);
+    let strip = strip_of(walk, group.z, 0u, 1u);
+    let end = strip.end;
     let wide_at = min(mine, wide - 1u);
+#if WIDE_INPUT
+    let prologue = prologue_of(strip.segment, wide_at, params.source4);
+#endif
 
     // Element e of the narrow side's 4 rows × COLUMNS.
 #for i in 0..(COLUMNS + 1) / 2
@@ -51,6 +56,11 @@ fn main(
     let tap_$i = narrow_at_$i / params.source4;
     let tap_yx_$i = vec2<u32>(tap_$i / params.kernel, tap_$i % params.kernel);
     let channel_$i = narrow_at_$i % params.source4;
+#else
+    let channel_$i = narrow_at_$i;
+#endif
+#if WIDE_INPUT == 0
+    let prologue_$i = prologue_of(strip.segment, channel_$i, params.source4);
 #endif
 #end
 #for j in 0..COLUMNS
@@ -59,7 +69,7 @@ fn main(
 #end
 #end
 
-    for (var m = group.z * params.slice_rows; m < end; m += 4u) {
+    for (var m = strip.first; m < end; m += 4u) {
 #for i in 0..(COLUMNS + 1) / 2
         let row_$i = m + narrow_row_$i;
         let last_$i = min(row_$i, end - 1u);
@@ -67,17 +77,17 @@ fn main(
         let n_$i = select(vec4<f32>(), vec4<f32>(output[last_$i * narrow + narrow_at_$i]), row_$i < end);
 #else
 #if POINTWISE
-        let n_$i = select(vec4<f32>(), vec4<f32>(source[last_$i * narrow + narrow_at_$i]), row_$i < end);
+        let n_$i = select(vec4<f32>(), loaded(last_$i * narrow + narrow_at_$i, prologue_$i), row_$i < end);
 #else
         let at_$i = source_of(walk, pixel_of(walk, last_$i), tap_yx_$i);
-        let value_$i = vec4<f32>(source[at_$i.index * params.source4 + channel_$i]);
+        let value_$i = loaded(at_$i.index * params.source4 + channel_$i, prologue_$i);
         let n_$i = select(vec4<f32>(), value_$i, row_$i < end && at_$i.inside);
 #endif
 #endif
 #end
 #for r in 0..4
 #if WIDE_INPUT
-        let v_$r = vec4<f32>(source[min(m + $ru, end - 1u) * wide + wide_at]);
+        let v_$r = loaded(min(m + $ru, end - 1u) * wide + wide_at, prologue);
 #else
         let v_$r = vec4<f32>(output[min(m + $ru, end - 1u) * wide + wide_at]);
 #endif

@@ -2,7 +2,7 @@
 // memory, for GPUs. Rows m are the pixels of dy, q counts (tap, input channel), which is also the order of dW. A tile
 // is TILE_M of q × TILE_N of j over the rows of a slice, KC at a time.
 //
-//   source [images, source_h, source_w, source4]   x
+//   source [images, source_h, source_w, source4]   x, read through lib/prologue
 //   output [images, output_h, output_w, output4]   dy
 //   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
 //
@@ -11,6 +11,7 @@
 #import lib/conv_rows
 #import lib/conv_tile
 #import lib/storage
+#import lib/prologue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> output: array<Stored>;
@@ -31,7 +32,8 @@ fn main(
     if (first >= inputs) {
         return;
     }
-    let end = min((group.z + 1u) * params.slice_rows, walk.rows);
+    let strip = strip_of(walk, group.z, 0u, 1u);
+    let end = strip.end;
 
     // Every load of this thread has the same q (the number of threads is a multiple of TILE_M / 4), and the same j.
     let a_at = local % $(TILE_M / 4)u;
@@ -43,10 +45,15 @@ fn main(
     let tap = q / params.source4;
     let tap_yx = vec2<u32>(tap / params.kernel, tap % params.kernel);
     let channel = q % params.source4;
+#else
+    let channel = q;
 #endif
+    let prologue = prologue_of(strip.segment, min(channel, params.source4 - 1u), params.source4);
+    let thread_x = local % $(TILE_N / TN)u;
+    let thread_y = local / $(TILE_N / TN)u;
 #import lib/conv_tile_start
 
-    for (var start = group.z * params.slice_rows; start < end; start += KC) {
+    for (var start = strip.first; start < end; start += KC) {
 #for p in 0..(TILE_M * KC / 4 + THREADS - 1) / THREADS
         let a_k_$p = local / $(TILE_M / 4)u + $(p * THREADS * 4 / TILE_M)u;
         if (a_k_$p < KC) {
@@ -54,12 +61,12 @@ fn main(
             var x_$p = vec4<f32>();
 #if POINTWISE
             if (m_$p < end && q_inside) {
-                x_$p = vec4<f32>(source[m_$p * params.source4 + q]);
+                x_$p = loaded(m_$p * params.source4 + q, prologue);
             }
 #else
             let at_$p = source_of(walk, pixel_of(walk, min(m_$p, end - 1u)), tap_yx);
             if (m_$p < end && q_inside && at_$p.inside) {
-                x_$p = vec4<f32>(source[at_$p.index * params.source4 + channel]);
+                x_$p = loaded(at_$p.index * params.source4 + channel, prologue);
             }
 #endif
             a_tile[a_k_$p * A_ROW + a_at] = x_$p;

@@ -20,8 +20,15 @@ struct Params {
     pad_left: u32,
     // 1: add to what is there instead of overwriting it.
     accumulate: u32,
-    // Rows of a slice, weight gradient only.
-    slice_rows: u32,
+    // Rows of a strip: of a slice of the weight gradient, or those that one workgroup of the others takes tile by tile.
+    strip_rows: u32,
+    // Strips of a phase.
+    strips: u32,
+    // Pixels of an image in the largest phase.
+    phase_area: u32,
+    unused: u32,
+    // Images of each batch norm segment.
+    segment_images: array<vec4<u32>, 2>,
 }
 
 @group(1) @binding(0) var<uniform> params: Params;
@@ -115,4 +122,37 @@ fn source_of(w: Walk, p: Pixel, tap: vec2<u32>) -> Source {
 fn tap_number(w: Walk, tap: vec2<u32>) -> u32 {
     let at = w.first + w.tap_step * tap;
     return at.x * params.kernel + at.y;
+}
+
+// Rows first..end of one batch norm segment, and the number of this strip among all strips and phases, segment by
+// segment.
+struct Strip {
+    first: u32,
+    end: u32,
+    segment: u32,
+    slice: u32,
+}
+
+fn strip_of(w: Walk, number: u32, phase: u32, phases: u32) -> Strip {
+    var left = number;
+    var image = 0u;
+    var slice = 0u;
+    var segment = 0u;
+    var images = params.segment_images[0].x;
+    var strips = strips_in(images);
+    while (left >= strips && segment < 7u) {
+        left -= strips;
+        slice += strips * phases;
+        image += images;
+        segment += 1u;
+        images = params.segment_images[segment / 4u][segment % 4u];
+        strips = strips_in(images);
+    }
+    let end = (image + images) * w.area;
+    let first = min(image * w.area + left * params.strip_rows, end);
+    return Strip(first, min(first + params.strip_rows, end), segment, slice + phase * strips + left);
+}
+
+fn strips_in(images: u32) -> u32 {
+    return (images * params.phase_area + params.strip_rows - 1u) / params.strip_rows;
 }

@@ -4,10 +4,23 @@
 // EPILOGUE 2  backward: multiplies by the slope of the batch norm's activation STORE_ACTIVATION, stores du, and tallies
 //             the sums of du and du * xhat
 // A tally is that of one thread, segment and vec4 of channels, and becomes one slice of the partial sums that
-// batch_norm_finalize or batch_norm_backward_finalize merge. Tensors start at binding EPILOGUE_AT.
+// batch_norm_finalize or batch_norm_backward_finalize merge; `tally_sum` merges those of several threads before. Tensors start at binding EPILOGUE_AT.
 // Host side: `Epilogue` in src/kernels/fusion.rs.
 #import lib/storage
+#if EPILOGUE
+struct TallyPart {
+    count: f32,
+    first: vec4<f32>,
+    second: vec4<f32>,
+}
+
+fn write_tally(tally: ptr<function, Tally>, slice: u32, quad: u32, quads: u32) {
+    write_part(tally_part(tally), slice, quad, quads);
+}
+#endif
+
 #if EPILOGUE == 1
+#import lib/moments
 // [slice][mean | M2 | count, one vec4]
 @group(0) @binding($(EPILOGUE_AT)) var<storage, read_write> slices: array<vec4<f32>>;
 
@@ -36,13 +49,24 @@ fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
     return stored;
 }
 
-fn write_tally(tally: ptr<function, Tally>, slice: u32, quad: u32, quads: u32) {
-    let at = slice * (2u * quads + 1u) + quad;
+// What a tally comes down to: the mean and squared deviations of `count` values.
+fn tally_part(tally: ptr<function, Tally>) -> TallyPart {
     let shift = (*tally).sum / max((*tally).count, 1.0);
-    slices[at] = (*tally).pivot + shift;
-    slices[at + quads] = max((*tally).squares - (*tally).sum * shift, vec4<f32>(0.0));
+    let squares = max((*tally).squares - (*tally).sum * shift, vec4<f32>(0.0));
+    return TallyPart((*tally).count, (*tally).pivot + shift, squares);
+}
+
+fn tally_sum(a: TallyPart, b: TallyPart) -> TallyPart {
+    let sum = merged(Moments(a.count, a.first, a.second), Moments(b.count, b.first, b.second));
+    return TallyPart(sum.count, sum.mean, sum.m2);
+}
+
+fn write_part(part: TallyPart, slice: u32, quad: u32, quads: u32) {
+    let at = slice * (2u * quads + 1u) + quad;
+    slices[at] = part.first;
+    slices[at + quads] = part.second;
     if (quad == 0u) {
-        slices[at + 2u * quads] = vec4<f32>((*tally).count);
+        slices[at + 2u * quads] = vec4<f32>(part.count);
     }
 }
 #else
@@ -94,10 +118,19 @@ fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
     return stored;
 }
 
-fn write_tally(tally: ptr<function, Tally>, slice: u32, quad: u32, quads: u32) {
+// The two sums.
+fn tally_part(tally: ptr<function, Tally>) -> TallyPart {
+    return TallyPart(0.0, (*tally).sum, (*tally).product * (*tally).rstd);
+}
+
+fn tally_sum(a: TallyPart, b: TallyPart) -> TallyPart {
+    return TallyPart(0.0, a.first + b.first, a.second + b.second);
+}
+
+fn write_part(part: TallyPart, slice: u32, quad: u32, quads: u32) {
     let at = slice * 2u * quads + quad;
-    slices[at] = (*tally).sum;
-    slices[at + quads] = (*tally).product * (*tally).rstd;
+    slices[at] = part.first;
+    slices[at + quads] = part.second;
 }
 #else
 struct Tally {

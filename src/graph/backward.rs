@@ -75,7 +75,15 @@ impl Backward<'_, '_> {
                 if self.wants_gradient(node.inputs[0]) {
                     let w = forward.parameter(*weight);
                     let (dx, add) = self.target(node.inputs[0]);
-                    self.builder.push(conv::data_gradient(&forward.caps, &shape, dy, w, dx, add));
+                    self.builder.push(conv::data_gradient(
+                        &forward.caps,
+                        &shape,
+                        dy,
+                        w,
+                        dx,
+                        add,
+                        &Fusion::NONE,
+                    ));
                 }
             }
             Op::Depthwise { weight, .. } => {
@@ -147,7 +155,7 @@ impl Backward<'_, '_> {
         }
         let partials = self.builder.tensor(conv::weight_gradient_partials(&forward.caps, shape) as usize);
         let dw = forward.parameter_in(forward.buffers.gradients, weight);
-        self.builder.extend(conv::weight_gradient(&forward.caps, shape, x, dy, partials, dw));
+        self.builder.extend(conv::weight_gradient(&forward.caps, shape, x, dy, partials, dw, &Fusion::NONE));
         if let Some(bias) = bias {
             let db = forward.parameter_in(forward.buffers.gradients, bias);
             let rows = shape.images * shape.out_h * shape.out_w;
@@ -212,7 +220,15 @@ impl Backward<'_, '_> {
         self.conv_parameters(&shape, saved.hidden, d_gate_raw, expand.0, Some(expand.1));
         let d_hidden = self.builder.tensor(narrow);
         let w = forward.parameter(expand.0);
-        self.builder.push(conv::data_gradient(&forward.caps, &shape, d_gate_raw, w, d_hidden, false));
+        self.builder.push(conv::data_gradient(
+            &forward.caps,
+            &shape,
+            d_gate_raw,
+            w,
+            d_hidden,
+            false,
+            &Fusion::NONE,
+        ));
         let d_hidden_raw = self.builder.tensor(narrow);
         let silu = Nonlinearity::Silu;
         self.builder.push(squeeze_excite::activation_backward(
@@ -228,7 +244,15 @@ impl Backward<'_, '_> {
         self.conv_parameters(&shape, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1));
         let d_pooled = self.builder.tensor(wide);
         let w = forward.parameter(reduce.0);
-        self.builder.push(conv::data_gradient(&forward.caps, &shape, d_hidden_raw, w, d_pooled, false));
+        self.builder.push(conv::data_gradient(
+            &forward.caps,
+            &shape,
+            d_hidden_raw,
+            w,
+            d_pooled,
+            false,
+            &Fusion::NONE,
+        ));
 
         let (dx, add) = self.target(node.inputs[0]);
         debug_assert!(!add, "the excited tensor has this one consumer");

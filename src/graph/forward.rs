@@ -148,7 +148,7 @@ impl<'a> Forward<'a> {
             Op::Conv { weight, bias, .. } => {
                 let shape = self.conv_shape(node);
                 let (w, b) = (self.parameter(*weight), bias.map(|b| self.parameter(b)));
-                builder.push(conv::forward(&self.caps, &shape, x, w, b, y));
+                builder.push(conv::forward(&self.caps, &shape, x, w, b, y, &Fusion::NONE));
             }
             Op::Depthwise { weight, .. } => {
                 let (shape, w) = (self.depthwise_shape(node), self.parameter(*weight));
@@ -249,6 +249,7 @@ impl<'a> Forward<'a> {
             w,
             Some(b),
             excitation.hidden_raw,
+            &Fusion::NONE,
         ));
         let silu = Nonlinearity::Silu;
         builder.push(squeeze_excite::activation_forward(
@@ -260,7 +261,15 @@ impl<'a> Forward<'a> {
         let gate_raw = builder.tensor(wide);
         let (w, b) = (self.parameter(expand.0), self.parameter(expand.1));
         let excite = dense_shape(images, *inner, channels);
-        builder.push(conv::forward(&self.caps, &excite, excitation.hidden, w, Some(b), gate_raw));
+        builder.push(conv::forward(
+            &self.caps,
+            &excite,
+            excitation.hidden,
+            w,
+            Some(b),
+            gate_raw,
+            &Fusion::NONE,
+        ));
         let sigmoid = Nonlinearity::Sigmoid;
         builder.push(squeeze_excite::activation_forward(sigmoid, wide, gate_raw, excitation.gate));
         excitation

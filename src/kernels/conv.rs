@@ -6,7 +6,8 @@
 //! them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two families of shaders compute the same: see [`crate::gpu::Form`].
 
 use super::conv_variants::{self, Variant};
-use super::stored;
+use super::fusion::{Epilogue, Fusion, Slices};
+use super::{MAX_SEGMENTS, stored};
 use crate::gpu::{Caps, Cost, Element, Kernel, Launch, View, linear_grid};
 
 /// x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`, weights `[kernel²][in_c][out_c]`; the padding at
@@ -90,20 +91,52 @@ impl ConvShape {
     }
 
     /// `struct Params` of `shaders/lib/conv_rows.wgsl`.
-    fn params(&self, gradient: bool, accumulate: bool, slice_rows: usize) -> Vec<u32> {
+    fn params(&self, gradient: bool, accumulate: bool, strips: &Strips) -> Vec<u32> {
         let x = [self.in_h, self.in_w, self.in_c / 4];
         let y = [self.out_h, self.out_w, self.out_c / 4];
         let (output, source) = if gradient { (x, y) } else { (y, x) };
-        let rest =
-            [self.kernel, self.stride, self.pad_top, self.pad_left, usize::from(accumulate), slice_rows];
-        [self.images].iter().chain(&output).chain(&source).chain(&rest).map(|n| *n as u32).collect()
+        let rest = [self.kernel, self.stride, self.pad_top, self.pad_left, usize::from(accumulate)];
+        let cut = [strips.rows, strips.count(), strips.phase_area, 0];
+        let mut segments = strips.images.clone();
+        segments.resize(MAX_SEGMENTS, 0);
+        let all =
+            [self.images].into_iter().chain(output).chain(source).chain(rest).chain(cut).chain(segments);
+        all.map(|n| n as u32).collect()
+    }
+}
+
+/// How rows of pixels are cut into strips that do not cross the end of a batch norm segment.
+struct Strips {
+    /// Images of each segment.
+    images: Vec<usize>,
+    /// Pixels of an image.
+    phase_area: usize,
+    /// Of a strip.
+    rows: usize,
+}
+
+impl Strips {
+    fn of_segments(&self) -> impl Iterator<Item = usize> {
+        self.images.iter().map(|images| (images * self.phase_area).div_ceil(self.rows))
+    }
+
+    fn count(&self) -> usize {
+        self.of_segments().sum()
     }
 }
 
 /// y = x ∗ w, plus `bias` `[out_c]` where there is one.
-pub fn forward(caps: &Caps, shape: &ConvShape, x: View, w: View, bias: Option<View>, y: View) -> Launch {
+pub fn forward(
+    caps: &Caps,
+    shape: &ConvShape,
+    x: View,
+    w: View,
+    bias: Option<View>,
+    y: View,
+    fusion: &Fusion<'_>,
+) -> Launch {
     let product = Product::forward(shape);
-    product.launch(product.rule(caps), [x, w, y].into_iter().chain(bias).collect(), false)
+    product.launch(product.rule(caps), [x, w, y].into_iter().chain(bias).collect(), false, fusion)
 }
 
 /// dx = dy ∗ wᵀ, or dx += with `accumulate`.
@@ -114,9 +147,23 @@ pub fn data_gradient(
     w: View,
     dx: View,
     accumulate: bool,
+    fusion: &Fusion<'_>,
 ) -> Launch {
     let product = Product::data_gradient(shape);
-    product.launch(product.rule(caps), vec![dy, w, dx], accumulate)
+    product.launch(product.rule(caps), vec![dy, w, dx], accumulate, fusion)
+}
+
+/// Slices that the epilogue of [`forward`], or of [`data_gradient`], writes for each segment of images.
+pub fn slices(caps: &Caps, shape: &ConvShape, gradient: bool, segments: &[usize]) -> Slices {
+    let product = if gradient { Product::data_gradient(shape) } else { Product::forward(shape) };
+    product.slices(product.rule(caps), segments)
+}
+
+/// How often the chosen cut of [`forward`] reads each number of x: what its prologue would compute again.
+pub fn source_reads(caps: &Caps, shape: &ConvShape) -> usize {
+    let product = Product::forward(shape);
+    let taps = (shape.kernel * shape.kernel).div_ceil(shape.stride * shape.stride);
+    taps * product.rule(caps).column_tiles(product.columns)
 }
 
 /// [`forward`] cut in every way that the rule may choose, for tests and timed trials.
@@ -129,7 +176,7 @@ pub fn forward_variants(
     y: View,
 ) -> Vec<Launch> {
     let views: Vec<View> = [x, w, y].into_iter().chain(bias).collect();
-    let launch = |v| Product::forward(shape).launch(v, views.clone(), false);
+    let launch = |v| Product::forward(shape).launch(v, views.clone(), false, &Fusion::NONE);
     Variant::products(caps.form).into_iter().map(launch).collect()
 }
 
@@ -142,7 +189,7 @@ pub fn data_gradient_variants(
     dx: View,
     accumulate: bool,
 ) -> Vec<Launch> {
-    let launch = |v| Product::data_gradient(shape).launch(v, vec![dy, w, dx], accumulate);
+    let launch = |v| Product::data_gradient(shape).launch(v, vec![dy, w, dx], accumulate, &Fusion::NONE);
     Variant::products(caps.form).into_iter().map(launch).collect()
 }
 
@@ -171,8 +218,29 @@ impl<'a> Product<'a> {
         Variant::product(caps.form, self.rows, self.columns)
     }
 
+    /// The epilogue wants few long strips, whose tallies are then few; else a strip is one tile.
+    fn strips(&self, variant: Variant, segments: Vec<usize>, epilogue: bool) -> Strips {
+        let tile = variant.tile_rows();
+        let beside = variant.column_tiles(self.columns) * self.phases;
+        let wanted = variant.enough_strips().div_ceil(beside);
+        let tiles = if epilogue { self.rows.div_ceil(tile).div_ceil(wanted) } else { 1 };
+        Strips { images: segments, phase_area: self.rows / self.shape.images, rows: tile * tiles }
+    }
+
+    fn slices(&self, variant: Variant, segments: &[usize]) -> Slices {
+        let strips = self.strips(variant, segments.to_vec(), true);
+        let each = self.phases * variant.slices_of_strip();
+        Slices(strips.of_segments().map(|count| (count * each) as u32).collect())
+    }
+
     /// `views`: source, weights, output and perhaps the bias.
-    fn launch(&self, variant: Variant, views: Vec<View>, accumulate: bool) -> Launch {
+    fn launch(
+        &self,
+        variant: Variant,
+        mut views: Vec<View>,
+        accumulate: bool,
+        fusion: &Fusion<'_>,
+    ) -> Launch {
         let element = stored(&[views[0], views[2]]);
         let constants = [
             ("POINTWISE", u32::from(self.shape.pointwise())),
@@ -180,13 +248,24 @@ impl<'a> Product<'a> {
             ("BIAS", u32::from(views.len() == 4)),
             element.constant(),
         ];
-        let [x, y, _] = linear_grid(variant.count(self.rows, self.columns) as u64, 1);
+        let segments = fusion.images(self.shape.images);
+        let strips = self.strips(variant, segments, fusion.epilogue != Epilogue::None);
+        let mut kernel = variant.kernel(&constants);
+        fusion.apply(&mut kernel, &mut views);
+        let tiles = strips.count() * variant.column_tiles(self.columns);
+        let [x, y, _] = linear_grid(tiles as u64, 1);
+        let mut cost = self.shape.cost(element);
+        let x_elements = (self.shape.in_pixels() * self.shape.in_c) as u64;
+        let y_elements = (self.shape.out_pixels() * self.shape.out_c) as u64;
+        let (source, output) =
+            if self.gradient { (y_elements, x_elements) } else { (x_elements, y_elements) };
+        cost.bytes += fusion.extra_tensors(source, output) * element.bytes();
         Launch {
-            kernel: variant.kernel(&constants),
+            kernel,
             views,
-            params: self.shape.params(self.gradient, accumulate, 0),
+            params: self.shape.params(self.gradient, accumulate, &strips),
             grid: [x, y, self.phases as u32],
-            cost: self.shape.cost(element),
+            cost,
         }
     }
 }
@@ -198,13 +277,18 @@ pub const MAX_SLICES: usize = 128;
 
 /// Floats of the partial sums that [`weight_gradient`] needs; 0 if it writes directly.
 pub fn weight_gradient_partials(caps: &Caps, shape: &ConvShape) -> u64 {
-    match WeightGradient::new(shape, shape.weight_rule(caps)).slices {
+    weight_gradient_partials_of(caps, shape, &[shape.images])
+}
+
+/// [`weight_gradient_partials`] where x has a prologue, for which slices do not cross the ends of `segments`.
+pub fn weight_gradient_partials_of(caps: &Caps, shape: &ConvShape, segments: &[usize]) -> u64 {
+    match WeightGradient::new(shape, shape.weight_rule(caps), segments.to_vec()).strips.count() {
         1 => 0,
         slices => (slices * shape.weights()) as u64,
     }
 }
 
-/// dw += Σ x · dy over all pixels. `partials` is not used where [`weight_gradient_partials`] is 0.
+/// dw += Σ x · dy over all pixels. x may have a prologue. `partials` is not used where [`weight_gradient_partials`] is 0.
 pub fn weight_gradient(
     caps: &Caps,
     shape: &ConvShape,
@@ -212,8 +296,10 @@ pub fn weight_gradient(
     dy: View,
     partials: View,
     dw: View,
+    fusion: &Fusion<'_>,
 ) -> Vec<Launch> {
-    WeightGradient::new(shape, shape.weight_rule(caps)).launches([x, dy, partials, dw])
+    let segments = fusion.images(shape.images);
+    WeightGradient::new(shape, shape.weight_rule(caps), segments).launches([x, dy, partials, dw], fusion)
 }
 
 /// [`weight_gradient`] cut in every way that the rule may choose, for tests and timed trials. `partials` holds
@@ -228,7 +314,10 @@ pub fn weight_gradient_variants(
 ) -> Vec<Vec<Launch>> {
     Variant::weights(caps.form, shape.pointwise())
         .into_iter()
-        .map(|variant| WeightGradient::new(shape, variant).launches([x, dy, partials, dw]))
+        .map(|variant| {
+            let cut = WeightGradient::new(shape, variant, vec![shape.images]);
+            cut.launches([x, dy, partials, dw], &Fusion::NONE)
+        })
         .collect()
 }
 
@@ -237,35 +326,38 @@ struct WeightGradient<'a> {
     shape: &'a ConvShape,
     variant: Variant,
     tiles: usize,
-    /// A multiple of 4, so that slices start where a step starts.
-    slice_rows: usize,
-    slices: usize,
+    /// The slices; their rows are a multiple of 4, so that slices start where a step starts.
+    strips: Strips,
 }
 
 impl<'a> WeightGradient<'a> {
-    fn new(shape: &'a ConvShape, variant: Variant) -> Self {
+    fn new(shape: &'a ConvShape, variant: Variant, segments: Vec<usize>) -> Self {
         let tiles = variant.count(shape.inputs(), shape.out_c);
-        let rows = shape.out_pixels();
         let wanted = variant.enough_workgroups().div_ceil(tiles).min(shape.most_slices());
-        let slice_rows = rows.div_ceil(wanted).next_multiple_of(4);
-        Self { shape, variant, tiles, slice_rows, slices: rows.div_ceil(slice_rows) }
+        let rows = shape.out_pixels().div_ceil(wanted).next_multiple_of(4);
+        let strips = Strips { images: segments, phase_area: shape.out_h * shape.out_w, rows };
+        Self { shape, variant, tiles, strips }
     }
 
-    fn launches(&self, [x, dy, partials, dw]: [View; 4]) -> Vec<Launch> {
-        let direct = self.slices == 1;
+    fn launches(&self, [x, dy, partials, dw]: [View; 4], fusion: &Fusion<'_>) -> Vec<Launch> {
+        let slices = self.strips.count();
+        let direct = slices == 1;
         let [grid_x, grid_y, _] = linear_grid(self.tiles as u64, 1);
         let element = stored(&[x, dy]);
         let constants =
             [("POINTWISE", u32::from(self.shape.pointwise())), ("GRADIENT", 0), element.constant()];
+        let mut kernel = self.variant.kernel(&constants);
+        let mut views = vec![x, dy, if direct { dw } else { partials }];
+        fusion.apply(&mut kernel, &mut views);
         let mut launches = vec![Launch {
-            kernel: self.variant.kernel(&constants),
-            views: vec![x, dy, if direct { dw } else { partials }],
-            params: self.shape.params(false, direct, self.slice_rows),
-            grid: [grid_x, grid_y, self.slices as u32],
+            kernel,
+            views,
+            params: self.shape.params(false, direct, &self.strips),
+            grid: [grid_x, grid_y, slices as u32],
             cost: self.shape.cost(element),
         }];
         if !direct {
-            launches.push(super::sum_slices(partials, dw, self.shape.weights(), self.slices));
+            launches.push(super::sum_slices(partials, dw, self.shape.weights(), slices));
         }
         launches
     }

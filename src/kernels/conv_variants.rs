@@ -2,6 +2,7 @@
 //! are measured for the subgroup form on llvmpipe, and estimates for the tile form.
 
 use super::combinations;
+use super::fusion::with_fusion;
 use crate::gpu::{Element, Form, Kernel};
 
 /// One way to cut a matrix product of `rows` × `columns` results into tiles.
@@ -160,6 +161,36 @@ impl Variant {
         }
     }
 
+    /// Rows of a tile of the forward pass or the data gradient.
+    pub(super) fn tile_rows(&self) -> usize {
+        match *self {
+            Self::Lanes { rows, .. } => 8 * rows,
+            Self::Tile(tile) => tile.m,
+            Self::WeightLanes { .. } | Self::WeightTile(_) => unreachable!("a weight gradient has no rows"),
+        }
+    }
+
+    /// Tiles side by side over so many channels.
+    pub(super) fn column_tiles(&self, columns: usize) -> usize {
+        self.count(1, columns)
+    }
+
+    /// Workgroups that the forward pass and the data gradient want where each takes a strip of tiles.
+    pub(super) fn enough_strips(&self) -> usize {
+        match self {
+            Self::Lanes { .. } | Self::WeightLanes { .. } => 32,
+            Self::Tile(_) | Self::WeightTile(_) => 2048,
+        }
+    }
+
+    /// Tallies that a strip leaves: each lane's, or one.
+    pub(super) fn slices_of_strip(&self) -> usize {
+        match self {
+            Self::Lanes { .. } | Self::WeightLanes { .. } => 8,
+            Self::Tile(_) | Self::WeightTile(_) => 1,
+        }
+    }
+
     /// Workgroups that share a weight gradient well: many for a GPU, a few for each core of a software adapter.
     pub(super) fn enough_workgroups(&self) -> usize {
         match self {
@@ -203,11 +234,21 @@ pub(super) fn permutations() -> Vec<Kernel> {
             let half = element.constant();
             for (gradient, bias) in [(0, 0), (0, 1), (1, 0)] {
                 let constants = [("POINTWISE", pointwise), ("GRADIENT", gradient), ("BIAS", bias), half];
-                all.extend(Variant::products(form).iter().map(|v| v.kernel(&constants)));
+                let kernels = Variant::products(form).iter().map(|v| v.kernel(&constants)).collect();
+                let fused = with_fusion(kernels, 3 + bias, gradient == 1);
+                // A layer with a bias has no batch norm.
+                all.extend(fused.into_iter().filter(|k| bias == 0 || unfused(k)));
             }
             let constants = [("POINTWISE", pointwise), ("GRADIENT", 0), half];
-            all.extend(Variant::weights(form, pointwise == 1).iter().map(|v| v.kernel(&constants)));
+            let kernels =
+                Variant::weights(form, pointwise == 1).iter().map(|v| v.kernel(&constants)).collect();
+            let own_sums = |k: &Kernel| k.constants.contains(&("EPILOGUE", 0));
+            all.extend(with_fusion(kernels, 3, false).into_iter().filter(own_sums));
         }
     }
     all
+}
+
+fn unfused(kernel: &Kernel) -> bool {
+    kernel.constants.contains(&("PROLOGUE", 0)) && kernel.constants.contains(&("EPILOGUE", 0))
 }

@@ -6,6 +6,7 @@ use crate::data::{Batch, Placement, View as ImageView};
 use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{BufferId, Device, DeviceChoice, Launch, Program, StepUniform, View, step_buffer};
 use crate::kernels::conv::{self, ConvShape};
+use crate::kernels::fusion::Fusion;
 use crate::kernels::optimizer;
 use crate::models::{ModelOptions, build, init};
 use crate::training::engine::{Engine, RunLength};
@@ -194,7 +195,7 @@ fn roofs(device: &Device) -> anyhow::Result<Option<Roofs>> {
         pad_left: 0,
     };
     let (x, w, y) = (id(0, rows * inner), id(1, inner * columns), id(2, rows * columns));
-    let multiply = conv::forward(&device.caps(), &shape, x, w, None, y);
+    let multiply = conv::forward(&device.caps(), &shape, x, w, None, y, &Fusion::NONE);
     let flops_per_s = rate(device, &multiply, |time| time.cost.flops)?;
     Ok(flops_per_s.map(|flops_per_s| Roofs { bytes_per_s, flops_per_s }))
 }

@@ -3,6 +3,7 @@
 use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, plus, rounded, tolerance, uniform};
 use dualprop::gpu::{Caps, Element, Form};
 use dualprop::kernels::conv::{self, ConvShape};
+use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::conv as reference;
 
 const FORMS: [Caps; 2] = [Caps { form: Form::Subgroups }, Caps { form: Form::Tiles }];
@@ -82,7 +83,7 @@ fn forward_equals_the_reference() {
                 let xv = buffers.add_stored(element, &x);
                 let [wv, bv] = [&w, &bias].map(|t| buffers.add(t));
                 let yv = buffers.scratch_stored(element, expected.len());
-                buffers.run(&[conv::forward(caps, &s, xv, wv, with_bias.then_some(bv), yv)]);
+                buffers.run(&[conv::forward(caps, &s, xv, wv, with_bias.then_some(bv), yv, &Fusion::NONE)]);
                 let limit = tolerance::stored(element, tolerance::SUM);
                 assert_close(buffers.get(yv), &expected, limit, &format!("{caps:?} {element:?} {s:?}"));
             }
@@ -103,7 +104,7 @@ fn data_gradient_equals_the_reference() {
                 let mut buffers = Buffers::default();
                 let [dyv, dxv] = [&dy, &there].map(|t| buffers.add_stored(element, t));
                 let wv = buffers.add(&w);
-                buffers.run(&[conv::data_gradient(caps, &s, dyv, wv, dxv, accumulate)]);
+                buffers.run(&[conv::data_gradient(caps, &s, dyv, wv, dxv, accumulate, &Fusion::NONE)]);
                 let what = format!("{caps:?} {element:?} accumulate {accumulate} {s:?}");
                 let limit = tolerance::stored(element, tolerance::SUM);
                 assert_close(buffers.get(dxv), &expected, limit, &what);
@@ -128,7 +129,7 @@ fn check_weight_gradient(element: Element, s: &ConvShape) -> [u64; 2] {
             let [xv, dyv] = [&x, &dy].map(|t| buffers.add_stored(element, t));
             let dwv = buffers.add(&w);
             let partials = buffers.scratch(elements.max(4) as usize);
-            buffers.run(&conv::weight_gradient(&caps, s, xv, dyv, partials, dwv));
+            buffers.run(&conv::weight_gradient(&caps, s, xv, dyv, partials, dwv, &Fusion::NONE));
             buffers.get(dwv).to_vec()
         };
         let first = run();
@@ -221,10 +222,10 @@ fn zero_channels_stay_zero() {
         let dwv = buffers.add(&vec![0.0; w.len()]);
         let partials = buffers.scratch(conv::weight_gradient_partials(caps, &s).max(4) as usize);
         let mut launches = vec![
-            conv::forward(caps, &s, xv, wv, None, yv),
-            conv::data_gradient(caps, &s, dyv, wv, dxv, false),
+            conv::forward(caps, &s, xv, wv, None, yv, &Fusion::NONE),
+            conv::data_gradient(caps, &s, dyv, wv, dxv, false, &Fusion::NONE),
         ];
-        launches.extend(conv::weight_gradient(caps, &s, xv, dyv, partials, dwv));
+        launches.extend(conv::weight_gradient(caps, &s, xv, dyv, partials, dwv, &Fusion::NONE));
         buffers.run(&launches);
         crate::support::assert_padding_zero(buffers.get(yv), 8, 5, "y");
         crate::support::assert_padding_zero(buffers.get(dxv), 12, 10, "dx");
