@@ -86,7 +86,7 @@ impl Bench {
         let x = s.images * s.in_h * s.in_w * s.in_c;
         let y = s.images * s.out_h * s.out_w * s.out_c;
         let w = s.kernel * s.kernel * s.in_c * s.out_c;
-        let partials = conv::weight_gradient_partials(&caps, s).max(4) as usize;
+        let partials = conv::weight_gradient_partials(&caps, s, &Fusion::NONE).max(4) as usize;
         self.measure(&name("forward"), &[x, w, y], |v| {
             vec![conv::forward(&caps, s, v[0], v[1], None, v[2], none)]
         });

@@ -7,6 +7,11 @@ struct Params {
     stream: u32,
     keep: f32,
     inverse_keep: f32,
+    // vec4s of one row.
+    quads: u32,
+    unused_0: u32,
+    unused_1: u32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(1) @binding(0) var<uniform> params: Params;

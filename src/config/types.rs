@@ -35,6 +35,7 @@ pub struct RunConfig {
     /// Micro-batches per optimizer step; `batch_size` must divide by it.
     pub accumulate: usize,
     pub precision: Precision,
+    pub fusion: FusionRule,
     /// Starting weights under timm's names; empty: a fresh initialisation from the seed.
     pub init: String,
     /// Optimizer steps between writes of `last.safetensors`; 0: at each epoch's end and on a stop.
@@ -52,6 +53,7 @@ impl Default for RunConfig {
             batch_size: 64,
             accumulate: 1,
             precision: Precision::F32,
+            fusion: FusionRule::Auto,
             init: String::new(),
             checkpoint_steps: 0,
             deterministic: true,
@@ -64,6 +66,18 @@ impl Default for RunConfig {
 pub enum Precision {
     F32,
     F16,
+}
+
+/// Which batch norms are taken into the kernels beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FusionRule {
+    /// Every batch norm makes its own passes: what fused plans are held to.
+    Off,
+    /// Where the estimate says that it is quicker.
+    Auto,
+    /// Wherever a kernel can.
+    All,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,13 +3,15 @@
 
 use super::blocks::blocks;
 use super::forward::{Forward, Statistics, dense_shape};
+use super::fusion::consumers;
 use super::network::{Node, NodeId, Op};
 use super::pad4;
 use super::plan::PlanBuilder;
+use crate::config::FusionRule;
 use crate::gpu::View;
-use crate::kernels::batch_norm::{self, Activation};
+use crate::kernels::batch_norm::{self, Activation, BnShape};
 use crate::kernels::conv::{self, ConvShape};
-use crate::kernels::fusion::Fusion;
+use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
 use crate::kernels::squeeze_excite::{self, Nonlinearity};
 use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
 
@@ -23,7 +25,44 @@ struct Backward<'a, 'b> {
     forward: &'b Forward<'a>,
     builder: &'b mut PlanBuilder,
     /// Gradient of each node's output, once a consumer has written it.
-    gradients: &'b mut [Option<View>],
+    gradients: &'b mut [Option<Gradient>],
+    /// The first consumer of each node, whose backward comes last.
+    first_consumer: &'b [usize],
+}
+
+/// A gradient as the kernels behind it find it.
+#[derive(Clone)]
+enum Gradient {
+    Stored(View),
+    /// Of a batch norm's output, times the slope of its activation already, and the slices of its two sums.
+    Slope {
+        du: View,
+        slices: Slices,
+        partials: View,
+    },
+    /// Of a batch norm's input, `a * du + b * x + c`, computed on each read.
+    Norm {
+        du: View,
+        x: View,
+        coefs: View,
+    },
+}
+
+impl Gradient {
+    fn stored(&self) -> View {
+        match self {
+            Self::Stored(view) => *view,
+            Self::Slope { .. } | Self::Norm { .. } => unreachable!("only a batch norm's gradients are fused"),
+        }
+    }
+}
+
+/// Where a kernel writes a gradient.
+struct Target {
+    view: View,
+    /// Add to what is there.
+    add: bool,
+    epilogue: Epilogue,
 }
 
 impl Gradients {
@@ -31,20 +70,23 @@ impl Gradients {
     pub fn build(builder: &mut PlanBuilder, forward: &mut Forward<'_>, d_logits: View) -> Self {
         let network = forward.network;
         let mut gradients = vec![None; network.nodes.len()];
-        gradients[network.logits.0] = Some(d_logits);
+        gradients[network.logits.0] = Some(Gradient::Stored(d_logits));
+        let first_consumer: Vec<usize> =
+            consumers(network).iter().map(|all| all.first().copied().unwrap_or(usize::MAX)).collect();
         for (position, block) in blocks(network).iter().rev().enumerate() {
             // The last block's values are still there when the backward pass begins.
             if forward.spec.recompute && position > 0 {
                 forward.recompute(builder, block);
             }
             for index in block.clone().rev() {
-                if let Some(dy) = gradients[index] {
-                    let mut pass = Backward { forward, builder, gradients: &mut gradients };
-                    pass.node(index, &network.nodes[index], dy);
+                if let Some(dy) = gradients[index].clone() {
+                    let first_consumer = &first_consumer;
+                    let mut pass = Backward { forward, builder, gradients: &mut gradients, first_consumer };
+                    pass.node(index, &network.nodes[index], &dy);
                 }
             }
         }
-        Gradients { input: gradients[0] }
+        Gradients { input: gradients[0].as_ref().map(Gradient::stored) }
     }
 }
 
@@ -55,107 +97,132 @@ impl Backward<'_, '_> {
 
     /// The tensor for the gradient of `id` and whether to add to what is there.
     fn target(&mut self, id: NodeId) -> (View, bool) {
-        if let Some(view) = self.gradients[id.0] {
-            return (view, true);
+        if let Some(gradient) = &self.gradients[id.0] {
+            return (gradient.stored(), true);
         }
         let elements = self.forward.images() * self.forward.network.node(id).shape.padded_len();
-        let view = self.builder.stored(elements, self.forward.value(id).element);
-        self.gradients[id.0] = Some(view);
+        let view = self.builder.stored(elements, self.forward.element(id));
+        self.gradients[id.0] = Some(Gradient::Stored(view));
         (view, false)
     }
 
-    fn node(&mut self, index: usize, node: &Node, dy: View) {
+    /// [`Self::target`] for a kernel with an epilogue: where `id` is a batch norm and `writer` the last to write its
+    /// gradient, the kernel applies the slope and takes the sums that the batch norm would. `slices` of the kernel.
+    fn fused_target(&mut self, writer: usize, id: NodeId, slices: impl FnOnce(&[usize]) -> Slices) -> Target {
+        let (view, add) = self.target(id);
+        let forward = self.forward;
+        let needs_sums = forward.spec.statistics != Statistics::Running || forward.spec.weight_gradients;
+        let node = forward.network.node(id);
+        let plain = Target { view, add, epilogue: Epilogue::None };
+        let Op::BatchNorm { layer, activation } = node.op else { return plain };
+        if forward.spec.fusion == FusionRule::Off || !needs_sums || self.first_consumer[id.0] != writer {
+            return plain;
+        }
+        let slices = slices(&forward.segments);
+        let partials = self.builder.tensor(slices.elements(pad4(node.shape.channels)));
+        self.gradients[id.0] = Some(Gradient::Slope { du: view, slices, partials });
+        let state = forward.states[layer].expect("the forward pass made every layer's state");
+        let x = forward.stored(node.inputs[0]);
+        Target { view, add, epilogue: Epilogue::Slope { x, state, activation, partials } }
+    }
+
+    fn fusion(&self, prologue: Prologue, epilogue: Epilogue) -> Fusion<'_> {
+        if prologue == Prologue::None && epilogue == Epilogue::None {
+            return Fusion::NONE;
+        }
+        Fusion { prologue, epilogue, segments: &self.forward.segments }
+    }
+
+    fn node(&mut self, index: usize, node: &Node, dy: &Gradient) {
         let forward = self.forward;
         match &node.op {
             Op::Input => {}
             Op::Conv { weight, bias, .. } => {
-                let shape = forward.conv_shape(node);
-                let x = forward.value(node.inputs[0]);
-                self.conv_parameters(&shape, x, dy, *weight, *bias);
+                let shape = forward.network.conv_shape(node, forward.images());
+                let (x, fusion) = forward.operand(node.inputs[0]);
+                if forward.spec.weight_gradients {
+                    self.conv_parameters(&shape, x, dy.stored(), *weight, *bias, &fusion);
+                }
                 if self.wants_gradient(node.inputs[0]) {
                     let w = forward.parameter(*weight);
-                    let (dx, add) = self.target(node.inputs[0]);
-                    self.builder.push(conv::data_gradient(
-                        &forward.caps,
-                        &shape,
-                        dy,
-                        w,
-                        dx,
-                        add,
-                        &Fusion::NONE,
-                    ));
+                    let (dy, prologue) = source(dy);
+                    let caps = &forward.caps;
+                    let to =
+                        self.fused_target(index, node.inputs[0], |s| conv::slices(caps, &shape, true, s));
+                    let fusion = self.fusion(prologue, to.epilogue);
+                    let launch = conv::data_gradient(caps, &shape, dy, w, to.view, to.add, &fusion);
+                    self.builder.push(launch);
                 }
             }
             Op::Depthwise { weight, .. } => {
-                let shape = forward.depthwise_shape(node);
-                let x = forward.value(node.inputs[0]);
+                let shape = forward.network.depthwise_shape(node, forward.images());
+                let caps = &forward.caps;
                 if forward.spec.weight_gradients {
-                    let partials = self
-                        .builder
-                        .tensor(depthwise::weight_gradient_partials(&forward.caps, &shape) as usize);
+                    let (x, fusion) = forward.operand(node.inputs[0]);
+                    let partials =
+                        self.builder.tensor(depthwise::weight_gradient_partials(caps, &shape) as usize);
                     let dw = forward.parameter_in(forward.buffers.gradients, *weight);
-                    self.builder.extend(depthwise::weight_gradient(
-                        &forward.caps,
-                        &shape,
-                        x,
-                        dy,
-                        partials,
-                        dw,
-                        &Fusion::NONE,
-                    ));
+                    let dy = dy.stored();
+                    self.builder
+                        .extend(depthwise::weight_gradient(caps, &shape, x, dy, partials, dw, &fusion));
                 }
                 if self.wants_gradient(node.inputs[0]) {
                     let w = forward.parameter(*weight);
-                    let (dx, add) = self.target(node.inputs[0]);
-                    self.builder.push(depthwise::data_gradient(
-                        &forward.caps,
-                        &shape,
-                        dy,
-                        w,
-                        dx,
-                        add,
-                        &Fusion::NONE,
-                    ));
+                    let (dy, prologue) = source(dy);
+                    let to = self
+                        .fused_target(index, node.inputs[0], |s| depthwise::slices(caps, &shape, true, s));
+                    let fusion = self.fusion(prologue, to.epilogue);
+                    let launch = depthwise::data_gradient(caps, &shape, dy, w, to.view, to.add, &fusion);
+                    self.builder.push(launch);
                 }
             }
             Op::BatchNorm { .. } => self.batch_norm(node, dy),
-            Op::SqueezeExcite { .. } => self.squeeze_excite(index, node, dy),
-            Op::Add { .. } => self.add(index, node, dy),
+            Op::SqueezeExcite { .. } => self.squeeze_excite(index, node, dy.stored()),
+            Op::Add { .. } => self.add(index, node, dy.stored()),
             Op::MaxPool { .. } => {
-                let x = forward.value(node.inputs[0]);
+                let x = forward.stored(node.inputs[0]);
                 let (dx, add) = self.target(node.inputs[0]);
                 self.builder.push(pool::max_pool_backward(
                     &forward.pool_shape(node),
                     x,
-                    forward.value(NodeId(index)),
-                    dy,
+                    forward.stored(NodeId(index)),
+                    dy.stored(),
                     dx,
                     add,
                 ));
             }
             Op::GlobalPool => {
                 let shape = forward.scale_shape(forward.network.node(node.inputs[0]).shape);
-                let (dx, add) = self.target(node.inputs[0]);
-                self.builder.push(pool::global_average_backward(&shape, dy, dx, add));
+                let to = self.fused_target(index, node.inputs[0], |s| pool::slices(&shape, s));
+                let fusion = self.fusion(Prologue::None, to.epilogue);
+                let launch = pool::global_average_backward(&shape, dy.stored(), to.view, to.add, &fusion);
+                self.builder.push(launch);
             }
             Op::Dropout { .. } => match forward.dropout_shape(index, node) {
                 Some(shape) => {
                     let (dx, _) = self.target(node.inputs[0]);
-                    self.builder.push(dropout::backward(&shape, dy, dx));
+                    self.builder.push(dropout::backward(&shape, dy.stored(), dx));
                 }
-                None => self.gradients[node.inputs[0].0] = Some(dy),
+                None => self.gradients[node.inputs[0].0] = Some(dy.clone()),
             },
         }
     }
 
-    fn conv_parameters(&mut self, shape: &ConvShape, x: View, dy: View, weight: usize, bias: Option<usize>) {
+    /// Gradients of a convolution's weights and bias; x is read as `fusion` says.
+    fn conv_parameters(
+        &mut self,
+        shape: &ConvShape,
+        x: View,
+        dy: View,
+        weight: usize,
+        bias: Option<usize>,
+        fusion: &Fusion<'_>,
+    ) {
         let forward = self.forward;
-        if !forward.spec.weight_gradients {
-            return;
-        }
-        let partials = self.builder.tensor(conv::weight_gradient_partials(&forward.caps, shape) as usize);
+        let caps = &forward.caps;
+        let partials = self.builder.tensor(conv::weight_gradient_partials(caps, shape, fusion) as usize);
         let dw = forward.parameter_in(forward.buffers.gradients, weight);
-        self.builder.extend(conv::weight_gradient(&forward.caps, shape, x, dy, partials, dw, &Fusion::NONE));
+        self.builder.extend(conv::weight_gradient(caps, shape, x, dy, partials, dw, fusion));
         if let Some(bias) = bias {
             let db = forward.parameter_in(forward.buffers.gradients, bias);
             let rows = shape.images * shape.out_h * shape.out_w;
@@ -163,36 +230,43 @@ impl Backward<'_, '_> {
         }
     }
 
-    fn batch_norm(&mut self, node: &Node, dy: View) {
+    fn batch_norm(&mut self, node: &Node, dy: &Gradient) {
         let forward = self.forward;
         let Op::BatchNorm { layer, activation } = node.op else { unreachable!("called for this op") };
+        let input = node.inputs[0];
         let shape = forward.bn_shape(layer, node.shape);
-        let place = &forward.network.layout.bn[layer];
-        let x = forward.value(node.inputs[0]);
+        let x = forward.stored(input);
         let state = forward.states[layer].expect("the forward pass made every layer's state");
+        if let Gradient::Slope { du, slices, partials } = dy {
+            let coefs = self.finalize(layer, &shape, slices, *partials, state);
+            // Nothing else reads du, and the gradient of the input takes its place.
+            if self.gradients[input.0].is_none() {
+                self.gradients[input.0] = Some(if self.reads_on_load(input) {
+                    Gradient::Norm { du: *du, x, coefs }
+                } else {
+                    let none = Activation::None;
+                    self.builder
+                        .push(batch_norm::backward_apply(&shape, none, x, state, coefs, *du, *du, false));
+                    Gradient::Stored(*du)
+                });
+            } else {
+                let (dx, add) = self.target(input);
+                let none = Activation::None;
+                self.builder.push(batch_norm::backward_apply(&shape, none, x, state, coefs, *du, dx, add));
+            }
+            return;
+        }
+        let dy = dy.stored();
         let batch_statistics = forward.spec.statistics != Statistics::Running;
         let coefs = (batch_statistics || forward.spec.weight_gradients).then(|| {
-            let slices = shape.slices(&forward.caps);
-            let partials = self.builder.tensor(slices.elements(shape.channels));
-            let coefs = self.builder.tensor(shape.coefs_elements());
-            let d_params =
-                forward.spec.weight_gradients.then(|| forward.bn_params_in(forward.buffers.gradients, place));
             let caps = &forward.caps;
+            let slices = shape.slices(caps);
+            let partials = self.builder.tensor(slices.elements(shape.channels));
             self.builder.push(batch_norm::backward_reduce(caps, &shape, activation, x, state, dy, partials));
-            self.builder.push(batch_norm::backward_finalize(
-                caps,
-                &shape,
-                &slices,
-                partials,
-                state,
-                coefs,
-                d_params,
-                batch_statistics,
-            ));
-            coefs
+            self.finalize(layer, &shape, &slices, partials, state)
         });
-        if self.wants_gradient(node.inputs[0]) {
-            let (dx, add) = self.target(node.inputs[0]);
+        if self.wants_gradient(input) {
+            let (dx, add) = self.target(input);
             self.builder.push(match coefs {
                 Some(coefs) => batch_norm::backward_apply(&shape, activation, x, state, coefs, dy, dx, add),
                 None => batch_norm::backward_apply_frozen(&shape, activation, x, state, dy, dx, add),
@@ -200,24 +274,80 @@ impl Backward<'_, '_> {
         }
     }
 
+    /// The coefficients of a batch norm's gradient from its sums, and the gradients of gamma and beta.
+    fn finalize(
+        &mut self,
+        layer: usize,
+        shape: &BnShape,
+        slices: &Slices,
+        partials: View,
+        state: View,
+    ) -> View {
+        let forward = self.forward;
+        let place = &forward.network.layout.bn[layer];
+        let coefs = self.builder.tensor(shape.coefs_elements());
+        let d_params =
+            forward.spec.weight_gradients.then(|| forward.bn_params_in(forward.buffers.gradients, place));
+        let batch_statistics = forward.spec.statistics != Statistics::Running;
+        let caps = &forward.caps;
+        self.builder.push(batch_norm::backward_finalize(
+            caps,
+            shape,
+            slices,
+            partials,
+            state,
+            coefs,
+            d_params,
+            batch_statistics,
+        ));
+        coefs
+    }
+
+    /// Whether the gradient of this convolution's output is best computed by the kernels that read it: a pass over the
+    /// tensor (two reads and a write) against one more read for each time they read it.
+    fn reads_on_load(&self, convolution: NodeId) -> bool {
+        let forward = self.forward;
+        // The weight gradient reads stored tensors.
+        if forward.spec.weight_gradients {
+            return false;
+        }
+        let node = forward.network.node(convolution);
+        let reads = match &node.op {
+            Op::Conv { .. } => {
+                let shape = forward.network.conv_shape(node, forward.images());
+                conv::gradient_source_reads(&forward.caps, &shape)
+            }
+            Op::Depthwise { .. } => 2,
+            _ => return false,
+        };
+        match forward.spec.fusion {
+            FusionRule::Off => false,
+            FusionRule::Auto => reads <= 2,
+            FusionRule::All => true,
+        }
+    }
+
     fn squeeze_excite(&mut self, index: usize, node: &Node, dy: View) {
         let forward = self.forward;
         let Op::SqueezeExcite { reduce, expand, inner } = node.op else { unreachable!("called for this op") };
         let saved = forward.excitations[index].expect("the forward pass made them");
-        let x = forward.value(node.inputs[0]);
+        let (x, fusion) = forward.operand(node.inputs[0]);
         let scale = forward.scale_shape(node.shape);
         let (images, channels) = (forward.images(), node.shape.channels);
         let (wide, narrow) = (images * pad4(channels), images * pad4(inner));
 
         let d_gate = self.builder.tensor(wide);
-        self.builder.push(squeeze_excite::gate_gradient(&scale, dy, x, d_gate));
+        self.builder.push(squeeze_excite::gate_gradient(&scale, dy, x, d_gate, &fusion));
         let d_gate_raw = self.builder.tensor(wide);
         let sigmoid = Nonlinearity::Sigmoid;
         self.builder
             .push(squeeze_excite::activation_backward(sigmoid, wide, saved.gate, d_gate, d_gate_raw, false));
 
         let shape = dense_shape(images, inner, channels);
-        self.conv_parameters(&shape, saved.hidden, d_gate_raw, expand.0, Some(expand.1));
+        if forward.spec.weight_gradients {
+            let none = &Fusion::NONE;
+            self.conv_parameters(&shape, saved.hidden, d_gate_raw, expand.0, Some(expand.1), none);
+        }
         let d_hidden = self.builder.tensor(narrow);
         let w = forward.parameter(expand.0);
         self.builder.push(conv::data_gradient(
@@ -241,7 +371,10 @@ impl Backward<'_, '_> {
         ));
 
         let shape = dense_shape(images, channels, inner);
-        self.conv_parameters(&shape, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1));
+        if forward.spec.weight_gradients {
+            let none = &Fusion::NONE;
+            self.conv_parameters(&shape, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1), none);
+        }
         let d_pooled = self.builder.tensor(wide);
         let w = forward.parameter(reduce.0);
         self.builder.push(conv::data_gradient(
@@ -254,9 +387,11 @@ impl Backward<'_, '_> {
             &Fusion::NONE,
         ));
 
-        let (dx, add) = self.target(node.inputs[0]);
-        debug_assert!(!add, "the excited tensor has this one consumer");
-        self.builder.push(squeeze_excite::data_gradient(&scale, dy, saved.gate, d_pooled, dx));
+        let to = self.fused_target(index, node.inputs[0], |s| pool::slices(&scale, s));
+        debug_assert!(!to.add, "the excited tensor has this one consumer");
+        let fusion = self.fusion(Prologue::None, to.epilogue);
+        let launch = squeeze_excite::data_gradient(&scale, dy, saved.gate, d_pooled, to.view, &fusion);
+        self.builder.push(launch);
     }
 
     fn add(&mut self, index: usize, node: &Node, dy: View) {
@@ -270,13 +405,22 @@ impl Backward<'_, '_> {
         if plain && shape.drop_rate == 0.0 && self.gradients[shortcut.0].is_none() {
             // The gradient passes through as it is: one tensor serves both. Adding to it for the shortcut's other
             // consumers is safe, because they precede the branch's last node, which has read it by then.
-            self.gradients[branch.0] = Some(dy);
-            self.gradients[shortcut.0] = Some(dy);
+            self.gradients[branch.0] = Some(Gradient::Stored(dy));
+            self.gradients[shortcut.0] = Some(Gradient::Stored(dy));
             return;
         }
-        let y = (!plain).then(|| forward.value(NodeId(index)));
+        let y = (!plain).then(|| forward.stored(NodeId(index)));
         let (d_branch, _) = self.target(branch);
         let (d_shortcut, add) = self.target(shortcut);
         self.builder.push(residual::backward(&shape, activation, y, dy, d_branch, d_shortcut, add));
+    }
+}
+
+/// A gradient as a data gradient reads it.
+fn source(dy: &Gradient) -> (View, Prologue) {
+    match *dy {
+        Gradient::Stored(view) => (view, Prologue::None),
+        Gradient::Norm { du, x, coefs } => (du, Prologue::NormGradient { x, coefs }),
+        Gradient::Slope { .. } => unreachable!("that of a batch norm's output"),
     }
 }

@@ -2,19 +2,21 @@
 //! follows from its last use.
 
 use super::blocks::recomputed;
+use super::fusion::plan_norms;
 use super::network::{Network, Node, NodeId, Op, Shape};
 use super::params::ALIGN;
 use super::plan::PlanBuilder;
 use super::{pad4, params::BnPlace};
+use crate::config::FusionRule;
 use crate::gpu::{BufferId, Caps, Element, View};
 use crate::kernels::ImageShape;
-use crate::kernels::batch_norm::{self, BnShape, Segment};
+use crate::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use crate::kernels::conv::{self, ConvShape};
-use crate::kernels::depthwise::{self, DepthwiseShape};
+use crate::kernels::depthwise;
 use crate::kernels::dropout::{self, DropoutShape};
-use crate::kernels::fusion::Fusion;
+use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
 use crate::kernels::pool::{self, MaxPoolShape};
-use crate::kernels::residual::{self, ResidualShape};
+use crate::kernels::residual::{self, BranchNorm, ResidualShape};
 use crate::kernels::squeeze_excite::{self, Nonlinearity};
 use std::ops::Range;
 
@@ -46,6 +48,7 @@ pub struct PassSpec {
     pub input_gradient: bool,
     /// Keep block outputs only, and compute the rest again in the backward pass: the same bits with less memory.
     pub recompute: bool,
+    pub fusion: FusionRule,
     /// Number of the first image in the step, so that random masks do not depend on how a step is cut into passes.
     pub first_image: u32,
 }
@@ -73,17 +76,35 @@ pub(super) struct Excitation {
     pub gate: View,
 }
 
+/// A node's output as its consumers read it.
+#[derive(Clone, Copy)]
+pub(super) enum Value {
+    Stored(View),
+    /// `act(scale * x + shift)`, computed on each read; never stored.
+    Normalized {
+        x: View,
+        state: View,
+        activation: Activation,
+    },
+}
+
 /// A forward pass in a plan: the tensors that later stages read.
 pub struct Forward<'a> {
     pub(super) network: &'a Network,
     pub(super) spec: PassSpec,
     pub(super) buffers: PassBuffers,
     pub(super) caps: Caps,
+    /// Images of each segment.
+    pub(super) segments: Vec<usize>,
     /// Output of each node, `[N, H, W, C]`.
-    pub(super) values: Vec<View>,
+    pub(super) values: Vec<Value>,
     /// Per BN layer: mean, rstd, scale, shift of each segment.
     pub(super) states: Vec<Option<View>>,
     pub(super) excitations: Vec<Option<Excitation>>,
+    /// By node: a batch norm that its consumers apply.
+    on_load: Vec<bool>,
+    /// By node: slices of the statistics that the convolution before the batch norm took.
+    statistics: Vec<Option<(Slices, View)>>,
 }
 
 impl<'a> Forward<'a> {
@@ -99,18 +120,27 @@ impl<'a> Forward<'a> {
         input: View,
         placed: &[(NodeId, View)],
     ) -> Self {
+        let mut on_load = vec![false; network.nodes.len()];
+        let placed_ids: Vec<NodeId> = placed.iter().map(|(id, _)| *id).collect();
+        let (images, gradients) = (spec.images(), spec.weight_gradients);
+        for norm in plan_norms(network, &caps, spec.fusion, images, gradients, &placed_ids) {
+            on_load[norm.node] = norm.on_load;
+        }
         let mut pass = Self {
             network,
+            segments: spec.segments.iter().map(|s| s.images).collect(),
             spec,
             buffers,
             caps,
             values: Vec::with_capacity(network.nodes.len()),
             states: vec![None; network.layout.bn.len()],
             excitations: vec![None; network.nodes.len()],
+            on_load,
+            statistics: vec![None; network.nodes.len()],
         };
         for (index, node) in network.nodes.iter().enumerate() {
             let value = match node.op {
-                Op::Input => input,
+                Op::Input => Value::Stored(input),
                 _ => {
                     let given = placed.iter().find(|(id, _)| id.0 == index).map(|(_, view)| *view);
                     let element = if index <= network.features.0 { input.element } else { Element::F32 };
@@ -125,68 +155,147 @@ impl<'a> Forward<'a> {
     }
 
     pub fn logits(&self) -> View {
-        self.value(self.network.logits)
+        self.stored(self.network.logits)
     }
 
-    /// The activated map that feeds the pooling, `[N, h, w, C]`.
+    /// The activated map that feeds the pooling, `[N, h, w, C]`, of a pass that was asked for it.
     pub fn features(&self) -> View {
-        self.value(self.network.features)
+        self.stored(self.network.features)
     }
 
-    pub(super) fn value(&self, id: NodeId) -> View {
-        self.values[id.0]
+    /// The output of a node that is stored.
+    pub(super) fn stored(&self, id: NodeId) -> View {
+        match self.values[id.0] {
+            Value::Stored(view) => view,
+            Value::Normalized { .. } => unreachable!("node {} is read by kernels that normalise", id.0),
+        }
+    }
+
+    /// The output of a node for a kernel that normalises what it reads: the stored tensor and how to read it.
+    pub(super) fn operand(&self, id: NodeId) -> (View, Fusion<'_>) {
+        match self.values[id.0] {
+            Value::Stored(view) => (view, Fusion::NONE),
+            Value::Normalized { x, state, activation } => {
+                let prologue = Prologue::Norm { state, activation };
+                (x, Fusion { prologue, epilogue: Epilogue::None, segments: &self.segments })
+            }
+        }
+    }
+
+    /// How the output of a node is stored.
+    pub(super) fn element(&self, id: NodeId) -> Element {
+        match self.values[id.0] {
+            Value::Stored(view) | Value::Normalized { x: view, .. } => view.element,
+        }
     }
 
     pub(super) fn images(&self) -> usize {
         self.spec.images()
     }
 
-    fn node(&mut self, builder: &mut PlanBuilder, index: usize, node: &Node, y: View) -> View {
-        let x = self.value(node.inputs[0]);
+    /// Appends a node, its output in `y` unless its consumers make it.
+    fn node(&mut self, builder: &mut PlanBuilder, index: usize, node: &Node, y: View) -> Value {
         match &node.op {
             Op::Input => {}
             Op::Conv { weight, bias, .. } => {
-                let shape = self.conv_shape(node);
+                let shape = self.network.conv_shape(node, self.images());
                 let (w, b) = (self.parameter(*weight), bias.map(|b| self.parameter(b)));
-                builder.push(conv::forward(&self.caps, &shape, x, w, b, y, &Fusion::NONE));
+                let taken = self.take_statistics(builder, index, |pass| {
+                    conv::slices(&pass.caps, &shape, false, &pass.segments)
+                });
+                let (x, mut fusion) = self.operand(node.inputs[0]);
+                self.add_epilogue(&mut fusion, taken);
+                builder.push(conv::forward(&self.caps, &shape, x, w, b, y, &fusion));
             }
             Op::Depthwise { weight, .. } => {
-                let (shape, w) = (self.depthwise_shape(node), self.parameter(*weight));
-                builder.push(depthwise::forward(&self.caps, &shape, x, w, y, &Fusion::NONE));
+                let shape = self.network.depthwise_shape(node, self.images());
+                let w = self.parameter(*weight);
+                let taken = self.take_statistics(builder, index, |pass| {
+                    depthwise::slices(&pass.caps, &shape, false, &pass.segments)
+                });
+                let (x, mut fusion) = self.operand(node.inputs[0]);
+                self.add_epilogue(&mut fusion, taken);
+                builder.push(depthwise::forward(&self.caps, &shape, x, w, y, &fusion));
             }
             Op::BatchNorm { layer, activation } => {
+                let x = self.stored(node.inputs[0]);
                 // Statistics are those of the first time when a block is recomputed.
                 let state = match self.states[*layer] {
                     Some(state) => state,
-                    None => self.batch_norm_state(builder, *layer, node.shape, x),
+                    None => self.batch_norm_state(builder, *layer, node),
                 };
+                if self.on_load[index] {
+                    return Value::Normalized { x, state, activation: *activation };
+                }
                 let shape = self.bn_shape(*layer, node.shape);
                 builder.push(batch_norm::apply(&shape, *activation, x, state, y));
             }
             Op::SqueezeExcite { .. } => {
                 let excitation = match self.excitations[index] {
                     Some(excitation) => excitation,
-                    None => self.excite(builder, node, x),
+                    None => self.excite(builder, node),
                 };
                 let shape = self.scale_shape(node.shape);
-                builder.push(squeeze_excite::channel_scale(&shape, x, excitation.gate, y));
+                let (x, fusion) = self.operand(node.inputs[0]);
+                builder.push(squeeze_excite::channel_scale(&shape, x, excitation.gate, y, &fusion));
                 self.excitations[index] = Some(excitation);
             }
             Op::Add { activation, .. } => {
-                let branch = self.value(node.inputs[1]);
-                builder.push(residual::forward(&self.residual_shape(index, node), *activation, x, branch, y));
+                let shortcut = self.stored(node.inputs[0]);
+                let (branch, norm) = match self.values[node.inputs[1].0] {
+                    Value::Stored(view) => (view, None),
+                    Value::Normalized { x, state, .. } => {
+                        (x, Some(BranchNorm { state, segments: &self.segments }))
+                    }
+                };
+                let shape = self.residual_shape(index, node);
+                builder.push(residual::forward(&shape, *activation, shortcut, branch, norm, y));
             }
-            Op::MaxPool { .. } => builder.push(pool::max_pool(&self.pool_shape(node), x, y)),
+            Op::MaxPool { .. } => {
+                builder.push(pool::max_pool(&self.pool_shape(node), self.stored(node.inputs[0]), y));
+            }
             Op::GlobalPool => {
                 let shape = self.scale_shape(self.network.node(node.inputs[0]).shape);
-                builder.push(pool::global_average(&shape, x, y));
+                let (x, fusion) = self.operand(node.inputs[0]);
+                builder.push(pool::global_average(&shape, x, y, &fusion));
             }
-            Op::Dropout { .. } => match self.dropout_shape(index, node) {
-                Some(shape) => builder.push(dropout::forward(&shape, x, y)),
-                None => return x,
-            },
+            Op::Dropout { .. } => {
+                let x = self.stored(node.inputs[0]);
+                match self.dropout_shape(index, node) {
+                    Some(shape) => builder.push(dropout::forward(&shape, x, y)),
+                    None => return Value::Stored(x),
+                }
+            }
         }
-        y
+        Value::Stored(y)
+    }
+
+    /// Room for the statistics of a convolution's output, where the batch norm behind it wants those of this batch.
+    fn take_statistics(
+        &mut self,
+        builder: &mut PlanBuilder,
+        index: usize,
+        slices: impl FnOnce(&Self) -> Slices,
+    ) -> Option<View> {
+        let follower = self.network.nodes.get(index + 1)?;
+        let Op::BatchNorm { layer, .. } = follower.op else { return None };
+        let wanted = self.spec.fusion != FusionRule::Off
+            && self.spec.statistics != Statistics::Running
+            && follower.inputs[0].0 == index
+            && self.states[layer].is_none();
+        wanted.then(|| {
+            let slices = slices(self);
+            let partials = builder.tensor(slices.elements(pad4(follower.shape.channels)));
+            self.statistics[index] = Some((slices, partials));
+            partials
+        })
+    }
+
+    fn add_epilogue<'s>(&'s self, fusion: &mut Fusion<'s>, statistics: Option<View>) {
+        if let Some(partials) = statistics {
+            fusion.epilogue = Epilogue::Statistics { partials };
+            fusion.segments = &self.segments;
+        }
     }
 
     /// Computes the inner values of a block once more, into tensors of their own.
@@ -195,38 +304,36 @@ impl<'a> Forward<'a> {
         for index in recomputed(network, block) {
             let node = &network.nodes[index];
             let elements = self.images() * node.shape.padded_len();
-            let y = builder.stored(elements, self.values[index].element);
+            let y = builder.stored(elements, self.element(NodeId(index)));
             self.values[index] = self.node(builder, index, node, y);
         }
     }
 
-    fn batch_norm_state(
-        &mut self,
-        builder: &mut PlanBuilder,
-        layer: usize,
-        activation_shape: Shape,
-        x: View,
-    ) -> View {
-        let shape = self.bn_shape(layer, activation_shape);
+    fn batch_norm_state(&mut self, builder: &mut PlanBuilder, layer: usize, node: &Node) -> View {
+        let (caps, input) = (&self.caps, node.inputs[0]);
+        let shape = self.bn_shape(layer, node.shape);
         let place = &self.network.layout.bn[layer];
         let (params, running) = (self.bn_params(place), self.bn_running(place));
         let state = builder.tensor(shape.state_elements());
         if self.spec.statistics == Statistics::Running {
             builder.push(batch_norm::finalize_running(&shape, params, running, state));
         } else {
-            let slices = shape.slices(&self.caps);
-            let partials = builder.tensor(slices.elements(shape.channels));
-            builder.push(batch_norm::statistics(&self.caps, &shape, x, partials));
+            let (slices, partials) = self.statistics[input.0].clone().unwrap_or_else(|| {
+                let slices = shape.slices(caps);
+                let partials = builder.tensor(slices.elements(shape.channels));
+                builder.push(batch_norm::statistics(caps, &shape, self.stored(input), partials));
+                (slices, partials)
+            });
             let update = self.spec.statistics == Statistics::BatchUpdating;
             builder.push(batch_norm::finalize_batch(
-                &self.caps, &shape, &slices, partials, params, running, state, update,
+                caps, &shape, &slices, partials, params, running, state, update,
             ));
         }
         self.states[layer] = Some(state);
         state
     }
 
-    fn excite(&self, builder: &mut PlanBuilder, node: &Node, x: View) -> Excitation {
+    fn excite(&self, builder: &mut PlanBuilder, node: &Node) -> Excitation {
         let Op::SqueezeExcite { reduce, expand, inner } = &node.op else {
             unreachable!("called for this op")
         };
@@ -239,7 +346,8 @@ impl<'a> Forward<'a> {
             hidden: builder.tensor(narrow),
             gate: builder.tensor(wide),
         };
-        builder.push(pool::global_average(&self.scale_shape(node.shape), x, excitation.pooled));
+        let (x, fusion) = self.operand(node.inputs[0]);
+        builder.push(pool::global_average(&self.scale_shape(node.shape), x, excitation.pooled, &fusion));
         let squeeze = dense_shape(images, channels, *inner);
         let (w, b) = (self.parameter(reduce.0), self.parameter(reduce.1));
         builder.push(conv::forward(
@@ -295,43 +403,6 @@ impl<'a> Forward<'a> {
     fn bn_running(&self, place: &BnPlace) -> View {
         let floats = place.domain_stride * self.network.layout.domains;
         float_range(self.buffers.running, place.running_offset, floats)
-    }
-
-    pub(super) fn conv_shape(&self, node: &Node) -> ConvShape {
-        let Op::Conv { kernel, stride, padding, .. } = node.op else { unreachable!("called for this op") };
-        let input = self.network.node(node.inputs[0]).shape;
-        ConvShape {
-            images: self.images(),
-            in_h: input.height,
-            in_w: input.width,
-            in_c: pad4(input.channels),
-            out_h: node.shape.height,
-            out_w: node.shape.width,
-            out_c: pad4(node.shape.channels),
-            kernel,
-            stride,
-            pad_top: padding.along(input.height, kernel, stride).1,
-            pad_left: padding.along(input.width, kernel, stride).1,
-        }
-    }
-
-    pub(super) fn depthwise_shape(&self, node: &Node) -> DepthwiseShape {
-        let Op::Depthwise { kernel, stride, padding, .. } = node.op else {
-            unreachable!("called for this op")
-        };
-        let input = self.network.node(node.inputs[0]).shape;
-        DepthwiseShape {
-            images: self.images(),
-            in_h: input.height,
-            in_w: input.width,
-            out_h: node.shape.height,
-            out_w: node.shape.width,
-            channels: pad4(input.channels),
-            kernel,
-            stride,
-            pad_top: padding.along(input.height, kernel, stride).1,
-            pad_left: padding.along(input.width, kernel, stride).1,
-        }
     }
 
     pub(super) fn bn_shape(&self, layer: usize, shape: Shape) -> BnShape {

@@ -4,11 +4,13 @@
 //! `network` describes, `params` lays out the weights, `forward` and `backward` emit launches into a `PlanBuilder`,
 //! `blocks` says what recomputation may drop, and `memory` packs what lives at different times into the same bytes.
 
+use crate::config::FusionRule;
 use crate::gpu::{BufferId, Caps, Form};
 
 mod backward;
 mod blocks;
 mod forward;
+mod fusion;
 pub mod memory;
 mod network;
 pub mod params;
@@ -16,6 +18,7 @@ mod plan;
 
 pub use backward::Gradients;
 pub use forward::{Forward, PassBuffers, PassSegment, PassSpec, Statistics};
+pub use fusion::{NormPlan, plan_norms};
 pub use network::{BnLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape};
 pub use params::{ParamKind, ParamLayout, Parameter};
 pub use plan::{Plan, PlanBuilder};
@@ -36,6 +39,7 @@ pub fn training_bytes_per_image(network: &Network, recompute: bool) -> u64 {
         weight_gradients: true,
         input_gradient: false,
         recompute,
+        fusion: FusionRule::Auto,
         first_image: 0,
     };
     let buffers = PassBuffers { params: BufferId(0), gradients: BufferId(1), running: BufferId(2) };

@@ -1,7 +1,10 @@
 //! A network as nodes in the order of computation. Shapes are per image; the batch comes in when a pass is built.
 
+use super::pad4;
 use super::params::{ParamKind, ParamLayout};
 use crate::kernels::batch_norm::Activation;
+use crate::kernels::conv::ConvShape;
+use crate::kernels::depthwise::DepthwiseShape;
 
 /// Height, width and logical channels of one image's activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +135,45 @@ impl Network {
     /// Multiply-adds of the convolutions and dense layers for one image.
     pub fn macs(&self) -> u64 {
         self.nodes.iter().map(|node| self.node_macs(node)).sum()
+    }
+
+    /// A convolution over a batch of `images`.
+    pub(super) fn conv_shape(&self, node: &Node, images: usize) -> ConvShape {
+        let Op::Conv { kernel, stride, padding, .. } = node.op else { unreachable!("called for this op") };
+        let input = self.node(node.inputs[0]).shape;
+        ConvShape {
+            images,
+            in_h: input.height,
+            in_w: input.width,
+            in_c: pad4(input.channels),
+            out_h: node.shape.height,
+            out_w: node.shape.width,
+            out_c: pad4(node.shape.channels),
+            kernel,
+            stride,
+            pad_top: padding.along(input.height, kernel, stride).1,
+            pad_left: padding.along(input.width, kernel, stride).1,
+        }
+    }
+
+    /// A depthwise convolution over a batch of `images`.
+    pub(super) fn depthwise_shape(&self, node: &Node, images: usize) -> DepthwiseShape {
+        let Op::Depthwise { kernel, stride, padding, .. } = node.op else {
+            unreachable!("called for this op")
+        };
+        let input = self.node(node.inputs[0]).shape;
+        DepthwiseShape {
+            images,
+            in_h: input.height,
+            in_w: input.width,
+            out_h: node.shape.height,
+            out_w: node.shape.width,
+            channels: pad4(input.channels),
+            kernel,
+            stride,
+            pad_top: padding.along(input.height, kernel, stride).1,
+            pad_left: padding.along(input.width, kernel, stride).1,
+        }
     }
 
     fn node_macs(&self, node: &Node) -> u64 {

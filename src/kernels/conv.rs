@@ -166,6 +166,18 @@ pub fn source_reads(caps: &Caps, shape: &ConvShape) -> usize {
     taps * product.rule(caps).column_tiles(product.columns)
 }
 
+/// How often the chosen cut of [`data_gradient`] reads each number of dy.
+pub fn gradient_source_reads(caps: &Caps, shape: &ConvShape) -> usize {
+    let product = Product::data_gradient(shape);
+    shape.kernel * shape.kernel * product.rule(caps).column_tiles(product.columns)
+}
+
+/// How often the chosen cut of [`weight_gradient`] reads each number of x.
+pub fn weight_source_reads(caps: &Caps, shape: &ConvShape) -> usize {
+    let taps = (shape.kernel * shape.kernel).div_ceil(shape.stride * shape.stride);
+    taps * shape.weight_rule(caps).column_tiles(shape.out_c)
+}
+
 /// [`forward`] cut in every way that the rule may choose, for tests and timed trials.
 pub fn forward_variants(
     caps: &Caps,
@@ -276,13 +288,9 @@ const SLICE_ROWS: usize = 512;
 pub const MAX_SLICES: usize = 128;
 
 /// Floats of the partial sums that [`weight_gradient`] needs; 0 if it writes directly.
-pub fn weight_gradient_partials(caps: &Caps, shape: &ConvShape) -> u64 {
-    weight_gradient_partials_of(caps, shape, &[shape.images])
-}
-
-/// [`weight_gradient_partials`] where x has a prologue, for which slices do not cross the ends of `segments`.
-pub fn weight_gradient_partials_of(caps: &Caps, shape: &ConvShape, segments: &[usize]) -> u64 {
-    match WeightGradient::new(shape, shape.weight_rule(caps), segments.to_vec()).strips.count() {
+pub fn weight_gradient_partials(caps: &Caps, shape: &ConvShape, fusion: &Fusion<'_>) -> u64 {
+    let cut = WeightGradient::new(shape, shape.weight_rule(caps), fusion.images(shape.images));
+    match cut.strips.count() {
         1 => 0,
         slices => (slices * shape.weights()) as u64,
     }

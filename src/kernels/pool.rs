@@ -1,12 +1,25 @@
 //! Global average pooling and max pooling, forward and backward.
 
+use super::fusion::{Epilogue, Fusion, Slices, segment_ends, with_fusion};
 use super::{GROUP, ImageShape, STORED, combinations, image_grid, lanes, quads, stored, with_lanes};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
-/// Rows a thread of `image_scale` takes.
-const ROWS_PER_THREAD: u32 = 4;
+/// Rows a thread of `image_scale` takes: with an epilogue many, so that its tallies are few.
+fn block_rows(shape: &ImageShape, epilogue: bool) -> usize {
+    if !epilogue {
+        return 4;
+    }
+    (shape.images * shape.rows_per_image).div_ceil(2048).max(32).min(shape.rows_per_image)
+}
 
-/// Sum over the rows of each image; see `shaders/image_sum.wgsl`. `other` multiplies every element; `out` is f32.
+/// Slices that the epilogue of `image_scale` writes for each segment of images.
+pub fn slices(shape: &ImageShape, segments: &[usize]) -> Slices {
+    let blocks = shape.rows_per_image.div_ceil(block_rows(shape, true));
+    Slices(segments.iter().map(|images| (images * blocks) as u32).collect())
+}
+
+/// Sum over the rows of each image; see `shaders/image_sum.wgsl`. x may have a prologue; `other` multiplies every
+/// element; `out` is f32.
 pub(super) fn image_sum(
     shape: &ImageShape,
     x: View,
@@ -14,6 +27,7 @@ pub(super) fn image_sum(
     out: View,
     scale: f32,
     accumulate: bool,
+    fusion: &Fusion<'_>,
 ) -> Launch {
     let columns = shape.images as u64 * u64::from(quads(shape.channels));
     let [lane_count, workgroup] = lanes(shape.rows_per_image, columns);
@@ -23,10 +37,15 @@ pub(super) fn image_sum(
     constants.extend([lane_count, workgroup, element.constant()]);
     let per_group = workgroup.1 / lane_count.1;
     let tensors = 1 + u64::from(other.is_some());
+    let mut kernel = Kernel::new("image_sum", &constants);
+    let mut views: Vec<View> = [x, out].into_iter().chain(other).collect();
+    fusion.apply(&mut kernel, &mut views);
+    let mut params = vec![shape.rows_per_image as u32, quads(shape.channels), scale.to_bits(), 0];
+    params.extend(segment_ends(&fusion.images(shape.images)));
     Launch {
-        kernel: Kernel::new("image_sum", &constants),
-        views: [x, out].into_iter().chain(other).collect(),
-        params: vec![shape.rows_per_image as u32, quads(shape.channels), scale.to_bits()],
+        kernel,
+        views,
+        params,
         grid: [quads(shape.channels).div_ceil(per_group), shape.images as u32, 1],
         cost: Cost {
             flops: shape.elements() * tensors,
@@ -38,7 +57,7 @@ pub(super) fn image_sum(
 /// Forms of `shaders/image_scale.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScaleForm {
-    /// `y = x * g`; views y, g, x.
+    /// `y = x * g`; views y, g, x. x may have a prologue.
     Product = 0,
     /// `y = x * g + pooled / rows`; views y, g, x, pooled.
     ProductPlusPooled = 1,
@@ -46,42 +65,56 @@ pub(super) enum ScaleForm {
     Spread = 2,
 }
 
-/// Every element of an image with a vector of that image; the vectors are f32.
-pub(super) fn image_scale(shape: &ImageShape, form: ScaleForm, views: Vec<View>, accumulate: bool) -> Launch {
+/// Every element of an image with a vector of that image; the vectors are f32. y may have an epilogue.
+pub(super) fn image_scale(
+    shape: &ImageShape,
+    form: ScaleForm,
+    mut views: Vec<View>,
+    accumulate: bool,
+    fusion: &Fusion<'_>,
+) -> Launch {
     let element = match form {
         ScaleForm::Spread => views[0].element,
         ScaleForm::Product | ScaleForm::ProductPlusPooled => stored(&[views[0], views[2]]),
     };
-    let constants = [
-        ("FORM", form as u32),
-        ("ACCUMULATE", u32::from(accumulate)),
-        ("ROWS", ROWS_PER_THREAD),
-        element.constant(),
-    ];
-    let rows = shape.rows_per_image as u32;
+    let constants = [("FORM", form as u32), ("ACCUMULATE", u32::from(accumulate)), element.constant()];
+    let mut kernel = Kernel::new("image_scale", &constants);
+    fusion.apply(&mut kernel, &mut views);
+    let rows = shape.rows_per_image;
     let quads = quads(shape.channels);
-    let threads = u64::from(rows.div_ceil(ROWS_PER_THREAD)) * u64::from(quads);
+    let block_rows = block_rows(shape, fusion.epilogue != Epilogue::None);
+    let blocks = rows.div_ceil(block_rows) as u32;
+    let scale = (1.0 / rows as f32).to_bits();
+    let mut params = vec![rows as u32, quads, scale, block_rows as u32, blocks, 0, 0, 0];
+    params.extend(segment_ends(&fusion.images(shape.images)));
     let passes = if form == ScaleForm::Spread { 1 + u64::from(accumulate) } else { 2 };
+    let extra = fusion.extra_tensors(0, shape.elements());
     Launch {
-        kernel: Kernel::new("image_scale", &constants),
+        kernel,
         views,
-        params: vec![rows, quads, (1.0 / rows as f32).to_bits()],
-        grid: image_grid(threads, shape.images),
+        params,
+        grid: image_grid(u64::from(blocks) * u64::from(quads), shape.images),
         cost: Cost {
             flops: shape.elements(),
-            bytes: shape.elements() * element.bytes() * passes + shape.vector_bytes(),
+            bytes: (shape.elements() * passes + extra) * element.bytes() + shape.vector_bytes(),
         },
     }
 }
 
-/// Mean over the rows of each image: [images, rows, C] to [images, C].
-pub fn global_average(shape: &ImageShape, x: View, y: View) -> Launch {
-    image_sum(shape, x, None, y, 1.0 / shape.rows_per_image as f32, false)
+/// Mean over the rows of each image: [images, rows, C] to [images, C]. x may have a prologue.
+pub fn global_average(shape: &ImageShape, x: View, y: View, fusion: &Fusion<'_>) -> Launch {
+    image_sum(shape, x, None, y, 1.0 / shape.rows_per_image as f32, false, fusion)
 }
 
-/// `dx` (written, or added to) `= dy / rows`.
-pub fn global_average_backward(shape: &ImageShape, dy: View, dx: View, accumulate: bool) -> Launch {
-    image_scale(shape, ScaleForm::Spread, vec![dx, dy], accumulate)
+/// `dx` (written, or added to) `= dy / rows`. dx may have an epilogue.
+pub fn global_average_backward(
+    shape: &ImageShape,
+    dy: View,
+    dx: View,
+    accumulate: bool,
+    fusion: &Fusion<'_>,
+) -> Launch {
+    image_scale(shape, ScaleForm::Spread, vec![dx, dy], accumulate, fusion)
 }
 
 /// Max pooling with a square window and symmetric padding.
@@ -169,11 +202,24 @@ pub fn max_pool_backward(
 /// Every kernel of this file with every combination of its constants that is launched.
 pub fn permutations() -> Vec<Kernel> {
     const SWITCH: &[u32] = &[0, 1];
-    let rows: (&str, &[u32]) = ("ROWS", &[ROWS_PER_THREAD]);
+    let scale = |form: &'static [u32], add| {
+        combinations("image_scale", &[("FORM", form), ("ACCUMULATE", add), STORED])
+    };
+    let without = |name| move |k: &Kernel| k.constants.contains(&(name, 0));
+    let sums = with_lanes(combinations("image_sum", &[("ACCUMULATE", SWITCH), STORED]));
+    let with_product = |value| {
+        let with = move |mut kernel: Kernel| {
+            kernel.constants.push(("PRODUCT", value));
+            kernel
+        };
+        with_fusion(sums.iter().cloned().map(with).collect(), 2 + value, false)
+    };
     [
-        with_lanes(combinations("image_sum", &[("PRODUCT", SWITCH), ("ACCUMULATE", SWITCH), STORED])),
-        combinations("image_scale", &[("FORM", &[0, 1]), ("ACCUMULATE", &[0]), rows, STORED]),
-        combinations("image_scale", &[("FORM", &[2]), ("ACCUMULATE", SWITCH), rows, STORED]),
+        with_product(0).into_iter().filter(without("EPILOGUE")).collect(),
+        with_product(1).into_iter().filter(without("EPILOGUE")).collect(),
+        with_fusion(scale(&[0], &[0]), 3, false).into_iter().filter(without("EPILOGUE")).collect(),
+        with_fusion(scale(&[1], &[0]), 4, true).into_iter().filter(without("PROLOGUE")).collect(),
+        with_fusion(scale(&[2], SWITCH), 2, true).into_iter().filter(without("PROLOGUE")).collect(),
         combinations("max_pool_forward", &[STORED]),
         combinations("max_pool_backward", &[("ACCUMULATE", SWITCH), STORED]),
     ]

@@ -1,7 +1,8 @@
 //! The end of a residual block: shortcut plus branch, drop-path, activation; and its backward pass.
 
 use super::batch_norm::Activation;
-use super::{ImageShape, STORED, combinations, image_grid, stored};
+use super::fusion::segment_ends;
+use super::{ImageShape, STORED, combinations, image_grid, quads, stored};
 use crate::gpu::{Cost, Kernel, Launch, View};
 
 /// Both inputs and the output are [images, rows_per_image, channels].
@@ -25,29 +26,41 @@ impl ResidualShape {
     }
 
     /// `struct Params` of `shaders/lib/drop_path.wgsl`.
-    fn params(&self) -> Vec<u32> {
+    fn params(&self, segments: &[usize]) -> Vec<u32> {
         assert!((0.0..1.0).contains(&self.drop_rate), "drop rate {}", self.drop_rate);
         let keep = 1.0 - self.drop_rate;
         let per_image = self.image_shape().quads_per_image() as u32;
-        vec![per_image, self.image_offset, self.stream, keep.to_bits(), (1.0 / keep).to_bits()]
+        let row = quads(self.channels);
+        let mut params =
+            vec![per_image, self.image_offset, self.stream, keep.to_bits(), (1.0 / keep).to_bits()];
+        params.extend([row, 0, 0]);
+        params.extend(segment_ends(segments));
+        params
     }
 
     fn drop_constant(&self) -> (&'static str, u32) {
         ("DROP", u32::from(self.drop_rate > 0.0))
     }
 
-    fn launch(&self, mut kernel: Kernel, views: Vec<View>, passes: u64) -> Launch {
+    fn launch(&self, mut kernel: Kernel, views: Vec<View>, segments: &[usize], passes: u64) -> Launch {
         let shape = self.image_shape();
-        let element = stored(&views);
+        let element = stored(&views[..3]);
         kernel.constants.push(element.constant());
         Launch {
             kernel,
             views,
-            params: self.params(),
+            params: self.params(segments),
             grid: image_grid(shape.quads_per_image(), shape.images),
             cost: Cost { flops: shape.elements() * 2, bytes: shape.elements() * element.bytes() * passes },
         }
     }
+}
+
+/// A batch norm without an activation, applied to the branch as it is read: its state and the images of its segments.
+#[derive(Clone, Copy, Debug)]
+pub struct BranchNorm<'a> {
+    pub state: View,
+    pub segments: &'a [usize],
 }
 
 /// `y = act(shortcut + mask[image] * branch)`; the mask is 0 or 1 / (1 - drop_rate).
@@ -56,10 +69,14 @@ pub fn forward(
     activation: Activation,
     shortcut: View,
     branch: View,
+    norm: Option<BranchNorm<'_>>,
     y: View,
 ) -> Launch {
-    let kernel = Kernel::new("residual_forward", &[activation.constant(), shape.drop_constant()]);
-    shape.launch(kernel, vec![shortcut, branch, y], 3)
+    let constants = [activation.constant(), shape.drop_constant(), ("NORM", u32::from(norm.is_some()))];
+    let kernel = Kernel::new("residual_forward", &constants);
+    let mut views = vec![shortcut, branch, y];
+    views.extend(norm.map(|n| n.state));
+    shape.launch(kernel, views, norm.map_or(&[shape.images], |n| n.segments), 3)
 }
 
 /// `g = dy * act'`, `d_branch = mask * g`, `d_shortcut` (written, or added to) `= g`. ReLU needs the output `y`.
@@ -84,15 +101,13 @@ pub fn backward(
     let constants =
         [activation.constant(), shape.drop_constant(), ("ACCUMULATE", u32::from(accumulate_shortcut))];
     let passes = views.len() as u64 + u64::from(accumulate_shortcut);
-    shape.launch(Kernel::new("residual_backward", &constants), views, passes)
+    shape.launch(Kernel::new("residual_backward", &constants), views, &[shape.images], passes)
 }
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
     const SHARED: [(&str, &[u32]); 3] = [("ACTIVATION", &[0, 1]), ("DROP", &[0, 1]), STORED];
-    [
-        combinations("residual_forward", &SHARED),
-        combinations("residual_backward", &[SHARED[0], SHARED[1], SHARED[2], ("ACCUMULATE", &[0, 1])]),
-    ]
-    .concat()
+    let with =
+        |shader, own: &'static str| combinations(shader, &[SHARED[0], SHARED[1], SHARED[2], (own, &[0, 1])]);
+    [with("residual_forward", "NORM"), with("residual_backward", "ACCUMULATE")].concat()
 }

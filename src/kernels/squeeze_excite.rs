@@ -1,24 +1,32 @@
 //! The element-wise parts of squeeze-and-excitation: gating by channel, its two gradients, and the activations of
 //! the two small dense layers. The layers themselves are dense kernels, the squeeze is `pool::global_average`.
 
+use super::fusion::Fusion;
 use super::pool::{ScaleForm, image_scale, image_sum};
 use super::{ImageShape, combinations, elementwise, quads};
 use crate::gpu::{Kernel, Launch, View};
 
-/// `y[image, row, c] = a[image, row, c] * g[image, c]`.
-pub fn channel_scale(shape: &ImageShape, a: View, g: View, y: View) -> Launch {
-    image_scale(shape, ScaleForm::Product, vec![y, g, a], false)
+/// `y[image, row, c] = a[image, row, c] * g[image, c]`. a may have a prologue.
+pub fn channel_scale(shape: &ImageShape, a: View, g: View, y: View, fusion: &Fusion<'_>) -> Launch {
+    image_scale(shape, ScaleForm::Product, vec![y, g, a], false, fusion)
 }
 
-/// `dg[image, c] = Σ_row dy * a`. Zero in padded channels, because `a` is.
-pub fn gate_gradient(shape: &ImageShape, dy: View, a: View, dg: View) -> Launch {
-    image_sum(shape, dy, Some(a), dg, 1.0, false)
+/// `dg[image, c] = Σ_row dy * a`. Zero in padded channels, because `a` is. a may have a prologue.
+pub fn gate_gradient(shape: &ImageShape, dy: View, a: View, dg: View, fusion: &Fusion<'_>) -> Launch {
+    image_sum(shape, a, Some(dy), dg, 1.0, false, fusion)
 }
 
 /// Gradient of the gated tensor through both of its uses, the product and the squeeze:
-/// `da = dy * g + d_pooled / rows`.
-pub fn data_gradient(shape: &ImageShape, dy: View, g: View, d_pooled: View, da: View) -> Launch {
-    image_scale(shape, ScaleForm::ProductPlusPooled, vec![da, g, dy, d_pooled], false)
+/// `da = dy * g + d_pooled / rows`. da may have an epilogue.
+pub fn data_gradient(
+    shape: &ImageShape,
+    dy: View,
+    g: View,
+    d_pooled: View,
+    da: View,
+    fusion: &Fusion<'_>,
+) -> Launch {
+    image_scale(shape, ScaleForm::ProductPlusPooled, vec![da, g, dy, d_pooled], false, fusion)
 }
 
 /// Activations of the two dense layers.

@@ -71,6 +71,7 @@ impl PlanContext<'_> {
             weight_gradients: pass.weight_gradients,
             input_gradient: true,
             recompute: self.recompute,
+            fusion: self.config.run.fusion,
             first_image: 0,
         };
         let mut forward =

@@ -130,6 +130,7 @@ impl PlanContext<'_> {
             weight_gradients: true,
             input_gradient: false,
             recompute: self.recompute,
+            fusion: self.config.run.fusion,
             first_image: before as u32,
         };
         let rows = spec.images();
@@ -188,6 +189,7 @@ impl PlanContext<'_> {
             weight_gradients: false,
             input_gradient: false,
             recompute: false,
+            fusion: self.config.run.fusion,
             first_image: 0,
         };
         let logits = View::whole(buffers::LOGITS, self.images * pad4(self.network.classes));

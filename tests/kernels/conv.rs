@@ -123,7 +123,7 @@ fn check_weight_gradient(element: Element, s: &ConvShape) -> [u64; 2] {
         .map(|(gradient, there)| (gradient + f64::from(*there)) as f32)
         .collect();
     FORMS.map(|caps| {
-        let elements = conv::weight_gradient_partials(&caps, s);
+        let elements = conv::weight_gradient_partials(&caps, s, &Fusion::NONE);
         let run = || {
             let mut buffers = Buffers::default();
             let [xv, dyv] = [&x, &dy].map(|t| buffers.add_stored(element, t));
@@ -220,7 +220,8 @@ fn zero_channels_stay_zero() {
         let [xv, dyv, wv] = [&x, &dy, &w].map(|t| buffers.add(t));
         let [yv, dxv] = [dy.len(), x.len()].map(|n| buffers.scratch(n));
         let dwv = buffers.add(&vec![0.0; w.len()]);
-        let partials = buffers.scratch(conv::weight_gradient_partials(caps, &s).max(4) as usize);
+        let partials =
+            buffers.scratch(conv::weight_gradient_partials(caps, &s, &Fusion::NONE).max(4) as usize);
         let mut launches = vec![
             conv::forward(caps, &s, xv, wv, None, yv, &Fusion::NONE),
             conv::data_gradient(caps, &s, dyv, wv, dxv, false, &Fusion::NONE),

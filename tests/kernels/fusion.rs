@@ -116,8 +116,7 @@ impl Layer {
     fn weight_gradient(&self, caps: &Caps, b: &mut Buffers, [x, dy, dw]: [View; 3], f: &Fusion<'_>) {
         let launches = match self {
             Dense(s) => {
-                let partials =
-                    b.scratch(conv::weight_gradient_partials_of(caps, s, &SEGMENTS).max(4) as usize);
+                let partials = b.scratch(conv::weight_gradient_partials(caps, s, f).max(4) as usize);
                 conv::weight_gradient(caps, s, x, dy, partials, dw, f)
             }
             Depthwise(s) => {

@@ -6,6 +6,7 @@ use crate::support::{
 use dualprop::gpu::Element;
 use dualprop::kernels::ImageShape;
 use dualprop::kernels::column_sum;
+use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::pool::{self, MaxPoolShape};
 use dualprop::kernels::reference;
 
@@ -39,8 +40,8 @@ fn check_global_average(element: Element) {
             let [vx, dx] = [0; 2].map(|_| buffers.add_stored(element, &x));
             let (vdy, y) = (buffers.add(&dy), buffers.scratch(dy.len()));
             buffers.run(&[
-                pool::global_average(&shape, vx, y),
-                pool::global_average_backward(&shape, vdy, dx, accumulate),
+                pool::global_average(&shape, vx, y, &Fusion::NONE),
+                pool::global_average_backward(&shape, vdy, dx, accumulate, &Fusion::NONE),
             ]);
             assert_close(buffers.get(y), &reference::pool::global_average(&shape, &x), tolerance::SUM, &what);
             assert_padding_zero(buffers.get(y), shape.channels, real, &what);

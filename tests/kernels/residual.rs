@@ -63,7 +63,7 @@ fn check_both_directions(element: Element) {
             let stored = (activation == Activation::Relu).then_some(y);
             buffers.run_at(
                 &[
-                    residual::forward(&shape, activation, shortcut, branch, y),
+                    residual::forward(&shape, activation, shortcut, branch, None, y),
                     residual::backward(&shape, activation, stored, dy, d_branch, d_shortcut, accumulate),
                 ],
                 &STEP,
@@ -97,7 +97,7 @@ fn what_f16_cannot_hold_becomes_infinite() {
     let [shortcut, branch] = [[60_000.0, -60_000.0, 60_000.0, f32::NAN], [60_000.0, -60_000.0, 5_000.0, 1.0]]
         .map(|data| buffers.add_stored(Element::F16, &data));
     let y = buffers.scratch_stored(Element::F16, 4);
-    buffers.run_at(&[residual::forward(&shape, Activation::None, shortcut, branch, y)], &STEP);
+    buffers.run_at(&[residual::forward(&shape, Activation::None, shortcut, branch, None, y)], &STEP);
     let y = buffers.get(y);
     assert_eq!(y[..3], [f32::INFINITY, f32::NEG_INFINITY, 64_992.0]);
     assert!(y[3].is_nan());
@@ -120,9 +120,9 @@ fn drop_path_drops_whole_images_at_its_rate() {
     assert!((dropped - 0.2).abs() < 5.0 * (0.2_f64 * 0.8 / 4000.0).sqrt(), "{dropped}");
     let mut buffers = Buffers::default();
     let ones = vec![1.0; 4000 * 12];
-    let (shortcut, branch, y) =
+    let (shortcut, branch, None, y) =
         (buffers.add(&vec![0.0; ones.len()]), buffers.add(&ones), buffers.scratch(ones.len()));
-    buffers.run_at(&[residual::forward(&shape, Activation::None, shortcut, branch, y)], &STEP);
+    buffers.run_at(&[residual::forward(&shape, Activation::None, shortcut, branch, None, y)], &STEP);
     for (image, values) in buffers.get(y).chunks(12).enumerate() {
         assert!(values.iter().all(|v| *v == masks[image]), "image {image}: {values:?}");
     }

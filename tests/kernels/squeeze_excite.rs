@@ -5,6 +5,8 @@ use crate::support::{
     Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, plus, rounded, tolerance, uniform,
 };
 use dualprop::gpu::Element;
+use dualprop::kernels::fusion::Fusion;
+use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::squeeze_excite as reference;
 use dualprop::kernels::squeeze_excite::{self, Nonlinearity};
 
@@ -30,9 +32,9 @@ fn check_gating(element: Element) {
         let [y, da] = [0; 2].map(|_| buffers.scratch_stored(element, a.len()));
         let dg = buffers.scratch(g.len());
         buffers.run(&[
-            squeeze_excite::channel_scale(&shape, va, vg, y),
-            squeeze_excite::gate_gradient(&shape, vdy, va, dg),
-            squeeze_excite::data_gradient(&shape, vdy, vg, vpooled, da),
+            squeeze_excite::channel_scale(&shape, va, vg, y, &Fusion::NONE),
+            squeeze_excite::gate_gradient(&shape, vdy, va, dg, &Fusion::NONE),
+            squeeze_excite::data_gradient(&shape, vdy, vg, vpooled, da, &Fusion::NONE),
         ]);
         let get = |view| buffers.get(view);
         assert_close(get(y), &reference::channel_scale(&shape, &a, &g), limit, &what);

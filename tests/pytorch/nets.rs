@@ -2,6 +2,7 @@
 //! training pass over several domains.
 
 use crate::fixture::{Fixture, NETS, Report, Values};
+use dualprop::config::FusionRule;
 use dualprop::gpu::{BufferId, Caps, Device, Form, StepUniform, View, run};
 use dualprop::graph::{
     Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, PlanBuilder, Statistics, pad4,
@@ -134,7 +135,10 @@ impl Case {
 
 fn check(name: &str) {
     let case = Case::open(name);
-    for form in [Form::Subgroups, Form::Tiles] {
+    // Each kernel form plain and with everything fused that can be.
+    let ways =
+        [Form::Subgroups, Form::Tiles].map(|form| [FusionRule::Off, FusionRule::All].map(|f| (form, f)));
+    for (form, fusion) in ways.into_iter().flatten() {
         let device = Device::for_tests();
         let mut report = Report::default();
         let count = case.fixture.get("labels").data.len();
@@ -146,6 +150,7 @@ fn check(name: &str) {
                 weight_gradients: false,
                 input_gradient: false,
                 recompute: false,
+                fusion,
                 first_image: 0,
             };
             let buffers = case.pass(&device, Caps { form }, &spec);
@@ -154,12 +159,12 @@ fn check(name: &str) {
             report.check("logits", &key, &case.logits(&buffers), expected, NETS.logits);
             assert_eq!(buffers[RUNNING.0 as usize], case.arenas.running, "evaluation moved statistics");
         }
-        joint(&case, &device, Caps { form }, &mut report);
-        report.finish(&format!("{name}, {form:?}"));
+        joint(&case, &device, Caps { form }, fusion, &mut report);
+        report.finish(&format!("{name}, {form:?}, fusion {fusion:?}"));
     }
 }
 
-fn joint(case: &Case, device: &Device, caps: Caps, report: &mut Report) {
+fn joint(case: &Case, device: &Device, caps: Caps, fusion: FusionRule, report: &mut Report) {
     let spec = PassSpec {
         segments: case.segments(),
         statistics: Statistics::BatchUpdating,
@@ -167,6 +172,7 @@ fn joint(case: &Case, device: &Device, caps: Caps, report: &mut Report) {
         weight_gradients: true,
         input_gradient: true,
         recompute: false,
+        fusion,
         first_image: 0,
     };
     let buffers = case.pass(device, caps, &spec);

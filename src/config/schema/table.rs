@@ -130,6 +130,13 @@ pub(super) const FIELDS: &[Field] = &[
         "f32 is the reference",
     ),
     key(
+        "run.fusion",
+        Kind::Choice(&["off", "auto", "all"]),
+        "",
+        "Batch norms taken into the kernels beside them, which saves memory and passes over it: auto where the estimate says it is quicker, all wherever it can be; off leaves each its own passes. The same numbers up to rounding.",
+        "ours",
+    ),
+    key(
         "run.init",
         Kind::Path,
         "",

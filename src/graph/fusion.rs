@@ -1,0 +1,148 @@
+//! Which batch norms need no pass of their own over a tensor. A rewrite of the plan, not of the network: the plain
+//! graph stays the oracle ([`FusionRule::Off`]), and every fused plan gives its numbers up to rounding.
+//!
+//! Three rewrites: the statistics are taken where the convolution before stores its result; the consumers behind apply
+//! scale, shift and activation as they read, so that the normalised tensor does not exist; and in the backward pass the
+//! kernel that makes the last part of a gradient applies the activation's slope and takes the sums. The first and third
+//! never lose. The second repeats the activation once for each time a consumer reads a number: [`read_cost`] against
+//! [`STORE_COST`] decides.
+
+use super::network::{Network, NodeId, Op};
+use crate::config::FusionRule;
+use crate::gpu::{Caps, Form};
+use crate::kernels::batch_norm::Activation;
+use crate::kernels::conv;
+
+/// What it costs to make the normalised tensor, in passes over it: read the raw one, write this one.
+const STORE_COST: f64 = 2.0;
+
+/// What repeating the batch norm and activation on one read costs, in passes over the tensor. A GPU does it beside its
+/// memory traffic; on a software adapter a load takes as long as 18 multiply-adds and a SiLU 11 (measured on llvmpipe).
+fn activation_cost(form: Form, activation: Activation) -> f64 {
+    match (form, activation) {
+        (Form::Tiles, Activation::Silu) => 0.2,
+        (Form::Tiles, _) => 0.05,
+        (Form::Subgroups, Activation::Silu) => 0.65,
+        (Form::Subgroups, _) => 0.1,
+    }
+}
+
+/// Loading a channel's scale and shift within a convolution's inner loop, where four rows share them.
+fn inner_loop_cost(form: Form) -> f64 {
+    match form {
+        Form::Tiles => 0.05,
+        Form::Subgroups => 0.5,
+    }
+}
+
+/// Of one batch norm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormPlan {
+    /// Index of the node.
+    pub node: usize,
+    /// timm's name of the layer.
+    pub name: String,
+    /// The consumers apply it as they read, and no normalised tensor is stored.
+    pub on_load: bool,
+    /// Estimated passes over the tensor that repeating it costs, against [`STORE_COST`]; `None` where a consumer
+    /// cannot.
+    pub repeated: Option<f64>,
+}
+
+/// The consumers of each node.
+pub(super) fn consumers(network: &Network) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new(); network.nodes.len()];
+    for (index, node) in network.nodes.iter().enumerate() {
+        for input in &node.inputs {
+            all[input.0].push(index);
+        }
+    }
+    all
+}
+
+/// Decides for each batch norm of `network`, in a pass over `images` images whose outputs of `placed` nodes are asked
+/// for.
+pub fn plan_norms(
+    network: &Network,
+    caps: &Caps,
+    rule: FusionRule,
+    images: usize,
+    weight_gradients: bool,
+    placed: &[NodeId],
+) -> Vec<NormPlan> {
+    let consumers = consumers(network);
+    let mut plans = Vec::new();
+    for (index, node) in network.nodes.iter().enumerate() {
+        let Op::BatchNorm { layer, activation } = node.op else { continue };
+        let reads = |consumer: &usize| reads(network, caps, images, *consumer, index, weight_gradients);
+        let repeated = consumers[index].iter().map(reads).sum::<Option<Reads>>().map(|reads| {
+            reads.total * activation_cost(caps.form, activation)
+                + reads.in_inner_loop * inner_loop_cost(caps.form)
+        });
+        let asked_for = placed.iter().any(|id| id.0 == index);
+        let on_load = !asked_for
+            && match rule {
+                FusionRule::Off => false,
+                FusionRule::Auto => repeated.is_some_and(|cost| cost < STORE_COST),
+                FusionRule::All => repeated.is_some(),
+            };
+        let name = network.layout.bn[layer].name.clone();
+        plans.push(NormPlan { node: index, name, on_load, repeated });
+    }
+    plans
+}
+
+/// How often each number of a tensor is read.
+#[derive(Clone, Copy, Default)]
+struct Reads {
+    total: f64,
+    /// Of these, where each read also loads the channel's scale and shift.
+    in_inner_loop: f64,
+}
+
+impl std::iter::Sum for Reads {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            total: a.total + b.total,
+            in_inner_loop: a.in_inner_loop + b.in_inner_loop,
+        })
+    }
+}
+
+/// Reads of node `input` by `consumer`, forward and backward; `None` if it reads stored tensors only.
+fn reads(
+    network: &Network,
+    caps: &Caps,
+    images: usize,
+    consumer: usize,
+    input: usize,
+    weight_gradients: bool,
+) -> Option<Reads> {
+    let node = &network.nodes[consumer];
+    let gradient = f64::from(u8::from(weight_gradients));
+    match &node.op {
+        Op::Conv { bias: None, .. } => {
+            let shape = network.conv_shape(node, images);
+            let forward = conv::source_reads(caps, &shape) as f64;
+            let weights = gradient * conv::weight_source_reads(caps, &shape) as f64;
+            Some(Reads { total: forward + weights, in_inner_loop: forward })
+        }
+        // Blocks of four columns read the two or four beside them as well, forward and for the weights.
+        Op::Depthwise { kernel, .. } => {
+            let once = 1.0 + (*kernel as f64 - 1.0) / 4.0;
+            Some(Reads { total: once * (1.0 + gradient), in_inner_loop: 0.0 })
+        }
+        // Pooled and scaled; the backward pass multiplies once more, in every pass.
+        Op::SqueezeExcite { .. } => Some(Reads { total: 3.0, in_inner_loop: 0.0 }),
+        Op::GlobalPool => Some(Reads { total: 1.0, in_inner_loop: 0.0 }),
+        // The kernel knows the branch as affine only.
+        Op::Add { .. } => {
+            let branch = node.inputs[1].0 == input && node.inputs[0].0 != input;
+            let Op::BatchNorm { activation: Activation::None, .. } = network.nodes[input].op else {
+                return None;
+            };
+            branch.then_some(Reads { total: 1.0, in_inner_loop: 0.0 })
+        }
+        _ => None,
+    }
+}
