@@ -16,6 +16,7 @@
 #import lib/conv_rows
 #import lib/storage
 #import lib/prologue
+#import lib/conv_gate
 #import lib/epilogue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
@@ -98,7 +99,7 @@ fn main(
             let prologue = prologue_of(strip.segment, k, params.source4);
 #for r in 0..ROWS
 #if POINTWISE
-            let a_$r = loaded(base_$r + k, prologue);
+            let a_$r = gated(loaded(base_$r + k, prologue), row_$r, k);
 #else
             let a_$r = select(vec4<f32>(), loaded(base_$r + k, prologue), source_$r.inside);
 #endif

@@ -14,6 +14,7 @@
 #import lib/conv_tile
 #import lib/storage
 #import lib/prologue
+#import lib/conv_gate
 #import lib/epilogue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
@@ -88,7 +89,7 @@ fn main(
             var x_$p_$r = vec4<f32>();
 #if POINTWISE
             if (within && row_$p_$r < strip.end) {
-                x_$p_$r = loaded(safe_$p_$r * params.source4 + channel, prologue);
+                x_$p_$r = gated(loaded(safe_$p_$r * params.source4 + channel, prologue), safe_$p_$r, channel);
             }
 #else
             let at_$p_$r = source_of(walk, pixel_$p_$r, tap);

@@ -14,6 +14,7 @@
 #import lib/conv_rows
 #import lib/storage
 #import lib/prologue
+#import lib/conv_gate
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> output: array<Stored>;
@@ -77,7 +78,8 @@ fn main(
         let n_$i = select(vec4<f32>(), vec4<f32>(output[last_$i * narrow + narrow_at_$i]), row_$i < end);
 #else
 #if POINTWISE
-        let n_$i = select(vec4<f32>(), loaded(last_$i * narrow + narrow_at_$i, prologue_$i), row_$i < end);
+        let x_$i = gated(loaded(last_$i * narrow + narrow_at_$i, prologue_$i), last_$i, narrow_at_$i);
+        let n_$i = select(vec4<f32>(), x_$i, row_$i < end);
 #else
         let at_$i = source_of(walk, pixel_of(walk, last_$i), tap_yx_$i);
         let value_$i = loaded(at_$i.index * params.source4 + channel_$i, prologue_$i);
@@ -87,7 +89,8 @@ fn main(
 #end
 #for r in 0..4
 #if WIDE_INPUT
-        let v_$r = loaded(min(m + $ru, end - 1u) * wide + wide_at, prologue);
+        let m_$r = min(m + $ru, end - 1u);
+        let v_$r = gated(loaded(m_$r * wide + wide_at, prologue), m_$r, wide_at);
 #else
         let v_$r = vec4<f32>(output[min(m + $ru, end - 1u) * wide + wide_at]);
 #endif

@@ -12,6 +12,7 @@
 #import lib/conv_tile
 #import lib/storage
 #import lib/prologue
+#import lib/conv_gate
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> output: array<Stored>;
@@ -61,7 +62,7 @@ fn main(
             var x_$p = vec4<f32>();
 #if POINTWISE
             if (m_$p < end && q_inside) {
-                x_$p = loaded(m_$p * params.source4 + q, prologue);
+                x_$p = gated(loaded(m_$p * params.source4 + q, prologue), m_$p, q);
             }
 #else
             let at_$p = source_of(walk, pixel_of(walk, min(m_$p, end - 1u)), tap_yx);

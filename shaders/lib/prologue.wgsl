@@ -2,13 +2,18 @@
 // PROLOGUE 0  what is stored
 // PROLOGUE 1  act(scale * x + shift): the batch norm behind the stored x, activation ACTIVATION
 // PROLOGUE 2  a * du + b * x + c: the gradient of batch norm's input from the stored du
-// The including shader declares `source`; the other tensors start at binding PROLOGUE_AT.
+// With GATE, lib/conv_gate multiplies by the gate of the image and channel. The including shader declares `source`; the other tensors start at binding PROLOGUE_AT.
 // Host side: `Prologue` in src/kernels/fusion.rs.
 #import lib/storage
 #if PROLOGUE == 1
 #import lib/activation
 // [segment][mean | rstd | scale | shift]
 @group(0) @binding($(PROLOGUE_AT)) var<storage, read_write> source_state: array<vec4<f32>>;
+
+#if GATE
+// [images, C]
+@group(0) @binding($(PROLOGUE_AT + 1)) var<storage, read_write> source_gate: array<vec4<f32>>;
+#endif
 
 struct Prologue {
     scale: vec4<f32>,

@@ -11,6 +11,7 @@ use crate::config::FusionRule;
 use crate::gpu::View;
 use crate::kernels::batch_norm::{self, Activation, BnShape};
 use crate::kernels::conv::{self, ConvShape};
+use crate::kernels::excite;
 use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
 use crate::kernels::squeeze_excite::{self, Nonlinearity};
 use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
@@ -338,54 +339,37 @@ impl Backward<'_, '_> {
 
         let d_gate = self.builder.tensor(wide);
         self.builder.push(squeeze_excite::gate_gradient(&scale, dy, x, d_gate, &fusion));
-        let d_gate_raw = self.builder.tensor(wide);
-        let sigmoid = Nonlinearity::Sigmoid;
-        self.builder
-            .push(squeeze_excite::activation_backward(sigmoid, wide, saved.gate, d_gate, d_gate_raw, false));
-
-        let shape = dense_shape(images, inner, channels);
+        let [d_hidden_raw, d_pooled] = [narrow, wide].map(|elements| self.builder.tensor(elements));
+        let (widen, squeeze) = (dense_shape(images, inner, channels), dense_shape(images, channels, inner));
+        let shape = forward.excite_shape(node);
+        let weights = forward.excite_weights(node);
+        let d_gate_raw = if forward.excites_at_once(&shape) {
+            self.builder.push(excite::backward(&shape, &weights, &saved, d_gate, d_hidden_raw, d_pooled));
+            d_gate
+        } else {
+            let (d_gate_raw, d_hidden) = (self.builder.tensor(wide), self.builder.tensor(narrow));
+            let (sigmoid, silu) = (Nonlinearity::Sigmoid, Nonlinearity::Silu);
+            let (caps, none) = (&forward.caps, &Fusion::NONE);
+            self.builder.extend([
+                squeeze_excite::activation_backward(sigmoid, wide, saved.gate, d_gate, d_gate_raw, false),
+                conv::data_gradient(caps, &widen, d_gate_raw, weights.expand, d_hidden, false, none),
+                squeeze_excite::activation_backward(
+                    silu,
+                    narrow,
+                    saved.hidden_raw,
+                    d_hidden,
+                    d_hidden_raw,
+                    false,
+                ),
+                conv::data_gradient(caps, &squeeze, d_hidden_raw, weights.reduce, d_pooled, false, none),
+            ]);
+            d_gate_raw
+        };
         if forward.spec.weight_gradients {
             let none = &Fusion::NONE;
-            self.conv_parameters(&shape, saved.hidden, d_gate_raw, expand.0, Some(expand.1), none);
+            self.conv_parameters(&widen, saved.hidden, d_gate_raw, expand.0, Some(expand.1), none);
+            self.conv_parameters(&squeeze, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1), none);
         }
-        let d_hidden = self.builder.tensor(narrow);
-        let w = forward.parameter(expand.0);
-        self.builder.push(conv::data_gradient(
-            &forward.caps,
-            &shape,
-            d_gate_raw,
-            w,
-            d_hidden,
-            false,
-            &Fusion::NONE,
-        ));
-        let d_hidden_raw = self.builder.tensor(narrow);
-        let silu = Nonlinearity::Silu;
-        self.builder.push(squeeze_excite::activation_backward(
-            silu,
-            narrow,
-            saved.hidden_raw,
-            d_hidden,
-            d_hidden_raw,
-            false,
-        ));
-
-        let shape = dense_shape(images, channels, inner);
-        if forward.spec.weight_gradients {
-            let none = &Fusion::NONE;
-            self.conv_parameters(&shape, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1), none);
-        }
-        let d_pooled = self.builder.tensor(wide);
-        let w = forward.parameter(reduce.0);
-        self.builder.push(conv::data_gradient(
-            &forward.caps,
-            &shape,
-            d_hidden_raw,
-            w,
-            d_pooled,
-            false,
-            &Fusion::NONE,
-        ));
 
         let to = self.fused_target(index, node.inputs[0], |s| pool::slices(&scale, s));
         debug_assert!(!to.add, "the excited tensor has this one consumer");

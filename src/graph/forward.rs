@@ -2,18 +2,19 @@
 //! follows from its last use.
 
 use super::blocks::recomputed;
-use super::fusion::plan_norms;
+use super::fusion::plan_on_load;
 use super::network::{Network, Node, NodeId, Op, Shape};
 use super::params::ALIGN;
 use super::plan::PlanBuilder;
 use super::{pad4, params::BnPlace};
 use crate::config::FusionRule;
-use crate::gpu::{BufferId, Caps, Element, View};
+use crate::gpu::{BufferId, Caps, Element, Form, View};
 use crate::kernels::ImageShape;
 use crate::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::depthwise;
 use crate::kernels::dropout::{self, DropoutShape};
+use crate::kernels::excite::{self, Excitation, ExciteShape, ExciteWeights};
 use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
 use crate::kernels::pool::{self, MaxPoolShape};
 use crate::kernels::residual::{self, BranchNorm, ResidualShape};
@@ -67,24 +68,16 @@ pub struct PassBuffers {
     pub running: BufferId,
 }
 
-/// Intermediate values of one squeeze-and-excite node, each `[N, ·]`.
-#[derive(Clone, Copy)]
-pub(super) struct Excitation {
-    pub pooled: View,
-    pub hidden_raw: View,
-    pub hidden: View,
-    pub gate: View,
-}
-
 /// A node's output as its consumers read it.
 #[derive(Clone, Copy)]
 pub(super) enum Value {
     Stored(View),
-    /// `act(scale * x + shift)`, computed on each read; never stored.
+    /// `act(scale * x + shift)`, times the gate of the image where there is one, computed on each read; never stored.
     Normalized {
         x: View,
         state: View,
         activation: Activation,
+        gate: Option<View>,
     },
 }
 
@@ -101,7 +94,7 @@ pub struct Forward<'a> {
     /// Per BN layer: mean, rstd, scale, shift of each segment.
     pub(super) states: Vec<Option<View>>,
     pub(super) excitations: Vec<Option<Excitation>>,
-    /// By node: a batch norm that its consumers apply.
+    /// By node: a batch norm or gate that its consumers apply.
     on_load: Vec<bool>,
     /// By node: slices of the statistics that the convolution before the batch norm took.
     statistics: Vec<Option<(Slices, View)>>,
@@ -123,8 +116,8 @@ impl<'a> Forward<'a> {
         let mut on_load = vec![false; network.nodes.len()];
         let placed_ids: Vec<NodeId> = placed.iter().map(|(id, _)| *id).collect();
         let (images, gradients) = (spec.images(), spec.weight_gradients);
-        for norm in plan_norms(network, &caps, spec.fusion, images, gradients, &placed_ids) {
-            on_load[norm.node] = norm.on_load;
+        for plan in plan_on_load(network, &caps, spec.fusion, images, gradients, &placed_ids) {
+            on_load[plan.node] = plan.on_load;
         }
         let mut pass = Self {
             network,
@@ -175,8 +168,11 @@ impl<'a> Forward<'a> {
     pub(super) fn operand(&self, id: NodeId) -> (View, Fusion<'_>) {
         match self.values[id.0] {
             Value::Stored(view) => (view, Fusion::NONE),
-            Value::Normalized { x, state, activation } => {
-                let prologue = Prologue::Norm { state, activation };
+            Value::Normalized { x, state, activation, gate } => {
+                let prologue = match gate {
+                    None => Prologue::Norm { state, activation },
+                    Some(gate) => Prologue::GatedNorm { state, activation, gate },
+                };
                 (x, Fusion { prologue, epilogue: Epilogue::None, segments: &self.segments })
             }
         }
@@ -225,7 +221,7 @@ impl<'a> Forward<'a> {
                     None => self.batch_norm_state(builder, *layer, node),
                 };
                 if self.on_load[index] {
-                    return Value::Normalized { x, state, activation: *activation };
+                    return Value::Normalized { x, state, activation: *activation, gate: None };
                 }
                 let shape = self.bn_shape(*layer, node.shape);
                 builder.push(batch_norm::apply(&shape, *activation, x, state, y));
@@ -235,10 +231,17 @@ impl<'a> Forward<'a> {
                     Some(excitation) => excitation,
                     None => self.excite(builder, node),
                 };
+                self.excitations[index] = Some(excitation);
+                let gate = Some(excitation.gate);
+                match self.values[node.inputs[0].0] {
+                    Value::Normalized { x, state, activation, .. } if self.on_load[index] => {
+                        return Value::Normalized { x, state, activation, gate };
+                    }
+                    _ => {}
+                }
                 let shape = self.scale_shape(node.shape);
                 let (x, fusion) = self.operand(node.inputs[0]);
                 builder.push(squeeze_excite::channel_scale(&shape, x, excitation.gate, y, &fusion));
-                self.excitations[index] = Some(excitation);
             }
             Op::Add { activation, .. } => {
                 let shortcut = self.stored(node.inputs[0]);
@@ -334,9 +337,7 @@ impl<'a> Forward<'a> {
     }
 
     fn excite(&self, builder: &mut PlanBuilder, node: &Node) -> Excitation {
-        let Op::SqueezeExcite { reduce, expand, inner } = &node.op else {
-            unreachable!("called for this op")
-        };
+        let Op::SqueezeExcite { inner, .. } = &node.op else { unreachable!("called for this op") };
         let (images, channels) = (self.images(), node.shape.channels);
         let wide = images * pad4(channels);
         let narrow = images * pad4(*inner);
@@ -348,39 +349,57 @@ impl<'a> Forward<'a> {
         };
         let (x, fusion) = self.operand(node.inputs[0]);
         builder.push(pool::global_average(&self.scale_shape(node.shape), x, excitation.pooled, &fusion));
+        let shape = self.excite_shape(node);
+        let weights = self.excite_weights(node);
+        if self.excites_at_once(&shape) {
+            builder.push(excite::forward(&shape, &weights, &excitation));
+            return excitation;
+        }
+        let ExciteWeights { reduce, reduce_bias, expand, expand_bias } = weights;
+        let none = &Fusion::NONE;
         let squeeze = dense_shape(images, channels, *inner);
-        let (w, b) = (self.parameter(reduce.0), self.parameter(reduce.1));
+        let Excitation { pooled, hidden_raw, hidden, gate } = excitation;
         builder.push(conv::forward(
             &self.caps,
             &squeeze,
-            excitation.pooled,
-            w,
-            Some(b),
-            excitation.hidden_raw,
-            &Fusion::NONE,
+            pooled,
+            reduce,
+            Some(reduce_bias),
+            hidden_raw,
+            none,
         ));
-        let silu = Nonlinearity::Silu;
-        builder.push(squeeze_excite::activation_forward(
-            silu,
-            narrow,
-            excitation.hidden_raw,
-            excitation.hidden,
-        ));
+        builder.push(squeeze_excite::activation_forward(Nonlinearity::Silu, narrow, hidden_raw, hidden));
         let gate_raw = builder.tensor(wide);
-        let (w, b) = (self.parameter(expand.0), self.parameter(expand.1));
-        let excite = dense_shape(images, *inner, channels);
-        builder.push(conv::forward(
-            &self.caps,
-            &excite,
-            excitation.hidden,
-            w,
-            Some(b),
-            gate_raw,
-            &Fusion::NONE,
-        ));
-        let sigmoid = Nonlinearity::Sigmoid;
-        builder.push(squeeze_excite::activation_forward(sigmoid, wide, gate_raw, excitation.gate));
+        let widen = dense_shape(images, *inner, channels);
+        builder.push(conv::forward(&self.caps, &widen, hidden, expand, Some(expand_bias), gate_raw, none));
+        builder.push(squeeze_excite::activation_forward(Nonlinearity::Sigmoid, wide, gate_raw, gate));
         excitation
+    }
+
+    pub(super) fn excite_shape(&self, node: &Node) -> ExciteShape {
+        let Op::SqueezeExcite { inner, .. } = node.op else { unreachable!("called for this op") };
+        let channels = pad4(node.shape.channels);
+        ExciteShape { images: self.images(), channels, inner: pad4(inner) }
+    }
+
+    pub(super) fn excite_weights(&self, node: &Node) -> ExciteWeights {
+        let Op::SqueezeExcite { reduce, expand, .. } = node.op else { unreachable!("called for this op") };
+        ExciteWeights {
+            reduce: self.parameter(reduce.0),
+            reduce_bias: self.parameter(reduce.1),
+            expand: self.parameter(expand.0),
+            expand_bias: self.parameter(expand.1),
+        }
+    }
+
+    /// Whether the two dense layers are one launch: always quicker on a GPU, never on a software adapter.
+    pub(super) fn excites_at_once(&self, shape: &ExciteShape) -> bool {
+        shape.fits()
+            && match self.spec.fusion {
+                FusionRule::Off => false,
+                FusionRule::Auto => self.caps.form == Form::Tiles,
+                FusionRule::All => true,
+            }
     }
 
     pub(super) fn parameter(&self, index: usize) -> View {

@@ -1,4 +1,4 @@
-//! Which batch norms need no pass of their own over a tensor. A rewrite of the plan, not of the network: the plain
+//! Which batch norms and gates need no pass of their own over a tensor. A rewrite of the plan, not of the network: the plain
 //! graph stays the oracle ([`FusionRule::Off`]), and every fused plan gives its numbers up to rounding.
 //!
 //! Three rewrites: the statistics are taken where the convolution before stores its result; the consumers behind apply
@@ -35,17 +35,22 @@ fn inner_loop_cost(form: Form) -> f64 {
     }
 }
 
-/// Of one batch norm.
+/// The gate of the image and channel, loaded with each number.
+fn gate_cost(form: Form) -> f64 {
+    match form {
+        Form::Tiles => 0.15,
+        Form::Subgroups => 1.0,
+    }
+}
+
+/// The decision on one batch norm, or on one squeeze-and-excitation's product with its gate.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NormPlan {
+pub struct OnLoad {
     /// Index of the node.
     pub node: usize,
-    /// timm's name of the layer.
-    pub name: String,
-    /// The consumers apply it as they read, and no normalised tensor is stored.
+    /// The consumers compute it as they read, and the tensor is not stored.
     pub on_load: bool,
-    /// Estimated passes over the tensor that repeating it costs, against [`STORE_COST`]; `None` where a consumer
-    /// cannot.
+    /// Estimated passes over the tensor that this repeats, against [`STORE_COST`]; `None` where a consumer cannot.
     pub repeated: Option<f64>,
 }
 
@@ -60,25 +65,34 @@ pub(super) fn consumers(network: &Network) -> Vec<Vec<usize>> {
     all
 }
 
-/// Decides for each batch norm of `network`, in a pass over `images` images whose outputs of `placed` nodes are asked
-/// for.
-pub fn plan_norms(
+/// Decides for each batch norm and gate of `network`, in a pass over `images` images whose outputs of `placed` nodes
+/// are asked for.
+pub fn plan_on_load(
     network: &Network,
     caps: &Caps,
     rule: FusionRule,
     images: usize,
     weight_gradients: bool,
     placed: &[NodeId],
-) -> Vec<NormPlan> {
+) -> Vec<OnLoad> {
     let consumers = consumers(network);
-    let mut plans = Vec::new();
+    let mut plans: Vec<OnLoad> = Vec::new();
     for (index, node) in network.nodes.iter().enumerate() {
-        let Op::BatchNorm { layer, activation } = node.op else { continue };
-        let reads = |consumer: &usize| reads(network, caps, images, *consumer, index, weight_gradients);
-        let repeated = consumers[index].iter().map(reads).sum::<Option<Reads>>().map(|reads| {
-            reads.total * activation_cost(caps.form, activation)
-                + reads.in_inner_loop * inner_loop_cost(caps.form)
-        });
+        let repeated = match node.op {
+            Op::BatchNorm { activation, .. } => {
+                let reads =
+                    |consumer: &usize| reads(network, caps, images, *consumer, index, weight_gradients);
+                let reads = consumers[index].iter().map(reads).sum::<Option<Reads>>();
+                reads.map(|reads| reads.cost(caps.form, activation))
+            }
+            Op::SqueezeExcite { .. } => {
+                let before = plans.last().filter(|plan| plan.node == node.inputs[0].0 && plan.on_load);
+                before.and_then(|_| {
+                    gated_cost(network, caps, images, index, &consumers[index], weight_gradients)
+                })
+            }
+            _ => continue,
+        };
         let asked_for = placed.iter().any(|id| id.0 == index);
         let on_load = !asked_for
             && match rule {
@@ -86,10 +100,29 @@ pub fn plan_norms(
                 FusionRule::Auto => repeated.is_some_and(|cost| cost < STORE_COST),
                 FusionRule::All => repeated.is_some(),
             };
-        let name = network.layout.bn[layer].name.clone();
-        plans.push(NormPlan { node: index, name, on_load, repeated });
+        plans.push(OnLoad { node: index, on_load, repeated });
     }
     plans
+}
+
+/// What repeating a gate, and the batch norm before it, costs the pointwise convolution behind.
+fn gated_cost(
+    network: &Network,
+    caps: &Caps,
+    images: usize,
+    index: usize,
+    consumers: &[usize],
+    weight_gradients: bool,
+) -> Option<f64> {
+    let &[consumer] = consumers else { return None };
+    let Op::Conv { kernel: 1, stride: 1, .. } = network.nodes[consumer].op else { return None };
+    let Op::BatchNorm { activation, .. } = network.node(network.nodes[index].inputs[0]).op else {
+        return None;
+    };
+    let reads = reads(network, caps, images, consumer, index, weight_gradients)?;
+    // The pass that is saved would have computed the batch norm once.
+    let saved = activation_cost(caps.form, activation);
+    Some(reads.cost(caps.form, activation) + reads.total * gate_cost(caps.form) - saved)
 }
 
 /// How often each number of a tensor is read.
@@ -98,6 +131,13 @@ struct Reads {
     total: f64,
     /// Of these, where each read also loads the channel's scale and shift.
     in_inner_loop: f64,
+}
+
+impl Reads {
+    /// In passes over the tensor.
+    fn cost(self, form: Form, activation: Activation) -> f64 {
+        self.total * activation_cost(form, activation) + self.in_inner_loop * inner_loop_cost(form)
+    }
 }
 
 impl std::iter::Sum for Reads {

@@ -6,7 +6,7 @@
 //! them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two families of shaders compute the same: see [`crate::gpu::Form`].
 
 use super::conv_variants::{self, Variant};
-use super::fusion::{Epilogue, Fusion, Slices};
+use super::fusion::{Epilogue, Fusion, Prologue, Slices};
 use super::{MAX_SEGMENTS, stored};
 use crate::gpu::{Caps, Cost, Element, Kernel, Launch, View, linear_grid};
 
@@ -260,6 +260,10 @@ impl<'a> Product<'a> {
             ("BIAS", u32::from(views.len() == 4)),
             element.constant(),
         ];
+        debug_assert!(
+            self.shape.pointwise() || !matches!(fusion.prologue, Prologue::GatedNorm { .. }),
+            "a gate needs rows of one image to stay together"
+        );
         let segments = fusion.images(self.shape.images);
         let strips = self.strips(variant, segments, fusion.epilogue != Epilogue::None);
         let mut kernel = variant.kernel(&constants);

@@ -235,7 +235,7 @@ pub(super) fn permutations() -> Vec<Kernel> {
             for (gradient, bias) in [(0, 0), (0, 1), (1, 0)] {
                 let constants = [("POINTWISE", pointwise), ("GRADIENT", gradient), ("BIAS", bias), half];
                 let kernels = Variant::products(form).iter().map(|v| v.kernel(&constants)).collect();
-                let fused = with_fusion(kernels, 3 + bias, gradient == 1);
+                let fused = with_fusion(kernels, 3 + bias, gradient == 1, pointwise == 1);
                 // A layer with a bias has no batch norm.
                 all.extend(fused.into_iter().filter(|k| bias == 0 || unfused(k)));
             }
@@ -243,7 +243,7 @@ pub(super) fn permutations() -> Vec<Kernel> {
             let kernels =
                 Variant::weights(form, pointwise == 1).iter().map(|v| v.kernel(&constants)).collect();
             let own_sums = |k: &Kernel| k.constants.contains(&("EPILOGUE", 0));
-            all.extend(with_fusion(kernels, 3, false).into_iter().filter(own_sums));
+            all.extend(with_fusion(kernels, 3, false, pointwise == 1).into_iter().filter(own_sums));
         }
     }
     all

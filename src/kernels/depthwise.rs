@@ -299,12 +299,12 @@ pub fn permutations() -> Vec<Kernel> {
         for element in [Element::F32, Element::F16] {
             for gradient in [false, true] {
                 let gathers = BLOCKS.map(|block| gather_kernel(kernel, stride, gradient, block, element));
-                all.extend(with_fusion(gathers.to_vec(), 3, gradient));
+                all.extend(with_fusion(gathers.to_vec(), 3, gradient, false));
             }
             let cuts = WEIGHT_CUTS.iter().filter(|cut| kernel % cut.tap_rows == 0);
             let weights = cuts.map(|cut| weights_kernel(kernel, stride, *cut, element)).collect();
             let plain = |k: &Kernel| k.constants.contains(&("EPILOGUE", 0));
-            all.extend(with_fusion(weights, 3, false).into_iter().filter(plain));
+            all.extend(with_fusion(weights, 3, false, false).into_iter().filter(plain));
         }
     }
     all

@@ -15,6 +15,9 @@ pub enum Prologue {
     None,
     /// `act(scale * x + shift)` of the stored x; `state` is that of [`super::batch_norm`].
     Norm { state: View, activation: Activation },
+    /// The same times `gate[image, channel]`: a squeeze-and-excitation behind the batch norm. Pointwise dense
+    /// convolutions only.
+    GatedNorm { state: View, activation: Activation, gate: View },
     /// `a * du + b * x + c` of the stored du: the gradient of a batch norm's input `x`, with the coefficients of
     /// [`super::batch_norm::backward_finalize`].
     NormGradient { x: View, coefs: View },
@@ -78,15 +81,19 @@ impl Fusion<'_> {
     /// Adds the constants and views to a kernel that has `views` of its own.
     pub(super) fn apply(&self, kernel: &mut Kernel, views: &mut Vec<View>) {
         let prologue_at = views.len() as u32;
-        let (prologue, activation) = match self.prologue {
-            Prologue::None => (0, Activation::None),
+        let (prologue, activation, gate) = match self.prologue {
+            Prologue::None => (0, Activation::None, 0),
             Prologue::Norm { state, activation } => {
                 views.push(state);
-                (1, activation)
+                (1, activation, 0)
+            }
+            Prologue::GatedNorm { state, activation, gate } => {
+                views.extend([state, gate]);
+                (1, activation, 1)
             }
             Prologue::NormGradient { x, coefs } => {
                 views.extend([x, coefs]);
-                (2, Activation::None)
+                (2, Activation::None, 0)
             }
         };
         let epilogue_at = views.len() as u32;
@@ -104,6 +111,7 @@ impl Fusion<'_> {
         kernel.constants.extend([
             ("PROLOGUE", prologue),
             ("PROLOGUE_AT", prologue_at),
+            ("GATE", gate),
             activation.constant(),
             ("EPILOGUE", epilogue),
             ("EPILOGUE_AT", epilogue_at),
@@ -133,15 +141,18 @@ pub(super) fn segment_ends(images: &[usize]) -> [u32; MAX_SEGMENTS] {
     ends
 }
 
-/// A kernel that forward passes launch, in all fused forms: `kernels` has it without any.
-pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, gradient: bool) -> Vec<Kernel> {
+/// `kernels`, which have `own_views` before those of the fusion, in all forms that forward passes fuse, or with
+/// `gradient` data gradients. `gate`: also with a gate.
+pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, gradient: bool, gate: bool) -> Vec<Kernel> {
     let dummy = View::stored(crate::gpu::BufferId(0), 4, Element::F32);
     let activations = [Activation::None, Activation::Relu, Activation::Silu];
     let prologues: Vec<Prologue> = if gradient {
         vec![Prologue::None, Prologue::NormGradient { x: dummy, coefs: dummy }]
     } else {
         let norm = |activation| Prologue::Norm { state: dummy, activation };
-        [Prologue::None].into_iter().chain(activations.map(norm)).collect()
+        let gated = Prologue::GatedNorm { state: dummy, activation: Activation::Silu, gate: dummy };
+        let gated = gate.then_some(gated);
+        [Prologue::None].into_iter().chain(activations.map(norm)).chain(gated).collect()
     };
     let epilogues: Vec<Epilogue> = if gradient {
         let slope = |activation| Epilogue::Slope { x: dummy, state: dummy, activation, partials: dummy };

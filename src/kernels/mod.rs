@@ -12,6 +12,7 @@ mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
+pub mod excite;
 pub mod fusion;
 pub mod images;
 pub mod loss_scale;
@@ -157,6 +158,7 @@ pub fn all_permutations() -> Vec<Kernel> {
         cross_entropy::permutations(),
         depthwise::permutations(),
         dropout::permutations(),
+        excite::permutations(),
         images::permutations(),
         loss_scale::permutations(),
         optimizer::permutations(),

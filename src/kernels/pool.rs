@@ -212,14 +212,14 @@ pub fn permutations() -> Vec<Kernel> {
             kernel.constants.push(("PRODUCT", value));
             kernel
         };
-        with_fusion(sums.iter().cloned().map(with).collect(), 2 + value, false)
+        with_fusion(sums.iter().cloned().map(with).collect(), 2 + value, false, false)
     };
     [
         with_product(0).into_iter().filter(without("EPILOGUE")).collect(),
         with_product(1).into_iter().filter(without("EPILOGUE")).collect(),
-        with_fusion(scale(&[0], &[0]), 3, false).into_iter().filter(without("EPILOGUE")).collect(),
-        with_fusion(scale(&[1], &[0]), 4, true).into_iter().filter(without("PROLOGUE")).collect(),
-        with_fusion(scale(&[2], SWITCH), 2, true).into_iter().filter(without("PROLOGUE")).collect(),
+        with_fusion(scale(&[0], &[0]), 3, false, false).into_iter().filter(without("EPILOGUE")).collect(),
+        with_fusion(scale(&[1], &[0]), 4, true, false).into_iter().filter(without("PROLOGUE")).collect(),
+        with_fusion(scale(&[2], SWITCH), 2, true, false).into_iter().filter(without("PROLOGUE")).collect(),
         combinations("max_pool_forward", &[STORED]),
         combinations("max_pool_backward", &[("ACCUMULATE", SWITCH), STORED]),
     ]

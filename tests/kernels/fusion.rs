@@ -184,6 +184,33 @@ fn normalized(activation: Activation, x: &[f32], state: &[f32], pixels: usize, c
     })
 }
 
+/// Whether the layer takes a gate.
+fn gated(layer: &Layer, activation: Activation) -> bool {
+    matches!(layer, Dense(s) if s.kernel == 1 && s.stride == 1) && activation == Activation::Silu
+}
+
+/// How a layer reads x, and what it then reads: a batch norm, and behind a SiLU a gate, where the layer takes one.
+fn prologue(
+    b: &mut Buffers,
+    layer: &Layer,
+    activation: Activation,
+    x: &[f32],
+    stream: u32,
+) -> (Prologue, Vec<f32>) {
+    let [(pixels, channels), _] = layer.sizes();
+    let state = made_state(channels, stream);
+    let mut a = normalized(activation, x, &state, pixels, channels);
+    let state = b.add(&state);
+    if !gated(layer, activation) {
+        return (Prologue::Norm { state, activation }, a);
+    }
+    let gate = uniform(IMAGES * channels, 0.2, 1.0, stream + 10);
+    for (i, value) in a.iter_mut().enumerate() {
+        *value *= gate[i / (pixels * channels) * channels + i % channels];
+    }
+    (Prologue::GatedNorm { state, activation, gate: b.add(&gate) }, a)
+}
+
 fn single(values: &[f64]) -> Vec<f32> {
     values.iter().map(|v| *v as f32).collect()
 }
@@ -215,27 +242,23 @@ fn forward_normalizes_on_load_and_takes_the_statistics_on_store() {
     for_each(|caps, element, layer, activation, what| {
         let [(in_pixels, in_c), (out_pixels, out_c)] = layer.sizes();
         let x = rounded(element, &uniform(IMAGES * in_pixels * in_c, -1.0, 1.0, 1));
-        let (w, state) = (uniform(layer.weights(), -1.0, 1.0, 2), made_state(in_c, 3));
-        let a = normalized(activation, &x, &state, in_pixels, in_c);
+        let w = uniform(layer.weights(), -1.0, 1.0, 2);
+        let mut b = Buffers::default();
+        let (prologue, a) = prologue(&mut b, layer, activation, &x, 3);
         let expected = single(&match layer {
             Dense(s) => reference::conv::forward(s, &a, &w, None),
             Depthwise(s) => reference::depthwise::forward(s, &a, &w),
         });
 
-        let mut b = Buffers::default();
         let xv = b.add_stored(element, &x);
-        let [wv, sv] = [&w, &state].map(|t| b.add(t));
+        let wv = b.add(&w);
         let yv = b.scratch_stored(element, expected.len());
         let shape = norm(out_pixels, out_c);
         let slices = layer.slices(caps, false);
         let partials = b.scratch(slices.elements(out_c));
         let parameters = b.add(&uniform(3 * shape.domain_stride as usize, 0.5, 1.5, 4));
         let made = b.scratch(shape.state_elements());
-        let fusion = Fusion {
-            prologue: Prologue::Norm { state: sv, activation },
-            epilogue: Epilogue::Statistics { partials },
-            segments: &SEGMENTS,
-        };
+        let fusion = Fusion { prologue, epilogue: Epilogue::Statistics { partials }, segments: &SEGMENTS };
         b.run(&[
             layer.forward(caps, [xv, wv, yv], &fusion),
             batch_norm::finalize_batch(caps, &shape, &slices, partials, parameters, parameters, made, false),
@@ -317,17 +340,16 @@ fn weight_gradient_normalizes_on_load() {
         let [(in_pixels, in_c), (out_pixels, out_c)] = layer.sizes();
         let x = rounded(element, &uniform(IMAGES * in_pixels * in_c, -1.0, 1.0, 1));
         let dy = rounded(element, &uniform(IMAGES * out_pixels * out_c, -1.0, 1.0, 2));
-        let (before, state) = (uniform(layer.weights(), -1.0, 1.0, 3), made_state(in_c, 4));
-        let a = normalized(activation, &x, &state, in_pixels, in_c);
+        let before = uniform(layer.weights(), -1.0, 1.0, 3);
+        let mut b = Buffers::default();
+        let (prologue, a) = prologue(&mut b, layer, activation, &x, 4);
         let fresh = match layer {
             Dense(s) => reference::conv::weight_gradient(s, &a, &dy),
             Depthwise(s) => reference::depthwise::weight_gradient(s, &a, &dy),
         };
         let expected: Vec<f32> = fresh.iter().zip(&before).map(|(v, t)| *v as f32 + t).collect();
-        let mut b = Buffers::default();
         let [xv, dyv] = [&x, &dy].map(|t| b.add_stored(element, t));
-        let [dwv, sv] = [&before, &state].map(|t| b.add(t));
-        let prologue = Prologue::Norm { state: sv, activation };
+        let dwv = b.add(&before);
         let fusion = Fusion { prologue, epilogue: Epilogue::None, segments: &SEGMENTS };
         layer.weight_gradient(caps, &mut b, [xv, dyv, dwv], &fusion);
         assert_close(b.get(dwv), &expected, tolerance::SUM, what);

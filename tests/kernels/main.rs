@@ -6,6 +6,7 @@ mod conv;
 mod cross_entropy;
 mod depthwise;
 mod dropout;
+mod excite;
 mod fusion;
 mod images;
 mod loss_scale;

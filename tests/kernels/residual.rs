@@ -1,12 +1,12 @@
 //! The end of a residual block.
 
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, plus, rounded, tolerance,
+    Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, plus, rounded, tolerance, uniform,
 };
 use dualprop::gpu::{Element, StepUniform};
 use dualprop::kernels::batch_norm::Activation;
 use dualprop::kernels::reference::residual as reference;
-use dualprop::kernels::residual::{self, ResidualShape};
+use dualprop::kernels::residual::{self, BranchNorm, ResidualShape};
 
 fn shapes() -> Vec<(ResidualShape, usize)> {
     let shape = |images, rows_per_image, channels, drop_rate| ResidualShape {
@@ -82,6 +82,40 @@ fn check_both_directions(element: Element) {
     }
 }
 
+#[test]
+fn the_branch_is_normalized_as_it_is_read() {
+    for element in ELEMENTS {
+        let limit = tolerance::stored(element, tolerance::ELEMENTWISE);
+        for (shape, real) in shapes() {
+            let (pixels, c) = (shape.rows_per_image, shape.channels);
+            let tensor =
+                |stream| rounded(element, &padded(shape.images * pixels, c, real, -1.0, 1.0, stream));
+            let segments = if shape.images > 1 { vec![1, shape.images - 1] } else { vec![1] };
+            let state = uniform(segments.len() * 4 * c, 0.5, 1.5, 5);
+            let normalized: Vec<f32> = tensor(2)
+                .iter()
+                .enumerate()
+                .map(|(i, value)| {
+                    let segment = usize::from(i / (pixels * c) >= segments[0]);
+                    let at = segment * 4 * c + i % c;
+                    state[at + 2 * c] * value + state[at + 3 * c]
+                })
+                .collect();
+            let mut buffers = Buffers::default();
+            let [shortcut, branch] = [1, 2].map(|s| buffers.add_stored(element, &tensor(s)));
+            let state = buffers.add(&state);
+            let y = buffers.scratch_stored(element, normalized.len());
+            let norm = BranchNorm { state, segments: &segments };
+            buffers.run_at(
+                &[residual::forward(&shape, Activation::Relu, shortcut, branch, Some(norm), y)],
+                &STEP,
+            );
+            let expected = reference::forward(&shape, Activation::Relu, &STEP, &tensor(1), &normalized);
+            assert_close(buffers.get(y), &expected, limit, &format!("{element:?} {shape:?}"));
+        }
+    }
+}
+
 /// The loss scale looks for infinities: a sum beyond f16's range must become one, not the largest number.
 #[test]
 fn what_f16_cannot_hold_becomes_infinite() {
@@ -120,7 +154,7 @@ fn drop_path_drops_whole_images_at_its_rate() {
     assert!((dropped - 0.2).abs() < 5.0 * (0.2_f64 * 0.8 / 4000.0).sqrt(), "{dropped}");
     let mut buffers = Buffers::default();
     let ones = vec![1.0; 4000 * 12];
-    let (shortcut, branch, None, y) =
+    let (shortcut, branch, y) =
         (buffers.add(&vec![0.0; ones.len()]), buffers.add(&ones), buffers.scratch(ones.len()));
     buffers.run_at(&[residual::forward(&shape, Activation::None, shortcut, branch, None, y)], &STEP);
     for (image, values) in buffers.get(y).chunks(12).enumerate() {

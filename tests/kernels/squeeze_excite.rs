@@ -6,7 +6,6 @@ use crate::support::{
 };
 use dualprop::gpu::Element;
 use dualprop::kernels::fusion::Fusion;
-use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::squeeze_excite as reference;
 use dualprop::kernels::squeeze_excite::{self, Nonlinearity};
 
