@@ -4,6 +4,7 @@
 pub mod bench;
 mod run;
 mod state;
+pub mod tune;
 
 use crate::config::Config;
 use crate::gpu::DeviceChoice;

@@ -167,6 +167,7 @@ impl<'a> Run<'a> {
             EVAL_BATCH.min(splits.val.len().max(1)),
             engine.buffers().get(weights),
             engine.buffers().get(running),
+            |done, total| preparing("Compiling shaders for validation", done, total),
         )?;
         let eval_attack = (!config.eval.attack.is_empty())
             .then(|| AttackConfig::parse_spec(&config.eval.attack))
@@ -207,6 +208,17 @@ impl<'a> Run<'a> {
             info.planned_bytes as f64 / 1e6,
             engine.layout(),
         ))?;
+        let choices = engine.kept_choices();
+        if !choices.is_empty() {
+            let all = engine.convolutions().len();
+            let list: Vec<String> =
+                choices.iter().map(|(class, variant)| format!("{class}: {variant}")).collect();
+            folder.log(&format!(
+                "{} of {all} classes of convolutions run as `bench --tune` chose: {}",
+                list.len(),
+                list.join("; ")
+            ))?;
+        }
         let _ = events.send(Event::Started(info));
         Ok(Self {
             config,

@@ -8,9 +8,11 @@ use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout};
 use super::precision;
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, GpuError, Kernel, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
+use crate::gpu::{Device, GpuError, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
 use crate::graph::{Network, Plan, PlanBuilder, Statistics};
+use crate::kernels::conv_case::ConvCase;
 use crate::kernels::images;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Results that may be on their way back at once: more than the submits in flight, so a step never waits for one.
@@ -66,6 +68,8 @@ pub(super) struct Parts {
     pub(super) zero: Program,
     pub(super) update: Program,
     pub(super) ring: ReadbackRing<Tag>,
+    /// One of each class in the plans.
+    pub(super) convolutions: Vec<ConvCase>,
 }
 
 /// A phase as plans, before anything is on the GPU.
@@ -203,13 +207,11 @@ impl Parts {
         let OptimizerPlan { zero, update } =
             optimizer::plan(config, &phases[0].method, &network.layout, device.largest_binding());
 
-        let mut kernels: Vec<(Kernel, usize)> = Vec::new();
-        for launch in plans.iter().flat_map(PhasePlans::launches).chain(&zero).chain(&update) {
-            if !kernels.iter().any(|(kernel, _)| *kernel == launch.kernel) {
-                kernels.push((launch.kernel.clone(), launch.views.len()));
-            }
-        }
-        device.prepare(&kernels, progress)?;
+        let launches = || plans.iter().flat_map(PhasePlans::launches).chain(&zero).chain(&update);
+        device.prepare(launches(), progress)?;
+        let classes: BTreeMap<String, ConvCase> =
+            launches().filter_map(ConvCase::of).map(|case| (case.class(), case)).collect();
+        let convolutions = classes.into_values().collect();
 
         let mut made = Buffers::new(device)?;
         Self::allocate(device, &mut made, &context, &plans)?;
@@ -224,7 +226,7 @@ impl Parts {
         let (zero, update) = (program(&zero)?, program(&update)?);
         let metrics = precision::metrics_bytes(config.run.precision, branches);
         let ring = ReadbackRing::new(device, metrics, RING_SLOTS)?;
-        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring })
+        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, convolutions })
     }
 
     /// The phase of an optimizer step.

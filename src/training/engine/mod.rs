@@ -14,6 +14,7 @@ use crate::data::Batch;
 use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
+use crate::kernels::conv_case::ConvCase;
 use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use std::collections::VecDeque;
@@ -197,6 +198,18 @@ impl Engine {
 
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// One convolution of each class in the plans of a step.
+    pub fn convolutions(&self) -> &[ConvCase] {
+        &self.parts.convolutions
+    }
+
+    /// The convolutions that run as a timed trial chose, each with its variant.
+    pub fn kept_choices(&self) -> Vec<(String, String)> {
+        let caps = self.device.caps();
+        let choice = |case: &ConvCase| Some((case.class(), case.kept_choice(&caps)?));
+        self.parts.convolutions.iter().filter_map(choice).collect()
     }
 
     /// Names of the BN domains.
