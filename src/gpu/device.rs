@@ -190,6 +190,12 @@ impl Device {
         self.queue.write_buffer(buffer, offset_bytes, bytemuck::cast_slice(data));
     }
 
+    /// Sends what was written and waits for it, so that a large upload does not pile up in memory.
+    pub fn flush(&self) -> Result<(), GpuError> {
+        self.queue.submit([]);
+        self.wait()
+    }
+
     /// Waits for all submitted work and returns `bytes` of a buffer. For checkpoints and results, not for steps.
     pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>, GpuError> {
         let padded = bytes.next_multiple_of(4);

@@ -2,6 +2,7 @@
 //! folder, validation and pictures. Front ends hold a [`RunHandle`]: commands in, events out.
 
 pub mod bench;
+mod input;
 mod run;
 mod state;
 pub mod tune;

@@ -89,6 +89,8 @@ pub struct Engine {
     network: Network,
     layout: Layout,
     parts: Parts,
+    /// Whether the training images stay on the GPU.
+    holds_images: bool,
     /// Micro-batches of the step that is being gathered.
     gathering: Vec<BranchSums>,
     finished: VecDeque<StepSums>,
@@ -172,6 +174,7 @@ impl Engine {
             network: network.clone(),
             layout,
             parts,
+            holds_images: false,
             gathering: Vec::new(),
             finished: VecDeque::new(),
             length,
@@ -210,6 +213,19 @@ impl Engine {
         let caps = self.device.caps();
         let choice = |case: &ConvCase| Some((case.class(), case.kept_choice(&caps)?));
         self.parts.convolutions.iter().filter_map(choice).collect()
+    }
+
+    /// Puts the training images on the GPU for good: `[n, image_size, image_size, 3]` RGB bytes in the order that
+    /// [`Batch::samples`] counts. Steps then take batches without images. `false` where they do not fit, and nothing
+    /// changes.
+    pub fn hold_images(&mut self, images: &[u8]) -> Result<bool, GpuError> {
+        let (device, config, network) = (&self.device, &self.config, &self.network);
+        self.holds_images = self.parts.hold(device, config, network, self.layout, images)?;
+        Ok(self.holds_images)
+    }
+
+    pub fn holds_images(&self) -> bool {
+        self.holds_images
     }
 
     /// Names of the BN domains.
