@@ -80,7 +80,7 @@ impl Bench {
     }
 
     fn conv(&self, name: &str, form: Form, s: &ConvShape) {
-        let caps = Caps { form };
+        let caps = Caps::plain(form);
         let name = |direction: &str| format!("{form:?} {name} {direction}");
         let none = &Fusion::NONE;
         let x = s.images * s.in_h * s.in_w * s.in_c;

@@ -1,6 +1,6 @@
 // From the loader's bytes to pixels: unpack, flip, shift with zero padding (the crop augmentation).
-// 0 bytes     [images, size, size, 3] u8, four a word, lowest byte first
-// 1 placement [images] (dx, dy, flip, 0)
+// 0 bytes     [stored, size, size, 3] u8, four a word, lowest byte first
+// 1 placement [images] (dx, dy, flip, which of the stored images)
 // 2 pixels    [images, size, size, 4] in 0..255, fourth channel zero: pixel (x, y) is the flipped image at
 //             (x + dx, y + dy), or zero outside
 // One thread a pixel, workgroups of 64; grid y over images. Launched by src/kernels/images.rs.
@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         if (place.z != 0) {
             x = size - 1 - x;
         }
-        let at = (workgroup.y * per_image + u32(y * size + x)) * 3u;
+        let at = (u32(place.w) * per_image + u32(y * size + x)) * 3u;
         pixel = vec4<f32>(byte_at(at), byte_at(at + 1u), byte_at(at + 2u), 0.0);
     }
     pixels[workgroup.y * per_image + within] = pixel;

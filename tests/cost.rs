@@ -26,7 +26,7 @@ fn passes(text: &str) -> f64 {
     let context = PlanContext {
         config: &config,
         network: &network,
-        caps: Caps { form: Form::Tiles },
+        caps: Caps::plain(Form::Tiles),
         images: IMAGES,
         chunk_limit: 1 << 40,
         recompute: false,
@@ -82,7 +82,7 @@ fn b7_and_b8_train_one_image_in_eight_gigabytes() {
         let context = PlanContext {
             config: &config,
             network: &network,
-            caps: Caps { form: Form::Tiles },
+            caps: Caps::plain(Form::Tiles),
             images: 1,
             chunk_limit: 1 << 31,
             recompute: true,

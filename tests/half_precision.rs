@@ -209,7 +209,7 @@ fn arena(config: &Config, network: &Network, storage: Element, recompute: bool) 
     let context = PlanContext {
         config,
         network,
-        caps: dualprop::gpu::Caps { form: Form::Tiles },
+        caps: dualprop::gpu::Caps::plain(Form::Tiles),
         images,
         chunk_limit: u64::MAX,
         recompute,

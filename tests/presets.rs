@@ -120,7 +120,7 @@ fn planned_bytes(config: &Config) -> u64 {
     let context = PlanContext {
         config,
         network: &network,
-        caps: Caps { form: Form::Tiles },
+        caps: Caps::plain(Form::Tiles),
         images: config.run.batch_size / config.run.accumulate,
         chunk_limit: u64::MAX,
         recompute: config.model.checkpointing != Checkpointing::Off,

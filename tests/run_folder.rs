@@ -41,6 +41,7 @@ fn step(step: u64) -> StepReport {
         images_per_s: 100.0,
         elapsed_s: step as f64 / 2.0,
         stages: Vec::new(),
+        idle: None,
         branches: vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))],
     }
 }

@@ -153,6 +153,7 @@ fn fold(run: &mut RunView, lines: Vec<Line>) {
             images_per_s: first.images_per_s.unwrap_or(f64::NAN),
             elapsed_s: first.wall_s.unwrap_or(f64::NAN),
             stages: Vec::new(),
+            idle: None,
             branches: lines
                 .into_iter()
                 .map(|line| BranchReport {

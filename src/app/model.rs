@@ -333,7 +333,16 @@ mod tests {
             top5: 0.5,
         };
         let branches = vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))];
-        StepReport { step, epoch: 0.0, lr: 0.1, images_per_s: 10.0, elapsed_s, stages: vec![], branches }
+        StepReport {
+            step,
+            epoch: 0.0,
+            lr: 0.1,
+            images_per_s: 10.0,
+            elapsed_s,
+            stages: vec![],
+            idle: None,
+            branches,
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `dualprop bench`: the speed of a training step on this adapter.
 
 use super::common::{DeviceOption, UsageError, note, print_json, print_line};
+use super::progress::Progress;
 use crate::config::Config;
 use crate::models::registry;
 use crate::session::bench::{BenchReport, bench};
+use crate::session::tune::{TuneReport, tune};
 
 /// Rows of the table of slow kernels.
 const LISTED: usize = 12;
@@ -35,6 +37,10 @@ pub(super) struct Bench {
     set: Vec<String>,
     #[command(flatten)]
     device: DeviceOption,
+    /// Instead of a step, time the variants of each convolution in it, and keep the fastest ones for later runs on
+    /// this adapter
+    #[arg(long)]
+    tune: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -43,7 +49,16 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config()?;
-        let report = bench(&config, &self.device.device, self.steps)?;
+        if self.tune {
+            let mut trying = Progress::new("trying variants", "classes");
+            let report = tune(&config, &self.device.device, |done, total| trying.update(done, total))?;
+            drop(trying);
+            return if self.json { print_json(&report) } else { print_choices(&report) };
+        }
+        let mut compiling = Progress::new("compiling shaders", "pipelines");
+        let progress = |done, total| compiling.update(done, total);
+        let report = bench(&config, &self.device.device, self.steps, progress)?;
+        drop(compiling);
         if self.json { print_json(&report) } else { print(&report) }
     }
 
@@ -65,12 +80,35 @@ impl Bench {
     }
 }
 
+fn print_choices(r: &TuneReport) -> anyhow::Result<()> {
+    print_line(&format!("convolutions on {}, slowest first", r.device))?;
+    print_line(&format!(
+        "{:<58} {:<34} {:<34} {:>9} {:>6}",
+        "class", "the rule's variant", "best", "ms", "ratio"
+    ))?;
+    for row in &r.rows {
+        let best = if row.best == row.rule { "the same" } else { &row.best };
+        print_line(&format!(
+            "{:<58} {:<34} {best:<34} {:>9.4} {:>6.2}",
+            row.class, row.rule, row.best_ms, row.ratio
+        ))?;
+        row.refused.iter().try_for_each(|why| print_line(&format!("  refused {why}")))?;
+    }
+    let faster = r.rows.iter().filter(|row| row.best != row.rule).count();
+    let file = r.file.display();
+    print_line(&format!("{faster} of {} classes run in another variant from now on: {file}", r.rows.len()))
+}
+
 fn print(r: &BenchReport) -> anyhow::Result<()> {
     print_line(&format!("{} on {}", r.arch, r.device))?;
     print_line(&format!(
         "{} pixels, batch {}, {}, {}, {}",
         r.image_size, r.batch_size, r.method, r.precision, r.layout
     ))?;
+    let [tried, all] = r.kept_choices;
+    if tried > 0 {
+        print_line(&format!("{tried} of {all} classes of convolutions as `bench --tune` chose"))?;
+    }
     print_line(&format!("{:.1} images/s, {:.2} ms a step ({} steps)", r.images_per_s, r.step_ms, r.steps))?;
     let stages = [
         ("prepare", r.prepare_ms),
@@ -84,7 +122,13 @@ fn print(r: &BenchReport) -> anyhow::Result<()> {
         let share = r.floor_share.get(name).map_or(String::new(), |s| format!(", floor {:.0}%", 100.0 * s));
         print_line(&format!("  {name:<10} {ms:9.2} ms{share}"))?;
     }
-    print_line(&format!("planned and compiled in {:.1} s", r.compile_s))?;
+    print_line(&format!(
+        "planned and compiled in {:.2} s, {:.2} s of it for pipelines ({}); the first step took {:.2} s",
+        r.compile_s,
+        r.pipelines_s,
+        if r.kept_pipelines { "with those of an earlier run" } else { "none kept from an earlier run" },
+        r.first_step_s
+    ))?;
     print_line(&format!(
         "GPU memory {:.1} MiB; a step computes {:.2} GFLOP and moves {:.2} GB",
         r.peak_gpu_bytes as f64 / f64::from(1 << 20),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
+use super::progress::Progress;
 use crate::config::AttackConfig;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
@@ -44,7 +45,11 @@ pub(super) struct ModelOptions {
 impl ModelOptions {
     /// Loads a checkpoint for at most `batch` images at a time; the second value is the domain's index.
     pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
-        let model = Model::load(checkpoint, weights(self.weights), &self.device.device, batch)?;
+        let mut compiling = Progress::new("compiling shaders", "pipelines");
+        let weights = weights(self.weights);
+        let model = Model::load(checkpoint, weights, &self.device.device, batch, |done, total| {
+            compiling.update(done, total);
+        })?;
         let domain = model.domain_index(self.domain.name())?;
         Ok((model, domain))
     }

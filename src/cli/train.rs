@@ -198,11 +198,12 @@ impl View {
             })
             .collect();
         let message = format!(
-            "epoch {:.2}  {}  lr {:.4}  {:.1} images/s  ETA {eta}",
+            "epoch {:.2}  {}  lr {:.4}  {:.1} images/s{}  ETA {eta}",
             report.epoch,
             branches.join("  "),
             report.lr,
-            report.images_per_s
+            report.images_per_s,
+            report.idle.map_or(String::new(), |idle| format!(" ({idle})"))
         );
         if let Some(bar) = &self.bar {
             bar.set_position(report.step);

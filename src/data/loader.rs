@@ -67,7 +67,7 @@ pub struct Batch {
     /// The step that the batch is for, from 0.
     pub step: u64,
     /// `[n, image_size, image_size, 3]` RGB bytes, cropped and flipped as far as `placements` do not say it. With
-    /// [`Views::Two`] the plain view.
+    /// [`Views::Two`] the plain view; with [`Views::Placements`] empty.
     pub images: Vec<u8>,
     pub labels: Vec<u32>,
     /// How the GPU is to crop and flip each image.
@@ -95,11 +95,7 @@ pub struct Loader {
 impl Loader {
     pub fn start(set: Arc<dyn Dataset>, options: LoaderOptions) -> anyhow::Result<Self> {
         let images = set.len();
-        ensure!(
-            images >= options.batch_size,
-            "the training set has {images} images, which do not fill one batch of {}; lower `run.batch_size`",
-            options.batch_size
-        );
+        steps_per_epoch(images, options.batch_size)?;
         let &LoaderOptions { batch_size, image_size, views, seed, start_step, workers, .. } = &options;
         let reading = ReaderOptions {
             total: images,
@@ -115,10 +111,6 @@ impl Loader {
         let mut loader = Self { reader, images, options, step, ordered_step, order: None, by_class };
         loader.order_ahead()?;
         Ok(loader)
-    }
-
-    pub fn steps_per_epoch(&self) -> u64 {
-        (self.images / self.options.batch_size) as u64
     }
 
     /// Waits for the next batch. Fails when more than 1% of the set has turned out damaged.
@@ -147,9 +139,9 @@ impl Loader {
     }
 
     fn order_ahead(&mut self) -> anyhow::Result<()> {
+        let steps = (self.images / self.options.batch_size) as u64;
         while self.reader.has_room() {
-            let (epoch, within) =
-                (self.ordered_step / self.steps_per_epoch(), self.ordered_step % self.steps_per_epoch());
+            let (epoch, within) = (self.ordered_step / steps, self.ordered_step % steps);
             if self.order.as_ref().is_none_or(|(drawn, _)| *drawn != epoch) {
                 self.order = self.draw_order(epoch).map(|order| (epoch, Arc::new(order)));
             }
@@ -177,6 +169,16 @@ impl Loader {
             None
         }
     }
+}
+
+/// Batches of an epoch over `images`; fails when there is none.
+pub fn steps_per_epoch(images: usize, batch_size: usize) -> anyhow::Result<u64> {
+    ensure!(batch_size > 0, "`run.batch_size` is 0, expected at least 1");
+    ensure!(
+        images >= batch_size,
+        "the training set has {images} images, which do not fill one batch of {batch_size}; lower `run.batch_size`"
+    );
+    Ok((images / batch_size) as u64)
 }
 
 fn images_by_class(set: &dyn Dataset) -> Vec<Vec<u32>> {

@@ -50,8 +50,11 @@ pub(super) struct ReaderOptions {
 impl ReaderOptions {
     /// Bytes of an image, and whether there are two views of it.
     fn room(&self) -> (usize, bool) {
-        let two = matches!(self.making, Making::Training { views: Views::Two, .. });
-        (self.size * self.size * 3, two)
+        match self.making {
+            Making::Training { views: Views::Placements, .. } => (0, false),
+            Making::Training { views: Views::Two, .. } => (self.size * self.size * 3, true),
+            _ => (self.size * self.size * 3, false),
+        }
     }
 }
 
@@ -110,7 +113,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn start(set: Arc<dyn Dataset>, options: ReaderOptions) -> anyhow::Result<Self> {
         let ReaderOptions { total, size, batch_size, workers, .. } = options;
-        ensure!(batch_size > 0, "`run.batch_size` is 0, expected at least 1");
+        ensure!(batch_size > 0, "a batch of 0 images was asked for, expected at least 1");
         ensure!(size > 0, "`data.image_size` is 0, expected at least 1");
         ensure!(u32::try_from(total).is_ok(), "the data set has {total} images, more than {}", u32::MAX);
         let workers = worker_count(workers);
@@ -266,6 +269,29 @@ impl EvalReader {
     /// Images that will be read, damaged ones included.
     pub fn total(&self) -> usize {
         self.total
+    }
+
+    /// All images of a set, `[n, size, size, 3]` RGB bytes as evaluation sees them; `None` if one of them is damaged.
+    /// `progress` hears (images done, of all).
+    pub fn read_whole(
+        set: Arc<dyn Dataset>,
+        size: usize,
+        mut progress: impl FnMut(usize, usize),
+    ) -> anyhow::Result<Option<Vec<u8>>> {
+        let total = set.len();
+        let options = EvalOptions { batch_size: 256, image_size: size, limit: 0, workers: 0 };
+        let mut reader = Self::start(set, options)?;
+        let mut images = Vec::with_capacity(total * size * size * 3);
+        let mut done = 0;
+        while let Some(batch) = reader.next()? {
+            if !reader.take_damaged().is_empty() {
+                return Ok(None);
+            }
+            images.extend_from_slice(&batch.images);
+            done += batch.labels.len();
+            progress(done, total);
+        }
+        Ok(Some(images))
     }
 
     /// The next batch; `None` at the end. Fails when more than 1% of the images are damaged.

@@ -53,7 +53,7 @@ pub struct Inference {
 
 impl Inference {
     /// `weights` and `running` are arenas in the network's layout; they may belong to a training run. Large images
-    /// make the batch smaller than asked for: see [`Self::batch`].
+    /// make the batch smaller than asked for: see [`Self::batch`]. `progress` hears (pipelines done, of all).
     pub fn new(
         device: &Device,
         config: &Config,
@@ -61,6 +61,7 @@ impl Inference {
         batch: usize,
         weights: &wgpu::Buffer,
         running: &wgpu::Buffer,
+        progress: impl FnMut(usize, usize),
     ) -> Result<Self, GpuError> {
         let context = fitting(&Self::context(device, config, network, batch, false));
         let (batch, recompute) = (context.images, context.recompute);
@@ -83,6 +84,8 @@ impl Inference {
         let arenas: Vec<&[u64]> =
             plans.iter().map(|p| p.arena.as_slice()).chain([probe.arena.as_slice()]).collect();
         made.allocate_arena(device, &arenas)?;
+        // Any attack needs the probe's kernels and at most a few of its own.
+        device.prepare(plans.iter().chain([&probe]).flat_map(|plan| &plan.launches), progress)?;
         let step_uniform = step_buffer(device, &StepUniform::default())?;
         let forward = plans
             .iter()
@@ -251,6 +254,7 @@ impl Inference {
         let place = context.inference_attack_place();
         let start = context.attack_start(attack, &place);
         let iteration = context.attack_iteration(attack, attack_pass(domain), &place);
+        device.prepare(start.launches.iter().chain(&iteration.launches), |_, _| {})?;
         let program =
             |plan: &Plan| Program::new(device, &plan.launches, self.buffers.all(), &self.step_uniform);
         let made = (attack.clone(), domain, program(&start)?, program(&iteration)?);
@@ -313,7 +317,7 @@ mod tests {
             let context = PlanContext {
                 config: &config,
                 network: &network,
-                caps: Caps { form: Form::Tiles },
+                caps: Caps::plain(Form::Tiles),
                 images: 64,
                 chunk_limit: u64::MAX,
                 recompute: false,
@@ -345,7 +349,8 @@ mod tests {
             let attack = AttackConfig { epsilon: 2.0, ..AttackConfig::default() };
             let mut attacked = |recompute| {
                 let mut inference =
-                    Inference::new(&device, &config, &network, IMAGES, &weights, &running).unwrap();
+                    Inference::new(&device, &config, &network, IMAGES, &weights, &running, |_, _| {})
+                        .unwrap();
                 inference.recompute = recompute;
                 inference.attack(&device, &mut player, images, &attack, 0, 7).unwrap();
                 inference.pixels(&device, IMAGES).unwrap()

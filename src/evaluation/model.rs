@@ -36,12 +36,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens `checkpoint` for batches of up to `batch` images.
+    /// Opens `checkpoint` for batches of up to `batch` images. `progress` hears (pipelines done, of all).
     pub fn load(
         checkpoint: &Path,
         weights: Weights,
         device: &DeviceChoice,
         batch: usize,
+        progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<Self> {
         let file = Checkpoint::load(checkpoint)?;
         let shown = checkpoint.display();
@@ -64,7 +65,7 @@ impl Model {
             file.tensors.get(&key).map(|t| (t.shape.as_slice(), t.data.as_slice()))
         })
         .with_context(|| format!("{shown}: does not fit {}", file.meta.arch))?;
-        Self::new(file.meta, config, &network, arenas, device, batch)
+        Self::new(file.meta, config, &network, arenas, device, batch, progress)
     }
 
     fn new(
@@ -74,6 +75,7 @@ impl Model {
         arenas: Arenas,
         device: &DeviceChoice,
         batch: usize,
+        progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<Self> {
         let device = Device::open(device)?;
         let weights = device.storage("weights", arenas.params.len() as u64 * 4)?;
@@ -81,7 +83,7 @@ impl Model {
         device.write(&weights, 0, &arenas.params);
         device.write(&running, 0, &arenas.running);
         let player = Player::new(&device);
-        let inference = Inference::new(&device, &config, network, batch, &weights, &running)?;
+        let inference = Inference::new(&device, &config, network, batch, &weights, &running, progress)?;
         Ok(Self { meta, config, device, player, inference, arenas })
     }
 

@@ -115,6 +115,7 @@ fn report(index: usize, adapter: &wgpu::Adapter) -> AdapterReport {
         ("subgroup", wgpu::Features::SUBGROUP),
         ("shader_f16", wgpu::Features::SHADER_F16),
         ("timestamp_query", wgpu::Features::TIMESTAMP_QUERY),
+        ("pipeline_cache", wgpu::Features::PIPELINE_CACHE),
         ("cooperative_matrix", wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
     ];
     AdapterReport {
@@ -163,5 +164,5 @@ pub(super) fn caps(adapter: &wgpu::Adapter) -> Caps {
     let subgroups = info.device_type == wgpu::DeviceType::Cpu
         && adapter.features().contains(wgpu::Features::SUBGROUP)
         && info.subgroup_min_size >= 8;
-    Caps { form: if subgroups { Form::Subgroups } else { Form::Tiles } }
+    Caps::plain(if subgroups { Form::Subgroups } else { Form::Tiles })
 }

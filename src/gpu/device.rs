@@ -1,11 +1,14 @@
 //! An open GPU: device, queue, pipelines made once per kernel, and the errors that arrive out of band.
 
 use super::adapter::{self, AdapterReport, DeviceChoice};
+use super::choices::Choices;
 use super::error::GpuError;
-use super::launch::{Caps, Kernel, PARAMS_BYTES};
+use super::kept::Kept;
+use super::launch::{Caps, Kernel, Launch, PARAMS_BYTES};
+use super::pipeline_cache::PipelineCache;
 use super::shaders;
 use super::step_uniform::StepUniform;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,11 +19,15 @@ pub struct Device {
     pub(super) queue: wgpu::Queue,
     report: AdapterReport,
     caps: Caps,
+    /// Where things are kept between runs, if anywhere.
+    kept: Option<Kept>,
     limits: wgpu::Limits,
     /// Bind group layouts by number of storage buffers: all are read-write, so the number says it all.
     storage_layouts: Mutex<BTreeMap<usize, wgpu::BindGroupLayout>>,
     uniform_layout: wgpu::BindGroupLayout,
-    pipelines: Mutex<std::collections::HashMap<Kernel, wgpu::ComputePipeline>>,
+    pipelines: Mutex<HashMap<Kernel, wgpu::ComputePipeline>>,
+    /// Where the adapter offers it.
+    pipeline_cache: Option<PipelineCache>,
     /// First error that wgpu reported outside any call, or the reason of a lost device.
     trouble: Arc<Mutex<Option<GpuError>>>,
 }
@@ -30,11 +37,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Device {
-    /// Opens the chosen adapter with all of its own limits.
+    /// Opens the chosen adapter with all of its own limits, and with what earlier runs kept about it in the user's
+    /// cache folder.
     pub fn open(choice: &DeviceChoice) -> Result<Self, GpuError> {
+        Self::open_with(choice, Kept::of_user)
+    }
+
+    /// As [`Self::open`], with `kept` to say where things are kept between runs, if anywhere.
+    pub fn open_with(
+        choice: &DeviceChoice,
+        kept: impl FnOnce(&AdapterReport) -> Option<Kept>,
+    ) -> Result<Self, GpuError> {
         let (adapter, report) = adapter::pick(choice)?;
-        let caps = adapter::caps(&adapter);
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let mut caps = adapter::caps(&adapter);
+        let kept = kept(&report);
+        match kept.as_ref().map(Choices::load) {
+            Some(Ok(choices)) if !choices.0.is_empty() => caps.choices = Some(choices.lasting()),
+            Some(Err(sentence)) => tracing::warn!("{sentence}; `dualprop bench --tune` makes new ones"),
+            _ => {}
+        }
+        let wanted = wgpu::Features::SUBGROUP
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::SHADER_F16
+            | wgpu::Features::PIPELINE_CACHE;
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("dualprop"),
@@ -67,12 +92,15 @@ impl Device {
             label: Some("uniforms"),
             entries: &[uniform(0, PARAMS_BYTES, true), uniform(1, size_of::<StepUniform>(), false)],
         });
+        let pipeline_cache = kept.clone().and_then(|kept| PipelineCache::open(&device, kept));
         Ok(Self {
             device,
             queue,
             report,
             caps,
+            kept,
             limits,
+            pipeline_cache,
             storage_layouts: Mutex::default(),
             uniform_layout,
             pipelines: Mutex::default(),
@@ -89,7 +117,10 @@ impl Device {
         lock(DEVICE.get_or_init(|| {
             let choice = std::env::var("DUALPROP_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
             let choice = choice.parse().unwrap_or_default();
-            Mutex::new(Arc::new(Device::open(&choice).expect("the tests need an adapter; see README.md")))
+            // What a user keeps must not decide what a test sees.
+            Mutex::new(Arc::new(
+                Device::open_with(&choice, |_| None).expect("the tests need an adapter; see README.md"),
+            ))
         }))
     }
 
@@ -99,6 +130,11 @@ impl Device {
 
     pub fn caps(&self) -> Caps {
         self.caps
+    }
+
+    /// Where things are kept between runs, if anywhere.
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
     }
 
     /// Largest buffer, and largest part of one that a shader can see, in bytes.
@@ -152,6 +188,12 @@ impl Device {
     /// Queues `data` to be written before anything that is submitted later.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &wgpu::Buffer, offset_bytes: u64, data: &[T]) {
         self.queue.write_buffer(buffer, offset_bytes, bytemuck::cast_slice(data));
+    }
+
+    /// Sends what was written and waits for it, so that a large upload does not pile up in memory.
+    pub fn flush(&self) -> Result<(), GpuError> {
+        self.queue.submit([]);
+        self.wait()
     }
 
     /// Waits for all submitted work and returns `bytes` of a buffer. For checkpoints and results, not for steps.
@@ -242,7 +284,7 @@ impl Device {
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
-            cache: None,
+            cache: self.pipeline_cache.as_ref().map(|kept| &kept.cache),
         });
         lock(&self.pipelines).insert(kernel.clone(), pipeline.clone());
         Ok(pipeline)
@@ -265,17 +307,27 @@ impl Device {
         }
     }
 
-    /// Makes the pipelines of `kernels` (with their numbers of storage buffers) on several threads; `progress`
-    /// hears (done, total).
-    pub fn prepare(
+    /// Whether an earlier run left compiled pipelines for this adapter.
+    pub fn has_kept_pipelines(&self) -> bool {
+        self.pipeline_cache.as_ref().is_some_and(|kept| kept.found)
+    }
+
+    /// Makes the pipelines that `launches` need on several threads, and keeps them for the next start where the
+    /// adapter offers that; `progress` hears (done, total).
+    pub fn prepare<'a>(
         &self,
-        kernels: &[(Kernel, usize)],
+        launches: impl IntoIterator<Item = &'a Launch>,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<(), GpuError> {
-        let missing: Vec<&(Kernel, usize)> = {
+        let missing: Vec<(&Kernel, usize)> = {
             let known = lock(&self.pipelines);
-            kernels.iter().filter(|(kernel, _)| !known.contains_key(kernel)).collect()
+            let mut seen = HashSet::new();
+            let kernels = launches.into_iter().map(|launch| (&launch.kernel, launch.views.len()));
+            kernels.filter(|(kernel, _)| !known.contains_key(kernel) && seen.insert(*kernel)).collect()
         };
+        if missing.is_empty() {
+            return self.check();
+        }
         let next = AtomicUsize::new(0);
         let (sender, done) = std::sync::mpsc::channel();
         let workers = std::thread::available_parallelism().map_or(2, usize::from).min(missing.len());
@@ -304,7 +356,11 @@ impl Device {
             }
             Ok(())
         })?;
-        self.check()
+        self.check()?;
+        if let Some(kept) = &self.pipeline_cache {
+            kept.save();
+        }
+        Ok(())
     }
 }
 

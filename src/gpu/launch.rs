@@ -2,6 +2,8 @@
 //! numbers, how many workgroups. Everything above this module is made of these, so a plan can be printed, costed
 //! and tested without a GPU. `replay.rs` turns them into wgpu calls.
 
+use super::choices::Choices;
+
 /// A buffer in a plan; what it is backed by is the plan's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferId(pub u32);
@@ -98,6 +100,15 @@ pub fn linear_grid(threads: u64, group: u64) -> [u32; 3] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     pub form: Form,
+    /// What timed trials on it found; `None`: the kernels' own rules decide.
+    pub choices: Option<&'static Choices>,
+}
+
+impl Caps {
+    /// A form without trials.
+    pub const fn plain(form: Form) -> Self {
+        Self { form, choices: None }
+    }
 }
 
 /// The two families of GEMM-like kernels.

@@ -2,9 +2,12 @@
 //! nothing of networks.
 
 mod adapter;
+pub mod choices;
 mod device;
 mod error;
+mod kept;
 pub mod launch;
+mod pipeline_cache;
 pub mod profile;
 mod program;
 mod readback;
@@ -17,6 +20,7 @@ mod timer;
 pub use adapter::{AdapterReport, DeviceChoice, adapters};
 pub use device::Device;
 pub use error::GpuError;
+pub use kept::{Identity, Kept};
 pub use launch::{BufferId, Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
 pub use program::Program;
 pub use readback::ReadbackRing;

@@ -31,7 +31,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     table::FILES.iter().map(|(name, _)| *name)
 }
 
-fn text_of(name: &str) -> Option<&'static str> {
+pub(super) fn text_of(name: &str) -> Option<&'static str> {
     table::FILES.binary_search_by(|(n, _)| (*n).cmp(name)).ok().map(|i| table::FILES[i].1)
 }
 

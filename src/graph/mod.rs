@@ -45,7 +45,7 @@ pub fn training_bytes_per_image(network: &Network, recompute: bool) -> u64 {
     let buffers = PassBuffers { params: BufferId(0), gradients: BufferId(1), running: BufferId(2) };
     let mut builder = PlanBuilder::new();
     let input = builder.tensor(IMAGES * network.node(NodeId(0)).shape.padded_len());
-    let caps = Caps { form: Form::Tiles };
+    let caps = Caps::plain(Form::Tiles);
     let mut forward = Forward::build(&mut builder, network, spec, buffers, caps, input, &[]);
     let d_logits = builder.tensor(IMAGES * pad4(network.classes));
     Gradients::build(&mut builder, &mut forward, d_logits);

@@ -5,10 +5,11 @@
 //! computation with the roles of x and y exchanged; the weight gradient reduces over pixels and is cut into slices of
 //! them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two families of shaders compute the same: see [`crate::gpu::Form`].
 
+use super::conv_case::{ConvCase, Direction};
 use super::conv_variants::{self, Variant};
 use super::fusion::{Epilogue, Fusion, Prologue, Slices};
 use super::{MAX_SEGMENTS, stored};
-use crate::gpu::{Caps, Cost, Element, Kernel, Launch, View, linear_grid};
+use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
 
 /// x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`, weights `[kernel²][in_c][out_c]`; the padding at
 /// the bottom and right follows from the sizes.
@@ -47,38 +48,38 @@ impl ConvShape {
     }
 
     /// Whether pixel i of y is made of pixel i of x alone.
-    fn pointwise(&self) -> bool {
+    pub(super) fn pointwise(&self) -> bool {
         self.kernel == 1
             && self.stride == 1
             && (self.pad_top, self.pad_left) == (0, 0)
             && (self.in_h, self.in_w) == (self.out_h, self.out_w)
     }
 
-    fn in_pixels(&self) -> usize {
+    pub(super) fn in_pixels(&self) -> usize {
         self.images * self.in_h * self.in_w
     }
 
-    fn out_pixels(&self) -> usize {
+    pub(super) fn out_pixels(&self) -> usize {
         self.images * self.out_h * self.out_w
     }
 
     /// Taps times input channels.
-    fn inputs(&self) -> usize {
+    pub(super) fn inputs(&self) -> usize {
         self.kernel * self.kernel * self.in_c
     }
 
     /// Floats of the weights.
-    fn weights(&self) -> usize {
+    pub(super) fn weights(&self) -> usize {
         self.inputs() * self.out_c
     }
 
     /// Into how many slices of rows a weight gradient may be cut.
-    fn most_slices(&self) -> usize {
+    pub(super) fn most_slices(&self) -> usize {
         self.out_pixels().div_ceil(SLICE_ROWS).clamp(1, MAX_SLICES)
     }
 
-    fn weight_rule(&self, caps: &Caps) -> Variant {
-        Variant::weight(caps.form, self.pointwise(), self.inputs(), self.out_c, self.most_slices())
+    fn weight_variant(&self, caps: &Caps) -> Variant {
+        ConvCase { direction: Direction::WeightGradient, shape: *self }.variant(caps)
     }
 
     fn cost(&self, element: Element) -> Cost {
@@ -102,6 +103,16 @@ impl ConvShape {
         let all =
             [self.images].into_iter().chain(output).chain(source).chain(rest).chain(cut).chain(segments);
         all.map(|n| n as u32).collect()
+    }
+
+    /// The reverse of [`Self::params`].
+    pub(super) fn from_params(params: &[u32], gradient: bool) -> Self {
+        let n = |i: usize| params[i] as usize;
+        let (output, source) = ([n(1), n(2), 4 * n(3)], [n(4), n(5), 4 * n(6)]);
+        let ([in_h, in_w, in_c], [out_h, out_w, out_c]) =
+            if gradient { (output, source) } else { (source, output) };
+        let [kernel, stride, pad_top, pad_left] = [n(7), n(8), n(9), n(10)];
+        Self { images: n(0), in_h, in_w, in_c, out_h, out_w, out_c, kernel, stride, pad_top, pad_left }
     }
 }
 
@@ -136,7 +147,7 @@ pub fn forward(
     fusion: &Fusion<'_>,
 ) -> Launch {
     let product = Product::forward(shape);
-    product.launch(product.rule(caps), [x, w, y].into_iter().chain(bias).collect(), false, fusion)
+    product.launch(product.variant(caps), [x, w, y].into_iter().chain(bias).collect(), false, fusion)
 }
 
 /// dx = dy ∗ wᵀ, or dx += with `accumulate`.
@@ -150,35 +161,35 @@ pub fn data_gradient(
     fusion: &Fusion<'_>,
 ) -> Launch {
     let product = Product::data_gradient(shape);
-    product.launch(product.rule(caps), vec![dy, w, dx], accumulate, fusion)
+    product.launch(product.variant(caps), vec![dy, w, dx], accumulate, fusion)
 }
 
 /// Slices that the epilogue of [`forward`], or of [`data_gradient`], writes for each segment of images.
 pub fn slices(caps: &Caps, shape: &ConvShape, gradient: bool, segments: &[usize]) -> Slices {
     let product = if gradient { Product::data_gradient(shape) } else { Product::forward(shape) };
-    product.slices(product.rule(caps), segments)
+    product.slices(product.variant(caps), segments)
 }
 
 /// How often the chosen cut of [`forward`] reads each number of x: what its prologue would compute again.
 pub fn source_reads(caps: &Caps, shape: &ConvShape) -> usize {
     let product = Product::forward(shape);
     let taps = (shape.kernel * shape.kernel).div_ceil(shape.stride * shape.stride);
-    taps * product.rule(caps).column_tiles(product.columns)
+    taps * product.variant(caps).column_tiles(product.columns)
 }
 
 /// How often the chosen cut of [`data_gradient`] reads each number of dy.
 pub fn gradient_source_reads(caps: &Caps, shape: &ConvShape) -> usize {
     let product = Product::data_gradient(shape);
-    shape.kernel * shape.kernel * product.rule(caps).column_tiles(product.columns)
+    shape.kernel * shape.kernel * product.variant(caps).column_tiles(product.columns)
 }
 
 /// How often the chosen cut of [`weight_gradient`] reads each number of x.
 pub fn weight_source_reads(caps: &Caps, shape: &ConvShape) -> usize {
     let taps = (shape.kernel * shape.kernel).div_ceil(shape.stride * shape.stride);
-    taps * shape.weight_rule(caps).column_tiles(shape.out_c)
+    taps * shape.weight_variant(caps).column_tiles(shape.out_c)
 }
 
-/// [`forward`] cut in every way that the rule may choose, for tests and timed trials.
+/// [`forward`] cut in every way that the rule or a trial may choose, for tests.
 pub fn forward_variants(
     caps: &Caps,
     shape: &ConvShape,
@@ -192,7 +203,7 @@ pub fn forward_variants(
     Variant::products(caps.form).into_iter().map(launch).collect()
 }
 
-/// [`data_gradient`] cut in every way that the rule may choose, for tests and timed trials.
+/// [`data_gradient`] cut in every way that the rule or a trial may choose, for tests.
 pub fn data_gradient_variants(
     caps: &Caps,
     shape: &ConvShape,
@@ -206,7 +217,7 @@ pub fn data_gradient_variants(
 }
 
 /// The forward pass or the data gradient as a matrix product.
-struct Product<'a> {
+pub(super) struct Product<'a> {
     shape: &'a ConvShape,
     gradient: bool,
     /// Pixels of the largest phase; a strided data gradient runs in stride² of them.
@@ -216,18 +227,23 @@ struct Product<'a> {
 }
 
 impl<'a> Product<'a> {
-    fn forward(shape: &'a ConvShape) -> Self {
+    pub(super) fn forward(shape: &'a ConvShape) -> Self {
         Self { shape, gradient: false, rows: shape.out_pixels(), phases: 1, columns: shape.out_c }
     }
 
-    fn data_gradient(shape: &'a ConvShape) -> Self {
+    pub(super) fn data_gradient(shape: &'a ConvShape) -> Self {
         let ConvShape { images, in_h, in_w, in_c, stride, .. } = *shape;
         let rows = images * in_h.div_ceil(stride) * in_w.div_ceil(stride);
         Self { shape, gradient: true, rows, phases: stride * stride, columns: in_c }
     }
 
-    fn rule(&self, caps: &Caps) -> Variant {
-        Variant::product(caps.form, self.rows, self.columns)
+    fn variant(&self, caps: &Caps) -> Variant {
+        let direction = if self.gradient { Direction::DataGradient } else { Direction::Forward };
+        ConvCase { direction, shape: *self.shape }.variant(caps)
+    }
+
+    pub(super) fn ranked(&self, form: Form) -> Vec<Variant> {
+        Variant::ranked_products(form, self.rows, self.columns)
     }
 
     /// The epilogue wants few long strips, whose tallies are then few; else a strip is one tile.
@@ -246,7 +262,7 @@ impl<'a> Product<'a> {
     }
 
     /// `views`: source, weights, output and perhaps the bias.
-    fn launch(
+    pub(super) fn launch(
         &self,
         variant: Variant,
         mut views: Vec<View>,
@@ -293,11 +309,7 @@ pub const MAX_SLICES: usize = 128;
 
 /// Floats of the partial sums that [`weight_gradient`] needs; 0 if it writes directly.
 pub fn weight_gradient_partials(caps: &Caps, shape: &ConvShape, fusion: &Fusion<'_>) -> u64 {
-    let cut = WeightGradient::new(shape, shape.weight_rule(caps), fusion.images(shape.images));
-    match cut.strips.count() {
-        1 => 0,
-        slices => (slices * shape.weights()) as u64,
-    }
+    WeightGradient::new(shape, shape.weight_variant(caps), fusion.images(shape.images)).partials() as u64
 }
 
 /// dw += Σ x · dy over all pixels. x may have a prologue. `partials` is not used where [`weight_gradient_partials`] is 0.
@@ -311,11 +323,11 @@ pub fn weight_gradient(
     fusion: &Fusion<'_>,
 ) -> Vec<Launch> {
     let segments = fusion.images(shape.images);
-    WeightGradient::new(shape, shape.weight_rule(caps), segments).launches([x, dy, partials, dw], fusion)
+    WeightGradient::new(shape, shape.weight_variant(caps), segments).launches([x, dy, partials, dw], fusion)
 }
 
-/// [`weight_gradient`] cut in every way that the rule may choose, for tests and timed trials. `partials` holds
-/// [`MAX_SLICES`] times the weights.
+/// [`weight_gradient`] cut in every way that the rule or a trial may choose, for tests. `partials` holds [`MAX_SLICES`]
+/// times the weights.
 pub fn weight_gradient_variants(
     caps: &Caps,
     shape: &ConvShape,
@@ -334,7 +346,7 @@ pub fn weight_gradient_variants(
 }
 
 /// How a weight gradient is cut.
-struct WeightGradient<'a> {
+pub(super) struct WeightGradient<'a> {
     shape: &'a ConvShape,
     variant: Variant,
     tiles: usize,
@@ -343,7 +355,7 @@ struct WeightGradient<'a> {
 }
 
 impl<'a> WeightGradient<'a> {
-    fn new(shape: &'a ConvShape, variant: Variant, segments: Vec<usize>) -> Self {
+    pub(super) fn new(shape: &'a ConvShape, variant: Variant, segments: Vec<usize>) -> Self {
         let tiles = variant.count(shape.inputs(), shape.out_c);
         let wanted = variant.enough_workgroups().div_ceil(tiles).min(shape.most_slices());
         let rows = shape.out_pixels().div_ceil(wanted).next_multiple_of(4);
@@ -351,7 +363,15 @@ impl<'a> WeightGradient<'a> {
         Self { shape, variant, tiles, strips }
     }
 
-    fn launches(&self, [x, dy, partials, dw]: [View; 4], fusion: &Fusion<'_>) -> Vec<Launch> {
+    /// Floats of the partial sums; 0 where there is one slice.
+    pub(super) fn partials(&self) -> usize {
+        match self.strips.count() {
+            1 => 0,
+            slices => slices * self.shape.weights(),
+        }
+    }
+
+    pub(super) fn launches(&self, [x, dy, partials, dw]: [View; 4], fusion: &Fusion<'_>) -> Vec<Launch> {
         let slices = self.strips.count();
         let direct = slices == 1;
         let [grid_x, grid_y, _] = linear_grid(self.tiles as u64, 1);

@@ -80,52 +80,69 @@ impl Tile {
         (count * self.m * self.n) as f64 * per_product / busy
     }
 
-    /// The tile with the least estimated time, where the reduction can be cut into `slices`.
-    fn choose(tiles: &[Tile], rows: usize, columns: usize, slices: usize) -> Tile {
+    /// `tiles` by estimated time, where the reduction can be cut into `slices`.
+    fn ranked(tiles: &[Tile], rows: usize, columns: usize, slices: usize) -> Vec<Tile> {
+        let mut ranked = tiles.to_vec();
         let time = |t: &Tile| t.time(rows, columns, slices);
-        tiles[1..].iter().fold(tiles[0], |best, tile| if time(tile) < time(&best) { *tile } else { best })
+        ranked.sort_by(|a, b| time(a).total_cmp(&time(b)));
+        ranked
     }
 }
 
-/// The best of [`LANE_COLUMNS`] for so many `vec4` columns, and its time for one row of tiles: that of a tile is its
-/// columns, and two more for the loads that every tile repeats.
-fn lane_columns(columns4: usize) -> (usize, usize) {
-    LANE_COLUMNS.iter().fold((LANE_COLUMNS[0], usize::MAX), |best, c| {
-        let time = columns4.div_ceil(*c) * (c + 2);
-        if time < best.1 { (*c, time) } else { best }
-    })
+/// [`LANE_COLUMNS`] by their time for one row of tiles, with that time, for so many `vec4` columns: the time of a tile
+/// is its columns, and two more for the loads that every tile repeats.
+fn lane_columns(columns4: usize) -> [(usize, usize); LANE_COLUMNS.len()] {
+    let mut ranked = LANE_COLUMNS.map(|c| (c, columns4.div_ceil(c) * (c + 2)));
+    ranked.sort_by_key(|(_, time)| *time);
+    ranked
 }
 
 impl Variant {
-    /// For the forward pass or the data gradient: `rows` pixels × `columns` channels.
-    pub(super) fn product(form: Form, rows: usize, columns: usize) -> Self {
+    /// For the forward pass or the data gradient, `rows` pixels × `columns` channels: best estimate first.
+    pub(super) fn ranked_products(form: Form, rows: usize, columns: usize) -> Vec<Self> {
         match form {
             Form::Subgroups => {
                 let lane_rows = LANE_ROWS.into_iter().find(|r| rows <= 8 * r).unwrap_or(LANE_ROWS[2]);
-                Self::Lanes { rows: lane_rows, columns: lane_columns(columns / 4).0 }
+                let lanes = |(columns, _)| Self::Lanes { rows: lane_rows, columns };
+                lane_columns(columns / 4).map(lanes).to_vec()
             }
-            Form::Tiles => Self::Tile(Tile::choose(&PRODUCT_TILES, rows, columns, 1)),
+            Form::Tiles => {
+                Tile::ranked(&PRODUCT_TILES, rows, columns, 1).into_iter().map(Self::Tile).collect()
+            }
         }
     }
 
-    /// For the weight gradient: `inputs` (tap, channel) × `outputs` channels, in up to `slices` slices.
-    pub(super) fn weight(form: Form, pointwise: bool, inputs: usize, outputs: usize, slices: usize) -> Self {
+    /// For the weight gradient, `inputs` (tap, channel) × `outputs` channels in up to `slices` slices: best estimate
+    /// first.
+    pub(super) fn ranked_weights(
+        form: Form,
+        pointwise: bool,
+        inputs: usize,
+        outputs: usize,
+        slices: usize,
+    ) -> Vec<Self> {
         match form {
             Form::Subgroups => {
-                let time = |wide: usize, narrow: usize| {
-                    let (columns, time) = lane_columns(narrow / 4);
-                    (wide.div_ceil(32) * time, columns)
+                let ways = |wide_input: bool, wide: usize, narrow: usize| {
+                    lane_columns(narrow / 4).map(|(columns, time)| {
+                        (wide.div_ceil(32) * time, Self::WeightLanes { wide_input, columns })
+                    })
                 };
-                let (by_output, by_input) = (time(outputs, inputs), time(inputs, outputs));
-                let wide_input = pointwise && by_input.0 < by_output.0;
-                let columns = if wide_input { by_input.1 } else { by_output.1 };
-                Self::WeightLanes { wide_input, columns }
+                let mut ranked = ways(false, outputs, inputs).to_vec();
+                if pointwise {
+                    ranked.extend(ways(true, inputs, outputs));
+                }
+                ranked.sort_by_key(|(time, _)| *time);
+                ranked.into_iter().map(|(_, variant)| variant).collect()
             }
-            Form::Tiles => Self::WeightTile(Tile::choose(&WEIGHT_TILES, inputs, outputs, slices)),
+            Form::Tiles => Tile::ranked(&WEIGHT_TILES, inputs, outputs, slices)
+                .into_iter()
+                .map(Self::WeightTile)
+                .collect(),
         }
     }
 
-    /// All that [`Self::product`] can choose.
+    /// All that [`Self::ranked_products`] can choose from.
     pub(super) fn products(form: Form) -> Vec<Self> {
         match form {
             Form::Subgroups => LANE_ROWS
@@ -136,7 +153,7 @@ impl Variant {
         }
     }
 
-    /// All that [`Self::weight`] can choose.
+    /// All that [`Self::ranked_weights`] can choose from.
     pub(super) fn weights(form: Form, pointwise: bool) -> Vec<Self> {
         match form {
             Form::Subgroups => [false, true][..=usize::from(pointwise)]
@@ -213,6 +230,21 @@ impl Variant {
         let mut kernel = Kernel::new(shader, constants);
         kernel.constants.extend(own.into_iter().map(|(name, value)| (name, value as u32)));
         kernel
+    }
+}
+
+/// The word for a variant in kept choices.
+impl std::fmt::Display for Variant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Lanes { rows, columns } => write!(f, "lanes {}x{}", 8 * rows, 4 * columns),
+            Self::WeightLanes { wide_input, columns } => {
+                write!(f, "lanes over {} x{}", if wide_input { "inputs" } else { "outputs" }, 4 * columns)
+            }
+            Self::Tile(t) | Self::WeightTile(t) => {
+                write!(f, "tile {}x{} by {}x{}, {} deep", t.m, t.n, t.tm, t.tn, t.kc)
+            }
+        }
     }
 }
 

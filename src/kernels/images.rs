@@ -5,13 +5,14 @@
 use super::{GROUP, STORED, combinations, image_grid};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
-/// One entry of the placement table: the flipped image shifted by (dx, dy), zeros beyond its edge.
-pub fn placement(dx: i32, dy: i32, flip: bool) -> [i32; 4] {
-    [dx, dy, i32::from(flip), 0]
+/// One entry of the placement table: stored image number `image`, flipped or not, then shifted by (dx, dy), zeros beyond
+/// its edge.
+pub fn placement(image: usize, dx: i32, dy: i32, flip: bool) -> [i32; 4] {
+    [dx, dy, i32::from(flip), image as i32]
 }
 
-/// `words` of u8 RGB [images, size, size, 3], four bytes a word, to pixels. `placements` holds a [`placement`] an
-/// image: pixel (x, y) is the flipped image at (x + dx, y + dy).
+/// `words` of u8 RGB [stored, size, size, 3], four bytes a word, to pixels. `placements` holds a [`placement`] for each
+/// of `images`: pixel (x, y) is its flipped stored image at (x + dx, y + dy).
 pub fn prepare(images: usize, size: usize, words: View, placements: View, pixels: View) -> Launch {
     let per_image = (size * size) as u64;
     Launch {

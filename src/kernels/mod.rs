@@ -8,6 +8,7 @@ pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
 pub mod conv;
+pub mod conv_case;
 mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::data::{Batch, Placement, View as ImageView};
 use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{BufferId, Device, DeviceChoice, Launch, Program, StepUniform, View, step_buffer};
+use crate::graph::Network;
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::Fusion;
 use crate::kernels::optimizer;
@@ -36,6 +37,8 @@ pub struct BenchReport {
     pub device: String,
     /// How the step was laid out in memory.
     pub layout: String,
+    /// Classes of convolutions that run as a timed trial chose, of all.
+    pub kept_choices: [usize; 2],
     /// Clean images a second and milliseconds a step, by the wall clock over `steps` steps.
     pub images_per_s: f64,
     pub step_ms: f64,
@@ -46,8 +49,13 @@ pub struct BenchReport {
     pub backward_ms: Option<f64>,
     pub optimizer_ms: Option<f64>,
     pub prepare_ms: Option<f64>,
-    /// Seconds to plan, allocate and compile.
+    /// Seconds to plan, allocate and compile, and the part of it that went into pipelines.
     pub compile_s: f64,
+    pub pipelines_s: f64,
+    /// Whether pipelines were at hand from an earlier run.
+    pub kept_pipelines: bool,
+    /// Seconds of the first step; some drivers compile only here.
+    pub first_step_s: f64,
     /// GPU memory of the run.
     pub peak_gpu_bytes: u64,
     /// Floating-point operations and bytes of global memory that a step's plan moves.
@@ -87,23 +95,39 @@ impl Roofs {
     }
 }
 
-/// Measures `steps` steps of a configuration. Images and labels are random, the network has 1000 classes.
-pub fn bench(config: &Config, device: &DeviceChoice, steps: u64) -> anyhow::Result<BenchReport> {
+/// Measures `steps` steps of a configuration. Images and labels are random, the network has 1000 classes. `progress`
+/// hears (pipelines done, of all).
+pub fn bench(
+    config: &Config,
+    device: &DeviceChoice,
+    steps: u64,
+    mut progress: impl FnMut(usize, usize),
+) -> anyhow::Result<BenchReport> {
     config.validate()?;
     let device = Arc::new(Device::open(device)?);
     let begun = Instant::now();
-    let domains = method::domains(&config.method);
-    let options = ModelOptions::from_config(&config.model, config.data.image_size, CLASSES, domains);
-    let network = build(&config.model.arch, &options)?;
+    let network = network(config)?;
     let arenas = init::initialize(&config.model.arch, &network, config.run.seed);
     let length = RunLength { steps_per_epoch: 1000, total_steps: WARM_UP + steps };
     let mut notices = Vec::new();
+    let mut pipelines = (Instant::now(), 0.0);
+    let compiling = |done, total| {
+        if done == 0 {
+            pipelines.0 = Instant::now();
+        }
+        pipelines.1 = pipelines.0.elapsed().as_secs_f64();
+        progress(done, total);
+    };
     let mut engine =
-        Engine::new(Arc::clone(&device), config, network, length, |_, _| {}, |text| notices.push(text))?;
+        Engine::new(Arc::clone(&device), config, network, length, compiling, |text| notices.push(text))?;
     engine.load_fresh(&arenas);
     let compile_s = begun.elapsed().as_secs_f64();
     let batch = made_batch(config);
-    for step in 0..WARM_UP {
+    let begun = Instant::now();
+    engine.step(0, &batch)?;
+    engine.drain()?;
+    let first_step_s = begun.elapsed().as_secs_f64();
+    for step in 1..WARM_UP {
         engine.step(step, &batch)?;
     }
     engine.drain()?;
@@ -130,6 +154,7 @@ pub fn bench(config: &Config, device: &DeviceChoice, steps: u64) -> anyhow::Resu
         batch_size: config.run.batch_size,
         device: format!("{} ({})", report.name, report.backend),
         layout,
+        kept_choices: [engine.kept_choices().len(), engine.convolutions().len()],
         images_per_s: config.run.batch_size as f64 / seconds,
         step_ms: seconds * 1e3,
         steps,
@@ -139,6 +164,9 @@ pub fn bench(config: &Config, device: &DeviceChoice, steps: u64) -> anyhow::Resu
         optimizer_ms: stage("optimizer"),
         prepare_ms: stage("prepare"),
         compile_s,
+        pipelines_s: pipelines.1,
+        kept_pipelines: device.has_kept_pipelines(),
+        first_step_s,
         peak_gpu_bytes: engine.planned_bytes(),
         step_flops: times.iter().map(|(_, t)| t.cost.flops).sum(),
         step_bytes: times.iter().map(|(_, t)| t.cost.bytes).sum(),
@@ -147,6 +175,12 @@ pub fn bench(config: &Config, device: &DeviceChoice, steps: u64) -> anyhow::Resu
         floor_share: roofs.map(|r| floor_shares(&times, r)).unwrap_or_default(),
         kernels: roofs.map(|r| kernel_times(&times, r)).unwrap_or_default(),
     })
+}
+
+pub(super) fn network(config: &Config) -> anyhow::Result<Network> {
+    let domains = method::domains(&config.method);
+    let options = ModelOptions::from_config(&config.model, config.data.image_size, CLASSES, domains);
+    build(&config.model.arch, &options)
 }
 
 fn word(config: &Config, key: &str) -> String {

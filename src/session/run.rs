@@ -1,10 +1,11 @@
 //! The run itself, on its own thread: preparation, the step loop with the front end's commands, validation,
 //! checkpoints.
 
-use super::RunOptions;
+use super::input::Waited;
 use super::state::{self, LoopState};
+use super::{RunOptions, input};
 use crate::config::{AttackConfig, BestBy, Config};
-use crate::data::{self, Dataset, Loader, LoaderOptions, Recipe, Splits, Views};
+use crate::data::{self, Dataset, Loader, Splits};
 use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::{Gallery, snapshot};
@@ -15,7 +16,8 @@ use crate::training::buffers;
 use crate::training::checkpoint::load_tensors;
 use crate::training::engine::{Engine, RunLength, StepSums};
 use crate::training::events::{
-    BranchReport, Command, EvalReport, EvalRow, Event, Finish, LatestSlot, RunInfo, Snapshot, StepReport,
+    BranchReport, Command, EvalReport, EvalRow, Event, Finish, Idle, LatestSlot, RunInfo, Snapshot,
+    StepReport,
 };
 use crate::training::method::{self, Source, domain_name};
 use crate::training::run_folder::RunFolder;
@@ -80,6 +82,8 @@ struct Run<'a> {
     single: bool,
     /// (elapsed seconds, step) of recent reports.
     speed: std::collections::VecDeque<(f64, u64)>,
+    waited: Waited,
+    last_idle: Option<Idle>,
 }
 
 impl<'a> Run<'a> {
@@ -109,25 +113,7 @@ impl<'a> Run<'a> {
 
         let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
-        let loader = Loader::start(
-            Arc::clone(&splits.train),
-            LoaderOptions {
-                batch_size: config.run.batch_size,
-                image_size: config.data.image_size,
-                shuffle: config.data.shuffle,
-                balanced: config.data.balanced,
-                seed: config.run.seed,
-                recipe: Recipe::from_config(&config.data),
-                views: if method::wants_two_views(&config.method) {
-                    Views::Two
-                } else {
-                    Views::One { policy: true }
-                },
-                start_step: step,
-                workers: 0,
-            },
-        )?;
-        let steps_per_epoch = loader.steps_per_epoch();
+        let steps_per_epoch = data::steps_per_epoch(splits.train.len(), config.run.batch_size)?;
         let total_steps =
             config.run.steps.unwrap_or_else(|| (config.run.epochs * steps_per_epoch as f64).ceil() as u64);
         let length = RunLength { steps_per_epoch, total_steps };
@@ -167,6 +153,7 @@ impl<'a> Run<'a> {
             EVAL_BATCH.min(splits.val.len().max(1)),
             engine.buffers().get(weights),
             engine.buffers().get(running),
+            |done, total| preparing("Compiling shaders for validation", done, total),
         )?;
         let eval_attack = (!config.eval.attack.is_empty())
             .then(|| AttackConfig::parse_spec(&config.eval.attack))
@@ -177,6 +164,8 @@ impl<'a> Run<'a> {
         } else {
             Gallery::choose(splits.val.as_ref(), config.data.image_size, 0)
         };
+        let reading = |done, total| preparing("Reading the images", done, total);
+        let loader = input::start(&mut engine, &config, &splits.train, length, step, reading)?;
         let report = engine.device().report();
         let info = RunInfo {
             run_dir: options.out.clone(),
@@ -207,6 +196,20 @@ impl<'a> Run<'a> {
             info.planned_bytes as f64 / 1e6,
             engine.layout(),
         ))?;
+        if engine.holds_images() {
+            folder.log(&format!("{} training images stay on the GPU", splits.train.len()))?;
+        }
+        let choices = engine.kept_choices();
+        if !choices.is_empty() {
+            let all = engine.convolutions().len();
+            let list: Vec<String> =
+                choices.iter().map(|(class, variant)| format!("{class}: {variant}")).collect();
+            folder.log(&format!(
+                "{} of {all} classes of convolutions run as `bench --tune` chose: {}",
+                list.len(),
+                list.join("; ")
+            ))?;
+        }
         let _ = events.send(Event::Started(info));
         Ok(Self {
             config,
@@ -230,6 +233,8 @@ impl<'a> Run<'a> {
             paused: false,
             single: false,
             speed: std::collections::VecDeque::new(),
+            waited: Waited::default(),
+            last_idle: None,
         })
     }
 
@@ -264,6 +269,7 @@ impl<'a> Run<'a> {
             }
             let begun = Instant::now();
             let batch = self.loader.next()?;
+            self.waited.push(begun.elapsed().as_secs_f64());
             self.engine.step(self.step, &batch)?;
             self.step += 1;
             self.state.elapsed_s += begun.elapsed().as_secs_f64();
@@ -291,6 +297,9 @@ impl<'a> Run<'a> {
             .collect();
         if !stages.is_empty() {
             self.folder.log(&format!("GPU time a step: {}", stages.join(", ")))?;
+        }
+        if let Some(idle) = self.last_idle {
+            self.folder.log(&format!("at the end {idle}; {:.1} s of the run in all", self.waited.total_s))?;
         }
         self.folder.log("completed")?;
         Ok(Finish::Completed)
@@ -440,6 +449,10 @@ impl<'a> Run<'a> {
             }
             _ => 0.0,
         };
+        let stages = self.engine.stage_seconds();
+        let step_s = self.config.run.batch_size as f64 / images_per_s;
+        let idle = self.waited.idle(step_s, &stages);
+        self.last_idle = idle.or(self.last_idle);
         let branches =
             self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
                 let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
@@ -460,7 +473,8 @@ impl<'a> Run<'a> {
             lr: sums.lr,
             images_per_s,
             elapsed_s: self.state.elapsed_s,
-            stages: self.engine.stage_seconds(),
+            stages,
+            idle,
             branches: branches.collect(),
         }
     }

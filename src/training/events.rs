@@ -84,7 +84,27 @@ pub struct StepReport {
     pub elapsed_s: f64,
     /// Mean GPU seconds a step by stage over the last steps; empty where the adapter has no timestamps.
     pub stages: Vec<(&'static str, f64)>,
+    /// What of a step is waiting; `None` before the speed is known.
+    pub idle: Option<Idle>,
     pub branches: Vec<BranchReport>,
+}
+
+/// Shares of the last steps' time, 0..1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Idle {
+    /// The run waited for images to be read.
+    pub data: f64,
+    /// The GPU had nothing to do; `None` where the adapter has no timestamps.
+    pub gpu: Option<f64>,
+}
+
+impl std::fmt::Display for Idle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(gpu) = self.gpu {
+            write!(f, "GPU idle {:.0}%, ", 100.0 * gpu)?;
+        }
+        write!(f, "waiting for images {:.0}%", 100.0 * self.data)
+    }
 }
 
 /// Mean loss and accuracies of one branch's images in one step. Fractions are 0..1.

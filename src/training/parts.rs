@@ -8,9 +8,11 @@ use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout};
 use super::precision;
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, GpuError, Kernel, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
+use crate::gpu::{Device, GpuError, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
 use crate::graph::{Network, Plan, PlanBuilder, Statistics};
+use crate::kernels::conv_case::ConvCase;
 use crate::kernels::images;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Results that may be on their way back at once: more than the submits in flight, so a step never waits for one.
@@ -66,6 +68,8 @@ pub(super) struct Parts {
     pub(super) zero: Program,
     pub(super) update: Program,
     pub(super) ring: ReadbackRing<Tag>,
+    /// One of each class in the plans.
+    pub(super) convolutions: Vec<ConvCase>,
 }
 
 /// A phase as plans, before anything is on the GPU.
@@ -95,7 +99,7 @@ impl PhasePlans {
         };
         let rows_at = RowLayout::new(method, &ranges);
         Self {
-            prepare: context.prepare(method),
+            prepare: context.prepare(method, context.images),
             attacks: attacks(context, method),
             passes: ranges.iter().map(|r| context.train(method, r.clone(), &rows_at)).collect(),
             metrics: [context.metrics(method, &rows_at)],
@@ -179,6 +183,23 @@ fn attacks(context: &PlanContext<'_>, method: &Method) -> Vec<AttackPlans> {
     attacked.collect()
 }
 
+fn context<'a>(
+    device: &Device,
+    config: &'a Config,
+    network: &'a Network,
+    layout: Layout,
+) -> Result<PlanContext<'a>, GpuError> {
+    Ok(PlanContext {
+        config,
+        network,
+        caps: device.caps(),
+        images: config.run.batch_size / config.run.accumulate,
+        chunk_limit: device.largest_buffer(),
+        recompute: layout.recompute,
+        storage: precision::storage(config.run.precision, device.report())?,
+    })
+}
+
 impl Parts {
     pub(super) fn new(
         device: &Device,
@@ -188,28 +209,18 @@ impl Parts {
         layout: Layout,
         progress: &mut impl FnMut(usize, usize),
     ) -> Result<Self, GpuError> {
-        let context = PlanContext {
-            config,
-            network,
-            caps: device.caps(),
-            images: config.run.batch_size / config.run.accumulate,
-            chunk_limit: device.largest_buffer(),
-            recompute: layout.recompute,
-            storage: precision::storage(config.run.precision, device.report())?,
-        };
+        let context = context(device, config, network, layout)?;
         let plans: Vec<PhasePlans> =
             phases.iter().map(|phase| PhasePlans::new(&context, phase.clone(), layout.cut)).collect();
         // Phases share the optimizer; only recycling scales its gradients, and that is a phase of its own.
         let OptimizerPlan { zero, update } =
             optimizer::plan(config, &phases[0].method, &network.layout, device.largest_binding());
 
-        let mut kernels: Vec<(Kernel, usize)> = Vec::new();
-        for launch in plans.iter().flat_map(PhasePlans::launches).chain(&zero).chain(&update) {
-            if !kernels.iter().any(|(kernel, _)| *kernel == launch.kernel) {
-                kernels.push((launch.kernel.clone(), launch.views.len()));
-            }
-        }
-        device.prepare(&kernels, progress)?;
+        let launches = || plans.iter().flat_map(PhasePlans::launches).chain(&zero).chain(&update);
+        device.prepare(launches(), progress)?;
+        let classes: BTreeMap<String, ConvCase> =
+            launches().filter_map(ConvCase::of).map(|case| (case.class(), case)).collect();
+        let convolutions = classes.into_values().collect();
 
         let mut made = Buffers::new(device)?;
         Self::allocate(device, &mut made, &context, &plans)?;
@@ -224,7 +235,49 @@ impl Parts {
         let (zero, update) = (program(&zero)?, program(&update)?);
         let metrics = precision::metrics_bytes(config.run.precision, branches);
         let ring = ReadbackRing::new(device, metrics, RING_SLOTS)?;
-        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring })
+        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, convolutions })
+    }
+
+    /// Puts `images` `[n, size, size, 3]` on the GPU for good, in place of those of each step; `false` where they do not
+    /// fit.
+    pub(super) fn hold(
+        &mut self,
+        device: &Device,
+        config: &Config,
+        network: &Network,
+        layout: Layout,
+        images: &[u8],
+    ) -> Result<bool, GpuError> {
+        /// Bytes that are on their way at once.
+        const CHUNK: usize = 16 << 20;
+        let bytes = images.len().next_multiple_of(4) as u64;
+        if bytes > device.largest_binding() {
+            return Ok(false);
+        }
+        let before = self.buffers.get(buffers::BYTES).size();
+        match self.buffers.allocate(device, buffers::BYTES, "training images", bytes) {
+            Err(GpuError::OutOfMemory { .. } | GpuError::TooLarge { .. }) => return Ok(false),
+            made => made?,
+        }
+        self.buffers.bytes -= before;
+        let buffer = self.buffers.get(buffers::BYTES);
+        for (chunk, at) in images.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
+            let whole = chunk.len() / 4 * 4;
+            device.write(buffer, at, &chunk[..whole]);
+            if whole < chunk.len() {
+                let mut last = [0; 4];
+                last[..chunk.len() - whole].copy_from_slice(&chunk[whole..]);
+                device.write(buffer, at + whole as u64, &last);
+            }
+            device.flush()?;
+        }
+        let context = context(device, config, network, layout)?;
+        let stored = images.len() / (context.area() * 3);
+        for phase in &mut self.phases {
+            let plan = context.prepare(&phase.phase.method, stored);
+            phase.prepare = Program::new(device, &plan.launches, self.buffers.all(), &self.step_uniform)?;
+        }
+        Ok(true)
     }
 
     /// The phase of an optimizer step.

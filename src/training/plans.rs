@@ -54,12 +54,13 @@ impl PlanContext<'_> {
         builder.push(images::normalize(rows, &normalization, pixels, input, out_row));
     }
 
-    /// Uploaded bytes to pixels, cropped and flipped; then the pixels of each branch that needs its own.
-    pub fn prepare(&self, method: &Method) -> Plan {
+    /// Bytes to pixels, cropped and flipped; then the pixels of each branch that needs its own. The GPU has the bytes of
+    /// `stored` images.
+    pub fn prepare(&self, method: &Method, stored: usize) -> Plan {
         let mut builder = PlanBuilder::new();
         let size = self.network.image_size;
         let mut unpack = |bytes, placements, pixels| {
-            let bytes = View::whole(bytes, (self.images * self.area() * 3).div_ceil(4));
+            let bytes = View::whole(bytes, (stored * self.area() * 3).div_ceil(4));
             let placements = View::whole(placements, self.images * 4);
             let pixels = self.pixels(pixels, self.images);
             builder.push(images::prepare(self.images, size, bytes, placements, pixels));

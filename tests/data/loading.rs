@@ -108,6 +108,29 @@ fn batches_are_the_same_for_any_number_of_threads() {
 }
 
 #[test]
+fn placements_alone_are_those_of_the_batches_with_pixels() {
+    let with = options(16, 2);
+    let without = LoaderOptions { views: Views::Placements, ..with.clone() };
+    let [with, without] = [with, without].map(|options| batches(Plain::new(100, []), options, 15));
+    for (with, without) in with.into_iter().zip(without) {
+        assert!(without.images.is_empty() && !with.images.is_empty());
+        assert_eq!(Batch { images: Vec::new(), ..with }, without);
+    }
+}
+
+#[test]
+fn a_whole_set_is_read_in_its_order_unless_an_image_is_damaged() {
+    let mut heard = Vec::new();
+    let set = Arc::new(Plain::new(600, []));
+    let all = EvalReader::read_whole(set, 4, |done, total| heard.push((done, total))).unwrap().unwrap();
+    let bytes: Vec<u8> = (0..600_usize).flat_map(|index| [index as u8; 48]).collect();
+    assert!(all == bytes);
+    assert_eq!(heard.last(), Some(&(600, 600)));
+    let damaged = Arc::new(Plain::new(600, [333]));
+    assert!(EvalReader::read_whole(damaged, 4, |_, _| {}).unwrap().is_none());
+}
+
+#[test]
 fn a_resumed_run_gets_the_batches_it_would_have_got() {
     let whole = batches(Plain::new(100, [40]), options(16, 3), 20);
     for start_step in [1, 5, 6, 7, 13] {
@@ -249,7 +272,7 @@ fn a_placement_on_the_cpu_gives_the_pixels_that_the_gpu_makes() {
     let image: Vec<u8> = (1..=75).collect();
     for (dx, dy) in [(0, 0), (1, -2), (-4, 3), (5, 0), (0, -7), (2, 2)] {
         for flip in [false, true] {
-            let on_gpu = reference::prepare(size, &image, &[placement(dx, dy, flip)]);
+            let on_gpu = reference::prepare(size, &image, &[placement(0, dx, dy, flip)]);
             let expected: Vec<u8> =
                 on_gpu.chunks(4).flat_map(|pixel| [pixel[0] as u8, pixel[1] as u8, pixel[2] as u8]).collect();
             assert_eq!(Placement { dx, dy, flip }.apply(image.clone(), size), expected, "{dx} {dy} {flip}");

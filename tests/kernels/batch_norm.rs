@@ -8,7 +8,7 @@ use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use dualprop::kernels::reference::batch_norm as reference;
 
 /// Few long slices, as the tests are small; the other form's choice of lanes has a test of its own.
-const CAPS: &Caps = &Caps { form: Form::Tiles };
+const CAPS: &Caps = &Caps::plain(Form::Tiles);
 
 const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Silu];
 

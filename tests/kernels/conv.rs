@@ -1,12 +1,14 @@
 //! Dense convolution in both forms and all directions equals the sums written out, on odd sizes.
 
 use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, plus, rounded, tolerance, uniform};
-use dualprop::gpu::{Caps, Element, Form};
+use dualprop::gpu::choices::Choices;
+use dualprop::gpu::{BufferId, Caps, Element, Form, Launch, View};
 use dualprop::kernels::conv::{self, ConvShape};
+use dualprop::kernels::conv_case::{ConvCase, Direction};
 use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::conv as reference;
 
-const FORMS: [Caps; 2] = [Caps { form: Form::Subgroups }, Caps { form: Form::Tiles }];
+const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 
 /// `size` is height and width of x, output and padding as SAME or symmetric padding would have them, or neither.
 fn shape(
@@ -233,6 +235,56 @@ fn zero_channels_stay_zero() {
         crate::support::assert_padding_zero(buffers.get(dwv), 8, 5, "dw, output channels");
         for (i, v) in buffers.get(dwv).iter().enumerate() {
             assert!(keep(i / 8, 12, 10) || *v == 0.0, "{caps:?} dw, input channels: {i} is {v}");
+        }
+    }
+}
+
+const DIRECTIONS: [Direction; 3] = [Direction::Forward, Direction::DataGradient, Direction::WeightGradient];
+
+/// The launches of a case as plans make them.
+fn launches(caps: &Caps, case: &ConvCase) -> Vec<Launch> {
+    let view = |id| View::whole(BufferId(id), 4);
+    let (a, b, c, d) = (view(0), view(1), view(2), view(3));
+    match case.direction {
+        Direction::Forward => vec![conv::forward(caps, &case.shape, a, b, None, c, &Fusion::NONE)],
+        Direction::DataGradient => vec![conv::data_gradient(caps, &case.shape, a, b, c, true, &Fusion::NONE)],
+        Direction::WeightGradient => conv::weight_gradient(caps, &case.shape, a, b, c, d, &Fusion::NONE),
+    }
+}
+
+#[test]
+fn a_launch_says_which_convolution_it_is() {
+    for (shape, direction) in shapes().into_iter().flat_map(|s| DIRECTIONS.map(|d| (s, d))) {
+        let case = ConvCase { direction, shape };
+        for caps in &FORMS {
+            let launches = launches(caps, &case);
+            assert_eq!(ConvCase::of(&launches[0]), Some(case), "{caps:?}");
+            assert!(launches[1..].iter().all(|sum| ConvCase::of(sum).is_none()));
+        }
+    }
+}
+
+#[test]
+fn a_kept_choice_decides_and_an_unknown_one_leaves_it_to_the_rule() {
+    for (shape, direction) in shapes().into_iter().flat_map(|s| DIRECTIONS.map(|d| (s, d))) {
+        let case = ConvCase { direction, shape };
+        for plain in &FORMS {
+            let with = |name: &str| {
+                let table = [(case.class(), name.to_owned())];
+                Caps { choices: Some(Box::leak(Box::new(Choices(table.into())))), ..*plain }
+            };
+            let trials = case.trials(plain.form, Element::F32, usize::MAX);
+            assert!(trials.len() >= 5, "{} variants", trials.len());
+            for trial in &trials {
+                let caps = with(&trial.variant);
+                assert_eq!(launches(&caps, &case)[0].kernel, trial.timed.launches[0].kernel);
+                assert_eq!(case.kept_choice(&caps).as_ref(), Some(&trial.variant));
+            }
+            let rule = &trials[0].timed.launches[0].kernel;
+            for caps in [*plain, with("tile 3x3 by 1x1, 7 deep")] {
+                assert_eq!(&launches(&caps, &case)[0].kernel, rule);
+                assert_eq!(case.kept_choice(&caps), None);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::depthwise as reference;
 
-const FORMS: [Caps; 2] = [Caps { form: Form::Subgroups }, Caps { form: Form::Tiles }];
+const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 
 fn shape(
     images: usize,

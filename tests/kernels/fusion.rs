@@ -8,7 +8,7 @@ use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
 use dualprop::kernels::reference;
 
-const FORMS: [Caps; 2] = [Caps { form: Form::Subgroups }, Caps { form: Form::Tiles }];
+const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Silu];
 
 /// Images of the batch norm segments: of very different sizes, so that strips end within and at segments.

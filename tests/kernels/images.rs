@@ -10,11 +10,12 @@ fn prepare_crops_flips_and_unpacks_exactly() {
     for size in [1, 3, 7, 16, 33] {
         let shift = size as i32;
         let placements = [
-            placement(0, 0, false),
-            placement(0, 0, true),
-            placement(1, -2, false),
-            placement(-1, 2, true),
-            placement(shift, 0, true),
+            placement(0, 0, 0, false),
+            placement(4, 0, 0, true),
+            placement(2, 1, -2, false),
+            placement(3, -1, 2, true),
+            // An image may come twice, and one not at all.
+            placement(2, shift, 0, true),
         ];
         let bytes: Vec<u8> =
             (0..placements.len() * size * size * 3).map(|i| random_u32(1, 2, 3, i as u32) as u8).collect();
@@ -37,11 +38,11 @@ fn placement_shifts_the_flipped_image() {
         let pixels = reference::prepare(3, &bytes, &[place]);
         [pixels[0], pixels[4], pixels[8]]
     };
-    assert_eq!(red(placement(0, 0, false)), [1.0, 4.0, 7.0]);
-    assert_eq!(red(placement(1, 0, false)), [4.0, 7.0, 0.0]);
-    assert_eq!(red(placement(0, 0, true)), [7.0, 4.0, 1.0]);
-    assert_eq!(red(placement(1, 0, true)), [4.0, 1.0, 0.0]);
-    assert_eq!(red(placement(0, 1, false)), [10.0, 13.0, 16.0]);
+    assert_eq!(red(placement(0, 0, 0, false)), [1.0, 4.0, 7.0]);
+    assert_eq!(red(placement(0, 1, 0, false)), [4.0, 7.0, 0.0]);
+    assert_eq!(red(placement(0, 0, 0, true)), [7.0, 4.0, 1.0]);
+    assert_eq!(red(placement(0, 1, 0, true)), [4.0, 1.0, 0.0]);
+    assert_eq!(red(placement(0, 0, 1, false)), [10.0, 13.0, 16.0]);
 }
 
 #[test]

@@ -153,13 +153,13 @@ fn check(name: &str) {
                 fusion,
                 first_image: 0,
             };
-            let buffers = case.pass(&device, Caps { form }, &spec);
+            let buffers = case.pass(&device, Caps::plain(form), &spec);
             let key = format!("logits.{}", ["main", "aux", "aux2"][domain]);
             let expected = &case.fixture.get(&key).data;
             report.check("logits", &key, &case.logits(&buffers), expected, NETS.logits);
             assert_eq!(buffers[RUNNING.0 as usize], case.arenas.running, "evaluation moved statistics");
         }
-        joint(&case, &device, Caps { form }, fusion, &mut report);
+        joint(&case, &device, Caps::plain(form), fusion, &mut report);
         report.finish(&format!("{name}, {form:?}, fusion {fusion:?}"));
     }
 }

@@ -7,7 +7,7 @@ use dualprop::app::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
 use dualprop::gpu::DeviceChoice;
 use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, Command, DomainView, EvalReport, EvalRow, Event, Finish, GalleryItem,
-    Guess, LatestSlot, RunInfo, Snapshot, StepReport,
+    Guess, Idle, LatestSlot, RunInfo, Snapshot, StepReport,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,6 +111,7 @@ pub(crate) fn step(step: u64) -> StepReport {
         images_per_s,
         elapsed_s: step as f64 * 0.205,
         stages: vec![],
+        idle: Some(Idle { data: 0.02, gpu: Some(0.06) }),
         branches,
     }
 }

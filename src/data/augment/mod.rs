@@ -55,6 +55,9 @@ impl Showing {
 pub enum Views {
     /// One: with `policy`, the augmented view; without, the plain one.
     One { policy: bool },
+    /// None: the caller has the images themselves and wants to know where and how they go. For recipes that are
+    /// [`Recipe::only_placed`].
+    Placements,
     /// The plain view in the batch's `images` and the augmented one of the same images in `augmented`.
     Two,
 }
@@ -125,6 +128,11 @@ impl Recipe {
         self.policy.is_some() || self.cutout.is_some()
     }
 
+    /// Whether all that happens to an image is its [`Placement`].
+    pub fn only_placed(&self) -> bool {
+        self.framing != Framing::Inception && !self.color && !self.has_policy()
+    }
+
     /// What `versions` epochs of a run would make of image `index`: `[size, size, 3]` RGB each, as the net sees them
     /// before normalisation.
     pub fn preview(
@@ -153,14 +161,17 @@ impl Recipe {
         showing: &Showing,
         views: Views,
     ) -> anyhow::Result<ShownViews> {
+        let placement = Placement::draw(self.framing == Framing::PadCrop, self.flip, showing, size);
+        if views == Views::Placements {
+            return Ok(ShownViews { first: Shown { rgb: Vec::new(), placement }, augmented: None });
+        }
         let rgb = match self.framing {
             Framing::Inception => inception::frame(&set.decode(index, size)?, size, showing)?,
             Framing::Whole | Framing::PadCrop => load_checked(set, index, size)?,
         };
-        let placement = Placement::draw(self.framing == Framing::PadCrop, self.flip, showing, size);
         let plain = self.colored(Shown { rgb, placement }, size, showing);
         Ok(match views {
-            Views::One { policy: false } => ShownViews { first: plain, augmented: None },
+            Views::Placements | Views::One { policy: false } => ShownViews { first: plain, augmented: None },
             Views::One { policy: true } => {
                 ShownViews { first: self.augmented(plain, size, showing), augmented: None }
             }

@@ -11,13 +11,13 @@ pub fn pack_bytes(bytes: &[u8]) -> Vec<u32> {
 pub fn prepare(size: usize, bytes: &[u8], placements: &[[i32; 4]]) -> Vec<f32> {
     let mut pixels = Vec::new();
     let side = size as i32;
-    for (image, [dx, dy, flip, _]) in placements.iter().enumerate() {
+    for [dx, dy, flip, image] in placements {
         for y in 0..side {
             for x in 0..side {
                 let (column, line) = (x + dx, y + dy);
                 if (0..side).contains(&column) && (0..side).contains(&line) {
                     let column = if *flip != 0 { side - 1 - column } else { column };
-                    let at = (image * size * size + (line * side + column) as usize) * 3;
+                    let at = (*image as usize * size * size + (line * side + column) as usize) * 3;
                     pixels.extend(bytes[at..at + 3].iter().map(|b| f32::from(*b)));
                     pixels.push(0.0);
                 } else {

@@ -14,6 +14,7 @@ use crate::data::Batch;
 use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
+use crate::kernels::conv_case::ConvCase;
 use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use std::collections::VecDeque;
@@ -88,6 +89,8 @@ pub struct Engine {
     network: Network,
     layout: Layout,
     parts: Parts,
+    /// Whether the training images stay on the GPU.
+    holds_images: bool,
     /// Micro-batches of the step that is being gathered.
     gathering: Vec<BranchSums>,
     finished: VecDeque<StepSums>,
@@ -171,6 +174,7 @@ impl Engine {
             network: network.clone(),
             layout,
             parts,
+            holds_images: false,
             gathering: Vec::new(),
             finished: VecDeque::new(),
             length,
@@ -197,6 +201,31 @@ impl Engine {
 
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// One convolution of each class in the plans of a step.
+    pub fn convolutions(&self) -> &[ConvCase] {
+        &self.parts.convolutions
+    }
+
+    /// The convolutions that run as a timed trial chose, each with its variant.
+    pub fn kept_choices(&self) -> Vec<(String, String)> {
+        let caps = self.device.caps();
+        let choice = |case: &ConvCase| Some((case.class(), case.kept_choice(&caps)?));
+        self.parts.convolutions.iter().filter_map(choice).collect()
+    }
+
+    /// Puts the training images on the GPU for good: `[n, image_size, image_size, 3]` RGB bytes in the order that
+    /// [`Batch::samples`] counts. Steps then take batches without images. `false` where they do not fit, and nothing
+    /// changes.
+    pub fn hold_images(&mut self, images: &[u8]) -> Result<bool, GpuError> {
+        let (device, config, network) = (&self.device, &self.config, &self.network);
+        self.holds_images = self.parts.hold(device, config, network, self.layout, images)?;
+        Ok(self.holds_images)
+    }
+
+    pub fn holds_images(&self) -> bool {
+        self.holds_images
     }
 
     /// Names of the BN domains.

@@ -4,6 +4,7 @@ use super::Engine;
 use crate::config::{MixupConfig, Precision};
 use crate::data::{Batch, Placement};
 use crate::gpu::BufferId;
+use crate::kernels::images::placement;
 use crate::training::buffers;
 use crate::training::draws::{self, Mixing, Stream};
 use crate::training::method::{Branch, Source};
@@ -31,7 +32,14 @@ impl Engine {
     pub(super) fn upload(&self, step: u64, micro: usize, batch: &Batch) -> anyhow::Result<()> {
         let images = self.micro_images();
         let range = micro * images..(micro + 1) * images;
-        self.upload_images(&batch.images, &batch.placements, &range, buffers::BYTES, buffers::PLACEMENTS);
+        if self.holds_images {
+            self.upload_placements(&batch.placements, &range, buffers::PLACEMENTS, |i| {
+                batch.samples[i] as usize
+            });
+        } else {
+            let (bytes, placements) = (buffers::BYTES, buffers::PLACEMENTS);
+            self.upload_images(&batch.images, &batch.placements, &range, bytes, placements);
+        }
         let phase = self.parts.phase_at(step);
         let method = &phase.phase.method;
         if method.branches.iter().any(|b| b.source == Source::Augmented) {
@@ -78,15 +86,28 @@ impl Engine {
         bytes_to: BufferId,
         placements_to: BufferId,
     ) {
-        let (device, made) = (&self.device, &self.parts.buffers);
         let each = self.network.image_size.pow(2) * 3;
         let bytes = &images[range.start * each..range.end * each];
         let mut padded = bytes.to_vec();
         padded.resize(bytes.len().next_multiple_of(4), 0);
-        device.write(made.get(bytes_to), 0, &padded);
-        let placements: Vec<[i32; 4]> =
-            placements[range.clone()].iter().map(|p| [p.dx, p.dy, i32::from(p.flip), 0]).collect();
-        device.write(made.get(placements_to), 0, &placements);
+        self.device.write(self.parts.buffers.get(bytes_to), 0, &padded);
+        self.upload_placements(placements, range, placements_to, |i| i - range.start);
+    }
+
+    /// `stored` says which of the images on the GPU an image of the batch is.
+    fn upload_placements(
+        &self,
+        placements: &[Placement],
+        range: &Range<usize>,
+        to: BufferId,
+        stored: impl Fn(usize) -> usize,
+    ) {
+        let row = |i: usize| {
+            let Placement { dx, dy, flip } = placements[i];
+            placement(stored(i), dx, dy, flip)
+        };
+        let rows: Vec<[i32; 4]> = range.clone().map(row).collect();
+        self.device.write(self.parts.buffers.get(to), 0, &rows);
     }
 
     fn draw(&self, step: u64, micro: usize, images: usize) -> anyhow::Result<Draws> {

@@ -1,0 +1,138 @@
+//! A dense convolution in one direction as timed trials see it: which class of work it is, in which variants it could
+//! run, and which it runs in: the one that a trial found best on this adapter, else the rule's.
+
+use super::conv::{ConvShape, Product, WeightGradient};
+use super::conv_variants::Variant;
+use super::fusion::Fusion;
+use crate::gpu::{BufferId, Caps, Element, Form, Launch, View};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    Forward,
+    DataGradient,
+    WeightGradient,
+}
+
+/// One convolution in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvCase {
+    pub direction: Direction,
+    pub shape: ConvShape,
+}
+
+/// A case in one variant.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The variant's word in kept choices.
+    pub variant: String,
+    /// The case as it is, to be timed, without what a fused batch norm adds.
+    pub timed: Work,
+    /// On so few images that its results can be compared with another variant's.
+    pub compared: Work,
+}
+
+/// Launches over buffers of their own: buffer `i` holds `parts[i].0` numbers stored as `parts[i].1`.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub launches: Vec<Launch>,
+    pub parts: Vec<(usize, Element)>,
+    /// Which buffer gets the result. A weight gradient adds to what is there.
+    pub result: usize,
+}
+
+/// Most activations of [`Trial::compared`], unless a single image has more.
+const COMPARED: usize = 1 << 21;
+
+impl ConvCase {
+    /// The convolution that a launch computes; `None` for other kernels.
+    pub fn of(launch: &Launch) -> Option<Self> {
+        let gradient = launch.kernel.constants.contains(&("GRADIENT", 1));
+        let direction = match launch.kernel.shader {
+            "conv_tiles" | "conv_subgroups" if gradient => Direction::DataGradient,
+            "conv_tiles" | "conv_subgroups" => Direction::Forward,
+            "conv_weights_tiles" | "conv_weights_subgroups" => Direction::WeightGradient,
+            _ => return None,
+        };
+        Some(Self { direction, shape: ConvShape::from_params(&launch.params, gradient) })
+    }
+
+    /// What a choice is kept for. Convolutions of a class are the same matrix product, read alike; whether activations
+    /// are f32 or f16 does not enter, because buffers are planned before that is known everywhere.
+    pub fn class(&self) -> String {
+        let ConvShape { in_c, out_c, kernel, stride, .. } = self.shape;
+        let (direction, pixels) = match self.direction {
+            Direction::Forward => ("forward", self.shape.out_pixels()),
+            Direction::DataGradient => ("data gradient", self.shape.in_pixels()),
+            Direction::WeightGradient => ("weight gradient", self.shape.out_pixels()),
+        };
+        format!("{direction} {kernel}x{kernel}/{stride} {pixels} pixels {in_c} to {out_c}")
+    }
+
+    /// The variants that make sense for the case, best estimate first: the first one is the rule's.
+    fn ranked(&self, form: Form) -> Vec<Variant> {
+        let s = &self.shape;
+        match self.direction {
+            Direction::Forward => Product::forward(s).ranked(form),
+            Direction::DataGradient => Product::data_gradient(s).ranked(form),
+            Direction::WeightGradient => {
+                Variant::ranked_weights(form, s.pointwise(), s.inputs(), s.out_c, s.most_slices())
+            }
+        }
+    }
+
+    /// What the case runs in on this adapter.
+    pub(super) fn variant(&self, caps: &Caps) -> Variant {
+        let ranked = self.ranked(caps.form);
+        let kept = caps.choices.and_then(|choices| choices.get(&self.class()));
+        kept.and_then(|name| ranked.iter().find(|v| v.to_string() == name)).copied().unwrap_or(ranked[0])
+    }
+
+    /// The kept choice that the case runs by, if there is one that is known here.
+    pub fn kept_choice(&self, caps: &Caps) -> Option<String> {
+        let kept = caps.choices?.get(&self.class())?;
+        let used = self.variant(caps).to_string();
+        (used == kept).then_some(used)
+    }
+
+    /// The case in the `count` most promising variants, the rule's first.
+    pub fn trials(&self, form: Form, element: Element, count: usize) -> Vec<Trial> {
+        let s = &self.shape;
+        let each = (s.in_pixels() * s.in_c + s.out_pixels() * s.out_c) / s.images;
+        let few = ConvShape { images: (COMPARED / each).clamp(1, s.images), ..*s };
+        let trial = |variant: Variant| Trial {
+            variant: variant.to_string(),
+            timed: self.work(s, variant, element),
+            compared: self.work(&few, variant, element),
+        };
+        self.ranked(form).into_iter().take(count).map(trial).collect()
+    }
+
+    fn work(&self, s: &ConvShape, variant: Variant, element: Element) -> Work {
+        let (x, y) = ((s.in_pixels() * s.in_c, element), (s.out_pixels() * s.out_c, element));
+        let w = (s.weights(), Element::F32);
+        let parts = match self.direction {
+            Direction::Forward => vec![x, w, y],
+            Direction::DataGradient => vec![y, w, x],
+            Direction::WeightGradient => {
+                vec![
+                    x,
+                    y,
+                    (WeightGradient::new(s, variant, vec![s.images]).partials().max(4), Element::F32),
+                    w,
+                ]
+            }
+        };
+        let views: Vec<View> =
+            (0..).zip(&parts).map(|(id, (n, e))| View::stored(BufferId(id), *n, *e)).collect();
+        let result = parts.len() - 1;
+        let launches = match self.direction {
+            Direction::Forward => vec![Product::forward(s).launch(variant, views, false, &Fusion::NONE)],
+            Direction::DataGradient => {
+                vec![Product::data_gradient(s).launch(variant, views, false, &Fusion::NONE)]
+            }
+            Direction::WeightGradient => WeightGradient::new(s, variant, vec![s.images])
+                .launches([views[0], views[1], views[2], views[3]], &Fusion::NONE),
+        };
+        Work { launches, parts, result }
+    }
+}

@@ -1,0 +1,265 @@
+//! Timed trials: for each class of convolution in a step's plans, the few variants that the rule finds most promising
+//! run on this adapter, and the fastest one that computes the same is kept for later runs.
+
+use super::bench;
+use crate::config::{Config, Precision};
+use crate::gpu::choices;
+use crate::gpu::profile::profile;
+use crate::gpu::{Device, DeviceChoice, Element, GpuError, Program, StepUniform, run, step_buffer};
+use crate::kernels::conv_case::{Trial, Work};
+use crate::training::engine::{Engine, RunLength};
+use anyhow::Context as _;
+use half::f16;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Variants of a class that are tried.
+const CANDIDATES: usize = 4;
+/// Timed runs of each: at least, at most, and the seconds after which no further one begins.
+const LEAST_RUNS: usize = 2;
+const MOST_RUNS: usize = 8;
+const ENOUGH_S: f64 = 0.01;
+/// Times nearer to the rule's than this are noise, and the rule's variant stays.
+const WORTH_IT: f64 = 1.05;
+/// How far a result may be from that of the rule's variant, by the largest result: sums in another order, and with
+/// f16 another rounding of what is stored.
+const TOLERANCE_F32: f32 = 1e-4;
+const TOLERANCE_F16: f32 = 4e-3;
+
+/// What the trials of one class found.
+#[derive(Clone, Debug, Serialize)]
+pub struct TuneRow {
+    pub class: String,
+    /// The variant that the rule chooses.
+    pub rule: String,
+    /// The fastest, or the rule's where none is clearly faster.
+    pub best: String,
+    /// The rule's time over the best one's.
+    pub ratio: f64,
+    pub best_ms: f64,
+    /// Variants that did not compute what the rule's does, with the reason.
+    pub refused: Vec<String>,
+}
+
+/// What trials found, slowest class first.
+#[derive(Clone, Debug, Serialize)]
+pub struct TuneReport {
+    pub device: String,
+    /// Where the choices are kept.
+    pub file: PathBuf,
+    pub rows: Vec<TuneRow>,
+}
+
+/// Tries the convolutions of a configuration's step on an adapter. `progress` hears (classes done, of all).
+pub fn tune(
+    config: &Config,
+    device: &DeviceChoice,
+    progress: impl FnMut(usize, usize),
+) -> anyhow::Result<TuneReport> {
+    config.validate()?;
+    tune_on(&Arc::new(Device::open(device)?), config, progress)
+}
+
+/// As [`tune`] on an open device; its own choices stay as they were.
+pub fn tune_on(
+    device: &Arc<Device>,
+    config: &Config,
+    mut progress: impl FnMut(usize, usize),
+) -> anyhow::Result<TuneReport> {
+    let kept = device.kept().context("there is no cache folder to keep the choices in")?;
+    let network = bench::network(config)?;
+    let length = RunLength { steps_per_epoch: 1000, total_steps: 1 };
+    // The engine finds the layout that fits; its memory goes back before the trials take theirs.
+    let engine = Engine::new(Arc::clone(device), config, network, length, |_, _| {}, |_| {})?;
+    let cases = engine.convolutions().to_vec();
+    drop(engine);
+    let element = match config.run.precision {
+        Precision::F32 => Element::F32,
+        Precision::F16 => Element::F16,
+    };
+    let form = device.caps().form;
+    let trials: Vec<Vec<Trial>> = cases.iter().map(|case| case.trials(form, element, CANDIDATES)).collect();
+    let works = trials.iter().flatten().flat_map(|trial| [&trial.timed, &trial.compared]);
+    device.prepare(works.flat_map(|work| &work.launches), |_, _| {})?;
+    let mut rows = Vec::new();
+    let mut found = device.caps().choices.cloned().unwrap_or_default();
+    for (done, (case, trials)) in cases.iter().zip(&trials).enumerate() {
+        progress(done, cases.len());
+        let row = try_class(device, case.class(), trials)?;
+        found.0.insert(row.class.clone(), row.best.clone());
+        rows.push(row);
+    }
+    progress(cases.len(), cases.len());
+    found.save(kept).map_err(anyhow::Error::msg)?;
+    rows.sort_by(|a, b| b.best_ms.total_cmp(&a.best_ms));
+    let report = device.report();
+    Ok(TuneReport {
+        device: format!("{} ({})", report.name, report.backend),
+        file: choices::file(kept),
+        rows,
+    })
+}
+
+/// Compares and times the variants of one class; the first is the rule's.
+fn try_class(device: &Device, class: String, trials: &[Trial]) -> anyhow::Result<TuneRow> {
+    let [rule, others @ ..] = trials else { anyhow::bail!("{class} has no variants") };
+    let expected = results(device, &rule.compared)?;
+    let mut refused = Vec::new();
+    let mut sound = vec![rule];
+    for other in others {
+        match results(device, &other.compared) {
+            Ok(found) => match difference(&found, &expected, tolerance(&other.compared)) {
+                None => sound.push(other),
+                Some(why) => refused.push(format!("{}: {why}", other.variant)),
+            },
+            Err(lost @ GpuError::Lost(_)) => return Err(lost.into()),
+            Err(error) => refused.push(format!("{}: {error}", other.variant)),
+        }
+    }
+    let times = times(device, &sound)?;
+    let fastest = (0..sound.len()).min_by(|a, b| times[*a].total_cmp(&times[*b])).unwrap_or(0);
+    let best = if times[0] / times[fastest] >= WORTH_IT { fastest } else { 0 };
+    Ok(TuneRow {
+        class,
+        rule: rule.variant.clone(),
+        best: sound[best].variant.clone(),
+        ratio: times[0] / times[best],
+        best_ms: times[best] * 1e3,
+        refused,
+    })
+}
+
+/// The fastest run of each, in seconds. They take turns, so that a clock that changes does so for all.
+fn times(device: &Device, trials: &[&Trial]) -> anyhow::Result<Vec<f64>> {
+    let programs = trials
+        .iter()
+        .map(|trial| {
+            let buffers = trial.timed.parts.iter().enumerate().map(|(at, part)| filled(device, at, *part));
+            let buffers = buffers.collect::<Result<Vec<_>, _>>()?;
+            Program::new(
+                device,
+                &trial.timed.launches,
+                &buffers,
+                &step_buffer(device, &StepUniform::default())?,
+            )
+        })
+        .collect::<Result<Vec<_>, GpuError>>()?;
+    let mut best = vec![f64::INFINITY; trials.len()];
+    let mut spent = vec![0.0; trials.len()];
+    // The first round warms up: some drivers compile in it.
+    for round in 0..=MOST_RUNS {
+        for (index, program) in programs.iter().enumerate() {
+            if round > LEAST_RUNS && spent[index] > ENOUGH_S {
+                continue;
+            }
+            let dispatches = profile(device, program)?
+                .context("this adapter has no timestamps, so that variants cannot be timed")?;
+            let seconds: f64 = dispatches.iter().map(|d| d.seconds).sum();
+            if round > 0 {
+                spent[index] += seconds;
+                best[index] = f64::min(best[index], seconds.max(1e-9));
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// Numbers in -1..1 that depend on nothing but their place and `stream`.
+fn numbers(count: usize, stream: usize) -> impl Iterator<Item = f32> {
+    (0..count).map(move |i| {
+        let mixed = ((i + 1) as u32).wrapping_mul(0x9E37_79B9) ^ (stream as u32).wrapping_mul(0x85EB_CA6B);
+        let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x2C1B_3C6D);
+        (mixed >> 8) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+/// A part's numbers as the words that hold them.
+fn words((count, element): (usize, Element), stream: usize) -> Vec<f32> {
+    match element {
+        Element::F32 => numbers(count, stream).collect(),
+        Element::F16 => {
+            let mut halves: Vec<u16> = numbers(count, stream).map(|n| f16::from_f32(n).to_bits()).collect();
+            halves.resize(count.next_multiple_of(2), 0);
+            bytemuck::pod_collect_to_vec(&halves)
+        }
+    }
+}
+
+fn filled(device: &Device, at: usize, part: (usize, Element)) -> Result<wgpu::Buffer, GpuError> {
+    let buffer = device.storage("trial", part.0 as u64 * part.1.bytes())?;
+    device.write(&buffer, 0, &words(part, at));
+    Ok(buffer)
+}
+
+/// What a variant computes.
+fn results(device: &Device, work: &Work) -> Result<Vec<f32>, GpuError> {
+    let mut buffers: Vec<Vec<f32>> =
+        work.parts.iter().enumerate().map(|(at, part)| words(*part, at)).collect();
+    run(device, &work.launches, &mut buffers, &StepUniform::default())?;
+    let (count, element) = work.parts[work.result];
+    let words = &buffers[work.result];
+    Ok(match element {
+        Element::F32 => words[..count].to_vec(),
+        Element::F16 => {
+            let halves: &[u16] = bytemuck::cast_slice(words);
+            halves[..count].iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
+        }
+    })
+}
+
+fn tolerance(work: &Work) -> f32 {
+    match work.parts[work.result].1 {
+        Element::F32 => TOLERANCE_F32,
+        Element::F16 => TOLERANCE_F16,
+    }
+}
+
+/// Why `found` is not `expected` within rounding; `None` if it is.
+fn difference(found: &[f32], expected: &[f32], tolerance: f32) -> Option<String> {
+    let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let wrong = |(f, e): (&f32, &f32)| !((f - e).abs() <= tolerance * largest);
+    let at = found.iter().zip(expected).position(wrong)?;
+    Some(format!("result {at} is {} where the rule's variant gives {}", found[at], expected[at]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::conv::ConvShape;
+    use crate::kernels::conv_case::{ConvCase, Direction};
+
+    /// A variant that leaves most of its work undone is as fast as they come.
+    #[test]
+    fn a_faster_variant_with_other_results_is_refused() {
+        let device = Device::for_tests();
+        let shape = ConvShape::dense(300, 40, 72);
+        for (direction, element) in [
+            (Direction::Forward, Element::F32),
+            (Direction::DataGradient, Element::F32),
+            (Direction::WeightGradient, Element::F32),
+            (Direction::Forward, Element::F16),
+            (Direction::WeightGradient, Element::F16),
+        ] {
+            let case = ConvCase { direction, shape };
+            let mut trials = case.trials(device.caps().form, element, 2);
+            let mut wrong = trials[0].clone();
+            wrong.variant = "wrong".to_owned();
+            for work in [&mut wrong.timed, &mut wrong.compared] {
+                work.launches.iter_mut().for_each(|launch| launch.grid = [1, 1, 1]);
+            }
+            trials.push(wrong);
+            let row = try_class(&device, case.class(), &trials).unwrap();
+            assert!(matches!(row.refused.as_slice(), [one] if one.starts_with("wrong: result")), "{row:?}");
+            assert!(row.best == trials[0].variant || row.best == trials[1].variant, "{row:?}");
+            assert!(row.ratio >= 1.0, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn not_a_number_is_a_difference() {
+        assert_eq!(difference(&[1.0, 2.0], &[1.0, 2.00001], 1e-4), None);
+        assert!(difference(&[1.0, f32::NAN], &[1.0, 2.0], 1e-4).is_some());
+        assert!(difference(&[1.0, 2.0], &[1.0, 2.1], 1e-4).is_some());
+    }
+}
