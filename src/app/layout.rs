@@ -8,7 +8,7 @@ use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, 
 use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
 
 /// Storage key. Raise the number when a pane is added, renamed or removed: an old layout then starts afresh.
-pub const STORAGE_KEY: &str = "dualprop.layout.v1";
+pub const STORAGE_KEY: &str = "dualprop.layout.v2";
 const SET_UP_SHARE: f32 = 0.3;
 const CURVES_SHARE: f32 = 0.48;
 
@@ -27,8 +27,8 @@ impl Default for Layout {
             tiles.insert_tab_tile(children)
         };
         let left = tabs(&[Pane::SetUp, Pane::Log]);
-        let top = tabs(&[Pane::Curves]);
-        let bottom = tabs(&[Pane::Gallery, Pane::Attention, Pane::Domains]);
+        let top = tabs(&[Pane::Curves, Pane::Runs]);
+        let bottom = tabs(&[Pane::Gallery, Pane::Lab, Pane::Attention, Pane::Domains, Pane::Results]);
         let right = Linear::new_binary(LinearDir::Vertical, [top, bottom], CURVES_SHARE);
         let right = tiles.insert_container(right);
         let root = Linear::new_binary(LinearDir::Horizontal, [left, right], SET_UP_SHARE);
@@ -57,6 +57,14 @@ impl Layout {
     /// Brings a pane to the front of its tabs.
     pub fn reveal(&mut self, pane: Pane) {
         self.tree.make_active(|_, tile| matches!(tile, Tile::Pane(found) if *found == pane));
+    }
+
+    /// Whether a pane is at the front of its tabs.
+    pub fn is_active(&self, pane: Pane) -> bool {
+        self.tree
+            .active_tiles()
+            .into_iter()
+            .any(|id| matches!(self.tree.tiles.get(id), Some(Tile::Pane(found)) if *found == pane))
     }
 
     /// Draws all visible panes with `show`.

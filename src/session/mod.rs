@@ -2,8 +2,10 @@
 //! folder, validation and pictures. Front ends hold a [`RunHandle`]: commands in, events out.
 
 pub mod bench;
+pub mod preflight;
 mod run;
 mod state;
+pub mod study;
 
 use crate::config::Config;
 use crate::gpu::DeviceChoice;

@@ -1,23 +1,21 @@
 //! The run itself, on its own thread: preparation, the step loop with the front end's commands, validation,
 //! checkpoints.
 
+mod report;
+
 use super::RunOptions;
 use super::state::{self, LoopState};
-use crate::config::{AttackConfig, BestBy, Config};
+use crate::config::{AttackConfig, Config};
 use crate::data::{self, Dataset, Loader, LoaderOptions, Recipe, Splits, Views};
-use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::inference::Inference;
-use crate::evaluation::snapshot::{Gallery, snapshot};
+use crate::evaluation::snapshot::Gallery;
 use crate::gpu::Device;
-use crate::kernels::loss_scale::{self, LossScale};
 use crate::models::{ModelOptions, build, init, names};
 use crate::training::buffers;
 use crate::training::checkpoint::load_tensors;
-use crate::training::engine::{Engine, RunLength, StepSums};
-use crate::training::events::{
-    BranchReport, Command, EvalReport, EvalRow, Event, Finish, LatestSlot, RunInfo, Snapshot, StepReport,
-};
-use crate::training::method::{self, Source, domain_name};
+use crate::training::engine::{Engine, RunLength};
+use crate::training::events::{Command, Event, Finish, LatestSlot, RunInfo, Snapshot, WorkLimit};
+use crate::training::method;
 use crate::training::run_folder::RunFolder;
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender};
@@ -31,6 +29,8 @@ const EVAL_BATCH: usize = 64;
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(4);
 /// Steps over which the images per second are averaged.
 const SPEED_WINDOW: usize = 16;
+/// Commands wait for a rest to end.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// What the front end wants next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,7 @@ struct Run<'a> {
     last_picture: Option<Instant>,
     paused: bool,
     single: bool,
+    limit: WorkLimit,
     /// (elapsed seconds, step) of recent reports.
     speed: std::collections::VecDeque<(f64, u64)>,
 }
@@ -109,27 +110,9 @@ impl<'a> Run<'a> {
 
         let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
-        let loader = Loader::start(
-            Arc::clone(&splits.train),
-            LoaderOptions {
-                batch_size: config.run.batch_size,
-                image_size: config.data.image_size,
-                shuffle: config.data.shuffle,
-                balanced: config.data.balanced,
-                seed: config.run.seed,
-                recipe: Recipe::from_config(&config.data),
-                views: if method::wants_two_views(&config.method) {
-                    Views::Two
-                } else {
-                    Views::One { policy: true }
-                },
-                start_step: step,
-                workers: 0,
-            },
-        )?;
+        let loader = Loader::start(Arc::clone(&splits.train), loader_options(&config, step))?;
         let steps_per_epoch = loader.steps_per_epoch();
-        let total_steps =
-            config.run.steps.unwrap_or_else(|| (config.run.epochs * steps_per_epoch as f64).ceil() as u64);
+        let total_steps = total_steps(&config, steps_per_epoch);
         let length = RunLength { steps_per_epoch, total_steps };
         let mut warnings = Vec::new();
         let mut engine = Engine::new(
@@ -147,10 +130,7 @@ impl<'a> Run<'a> {
         let state = match &checkpoint {
             Some(checkpoint) => state::restore(&mut engine, &config, checkpoint)?,
             None => {
-                let mut arenas = init::initialize(&config.model.arch, engine.network(), config.run.seed);
-                if !config.run.init.is_empty() {
-                    load_init(&config, &engine, &mut arenas)?;
-                }
+                let arenas = first_weights(&config, &engine)?;
                 engine.load_fresh(&arenas);
                 LoopState::default()
             }
@@ -229,6 +209,7 @@ impl<'a> Run<'a> {
             last_picture: None,
             paused: false,
             single: false,
+            limit: WorkLimit::Full,
             speed: std::collections::VecDeque::new(),
         })
     }
@@ -266,6 +247,7 @@ impl<'a> Run<'a> {
             let batch = self.loader.next()?;
             self.engine.step(self.step, &batch)?;
             self.step += 1;
+            self.rest(begun)?;
             self.state.elapsed_s += begun.elapsed().as_secs_f64();
             self.report()?;
             for damaged in self.loader.take_damaged() {
@@ -294,6 +276,17 @@ impl<'a> Run<'a> {
         }
         self.folder.log("completed")?;
         Ok(Finish::Completed)
+    }
+
+    /// Leaves the GPU to others after a step that began at `begun`, as the front end asked. A rest counts as training
+    /// time: rate and remaining time tell what the user waits for.
+    fn rest(&mut self, begun: Instant) -> anyhow::Result<()> {
+        if self.limit != WorkLimit::Full {
+            self.engine.drain()?;
+            let rest = begun.elapsed().mul_f64(self.limit.rest());
+            std::thread::sleep(rest.min(LONGEST_REST));
+        }
+        Ok(())
     }
 
     fn ran_out_of_patience(&self) -> bool {
@@ -363,8 +356,23 @@ impl<'a> Run<'a> {
                     self.evaluate()?;
                     self.picture(true)?;
                 }
+                Command::ScaleLearningRate(factor) => self.scale_learning_rate(factor)?,
+                Command::LimitWork(limit) => self.limit = limit,
+                Command::ShareWeights(reply) => self.share_weights(&reply)?,
             }
         }
+    }
+
+    fn scale_learning_rate(&mut self, factor: f64) -> anyhow::Result<()> {
+        if !(factor.is_finite() && factor >= 0.0) {
+            return self.warn(format!("a learning rate of {factor} times the schedule's was refused"));
+        }
+        self.state.lr_factor = factor;
+        self.engine.set_lr_factor(factor);
+        self.warn(format!(
+            "from step {} on the learning rate is {factor} times the schedule's",
+            self.step + 1
+        ))
     }
 
     fn stop(&mut self, save: bool) -> anyhow::Result<Finish> {
@@ -377,185 +385,39 @@ impl<'a> Run<'a> {
         self.folder.log(&format!("stopped after step {}", self.step))?;
         Ok(Finish::StoppedAndSaved)
     }
+}
 
-    /// Waits for enqueued steps and reports them.
-    fn settle(&mut self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        self.engine.drain()?;
-        self.state.elapsed_s += begun.elapsed().as_secs_f64();
-        self.report()
-    }
-
-    fn warn(&mut self, sentence: String) -> anyhow::Result<()> {
-        self.folder.log(&sentence)?;
-        self.send(Event::Warning(sentence));
-        Ok(())
-    }
-
-    /// Passes on the metrics that have arrived.
-    fn report(&mut self) -> anyhow::Result<()> {
-        while let Some(sums) = self.engine.poll()? {
-            let report = self.step_report(&sums);
-            let finite = report.branches.iter().all(|b| b.loss.is_finite());
-            let step = report.step;
-            let overflow = sums.loss_scale.filter(|scale| scale.overflow != 0);
-            if let Some(LossScale { scale, skipped, .. }) = overflow {
-                self.folder.log(&format!(
-                    "step {step} overflowed in f16: its update is left out ({skipped} so far), the loss scale is {scale}"
-                ))?;
-            }
-            if finite || overflow.is_none() {
-                self.folder.train_step(&report)?;
-                self.send(Event::Step(report));
-            }
-            // At the smallest scale it is no longer the scale that overflows.
-            let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
-            anyhow::ensure!(
-                mends.unwrap_or(finite),
-                "the {} at step {step}: the training diverged; lower optimizer.lr{}",
-                if mends.is_none() {
-                    "loss is no longer a finite number"
-                } else {
-                    "gradients no longer fit f16 at any loss scale"
-                },
-                if self.last_saved > 0 {
-                    format!(" and continue from the checkpoint of step {}", self.last_saved)
-                } else {
-                    " and start again".to_owned()
-                }
-            );
-        }
-        Ok(())
-    }
-
-    fn step_report(&mut self, sums: &StepSums) -> StepReport {
-        let step = sums.step + 1;
-        self.speed.push_back((self.state.elapsed_s, step));
-        if self.speed.len() > SPEED_WINDOW {
-            self.speed.pop_front();
-        }
-        let images_per_s = match (self.speed.front(), self.speed.back()) {
-            (Some((t0, s0)), Some((t1, s1))) if t1 > t0 => {
-                (s1 - s0) as f64 * self.config.run.batch_size as f64 / (t1 - t0)
-            }
-            _ => 0.0,
-        };
-        let branches =
-            self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
-                let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
-                BranchReport {
-                    domain: domain_name(branch.domain),
-                    attack: match &branch.source {
-                        Source::Attack { config, .. } => Some(config.spec()),
-                        _ => None,
-                    },
-                    loss: mean(sums.loss),
-                    top1: mean(sums.top1),
-                    top5: mean(sums.top5),
-                }
-            });
-        StepReport {
-            step,
-            epoch: self.epoch(step),
-            lr: sums.lr,
-            images_per_s,
-            elapsed_s: self.state.elapsed_s,
-            stages: self.engine.stage_seconds(),
-            branches: branches.collect(),
-        }
-    }
-
-    /// Validates every split through every domain, and `val` under attack; keeps the best.
-    fn evaluate(&mut self) -> anyhow::Result<()> {
-        let domains = self.engine.domain_names().len();
-        let mut rows = Vec::new();
-        let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.splits.val))];
-        for (split, set) in val.iter().chain(&self.splits.extra) {
-            for domain in 0..domains {
-                let attacks = [None, self.eval_attack.as_ref().filter(|_| split == "val")];
-                let measured = if attacks[1].is_some() { 2 } else { 1 };
-                for attack in attacks.into_iter().take(measured) {
-                    let what = Measurement {
-                        split,
-                        domain,
-                        attack,
-                        limit: self.config.eval.limit,
-                        seed: self.config.run.seed,
-                    };
-                    let (device, player) = self.engine.device_and_player();
-                    rows.push(accuracy(device, player, &mut self.inference, set, &what, |_, _| {})?);
-                }
-            }
-        }
-        let value = best_value(&rows, self.config.eval.best);
-        let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
-        self.folder.evaluated(&report)?;
-        self.send(Event::Evaluated(report));
-        self.bn_stats()?;
-        self.state.stale += 1;
-        if value > self.state.best {
-            (self.state.best, self.state.stale) = (value, 0);
-            let path = self.folder.save_best(&self.checkpoint()?)?;
-            self.send(Event::Saved { path, best: true });
-        }
-        Ok(())
-    }
-
-    fn bn_stats(&mut self) -> anyhow::Result<()> {
-        let arenas = state::shown_arenas(&self.engine, &self.config)?;
-        let layers = crate::evaluation::snapshot::bn_layers(&self.engine.network().layout, &arenas);
-        let domains = self.engine.domain_names();
-        self.folder.bn_stats(self.step, self.epoch(self.step), &domains, &layers)
-    }
-
-    fn checkpoint(&self) -> anyhow::Result<crate::training::checkpoint::Checkpoint> {
-        state::checkpoint(
-            &self.engine,
-            &self.config,
-            &self.classes,
-            self.step,
-            self.epoch(self.step),
-            self.state,
-        )
-    }
-
-    fn save(&mut self) -> anyhow::Result<()> {
-        self.settle()?;
-        let path = self.folder.save_last(&self.checkpoint()?)?;
-        self.last_saved = self.step;
-        self.send(Event::Saved { path, best: false });
-        Ok(())
-    }
-
-    /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with `now`.
-    fn picture(&mut self, now: bool) -> anyhow::Result<()> {
-        let due = self.last_picture.is_none_or(|t| t.elapsed() >= SNAPSHOT_EVERY);
-        if !self.wants_pictures || self.gallery.is_empty() || !(now || (due && self.pictures.is_empty())) {
-            return Ok(());
-        }
-        self.settle()?;
-        let arenas = state::shown_arenas(&self.engine, &self.config)?;
-        let attack = self.eval_attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
-        let (device, player) = self.engine.device_and_player();
-        let made =
-            snapshot(device, player, &mut self.inference, &arenas, &self.gallery, &attack, 0, self.step)?;
-        self.pictures.put(made);
-        self.last_picture = Some(Instant::now());
-        Ok(())
+/// How a run reads its training set from `step` on.
+pub(super) fn loader_options(config: &Config, step: u64) -> LoaderOptions {
+    LoaderOptions {
+        batch_size: config.run.batch_size,
+        image_size: config.data.image_size,
+        shuffle: config.data.shuffle,
+        balanced: config.data.balanced,
+        seed: config.run.seed,
+        recipe: Recipe::from_config(&config.data),
+        views: if method::wants_two_views(&config.method) { Views::Two } else { Views::One { policy: true } },
+        start_step: step,
+        workers: 0,
     }
 }
 
-/// What `eval.best` looks at, larger is better; `None` before it was measured.
-fn best_value(rows: &[EvalRow], by: BestBy) -> Option<f32> {
-    let attacked = by == BestBy::AttackedTop1;
-    let row = rows
-        .iter()
-        .find(|row| row.split == "val" && row.domain == domain_name(0) && row.attack.is_some() == attacked)?;
-    Some(if by == BestBy::Loss { -row.loss } else { row.top1 })
+/// Optimizer steps of the whole run.
+pub(super) fn total_steps(config: &Config, steps_per_epoch: u64) -> u64 {
+    config.run.steps.unwrap_or_else(|| (config.run.epochs * steps_per_epoch as f64).ceil() as u64)
+}
+
+/// What a fresh run starts with: drawn by the seed, or `run.init`.
+pub(super) fn first_weights(config: &Config, engine: &Engine) -> anyhow::Result<init::Arenas> {
+    let mut arenas = init::initialize(&config.model.arch, engine.network(), config.run.seed);
+    if !config.run.init.is_empty() {
+        load_init(config, engine, &mut arenas)?;
+    }
+    Ok(arenas)
 }
 
 /// The data's class names, checked against `model.classes`.
-fn class_names(config: &Config, set: &dyn Dataset) -> anyhow::Result<Vec<String>> {
+pub(super) fn class_names(config: &Config, set: &dyn Dataset) -> anyhow::Result<Vec<String>> {
     let mut names = set.class_names().to_vec();
     let wanted = config.model.classes;
     if wanted == 0 || wanted == names.len() {
