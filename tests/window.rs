@@ -371,6 +371,30 @@ fn take_pictures(folder: &std::path::Path, theme: egui::Theme, size: egui::Vec2,
     stage.frames();
     stage.window().carry_out(&ctx, UiCommand::Shortcuts);
     shoot(&mut stage, "9-keys");
+    stage.harness.key_press(Key::Escape);
+    stage.frames();
+    let study = stage.open_model();
+    stage.serve(&study);
+    shoot(&mut stage, "10-lab");
+    stage.click("Sweep ε");
+    stage.serve(&study);
+    shoot(&mut stage, "11-sweep");
+    stage.show(Pane::Attention);
+    shoot(&mut stage, "12-attention");
+    stage.show(Pane::Domains);
+    stage.click("Inputs");
+    stage.serve(&study);
+    shoot(&mut stage, "13-inputs");
+    stage.show(Pane::Results);
+    stage.click("Measure");
+    stage.serve(&study);
+    shoot(&mut stage, "14-confusion");
+    stage.click("Classes");
+    shoot(&mut stage, "15-classes");
+    stage.click("Worst first");
+    shoot(&mut stage, "16-worst");
+    stage.window().carry_out(&ctx, UiCommand::ExportModel);
+    shoot(&mut stage, "17-export");
 }
 
 #[test]

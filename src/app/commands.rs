@@ -88,6 +88,7 @@ pub enum UiCommand {
     OpenImages,
     ExportModel,
     Show(Pane),
+    EnlargePane,
     ResetLayout,
     ToggleTheme,
     Palette,
@@ -151,7 +152,7 @@ impl UiCommand {
             C::OpenImages,
             C::ExportModel,
         ];
-        let last = [C::ResetLayout, C::ToggleTheme, C::Palette, C::Shortcuts];
+        let last = [C::EnlargePane, C::ResetLayout, C::ToggleTheme, C::Palette, C::Shortcuts];
         first.into_iter().chain(Pane::ALL.map(C::Show)).chain(last)
     }
 
@@ -161,7 +162,7 @@ impl UiCommand {
                 Menu::File
             }
             C::StudyLive | C::StudyBest | C::OpenCheckpoint | C::OpenImages | C::ExportModel => Menu::Model,
-            C::Show(_) | C::ResetLayout | C::ToggleTheme => Menu::View,
+            C::Show(_) | C::EnlargePane | C::ResetLayout | C::ToggleTheme => Menu::View,
             C::Palette | C::Shortcuts => Menu::Help,
             _ => Menu::Run,
         }
@@ -196,6 +197,7 @@ impl UiCommand {
             C::SaveConfig => "Save configuration as…",
             C::CopyCommandLine => "Copy as command line",
             C::Show(pane) => pane.title(),
+            C::EnlargePane => "Enlarge or restore pane",
             C::ResetLayout => "Reset layout",
             C::ToggleTheme => "Switch light and dark",
             C::Palette => "Command palette…",
@@ -245,6 +247,7 @@ impl UiCommand {
             C::SaveConfig => "Write the set-up to a TOML file that `dualprop train` reads too",
             C::CopyCommandLine => "Copy the command that trains the same without a window",
             C::Show(pane) => pane.purpose(),
+            C::EnlargePane => "Give the pane shown last the whole window, or all panes their places back",
             C::ResetLayout => "Put all panes back to their first places",
             C::ToggleTheme => "Change between the light and the dark theme",
             C::Palette => "Find and run any command by name",
@@ -284,6 +287,7 @@ impl UiCommand {
             C::Shortcuts => (Modifiers::NONE, Key::F1),
             C::Quit => (Modifiers::COMMAND, Key::Q),
             C::Preflight => (CTRL_SHIFT, Key::Enter),
+            C::EnlargePane => (Modifiers::NONE, Key::F11),
             C::OpenRecent => (Modifiers::COMMAND, Key::R),
             C::ExportModel => (Modifiers::COMMAND, Key::E),
             C::OpenCheckpoint => (CTRL_SHIFT, Key::M),

@@ -1,6 +1,7 @@
 //! Any plot or table as a file: what is seen as PNG, its numbers as CSV. A pane offers both in one small menu and says
 //! where it lies and what its numbers are; the window asks where to write.
 
+use super::icons::{self, Icon};
 use crate::interop::atomic::write_atomic;
 use egui::{ColorImage, Rect, Ui};
 use image::codecs::png::PngEncoder;
@@ -66,7 +67,7 @@ pub fn menu_ui(
     table: impl FnOnce() -> Table,
     exports: &mut Vec<Export>,
 ) {
-    let response = ui.menu_button("Export", |ui| {
+    let response = ui.menu_button(icons::atom(Icon::Export, None), |ui| {
         let mut chosen = None;
         if ui.button("Picture (PNG)…").clicked() {
             chosen = Some(Exported::Picture(area));
@@ -85,7 +86,9 @@ pub fn menu_ui(
 
 /// A button that exports what is seen of a pane whose contents are pictures.
 pub fn picture_ui(ui: &mut Ui, name: &str, area: Rect, exports: &mut Vec<Export>) {
-    let response = ui.button("Export…").on_hover_text("Write what is seen of this pane to a PNG file");
+    let response = ui
+        .button(icons::atom(Icon::Export, None))
+        .on_hover_text("Write what is seen of this pane to a PNG file");
     if response.accessible_name(format!("Export {name}")).clicked() {
         exports.push(Export { name: name.to_owned(), what: Exported::Picture(area) });
     }

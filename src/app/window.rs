@@ -226,7 +226,8 @@ impl Window {
         let focused = ctx.egui_wants_keyboard_input();
         for command in UiCommand::all() {
             let Some(shortcut) = command.shortcut() else { continue };
-            let is_plain = shortcut.modifiers.is_none() && shortcut.logical_key != egui::Key::F1;
+            let is_plain = shortcut.modifiers.is_none()
+                && !matches!(shortcut.logical_key, egui::Key::F1 | egui::Key::F11);
             if is_plain && focused {
                 continue;
             }

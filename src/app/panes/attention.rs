@@ -110,8 +110,7 @@ fn opened_ui(
     look: &mut LookView,
     info: &ModelInfo,
 ) {
-    look::model_bar_ui(ui, shared, Some(&mut look.follow));
-    look::images_ui(ui, info, shared, look);
+    look::subject_ui(ui, info, shared, look);
     let name = shared.study.choice.as_ref().map_or_else(String::new, |choice| choice.label());
     ui.horizontal_wrapped(|ui| {
         map_choice_ui(ui, look, info);

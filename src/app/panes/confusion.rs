@@ -10,6 +10,8 @@ use egui::{pos2, vec2};
 /// Side of a cell, points: as large as fits between these.
 const SMALLEST: f32 = 6.0;
 const LARGEST: f32 = 34.0;
+/// Up to so many classes a cell is never too small for its count; the pane scrolls.
+const FEW_CLASSES: usize = 20;
 /// From this side on, a cell has room for its count, and a row for its name.
 const ROOM_FOR_NUMBERS: f32 = 22.0;
 const ROOM_FOR_NAMES: f32 = 11.0;
@@ -20,7 +22,8 @@ pub fn ui(ui: &mut Ui, names: Names<'_>, confusion: &Confusion, class: &mut Opti
     let tokens = Tokens::of(ui);
     let classes = confusion.classes;
     let area = ui.available_size() - vec2(NAMES_WIDTH + 24.0, 56.0);
-    let side = (area.x.min(area.y) / classes as f32).clamp(SMALLEST, LARGEST);
+    let least = if classes <= FEW_CLASSES { ROOM_FOR_NUMBERS } else { SMALLEST };
+    let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
         ui.label(RichText::new("True class down, predicted class across").small().color(tokens.text_weak))
             .on_hover_text("Colour: share of the true class's images, 0 to 100%. Numbers: images");

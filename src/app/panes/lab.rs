@@ -47,8 +47,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
         return look::nothing_open_ui(ui, shared, "No model is open", text);
     };
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        look::model_bar_ui(ui, shared, Some(&mut look.follow));
-        look::images_ui(ui, &info, shared, look);
+        look::subject_ui(ui, &info, shared, look);
         look::attack_ui(ui, &info, look);
         look.ask(&info, shared);
         ui.add_space(tokens::GAP_SMALL);
@@ -81,8 +80,10 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
 fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut LabView, looked: &Looked) {
     let items = || looked.items.iter().map(|looked| &looked.item);
     let gain = view.gain.unwrap_or_else(|| full_gain(items()));
-    summary_ui(ui, looked);
+    let weak = weakness(looked);
     ui.horizontal_wrapped(|ui| {
+        summary_ui(ui, looked);
+        ui.add_space(tokens::GAP);
         gain_ui(ui, &mut view.gain, gain);
         ui.label("Size");
         ui.spacing_mut().slider_width = 70.0;
@@ -94,6 +95,13 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut 
             shared.exports.push(Export { name: "adversarial".to_owned(), what: saved(looked) });
         }
     });
+    if let Some(text) = weak {
+        let warning = Tokens::of(ui).warning;
+        ui.horizontal(|ui| {
+            icons::show(ui, Icon::Warning, warning, "weak attack");
+            ui.add(egui::Label::new(RichText::new(text).small().color(warning)).wrap());
+        });
+    }
     let (ctx, generation) = (ui.ctx().clone(), shared.study.look_generation);
     let pictures = shared.pictures.look.rows(&ctx, generation, items(), gain);
     let width = card_width(view.side);
@@ -135,9 +143,8 @@ fn is_right(guesses: &[Guess], label: usize) -> bool {
     guesses.first().is_some_and(|guess| guess.class == label)
 }
 
-/// Success, share at the bound, and what is amiss with a weak attack.
-fn summary_ui(ui: &mut Ui, looked: &Looked) {
-    let tokens = Tokens::of(ui);
+/// Success, 0..1 or `None` where nothing was right before, and the mean share of values at the bound, 0..1.
+fn strength(looked: &Looked) -> (Option<f32>, f32) {
     let domain = looked.request.domain;
     let right = |attacked: bool| -> Vec<bool> {
         let seen = looked.items.iter().filter_map(|looked| Some((looked, looked.item.views.get(domain)?)));
@@ -146,28 +153,34 @@ fn summary_ui(ui: &mut Ui, looked: &Looked) {
         })
         .collect()
     };
-    let (before, after) = (right(false), right(true));
-    let success = success_rate(&before, &after);
-    let count = looked.items.len().max(1) as f32;
-    let at_bound = looked.items.iter().map(|item| item.at_bound).sum::<f32>() / count;
-    ui.horizontal_wrapped(|ui| {
-        let text = match success {
-            Some(rate) => format!("Success {}", format::percent(rate)),
-            None => "Success –".to_owned(),
-        };
-        ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(
-            "Share of the images that were right before the attack and are wrong after it, seen through the \
-             attacked domain. Percent; a dash where none was right before.",
-        );
-        let text = format!("at the bound {}", format::percent(at_bound));
-        ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
-            "Share of the pixel values that went as far as they may: to ε, or to the end of the pixel range where \
-             that is nearer. Percent, mean of the images. A weak attack leaves it low.",
-        );
-    });
+    let at_bound = looked.items.iter().map(|item| item.at_bound).sum::<f32>();
+    (success_rate(&right(false), &right(true)), at_bound / looked.items.len().max(1) as f32)
+}
+
+fn summary_ui(ui: &mut Ui, looked: &Looked) {
+    let tokens = Tokens::of(ui);
+    let (success, at_bound) = strength(looked);
+    let text = match success {
+        Some(rate) => format!("Success {}", format::percent(rate)),
+        None => "Success –".to_owned(),
+    };
+    ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(
+        "Share of the images that were right before the attack and are wrong after it, seen through the attacked \
+         domain. Percent; a dash where none was right before.",
+    );
+    let text = format!("at the bound {}", format::percent(at_bound));
+    ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
+        "Share of the pixel values that went as far as they may: to ε, or to the end of the pixel range where that \
+         is nearer. Percent, mean of the images. A weak attack leaves it low.",
+    );
+}
+
+/// What is amiss with an attack that is too weak to judge a model by.
+fn weakness(looked: &Looked) -> Option<String> {
+    let (success, at_bound) = strength(looked);
     let attack = &looked.request.attack;
     let reach = attack.step_size() * attack.iterations() as f32;
-    let weak = match attack.kind {
+    match attack.kind {
         AttackKind::Fgsm | AttackKind::Gd => None,
         _ if reach < attack.epsilon => Some(format!(
             "{} iterations of {} reach {} of the ε of {}; more or larger steps make it stronger",
@@ -181,12 +194,6 @@ fn summary_ui(ui: &mut Ui, looked: &Looked) {
                 .to_owned(),
         ),
         _ => None,
-    };
-    if let Some(text) = weak {
-        ui.horizontal(|ui| {
-            icons::show(ui, Icon::Warning, tokens.warning, "weak attack");
-            ui.add(egui::Label::new(RichText::new(text).small().color(tokens.warning)).wrap());
-        });
     }
 }
 

@@ -118,47 +118,59 @@ pub fn names(info: &ModelInfo) -> Names<'_> {
 
 /// Which model is open and how to choose another; what went wrong with it.
 pub fn model_bar_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
+    ui.horizontal_wrapped(|ui| model_ui(ui, shared, follow));
+    fault_ui(ui, shared.study);
+}
+
+/// The model and the choice of images in one row.
+pub fn subject_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut LookView) {
+    ui.horizontal_wrapped(|ui| {
+        model_ui(ui, shared, Some(&mut view.follow));
+        ui.add_space(tokens::GAP);
+        images_ui(ui, info, shared, view);
+    });
+    fault_ui(ui, shared.study);
+}
+
+fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
     let tokens = Tokens::of(ui);
     let study = shared.study;
-    ui.horizontal_wrapped(|ui| {
-        let label = study.choice.as_ref().map_or_else(|| "none".to_owned(), ModelChoice::label);
-        ui.label(RichText::new("Model").color(tokens.text_weak));
-        let name = format!("Model: {label}");
-        ui.menu_button(RichText::new(label).color(tokens.text_strong), |ui| {
-            for command in [UiCommand::StudyLive, UiCommand::StudyBest, UiCommand::OpenCheckpoint] {
-                let button = Button::new(command.text(shared.run));
-                let response = ui.add_enabled(command.available(shared.run).is_ok(), button);
-                let tooltip = command.tooltip(ui.ctx(), shared.run);
-                if response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip).clicked() {
-                    shared.queue.push(command);
-                    ui.close();
-                }
+    let label = study.choice.as_ref().map_or_else(|| "none".to_owned(), ModelChoice::label);
+    ui.label(RichText::new("Model").color(tokens.text_weak));
+    let name = format!("Model: {label}");
+    ui.menu_button(RichText::new(label).color(tokens.text_strong), |ui| {
+        for command in [UiCommand::StudyLive, UiCommand::StudyBest, UiCommand::OpenCheckpoint] {
+            let button = Button::new(command.text(shared.run));
+            let response = ui.add_enabled(command.available(shared.run).is_ok(), button);
+            let tooltip = command.tooltip(ui.ctx(), shared.run);
+            if response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip).clicked() {
+                shared.queue.push(command);
+                ui.close();
             }
-        })
-        .response
-        .accessible_name(name);
-        match &study.info {
-            Some(info) => {
-                let text = format!("step {}, {}", study.step, info.arch);
-                ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
-                    "Finished optimizer steps of the weights in use (the moving average where there is one)",
-                );
-            }
-            None if study.choice.is_some() => {
-                ui.spinner();
-                ui.label("Opening…");
-            }
-            None => {}
         }
-        if let (Some(ModelChoice::Live), Some(follow)) = (&study.choice, follow) {
-            ui.checkbox(follow, "Follow")
-                .on_hover_text("Take the run's newest weights each time that it makes pictures");
+    })
+    .response
+    .accessible_name(name);
+    match &study.info {
+        Some(info) => {
+            let text = format!("step {}, {}", study.step, info.arch);
+            ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
+                "Finished optimizer steps of the weights in use (the moving average where there is one)",
+            );
         }
-        if study.looking {
-            ui.spinner().on_hover_text("Working on the newest question");
+        None if study.choice.is_some() => {
+            ui.spinner();
+            ui.label("Opening…");
         }
-    });
-    fault_ui(ui, study);
+        None => {}
+    }
+    if let (Some(ModelChoice::Live), Some(follow)) = (&study.choice, follow) {
+        ui.checkbox(follow, "Follow")
+            .on_hover_text("Take the run's newest weights each time that it makes pictures");
+    }
+    if study.looking {
+        ui.spinner().on_hover_text("Working on the newest question");
+    }
 }
 
 fn fault_ui(ui: &mut Ui, study: &Study) {
@@ -182,42 +194,36 @@ pub fn nothing_open_ui(ui: &mut Ui, shared: &mut Shared<'_>, title: &str, text: 
     chrome::empty_ui(ui, title, text, shared.run, &commands, shared.queue);
 }
 
-/// The choice of images.
-pub fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut LookView) {
-    ui.horizontal_wrapped(|ui| {
-        ui.label("Images");
-        if view.files.is_empty() {
-            let (split, total) = view.set(info);
-            let combo = ComboBox::from_id_salt("image set").width(92.0).selected_text(&split);
-            let response = combo.show_ui(ui, |ui| {
-                for (name, _) in &info.splits {
-                    ui.selectable_value(&mut view.split, name.clone(), name);
-                }
-            });
-            response
-                .response
-                .accessible_name("Image set")
-                .on_hover_text("Evaluation set of the model's data");
-            let last = total.saturating_sub(1);
-            ui.add(DragValue::new(&mut view.first).range(0..=last).speed(1.0).prefix("from "))
-                .accessible_name("First image")
-                .on_hover_text(format!("Number of the first image in the set, 0 to {last}"));
-            ui.add(DragValue::new(&mut view.count).range(1..=MOST_IMAGES).speed(0.1).suffix(" images"))
-                .accessible_name("Number of images")
-                .on_hover_text(format!("Images side by side, 1 to {MOST_IMAGES}"));
-            let count = view.count;
-            if ui.button("Next").on_hover_text("The images that follow").clicked() && total > 0 {
-                view.first = (view.first + count) % total;
+fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut LookView) {
+    ui.label("Images");
+    if view.files.is_empty() {
+        let (split, total) = view.set(info);
+        let combo = ComboBox::from_id_salt("image set").width(92.0).selected_text(&split);
+        let response = combo.show_ui(ui, |ui| {
+            for (name, _) in &info.splits {
+                ui.selectable_value(&mut view.split, name.clone(), name);
             }
-        } else {
-            let text = format!("{} files", view.files.len());
-            ui.label(text).on_hover_text("Their class is the one predicted for the clean image");
-            if ui.button("Use the data").on_hover_text("Go back to the model's evaluation sets").clicked() {
-                view.files.clear();
-            }
+        });
+        response.response.accessible_name("Image set").on_hover_text("Evaluation set of the model's data");
+        let last = total.saturating_sub(1);
+        ui.add(DragValue::new(&mut view.first).range(0..=last).speed(1.0).prefix("from "))
+            .accessible_name("First image")
+            .on_hover_text(format!("Number of the first image in the set, 0 to {last}"));
+        ui.add(DragValue::new(&mut view.count).range(1..=MOST_IMAGES).speed(0.1).suffix(" images"))
+            .accessible_name("Number of images")
+            .on_hover_text(format!("Images side by side, 1 to {MOST_IMAGES}"));
+        let count = view.count;
+        if ui.button("Next").on_hover_text("The images that follow").clicked() && total > 0 {
+            view.first = (view.first + count) % total;
         }
-        chrome::command_button(ui, UiCommand::OpenImages, shared.run, shared.queue, Shown::Plain);
-    });
+    } else {
+        let text = format!("{} files", view.files.len());
+        ui.label(text).on_hover_text("Their class is the one predicted for the clean image");
+        if ui.button("Use the data").on_hover_text("Go back to the model's evaluation sets").clicked() {
+            view.files.clear();
+        }
+    }
+    chrome::command_button(ui, UiCommand::OpenImages, shared.run, shared.queue, Shown::Plain);
 }
 
 /// The choice of the attack.

@@ -236,6 +236,7 @@ impl Window {
             UiCommand::SaveConfig => self.dialog = Some(Dialog::path(PathFor::SaveConfig)),
             UiCommand::CopyCommandLine => self.copy_command_line(ctx),
             UiCommand::Show(pane) => self.layout.reveal(pane),
+            UiCommand::EnlargePane => self.layout.toggle_enlarged(),
             UiCommand::ResetLayout => self.layout = Layout::default(),
             UiCommand::ToggleTheme => {
                 let other = if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark };
