@@ -70,7 +70,8 @@ impl BnHistory {
             }
         }
         self.generation += 1;
-        self.offset < length
+        // A last line without an end waits for the run to write on.
+        text.len() as u64 == LOOK
     }
 
     fn add(&mut self, line: Line) {

@@ -146,6 +146,11 @@ impl eframe::App for Host {
         visuals.panel_fill.to_normalized_gamma_f32()
     }
 
+    /// Often enough that a run started shortly before a crash is found again.
+    fn auto_save_interval(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn save(&mut self, storage: &mut dyn Storage) {
         storage.set_string(layout::STORAGE_KEY, self.window.layout.to_text());
         if let Ok(views) = serde_json::to_string(&self.window.views) {

@@ -94,19 +94,19 @@ fn what_is_dropped_goes_where_it_belongs() {
     for split in ["train", "val"] {
         std::fs::create_dir_all(data.join(split)).expect("writable");
     }
-    stage.window().take_dropped(&[data.clone()]);
+    stage.window().take_dropped(std::slice::from_ref(&data));
     stage.frames();
     let config = stage.window().form.config().data.clone();
     assert_eq!((config.source, config.path), (DataSource::Folder, data.display().to_string()));
 
     let file = at(&stage, "mine.toml");
     std::fs::write(&file, "[run]\nname = \"mine\"\n").expect("writable");
-    stage.window().take_dropped(&[file.clone()]);
+    stage.window().take_dropped(std::slice::from_ref(&file));
     assert_eq!(stage.window().form.config().run.name, "mine");
 
     let run = at(&stage, "a");
     write_run(&run, 0, 4, 0.5);
-    stage.window().take_dropped(&[run.clone()]);
+    stage.window().take_dropped(std::slice::from_ref(&run));
     stage.frames();
     stage.expect("step 4");
 

@@ -14,7 +14,7 @@ impl Stage {
     /// Drops a checkpoint onto the window and plays the study that opens it.
     pub(super) fn open_model(&mut self) -> StudyEnds {
         let path = self.folder.path().join("best.safetensors");
-        self.window().take_dropped(&[path.clone()]);
+        self.window().take_dropped(std::slice::from_ref(&path));
         self.frames();
         let ends = self.played.studies.try_recv().expect("a checkpoint starts the study");
         let opened = ends.requests.try_recv().expect("the study is asked to open it");

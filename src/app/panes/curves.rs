@@ -158,8 +158,7 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
         );
         ui.add_space(tokens::GAP);
         ui.checkbox(&mut view.log_loss, "Log").on_hover_text("Logarithmic axis, base 10");
-        ui.spacing_mut().slider_width = 80.0;
-        ui.add_space(tokens::GAP_SMALL);
+        ui.spacing_mut().slider_width = 48.0;
         ui.label("Smoothing");
         let slider = Slider::new(&mut view.smoothing, 0.0..=MAX_SMOOTHING).max_decimals(3).show_value(true);
         ui.add(slider).accessible_name("Smoothing").on_hover_text(

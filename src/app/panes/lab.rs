@@ -13,7 +13,7 @@ use crate::config::AttackKind;
 use crate::evaluation::perturbation::{magnify, rounded_towards, success_rate};
 use crate::session::study::{Looked, LookedItem, Request, Sweep};
 use crate::training::events::Guess;
-use egui::{DragValue, RichText, ScrollArea, Slider, Ui, vec2};
+use egui::{DragValue, RichText, ScrollArea, Slider, Ui};
 
 /// Width from which the plots stand beside the images, and their own width then.
 const ROOM_FOR_PLOTS: f32 = 720.0;
@@ -229,7 +229,9 @@ fn plots_ui(
         let busy = shared.study.is_busy();
         let can = !busy && !info.splits.is_empty();
         let help = "Attack images of the set at rising ε with this attacker, through each domain";
-        if ui.add_enabled(can, egui::Button::new("Sweep ε")).on_hover_text(help).clicked() {
+        let not = "Not now: a sweep or a measurement is at work, or the model's data cannot be opened here";
+        let response = ui.add_enabled(can, egui::Button::new("Sweep ε"));
+        if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
             let (split, _) = look.set(&info);
             let attack = look.attack.clone();
             let sweep = Sweep { split, images: view.sweep_images, attack, seed: look.seed };
@@ -246,6 +248,6 @@ fn plots_ui(
         lab_plots::sweep_ui(ui, names, &swept, info.attack.epsilon, PLOT_HEIGHT, shared.exports);
     } else {
         let text = "The sweep draws accuracy over ε, with the training ε marked.";
-        ui.add_sized(vec2(ui.available_width(), 30.0), egui::Label::new(RichText::new(text).weak()).wrap());
+        ui.add(egui::Label::new(RichText::new(text).weak()).wrap());
     }
 }

@@ -2,8 +2,6 @@
 
 use super::Shared;
 use super::plots::plot;
-use crate::app::chrome::{self, Look};
-use crate::app::commands::UiCommand;
 use crate::app::form::Form;
 use crate::app::format;
 use crate::app::icons::{self, Icon};
@@ -106,20 +104,19 @@ pub fn schedule_ui(ui: &mut Ui, form: &Form, report: &Report, schedule: &mut Sch
     response.response.accessible_name("Learning rate schedule plot");
 }
 
-/// The last preflight, or how to make one.
+/// What the last preflight found, and what the one at work is at.
 pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, report: &Report) {
     let tokens = Tokens::of(ui);
-    ui.horizontal(|ui| {
-        chrome::command_button(ui, UiCommand::Preflight, shared.run, shared.queue, Look::Plain);
-        if let Some((what, done, total)) = &report.working {
+    if let Some((what, done, total)) = &report.working {
+        ui.horizontal(|ui| {
             ui.spinner();
             if *total > 1 {
                 let bar = ProgressBar::new(*done as f32 / *total as f32).desired_width(120.0);
                 ui.add(bar.desired_height(14.0));
             }
             ui.label(RichText::new(what).small().color(tokens.text_weak));
-        }
-    });
+        });
+    }
     for finding in &report.findings {
         let (icon, colour, meaning, text) = match finding {
             Finding::Passed { what, finding } => {

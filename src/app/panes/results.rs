@@ -129,7 +129,9 @@ fn controls_ui(
         } else {
             let can = !shared.study.is_busy() && !info.splits.is_empty();
             let help = "Send the images through every domain";
-            if ui.add_enabled(can, Button::new("Measure")).on_hover_text(help).clicked() {
+            let not = "Not now: a sweep is at work, or the model's data cannot be opened here";
+            let response = ui.add_enabled(can, Button::new("Measure"));
+            if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
                 let attack = view.attacked.then(|| look.attack.clone());
                 let split = view.split.clone();
                 let measure = Measure { split, limit: view.limit, attack, seed: look.seed };

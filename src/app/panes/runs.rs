@@ -121,7 +121,8 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, runs: &mut 
 fn table_ui(ui: &mut Ui, runs: &mut Runs, listed: &[ListedRun]) -> Option<RunsWish> {
     let mut wish = None;
     ui.horizontal(|ui| {
-        ui.label(RichText::new(format!("{} runs", listed.len())).strong());
+        let count = if listed.len() == 1 { "1 run".to_owned() } else { format!("{} runs", listed.len()) };
+        ui.label(RichText::new(count).strong());
         let help = "Read the run folders again";
         if ui.add_enabled(!runs.searching, egui::Button::new("Search again")).on_hover_text(help).clicked() {
             wish = Some(RunsWish::Search);

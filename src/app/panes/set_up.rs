@@ -175,6 +175,7 @@ fn all_ui(ui: &mut Ui, form: &mut Form) {
 fn start_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
     ui.horizontal(|ui| {
         chrome::command_button(ui, UiCommand::Start, shared.run, shared.queue, Look::Primary);
+        chrome::command_button(ui, UiCommand::Preflight, shared.run, shared.queue, Look::Plain);
         chrome::command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, Look::Plain);
     });
 }
