@@ -277,7 +277,8 @@ fn a_run_at_work_shares_its_weights_and_takes_a_learning_rate() {
     assert_ne!(before.items[0].losses, after.items[0].losses, "the weights are newer");
 
     // The factor outlives the run.
-    send(&handle.commands, Command::StopAndSave);
+    let ended = handle.commands.clone();
+    send(&ended, Command::StopAndSave);
     events_until(&handle.events, is_end);
     handle.join();
     let handle = start(config(&[]), &out, true);
@@ -285,8 +286,13 @@ fn a_run_at_work_shares_its_weights_and_takes_a_learning_rate() {
     assert_eq!(steps(&events).first().map(|step| (step.step, step.lr)), Some((3, 0.001)));
     handle.join();
 
-    // The run is over: the copy still works, newer weights are refused in words.
+    // The run is over: its last copy stays in use, and it cannot be opened again.
     ask(&study, Request::Refresh);
+    ask(&study, Request::Look(look_at("fgsm:eps=2", None)));
+    let last = answer(&study, looked);
+    assert_eq!((last.step, &last.items[0].losses), (2, &after.items[0].losses));
+    let subject = Subject::Run(ended);
+    ask(&study, Request::Open { subject, device: DeviceChoice::Cpu });
     assert!(failure(&study).contains("the run has ended"));
 }
 

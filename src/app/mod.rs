@@ -12,6 +12,7 @@ pub mod format;
 pub mod frame_times;
 pub mod history;
 pub mod icons;
+pub mod kinds;
 pub mod layout;
 pub mod link;
 pub mod live;

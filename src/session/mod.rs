@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod preflight;
 mod run;
+mod setup;
 mod state;
 pub mod study;
 

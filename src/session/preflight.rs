@@ -2,7 +2,7 @@
 //! through everything, and the time predicted. Nothing is written but a probe file that vanishes again. The batch also
 //! shows what each branch trains on.
 
-use super::run::{class_names, first_weights, loader_options, total_steps};
+use super::setup::{class_names, first_weights, loader_options, total_steps};
 use crate::config::Config;
 use crate::data::{self, Loader};
 use crate::gpu::{Device, DeviceChoice};

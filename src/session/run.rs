@@ -4,22 +4,20 @@
 mod report;
 
 use super::RunOptions;
+use super::setup::{class_names, first_weights, loader_options, total_steps};
 use super::state::{self, LoopState};
 use crate::config::{AttackConfig, Config};
-use crate::data::{self, Dataset, Loader, LoaderOptions, Recipe, Splits, Views};
+use crate::data::{self, Loader, Splits};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::Gallery;
 use crate::gpu::Device;
-use crate::models::{ModelOptions, build, init, names};
+use crate::models::{ModelOptions, build};
 use crate::training::buffers;
-use crate::training::checkpoint::load_tensors;
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Command, Event, Finish, LatestSlot, RunInfo, Snapshot, WorkLimit};
 use crate::training::method;
 use crate::training::run_folder::RunFolder;
-use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -385,58 +383,4 @@ impl<'a> Run<'a> {
         self.folder.log(&format!("stopped after step {}", self.step))?;
         Ok(Finish::StoppedAndSaved)
     }
-}
-
-/// How a run reads its training set from `step` on.
-pub(super) fn loader_options(config: &Config, step: u64) -> LoaderOptions {
-    LoaderOptions {
-        batch_size: config.run.batch_size,
-        image_size: config.data.image_size,
-        shuffle: config.data.shuffle,
-        balanced: config.data.balanced,
-        seed: config.run.seed,
-        recipe: Recipe::from_config(&config.data),
-        views: if method::wants_two_views(&config.method) { Views::Two } else { Views::One { policy: true } },
-        start_step: step,
-        workers: 0,
-    }
-}
-
-/// Optimizer steps of the whole run.
-pub(super) fn total_steps(config: &Config, steps_per_epoch: u64) -> u64 {
-    config.run.steps.unwrap_or_else(|| (config.run.epochs * steps_per_epoch as f64).ceil() as u64)
-}
-
-/// What a fresh run starts with: drawn by the seed, or `run.init`.
-pub(super) fn first_weights(config: &Config, engine: &Engine) -> anyhow::Result<init::Arenas> {
-    let mut arenas = init::initialize(&config.model.arch, engine.network(), config.run.seed);
-    if !config.run.init.is_empty() {
-        load_init(config, engine, &mut arenas)?;
-    }
-    Ok(arenas)
-}
-
-/// The data's class names, checked against `model.classes`.
-pub(super) fn class_names(config: &Config, set: &dyn Dataset) -> anyhow::Result<Vec<String>> {
-    let mut names = set.class_names().to_vec();
-    let wanted = config.model.classes;
-    if wanted == 0 || wanted == names.len() {
-        return Ok(names);
-    }
-    anyhow::ensure!(
-        wanted > names.len(),
-        "model.classes = {wanted}, but the data has {} classes; use 0 to take the data's number",
-        names.len()
-    );
-    names.extend((names.len()..wanted).map(|class| format!("unused {class}")));
-    Ok(names)
-}
-
-fn load_init(config: &Config, engine: &Engine, arenas: &mut init::Arenas) -> anyhow::Result<()> {
-    let path = Path::new(&config.run.init);
-    let tensors = load_tensors(path)?;
-    names::import(&engine.network().layout, arenas, |name| {
-        tensors.get(name).map(|t| (t.shape.as_slice(), t.data.as_slice()))
-    })
-    .with_context(|| format!("run.init = \"{}\" does not fit {}", path.display(), config.model.arch))
 }

@@ -38,7 +38,7 @@ pub enum Request {
         subject: Subject,
         device: DeviceChoice,
     },
-    /// Take the live run's newest weights; nothing for a checkpoint.
+    /// Take the live run's newest weights; nothing for a checkpoint, or when the run has ended.
     Refresh,
     Look(Look),
     Sweep(Sweep),

@@ -219,7 +219,8 @@ impl Worker<'_> {
         }
         let Some(Opened { subject: Subject::Run(commands), .. }) = &self.opened else { return Ok(()) };
         let commands = commands.clone();
-        let Some(weights) = self.weights(&commands)? else { return Ok(()) };
+        // A run that has ended leaves its last copy in use; its checkpoints have the rest.
+        let Ok(Some(weights)) = self.weights(&commands) else { return Ok(()) };
         let step = weights.meta.step;
         if let Some(opened) = &mut self.opened {
             opened.model.refresh(weights)?;
