@@ -3,11 +3,17 @@
 
 #[path = "window/demo.rs"]
 mod demo;
+#[path = "window/frame.rs"]
+mod frame;
+#[path = "window/model.rs"]
+mod model;
+#[path = "window/walk.rs"]
+mod walk;
 
-use crossbeam_channel::Receiver;
-use demo::{Ends, Scripted};
+use demo::{Ends, Played, Scripted};
 use dualprop::app::Window;
 use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::link::Launcher;
 use dualprop::app::model::Phase;
 use dualprop::training::events::{Command, Event, Finish};
 use egui::{Key, Modifiers, vec2};
@@ -17,8 +23,8 @@ use egui_kittest::kittest::Queryable as _;
 /// A window in a harness, with the trainer's side of its runs.
 struct Stage {
     harness: Harness<'static, Option<Window>>,
-    runs: Receiver<Ends>,
-    _folder: tempfile::TempDir,
+    played: Played,
+    folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -27,13 +33,17 @@ impl Stage {
     }
 
     fn sized(size: egui::Vec2) -> Self {
-        let (launcher, runs) = Scripted::new();
+        let (launcher, played) = Scripted::new();
+        Self::with(size, Box::new(launcher), played)
+    }
+
+    fn with(size: egui::Vec2, launcher: Box<dyn Launcher>, played: Played) -> Self {
         let mut launcher = Some(launcher);
         let mut harness = Harness::builder().with_size(size).with_max_steps(20).build_ui_state(
             move |ui, window: &mut Option<Window>| {
                 let window = window.get_or_insert_with(|| {
                     let launcher = launcher.take().expect("made once");
-                    Window::new(ui.ctx(), Box::new(launcher), false)
+                    Window::new(ui.ctx(), launcher, false)
                 });
                 // What the window's clear colour does on a screen.
                 ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
@@ -44,8 +54,8 @@ impl Stage {
         );
         let folder = tempfile::tempdir().expect("a temporary folder");
         harness.run_steps(3);
-        let mut stage = Self { harness, runs, _folder: folder };
-        stage.window().form.run_dir = stage._folder.path().join("run").display().to_string();
+        let mut stage = Self { harness, played, folder };
+        stage.window().form.run_dir = stage.folder.path().join("run").display().to_string();
         stage
     }
 
@@ -82,7 +92,7 @@ impl Stage {
     /// Presses Start and plays the trainer's first words.
     fn start(&mut self) -> Ends {
         self.click("Start");
-        let ends = self.runs.try_recv().expect("Start starts a run");
+        let ends = self.played.runs.try_recv().expect("Start starts a run");
         tell(&ends, Event::Started(demo::info(&ends.request.out)));
         self.frames();
         ends
@@ -175,7 +185,7 @@ fn a_failure_is_told_and_the_window_lives_on() {
     std::fs::write(ends.request.out.join("metrics.jsonl"), b"").expect("metrics");
     stage.frames();
     stage.click("Resume from checkpoint");
-    let again = stage.runs.try_recv().expect("a second run");
+    let again = stage.played.runs.try_recv().expect("a second run");
     assert!(again.request.resume);
     assert_eq!(again.request.out, ends.request.out);
 }
@@ -195,6 +205,8 @@ fn every_pane_has_an_empty_and_a_full_state() {
         (Pane::SetUp, "Learning rate", "Learning rate"),
         (Pane::Curves, "No curves yet", "Training loss plot"),
         (Pane::Gallery, "No pictures yet", "perturbation"),
+        (Pane::Lab, "No model is open", "Look into the live model"),
+        (Pane::Results, "Nothing measured", "Look into the live model"),
         (Pane::Attention, "No maps yet", "seen by main"),
         (Pane::Domains, "No statistics yet", "Distance main to aux"),
         (Pane::Log, "Nothing to report", "parameters"),
@@ -234,7 +246,7 @@ fn a_wrong_field_is_told_when_it_is_left_and_start_refuses_it() {
     stage.expect("“many” cannot be read; expected a whole number");
     assert_eq!(field(&stage).y, at.y, "the field stays where it is");
     stage.click("Start");
-    assert!(stage.runs.try_recv().is_err(), "nothing starts");
+    assert!(stage.played.runs.try_recv().is_err(), "nothing starts");
     stage.expect("Start needs a change in the set-up");
 }
 
@@ -284,7 +296,7 @@ fn a_run_folder_opens_without_a_trainer() {
     stage.expect("Training loss plot");
     stage.expect("Run folder");
     stage.expect("step 20");
-    assert!(stage.runs.try_recv().is_err(), "looking starts nothing");
+    assert!(stage.played.runs.try_recv().is_err(), "looking starts nothing");
 }
 
 #[test]
@@ -359,6 +371,30 @@ fn take_pictures(folder: &std::path::Path, theme: egui::Theme, size: egui::Vec2,
     stage.frames();
     stage.window().carry_out(&ctx, UiCommand::Shortcuts);
     shoot(&mut stage, "9-keys");
+    stage.harness.key_press(Key::Escape);
+    stage.frames();
+    let study = stage.open_model();
+    stage.serve(&study);
+    shoot(&mut stage, "10-lab");
+    stage.click("Sweep ε");
+    stage.serve(&study);
+    shoot(&mut stage, "11-sweep");
+    stage.show(Pane::Attention);
+    shoot(&mut stage, "12-attention");
+    stage.show(Pane::Domains);
+    stage.click("Inputs");
+    stage.serve(&study);
+    shoot(&mut stage, "13-inputs");
+    stage.show(Pane::Results);
+    stage.click("Measure");
+    stage.serve(&study);
+    shoot(&mut stage, "14-confusion");
+    stage.click("Classes");
+    shoot(&mut stage, "15-classes");
+    stage.click("Worst first");
+    shoot(&mut stage, "16-worst");
+    stage.window().carry_out(&ctx, UiCommand::ExportModel);
+    shoot(&mut stage, "17-export");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::model::{MAIN_DOMAIN, Phase, RunView};
 use super::tokens::{self, Tokens};
 use crate::training::events::Finish;
 use egui::{Align, Button, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
+use std::path::Path;
 
 /// Width below which the toolbar shows icons alone.
 const ROOM_FOR_WORDS: f32 = 960.0;
@@ -66,7 +67,23 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
         if response.accessible_name(C::ToggleTheme.text(run)).on_hover_text(tooltip).clicked() {
             queue.push(C::ToggleTheme);
         }
+        notifications_ui(ui, run, queue);
     });
+}
+
+/// Warnings and errors that nobody has looked at yet; a click shows them.
+fn notifications_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
+    if run.unseen == 0 {
+        return;
+    }
+    let tokens = Tokens::of(ui);
+    let count = RichText::new(run.unseen.to_string()).color(tokens.warning);
+    let button = Button::new((icons::atom(Icon::Warning, Some(tokens.warning)), count));
+    let name = format!("{} new warnings", run.unseen);
+    let help = "Warnings and errors of the run that were not looked at yet. Click to read them in the log";
+    if ui.add(button).accessible_name(name).on_hover_text(help).clicked() {
+        queue.push(UiCommand::Show(commands::Pane::Log));
+    }
 }
 
 /// How a command's button looks.
@@ -140,6 +157,28 @@ pub fn banners_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<Notice>, queue
         *notice = None;
     }
     failure_ui(ui, run, queue);
+}
+
+/// Offers to go on with the run in `dir`; true: go on, false: leave it.
+pub fn unfinished_ui(ui: &mut Ui, dir: &Path) -> Option<bool> {
+    let tokens = Tokens::of(ui);
+    let frame = Frame::new().fill(tokens.warning_soft).inner_margin(Margin::symmetric(12, 8));
+    let mut answer = None;
+    egui::Panel::top("unfinished").frame(frame).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            icons::show(ui, Icon::Warning, tokens.warning, "notice");
+            let text = format!("The run in {} was cut off before its end.", dir.display());
+            ui.label(RichText::new(text).color(tokens.text_strong));
+            let help = "Go on from its last checkpoint, to the same bits as without the break";
+            if ui.button("Continue the run").on_hover_text(help).clicked() {
+                answer = Some(true);
+            }
+            if ui.button("Not now").on_hover_text("It stays as it is and can be opened later").clicked() {
+                answer = Some(false);
+            }
+        });
+    });
+    answer
 }
 
 fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {

@@ -3,7 +3,7 @@
 
 use super::icons::Icon;
 use super::model::{Phase, RunView};
-use crate::training::events::Finish;
+use crate::training::events::{Finish, WorkLimit};
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// The panes, in the order of their menu.
@@ -11,23 +11,38 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 pub enum Pane {
     SetUp,
     Curves,
+    Runs,
     Gallery,
+    Lab,
     Attention,
     Domains,
+    Results,
     Log,
 }
 
 impl Pane {
-    pub const ALL: [Self; 6] =
-        [Self::SetUp, Self::Curves, Self::Gallery, Self::Attention, Self::Domains, Self::Log];
+    pub const ALL: [Self; 9] = [
+        Self::SetUp,
+        Self::Curves,
+        Self::Runs,
+        Self::Gallery,
+        Self::Lab,
+        Self::Attention,
+        Self::Domains,
+        Self::Results,
+        Self::Log,
+    ];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::SetUp => "Set-up",
             Self::Curves => "Curves",
+            Self::Runs => "Runs",
             Self::Gallery => "Gallery",
+            Self::Lab => "Lab",
             Self::Attention => "Attention",
             Self::Domains => "BN domains",
+            Self::Results => "Results",
             Self::Log => "Log",
         }
     }
@@ -36,9 +51,12 @@ impl Pane {
         match self {
             Self::SetUp => "Choose what to train and how",
             Self::Curves => "Training loss and validation accuracy over steps",
+            Self::Runs => "Compare runs; those that differ in their seed alone as mean and spread",
+            Self::Lab => "Attack images of your choice and watch what each step does",
             Self::Gallery => "Validation images, their perturbations and the predictions before and after",
             Self::Attention => "Where each domain looks: class activation maps on one scale",
             Self::Domains => "How far the domains' batch-norm statistics lie apart, layer by layer",
+            Self::Results => "Confusion, accuracy by class and the worst images, clean and attacked",
             Self::Log => "What the run reported",
         }
     }
@@ -55,11 +73,22 @@ pub enum UiCommand {
     StopAndDiscard,
     SaveNow,
     EvaluateNow,
+    ChangeLearningRate,
+    Limit(WorkLimit),
+    Preflight,
     OpenRun,
     OpenConfig,
+    OpenRecent,
     SaveConfig,
+    DuplicateRun,
     CopyCommandLine,
+    StudyLive,
+    StudyBest,
+    OpenCheckpoint,
+    OpenImages,
+    ExportModel,
     Show(Pane),
+    EnlargePane,
     ResetLayout,
     ToggleTheme,
     Palette,
@@ -72,17 +101,19 @@ pub enum UiCommand {
 pub enum Menu {
     File,
     Run,
+    Model,
     View,
     Help,
 }
 
 impl Menu {
-    pub const ALL: [Self; 4] = [Self::File, Self::Run, Self::View, Self::Help];
+    pub const ALL: [Self; 5] = [Self::File, Self::Run, Self::Model, Self::View, Self::Help];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::File => "File",
             Self::Run => "Run",
+            Self::Model => "Model",
             Self::View => "View",
             Self::Help => "Help",
         }
@@ -96,9 +127,12 @@ impl UiCommand {
     pub fn all() -> impl Iterator<Item = Self> {
         let first = [
             C::OpenRun,
+            C::OpenRecent,
             C::OpenConfig,
             C::SaveConfig,
+            C::DuplicateRun,
             C::Quit,
+            C::Preflight,
             C::Start,
             C::Resume,
             C::PauseOrContinue,
@@ -107,16 +141,28 @@ impl UiCommand {
             C::StopAndDiscard,
             C::SaveNow,
             C::EvaluateNow,
+            C::ChangeLearningRate,
+            C::Limit(WorkLimit::Full),
+            C::Limit(WorkLimit::Balanced),
+            C::Limit(WorkLimit::Background),
             C::CopyCommandLine,
+            C::StudyLive,
+            C::StudyBest,
+            C::OpenCheckpoint,
+            C::OpenImages,
+            C::ExportModel,
         ];
-        let last = [C::ResetLayout, C::ToggleTheme, C::Palette, C::Shortcuts];
+        let last = [C::EnlargePane, C::ResetLayout, C::ToggleTheme, C::Palette, C::Shortcuts];
         first.into_iter().chain(Pane::ALL.map(C::Show)).chain(last)
     }
 
     pub fn menu(self) -> Menu {
         match self {
-            C::OpenRun | C::OpenConfig | C::SaveConfig | C::Quit => Menu::File,
-            C::Show(_) | C::ResetLayout | C::ToggleTheme => Menu::View,
+            C::OpenRun | C::OpenRecent | C::OpenConfig | C::SaveConfig | C::DuplicateRun | C::Quit => {
+                Menu::File
+            }
+            C::StudyLive | C::StudyBest | C::OpenCheckpoint | C::OpenImages | C::ExportModel => Menu::Model,
+            C::Show(_) | C::EnlargePane | C::ResetLayout | C::ToggleTheme => Menu::View,
             C::Palette | C::Shortcuts => Menu::Help,
             _ => Menu::Run,
         }
@@ -134,11 +180,24 @@ impl UiCommand {
             C::StopAndDiscard => "Stop and discard…",
             C::SaveNow => "Save now",
             C::EvaluateNow => "Evaluate now",
+            C::ChangeLearningRate => "Change learning rate…",
+            C::Limit(WorkLimit::Full) => "GPU work: full speed",
+            C::Limit(WorkLimit::Balanced) => "GPU work: balanced",
+            C::Limit(WorkLimit::Background) => "GPU work: background",
+            C::Preflight => "Preflight",
+            C::OpenRecent => "Open recent…",
+            C::DuplicateRun => "Duplicate run",
+            C::StudyLive => "Look into the live model",
+            C::StudyBest => "Look into the best checkpoint",
+            C::OpenCheckpoint => "Open checkpoint…",
+            C::OpenImages => "Choose image files…",
+            C::ExportModel => "Export model…",
             C::OpenRun => "Open run folder…",
             C::OpenConfig => "Open configuration…",
             C::SaveConfig => "Save configuration as…",
             C::CopyCommandLine => "Copy as command line",
             C::Show(pane) => pane.title(),
+            C::EnlargePane => "Enlarge or restore pane",
             C::ResetLayout => "Reset layout",
             C::ToggleTheme => "Switch light and dark",
             C::Palette => "Command palette…",
@@ -164,11 +223,31 @@ impl UiCommand {
             C::StopAndDiscard => "End the run without writing. The last checkpoint on disk stays",
             C::SaveNow => "Write last.safetensors after the current step and go on",
             C::EvaluateNow => "Validate all domains, clean and attacked, after the current step",
+            C::ChangeLearningRate => {
+                "Multiply the schedule's learning rate from the next step on. Checkpoints keep the factor"
+            }
+            C::Limit(WorkLimit::Full) => "The run takes all of the GPU's time",
+            C::Limit(WorkLimit::Balanced) => {
+                "The run rests for a third of each step's time, so that the desktop stays smooth"
+            }
+            C::Limit(WorkLimit::Background) => "The run rests as long as each step takes",
+            C::Preflight => {
+                "Open the data, take the memory, send one batch through everything, predict the time. Trains \
+                 nothing and writes nothing"
+            }
+            C::OpenRecent => "Choose among the last runs, configurations and data folders",
+            C::DuplicateRun => "Set up a new run with the configuration of the one on screen",
+            C::StudyLive => "Use a copy of the live run's weights in Lab, Attention and Results",
+            C::StudyBest => "Use best.safetensors of the run on screen in Lab, Attention and Results",
+            C::OpenCheckpoint => "Use any checkpoint in Lab, Attention and Results",
+            C::OpenImages => "Attack and explain image files of yours in Lab and Attention",
+            C::ExportModel => "Write one BN domain of a checkpoint as a model for other programs",
             C::OpenRun => "Look at the curves of a run folder, finished or not. Needs no GPU",
             C::OpenConfig => "Fill the set-up from a TOML file",
             C::SaveConfig => "Write the set-up to a TOML file that `dualprop train` reads too",
             C::CopyCommandLine => "Copy the command that trains the same without a window",
             C::Show(pane) => pane.purpose(),
+            C::EnlargePane => "Give the pane shown last the whole window, or all panes their places back",
             C::ResetLayout => "Put all panes back to their first places",
             C::ToggleTheme => "Change between the light and the dark theme",
             C::Palette => "Find and run any command by name",
@@ -207,11 +286,35 @@ impl UiCommand {
             C::ToggleTheme => (CTRL_SHIFT, Key::L),
             C::Shortcuts => (Modifiers::NONE, Key::F1),
             C::Quit => (Modifiers::COMMAND, Key::Q),
+            C::Preflight => (CTRL_SHIFT, Key::Enter),
+            C::EnlargePane => (Modifiers::NONE, Key::F11),
+            C::OpenRecent => (Modifiers::COMMAND, Key::R),
+            C::ExportModel => (Modifiers::COMMAND, Key::E),
+            C::OpenCheckpoint => (CTRL_SHIFT, Key::M),
             C::Show(pane) => {
-                let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6];
+                let keys = [
+                    Key::Num1,
+                    Key::Num2,
+                    Key::Num3,
+                    Key::Num4,
+                    Key::Num5,
+                    Key::Num6,
+                    Key::Num7,
+                    Key::Num8,
+                    Key::Num9,
+                ];
                 (Modifiers::COMMAND, keys[pane as usize])
             }
-            C::Resume | C::StopAndDiscard | C::CopyCommandLine | C::ResetLayout => return None,
+            C::Resume
+            | C::StopAndDiscard
+            | C::ChangeLearningRate
+            | C::Limit(_)
+            | C::DuplicateRun
+            | C::CopyCommandLine
+            | C::StudyLive
+            | C::StudyBest
+            | C::OpenImages
+            | C::ResetLayout => return None,
         };
         Some(KeyboardShortcut::new(modifiers, key))
     }
@@ -223,14 +326,32 @@ impl UiCommand {
         const BUSY: &str = "A run is at work; stop it first";
         let phase = &run.phase;
         match self {
-            C::Start | C::OpenRun | C::OpenConfig => refuse_if(phase.is_active(), BUSY),
+            C::Start | C::Preflight | C::OpenRun | C::OpenConfig | C::OpenRecent => {
+                refuse_if(phase.is_active(), BUSY)
+            }
+            C::DuplicateRun => {
+                refuse_if(phase.is_active(), BUSY)?;
+                refuse_if(run.dir.is_none(), "No run is on screen")
+            }
+            C::StudyLive => {
+                refuse_if(!phase.is_active(), NO_RUN)?;
+                refuse_if(*phase == Phase::Preparing, "The run is still being prepared")
+            }
+            C::StudyBest => {
+                let has_best = run.dir.as_ref().is_some_and(|dir| dir.join("best.safetensors").is_file());
+                refuse_if(!has_best, "The run on screen has no best.safetensors yet")
+            }
+            C::Limit(limit) => {
+                refuse_if(!phase.is_active(), NO_RUN)?;
+                refuse_if(run.limit == limit, "The run works like this already")
+            }
             C::Resume => {
                 refuse_if(phase.is_active(), BUSY)?;
                 let has_checkpoint =
                     run.dir.as_ref().is_some_and(|dir| dir.join("last.safetensors").is_file());
                 refuse_if(!has_checkpoint, "No run folder with a last.safetensors is open")
             }
-            C::PauseOrContinue | C::SingleStep | C::SaveNow | C::EvaluateNow => {
+            C::PauseOrContinue | C::SingleStep | C::SaveNow | C::EvaluateNow | C::ChangeLearningRate => {
                 refuse_if(!phase.is_active(), NO_RUN)?;
                 refuse_if(*phase == Phase::Stopping, STOPPING)?;
                 refuse_if(*phase == Phase::Preparing, "The run is still being prepared")

@@ -1,11 +1,13 @@
 //! The questions that the window asks, and the list of keys.
 
 use super::commands::UiCommand;
+use super::export_model::{self, ModelExport};
 use super::icons::{self, Icon};
 use super::model::RunView;
+use super::recents::Recents;
 use super::tokens::{self, Tokens};
-use egui::{Button, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
-use std::path::PathBuf;
+use egui::{Button, DragValue, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
+use std::path::{Path, PathBuf};
 
 /// What a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,12 @@ pub enum PathFor {
     OpenRun,
     OpenConfig,
     SaveConfig,
+    OpenCheckpoint,
+    OpenImages,
+    SavePicture,
+    SaveTable,
+    /// A folder for several pictures.
+    SaveImages,
 }
 
 impl PathFor {
@@ -21,6 +29,11 @@ impl PathFor {
             Self::OpenRun => "Open a run folder",
             Self::OpenConfig => "Open a configuration",
             Self::SaveConfig => "Save the configuration",
+            Self::OpenCheckpoint => "Open a checkpoint",
+            Self::OpenImages => "Choose image files",
+            Self::SavePicture => "Save the picture",
+            Self::SaveTable => "Save the numbers",
+            Self::SaveImages => "Save the images into a folder",
         }
     }
 
@@ -29,21 +42,40 @@ impl PathFor {
             Self::OpenRun => "A folder with metrics.jsonl, of a finished run or one that still writes",
             Self::OpenConfig => "A TOML file as `dualprop train` reads it",
             Self::SaveConfig => "A new or old TOML file; an old one is replaced",
+            Self::OpenCheckpoint => "A safetensors file that this program wrote, such as best.safetensors",
+            Self::OpenImages => "PNG, JPEG or WebP files; Browse takes several at once",
+            Self::SavePicture => "A PNG file; an old one is replaced",
+            Self::SaveTable => "A CSV file; an old one is replaced",
+            Self::SaveImages => "A folder, made if it is not there; files of the same names are replaced",
         }
     }
 
     fn button(self) -> &'static str {
-        if self == Self::SaveConfig { "Save" } else { "Open" }
+        match self {
+            Self::OpenRun | Self::OpenConfig | Self::OpenCheckpoint | Self::OpenImages => "Open",
+            Self::SaveConfig | Self::SavePicture | Self::SaveTable | Self::SaveImages => "Save",
+        }
     }
 
-    /// Asks with the system's own dialog; blocks until it is answered.
-    pub fn browse(self) -> Option<PathBuf> {
-        let dialog = rfd::FileDialog::new().set_title(self.title());
-        match self {
+    /// Asks with the system's own dialog; blocks until it is answered. `proposed` is the typed path.
+    pub fn browse(self, proposed: &Path) -> Option<Vec<PathBuf>> {
+        let mut dialog = rfd::FileDialog::new().set_title(self.title());
+        if let Some(name) = proposed.file_name() {
+            dialog = dialog.set_file_name(name.to_string_lossy());
+        }
+        let found = match self {
             Self::OpenRun => dialog.pick_folder(),
             Self::OpenConfig => dialog.add_filter("TOML", &["toml"]).pick_file(),
             Self::SaveConfig => dialog.add_filter("TOML", &["toml"]).set_file_name("config.toml").save_file(),
-        }
+            Self::OpenCheckpoint => dialog.add_filter("Checkpoints", &["safetensors"]).pick_file(),
+            Self::OpenImages => {
+                return dialog.add_filter("Images", &["png", "jpg", "jpeg", "webp"]).pick_files();
+            }
+            Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
+            Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),
+            Self::SaveImages => dialog.pick_folder(),
+        };
+        found.map(|path| vec![path])
     }
 }
 
@@ -54,6 +86,9 @@ pub enum Dialog {
     Close,
     Shortcuts,
     Path { wanted: PathFor, typed: String, fault: Option<String> },
+    LearningRate { factor: f64 },
+    Recent,
+    ExportModel(ModelExport),
 }
 
 /// How a question was answered.
@@ -68,7 +103,10 @@ pub enum Answer {
         save: bool,
     },
     Path(PathFor, PathBuf),
-    Browse(PathFor),
+    Browse(PathFor, PathBuf),
+    LearningRate(f64),
+    Recent(Recent),
+    Export(ModelExport),
 }
 
 impl Dialog {
@@ -76,13 +114,16 @@ impl Dialog {
         Self::Path { wanted, typed: String::new(), fault: None }
     }
 
-    pub fn ui(&mut self, ctx: &egui::Context, run: &RunView) -> Answer {
+    pub fn ui(&mut self, ctx: &egui::Context, run: &RunView, recents: &Recents) -> Answer {
         let mut answer = Answer::Waiting;
         let response = Modal::new(Id::unique("dialog")).frame(frame(ctx)).show(ctx, |ui| match self {
             Self::Discard => discard_ui(ui, run, &mut answer),
             Self::Close => close_ui(ui, run, &mut answer),
             Self::Shortcuts => shortcuts_ui(ui, run, &mut answer),
             Self::Path { wanted, typed, fault } => path_ui(ui, *wanted, typed, fault.as_deref(), &mut answer),
+            Self::LearningRate { factor } => learning_rate_ui(ui, run, factor, &mut answer),
+            Self::Recent => recent_ui(ui, recents, &mut answer),
+            Self::ExportModel(export) => export_model::ui(ui, export, &mut answer),
         });
         if matches!(answer, Answer::Waiting) && response.should_close() {
             return Answer::Dismissed;
@@ -96,7 +137,7 @@ pub fn frame(ctx: &egui::Context) -> Frame {
     Frame::popup(&ctx.global_style()).inner_margin(tokens::DIALOG_MARGIN)
 }
 
-fn title(ui: &mut Ui, text: &str) {
+pub(super) fn title(ui: &mut Ui, text: &str) {
     ui.set_width(440.0);
     ui.label(RichText::new(text).heading().color(Tokens::of(ui).text_strong));
     ui.add_space(tokens::GAP_SMALL);
@@ -108,7 +149,7 @@ fn loss_text(run: &RunView) -> String {
     format!("Training stands at step {step}. Steps after the last checkpoint are lost when it is discarded.")
 }
 
-fn primary(ui: &mut Ui, text: &str) -> bool {
+pub(super) fn primary(ui: &mut Ui, text: &str) -> bool {
     let tokens = Tokens::of(ui);
     let text = RichText::new(text).color(tokens.on_accent).strong();
     ui.add(Button::new(text).fill(tokens.accent)).clicked()
@@ -146,6 +187,75 @@ fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
     });
 }
 
+fn learning_rate_ui(ui: &mut Ui, run: &RunView, factor: &mut f64, answer: &mut Answer) {
+    title(ui, "Change the learning rate");
+    ui.label("From the next step on, the schedule's learning rate is multiplied by");
+    ui.horizontal(|ui| {
+        ui.add(DragValue::new(factor).range(0.0..=1000.0).speed(0.01).max_decimals(4).prefix("× "))
+            .accessible_name("Learning rate factor")
+            .on_hover_text("1: as scheduled. Counts from the schedule, not from an earlier factor. No unit");
+        for (text, value) in [("÷ 10", 0.1), ("÷ 2", 0.5), ("× 1", 1.0), ("× 2", 2.0)] {
+            if ui.button(text).clicked() {
+                *factor = value;
+            }
+        }
+    });
+    if let Some(step) = &run.last_step {
+        let now = format!("The last step had {}", super::format::significant(step.lr));
+        ui.label(RichText::new(now).color(Tokens::of(ui).text_weak));
+    }
+    let text = "Checkpoints keep the factor, and the log tells from which step on it holds.";
+    ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
+    ui.add_space(tokens::GAP);
+    ui.horizontal(|ui| {
+        if primary(ui, "Change") {
+            *answer = Answer::LearningRate(*factor);
+        }
+        if ui.button("Cancel").clicked() {
+            *answer = Answer::Dismissed;
+        }
+    });
+}
+
+/// What was chosen among the recent things.
+#[derive(Debug)]
+pub enum Recent {
+    Run(PathBuf),
+    Config(PathBuf),
+    Data(PathBuf),
+}
+
+fn recent_ui(ui: &mut Ui, recents: &Recents, answer: &mut Answer) {
+    title(ui, "Open recent");
+    let lists: [(&str, &[PathBuf], fn(PathBuf) -> Recent); 3] = [
+        ("Runs", &recents.runs, Recent::Run),
+        ("Configurations", &recents.configs, Recent::Config),
+        ("Data folders", &recents.data, Recent::Data),
+    ];
+    ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
+        if lists.iter().all(|(_, paths, _)| paths.is_empty()) {
+            ui.weak("Nothing was opened yet");
+        }
+        for (name, paths, choose) in lists.into_iter().filter(|(_, paths, _)| !paths.is_empty()) {
+            ui.label(RichText::new(name).small().color(Tokens::of(ui).text_weak));
+            for path in paths {
+                let there = path.exists();
+                let text = RichText::new(path.display().to_string());
+                let button = Button::selectable(false, text).truncate();
+                let button = button.min_size(egui::vec2(ui.available_width(), 24.0));
+                let response = ui.add_enabled(there, button).on_disabled_hover_text("It is no longer there");
+                if response.clicked() {
+                    *answer = Answer::Recent(choose(path.clone()));
+                }
+            }
+        }
+    });
+    ui.add_space(tokens::GAP);
+    if ui.button("Close").clicked() {
+        *answer = Answer::Dismissed;
+    }
+}
+
 fn shortcuts_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
     title(ui, "Keyboard shortcuts");
     ScrollArea::vertical().max_height(420.0).min_scrolled_height(380.0).show(ui, |ui| {
@@ -181,7 +291,7 @@ fn path_ui(ui: &mut Ui, wanted: PathFor, typed: &mut String, fault: Option<&str>
             *answer = Answer::Path(wanted, typed.trim().into());
         }
         if ui.button("Browse…").clicked() {
-            *answer = Answer::Browse(wanted);
+            *answer = Answer::Browse(wanted, typed.trim().into());
         }
     });
     if let Some(fault) = fault {

@@ -18,6 +18,8 @@ pub enum Icon {
     Bin,
     Save,
     Chart,
+    Export,
+    Enlarge,
     Sun,
     Moon,
     Check,
@@ -87,6 +89,17 @@ fn paint(painter: &Painter, rect: Rect, icon: Icon, colour: Color32) {
             block(2.5, 8.5, 2.6, 5.5);
             block(6.7, 2.5, 2.6, 11.5);
             block(10.9, 5.5, 2.6, 8.5);
+        }
+        Icon::Export => {
+            line(&[(8.0, 2.0), (8.0, 10.0)]);
+            line(&[(4.5, 6.5), (8.0, 10.0), (11.5, 6.5)]);
+            line(&[(2.5, 10.5), (2.5, 14.0), (13.5, 14.0), (13.5, 10.5)]);
+        }
+        Icon::Enlarge => {
+            line(&[(9.5, 2.5), (13.5, 2.5), (13.5, 6.5)]);
+            line(&[(13.5, 2.5), (9.5, 6.5)]);
+            line(&[(6.5, 13.5), (2.5, 13.5), (2.5, 9.5)]);
+            line(&[(2.5, 13.5), (6.5, 9.5)]);
         }
         Icon::Sun => {
             painter.circle_filled(at(8.0, 8.0), square.width() * 0.2, colour);

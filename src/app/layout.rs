@@ -2,13 +2,14 @@
 //! checked before it is used again.
 
 use super::commands::Pane;
+use super::icons::{self, Icon};
 use super::tokens::{self, Tokens};
 use egui::{Color32, Id, Stroke, Visuals, WidgetText};
 use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState};
 use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
 
 /// Storage key. Raise the number when a pane is added, renamed or removed: an old layout then starts afresh.
-pub const STORAGE_KEY: &str = "dualprop.layout.v1";
+pub const STORAGE_KEY: &str = "dualprop.layout.v2";
 const SET_UP_SHARE: f32 = 0.3;
 const CURVES_SHARE: f32 = 0.48;
 
@@ -16,6 +17,10 @@ const CURVES_SHARE: f32 = 0.48;
 #[derive(Debug)]
 pub struct Layout {
     tree: Tree<Pane>,
+    /// The pane that has the whole window for a while.
+    enlarged: Option<Pane>,
+    /// The pane that was brought to the front last: what enlarging by key means.
+    last: Pane,
 }
 
 impl Default for Layout {
@@ -27,17 +32,21 @@ impl Default for Layout {
             tiles.insert_tab_tile(children)
         };
         let left = tabs(&[Pane::SetUp, Pane::Log]);
-        let top = tabs(&[Pane::Curves]);
-        let bottom = tabs(&[Pane::Gallery, Pane::Attention, Pane::Domains]);
+        let top = tabs(&[Pane::Curves, Pane::Runs]);
+        let bottom = tabs(&[Pane::Gallery, Pane::Lab, Pane::Attention, Pane::Domains, Pane::Results]);
         let right = Linear::new_binary(LinearDir::Vertical, [top, bottom], CURVES_SHARE);
         let right = tiles.insert_container(right);
         let root = Linear::new_binary(LinearDir::Horizontal, [left, right], SET_UP_SHARE);
         let root = tiles.insert_container(root);
-        Self { tree: Tree::new(Id::unique("dualprop layout"), root, tiles) }
+        Self::of(Tree::new(Id::unique("dualprop layout"), root, tiles))
     }
 }
 
 impl Layout {
+    fn of(tree: Tree<Pane>) -> Self {
+        Self { tree, enlarged: None, last: Pane::Curves }
+    }
+
     /// The layout as text for the window's storage.
     pub fn to_text(&self) -> String {
         // A tree of numbers and names always serialises; an empty text would just be refused on reading.
@@ -51,18 +60,69 @@ impl Layout {
         let mut left = tree.tiles.len();
         collect(&tree, tree.root()?, &mut found, &mut left)?;
         found.sort_unstable();
-        (found == Pane::ALL).then_some(Self { tree })
+        (found == Pane::ALL).then(|| Self::of(tree))
     }
 
     /// Brings a pane to the front of its tabs.
     pub fn reveal(&mut self, pane: Pane) {
+        self.last = pane;
+        if self.enlarged.is_some() {
+            self.enlarged = Some(pane);
+        }
         self.tree.make_active(|_, tile| matches!(tile, Tile::Pane(found) if *found == pane));
+    }
+
+    /// Whether a pane is at the front of its tabs.
+    pub fn is_active(&self, pane: Pane) -> bool {
+        self.tree
+            .active_tiles()
+            .into_iter()
+            .any(|id| matches!(self.tree.tiles.get(id), Some(Tile::Pane(found)) if *found == pane))
+    }
+
+    /// Gives the pane that was brought to the front last the whole window, or all panes their places back.
+    pub fn toggle_enlarged(&mut self) {
+        self.enlarged = if self.enlarged.is_some() { None } else { Some(self.last) };
+    }
+
+    pub fn is_enlarged(&self) -> bool {
+        self.enlarged.is_some()
     }
 
     /// Draws all visible panes with `show`.
     pub fn ui(&mut self, ui: &mut egui::Ui, show: &mut dyn FnMut(&mut egui::Ui, Pane), badge: usize) {
+        if let Some(pane) = self.enlarged {
+            return self.enlarged_ui(ui, pane, show);
+        }
         let tokens = Tokens::of(ui);
-        self.tree.ui(&mut Panes { show, tokens, badge }, ui);
+        let mut panes = Panes { show, tokens, badge, enlarge: None };
+        self.tree.ui(&mut panes, ui);
+        if let Some(pane) = panes.enlarge {
+            (self.enlarged, self.last) = (Some(pane), pane);
+        }
+    }
+
+    /// One pane with the tabs of all others above it.
+    fn enlarged_ui(&mut self, ui: &mut egui::Ui, pane: Pane, show: &mut dyn FnMut(&mut egui::Ui, Pane)) {
+        egui::Frame::new().inner_margin(tokens::PANE_MARGIN).show(ui, |ui| {
+            ui.horizontal_wrapped(|ui| {
+                let help = "Give all panes their places back";
+                if ui.button("Restore panes").on_hover_text(help).clicked() {
+                    self.enlarged = None;
+                }
+                for other in Pane::ALL {
+                    if ui.selectable_label(other == pane, other.title()).clicked() {
+                        (self.enlarged, self.last) = (Some(other), other);
+                    }
+                }
+            });
+            ui.add_space(tokens::GAP_SMALL);
+            let size = ui.available_size();
+            ui.allocate_ui(size, |ui| {
+                ui.set_min_size(size);
+                ui.push_id(pane.title(), |ui| show(ui, pane));
+            });
+        });
     }
 }
 
@@ -90,6 +150,8 @@ struct Panes<'a> {
     tokens: &'static Tokens,
     /// Warnings not yet looked at, shown on the log's tab.
     badge: usize,
+    /// The pane whose button to enlarge it was pressed.
+    enlarge: Option<Pane>,
 }
 
 impl Behavior<Pane> for Panes<'_> {
@@ -107,6 +169,23 @@ impl Behavior<Pane> for Panes<'_> {
             return format!("{} ({})", pane.title(), self.badge).into();
         }
         pane.title().into()
+    }
+
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<Pane>,
+        ui: &mut egui::Ui,
+        _: TileId,
+        tabs: &egui_tiles::Tabs,
+        _: &mut f32,
+    ) {
+        let active = tabs.active.and_then(|id| tiles.get(id));
+        let Some(Tile::Pane(pane)) = active else { return };
+        let button = egui::Button::new(icons::atom(Icon::Enlarge, None)).frame_when_inactive(false);
+        let response = ui.add(button).accessible_name(format!("Enlarge {}", pane.title()));
+        if response.on_hover_text("Give this pane the whole window").clicked() {
+            self.enlarge = Some(*pane);
+        }
     }
 
     fn tab_bar_height(&self, _: &egui::Style) -> f32 {

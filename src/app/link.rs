@@ -3,6 +3,8 @@
 
 use crate::config::Config;
 use crate::gpu::DeviceChoice;
+use crate::session::preflight::Preflight;
+use crate::session::study::StudyHandle;
 use crate::training::events::{Command, Event, LatestSlot, Snapshot};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use std::path::PathBuf;
@@ -39,6 +41,12 @@ pub struct DeviceItem {
 pub trait Launcher {
     /// Starts a run on a thread of its own and returns at once. An error is one sentence for the user.
     fn start(&self, request: RunRequest, wake: Wake) -> anyhow::Result<RunLink>;
+
+    /// Starts the thread that looks into models. An error is one sentence for the user.
+    fn study(&self, wake: Wake) -> anyhow::Result<StudyHandle>;
+
+    /// Starts a check of what `request` would train, without training it.
+    fn preflight(&self, request: RunRequest, wake: Wake) -> anyhow::Result<Receiver<Preflight>>;
 
     /// The adapters of this computer, best first. May take a second; called on a thread of its own.
     fn list_devices(&self) -> fn() -> Vec<DeviceItem>;

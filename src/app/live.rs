@@ -2,7 +2,10 @@
 
 use super::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
 use crate::gpu::{self, DeviceChoice};
+use crate::session::preflight::{self, Preflight};
+use crate::session::study::{self, StudyHandle};
 use crate::session::{RunOptions, spawn};
+use crossbeam_channel::Receiver;
 
 /// Trains on this computer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +21,14 @@ impl Launcher for Session {
             snapshot: handle.snapshot.clone(),
         };
         link.waking(wake, move || handle.join())
+    }
+
+    fn study(&self, wake: Wake) -> anyhow::Result<StudyHandle> {
+        study::spawn(wake)
+    }
+
+    fn preflight(&self, request: RunRequest, wake: Wake) -> anyhow::Result<Receiver<Preflight>> {
+        preflight::spawn(request.config, request.out, request.device, wake)
     }
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {

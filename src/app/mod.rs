@@ -1,14 +1,18 @@
 //! The window. It meets training only as commands in and events out (`link`), so it never waits for a GPU, and
 //! everything it shows is folded from events (`model`) or read from a run folder (`history`).
 
+pub mod bn_history;
 pub mod chrome;
 pub mod commands;
 pub mod dialogs;
+pub mod export;
+pub mod export_model;
 pub mod form;
 pub mod format;
 pub mod frame_times;
 pub mod history;
 pub mod icons;
+pub mod kinds;
 pub mod layout;
 pub mod link;
 pub mod live;
@@ -16,7 +20,11 @@ pub mod model;
 pub mod palette;
 pub mod panes;
 pub mod pictures;
+pub mod preflight;
+pub mod recents;
+pub mod runs;
 pub mod series;
+pub mod study;
 pub mod tokens;
 pub mod window;
 
@@ -34,7 +42,8 @@ use std::time::{Duration, Instant};
 const TITLE: &str = "DualProp";
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 /// Storage key of the views' settings. Raise the number when their meaning changes.
-const VIEWS_KEY: &str = "dualprop.views.v1";
+const VIEWS_KEY: &str = "dualprop.views.v2";
+const RECENTS_KEY: &str = "dualprop.recents.v1";
 const FIRST_SIZE: [f32; 2] = [1280.0, 720.0];
 const SMALLEST_SIZE: [f32; 2] = [960.0, 540.0];
 
@@ -97,6 +106,8 @@ fn open(
         }
         let views = storage.get_string(VIEWS_KEY);
         window.views = views.and_then(|text| serde_json::from_str::<Views>(&text).ok()).unwrap_or_default();
+        let recents = storage.get_string(RECENTS_KEY);
+        window.recents = recents.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }
     if let Some(config) = options.config {
         window.form.fill_from_file(&config)?;
@@ -105,6 +116,7 @@ fn open(
         window.open_run(&dir)?;
     }
     window.look_for_devices();
+    window.look_for_unfinished();
     Ok(window)
 }
 
@@ -135,10 +147,18 @@ impl eframe::App for Host {
         visuals.panel_fill.to_normalized_gamma_f32()
     }
 
+    /// Often enough that a run started shortly before a crash is found again.
+    fn auto_save_interval(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn save(&mut self, storage: &mut dyn Storage) {
         storage.set_string(layout::STORAGE_KEY, self.window.layout.to_text());
         if let Ok(views) = serde_json::to_string(&self.window.views) {
             storage.set_string(VIEWS_KEY, views);
+        }
+        if let Ok(recents) = serde_json::to_string(&self.window.recents) {
+            storage.set_string(RECENTS_KEY, recents);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What the window knows of the run that it shows: the curves, the newest pictures, the log and the phase, all
 //! folded from the run's events. Panes read it and keep nothing of it.
 
+use super::bn_history::BnHistory;
+pub use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_DOMAIN, MAIN_SPLIT, Phase, StepAxis};
 use super::series::Series;
-use crate::training::events::{EvalReport, Event, Finish, RunInfo, Snapshot, StepReport};
+use crate::training::events::{BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, WorkLimit};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,101 +13,6 @@ use std::sync::Arc;
 const LOG_LINES: usize = 1024;
 /// Steps behind the estimate of the remaining time.
 const RATE_WINDOW: usize = 64;
-/// The split whose best value is marked and that the status speaks of.
-pub const MAIN_SPLIT: &str = "val";
-/// The domain that every run has.
-pub const MAIN_DOMAIN: &str = "main";
-
-/// What was done to the images behind a number. It decides the colour of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DataKind {
-    Clean,
-    Attacked,
-    Mixed,
-}
-
-impl DataKind {
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::Attacked => "attacked",
-            Self::Mixed => "mixed",
-        }
-    }
-
-    /// The data of a training branch: an attack names itself, mixup only shows in the method.
-    fn of_branch(method: &str, domain: &str, attack: Option<&str>) -> Self {
-        match (attack, method) {
-            (Some(_), _) => Self::Attacked,
-            (None, "mixup") => Self::Mixed,
-            (None, "mixprop") if domain != MAIN_DOMAIN => Self::Mixed,
-            (None, _) => Self::Clean,
-        }
-    }
-}
-
-/// Where a run stands, as the user sees it.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub enum Phase {
-    /// Nothing was started or opened.
-    #[default]
-    Idle,
-    Preparing,
-    Running,
-    /// Pause was asked for and the current step is not over.
-    Pausing,
-    Paused,
-    Stopping,
-    Ended(Finish),
-    /// The curves of a run folder, without a training thread.
-    Opened,
-}
-
-impl Phase {
-    /// A training thread is at work or waits for commands.
-    pub fn is_active(&self) -> bool {
-        matches!(self, Self::Preparing | Self::Running | Self::Pausing | Self::Paused | Self::Stopping)
-    }
-
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Idle => "Ready",
-            Self::Preparing => "Preparing…",
-            Self::Running => "Running",
-            Self::Pausing => "Pausing…",
-            Self::Paused => "Paused",
-            Self::Stopping => "Stopping…",
-            Self::Ended(Finish::Completed) => "Completed",
-            Self::Ended(Finish::StoppedAndSaved) => "Stopped and saved",
-            Self::Ended(Finish::Discarded) => "Stopped, discarded",
-            Self::Ended(Finish::Failed(_)) => "Failed",
-            Self::Opened => "Run folder",
-        }
-    }
-}
-
-/// A line of a curve plot: which data through which domain (an index into [`RunView::domains`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LineKey {
-    pub domain: usize,
-    pub data: DataKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    Info,
-    Warning,
-    Error,
-}
-
-#[derive(Clone, Debug)]
-pub struct LogLine {
-    pub level: Level,
-    /// Finished steps when it was written.
-    pub step: u64,
-    pub text: String,
-}
-
 /// Validation accuracies of one split: one line a domain and kind of data, in percent over steps.
 pub type SplitCurves = BTreeMap<LineKey, Series>;
 
@@ -128,6 +35,8 @@ pub struct RunView {
     pub best: Option<(u64, f64)>,
     pub last_step: Option<StepReport>,
     pub last_eval: Option<EvalReport>,
+    /// How much of the GPU the run leaves to others.
+    pub limit: WorkLimit,
     /// What was asked of the run and not answered yet.
     pub asked: Option<&'static str>,
     /// The named thing that is being prepared: done of total.
@@ -138,8 +47,15 @@ pub struct RunView {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Grows with each snapshot; textures are made again when it changes.
     pub snapshot_generation: u64,
+    /// BN statistics of the newest checkpoint of an opened run folder, with its finished steps.
+    pub bn: Option<(u64, Arc<Vec<BnLayer>>)>,
+    /// Distances between the BN domains over training time.
+    pub bn_history: BnHistory,
     /// Grows with each step or validation; drawn curves are made again when it changes.
     pub curves_generation: u64,
+    /// Training seconds at finished steps, and epochs a step.
+    clock: Series,
+    epochs_per_step: f64,
     /// Finished step and training seconds of the last steps.
     recent: VecDeque<(u64, f64)>,
 }
@@ -147,7 +63,8 @@ pub struct RunView {
 impl RunView {
     /// A run that was just asked for.
     pub fn starting(dir: PathBuf) -> Self {
-        Self { phase: Phase::Preparing, dir: Some(dir), ..Self::default() }
+        let bn_history = BnHistory::of_run(&dir);
+        Self { phase: Phase::Preparing, dir: Some(dir), bn_history, ..Self::default() }
     }
 
     pub fn log(&mut self, level: Level, text: impl Into<String>) {
@@ -248,6 +165,10 @@ impl RunView {
             self.recent.pop_front();
         }
         self.recent.push_back((report.step, report.elapsed_s));
+        if report.elapsed_s.is_finite() {
+            self.clock.push(report.step, report.elapsed_s);
+        }
+        self.epochs_per_step = report.epoch / report.step.max(1) as f64;
         self.preparing = None;
         self.last_step = Some(report);
         self.curves_generation += 1;
@@ -277,7 +198,7 @@ impl RunView {
 
     fn forget_after(&mut self, step: u64) {
         let splits = self.accuracy.values_mut().flat_map(BTreeMap::values_mut);
-        for series in self.loss.values_mut().chain(splits) {
+        for series in self.loss.values_mut().chain(splits).chain(std::iter::once(&mut self.clock)) {
             series.truncate_after(step);
         }
         let key = LineKey { domain: 0, data: DataKind::Clean };
@@ -290,6 +211,25 @@ impl RunView {
     pub fn show(&mut self, snapshot: Snapshot) {
         self.snapshot = Some(Arc::new(snapshot));
         self.snapshot_generation += 1;
+    }
+
+    /// Where a step lies on a plot's horizontal axis: steps, epochs, or minutes of training.
+    pub fn place(&self, axis: StepAxis, step: f64) -> f64 {
+        match axis {
+            StepAxis::Step => step,
+            StepAxis::Epoch => step * self.epochs_per_step,
+            StepAxis::Time => self.clock.at(step).unwrap_or(0.0) / 60.0,
+        }
+    }
+
+    /// The step at a place of the horizontal axis.
+    pub fn step_at(&self, axis: StepAxis, place: f64) -> f64 {
+        match axis {
+            StepAxis::Step => place,
+            StepAxis::Epoch if self.epochs_per_step > 0.0 => place / self.epochs_per_step,
+            StepAxis::Epoch => 0.0,
+            StepAxis::Time => self.clock.step_of(place * 60.0),
+        }
     }
 
     pub fn failure(&self) -> Option<&str> {
@@ -381,6 +321,22 @@ mod tests {
             val_images: 1,
         });
         assert_eq!(run.eta_s(), Some(10.0), "one slow step must not move it");
+    }
+
+    #[test]
+    fn places_of_the_axes_lead_back_to_their_steps() {
+        let mut run = RunView::default();
+        for (n, elapsed) in [(1, 60.0), (2, 120.0), (4, 600.0)] {
+            run.step(StepReport { epoch: n as f64 / 2.0, ..step(n, elapsed) });
+        }
+        assert_eq!(run.place(StepAxis::Epoch, 4.0), 2.0);
+        assert_eq!(run.place(StepAxis::Time, 2.0), 2.0);
+        assert_eq!(run.place(StepAxis::Time, 3.0), 6.0, "between two steps");
+        for axis in StepAxis::ALL {
+            for at in [1.0, 2.0, 3.0, 4.0] {
+                assert!((run.step_at(axis, run.place(axis, at)) - at).abs() < 1e-9, "{axis:?} {at}");
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Textures of the newest snapshot. They are made when a pane shows them for the first time and again only when a
-//! new snapshot, another gain or another colour scale asks for it, never per frame.
+//! Textures of what the panes show. They are made when a pane shows them for the first time and again only when new
+//! pictures, another gain or another colour scale asks for it, never per frame.
 
-use super::model::RunView;
 use super::tokens;
-use crate::training::events::{GalleryItem, Snapshot};
+use crate::training::events::GalleryItem;
 use egui::{ColorImage, Context, TextureHandle, TextureOptions};
 
 /// Sides up to this are shown with hard pixels, so that single pixels of a perturbation can be told apart.
@@ -35,60 +34,114 @@ pub enum MapScale {
     All,
 }
 
+/// All textures.
 #[derive(Default)]
 pub struct Pictures {
+    /// Of the live run's snapshot.
+    pub live: PictureSet,
+    /// Of the opened model's last look, and of one that is kept beside it.
+    pub look: PictureSet,
+    pub kept: PictureSet,
+    /// The preflight's branches, one list a branch.
+    pub previews: Plain,
+    /// The worst images of a measurement.
+    pub worst: Plain,
+}
+
+/// Textures of attacked and explained images.
+#[derive(Default)]
+pub struct PictureSet {
     rows_for: Option<(u64, u32)>,
     rows: Vec<RowPictures>,
-    maps_for: Option<(u64, MapScale)>,
+    maps_for: Option<(u64, Option<(u32, u32)>)>,
     maps: Vec<Maps>,
+}
+
+/// Textures of plain images.
+#[derive(Default)]
+pub struct Plain {
+    made_for: Option<u64>,
+    textures: Vec<TextureHandle>,
 }
 
 impl std::fmt::Debug for Pictures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pictures of {} images", self.rows.len())
+        write!(f, "Pictures of {} live images", self.live.rows.len())
     }
 }
 
-/// The gain at which the largest perturbation of the snapshot just fills the grey scale.
-pub fn full_gain(snapshot: &Snapshot) -> f32 {
-    let all = snapshot.gallery.iter().flat_map(|item| &item.perturbation);
+/// The gain at which the largest perturbation just fills the grey scale.
+pub fn full_gain<'a>(items: impl IntoIterator<Item = &'a GalleryItem>) -> f32 {
+    let all = items.into_iter().flat_map(|item| &item.perturbation);
     let largest = all.fold(0.0f32, |largest, value| largest.max(value.abs()));
     if largest > 0.0 { (GREY / largest).floor().max(1.0) } else { 1.0 }
 }
 
-impl Pictures {
+impl PictureSet {
     /// The gain of the perturbations that are there.
     pub fn made_gain(&self) -> Option<f32> {
         self.rows_for.map(|(_, gain)| f32::from_bits(gain))
     }
 
-    /// Clean, perturbation times `gain`, adversarial, one row an image.
-    pub fn rows(&mut self, ctx: &Context, run: &RunView, gain: f32) -> &[RowPictures] {
-        let wanted = Some((run.snapshot_generation, gain.to_bits()));
+    /// Clean, perturbation times `gain`, adversarial, one row an image. `generation` changes with the items.
+    pub fn rows<'a>(
+        &mut self,
+        ctx: &Context,
+        generation: u64,
+        items: impl IntoIterator<Item = &'a GalleryItem>,
+        gain: f32,
+    ) -> &[RowPictures] {
+        let wanted = Some((generation, gain.to_bits()));
         if self.rows_for != wanted {
             self.rows_for = wanted;
-            let items = run.snapshot.iter().flat_map(|snapshot| &snapshot.gallery);
-            self.rows = items.map(|item| row(ctx, item, gain)).collect();
+            self.rows = items.into_iter().map(|item| row(ctx, item, gain)).collect();
         }
         &self.rows
     }
 
-    /// Class activation maps in heat colours on the scale that `scale` says.
-    pub fn maps(&mut self, ctx: &Context, run: &RunView, scale: MapScale) -> &[Maps] {
-        let wanted = Some((run.snapshot_generation, scale));
+    /// Class activation maps in heat colours, on one scale an image, or on `range` for all.
+    pub fn maps<'a>(
+        &mut self,
+        ctx: &Context,
+        generation: u64,
+        items: impl IntoIterator<Item = &'a GalleryItem>,
+        range: Option<(f32, f32)>,
+    ) -> &[Maps] {
+        let wanted = Some((generation, range.map(|(low, high)| (low.to_bits(), high.to_bits()))));
         if self.maps_for != wanted {
             self.maps_for = wanted;
-            let items = run.snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.gallery);
-            let all = items.iter().map(range_of).reduce(widest).unwrap_or((0.0, 1.0));
-            let range = |item| if scale == MapScale::All { all } else { range_of(item) };
-            self.maps = items.iter().map(|item| maps(ctx, item, range(item))).collect();
+            let items = items.into_iter();
+            self.maps = items.map(|item| maps(ctx, item, range.unwrap_or_else(|| range_of(item)))).collect();
         }
         &self.maps
     }
 }
 
+impl Plain {
+    /// One texture an image `[size, size, 3]`; `generation` changes with them.
+    pub fn textures<'a>(
+        &mut self,
+        ctx: &Context,
+        generation: u64,
+        size: usize,
+        images: impl IntoIterator<Item = &'a [u8]>,
+    ) -> &[TextureHandle] {
+        if self.made_for != Some(generation) {
+            self.made_for = Some(generation);
+            let make = |rgb: &[u8]| texture(ctx, "image".to_owned(), size, rgb, options(size));
+            self.textures = images.into_iter().map(make).collect();
+        }
+        &self.textures
+    }
+}
+
 fn widest(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
     (a.0.min(b.0), a.1.max(b.1))
+}
+
+/// The lowest and highest finite score of all maps of all items.
+pub fn range_of_all<'a>(items: impl IntoIterator<Item = &'a GalleryItem>) -> (f32, f32) {
+    items.into_iter().map(range_of).reduce(widest).unwrap_or((0.0, 1.0))
 }
 
 /// The lowest and highest finite score of all maps of an image.
@@ -148,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_full_gain_fills_the_scale_and_never_clips() {
-        let item = GalleryItem {
+        let mut item = GalleryItem {
             name: "x".into(),
             label: 0,
             size: 1,
@@ -157,10 +210,9 @@ mod tests {
             perturbation: vec![4.0, -2.0, 0.0],
             views: vec![],
         };
-        let mut snapshot = Snapshot { gallery: vec![item], ..Snapshot::default() };
-        let gain = full_gain(&snapshot);
+        let gain = full_gain([&item]);
         assert!(gain * 4.0 <= GREY && (gain + 1.0) * 4.0 > GREY, "{gain}");
-        snapshot.gallery[0].perturbation = vec![0.0; 3];
-        assert_eq!(full_gain(&snapshot), 1.0, "no perturbation must not divide by zero");
+        item.perturbation = vec![0.0; 3];
+        assert_eq!(full_gain([&item]), 1.0, "no perturbation must not divide by zero");
     }
 }

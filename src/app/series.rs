@@ -36,6 +36,34 @@ impl Series {
         self.0.last().map(|&(_, value)| value)
     }
 
+    pub fn points(&self) -> &[(u64, f64)] {
+        &self.0
+    }
+
+    /// The value at `step`, between two points on their line, beyond the ends that of the end.
+    pub fn at(&self, step: f64) -> Option<f64> {
+        let after = self.0.partition_point(|&(at, _)| (at as f64) < step);
+        match (after.checked_sub(1).map(|before| self.0[before]), self.0.get(after)) {
+            (Some((x0, y0)), Some(&(x1, y1))) => {
+                Some(y0 + (y1 - y0) * (step - x0 as f64) / (x1 as f64 - x0 as f64))
+            }
+            (Some((_, y)), None) | (None, Some(&(_, y))) => Some(y),
+            (None, None) => None,
+        }
+    }
+
+    /// The step at which rising values reach `value`; 0 without points.
+    pub fn step_of(&self, value: f64) -> f64 {
+        let after = self.0.partition_point(|&(_, at)| at < value);
+        match (after.checked_sub(1).map(|before| self.0[before]), self.0.get(after)) {
+            (Some((x0, y0)), Some(&(x1, y1))) if y1 > y0 => {
+                x0 as f64 + (x1 as f64 - x0 as f64) * (value - y0) / (y1 - y0)
+            }
+            (Some((x, _)), _) | (None, Some(&(x, _))) => x as f64,
+            (None, None) => 0.0,
+        }
+    }
+
     /// The point nearest to `step`.
     pub fn nearest(&self, step: f64) -> Option<(u64, f64)> {
         let after = self.0.partition_point(|&(at, _)| (at as f64) < step);

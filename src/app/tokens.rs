@@ -43,6 +43,8 @@ pub struct Tokens {
     clean: Color32,
     attacked: Color32,
     mixed: Color32,
+    /// Of compared runs, in order; after Okabe and Ito, whose colours stay apart under colour blindness.
+    runs: [Color32; 6],
     shadow: Color32,
 }
 
@@ -72,6 +74,7 @@ pub const DARK: Tokens = Tokens {
     clean: rgb(0x58_a6ff),
     attacked: rgb(0xf5_9443),
     mixed: rgb(0xc2_9bf0),
+    runs: [rgb(0x56_b4e9), rgb(0xe6_9f00), rgb(0x2f_c79a), rgb(0xe3_8fc0), rgb(0xf0_e442), rgb(0xf0_6a2a)],
     shadow: Color32::from_black_alpha(110),
 };
 
@@ -97,6 +100,7 @@ pub const LIGHT: Tokens = Tokens {
     clean: rgb(0x1a_6bc4),
     attacked: rgb(0xc7_5600),
     mixed: rgb(0x7d_4bb8),
+    runs: [rgb(0x00_72b2), rgb(0xa8_6a00), rgb(0x00_8a64), rgb(0xa8_4a85), rgb(0x6f_6800), rgb(0xb3_4700)],
     shadow: Color32::from_black_alpha(40),
 };
 
@@ -138,9 +142,14 @@ impl Tokens {
         }
     }
 
-    /// The same, for the raw curve under a smoothed one.
+    /// [`Self::data`] for the raw curve under a smoothed one.
     pub fn data_raw(&self, kind: DataKind) -> Color32 {
         self.data(kind).gamma_multiply(RAW_ALPHA)
+    }
+
+    /// The colour of the compared run `index`; the colours come round.
+    pub fn run(&self, index: usize) -> Color32 {
+        self.runs[index % self.runs.len()]
     }
 
     fn visuals(&self, base: Visuals) -> Visuals {
@@ -219,6 +228,11 @@ pub fn heat(t: f32) -> Color32 {
     let part = t - low as f32;
     let mix = |c: usize| (HEAT[low][c] + part * (HEAT[low + 1][c] - HEAT[low][c])).round() as u8;
     Color32::from_rgb(mix(0), mix(1), mix(2))
+}
+
+/// A text colour that can be read on [`heat`] of `t`.
+pub fn on_heat(t: f32) -> Color32 {
+    if t > 0.6 { Color32::BLACK } else { Color32::WHITE }
 }
 
 /// The tint that draws a picture with `opacity` in 0..1.

@@ -2,21 +2,29 @@
 //! waits: training runs on a thread of its own, and so do file dialogs and the search for adapters.
 
 mod actions;
+mod background;
+mod drops;
 
 use super::chrome::{self, Notice};
 use super::commands::{Pane, UiCommand};
-use super::dialogs::{Dialog, PathFor};
+use super::dialogs::Dialog;
 use super::form::Form;
 use super::history::Follower;
 use super::layout::Layout;
-use super::link::{DeviceItem, Launcher, RunLink, Wake};
-use super::model::{Level, RunView};
+use super::link::{Launcher, RunLink, Wake};
+use super::model::RunView;
 use super::palette::Palette;
+use super::panes::preview::Schedule;
 use super::panes::{self, Shared, Views};
 use super::pictures::Pictures;
+use super::preflight::Report;
+use super::recents::Recents;
+use super::runs::Runs;
+use super::study::{ModelChoice, Study, Wishes};
 use super::tokens;
+use crate::session::study::Request;
 use crate::training::events::{Event, Finish};
-use crossbeam_channel::Receiver;
+use background::Background;
 use egui::{Context, Ui, ViewportCommand};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,8 +50,16 @@ pub struct Window {
     palette: Option<Palette>,
     notice: Option<Notice>,
     queue: Vec<UiCommand>,
-    devices: Option<Receiver<Vec<DeviceItem>>>,
-    browsed: Option<(PathFor, Receiver<Option<PathBuf>>)>,
+    study: Study,
+    report: Report,
+    schedule: Schedule,
+    runs: Runs,
+    pub recents: Recents,
+    /// A run that a crash left unfinished, offered until it is answered.
+    unfinished: Option<PathBuf>,
+    background: Background,
+    /// When the history of the BN domains was last read.
+    bn_looked: Option<Instant>,
     /// Reads on in the opened run folder; when it last looked.
     follower: Option<(Follower, Instant)>,
     /// Close as soon as the run has ended.
@@ -76,8 +92,14 @@ impl Window {
             palette: None,
             notice: None,
             queue: Vec::new(),
-            devices: None,
-            browsed: None,
+            study: Study::default(),
+            report: Report::default(),
+            schedule: Schedule::default(),
+            runs: Runs::default(),
+            recents: Recents::default(),
+            unfinished: None,
+            background: Background::default(),
+            bn_looked: None,
             follower: None,
             closing: false,
             heartbeat: HEARTBEAT.max(frame),
@@ -85,49 +107,12 @@ impl Window {
         }
     }
 
-    /// Looks for adapters on a thread of its own; the set-up offers them when they are known.
-    pub fn look_for_devices(&mut self) {
-        let list = self.launcher.list_devices();
-        self.devices = self.in_background("dualprop-devices", list);
-    }
-
-    fn in_background<T: Send + 'static>(
-        &mut self,
-        name: &str,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<Receiver<T>> {
-        let (sender, receiver) = crossbeam_channel::bounded(1);
-        let wake = self.wake.clone();
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-            // Nobody waits for the answer when the window is gone.
-            let _ = sender.send(work());
-            wake();
-        });
-        match thread {
-            Ok(_) => Some(receiver),
-            Err(error) => {
-                self.run.log(Level::Warning, format!("Cannot start a helper thread: {error}"));
-                None
-            }
-        }
-    }
-
     /// Takes in what came from the run and from helper threads. Draws nothing.
     pub fn tick(&mut self, ctx: &Context) {
         self.take_reports(ctx);
         self.follow(ctx);
-        if let Some(devices) = self.devices.as_ref().and_then(|receiver| receiver.try_recv().ok()) {
-            self.form.devices = devices;
-            self.devices = None;
-        }
-        if let Some((wanted, answer)) =
-            self.browsed.as_ref().and_then(|(wanted, receiver)| Some((*wanted, receiver.try_recv().ok()?)))
-        {
-            self.browsed = None;
-            if let Some(path) = answer {
-                self.use_path(wanted, &path);
-            }
-        }
+        self.take_answers(ctx);
+        self.take_drops(ctx);
         // A second request while the run is stopping leaves at once, like a second Ctrl-C.
         let asked = ctx.input(|input| input.viewport().close_requested());
         if asked && self.run.phase.is_active() && !self.closing {
@@ -148,6 +133,10 @@ impl Window {
         }
         if let Some(snapshot) = drained.snapshot {
             self.run.show(snapshot);
+            let follows = self.views.look.follow && self.study.choice == Some(ModelChoice::Live);
+            if follows && self.study.info.is_some() && !self.study.is_busy() {
+                self.study.grant(Wishes(vec![Request::Refresh]));
+            }
         }
         if drained.closed {
             self.link = None;
@@ -173,6 +162,7 @@ impl Window {
         let ctx = ui.ctx().clone();
         self.take_shortcuts(&ctx);
         chrome::top_ui(ui, &self.run, &mut self.queue);
+        self.unfinished_ui(ui);
         chrome::banners_ui(ui, &self.run, &mut self.notice, &mut self.queue);
         chrome::status_ui(ui, &self.run);
         let frame = egui::Frame::new();
@@ -183,32 +173,48 @@ impl Window {
             self.palette = None;
         }
         self.dialog_ui(&ctx);
+        drops::hint_ui(&ctx);
         for command in std::mem::take(&mut self.queue) {
             self.carry_out(&ctx, command);
         }
     }
 
     fn panes_ui(&mut self, ui: &mut Ui) {
-        let Self { run, form, views, layout, pictures, queue, .. } = self;
+        let mut wishes = Wishes::default();
+        let mut exports = Vec::new();
+        let mut of_runs = None;
+        let Self { run, form, views, layout, pictures, queue, study, report, schedule, runs, .. } = self;
         let mut log_seen = false;
         let unseen = run.unseen;
         let mut show = |ui: &mut Ui, pane: Pane| {
-            let mut shared = Shared { run, pictures, queue };
+            let (wishes, exports) = (&mut wishes, &mut exports);
+            let area = ui.max_rect();
+            let shared = &mut Shared { run, study, pictures, queue, wishes, exports, area };
             match pane {
-                Pane::SetUp => panes::set_up::ui(ui, &mut shared, form),
-                Pane::Curves => panes::curves::ui(ui, &mut shared, &mut views.curves),
-                Pane::Gallery => panes::gallery::ui(ui, &mut shared, &mut views.gallery),
-                Pane::Attention => panes::attention::ui(ui, &mut shared, &mut views.attention),
-                Pane::Domains => panes::domains::ui(ui, &mut shared, &mut views.domains),
+                Pane::SetUp => panes::set_up::ui(ui, shared, form, report, schedule),
+                Pane::Curves => panes::curves::ui(ui, shared, &mut views.curves),
+                Pane::Runs => of_runs = panes::runs::ui(ui, shared, &mut views.runs, runs),
+                Pane::Gallery => panes::gallery::ui(ui, shared, &mut views.gallery),
+                Pane::Lab => panes::lab::ui(ui, shared, &mut views.lab, &mut views.look),
+                Pane::Attention => panes::attention::ui(ui, shared, &mut views.attention, &mut views.look),
+                Pane::Domains => panes::domains::ui(ui, shared, &mut views.domains, &mut views.look),
+                Pane::Results => panes::results::ui(ui, shared, &mut views.results, &views.look),
                 Pane::Log => {
                     log_seen = true;
-                    panes::log::ui(ui, &mut shared, &mut views.log);
+                    panes::log::ui(ui, shared, &mut views.log);
                 }
             }
         };
         layout.ui(ui, &mut show, unseen);
         if log_seen {
             run.unseen = 0;
+        }
+        self.study.grant(wishes);
+        for export in exports {
+            self.begin_export(ui.ctx(), export);
+        }
+        if let Some(wish) = of_runs {
+            self.grant_runs(wish);
         }
     }
 
@@ -220,7 +226,8 @@ impl Window {
         let focused = ctx.egui_wants_keyboard_input();
         for command in UiCommand::all() {
             let Some(shortcut) = command.shortcut() else { continue };
-            let is_plain = shortcut.modifiers.is_none() && shortcut.logical_key != egui::Key::F1;
+            let is_plain = shortcut.modifiers.is_none()
+                && !matches!(shortcut.logical_key, egui::Key::F1 | egui::Key::F11);
             if is_plain && focused {
                 continue;
             }

@@ -10,6 +10,7 @@ use super::common::{
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
 use crate::config::AttackConfig;
+use crate::evaluation::perturbation::{magnify, rounded_towards};
 use crate::interop::atomic::create_folder;
 
 /// Images at a time.
@@ -95,7 +96,8 @@ impl Attack {
             let first = outcomes.len() as u32;
             let ids: Vec<u32> = (first..first + paths.len() as u32).collect();
             let adversarial = model.attack(&clean, &labels, &self.attack, domain, self.seed, &ids)?;
-            let rounded = rounded_towards(&clean, &adversarial, &self.attack);
+            let limit = if self.attack.projects() { self.attack.epsilon.floor() } else { 255.0 };
+            let rounded = rounded_towards(&clean, &adversarial, limit);
             let seen: Vec<f32> = rounded.iter().map(|b| f32::from(*b)).collect();
             let after = guesses(&model.logits(&seen, domain)?);
             let images = pictures.iter().zip(stems).zip(rounded.chunks_exact(3 * size * size));
@@ -142,52 +144,4 @@ impl Attack {
 
 fn in_words(guesses: &[Guess]) -> String {
     guesses.first().map_or(String::new(), |g| format!("{} {:.1}%", g.class, 100.0 * g.p))
-}
-
-/// Bytes of the adversarial images: every change is rounded towards zero, so it cannot leave the ball. A change
-/// within float rounding of a whole number is that number, and never more than ε where the attack has that limit.
-fn rounded_towards(clean: &[f32], adversarial: &[f32], attack: &AttackConfig) -> Vec<u8> {
-    /// The engine adds and clips in f32 around 255, where neighbours are 1.5e-5 apart, some ten times per pixel.
-    const ROUNDING: f32 = 1e-3;
-    let limit = if attack.projects() { attack.epsilon.floor() } else { 255.0 };
-    let round = |(clean, adversarial): (&f32, &f32)| {
-        let change = adversarial - clean;
-        let whole = if (change - change.round()).abs() < ROUNDING { change.round() } else { change.trunc() };
-        (clean + whole.clamp(-limit, limit)).clamp(0.0, 255.0) as u8
-    };
-    clean.iter().zip(adversarial).map(round).collect()
-}
-
-/// The perturbation around mid-grey, magnified by the largest whole factor that fits; with the factor and the
-/// largest change.
-fn magnify(clean: &[u8], adversarial: &[u8]) -> (Vec<u8>, u8, u8) {
-    let largest = clean.iter().zip(adversarial).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
-    let gain = (127 / largest.max(1)).max(1);
-    let shown = |(a, b): (&u8, &u8)| {
-        let change = (i32::from(*b) - i32::from(*a)) * i32::from(gain);
-        (128 + change).clamp(0, 255) as u8
-    };
-    (clean.iter().zip(adversarial).map(shown).collect(), gain, largest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rounding_never_leaves_the_ball_and_keeps_whole_steps() {
-        let attack = AttackConfig::parse_spec("pgd:eps=2.5").expect("valid");
-        let clean = [10.0, 10.0, 10.0, 10.0, 0.0, 255.0];
-        let adversarial = [11.99999, 12.5, 8.2, 7.5, -0.4, 254.00002];
-        assert_eq!(rounded_towards(&clean, &adversarial, &attack), [12, 12, 9, 8, 0, 254]);
-        let small = AttackConfig::parse_spec("fgsm:eps=0.5").expect("valid");
-        assert_eq!(rounded_towards(&[10.0], &[10.5], &small), [10]);
-    }
-
-    #[test]
-    fn the_perturbation_is_magnified_as_far_as_it_fits() {
-        assert_eq!(magnify(&[100, 100, 100], &[104, 96, 100]), (vec![252, 4, 128], 31, 4));
-        assert_eq!(magnify(&[0, 255], &[0, 255]), (vec![128, 128], 127, 0));
-        assert_eq!(magnify(&[0], &[255]), (vec![255], 1, 255));
-    }
 }

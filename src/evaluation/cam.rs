@@ -14,9 +14,15 @@ pub fn resize_bilinear(map: &[f32], from: usize, to: usize) -> Vec<f32> {
             (low, (low + 1).min(from - 1), source - low as f32)
         })
         .collect();
-    let mut resized = Vec::with_capacity(to * to);
-    for &(top, bottom, down) in &weights {
-        for &(left, right, across) in &weights {
+    blend(map, from, &weights)
+}
+
+/// Blends a square map of side `from` between neighbours, in both directions alike: (lower, upper, share of the upper)
+/// for each pixel of a side of the result.
+pub(super) fn blend(map: &[f32], from: usize, weights: &[(usize, usize, f32)]) -> Vec<f32> {
+    let mut resized = Vec::with_capacity(weights.len().pow(2));
+    for &(top, bottom, down) in weights {
+        for &(left, right, across) in weights {
             let row = |y: usize| map[y * from + left] * (1.0 - across) + map[y * from + right] * across;
             resized.push(row(top) * (1.0 - down) + row(bottom) * down);
         }

@@ -2,6 +2,9 @@
 //! statistics. Used for validation during training (on the run's own weights or their EMA) and by every command
 //! that works on a checkpoint.
 
+mod probe;
+mod trace;
+
 use crate::config::{AttackConfig, AttackTarget, Config};
 use crate::gpu::{Device, Element, GpuError, Player, Program, StepUniform, step_buffer};
 use crate::graph::{Network, Plan, Statistics, pad4};
@@ -212,11 +215,38 @@ impl Inference {
         domain: usize,
         seed: u64,
     ) -> Result<(), GpuError> {
+        let index = self.begin_attack(device, player, images, attack, domain, seed)?;
+        let (.., iteration) = &self.attacks[index];
+        for _ in 0..attack.iterations() {
+            player.play(device, iteration)?;
+        }
+        player.submit(device)
+    }
+
+    /// Puts the start of an attack on the GPU; returns the place of its programs.
+    fn begin_attack(
+        &mut self,
+        device: &Device,
+        player: &mut Player,
+        images: Images<'_>,
+        attack: &AttackConfig,
+        domain: usize,
+        seed: u64,
+    ) -> Result<usize, GpuError> {
         let index = match self.attacks.iter().position(|a| a.0 == *attack && a.1 == domain) {
             Some(index) => index,
             None => self.make_attack(device, attack, domain)?,
         };
         self.upload(device, images);
+        self.write_aims(device, images, attack, seed);
+        let numbers = StepUniform { seed: (seed ^ (seed >> 32)) as u32, ..StepUniform::default() };
+        device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
+        player.play(device, &self.attacks[index].2)?;
+        Ok(index)
+    }
+
+    /// The classes that an attack goes away from, or with a target towards.
+    fn write_aims(&self, device: &Device, images: Images<'_>, attack: &AttackConfig, seed: u64) {
         let classes = self.network.classes as u32;
         let targeted = attack.target == AttackTarget::RandomWrong;
         let aims = images.labels.iter().zip(images.ids).map(|(label, id)| {
@@ -229,14 +259,6 @@ impl Inference {
             }
         });
         self.write_labels(device, aims);
-        let numbers = StepUniform { seed: (seed ^ (seed >> 32)) as u32, ..StepUniform::default() };
-        device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
-        let (_, _, start, iteration) = &self.attacks[index];
-        player.play(device, start)?;
-        for _ in 0..attack.iterations() {
-            player.play(device, iteration)?;
-        }
-        player.submit(device)
     }
 
     fn make_attack(

@@ -4,8 +4,11 @@
 pub mod accuracy;
 pub mod activation_map;
 pub mod cam;
+pub mod confusion;
+pub mod feature_grid;
 pub mod inference;
 mod model;
+pub mod perturbation;
 pub mod snapshot;
 
-pub use model::{Model, Weights, network_of};
+pub use model::{Model, Weights, bn_layers_of, network_of};

@@ -2,7 +2,8 @@
 //! `attack` and `cam` are thin shells around this.
 
 use super::activation_map::{self, CamMethod};
-use super::inference::{Images, Inference};
+use super::inference::{Images, Inference, Outcome};
+use super::snapshot::bn_layers;
 use crate::config::{AttackConfig, Config};
 use crate::data::Dataset;
 use crate::gpu::{Device, DeviceChoice, Player};
@@ -10,7 +11,7 @@ use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build, names};
 use crate::training::checkpoint::{Checkpoint, Meta};
-use crate::training::events::EvalRow;
+use crate::training::events::{BnLayer, EvalRow, RunWeights};
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ pub struct Model {
     player: Player,
     inference: Inference,
     arenas: Arenas,
+    /// The arenas on the GPU.
+    weights: wgpu::Buffer,
+    running: wgpu::Buffer,
 }
 
 impl Model {
@@ -44,28 +48,8 @@ impl Model {
         batch: usize,
         progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<Self> {
-        let file = Checkpoint::load(checkpoint)?;
-        let shown = checkpoint.display();
-        let (network, config) =
-            network_of(&file.meta).with_context(|| format!("{shown}: not a checkpoint of this program"))?;
-        let has_ema = file.tensors.keys().any(|name| name.starts_with("ema."));
-        let prefix = match weights {
-            Weights::Raw => "",
-            Weights::Ema if !has_ema => anyhow::bail!("{shown}: this checkpoint has no EMA weights"),
-            Weights::Ema => "ema.",
-            Weights::Auto if has_ema => "ema.",
-            Weights::Auto => "",
-        };
-        let mut arenas = Arenas {
-            params: vec![0.0; network.layout.param_len],
-            running: vec![0.0; network.layout.running_len],
-        };
-        names::import(&network.layout, &mut arenas, |name| {
-            let key = format!("{prefix}{name}");
-            file.tensors.get(&key).map(|t| (t.shape.as_slice(), t.data.as_slice()))
-        })
-        .with_context(|| format!("{shown}: does not fit {}", file.meta.arch))?;
-        Self::new(file.meta, config, &network, arenas, device, batch, progress)
+        let (meta, config, network, arenas) = read(checkpoint, weights)?;
+        Self::new(meta, config, &network, arenas, device, batch, progress)
     }
 
     fn new(
@@ -84,7 +68,33 @@ impl Model {
         device.write(&running, 0, &arenas.running);
         let player = Player::new(&device);
         let inference = Inference::new(&device, &config, network, batch, &weights, &running, progress)?;
-        Ok(Self { meta, config, device, player, inference, arenas })
+        Ok(Self { meta, config, device, player, inference, arenas, weights, running })
+    }
+
+    /// Opens a copy of a live run's weights for batches of up to `batch` images.
+    pub fn of_run(weights: RunWeights, device: &DeviceChoice, batch: usize) -> anyhow::Result<Self> {
+        let (network, config) = network_of(&weights.meta)?;
+        Self::new(weights.meta, config, &network, weights.arenas, device, batch, |_, _| {})
+    }
+
+    /// Takes over newer weights of the same run; programs stay. Fails when they are those of another network.
+    pub fn refresh(&mut self, weights: RunWeights) -> anyhow::Result<()> {
+        let same = weights.arenas.params.len() == self.arenas.params.len()
+            && weights.arenas.running.len() == self.arenas.running.len();
+        anyhow::ensure!(same, "the run has another network than the one that is looked at");
+        self.device.write(&self.weights, 0, &weights.arenas.params);
+        self.device.write(&self.running, 0, &weights.arenas.running);
+        (self.meta, self.arenas) = (weights.meta, weights.arenas);
+        Ok(())
+    }
+
+    pub fn network(&self) -> &Network {
+        self.inference.network()
+    }
+
+    /// Every BN layer's statistics and affine parameters by domain.
+    pub fn bn_layers(&self) -> Vec<BnLayer> {
+        bn_layers(&self.inference.network().layout, &self.arenas)
     }
 
     pub fn meta(&self) -> &Meta {
@@ -109,12 +119,27 @@ impl Model {
 
     /// Logits `[n, classes]` of pixels `[n, S, S, 3]` in 0..255, any n.
     pub fn logits(&mut self, pixels: &[f32], domain: usize) -> anyhow::Result<Vec<f32>> {
-        let mut logits = Vec::new();
-        for (part, labels, ids) in self.parts(pixels, None, None) {
+        Ok(self.outcome(pixels, None, domain)?.logits)
+    }
+
+    /// What a forward pass through `domain` finds, for pixels `[n, S, S, 3]` in 0..255, any n. Without labels the
+    /// losses and hits are those of class 0.
+    pub fn outcome(
+        &mut self,
+        pixels: &[f32],
+        labels: Option<&[usize]>,
+        domain: usize,
+    ) -> anyhow::Result<Outcome> {
+        let mut all = Outcome::default();
+        for (part, labels, ids) in self.parts(pixels, labels, None) {
             let images = Images { pixels: part, labels: &labels, ids: &ids };
-            logits.extend(self.inference.forward(&self.device, &mut self.player, images, domain)?.logits);
+            let found = self.inference.forward(&self.device, &mut self.player, images, domain)?;
+            all.loss.extend(found.loss);
+            all.top1.extend(found.top1);
+            all.top5.extend(found.top5);
+            all.logits.extend(found.logits);
         }
-        Ok(logits)
+        Ok(all)
     }
 
     /// Adversarial pixels for `labels` through `domain`, by running statistics.
@@ -134,6 +159,39 @@ impl Model {
             adversarial.extend(self.inference.pixels(&self.device, labels.len())?);
         }
         Ok(adversarial)
+    }
+
+    /// As [`Self::attack`], with the loss of each image (nats, against `labels`) at the start and after every
+    /// iteration, `[iterations + 1][n]`.
+    pub fn traced_attack(
+        &mut self,
+        pixels: &[f32],
+        labels: &[usize],
+        attack: &AttackConfig,
+        domain: usize,
+        seed: u64,
+        ids: &[u32],
+    ) -> anyhow::Result<(Vec<f32>, Vec<Vec<f32>>)> {
+        let mut adversarial = Vec::with_capacity(pixels.len());
+        let mut losses = vec![Vec::new(); attack.iterations() as usize + 1];
+        for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
+            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            let (device, player) = (&self.device, &mut self.player);
+            let traced = self.inference.traced_attack(device, player, images, attack, domain, seed)?;
+            losses.iter_mut().zip(traced).for_each(|(all, part)| all.extend(part));
+            adversarial.extend(self.inference.pixels(&self.device, labels.len())?);
+        }
+        Ok((adversarial, losses))
+    }
+
+    /// The inputs of BN layer `layer` through `domain`, `[rows, channels]`; see [`Inference::bn_input`].
+    pub fn bn_input(&mut self, pixels: &[f32], domain: usize, layer: usize) -> anyhow::Result<Vec<f32>> {
+        let mut rows = Vec::new();
+        for (part, labels, ids) in self.parts(pixels, None, None) {
+            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            rows.extend(self.inference.bn_input(&self.device, &mut self.player, images, domain, layer)?);
+        }
+        Ok(rows)
     }
 
     /// Class activation maps at the features' resolution, one an image.
@@ -190,6 +248,38 @@ impl Model {
             })
             .collect()
     }
+}
+
+/// A checkpoint's network with its weights, without a GPU.
+fn read(checkpoint: &Path, weights: Weights) -> anyhow::Result<(Meta, Config, Network, Arenas)> {
+    let file = Checkpoint::load(checkpoint)?;
+    let shown = checkpoint.display();
+    let (network, config) =
+        network_of(&file.meta).with_context(|| format!("{shown}: not a checkpoint of this program"))?;
+    let has_ema = file.tensors.keys().any(|name| name.starts_with("ema."));
+    let prefix = match weights {
+        Weights::Raw => "",
+        Weights::Ema if !has_ema => anyhow::bail!("{shown}: this checkpoint has no EMA weights"),
+        Weights::Ema => "ema.",
+        Weights::Auto if has_ema => "ema.",
+        Weights::Auto => "",
+    };
+    let mut arenas = Arenas {
+        params: vec![0.0; network.layout.param_len],
+        running: vec![0.0; network.layout.running_len],
+    };
+    names::import(&network.layout, &mut arenas, |name| {
+        let key = format!("{prefix}{name}");
+        file.tensors.get(&key).map(|t| (t.shape.as_slice(), t.data.as_slice()))
+    })
+    .with_context(|| format!("{shown}: does not fit {}", file.meta.arch))?;
+    Ok((file.meta, config, network, arenas))
+}
+
+/// The BN layers of a checkpoint (of its moving average when there is one) and its finished steps. Needs no GPU.
+pub fn bn_layers_of(checkpoint: &Path) -> anyhow::Result<(u64, Vec<BnLayer>)> {
+    let (meta, _, network, arenas) = read(checkpoint, Weights::Auto)?;
+    Ok((meta.step, bn_layers(&network.layout, &arenas)))
 }
 
 /// The network that a checkpoint's metadata describes, with the configuration it carries.

@@ -2,7 +2,7 @@
 //! through every domain, and each BN layer's statistics by domain.
 
 use super::activation_map::{self, CamMethod};
-use super::cam;
+use super::feature_grid::FeatureGrid;
 use super::inference::{Images, Inference};
 use crate::config::AttackConfig;
 use crate::data::Dataset;
@@ -73,6 +73,7 @@ pub fn snapshot(
     let size = inference.network().image_size;
     let domains = inference.network().layout.domains;
     let count = gallery.labels.len();
+    let grid = FeatureGrid::of(inference.network());
     let clean: Vec<f32> = gallery.bytes.iter().map(|b| f32::from(*b)).collect();
     let images = Images { pixels: &clean, labels: &gallery.labels, ids: &gallery.ids };
     inference.attack(device, player, images, attack, attack_domain, u64::from(attack_domain as u32))?;
@@ -88,8 +89,8 @@ pub fn snapshot(
             view.push(DomainView {
                 clean,
                 adversarial,
-                cam: cam::resize_bilinear(&clean_map, clean_map.len().isqrt(), size),
-                cam_adversarial: cam::resize_bilinear(&map, map.len().isqrt(), size),
+                cam: grid.resize(&clean_map, size),
+                cam_adversarial: grid.resize(&map, size),
             });
         }
     }

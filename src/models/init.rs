@@ -7,6 +7,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 /// Values of the parameter and running-statistics arenas.
+#[derive(Clone)]
 pub struct Arenas {
     pub params: Vec<f32>,
     pub running: Vec<f32>,

@@ -1,8 +1,9 @@
 //! How training images reach the GPU: read ahead batch by batch, or put there once where the set is small and the GPU
 //! does all that happens to them.
 
+use super::setup::loader_options;
 use crate::config::Config;
-use crate::data::{Dataset, EvalReader, Loader, LoaderOptions, Recipe, Views};
+use crate::data::{Dataset, EvalReader, Loader, Recipe, Views};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::Idle;
 use crate::training::method;
@@ -24,30 +25,17 @@ pub(super) fn start(
     progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<Loader> {
     let recipe = Recipe::from_config(&config.data);
-    let two = method::wants_two_views(&config.method);
     let size = config.data.image_size;
     let left = length.total_steps.saturating_sub(step) * config.run.batch_size as u64;
     let worth_it = recipe.only_placed()
-        && !two
+        && !method::wants_two_views(&config.method)
         && set.len() * size * size * 3 <= MOST_HELD_BYTES
         && left >= LEAST_SHOWINGS * set.len() as u64;
     let held = worth_it && hold(engine, set, size, progress)?;
-    let views = match (held, two) {
-        (true, _) => Views::Placements,
-        (_, true) => Views::Two,
-        _ => Views::One { policy: true },
-    };
-    let options = LoaderOptions {
-        batch_size: config.run.batch_size,
-        image_size: size,
-        shuffle: config.data.shuffle,
-        balanced: config.data.balanced,
-        seed: config.run.seed,
-        recipe,
-        views,
-        start_step: step,
-        workers: 0,
-    };
+    let mut options = loader_options(config, step);
+    if held {
+        options.views = Views::Placements;
+    }
     Loader::start(Arc::clone(set), options)
 }
 

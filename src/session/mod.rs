@@ -3,8 +3,11 @@
 
 pub mod bench;
 mod input;
+pub mod preflight;
 mod run;
+mod setup;
 mod state;
+pub mod study;
 pub mod tune;
 
 use crate::config::Config;

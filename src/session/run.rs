@@ -1,29 +1,24 @@
 //! The run itself, on its own thread: preparation, the step loop with the front end's commands, validation,
 //! checkpoints.
 
+mod report;
+
 use super::input::Waited;
+use super::setup::{class_names, first_weights, total_steps};
 use super::state::{self, LoopState};
 use super::{RunOptions, input};
-use crate::config::{AttackConfig, BestBy, Config};
-use crate::data::{self, Dataset, Loader, Splits};
-use crate::evaluation::accuracy::{Measurement, accuracy};
+use crate::config::{AttackConfig, Config};
+use crate::data::{self, Loader, Splits};
 use crate::evaluation::inference::Inference;
-use crate::evaluation::snapshot::{Gallery, snapshot};
+use crate::evaluation::snapshot::Gallery;
 use crate::gpu::Device;
-use crate::kernels::loss_scale::{self, LossScale};
-use crate::models::{ModelOptions, build, init, names};
+use crate::models::{ModelOptions, build};
 use crate::training::buffers;
-use crate::training::checkpoint::load_tensors;
-use crate::training::engine::{Engine, RunLength, StepSums};
-use crate::training::events::{
-    BranchReport, Command, EvalReport, EvalRow, Event, Finish, Idle, LatestSlot, RunInfo, Snapshot,
-    StepReport,
-};
-use crate::training::method::{self, Source, domain_name};
+use crate::training::engine::{Engine, RunLength};
+use crate::training::events::{Command, Event, Finish, Idle, LatestSlot, RunInfo, Snapshot, WorkLimit};
+use crate::training::method;
 use crate::training::run_folder::RunFolder;
-use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +28,8 @@ const EVAL_BATCH: usize = 64;
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(4);
 /// Steps over which the images per second are averaged.
 const SPEED_WINDOW: usize = 16;
+/// Commands wait for a rest to end.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// What the front end wants next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,6 +77,7 @@ struct Run<'a> {
     last_picture: Option<Instant>,
     paused: bool,
     single: bool,
+    limit: WorkLimit,
     /// (elapsed seconds, step) of recent reports.
     speed: std::collections::VecDeque<(f64, u64)>,
     waited: Waited,
@@ -114,8 +112,7 @@ impl<'a> Run<'a> {
         let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
         let steps_per_epoch = data::steps_per_epoch(splits.train.len(), config.run.batch_size)?;
-        let total_steps =
-            config.run.steps.unwrap_or_else(|| (config.run.epochs * steps_per_epoch as f64).ceil() as u64);
+        let total_steps = total_steps(&config, steps_per_epoch);
         let length = RunLength { steps_per_epoch, total_steps };
         let mut warnings = Vec::new();
         let mut engine = Engine::new(
@@ -133,10 +130,7 @@ impl<'a> Run<'a> {
         let state = match &checkpoint {
             Some(checkpoint) => state::restore(&mut engine, &config, checkpoint)?,
             None => {
-                let mut arenas = init::initialize(&config.model.arch, engine.network(), config.run.seed);
-                if !config.run.init.is_empty() {
-                    load_init(&config, &engine, &mut arenas)?;
-                }
+                let arenas = first_weights(&config, &engine)?;
                 engine.load_fresh(&arenas);
                 LoopState::default()
             }
@@ -232,6 +226,7 @@ impl<'a> Run<'a> {
             last_picture: None,
             paused: false,
             single: false,
+            limit: WorkLimit::Full,
             speed: std::collections::VecDeque::new(),
             waited: Waited::default(),
             last_idle: None,
@@ -272,6 +267,7 @@ impl<'a> Run<'a> {
             self.waited.push(begun.elapsed().as_secs_f64());
             self.engine.step(self.step, &batch)?;
             self.step += 1;
+            self.rest(begun)?;
             self.state.elapsed_s += begun.elapsed().as_secs_f64();
             self.report()?;
             for damaged in self.loader.take_damaged() {
@@ -303,6 +299,17 @@ impl<'a> Run<'a> {
         }
         self.folder.log("completed")?;
         Ok(Finish::Completed)
+    }
+
+    /// Leaves the GPU to others after a step that began at `begun`, as the front end asked. A rest counts as training
+    /// time: rate and remaining time tell what the user waits for.
+    fn rest(&mut self, begun: Instant) -> anyhow::Result<()> {
+        if self.limit != WorkLimit::Full {
+            self.engine.drain()?;
+            let rest = begun.elapsed().mul_f64(self.limit.rest());
+            std::thread::sleep(rest.min(LONGEST_REST));
+        }
+        Ok(())
     }
 
     fn ran_out_of_patience(&self) -> bool {
@@ -372,8 +379,23 @@ impl<'a> Run<'a> {
                     self.evaluate()?;
                     self.picture(true)?;
                 }
+                Command::ScaleLearningRate(factor) => self.scale_learning_rate(factor)?,
+                Command::LimitWork(limit) => self.limit = limit,
+                Command::ShareWeights(reply) => self.share_weights(&reply)?,
             }
         }
+    }
+
+    fn scale_learning_rate(&mut self, factor: f64) -> anyhow::Result<()> {
+        if !(factor.is_finite() && factor >= 0.0) {
+            return self.warn(format!("a learning rate of {factor} times the schedule's was refused"));
+        }
+        self.state.lr_factor = factor;
+        self.engine.set_lr_factor(factor);
+        self.warn(format!(
+            "from step {} on the learning rate is {factor} times the schedule's",
+            self.step + 1
+        ))
     }
 
     fn stop(&mut self, save: bool) -> anyhow::Result<Finish> {
@@ -386,209 +408,4 @@ impl<'a> Run<'a> {
         self.folder.log(&format!("stopped after step {}", self.step))?;
         Ok(Finish::StoppedAndSaved)
     }
-
-    /// Waits for enqueued steps and reports them.
-    fn settle(&mut self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        self.engine.drain()?;
-        self.state.elapsed_s += begun.elapsed().as_secs_f64();
-        self.report()
-    }
-
-    fn warn(&mut self, sentence: String) -> anyhow::Result<()> {
-        self.folder.log(&sentence)?;
-        self.send(Event::Warning(sentence));
-        Ok(())
-    }
-
-    /// Passes on the metrics that have arrived.
-    fn report(&mut self) -> anyhow::Result<()> {
-        while let Some(sums) = self.engine.poll()? {
-            let report = self.step_report(&sums);
-            let finite = report.branches.iter().all(|b| b.loss.is_finite());
-            let step = report.step;
-            let overflow = sums.loss_scale.filter(|scale| scale.overflow != 0);
-            if let Some(LossScale { scale, skipped, .. }) = overflow {
-                self.folder.log(&format!(
-                    "step {step} overflowed in f16: its update is left out ({skipped} so far), the loss scale is {scale}"
-                ))?;
-            }
-            if finite || overflow.is_none() {
-                self.folder.train_step(&report)?;
-                self.send(Event::Step(report));
-            }
-            // At the smallest scale it is no longer the scale that overflows.
-            let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
-            anyhow::ensure!(
-                mends.unwrap_or(finite),
-                "the {} at step {step}: the training diverged; lower optimizer.lr{}",
-                if mends.is_none() {
-                    "loss is no longer a finite number"
-                } else {
-                    "gradients no longer fit f16 at any loss scale"
-                },
-                if self.last_saved > 0 {
-                    format!(" and continue from the checkpoint of step {}", self.last_saved)
-                } else {
-                    " and start again".to_owned()
-                }
-            );
-        }
-        Ok(())
-    }
-
-    fn step_report(&mut self, sums: &StepSums) -> StepReport {
-        let step = sums.step + 1;
-        self.speed.push_back((self.state.elapsed_s, step));
-        if self.speed.len() > SPEED_WINDOW {
-            self.speed.pop_front();
-        }
-        let images_per_s = match (self.speed.front(), self.speed.back()) {
-            (Some((t0, s0)), Some((t1, s1))) if t1 > t0 => {
-                (s1 - s0) as f64 * self.config.run.batch_size as f64 / (t1 - t0)
-            }
-            _ => 0.0,
-        };
-        let stages = self.engine.stage_seconds();
-        let step_s = self.config.run.batch_size as f64 / images_per_s;
-        let idle = self.waited.idle(step_s, &stages);
-        self.last_idle = idle.or(self.last_idle);
-        let branches =
-            self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
-                let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
-                BranchReport {
-                    domain: domain_name(branch.domain),
-                    attack: match &branch.source {
-                        Source::Attack { config, .. } => Some(config.spec()),
-                        _ => None,
-                    },
-                    loss: mean(sums.loss),
-                    top1: mean(sums.top1),
-                    top5: mean(sums.top5),
-                }
-            });
-        StepReport {
-            step,
-            epoch: self.epoch(step),
-            lr: sums.lr,
-            images_per_s,
-            elapsed_s: self.state.elapsed_s,
-            stages,
-            idle,
-            branches: branches.collect(),
-        }
-    }
-
-    /// Validates every split through every domain, and `val` under attack; keeps the best.
-    fn evaluate(&mut self) -> anyhow::Result<()> {
-        let domains = self.engine.domain_names().len();
-        let mut rows = Vec::new();
-        let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.splits.val))];
-        for (split, set) in val.iter().chain(&self.splits.extra) {
-            for domain in 0..domains {
-                let attacks = [None, self.eval_attack.as_ref().filter(|_| split == "val")];
-                let measured = if attacks[1].is_some() { 2 } else { 1 };
-                for attack in attacks.into_iter().take(measured) {
-                    let what = Measurement {
-                        split,
-                        domain,
-                        attack,
-                        limit: self.config.eval.limit,
-                        seed: self.config.run.seed,
-                    };
-                    let (device, player) = self.engine.device_and_player();
-                    rows.push(accuracy(device, player, &mut self.inference, set, &what, |_, _| {})?);
-                }
-            }
-        }
-        let value = best_value(&rows, self.config.eval.best);
-        let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
-        self.folder.evaluated(&report)?;
-        self.send(Event::Evaluated(report));
-        self.bn_stats()?;
-        self.state.stale += 1;
-        if value > self.state.best {
-            (self.state.best, self.state.stale) = (value, 0);
-            let path = self.folder.save_best(&self.checkpoint()?)?;
-            self.send(Event::Saved { path, best: true });
-        }
-        Ok(())
-    }
-
-    fn bn_stats(&mut self) -> anyhow::Result<()> {
-        let arenas = state::shown_arenas(&self.engine, &self.config)?;
-        let layers = crate::evaluation::snapshot::bn_layers(&self.engine.network().layout, &arenas);
-        let domains = self.engine.domain_names();
-        self.folder.bn_stats(self.step, self.epoch(self.step), &domains, &layers)
-    }
-
-    fn checkpoint(&self) -> anyhow::Result<crate::training::checkpoint::Checkpoint> {
-        state::checkpoint(
-            &self.engine,
-            &self.config,
-            &self.classes,
-            self.step,
-            self.epoch(self.step),
-            self.state,
-        )
-    }
-
-    fn save(&mut self) -> anyhow::Result<()> {
-        self.settle()?;
-        let path = self.folder.save_last(&self.checkpoint()?)?;
-        self.last_saved = self.step;
-        self.send(Event::Saved { path, best: false });
-        Ok(())
-    }
-
-    /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with `now`.
-    fn picture(&mut self, now: bool) -> anyhow::Result<()> {
-        let due = self.last_picture.is_none_or(|t| t.elapsed() >= SNAPSHOT_EVERY);
-        if !self.wants_pictures || self.gallery.is_empty() || !(now || (due && self.pictures.is_empty())) {
-            return Ok(());
-        }
-        self.settle()?;
-        let arenas = state::shown_arenas(&self.engine, &self.config)?;
-        let attack = self.eval_attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
-        let (device, player) = self.engine.device_and_player();
-        let made =
-            snapshot(device, player, &mut self.inference, &arenas, &self.gallery, &attack, 0, self.step)?;
-        self.pictures.put(made);
-        self.last_picture = Some(Instant::now());
-        Ok(())
-    }
-}
-
-/// What `eval.best` looks at, larger is better; `None` before it was measured.
-fn best_value(rows: &[EvalRow], by: BestBy) -> Option<f32> {
-    let attacked = by == BestBy::AttackedTop1;
-    let row = rows
-        .iter()
-        .find(|row| row.split == "val" && row.domain == domain_name(0) && row.attack.is_some() == attacked)?;
-    Some(if by == BestBy::Loss { -row.loss } else { row.top1 })
-}
-
-/// The data's class names, checked against `model.classes`.
-fn class_names(config: &Config, set: &dyn Dataset) -> anyhow::Result<Vec<String>> {
-    let mut names = set.class_names().to_vec();
-    let wanted = config.model.classes;
-    if wanted == 0 || wanted == names.len() {
-        return Ok(names);
-    }
-    anyhow::ensure!(
-        wanted > names.len(),
-        "model.classes = {wanted}, but the data has {} classes; use 0 to take the data's number",
-        names.len()
-    );
-    names.extend((names.len()..wanted).map(|class| format!("unused {class}")));
-    Ok(names)
-}
-
-fn load_init(config: &Config, engine: &Engine, arenas: &mut init::Arenas) -> anyhow::Result<()> {
-    let path = Path::new(&config.run.init);
-    let tensors = load_tensors(path)?;
-    names::import(&engine.network().layout, arenas, |name| {
-        tensors.get(name).map(|t| (t.shape.as_slice(), t.data.as_slice()))
-    })
-    .with_context(|| format!("run.init = \"{}\" does not fit {}", path.display(), config.model.arch))
 }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use std::collections::BTreeMap;
 
 /// Counters of the loop that a resumed run needs besides the step.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LoopState {
     /// Best value of `eval.best` so far, larger is better, and whether there is one.
     pub best: Option<f32>,
@@ -21,6 +21,14 @@ pub(super) struct LoopState {
     pub stale: u64,
     /// Seconds of training, pauses and validation left out.
     pub elapsed_s: f64,
+    /// What the user multiplied the schedule's learning rate by.
+    pub lr_factor: f64,
+}
+
+impl Default for LoopState {
+    fn default() -> Self {
+        Self { best: None, stale: 0, elapsed_s: 0.0, lr_factor: 1.0 }
+    }
 }
 
 impl LoopState {
@@ -32,13 +40,17 @@ impl LoopState {
         if let Some(best) = self.best {
             map.insert("best".to_owned(), u64::from(best.to_bits()));
         }
+        if self.lr_factor != 1.0 {
+            map.insert("lr_factor".to_owned(), self.lr_factor.to_bits());
+        }
         map
     }
 
     fn from_map(map: &BTreeMap<String, u64>) -> Self {
         let best = map.get("best").map(|bits| f32::from_bits(*bits as u32));
         let elapsed_s = map.get("elapsed_s").map_or(0.0, |bits| f64::from_bits(*bits));
-        Self { best, stale: map.get("stale").copied().unwrap_or(0), elapsed_s }
+        let lr_factor = map.get("lr_factor").map_or(1.0, |bits| f64::from_bits(*bits));
+        Self { best, stale: map.get("stale").copied().unwrap_or(0), elapsed_s, lr_factor }
     }
 }
 
@@ -61,6 +73,22 @@ pub(super) fn shown_arenas(engine: &Engine, config: &Config) -> Result<Arenas, G
         read(engine, buffers::EMA_PARAMS, buffers::EMA_RUNNING)
     } else {
         read(engine, buffers::PARAMS, buffers::RUNNING)
+    }
+}
+
+/// What a reader of the weights needs to know of them.
+pub(super) fn meta(engine: &Engine, config: &Config, classes: &[String], step: u64, epoch: f64) -> Meta {
+    Meta {
+        format_version: FORMAT_VERSION,
+        arch: config.model.arch.clone(),
+        classes: classes.to_vec(),
+        domains: engine.domain_names(),
+        image_size: config.data.image_size,
+        mean: config.data.mean,
+        std: config.data.std,
+        config: config.resolved_toml(),
+        step,
+        epoch,
     }
 }
 
@@ -94,18 +122,7 @@ pub(super) fn checkpoint(
         let arena = engine.device().read_f32(engine.buffers().get(*id), 0, layout.param_len)?;
         keep(&format!("optimizer.{name}."), names::export_params(layout, &arena));
     }
-    let meta = Meta {
-        format_version: FORMAT_VERSION,
-        arch: config.model.arch.clone(),
-        classes: classes.to_vec(),
-        domains: engine.domain_names(),
-        image_size: config.data.image_size,
-        mean: config.data.mean,
-        std: config.data.std,
-        config: config.resolved_toml(),
-        step,
-        epoch,
-    };
+    let meta = meta(engine, config, classes, step, epoch);
     let mut loop_state = state.to_map();
     if let Some(scale) = engine.loss_scale()? {
         for (name, value) in SCALE_NAMES.into_iter().zip(scale.words()) {
@@ -148,7 +165,9 @@ pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -
     if let [Some(scale), Some(good), Some(overflow), Some(skipped)] = words {
         engine.set_loss_scale(LossScale::from_words([scale, good, overflow, skipped]));
     }
-    Ok(LoopState::from_map(&from.loop_state))
+    let state = LoopState::from_map(&from.loop_state);
+    engine.set_lr_factor(state.lr_factor);
+    Ok(state)
 }
 
 fn arenas_from(from: &Checkpoint, network: &crate::graph::Network, prefix: &str) -> anyhow::Result<Arenas> {

@@ -4,6 +4,9 @@
 //! Small facts travel as [`Event`]s through a bounded queue (no point of a curve is lost); pictures and statistics
 //! go through a [`LatestSlot`], where a newer value takes the place of one that nobody looked at.
 
+use super::checkpoint::Meta;
+use crate::models::init::Arenas;
+use crossbeam_channel::Sender;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +23,54 @@ pub enum Command {
     StopAndDiscard,
     SaveNow,
     EvaluateNow,
+    /// Multiply the schedule's learning rate by this from the next step on (1: as scheduled). Checkpoints keep it.
+    ScaleLearningRate(f64),
+    /// How much of the GPU the run leaves to others from the next step on.
+    LimitWork(WorkLimit),
+    /// Send a copy of the weights that validation looks through.
+    ShareWeights(WeightsReply),
+}
+
+/// How much of the GPU's time a run takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkLimit {
+    /// All of it.
+    #[default]
+    Full,
+    /// A rest after each step of a third of the step's time, so about three quarters.
+    Balanced,
+    /// A rest as long as the step, so about half.
+    Background,
+}
+
+impl WorkLimit {
+    pub const ALL: [Self; 3] = [Self::Full, Self::Balanced, Self::Background];
+
+    /// Rest after a step, as a share of the step's time.
+    pub fn rest(self) -> f64 {
+        match self {
+            Self::Full => 0.0,
+            Self::Balanced => 1.0 / 3.0,
+            Self::Background => 1.0,
+        }
+    }
+}
+
+/// Where a copy of the weights goes.
+#[derive(Clone, Debug)]
+pub struct WeightsReply(pub Sender<RunWeights>);
+
+impl PartialEq for WeightsReply {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.same_channel(&other.0)
+    }
+}
+
+/// A copy of a run's weights (the moving average when there is one) with what a reader of a checkpoint would know.
+#[derive(Clone)]
+pub struct RunWeights {
+    pub meta: Meta,
+    pub arenas: Arenas,
 }
 
 /// What a run reports, in order.

@@ -3,6 +3,7 @@
 
 pub mod attack_plans;
 pub mod bn_distance;
+pub mod bn_health;
 pub mod buffers;
 pub mod checkpoint;
 pub mod draws;

@@ -40,7 +40,7 @@ impl PlanContext<'_> {
         View::whole(id, images * self.area() * 4)
     }
 
-    pub(super) fn normalize(
+    pub fn normalize(
         &self,
         builder: &mut PlanBuilder,
         images: usize,
@@ -250,7 +250,7 @@ impl RowLayout {
     }
 }
 
-pub(super) fn pass_buffers() -> PassBuffers {
+pub fn pass_buffers() -> PassBuffers {
     PassBuffers { params: buffers::PARAMS, gradients: buffers::GRADIENTS, running: buffers::RUNNING }
 }
 

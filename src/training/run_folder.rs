@@ -1,7 +1,7 @@
 //! A run's folder: resolved configuration, command lines, curves, checkpoints and log. Every line goes to the file
 //! in one write, so that a killed run leaves at most one torn line, which `--resume` cuts off.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::bn_distance;
+use super::bn_distance::{self, Distance};
 use super::checkpoint::Checkpoint;
 use super::events::{BnLayer, EvalReport, StepReport};
 use crate::config::Config;
@@ -24,6 +24,8 @@ const BN_STATS: &str = "bn_stats.jsonl";
 const LOG: &str = "log.txt";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
+/// Locked as long as a run writes the folder; a killed program's lock goes with it.
+const LOCK: &str = ".lock";
 
 /// One line of `metrics.jsonl`; the field order is the file's.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +55,7 @@ pub struct RunFolder {
     lr: f64,
     images_per_s: f64,
     wall_s: f64,
+    _lock: Option<File>,
 }
 
 impl RunFolder {
@@ -80,6 +83,7 @@ impl RunFolder {
                 checkpoint = Some(Checkpoint::load(&dir.join(LAST))?);
             }
         }
+        let lock = lock(dir)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
         let wall_s = cut_lines(&dir.join(METRICS), step)?;
         cut_lines(&dir.join(BN_STATS), step)?;
@@ -96,6 +100,7 @@ impl RunFolder {
             lr: 0.0,
             images_per_s: 0.0,
             wall_s,
+            _lock: lock,
         };
         let begun = if empty { "started".to_string() } else { format!("resumed after step {step}") };
         folder.log(&format!("{begun} by dualprop {}", env!("CARGO_PKG_VERSION")))?;
@@ -155,6 +160,7 @@ impl RunFolder {
         let mut lines = String::new();
         for layer in layers {
             for (i, (name, domain)) in domains.iter().zip(&layer.domains).enumerate() {
+                let distance = bn_distance::of_layer(layer, 0, i);
                 let line = serde_json::json!({
                     "step": step,
                     "epoch": epoch,
@@ -165,7 +171,9 @@ impl RunFolder {
                     "running_var": mean(&domain.running_var),
                     "weight": mean(&domain.gamma),
                     "bias": mean(&domain.beta),
-                    "distance": bn_distance::of_layer(layer, 0, i),
+                    "distance": distance.map(Distance::total),
+                    "distance_of_means": distance.map(|d| d.of_means),
+                    "distance_of_variances": distance.map(|d| d.of_variances),
                 });
                 lines += &format!("{line}\n");
             }
@@ -214,6 +222,27 @@ impl RunFolder {
             .scalars(step, points)
             .map_err(|e| anyhow!(sentence(&self.dir.join("events.out.tfevents"), &e)))
     }
+}
+
+/// Keeps a second program out of the folder. `None` on file systems without locks.
+fn lock(dir: &Path) -> anyhow::Result<Option<File>> {
+    let Ok(file) = File::create(dir.join(LOCK)) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another program is writing the run folder {}; expected one that nobody writes",
+                dir.display()
+            )
+        }
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Whether some program is writing a run into the folder now.
+pub fn is_at_work(dir: &Path) -> bool {
+    let file = File::open(dir.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// TensorBoard names of a figure set, such as `val/main attacked/top1`.

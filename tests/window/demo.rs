@@ -4,7 +4,15 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dualprop::app::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
+use dualprop::config::AttackConfig;
+use dualprop::evaluation::confusion::Confusion;
+use dualprop::evaluation::inference::Outcome;
 use dualprop::gpu::DeviceChoice;
+use dualprop::session::preflight::Preflight;
+use dualprop::session::study::{
+    Answer, BINS, Distribution, DistributionRequest, Distributions, EPSILONS, Look, Looked, LookedItem,
+    Measure, Measured, MeasuredView, ModelInfo, Request, StudyHandle, Sweep, SweepFigures, SweepPoint, Swept,
+};
 use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, Command, DomainView, EvalReport, EvalRow, Event, Finish, GalleryItem,
     Guess, Idle, LatestSlot, RunInfo, Snapshot, StepReport,
@@ -29,21 +37,51 @@ pub(crate) struct Ends {
     pub(crate) snapshot: Arc<LatestSlot<Snapshot>>,
 }
 
-/// Hands the trainer's ends of each started run to whoever plays the trainer.
-pub(crate) struct Scripted(Sender<Ends>);
+/// The far ends of a study.
+pub(crate) struct StudyEnds {
+    pub(crate) requests: Receiver<Request>,
+    pub(crate) answers: Sender<Answer>,
+}
+
+/// Hands the far ends of what the window starts to whoever plays the trainer and the study.
+pub(crate) struct Scripted {
+    runs: Sender<Ends>,
+    studies: Sender<StudyEnds>,
+    preflights: Sender<Sender<Preflight>>,
+}
+
+/// Where the far ends arrive.
+pub(crate) struct Played {
+    pub(crate) runs: Receiver<Ends>,
+    pub(crate) studies: Receiver<StudyEnds>,
+    pub(crate) preflights: Receiver<Sender<Preflight>>,
+}
 
 impl Scripted {
-    pub(crate) fn new() -> (Self, Receiver<Ends>) {
-        let (sender, receiver) = bounded(4);
-        (Self(sender), receiver)
+    pub(crate) fn new() -> (Self, Played) {
+        let ((runs, a), (studies, b), (preflights, c)) = (bounded(4), bounded(4), bounded(4));
+        (Self { runs, studies, preflights }, Played { runs: a, studies: b, preflights: c })
     }
 }
 
 impl Launcher for Scripted {
     fn start(&self, request: RunRequest, _: Wake) -> anyhow::Result<RunLink> {
         let (link, ends) = link(request);
-        self.0.try_send(ends).map_err(|_| anyhow::anyhow!("nobody plays the trainer"))?;
+        self.runs.try_send(ends).map_err(|_| anyhow::anyhow!("nobody plays the trainer"))?;
         Ok(link)
+    }
+
+    fn study(&self, _: Wake) -> anyhow::Result<StudyHandle> {
+        let ((requests, asked), (answers, answered)) = (bounded(64), bounded(64));
+        let ends = StudyEnds { requests: asked, answers };
+        self.studies.try_send(ends).map_err(|_| anyhow::anyhow!("nobody plays the study"))?;
+        Ok(StudyHandle { requests, answers: answered })
+    }
+
+    fn preflight(&self, _: RunRequest, _: Wake) -> anyhow::Result<Receiver<Preflight>> {
+        let (sender, receiver) = bounded(64);
+        self.preflights.try_send(sender).map_err(|_| anyhow::anyhow!("nobody plays the preflight"))?;
+        Ok(receiver)
     }
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
@@ -249,6 +287,84 @@ fn layers(step: u64) -> Vec<BnLayer> {
     names.into_iter().enumerate().map(layer).collect()
 }
 
+pub(crate) fn model(step: u64) -> ModelInfo {
+    ModelInfo {
+        arch: "tf_efficientnet_b0".into(),
+        step,
+        classes: CLASSES.map(String::from).to_vec(),
+        domains: vec!["main".into(), "aux".into()],
+        image_size: SIDE,
+        attack: AttackConfig::parse_spec("pgd:eps=1,step=1").expect("a SPEC"),
+        splits: vec![("val".into(), 1000), ("val-stylized".into(), 1000)],
+        data_fault: None,
+        bn_layers: layers(step),
+    }
+}
+
+pub(crate) fn looked(step: u64, request: &Look) -> Looked {
+    let items = (0..4).map(|index| {
+        let item = picture(index, step);
+        let losses = (0..=request.attack.iterations())
+            .map(|n| 0.3 + 0.5 * n as f32 + 0.2 * noise(index as u64 * 9 + u64::from(n)))
+            .collect();
+        LookedItem { item, label_known: true, losses, at_bound: 0.62 + 0.05 * index as f32 }
+    });
+    Looked { step, request: request.clone(), items: items.collect() }
+}
+
+pub(crate) fn swept(step: u64, request: &Sweep, count: usize) -> Swept {
+    let point = |epsilon: f32| {
+        let figures = |end: f32| SweepFigures {
+            accuracy: 0.86 * (-epsilon / end).exp(),
+            success: Some(1.0 - (-epsilon / end).exp()),
+            at_bound: if epsilon > 0.0 { 0.7 } else { 0.0 },
+        };
+        SweepPoint { epsilon, domains: vec![figures(3.0), figures(8.0)] }
+    };
+    let points = EPSILONS.iter().take(count).map(|epsilon| point(*epsilon)).collect();
+    Swept { step, request: request.clone(), points }
+}
+
+pub(crate) fn measured(step: u64, request: &Measure) -> Measured {
+    let classes = CLASSES.len();
+    let view = |domain: usize, attacked: bool| {
+        let mut confusion = Confusion::new(classes);
+        for index in 0..60usize {
+            let label = index % classes;
+            let wrong = attacked && index % (2 + domain) == 0 || index % 9 == 4;
+            let predicted = if wrong { (label + 1 + index % 3) % classes } else { label };
+            let mut logits = vec![0.0; classes];
+            logits[predicted] = 3.0 + noise(index as u64);
+            let outcome = Outcome {
+                loss: vec![if wrong { 3.0 + noise(index as u64 + 7) } else { 0.2 }],
+                top1: vec![!wrong],
+                top5: vec![true],
+                logits,
+            };
+            let pixels: Vec<f32> =
+                picture(index % IMAGES, step).clean.iter().map(|b| f32::from(*b)).collect();
+            confusion.add(&outcome, &[label as u32], &[index], &pixels, |i| format!("val/{i:05}"));
+        }
+        MeasuredView { domain, attacked, confusion }
+    };
+    let views = vec![view(0, false), view(0, true), view(1, false), view(1, true)];
+    Measured { step, request: request.clone(), views, damaged: vec![] }
+}
+
+pub(crate) fn distributed(step: u64, request: &DistributionRequest) -> Distributions {
+    let line = |domain: usize, attacked: bool| {
+        let shift = if (domain == 1) == attacked { 0.0 } else { 0.8 };
+        let raw: Vec<f32> = (0..BINS)
+            .map(|bin| (-(12.0 * (bin as f32 + 0.5) / BINS as f32 - 6.0 - shift).powi(2) / 2.0).exp())
+            .collect();
+        let sum: f32 = raw.iter().sum();
+        let shares = raw.iter().map(|share| share / sum).collect();
+        Distribution { domain, attacked, shares, mean: shift, deviation: 1.0 }
+    };
+    let lines = vec![line(0, false), line(0, true), line(1, false), line(1, true)];
+    Distributions { step, request: request.clone(), lines }
+}
+
 /// Plays a whole run in real time on a thread of its own.
 #[allow(dead_code, reason = "the tests play their runs by hand, the demo window uses this")]
 pub(crate) struct RealTime;
@@ -258,6 +374,14 @@ impl Launcher for RealTime {
         let (link, ends) = link(request);
         let thread = std::thread::Builder::new().name("demo-run".into()).spawn(move || play(&ends))?;
         link.waking(wake, move || drop(thread.join()))
+    }
+
+    fn study(&self, wake: Wake) -> anyhow::Result<StudyHandle> {
+        dualprop::session::study::spawn(wake)
+    }
+
+    fn preflight(&self, request: RunRequest, wake: Wake) -> anyhow::Result<Receiver<Preflight>> {
+        dualprop::session::preflight::spawn(request.config, request.out, request.device, wake)
     }
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
@@ -303,7 +427,8 @@ fn play(ends: &Ends) {
             Some(Command::EvaluateNow) => {
                 send(Event::Evaluated(evaluation(at)));
             }
-            None => {}
+            Some(Command::ScaleLearningRate(_) | Command::LimitWork(_) | Command::ShareWeights(_)) | None => {
+            }
         }
         if paused && !single {
             continue;

@@ -9,6 +9,9 @@ use crate::training::method;
 use egui::{Button, ComboBox, DragValue, Grid, RichText, Ui};
 use toml::Value;
 
+/// Room for weight, share, the bin and the gaps between all columns, points.
+const NUMBERS_WIDTH: f32 = 168.0;
+
 /// The list below the method's name.
 pub fn ui(ui: &mut Ui, form: &mut Form) {
     let own = !form.config().method.branch.is_empty();
@@ -53,14 +56,15 @@ pub fn ui(ui: &mut Ui, form: &mut Form) {
 
 fn table_ui(ui: &mut Ui, branches: &mut Vec<BranchConfig>) {
     let mut removed = None;
+    let words = ((ui.available_width() - NUMBERS_WIDTH) / 2.0).clamp(40.0, 76.0);
     Grid::new("branches").num_columns(5).spacing([6.0, 4.0]).show(ui, |ui| {
         for heading in ["Source", "Domain", "Weight", "Share"] {
             ui.label(RichText::new(heading).small().color(Tokens::of(ui).text_weak));
         }
         ui.end_row();
         for (row, branch) in branches.iter_mut().enumerate() {
-            word_ui(ui, row, "source", &mut branch.source);
-            word_ui(ui, row, "domain", &mut branch.domain);
+            word_ui(ui, row, "source", words, &mut branch.source);
+            word_ui(ui, row, "domain", words, &mut branch.domain);
             number_ui(ui, row, "weight", &mut branch.weight, 0.0..=1000.0);
             number_ui(ui, row, "share", &mut branch.share, 0.01..=1.0);
             let button = ui.add(Button::new(icons::atom(Icon::Bin, None)).small());
@@ -80,14 +84,14 @@ fn help(key: &str) -> &'static str {
 }
 
 /// A choice among the words that the schema allows for `key`.
-fn word_ui<T>(ui: &mut Ui, row: usize, key: &str, value: &mut T)
+fn word_ui<T>(ui: &mut Ui, row: usize, key: &str, width: f32, value: &mut T)
 where
     T: serde::Serialize + serde::de::DeserializeOwned,
 {
     let field = schema::branch_fields().iter().find(|f| f.key() == key);
     let Some(Kind::Choice(choices)) = field.map(|f| f.kind) else { return };
     let now = Value::try_from(&*value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-    let combo = ComboBox::from_id_salt((key, row)).width(76.0).selected_text(&now);
+    let combo = ComboBox::from_id_salt((key, row)).width(width).selected_text(&now).truncate();
     let response = combo.show_ui(ui, |ui| {
         for &choice in choices {
             if ui.selectable_label(now == choice, choice).clicked()

@@ -1,24 +1,26 @@
-//! BN domains: how far the domains' running statistics lie apart, layer by layer, and the channels of one layer.
+//! BN domains: how far the domains' running statistics lie apart, layer by layer; over training time; the channels of
+//! one layer; and how a layer's inputs are distributed once they are normalised.
 
-use super::plots::{log_y, plot};
-use super::{Shared, once_there};
+use super::bn_channels::{self, Drawing};
+use super::{Names, Shared, bn_inputs, bn_time, look, once_there};
 use crate::app::chrome;
+use crate::app::commands::UiCommand;
+use crate::app::export::{self, Table};
 use crate::app::format;
-use crate::app::model::RunView;
-use crate::app::tokens::{self, Tokens};
-use crate::training::bn_distance as distance;
-use crate::training::events::{BnDomain, BnLayer, Snapshot};
+use crate::app::icons::{self, Icon};
+use crate::app::model::DataKind;
+use crate::app::tokens::Tokens;
+use crate::session::study::ModelInfo;
+use crate::training::bn_distance::{self as distance, Distance};
+use crate::training::bn_health::{self, BnWarning};
+use crate::training::events::{BnLayer, Snapshot};
 use egui::{ComboBox, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
-use egui_plot::{HoverPosition, PlotBounds, PlotPoint, PlotPoints, Points};
-use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 const STRIP_HEIGHT: f32 = 84.0;
 const CAPTION_HEIGHT: f32 = 24.0;
 /// Below this the pane scrolls.
 const LEAST_PLOT_HEIGHT: f32 = 110.0;
-/// Ends of the fixed scales: running means, and decimal logarithms of running variances.
-const FIXED_MEAN: (f64, f64) = (-3.0, 3.0);
-const FIXED_LOG_VAR: (f64, f64) = (-4.0, 2.0);
 
 /// What the channel plots' axes span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -29,116 +31,251 @@ pub enum ChannelScale {
     Fixed,
 }
 
+/// Which part of a distance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Part {
+    #[default]
+    Whole,
+    Means,
+    Variances,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Whole, Self::Means, Self::Variances];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Means => "means",
+            Self::Variances => "variances",
+        }
+    }
+
+    fn of(self, distance: Distance) -> f64 {
+        match self {
+            Self::Whole => distance.total(),
+            Self::Means => distance.of_means,
+            Self::Variances => distance.of_variances,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Face {
+    #[default]
+    Layers,
+    Time,
+    Inputs,
+}
+
 /// How the domains are drawn.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct DomainsView {
+    pub face: Face,
     /// Name of the chosen layer; the one furthest apart when it is unknown.
     pub layer: String,
     pub scale: ChannelScale,
+    pub part: Part,
+    /// γ and β instead of the running statistics.
+    pub affine: bool,
     /// Channels by falling distance instead of by index.
     pub sorted: bool,
     /// Distance of `main` to this domain; 0 stands for the first auxiliary one.
     pub other: usize,
+    /// Channel of the histogram; `None`: all together.
+    #[serde(skip)]
+    pub channel: Option<usize>,
     #[serde(skip)]
     strip: Strip,
+    #[serde(skip)]
+    pub time: bn_time::Drawn,
 }
 
-/// Distances of all layers, made again for each snapshot.
+/// Distances and warnings of all layers, made again when the statistics change.
 #[derive(Debug, Default)]
 struct Strip {
-    made_for: Option<(u64, usize)>,
+    made_for: Option<(Key3, usize, Part)>,
     distances: Vec<f64>,
+    warnings: Vec<BnWarning>,
 }
 
-pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
+/// Whose statistics: which kind of source, its generation, its step.
+type Key3 = (u8, u64, u64);
+
+/// The statistics on screen and what is known about them.
+pub struct Source<'a> {
+    pub layers: &'a [BnLayer],
+    pub step: u64,
+    pub names: Names<'a>,
+    /// What each domain was trained on.
+    pub data: Vec<DataKind>,
+    key: Key3,
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &mut look::LookView) {
+    ui.horizontal_wrapped(|ui| {
+        for (face, name, help) in [
+            (Face::Layers, "Layers", "Distances by layer, and the channels of one"),
+            (Face::Time, "Over time", "Distances by layer at each validation of the run"),
+            (Face::Inputs, "Inputs", "How a layer's normalised inputs are distributed"),
+        ] {
+            ui.selectable_value(&mut view.face, face, name).on_hover_text(help);
+        }
+    });
+    match view.face {
+        Face::Layers => layers_ui(ui, shared, view),
+        Face::Time => bn_time::ui(ui, shared, view),
+        Face::Inputs => bn_inputs::ui(ui, shared, view, look),
+    }
+}
+
+/// What the statistics are taken from: the live run, else the opened model, else the run folder's checkpoint.
+enum Held {
+    Live(Arc<Snapshot>),
+    Opened(Arc<ModelInfo>),
+    Folder(u64, Arc<Vec<BnLayer>>),
+}
+
+fn held(shared: &Shared<'_>) -> Option<Held> {
+    let live = shared.run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty());
+    live.map(Held::Live)
+        .or_else(|| shared.study.info.clone().map(Held::Opened))
+        .or_else(|| shared.run.bn.clone().map(|(step, layers)| Held::Folder(step, layers)))
+}
+
+impl Held {
+    fn source<'a>(&'a self, shared: &Shared<'a>) -> Source<'a> {
+        let run = shared.run;
+        let of_run = |domains: usize| (0..domains).map(|domain| run.domain_data(domain)).collect();
+        let (layers, step, names, key) = match self {
+            Self::Live(snapshot) => {
+                let key = (0, run.snapshot_generation, snapshot.step);
+                (snapshot.bn_layers.as_slice(), snapshot.step, Names::of_run(run), key)
+            }
+            Self::Opened(info) => {
+                // The address tells one opened model from the next.
+                let key = (1, Arc::as_ptr(info) as usize as u64, info.step);
+                (info.bn_layers.as_slice(), info.step, look::names(info), key)
+            }
+            Self::Folder(step, layers) => (
+                layers.as_slice(),
+                *step,
+                Names::of_run(run),
+                (2, Arc::as_ptr(layers) as usize as u64, *step),
+            ),
+        };
+        let domains = layers.iter().map(|layer| layer.domains.len()).max().unwrap_or(0);
+        Source { layers, step, names, data: of_run(domains), key }
+    }
+}
+
+fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     let run = shared.run;
-    let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty()) else {
+    let Some(held) = held(shared) else {
         let text = format!(
             "The distance between the domains' batch-norm statistics, layer by layer. {}",
             once_there(run)
         );
-        chrome::empty_ui(ui, "No statistics yet", &text, run, &[], shared.queue);
+        let commands = [UiCommand::StudyBest, UiCommand::OpenCheckpoint];
+        chrome::empty_ui(ui, "No statistics yet", &text, run, &commands, shared.queue);
         return;
     };
-    let domains = snapshot.bn_layers.iter().map(|layer| layer.domains.len()).max().unwrap_or(0);
+    let source = held.source(shared);
+    let domains = source.data.len();
     if domains < 2 {
-        let text = format!(
-            "Method “{}” trains one BN domain, so there is nothing to compare. AdvProp and MixProp have two.",
-            run.method
-        );
-        chrome::empty_ui(ui, "One domain only", &text, run, &[], shared.queue);
+        let text =
+            "This model has one BN domain, so there is nothing to compare. AdvProp and MixProp have two.";
+        chrome::empty_ui(ui, "One domain only", text, run, &[], shared.queue);
         return;
     }
     let other = if (1..domains).contains(&view.other) { view.other } else { 1 };
-    let wanted = Some((run.snapshot_generation, other));
+    let wanted = Some((source.key, other, view.part));
     if view.strip.made_for != wanted {
-        let layers = snapshot.bn_layers.iter();
-        view.strip.distances = layers.map(|l| distance::of_layer(l, 0, other).unwrap_or(0.0)).collect();
+        let part = view.part;
+        let of = |l| distance::of_layer(l, 0, other).map_or(0.0, |distance| part.of(distance));
+        view.strip.distances = source.layers.iter().map(of).collect();
+        view.strip.warnings = bn_health::warnings(source.layers);
         view.strip.made_for = wanted;
     }
     let bottom = ui.max_rect().bottom();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        let chosen = chosen_layer(&snapshot, view);
-        let chosen = header_ui(ui, run, &snapshot, view, chosen, other, domains);
-        let chosen = strip_ui(ui, &snapshot, &view.strip.distances, chosen);
-        view.layer.clone_from(&snapshot.bn_layers[chosen].name);
-        let height = bottom - ui.cursor().top() - CAPTION_HEIGHT;
-        channels_ui(ui, run, &snapshot, view, chosen, other, height.max(LEAST_PLOT_HEIGHT));
+        let chosen = chosen_layer(source.layers, view);
+        let chosen = header_ui(ui, &source, view, chosen, other, shared);
+        warnings_ui(ui, &source, &view.strip.warnings);
+        let chosen = strip_ui(ui, source.layers, &view.strip.distances, chosen);
+        view.layer.clone_from(&source.layers[chosen].name);
+        let height = (bottom - ui.cursor().top() - CAPTION_HEIGHT).max(LEAST_PLOT_HEIGHT);
+        let drawing = Drawing { affine: view.affine, scale: view.scale, sorted: view.sorted, other };
+        bn_channels::ui(ui, &source, chosen, drawing, height);
     });
 }
 
-fn chosen_layer(snapshot: &Snapshot, view: &DomainsView) -> usize {
-    let named = snapshot.bn_layers.iter().position(|layer| layer.name == view.layer);
+fn chosen_layer(layers: &[BnLayer], view: &DomainsView) -> usize {
+    let named = layers.iter().position(|layer| layer.name == view.layer);
     let furthest = || {
         let distances = view.strip.distances.iter().enumerate();
         distances.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(index, _)| index)
     };
-    named.unwrap_or_else(furthest).min(snapshot.bn_layers.len() - 1)
+    named.unwrap_or_else(furthest).min(layers.len() - 1)
+}
+
+/// The choice of a part of the distance, with what it means.
+pub fn part_ui(ui: &mut Ui, part: &mut Part) {
+    let combo = ComboBox::from_id_salt("part").width(84.0).selected_text(part.name());
+    let response = combo.show_ui(ui, |ui| {
+        for choice in Part::ALL {
+            ui.selectable_value(part, choice, choice.name());
+        }
+    });
+    response.response.accessible_name("Part of the distance").on_hover_text(
+        "Symmetric Kullback–Leibler divergence, ½(KL(a‖b) + KL(b‖a)), between the Gaussians that a channel's \
+         running mean and variance describe in the two domains, averaged over the layer's channels. In nats; 0 \
+         where the domains coincide. It is the sum of a part of the means and a part of the variances.",
+    );
 }
 
 /// The controls above the strip; returns the layer that the picker chose.
 fn header_ui(
     ui: &mut Ui,
-    run: &RunView,
-    snapshot: &Snapshot,
+    source: &Source<'_>,
     view: &mut DomainsView,
     chosen: usize,
     other: usize,
-    domains: usize,
+    shared: &mut Shared<'_>,
 ) -> usize {
     let mut chosen = chosen;
     ui.horizontal_wrapped(|ui| {
-        let name = |domain: usize| run.domains.get(domain).map_or("?", String::as_str);
-        let title = format!("Distance {} to {}", name(0), name(other));
-        let title = RichText::new(title).strong().color(Tokens::of(ui).text_strong);
-        ui.label(title).on_hover_text(
-            "Symmetric Kullback–Leibler divergence, ½(KL(a‖b) + KL(b‖a)), between the Gaussians that a \
-             channel's running mean and variance describe in the two domains, averaged over the layer's \
-             channels. In nats; 0 where the domains coincide.",
-        );
-        ui.label(RichText::new(format!("step {}", snapshot.step)).color(Tokens::of(ui).text_weak));
+        let names = source.names;
+        let title = format!("Distance {} to {}", names.domain(0), names.domain(other));
+        ui.label(RichText::new(title).strong().color(Tokens::of(ui).text_strong));
+        part_ui(ui, &mut view.part);
+        ui.label(RichText::new(format!("step {}", source.step)).color(Tokens::of(ui).text_weak));
+        let domains = source.data.len();
         if domains > 2 {
-            let combo = ComboBox::from_id_salt("other").selected_text(name(other)).width(70.0);
+            let combo = ComboBox::from_id_salt("other").selected_text(names.domain(other)).width(70.0);
             let response = combo.show_ui(ui, |ui| {
                 for domain in 1..domains {
-                    ui.selectable_value(&mut view.other, domain, name(domain));
+                    ui.selectable_value(&mut view.other, domain, names.domain(domain));
                 }
             });
             response.response.accessible_name("Domain to compare with main");
         }
-        ui.add_space(tokens::GAP);
         ui.label("Layer");
-        let layers = &snapshot.bn_layers;
-        let combo = ComboBox::from_id_salt("layer").selected_text(&layers[chosen].name).width(170.0);
+        let layers = source.layers;
+        let combo = ComboBox::from_id_salt("layer").selected_text(&layers[chosen].name).width(150.0);
         let response = combo.show_ui(ui, |ui| {
             for (index, layer) in layers.iter().enumerate() {
                 ui.selectable_value(&mut chosen, index, &layer.name);
             }
         });
         response.response.accessible_name("Layer").on_hover_text("BN layer whose channels are shown below");
+        ui.selectable_value(&mut view.affine, false, "Statistics")
+            .on_hover_text("Running mean and variance of each channel");
+        ui.selectable_value(&mut view.affine, true, "γ and β")
+            .on_hover_text("Learned scale and shift of each channel");
         ui.label("Scale");
-        let combo = ComboBox::from_id_salt("scale").width(80.0).selected_text(scale_name(view.scale));
+        let combo = ComboBox::from_id_salt("scale").width(76.0).selected_text(scale_name(view.scale));
         let response = combo.show_ui(ui, |ui| {
             for scale in [ChannelScale::Layer, ChannelScale::Network, ChannelScale::Fixed] {
                 ui.selectable_value(&mut view.scale, scale, scale_name(scale));
@@ -150,8 +287,54 @@ fn header_ui(
             .on_hover_text("What the axes of the channel plots span: this layer, all layers, or fixed ends");
         ui.checkbox(&mut view.sorted, "By distance")
             .on_hover_text("Order the channels by falling distance instead of by their index");
+        let table = || distances_table(source, other);
+        export::menu_ui(ui, "BN distances", shared.area, table, shared.exports);
     });
     chosen
+}
+
+fn distances_table(source: &Source<'_>, other: usize) -> Table {
+    let mut table = Table::new(["layer", "distance (nats)", "of means", "of variances"]);
+    for layer in source.layers {
+        let Some(distance) = distance::of_layer(layer, 0, other) else { continue };
+        let figures = [distance.total(), distance.of_means, distance.of_variances].map(|v| v.to_string());
+        table.row(std::iter::once(layer.name.clone()).chain(figures));
+    }
+    table
+}
+
+/// What is amiss with the statistics, in one line with the details on hover.
+fn warnings_ui(ui: &mut Ui, source: &Source<'_>, warnings: &[BnWarning]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let layer = |index: usize| source.layers.get(index).map_or("?", |layer| layer.name.as_str());
+    let sentences: Vec<String> = warnings
+        .iter()
+        .map(|warning| match *warning {
+            BnWarning::Dead { layer: l, domain, channels } => {
+                format!("{channels} dead channels in {} of {}", layer(l), source.names.domain(domain))
+            }
+            BnWarning::Exploding { layer: l, domain, channels } => {
+                format!("{channels} exploding channels in {} of {}", layer(l), source.names.domain(domain))
+            }
+            BnWarning::Coincides { domain } => {
+                format!("{} coincides with {}", source.names.domain(domain), source.names.domain(0))
+            }
+        })
+        .collect();
+    let tokens = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        icons::show(ui, Icon::Warning, tokens.warning, "warning");
+        let more = sentences.len() - 1;
+        let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let text = RichText::new(format!("{}{rest}", sentences[0])).small().color(tokens.warning);
+        ui.add(egui::Label::new(text).truncate()).on_hover_text(format!(
+            "{}\n\nDead: a running variance below 10⁻⁶, so the channel is constant. Exploding: a variance above 10⁶, \
+             or no number. Coinciding: a distance below 0.001 nats in every layer; at the start of a run that is so.",
+            sentences.join("\n")
+        ));
+    });
 }
 
 fn scale_name(scale: ChannelScale) -> &'static str {
@@ -163,7 +346,7 @@ fn scale_name(scale: ChannelScale) -> &'static str {
 }
 
 /// One bar a layer in network order. Click or arrow keys choose; returns the chosen layer.
-fn strip_ui(ui: &mut Ui, snapshot: &Snapshot, distances: &[f64], chosen: usize) -> usize {
+fn strip_ui(ui: &mut Ui, layers: &[BnLayer], distances: &[f64], chosen: usize) -> usize {
     let tokens = Tokens::of(ui);
     let count = distances.len();
     let size = vec2(ui.available_width(), STRIP_HEIGHT);
@@ -191,7 +374,7 @@ fn strip_ui(ui: &mut Ui, snapshot: &Snapshot, distances: &[f64], chosen: usize) 
         painter.rect_filled(bar(index), 1.5, fill);
     }
     let named = hovered.unwrap_or(chosen);
-    let text = format!("{}: {} nats", snapshot.bn_layers[named].name, format::significant(distances[named]));
+    let text = format!("{}: {} nats", layers[named].name, format::significant(distances[named]));
     let at = rect.left_top() + vec2(6.0, 3.0);
     let font = egui::TextStyle::Small.resolve(ui.style());
     painter.text(at, egui::Align2::LEFT_TOP, &text, font.clone(), tokens.text_strong);
@@ -221,122 +404,4 @@ fn strip_ui(ui: &mut Ui, snapshot: &Snapshot, distances: &[f64], chosen: usize) 
     }
     response.on_hover_text_at_pointer(format!("{text}\nLayers from input to output; click for its channels"));
     chosen
-}
-
-fn channels_ui(
-    ui: &mut Ui,
-    run: &RunView,
-    snapshot: &Snapshot,
-    view: &DomainsView,
-    chosen: usize,
-    other: usize,
-    height: f32,
-) {
-    let layer = &snapshot.bn_layers[chosen];
-    let order = order(layer, other, view.sorted);
-    ui.columns_const(|[left, right]| {
-        let mean = |d: &BnDomain, channel: usize| d.running_mean.get(channel).map(|v| f64::from(*v));
-        let text = (
-            "Running mean",
-            "Running mean of each channel in each domain, in the units of the convolution's output.",
-        );
-        let range = span(snapshot, layer, view.scale, &mean, FIXED_MEAN);
-        channel_plot(left, run, layer, &order, text, &mean, range, false, height);
-        let log_var = |d: &BnDomain, channel: usize| {
-            let var = d.running_var.get(channel).map(|v| f64::from(*v).log10());
-            var.filter(|v| v.is_finite())
-        };
-        let text = (
-            "Running variance (log)",
-            "Running variance of each channel in each domain (the unbiased one), on a logarithmic axis.",
-        );
-        let range = span(snapshot, layer, view.scale, &log_var, FIXED_LOG_VAR);
-        channel_plot(right, run, layer, &order, text, &log_var, range, true, height);
-    });
-}
-
-fn order(layer: &BnLayer, other: usize, sorted: bool) -> Vec<usize> {
-    let distances = distance::of_channels(layer, 0, other);
-    let mut order: Vec<usize> = (0..distances.len()).collect();
-    if sorted {
-        order.sort_by(|&a, &b| distances[b].total_cmp(&distances[a]));
-    }
-    order
-}
-
-type Value<'a> = dyn Fn(&BnDomain, usize) -> Option<f64> + 'a;
-
-/// What the axis spans, with a margin.
-fn span(
-    snapshot: &Snapshot,
-    layer: &BnLayer,
-    scale: ChannelScale,
-    value: &Value<'_>,
-    fixed: (f64, f64),
-) -> RangeInclusive<f64> {
-    let layers = match scale {
-        ChannelScale::Fixed => return fixed.0..=fixed.1,
-        ChannelScale::Layer => std::slice::from_ref(layer),
-        ChannelScale::Network => &snapshot.bn_layers,
-    };
-    let domains = layers.iter().flat_map(|layer| &layer.domains);
-    let values = domains.flat_map(|d| (0..d.running_mean.len()).filter_map(|channel| value(d, channel)));
-    let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
-    if low > high {
-        return fixed.0..=fixed.1;
-    }
-    let margin = ((high - low) * 0.08).max(1e-3);
-    low - margin..=high + margin
-}
-
-fn channel_plot(
-    ui: &mut Ui,
-    run: &RunView,
-    layer: &BnLayer,
-    order: &[usize],
-    (title, help): (&str, &str),
-    value: &Value<'_>,
-    range: RangeInclusive<f64>,
-    log: bool,
-    height: f32,
-) {
-    let tokens = Tokens::of(ui);
-    ui.horizontal(|ui| {
-        ui.label(RichText::new(title).small().color(tokens.text)).on_hover_text(help);
-        for (index, name) in run.domains.iter().enumerate().take(layer.domains.len()) {
-            let colour = tokens.data(run.domain_data(index));
-            let mark = ["●", "◆", "■"][index.min(2)];
-            ui.label(RichText::new(format!("{mark} {name}")).small().color(colour));
-        }
-    });
-    let shown = order.to_vec();
-    let hover = move |hover: &HoverPosition<'_>| {
-        let HoverPosition::NearDataPoint { plot_name, position, .. } = hover else { return None };
-        let channel = shown.get(position.x.round() as usize)?;
-        let value = if log { 10f64.powf(position.y) } else { position.y };
-        Some(format!("{plot_name}, channel {channel}\n{}", format::significant(value)))
-    };
-    let mut plot = plot(title, height, tokens).allow_zoom(false).allow_drag(false).label_formatter(hover);
-    if log {
-        plot = log_y(plot);
-    }
-    let last = order.len().saturating_sub(1) as f64;
-    let response = plot.show(ui, |plot| {
-        let margin = (last * 0.02).max(0.5);
-        plot.set_plot_bounds(PlotBounds::from_min_max(
-            [-margin, *range.start()],
-            [last + margin, *range.end()],
-        ));
-        for (index, domain) in layer.domains.iter().enumerate() {
-            let points = order
-                .iter()
-                .enumerate()
-                .filter_map(|(x, &channel)| Some(PlotPoint::new(x as f64, value(domain, channel)?)));
-            let name = run.domains.get(index).map_or("?", String::as_str);
-            let points = Points::new(name, PlotPoints::Owned(points.collect()));
-            let points = points.color(tokens.data(run.domain_data(index))).shape(tokens::marker(index));
-            plot.points(points.radius(if order.len() > 200 { 1.8 } else { 2.8 }));
-        }
-    });
-    response.response.accessible_name(format!("{title} plot"));
 }

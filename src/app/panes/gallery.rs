@@ -1,11 +1,11 @@
 //! Gallery: each validation image clean, its perturbation magnified, and attacked, with what every domain
 //! predicts before and after.
 
-use super::{Shared, once_there};
+use super::{Names, Shared, once_there};
 use crate::app::chrome;
+use crate::app::export;
 use crate::app::format;
 use crate::app::icons::{self, Icon};
-use crate::app::model::RunView;
 use crate::app::pictures::{RowPictures, full_gain};
 use crate::app::tokens::{self, Tokens};
 use crate::training::events::{GalleryItem, Guess, Snapshot};
@@ -45,10 +45,11 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
         chrome::empty_ui(ui, "No pictures yet", &text, run, &[], shared.queue);
         return;
     };
-    let gain = view.gain.unwrap_or_else(|| full_gain(&snapshot));
-    controls_ui(ui, &snapshot, view, gain);
+    let gain = view.gain.unwrap_or_else(|| full_gain(&snapshot.gallery));
+    let names = Names::of_run(run);
+    controls_ui(ui, &snapshot, view, gain, shared);
     ui.add_space(tokens::GAP_SMALL);
-    let pictures = shared.pictures.rows(ui.ctx(), run, gain);
+    let pictures = shared.pictures.live.rows(ui.ctx(), run.snapshot_generation, &snapshot.gallery, gain);
     let rows = snapshot.gallery.iter().zip(pictures);
     let shown: Vec<_> = rows.filter(|(item, _)| !view.only_changed || is_changed(item)).collect();
     if shown.is_empty() {
@@ -63,7 +64,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
         for row in shown.chunks(columns) {
             ui.horizontal_top(|ui| {
                 for (item, pictures) in row {
-                    card_ui(ui, run, item, pictures, view.side, stretched, gain);
+                    card_ui(ui, names, item, pictures, view.side, stretched, gain, |_| {});
                 }
             });
         }
@@ -71,7 +72,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
 }
 
 /// Three pictures, the predictions, gaps and margins.
-fn card_width(side: f32) -> f32 {
+pub fn card_width(side: f32) -> f32 {
     3.0 * side + 3.0 * tokens::GAP_SMALL + PREDICTIONS_WIDTH + 2.0 * tokens::GAP
 }
 
@@ -80,7 +81,7 @@ fn is_changed(item: &GalleryItem) -> bool {
     item.views.iter().any(|view| best(&view.clean) != best(&view.adversarial))
 }
 
-fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f32) {
+fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f32, shared: &mut Shared<'_>) {
     ui.horizontal_wrapped(|ui| {
         let text = format!("Step {}, {} through {}", snapshot.step, snapshot.attack, snapshot.attack_domain);
         ui.label(RichText::new(text).color(Tokens::of(ui).text)).on_hover_text(
@@ -88,21 +89,7 @@ fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f
              the pixel range) and the BN domain that it went through, with running statistics.",
         );
         ui.add_space(tokens::GAP);
-        ui.label("Gain");
-        let name = |gain: Option<f32>| gain.map_or_else(|| "auto".to_owned(), |gain| format!("×{gain}"));
-        let response = ComboBox::from_id_salt("gain").width(64.0).selected_text(name(view.gain)).show_ui(
-            ui,
-            |ui| {
-                for choice in std::iter::once(None).chain(GAINS.map(Some)) {
-                    ui.selectable_value(&mut view.gain, choice, name(choice));
-                }
-            },
-        );
-        let help = format!(
-            "The perturbation is multiplied by this before it is drawn around middle grey; now ×{gain}. Auto: \
-             the largest gain that clips nothing in this snapshot."
-        );
-        response.response.accessible_name("Perturbation gain").on_hover_text(help);
+        gain_ui(ui, &mut view.gain, gain);
         ui.add_space(tokens::GAP);
         ui.label("Size");
         ui.spacing_mut().slider_width = 70.0;
@@ -110,17 +97,37 @@ fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f
         ui.add(slider).accessible_name("Picture size").on_hover_text("Side of a picture on screen");
         ui.checkbox(&mut view.only_changed, "Only changed")
             .on_hover_text("Show only images whose most probable class the attack changed in some domain");
+        export::picture_ui(ui, "gallery", shared.area, shared.exports);
     });
 }
 
-fn card_ui(
+/// The choice of a perturbation's gain; `now` is the one in use.
+pub fn gain_ui(ui: &mut Ui, gain: &mut Option<f32>, now: f32) {
+    ui.label("Gain");
+    let name = |gain: Option<f32>| gain.map_or_else(|| "auto".to_owned(), |gain| format!("×{gain}"));
+    let combo = ComboBox::from_id_salt("gain").width(64.0).selected_text(name(*gain));
+    let response = combo.show_ui(ui, |ui| {
+        for choice in std::iter::once(None).chain(GAINS.map(Some)) {
+            ui.selectable_value(gain, choice, name(choice));
+        }
+    });
+    let help = format!(
+        "The perturbation is multiplied by this before it is drawn around middle grey; now ×{now}. Auto: the \
+         largest gain that clips nothing in these pictures."
+    );
+    response.response.accessible_name("Perturbation gain").on_hover_text(help);
+}
+
+/// An image with its perturbation, its attacked version and every domain's predictions; `more` goes below them.
+pub fn card_ui(
     ui: &mut Ui,
-    run: &RunView,
+    names: Names<'_>,
     item: &GalleryItem,
     pictures: &RowPictures,
     side: f32,
     width: f32,
     gain: f32,
+    more: impl FnOnce(&mut Ui),
 ) {
     let tokens = Tokens::of(ui);
     let frame = Frame::new().fill(tokens.raised).corner_radius(6).inner_margin(tokens::GAP);
@@ -129,7 +136,7 @@ fn card_ui(
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing = vec2(tokens::GAP_SMALL, 3.0);
             ui.horizontal(|ui| {
-                let label = class_name(run, item.label);
+                let label = names.class(item.label);
                 ui.label(RichText::new(label).strong().color(tokens.text_strong))
                     .on_hover_text("The true class");
                 ui.add(egui::Label::new(RichText::new(&item.name).small().weak()).truncate());
@@ -145,11 +152,11 @@ fn card_ui(
                 ui.vertical(|ui| {
                     ui.spacing_mut().interact_size.y = 0.0;
                     for (domain, view) in item.views.iter().enumerate() {
-                        let name = run.domains.get(domain).map_or("?", String::as_str);
-                        prediction_ui(ui, run, item.label, name, &view.clean, &view.adversarial);
+                        prediction_ui(ui, names, item.label, domain, &view.clean, &view.adversarial);
                     }
                 });
             });
+            more(ui);
         });
     });
 }
@@ -168,13 +175,16 @@ fn picture_ui(ui: &mut Ui, texture: &TextureHandle, side: f32, caption: &str, he
     });
 }
 
-pub fn class_name(run: &RunView, class: usize) -> String {
-    let name = run.info.as_ref().and_then(|info| info.classes.get(class));
-    name.cloned().unwrap_or_else(|| format!("class {class}"))
-}
-
 /// Two lines: the domain and its first guess on the clean image, an arrow and its first guess on the attacked one.
-fn prediction_ui(ui: &mut Ui, run: &RunView, label: usize, domain: &str, before: &[Guess], after: &[Guess]) {
+fn prediction_ui(
+    ui: &mut Ui,
+    names: Names<'_>,
+    label: usize,
+    domain: usize,
+    before: &[Guess],
+    after: &[Guess],
+) {
+    let domain = names.domain(domain);
     let lines = [(domain, before, "clean"), ("→", after, "attacked")];
     for (lead, guesses, data) in lines {
         ui.horizontal(|ui| {
@@ -185,13 +195,13 @@ fn prediction_ui(ui: &mut Ui, run: &RunView, label: usize, domain: &str, before:
                 ui.label(RichText::new(lead).small().color(Tokens::of(ui).text_weak))
                     .on_hover_text(format!("{domain}: the BN domain that the {data} image goes through"));
             });
-            guess_ui(ui, run, label, guesses, data);
+            guess_ui(ui, names, label, guesses, data);
         });
     }
     ui.add_space(3.0);
 }
 
-fn guess_ui(ui: &mut Ui, run: &RunView, label: usize, guesses: &[Guess], data: &str) {
+pub fn guess_ui(ui: &mut Ui, names: Names<'_>, label: usize, guesses: &[Guess], data: &str) {
     let tokens = Tokens::of(ui);
     let Some(first) = guesses.first() else {
         ui.label("–");
@@ -199,10 +209,10 @@ fn guess_ui(ui: &mut Ui, run: &RunView, label: usize, guesses: &[Guess], data: &
     };
     let right = first.class == label;
     let (mark, colour) = if right { (Icon::Check, tokens.good) } else { (Icon::Cross, tokens.error) };
-    let text = format!("{} {}", class_name(run, first.class), format::percent(first.p));
+    let text = format!("{} {}", names.class(first.class), format::percent(first.p));
     let lines: Vec<String> = guesses
         .iter()
-        .map(|guess| format!("{}: {:.1}%", class_name(run, guess.class), 100.0 * guess.p))
+        .map(|guess| format!("{}: {:.1}%", names.class(guess.class), 100.0 * guess.p))
         .collect();
     let verdict = if right { "right" } else { "wrong" };
     icons::show(ui, mark, colour, verdict);

@@ -1,31 +1,70 @@
 //! One file a pane. A pane draws what [`Shared`] lends it and keeps only how to draw it: sliders, a chosen layer.
 
 pub mod attention;
+pub mod bn_channels;
+pub mod bn_inputs;
+pub mod bn_time;
 pub mod branches;
+pub mod confusion;
 pub mod curves;
 pub mod domains;
 pub mod fields;
 pub mod gallery;
+pub mod lab;
+pub mod lab_plots;
 pub mod legend;
 pub mod log;
+pub mod look;
 pub mod plots;
+pub mod preview;
+pub mod results;
+pub mod runs;
 pub mod set_up;
 
 use super::commands::UiCommand;
+use super::export::Export;
 use super::model::{Phase, RunView};
 use super::pictures::Pictures;
+use super::study::{Study, Wishes};
+use egui::Rect;
 
-/// What every pane may read, and where its commands go.
+/// What every pane may read, and where its commands and wishes go.
 pub struct Shared<'a> {
     pub run: &'a RunView,
+    pub study: &'a Study,
     pub pictures: &'a mut Pictures,
     pub queue: &'a mut Vec<UiCommand>,
+    pub wishes: &'a mut Wishes,
+    pub exports: &'a mut Vec<Export>,
+    /// Where the pane lies on the window, points.
+    pub area: Rect,
+}
+
+/// Names of classes and BN domains, of a run or of an opened model.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    pub classes: &'a [String],
+    pub domains: &'a [String],
+}
+
+impl<'a> Names<'a> {
+    pub fn of_run(run: &'a RunView) -> Self {
+        Self { classes: run.info.as_ref().map_or(&[], |info| &info.classes), domains: &run.domains }
+    }
+
+    pub fn class(&self, class: usize) -> String {
+        self.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+    }
+
+    pub fn domain(&self, domain: usize) -> &'a str {
+        self.domains.get(domain).map_or("?", String::as_str)
+    }
 }
 
 /// When pictures and statistics will be here: the end of the sentence in an empty pane.
 fn once_there(run: &RunView) -> &'static str {
     match run.phase {
-        Phase::Opened => "Run folders hold no pictures; resume the run to see them live.",
+        Phase::Opened => "Run folders hold no pictures; open a checkpoint to see some.",
         _ => "The run makes the first ones soon after its start.",
     }
 }
@@ -35,6 +74,10 @@ fn once_there(run: &RunView) -> &'static str {
 #[serde(default)]
 pub struct Views {
     pub curves: curves::CurvesView,
+    pub look: look::LookView,
+    pub lab: lab::LabView,
+    pub results: results::ResultsView,
+    pub runs: runs::RunsView,
     pub gallery: gallery::GalleryView,
     pub attention: attention::AttentionView,
     pub domains: domains::DomainsView,

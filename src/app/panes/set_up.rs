@@ -2,11 +2,12 @@
 //! default and source are in the tooltip. A field is checked when it is left, and all of them at Start.
 
 use super::Shared;
-use super::{branches, fields};
+use super::{branches, fields, preview};
 use crate::app::chrome::{self, Look};
 use crate::app::commands::UiCommand;
 use crate::app::form::{ESSENTIAL, Form, RUN_DIR, is_idle};
 use crate::app::icons::{self, Icon};
+use crate::app::preflight::Report;
 use crate::app::tokens::{self, Tokens};
 use crate::config::presets::PRESETS;
 use crate::config::schema::{self, Field};
@@ -14,7 +15,13 @@ use crate::gpu::DeviceChoice;
 use egui::{ComboBox, RichText, ScrollArea, TextEdit, Ui};
 use std::path::Path;
 
-pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &mut Form) {
+pub fn ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    form: &mut Form,
+    report: &Report,
+    schedule: &mut preview::Schedule,
+) {
     let active = shared.run.phase.is_active();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         // Room for the scroll bar, so that it never lies over a field.
@@ -31,6 +38,9 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &mut Form) {
                 if let Some(field) = schema::field(path).filter(|_| !is_idle(form, path)) {
                     fields::row_ui(ui, form, field);
                 }
+                if path == "optimizer.lr" {
+                    preview::schedule_ui(ui, form, report, schedule);
+                }
                 if path == "method.kind" {
                     branches::ui(ui, form);
                 }
@@ -40,6 +50,8 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &mut Form) {
             all_ui(ui, form);
             ui.add_space(tokens::GAP);
             start_ui(ui, shared);
+            ui.add_space(tokens::GAP_SMALL);
+            preview::preflight_ui(ui, shared, report);
         });
     });
     form.jump = None;
@@ -163,6 +175,7 @@ fn all_ui(ui: &mut Ui, form: &mut Form) {
 fn start_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
     ui.horizontal(|ui| {
         chrome::command_button(ui, UiCommand::Start, shared.run, shared.queue, Look::Primary);
+        chrome::command_button(ui, UiCommand::Preflight, shared.run, shared.queue, Look::Plain);
         chrome::command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, Look::Plain);
     });
 }

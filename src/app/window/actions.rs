@@ -1,18 +1,20 @@
 //! What the window's commands and answered questions do.
 
 use super::Window;
-use crate::app::chrome::Notice;
+use crate::app::chrome::{self, Notice};
 use crate::app::commands::{Pane, UiCommand};
-use crate::app::dialogs::{Answer, Dialog, PathFor};
+use crate::app::dialogs::{Answer, Dialog, PathFor, Recent};
+use crate::app::export_model::ModelExport;
 use crate::app::history;
 use crate::app::layout::Layout;
 use crate::app::link::RunRequest;
 use crate::app::model::{Level, Phase, RunView};
 use crate::app::palette::Palette;
 use crate::app::pictures::Pictures;
+use crate::app::study::ModelChoice;
 use crate::training::events::{Command, Event, Finish};
 use egui::{Context, Theme, ViewportCommand};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Time between two looks at an opened run folder.
@@ -24,18 +26,44 @@ impl Window {
         let (run, config, follower) = history::open(dir)?;
         self.run = run;
         self.follower = Some((follower, Instant::now()));
+        self.bn_looked = None;
         self.pictures = Pictures::default();
         if let Some(config) = config {
             self.form.fill(config);
             self.form.preset = None;
             self.form.file = Some(dir.join("config.toml"));
         }
+        self.recents.add_run(dir);
+        if self.unfinished.as_deref() == Some(dir) {
+            self.unfinished = None;
+        }
+        self.read_statistics(dir);
         self.layout.reveal(Pane::Curves);
         Ok(())
     }
 
+    pub(super) fn open_config(&mut self, file: &Path) -> anyhow::Result<()> {
+        self.form.fill_from_file(file)?;
+        self.recents.add_config(file);
+        self.layout.reveal(Pane::SetUp);
+        Ok(())
+    }
+
+    /// Opens a model for Lab, Attention and Results.
+    pub(super) fn open_model(&mut self, choice: ModelChoice) {
+        let commands = self.link.as_ref().map(|link| &link.commands);
+        let device = self.form.device.clone();
+        self.study.open(choice, commands, device, &*self.launcher, &self.wake);
+        self.views.look.files.clear();
+        let shown = [Pane::Lab, Pane::Attention, Pane::Results];
+        if !shown.iter().any(|pane| self.layout.is_active(*pane)) {
+            self.layout.reveal(Pane::Lab);
+        }
+    }
+
     /// Takes in what the run of an opened folder has written since, if it still does.
     pub(super) fn follow(&mut self, ctx: &Context) {
+        self.follow_bn(ctx);
         let Some((follower, looked)) = &mut self.follower else { return };
         if self.run.phase != Phase::Opened {
             self.follower = None;
@@ -60,6 +88,18 @@ impl Window {
         }
     }
 
+    /// Takes in what the run's folder tells of its BN domains, a part of a long file in each look.
+    fn follow_bn(&mut self, ctx: &Context) {
+        if self.bn_looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        self.bn_looked = Some(Instant::now());
+        if self.run.bn_history.read() {
+            self.bn_looked = None;
+            ctx.request_repaint();
+        }
+    }
+
     fn stop_following(&mut self, reason: &str) {
         self.follower = None;
         self.run.log(Level::Warning, format!("The run folder is no longer followed: {reason}"));
@@ -67,7 +107,7 @@ impl Window {
 
     pub(super) fn dialog_ui(&mut self, ctx: &Context) {
         let Some(dialog) = &mut self.dialog else { return };
-        match dialog.ui(ctx, &self.run) {
+        match dialog.ui(ctx, &self.run, &self.recents) {
             Answer::Waiting => {}
             Answer::Dismissed => self.dialog = None,
             Answer::Discard => {
@@ -82,20 +122,59 @@ impl Window {
                     ctx.send_viewport_cmd(ViewportCommand::Close);
                 }
             }
-            Answer::Path(wanted, path) => self.use_path(wanted, &path),
-            Answer::Browse(wanted) => {
-                let answer = self.in_background("dualprop-dialog", move || wanted.browse());
-                self.browsed = answer.map(|receiver| (wanted, receiver));
+            Answer::Path(wanted, path) => self.use_paths(wanted, &[path]),
+            Answer::Browse(wanted, proposed) => {
+                let answer = self.in_background("dualprop-dialog", move || wanted.browse(&proposed));
+                self.background.browsed = answer.map(|receiver| (wanted, receiver));
+            }
+            Answer::LearningRate(factor) => {
+                self.dialog = None;
+                self.send(Command::ScaleLearningRate(factor));
+            }
+            Answer::Recent(recent) => {
+                self.dialog = None;
+                let result = match recent {
+                    Recent::Run(dir) => self.open_run(&dir),
+                    Recent::Config(file) => self.open_config(&file),
+                    Recent::Data(dir) => {
+                        self.use_data(&dir);
+                        Ok(())
+                    }
+                };
+                if let Err(error) = result {
+                    self.notice = Some(Notice::Refused(format!("{error:#}")));
+                }
+            }
+            Answer::Export(export) => {
+                self.dialog = None;
+                self.notice = Some(Notice::Done("Exporting…".into()));
+                self.write_in_background(move || export.write());
             }
         }
     }
 
-    /// Does what a path was wanted for; a fault stays in the dialog.
-    pub(super) fn use_path(&mut self, wanted: PathFor, path: &Path) {
+    /// Does what paths were wanted for; a fault stays in the dialog.
+    pub(super) fn use_paths(&mut self, wanted: PathFor, paths: &[PathBuf]) {
+        let Some(path) = paths.first() else { return };
         let result = match wanted {
             PathFor::OpenRun => self.open_run(path),
-            PathFor::OpenConfig => self.form.fill_from_file(path).map_err(anyhow::Error::from),
+            PathFor::OpenConfig => self.open_config(path),
             PathFor::SaveConfig => self.save_config(path),
+            PathFor::OpenCheckpoint => {
+                let there = path.is_file();
+                if there {
+                    self.open_model(ModelChoice::File(path.clone()));
+                }
+                if there { Ok(()) } else { Err(anyhow::anyhow!("there is no file {}", path.display())) }
+            }
+            PathFor::OpenImages => match paths.iter().find(|path| !path.is_file()) {
+                Some(missing) => Err(anyhow::anyhow!("there is no file {}", missing.display())),
+                None => {
+                    self.views.look.files = paths.to_vec();
+                    Ok(())
+                }
+            },
+            PathFor::SavePicture | PathFor::SaveTable | PathFor::SaveImages => self.write_pending(path),
         };
         self.dialog = match result {
             Ok(()) => None,
@@ -110,6 +189,7 @@ impl Window {
         std::fs::write(path, self.form.config().resolved_toml())
             .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
         self.form.file = Some(path.to_owned());
+        self.recents.add_config(path);
         self.run.log(Level::Info, format!("Saved the configuration to {}", path.display()));
         Ok(())
     }
@@ -130,11 +210,33 @@ impl Window {
             UiCommand::StopAndDiscard => self.dialog = Some(Dialog::Discard),
             UiCommand::SaveNow => self.ask(Command::SaveNow, "saving…"),
             UiCommand::EvaluateNow => self.ask(Command::EvaluateNow, "validating…"),
+            UiCommand::ChangeLearningRate => self.dialog = Some(Dialog::LearningRate { factor: 1.0 }),
+            UiCommand::Limit(limit) => {
+                if self.try_send(Command::LimitWork(limit)) {
+                    self.run.limit = limit;
+                }
+            }
+            UiCommand::Preflight => self.preflight(),
+            UiCommand::OpenRecent => self.dialog = Some(Dialog::Recent),
+            UiCommand::DuplicateRun => self.duplicate(),
+            UiCommand::StudyLive => self.open_model(ModelChoice::Live),
+            UiCommand::StudyBest => {
+                if let Some(dir) = &self.run.dir {
+                    self.open_model(ModelChoice::File(dir.join("best.safetensors")));
+                }
+            }
+            UiCommand::OpenCheckpoint => self.dialog = Some(Dialog::path(PathFor::OpenCheckpoint)),
+            UiCommand::OpenImages => self.dialog = Some(Dialog::path(PathFor::OpenImages)),
+            UiCommand::ExportModel => {
+                let export = ModelExport::of_run(self.run.dir.as_deref(), &self.run.domains);
+                self.dialog = Some(Dialog::ExportModel(export));
+            }
             UiCommand::OpenRun => self.dialog = Some(Dialog::path(PathFor::OpenRun)),
             UiCommand::OpenConfig => self.dialog = Some(Dialog::path(PathFor::OpenConfig)),
             UiCommand::SaveConfig => self.dialog = Some(Dialog::path(PathFor::SaveConfig)),
             UiCommand::CopyCommandLine => self.copy_command_line(ctx),
             UiCommand::Show(pane) => self.layout.reveal(pane),
+            UiCommand::EnlargePane => self.layout.toggle_enlarged(),
             UiCommand::ResetLayout => self.layout = Layout::default(),
             UiCommand::ToggleTheme => {
                 let other = if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark };
@@ -146,11 +248,51 @@ impl Window {
         }
     }
 
-    fn start(&mut self) {
+    /// Checks the form; a fault is shown and `false` returned.
+    fn form_is_fine(&mut self, what: &str) -> bool {
         self.notice = None;
-        if let Err(fault) = self.form.check() {
-            self.notice = Some(Notice::Refused(format!("Start needs a change in the set-up: {fault}")));
+        let checked = self.form.check();
+        if let Err(fault) = &checked {
+            self.notice = Some(Notice::Refused(format!("{what} needs a change in the set-up: {fault}")));
             self.layout.reveal(Pane::SetUp);
+        }
+        checked.is_ok()
+    }
+
+    fn preflight(&mut self) {
+        if !self.form_is_fine("Preflight") {
+            return;
+        }
+        let config = self.form.config().clone();
+        let (out, device) = (self.form.out_dir(), self.form.device.clone());
+        let request = RunRequest { config, out, resume: false, device };
+        match self.launcher.preflight(request, self.wake.clone()) {
+            Ok(events) => {
+                self.report.begin(events);
+                self.layout.reveal(Pane::SetUp);
+            }
+            Err(error) => self.notice = Some(Notice::Refused(format!("{error:#}"))),
+        }
+    }
+
+    /// Sets up a new run like the one on screen.
+    fn duplicate(&mut self) {
+        let Some(dir) = self.run.dir.clone() else { return };
+        match self.form.fill_from_file(&dir.join("config.toml")) {
+            Ok(()) => {
+                self.form.run_dir.clear();
+                self.form.file = None;
+                self.form.look_for_folder();
+                self.layout.reveal(Pane::SetUp);
+                let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
+                self.notice = Some(Notice::Done(text));
+            }
+            Err(error) => self.notice = Some(Notice::Refused(error.to_string())),
+        }
+    }
+
+    fn start(&mut self) {
+        if !self.form_is_fine("Start") {
             return;
         }
         let run = RunView::starting(self.form.out_dir());
@@ -179,6 +321,11 @@ impl Window {
 
     fn launch(&mut self, run: RunView, resume: bool) {
         let out = run.dir.clone().unwrap_or_else(|| self.form.out_dir());
+        self.unfinished = None;
+        self.recents.add_run(&out);
+        if !self.form.config().data.path.is_empty() {
+            self.recents.add_data(Path::new(&self.form.config().data.path));
+        }
         let config = self.form.config().clone();
         let request = RunRequest { config, out, resume, device: self.form.device.clone() };
         if !resume {
@@ -194,6 +341,22 @@ impl Window {
                 let sentence = format!("{error:#}");
                 self.run.apply(Event::Finished(Finish::Failed(sentence)));
             }
+        }
+    }
+
+    /// Offers to go on with a run that a crash left unfinished.
+    pub(super) fn unfinished_ui(&mut self, ui: &mut egui::Ui) {
+        let Some(dir) = self.unfinished.clone().filter(|_| !self.run.phase.is_active()) else { return };
+        let answer = chrome::unfinished_ui(ui, &dir);
+        if answer.is_some() {
+            self.unfinished = None;
+        }
+        if answer != Some(true) {
+            return;
+        }
+        match self.open_run(&dir) {
+            Ok(()) => self.resume(),
+            Err(error) => self.notice = Some(Notice::Refused(format!("{error:#}"))),
         }
     }
 

@@ -95,6 +95,8 @@ pub struct Engine {
     gathering: Vec<BranchSums>,
     finished: VecDeque<StepSums>,
     length: RunLength,
+    /// What the schedule's learning rate is multiplied by.
+    lr_factor: f64,
 }
 
 /// Lengths that the schedule needs.
@@ -178,7 +180,13 @@ impl Engine {
             gathering: Vec::new(),
             finished: VecDeque::new(),
             length,
+            lr_factor: 1.0,
         })
+    }
+
+    /// Multiplies the schedule's learning rate from the next step on.
+    pub fn set_lr_factor(&mut self, factor: f64) {
+        self.lr_factor = factor;
     }
 
     pub fn device(&self) -> &Device {
@@ -283,8 +291,8 @@ impl Engine {
         let accumulate = self.config.run.accumulate;
         let schedule = &self.config.schedule;
         let RunLength { steps_per_epoch, total_steps } = self.length;
-        let lr =
-            schedule::learning_rate(schedule, self.config.optimizer.lr, step, steps_per_epoch, total_steps);
+        let base = self.lr_factor * self.config.optimizer.lr;
+        let lr = schedule::learning_rate(schedule, base, step, steps_per_epoch, total_steps);
         if self.method_at(step).recycle {
             self.recycle(step, lr, batch)?;
         }

@@ -1,0 +1,141 @@
+//! The distances between BN domains over training time, read from a run folder's `bn_stats.jsonl`, of a run at work
+//! as of a finished one.
+
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Bytes taken in at one look, so that a long run's file never holds up a frame.
+const LOOK: u64 = 1 << 19;
+
+/// One line of the file; the parts are absent in files of older versions.
+#[derive(Deserialize)]
+struct Line {
+    step: u64,
+    layer: String,
+    domain: String,
+    distance: Option<f64>,
+    distance_of_means: Option<f64>,
+    distance_of_variances: Option<f64>,
+}
+
+/// A layer's distance from `main` at one step, nats: whole, of the means, of the variances. NaN where unknown.
+pub type Parts = [f32; 3];
+
+/// Distances by step, domain and layer.
+#[derive(Debug, Default)]
+pub struct BnHistory {
+    path: PathBuf,
+    /// Bytes of whole lines taken in.
+    offset: u64,
+    /// BN layers from input to output.
+    pub layers: Vec<String>,
+    /// Domains; `main`, whose distance is 0, is the first.
+    pub domains: Vec<String>,
+    /// Steps at which the run validated, rising.
+    pub steps: Vec<u64>,
+    /// `[step][domain][layer]`
+    pub distances: Vec<Vec<Vec<Parts>>>,
+    /// Grows with each change.
+    pub generation: u64,
+}
+
+impl BnHistory {
+    pub fn of_run(dir: &Path) -> Self {
+        Self { path: dir.join("bn_stats.jsonl"), ..Self::default() }
+    }
+
+    /// Takes in some of what has come since; true while there is more to read at once.
+    pub fn read(&mut self) -> bool {
+        let Ok(mut file) = File::open(&self.path) else { return false };
+        let length = file.metadata().map_or(0, |data| data.len());
+        if length < self.offset {
+            // A resumed run cut the lines past its checkpoint.
+            let generation = self.generation + 1;
+            *self = Self { path: std::mem::take(&mut self.path), generation, ..Self::default() };
+        }
+        let mut text = Vec::new();
+        let read =
+            file.seek(SeekFrom::Start(self.offset)).and_then(|_| file.take(LOOK).read_to_end(&mut text));
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if read.is_err() || whole == 0 {
+            return false;
+        }
+        self.offset += whole as u64;
+        for line in text[..whole].split(|byte| *byte == b'\n') {
+            // A torn line is the run's, which cuts it off when it resumes.
+            if let Ok(line) = serde_json::from_slice::<Line>(line) {
+                self.add(line);
+            }
+        }
+        self.generation += 1;
+        // A last line without an end waits for the run to write on.
+        text.len() as u64 == LOOK
+    }
+
+    fn add(&mut self, line: Line) {
+        let index = |list: &mut Vec<String>, name: String| {
+            list.iter().position(|known| *known == name).unwrap_or_else(|| {
+                list.push(name);
+                list.len() - 1
+            })
+        };
+        let layer = index(&mut self.layers, line.layer);
+        let domain = index(&mut self.domains, line.domain);
+        if self.steps.last() != Some(&line.step) {
+            self.steps.push(line.step);
+            self.distances.push(Vec::new());
+        }
+        let Some(domains) = self.distances.last_mut() else { return };
+        if domains.len() <= domain {
+            domains.resize(domain + 1, Vec::new());
+        }
+        let layers = &mut domains[domain];
+        if layers.len() <= layer {
+            layers.resize(layer + 1, [f32::NAN; 3]);
+        }
+        let parts = [line.distance, line.distance_of_means, line.distance_of_variances];
+        layers[layer] = parts.map(|part| part.map_or(f32::NAN, |part| part as f32));
+    }
+
+    /// The distance of a domain's layer at the `step`th validation; NaN where unknown.
+    pub fn distance(&self, step: usize, domain: usize, layer: usize, part: usize) -> f32 {
+        let layers = self.distances.get(step).and_then(|domains| domains.get(domain));
+        layers.and_then(|layers| layers.get(layer)).map_or(f32::NAN, |parts| parts[part])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64, layer: &str, domain: &str, distance: f64) -> String {
+        format!(
+            "{{\"step\":{step},\"layer\":{layer:?},\"domain\":{domain:?},\"distance\":{distance},\"distance_of_means\":0.25}}\n"
+        )
+    }
+
+    #[test]
+    fn a_file_that_grows_is_read_on_and_one_that_was_cut_afresh() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut history = BnHistory::of_run(dir.path());
+        assert!(!history.read(), "there is no file yet");
+        let path = dir.path().join("bn_stats.jsonl");
+        let first =
+            line(10, "bn1", "main", 0.0) + &line(10, "bn1", "aux", 0.5) + &line(10, "bn2", "aux", 1.0);
+        std::fs::write(&path, format!("{first}{{\"step\":2")).expect("writable");
+        assert!(!history.read());
+        assert_eq!((history.steps.as_slice(), history.layers.len()), (&[10][..], 2));
+        assert_eq!(history.distance(0, 1, 1, 0), 1.0);
+        assert_eq!(history.distance(0, 1, 0, 1), 0.25);
+        assert!(history.distance(0, 1, 0, 2).is_nan(), "a part that the file does not know");
+        std::fs::write(&path, first.clone() + &line(20, "bn1", "aux", 2.0)).expect("writable");
+        history.read();
+        assert_eq!(history.steps, [10, 20]);
+        assert_eq!(history.distance(1, 1, 0, 0), 2.0);
+        std::fs::write(&path, first).expect("writable");
+        history.read();
+        assert_eq!(history.steps, [10]);
+    }
+}

@@ -1,0 +1,124 @@
+//! The confusion matrix: a cell for each true and predicted class, coloured by its share of the true class.
+
+use super::Names;
+use crate::app::format;
+use crate::app::tokens::{self, Tokens};
+use crate::evaluation::confusion::Confusion;
+use egui::{Align2, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo};
+use egui::{pos2, vec2};
+
+/// Side of a cell, points: as large as fits between these.
+const SMALLEST: f32 = 6.0;
+const LARGEST: f32 = 34.0;
+/// Up to so many classes a cell is never too small for its count; the pane scrolls.
+const FEW_CLASSES: usize = 20;
+/// From this side on, a cell has room for its count, and a row for its name.
+const ROOM_FOR_NUMBERS: f32 = 22.0;
+const ROOM_FOR_NAMES: f32 = 11.0;
+const NAMES_WIDTH: f32 = 84.0;
+
+/// Draws the matrix. A click, or the arrow keys, choose the row of `class`.
+pub fn ui(ui: &mut Ui, names: Names<'_>, confusion: &Confusion, class: &mut Option<usize>) {
+    let tokens = Tokens::of(ui);
+    let classes = confusion.classes;
+    let area = ui.available_size() - vec2(NAMES_WIDTH + 24.0, 56.0);
+    let least = if classes <= FEW_CLASSES { ROOM_FOR_NUMBERS } else { SMALLEST };
+    let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
+    ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+        ui.label(RichText::new("True class down, predicted class across").small().color(tokens.text_weak))
+            .on_hover_text("Colour: share of the true class's images, 0 to 100%. Numbers: images");
+        let size = vec2(NAMES_WIDTH + side * classes as f32 + tokens::GAP, side * classes as f32);
+        let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+        let origin = pos2(rect.left() + NAMES_WIDTH, rect.top());
+        let cell = |row: usize, column: usize| {
+            let at = origin + vec2(column as f32, row as f32) * side;
+            Rect::from_min_size(at, vec2(side, side)).shrink(if side > 12.0 { 0.5 } else { 0.0 })
+        };
+        let painter = ui.painter();
+        let font = TextStyle::Small.resolve(ui.style());
+        for row in 0..classes {
+            let (images, _) = confusion.of_class(row);
+            for column in 0..classes {
+                let count = confusion.counts[row * classes + column];
+                let share = if images > 0 { count as f32 / images as f32 } else { 0.0 };
+                let place = cell(row, column);
+                painter.rect_filled(place, 1.0, tokens::heat(share));
+                if side >= ROOM_FOR_NUMBERS && count > 0 {
+                    let colour = tokens::on_heat(share);
+                    painter.text(place.center(), Align2::CENTER_CENTER, count, font.clone(), colour);
+                }
+            }
+            if side >= ROOM_FOR_NAMES {
+                let at = pos2(origin.x - 6.0, origin.y + (row as f32 + 0.5) * side);
+                let chosen = *class == Some(row);
+                let colour = if chosen { tokens.accent } else { tokens.text };
+                let clip = Rect::from_min_max(rect.left_top(), pos2(origin.x, rect.bottom()));
+                painter.with_clip_rect(clip.intersect(ui.clip_rect())).text(
+                    at,
+                    Align2::RIGHT_CENTER,
+                    names.class(row),
+                    font.clone(),
+                    colour,
+                );
+            }
+        }
+        if let Some(row) = class.filter(|row| *row < classes) {
+            let line =
+                Rect::from_min_size(origin + vec2(0.0, row as f32 * side), vec2(side * classes as f32, side));
+            painter.rect_stroke(line, 1.0, Stroke::new(1.5, tokens.accent), StrokeKind::Outside);
+        }
+        let under = response.hover_pos().and_then(|at| {
+            let (x, y) = ((at.x - origin.x) / side, (at.y - origin.y) / side);
+            let inside = x >= 0.0 && y >= 0.0 && (x as usize) < classes && (y as usize) < classes;
+            inside.then_some((y as usize, x as usize))
+        });
+        let about = |row: usize, column: usize| {
+            let (images, _) = confusion.of_class(row);
+            let count = confusion.counts[row * classes + column];
+            let share = format::percent(count as f32 / images as f32);
+            format!(
+                "{} of {images} images of {} taken for {} ({share})",
+                count,
+                names.class(row),
+                names.class(column)
+            )
+        };
+        response.widget_info(|| {
+            let row = class.unwrap_or(0);
+            let text =
+                format!("Confusion matrix, row {}: {}", names.class(row), most_taken(names, confusion, row));
+            WidgetInfo::slider(true, row as f64, text)
+        });
+        if response.clicked() {
+            response.request_focus();
+            *class = under.map(|(row, _)| row);
+        }
+        if response.has_focus() {
+            let arrows = egui::EventFilter { vertical_arrows: true, ..egui::EventFilter::default() };
+            ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
+            let (up, down) = ui.input(|i| (i.key_pressed(Key::ArrowUp), i.key_pressed(Key::ArrowDown)));
+            let row = class.unwrap_or(0);
+            if up || down {
+                *class = Some(if up { row.saturating_sub(1) } else { (row + 1).min(classes - 1) });
+            }
+            let stroke = Stroke::new(1.0, tokens.accent);
+            ui.painter().rect_stroke(rect, 2.0, stroke, StrokeKind::Outside);
+        }
+        if let Some((row, column)) = under {
+            response.on_hover_text_at_pointer(about(row, column));
+        }
+    });
+}
+
+/// What a class's images are taken for, most often first, for a screen reader.
+fn most_taken(names: Names<'_>, confusion: &Confusion, row: usize) -> String {
+    let counts = confusion.counts.get(row * confusion.classes..(row + 1) * confusion.classes).unwrap_or(&[]);
+    let mut order: Vec<usize> = (0..counts.len()).filter(|column| counts[*column] > 0).collect();
+    order.sort_by_key(|column| std::cmp::Reverse(counts[*column]));
+    let words: Vec<String> = order
+        .into_iter()
+        .take(3)
+        .map(|column| format!("{} {}", counts[column], names.class(column)))
+        .collect();
+    words.join(", ")
+}

@@ -1,0 +1,301 @@
+//! What the panes on an opened model share: the bar that says which model it is, and the choice of images and attack.
+//! Lab and Attention show the same images under the same attack, so one answer serves both.
+
+use super::{Names, Shared};
+use crate::app::chrome::{self, Look as Shown};
+use crate::app::commands::UiCommand;
+use crate::app::icons::{self, Icon};
+use crate::app::study::{ModelChoice, Study};
+use crate::app::tokens::{self, Tokens};
+use crate::config::{AttackConfig, AttackKind, AttackTarget};
+use crate::evaluation::activation_map::CamMethod;
+use crate::session::study::{ImageChoice, Look, ModelInfo, Request};
+use egui::{Button, ComboBox, DragValue, RichText, Slider, Ui};
+use std::path::PathBuf;
+
+/// Images that may be looked at together.
+pub const MOST_IMAGES: usize = 12;
+/// Largest ε and step of the sliders, 1/255. Larger ones can be typed in a SPEC on the command line.
+const LARGEST_EPSILON: f32 = 32.0;
+const LARGEST_STEP: f32 = 8.0;
+const MOST_ITERATIONS: u32 = 100;
+
+const KINDS: [(AttackKind, &str, &str); 4] = [
+    (AttackKind::Pgd, "PGD", "Steps along the gradient's sign from a random start, kept within ε"),
+    (AttackKind::Ifgsm, "I-FGSM", "Steps along the gradient's sign from the clean image, kept within ε"),
+    (AttackKind::Gd, "GD", "As PGD without the limit ε: the steps alone bound it"),
+    (AttackKind::Fgsm, "FGSM", "One step of size ε along the gradient's sign"),
+];
+
+/// Images, attack and map.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct LookView {
+    pub split: String,
+    /// Number of the first image in the set.
+    pub first: usize,
+    pub count: usize,
+    /// Take the place of the set's images when there are any.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
+    pub attack: AttackConfig,
+    pub domain: usize,
+    pub seed: u64,
+    pub grad_cam: bool,
+    /// Class of the maps; `None`: each image's own.
+    pub class: Option<usize>,
+    /// Take a live run's newest weights each time that it makes pictures.
+    pub follow: bool,
+}
+
+impl Default for LookView {
+    fn default() -> Self {
+        // As the command line attacks.
+        let attack = AttackConfig::parse_spec("pgd:eps=4,step=1").unwrap_or_default();
+        Self {
+            split: "val".to_owned(),
+            first: 0,
+            count: 4,
+            files: Vec::new(),
+            attack,
+            domain: 0,
+            seed: 0,
+            grad_cam: false,
+            class: None,
+            follow: true,
+        }
+    }
+}
+
+impl LookView {
+    /// The chosen images, as far as the model's sets have them.
+    pub fn images(&self, info: &ModelInfo) -> ImageChoice {
+        if !self.files.is_empty() {
+            return ImageChoice::Files(self.files.iter().take(MOST_IMAGES).cloned().collect());
+        }
+        let (split, count) = self.set(info);
+        let first = if count > 0 { self.first % count } else { 0 };
+        ImageChoice::Data { split, first, count: self.count.clamp(1, MOST_IMAGES) }
+    }
+
+    /// The chosen set, or the first one, with its number of images.
+    pub fn set(&self, info: &ModelInfo) -> (String, usize) {
+        let named = info.splits.iter().find(|(name, _)| *name == self.split);
+        named.or(info.splits.first()).cloned().unwrap_or_else(|| (self.split.clone(), 0))
+    }
+
+    /// The chosen domain where the model has it.
+    pub fn domain_of(&self, info: &ModelInfo) -> usize {
+        self.domain.min(info.domains.len().saturating_sub(1))
+    }
+
+    pub fn request(&self, info: &ModelInfo) -> Look {
+        Look {
+            images: self.images(info),
+            attack: self.attack.clone(),
+            domain: self.domain_of(info),
+            seed: self.seed,
+            map: if self.grad_cam { CamMethod::GradCam } else { CamMethod::Cam },
+            class: self.class.filter(|class| *class < info.classes.len()),
+        }
+    }
+
+    /// Asks for what is chosen unless it was asked for. One question at a time: while a slider moves, the answer to
+    /// one place of it brings the question for the next.
+    pub fn ask(&self, info: &ModelInfo, shared: &mut Shared<'_>) {
+        let can_show = !info.splits.is_empty() || !self.files.is_empty();
+        let wanted = self.request(info);
+        if can_show && !shared.study.looking && !shared.study.has_asked(&wanted) {
+            shared.wishes.0.push(Request::Look(wanted));
+        }
+    }
+}
+
+/// Names of an opened model.
+pub fn names(info: &ModelInfo) -> Names<'_> {
+    Names { classes: &info.classes, domains: &info.domains }
+}
+
+/// Which model is open and how to choose another; what went wrong with it.
+pub fn model_bar_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
+    ui.horizontal_wrapped(|ui| model_ui(ui, shared, follow));
+    fault_ui(ui, shared.study);
+}
+
+/// The model and the choice of images in one row.
+pub fn subject_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut LookView) {
+    ui.horizontal_wrapped(|ui| {
+        model_ui(ui, shared, Some(&mut view.follow));
+        ui.add_space(tokens::GAP);
+        images_ui(ui, info, shared, view);
+    });
+    fault_ui(ui, shared.study);
+}
+
+fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
+    let tokens = Tokens::of(ui);
+    let study = shared.study;
+    let label = study.choice.as_ref().map_or_else(|| "none".to_owned(), ModelChoice::label);
+    ui.label(RichText::new("Model").color(tokens.text_weak));
+    let name = format!("Model: {label}");
+    ui.menu_button(RichText::new(label).color(tokens.text_strong), |ui| {
+        for command in [UiCommand::StudyLive, UiCommand::StudyBest, UiCommand::OpenCheckpoint] {
+            let button = Button::new(command.text(shared.run));
+            let response = ui.add_enabled(command.available(shared.run).is_ok(), button);
+            let tooltip = command.tooltip(ui.ctx(), shared.run);
+            if response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip).clicked() {
+                shared.queue.push(command);
+                ui.close();
+            }
+        }
+    })
+    .response
+    .accessible_name(name);
+    match &study.info {
+        Some(info) => {
+            let text = format!("step {}, {}", study.step, info.arch);
+            ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
+                "Finished optimizer steps of the weights in use (the moving average where there is one)",
+            );
+        }
+        None if study.choice.is_some() => {
+            ui.spinner();
+            ui.label("Opening…");
+        }
+        None => {}
+    }
+    if let (Some(ModelChoice::Live), Some(follow)) = (&study.choice, follow) {
+        ui.checkbox(follow, "Follow")
+            .on_hover_text("Take the run's newest weights each time that it makes pictures");
+    }
+    if study.looking {
+        ui.spinner().on_hover_text("Working on the newest question");
+    }
+}
+
+fn fault_ui(ui: &mut Ui, study: &Study) {
+    let fault = study.fault.clone().or_else(|| study.info.as_ref()?.data_fault.clone());
+    if let Some(fault) = fault {
+        ui.horizontal(|ui| {
+            let error = Tokens::of(ui).error;
+            icons::show(ui, Icon::Warning, error, "fault");
+            ui.add(egui::Label::new(RichText::new(fault).small().color(error)).wrap());
+        });
+    }
+}
+
+/// What a pane shows before a model is open.
+pub fn nothing_open_ui(ui: &mut Ui, shared: &mut Shared<'_>, title: &str, text: &str) {
+    if shared.study.choice.is_some() && shared.study.fault.is_none() {
+        return model_bar_ui(ui, shared, None);
+    }
+    fault_ui(ui, shared.study);
+    let commands = [UiCommand::StudyLive, UiCommand::StudyBest, UiCommand::OpenCheckpoint];
+    chrome::empty_ui(ui, title, text, shared.run, &commands, shared.queue);
+}
+
+fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut LookView) {
+    ui.label("Images");
+    if view.files.is_empty() {
+        let (split, total) = view.set(info);
+        let combo = ComboBox::from_id_salt("image set").width(92.0).selected_text(&split);
+        let response = combo.show_ui(ui, |ui| {
+            for (name, _) in &info.splits {
+                ui.selectable_value(&mut view.split, name.clone(), name);
+            }
+        });
+        response.response.accessible_name("Image set").on_hover_text("Evaluation set of the model's data");
+        let last = total.saturating_sub(1);
+        ui.add(DragValue::new(&mut view.first).range(0..=last).speed(1.0).prefix("from "))
+            .accessible_name("First image")
+            .on_hover_text(format!("Number of the first image in the set, 0 to {last}"));
+        ui.add(DragValue::new(&mut view.count).range(1..=MOST_IMAGES).speed(0.1).suffix(" images"))
+            .accessible_name("Number of images")
+            .on_hover_text(format!("Images side by side, 1 to {MOST_IMAGES}"));
+        let count = view.count;
+        if ui.button("Next").on_hover_text("The images that follow").clicked() && total > 0 {
+            view.first = (view.first + count) % total;
+        }
+    } else {
+        let text = format!("{} files", view.files.len());
+        ui.label(text).on_hover_text("Their class is the one predicted for the clean image");
+        if ui.button("Use the data").on_hover_text("Go back to the model's evaluation sets").clicked() {
+            view.files.clear();
+        }
+    }
+    chrome::command_button(ui, UiCommand::OpenImages, shared.run, shared.queue, Shown::Plain);
+}
+
+/// The choice of the attack.
+pub fn attack_ui(ui: &mut Ui, info: &ModelInfo, view: &mut LookView) {
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Attack");
+        let attack = &mut view.attack;
+        let found = KINDS.iter().find(|(kind, ..)| *kind == attack.kind).unwrap_or(&KINDS[0]);
+        let combo = ComboBox::from_id_salt("attacker").width(72.0).selected_text(found.1);
+        let response = combo.show_ui(ui, |ui| {
+            for (kind, name, help) in KINDS {
+                ui.selectable_value(&mut attack.kind, kind, name).on_hover_text(help);
+            }
+        });
+        response.response.accessible_name("Attacker").on_hover_text(found.2);
+        ui.spacing_mut().slider_width = 110.0;
+        ui.label("ε");
+        let slider = Slider::new(&mut attack.epsilon, 0.0..=LARGEST_EPSILON).step_by(0.25).max_decimals(2);
+        ui.add(slider).accessible_name("Epsilon").on_hover_text(
+            "Radius of the ball around the clean image that the attack stays in (L∞), in 1/255 of the pixel range",
+        );
+        let share = RichText::new(format!("/255 = {:.3}", attack.epsilon / 255.0));
+        ui.label(share.small().color(Tokens::of(ui).text_weak));
+        if attack.kind != AttackKind::Fgsm {
+            ui.add_space(tokens::GAP_SMALL);
+            ui.label("Step");
+            let slider = Slider::new(&mut attack.step, 0.25..=LARGEST_STEP).step_by(0.25).max_decimals(2);
+            ui.add(slider)
+                .accessible_name("Attack step")
+                .on_hover_text("Change of a pixel value in one iteration, in 1/255 of the pixel range");
+            iterations_ui(ui, attack);
+        }
+        ui.label("through");
+        let domain = view.domain_of(info);
+        let name = names(info).domain(domain);
+        let combo = ComboBox::from_id_salt("attacked domain").width(64.0).selected_text(name);
+        let response = combo.show_ui(ui, |ui| {
+            for (index, name) in info.domains.iter().enumerate() {
+                ui.selectable_value(&mut view.domain, index, name);
+            }
+        });
+        response
+            .response
+            .accessible_name("Attacked domain")
+            .on_hover_text("BN domain that the attacked network uses, by running statistics");
+        let attack = &mut view.attack;
+        let mut targeted = attack.target == AttackTarget::RandomWrong;
+        let help = "Towards a wrong class drawn for each image, instead of away from the true one";
+        if ui.checkbox(&mut targeted, "Targeted").on_hover_text(help).changed() {
+            attack.target = if targeted { AttackTarget::RandomWrong } else { AttackTarget::None };
+        }
+        let help = "The attack that the model was trained with, by running statistics and plain cross-entropy";
+        if ui.button("As in training").on_hover_text(help).clicked() {
+            // The SPEC is what a training attack and one on a finished model have in common.
+            if let Ok(trained) = AttackConfig::parse_spec(&info.attack.spec()) {
+                *attack = trained;
+            }
+        }
+    });
+}
+
+fn iterations_ui(ui: &mut Ui, attack: &mut AttackConfig) {
+    let automatic = attack.iterations.is_none();
+    let mut iterations = attack.iterations();
+    let drag = DragValue::new(&mut iterations).range(1..=MOST_ITERATIONS).speed(0.1).suffix(" iterations");
+    let response = ui.add(drag).accessible_name("Iterations");
+    if response.on_hover_text("Gradient steps").changed() {
+        attack.iterations = Some(iterations);
+    }
+    let mut by_rule = automatic;
+    let help = "AdvProp's rule: the whole part of ε, plus 1; and 1 where ε is at most 1";
+    if ui.checkbox(&mut by_rule, "by ε").on_hover_text(help).changed() {
+        attack.iterations = if by_rule { None } else { Some(attack.iterations()) };
+    }
+}

@@ -1,0 +1,305 @@
+//! Results: an opened model measured on a set through every domain, clean and attacked: top-1 of each, the confusion
+//! of classes, accuracy by class, and the images that it gets most wrong.
+
+use super::gallery::guess_ui;
+use super::look::{self, LookView};
+use super::{Names, Shared, confusion};
+use crate::app::export::{self, Table};
+use crate::app::format;
+use crate::app::model::DataKind;
+use crate::app::tokens::{self, Tokens};
+use crate::evaluation::confusion::Example;
+use crate::session::study::{Measure, Measured, MeasuredView, ModelInfo, Request};
+use egui::{Button, ComboBox, DragValue, Grid, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2};
+
+/// Side of a picture in the gallery of the worst, points.
+const SIDE: f32 = 72.0;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Detail {
+    #[default]
+    Confusion,
+    Classes,
+    Worst,
+}
+
+impl Detail {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Confusion, "Confusion"), (Self::Classes, "Classes"), (Self::Worst, "Worst first")];
+}
+
+/// What is measured and shown.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct ResultsView {
+    pub split: String,
+    /// Images, evenly spread over the set; 0: all.
+    pub limit: usize,
+    pub attacked: bool,
+    pub detail: Detail,
+    /// Which of the measured views is shown.
+    #[serde(skip)]
+    chosen: usize,
+    /// Class that the gallery is limited to.
+    #[serde(skip)]
+    class: Option<usize>,
+    /// Classes by rising accuracy instead of by index.
+    pub worst_first: bool,
+}
+
+impl Default for ResultsView {
+    fn default() -> Self {
+        Self {
+            split: "val".to_owned(),
+            limit: 256,
+            attacked: true,
+            detail: Detail::Confusion,
+            chosen: 0,
+            class: None,
+            worst_first: true,
+        }
+    }
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &LookView) {
+    let text = "Confusion matrix, accuracy by class and the images with the highest loss, of clean and attacked \
+                images through each domain. Choose a model to measure.";
+    let Some(info) = shared.study.info.clone() else {
+        return look::nothing_open_ui(ui, shared, "Nothing measured", text);
+    };
+    look::model_bar_ui(ui, shared, None);
+    controls_ui(ui, shared, view, look, &info);
+    let Some(measured) = shared.study.measured.clone() else {
+        ui.add_space(tokens::GAP);
+        ui.weak("“Measure” sends the images through every domain. It can be stopped at any time.");
+        return;
+    };
+    ui.add_space(tokens::GAP_SMALL);
+    let names = look::names(&info);
+    ui.horizontal_wrapped(|ui| views_ui(ui, names, view, &measured));
+    let Some(shown) = measured.views.get(view.chosen).or(measured.views.first()) else { return };
+    ui.horizontal(|ui| {
+        for (detail, name) in Detail::ALL {
+            ui.selectable_value(&mut view.detail, detail, name);
+        }
+        let name = format!("{} {}", view_name(names, shown), measured.request.split);
+        let top = ui.max_rect().bottom() + tokens::GAP_SMALL;
+        let area = Rect::from_min_max(pos2(shared.area.left(), top), shared.area.max);
+        let detail = view.detail;
+        export::menu_ui(ui, &name, area, || table(names, shown, detail), shared.exports);
+    });
+    match view.detail {
+        Detail::Confusion => confusion::ui(ui, names, &shown.confusion, &mut view.class),
+        Detail::Classes => classes_ui(ui, names, view, shown),
+        Detail::Worst => worst_ui(ui, shared, names, view, shown, info.image_size),
+    }
+}
+
+fn controls_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    view: &mut ResultsView,
+    look: &LookView,
+    info: &ModelInfo,
+) {
+    ui.horizontal_wrapped(|ui| {
+        let known = info.splits.iter().any(|(name, _)| *name == view.split);
+        if let (false, Some((first, _))) = (known, info.splits.first()) {
+            view.split.clone_from(first);
+        }
+        let combo = ComboBox::from_id_salt("measured set").width(92.0).selected_text(&view.split);
+        let response = combo.show_ui(ui, |ui| {
+            for (name, count) in &info.splits {
+                let text = format!("{name} ({} images)", format::count(*count as u64));
+                ui.selectable_value(&mut view.split, name.clone(), text);
+            }
+        });
+        response.response.accessible_name("Measured set").on_hover_text("Evaluation set of the model's data");
+        ui.add(DragValue::new(&mut view.limit).range(0..=1_000_000).suffix(" images"))
+            .accessible_name("Measured images")
+            .on_hover_text("Images used, evenly spread over the set; 0: all");
+        ui.checkbox(&mut view.attacked, format!("attacked too, by {}", look.attack.spec()))
+            .on_hover_text("Also measure the images attacked as Lab says, each domain through itself");
+        if let Some((done, total)) = shared.study.measuring {
+            if ui.button("Stop").on_hover_text("End the measurement").clicked() {
+                shared.wishes.0.push(Request::Stop);
+            }
+            let bar = ProgressBar::new(done as f32 / total.max(1) as f32).desired_width(160.0);
+            ui.add(bar.desired_height(16.0).text(RichText::new(format!("{done}/{total} images")).small()));
+        } else {
+            let can = !shared.study.is_busy() && !info.splits.is_empty();
+            let help = "Send the images through every domain";
+            let not = "Not now: a sweep is at work, or the model's data cannot be opened here";
+            let response = ui.add_enabled(can, Button::new("Measure"));
+            if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
+                let attack = view.attacked.then(|| look.attack.clone());
+                let split = view.split.clone();
+                let measure = Measure { split, limit: view.limit, attack, seed: look.seed };
+                shared.wishes.0.push(Request::Measure(measure));
+            }
+        }
+    });
+}
+
+fn view_name(names: Names<'_>, view: &MeasuredView) -> String {
+    format!("{}, {}", names.domain(view.domain), kind(view).label())
+}
+
+fn kind(view: &MeasuredView) -> DataKind {
+    if view.attacked { DataKind::Attacked } else { DataKind::Clean }
+}
+
+/// A button for each domain and kind of image with its accuracy.
+fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Measured) {
+    let tokens = Tokens::of(ui);
+    for (index, shown) in measured.views.iter().enumerate() {
+        let accuracy = 100.0 * shown.confusion.accuracy();
+        let text = format!("{} {accuracy:.1}%", view_name(names, shown));
+        let text = RichText::new(text).color(tokens.data(kind(shown)));
+        let chosen = view.chosen.min(measured.views.len() - 1) == index;
+        let help = format!(
+            "Top-1: share of the images whose most probable class is the true one, in percent of {} images. Mean \
+             loss {} nats.",
+            shown.confusion.images(),
+            format::significant(shown.confusion.mean_loss())
+        );
+        if ui.selectable_label(chosen, text).on_hover_text(help).clicked() {
+            view.chosen = index;
+        }
+    }
+    let about = format!("step {}, {}", measured.step, measured.request.split);
+    ui.label(RichText::new(about).small().color(tokens.text_weak));
+    if !measured.damaged.is_empty() {
+        let text = format!("{} damaged images left out", measured.damaged.len());
+        let text = RichText::new(text).small().color(tokens.warning);
+        ui.label(text).on_hover_text(measured.damaged.join("\n"));
+    }
+}
+
+fn table(names: Names<'_>, view: &MeasuredView, detail: Detail) -> Table {
+    let confusion = &view.confusion;
+    let classes: Vec<String> = (0..confusion.classes).map(|class| names.class(class)).collect();
+    match detail {
+        Detail::Confusion => {
+            let heading = std::iter::once("true \\ predicted").chain(classes.iter().map(String::as_str));
+            let mut table = Table::new(heading);
+            for (class, name) in classes.iter().enumerate() {
+                let row = &confusion.counts[class * confusion.classes..(class + 1) * confusion.classes];
+                table.row(std::iter::once(name.clone()).chain(row.iter().map(u32::to_string)));
+            }
+            table
+        }
+        Detail::Classes => {
+            let mut table = Table::new(["class", "images", "recognised (%)", "precision (%)"]);
+            for (class, name) in classes.into_iter().enumerate() {
+                let (images, recall) = confusion.of_class(class);
+                let percent = |share: f32| (100.0 * share).to_string();
+                let precision = percent(confusion.precision(class));
+                table.row([name, images.to_string(), percent(recall), precision]);
+            }
+            table
+        }
+        Detail::Worst => {
+            let mut table = Table::new(["image", "class", "loss (nats)", "predicted", "probability"]);
+            for example in &confusion.worst {
+                let first = example.guesses.first();
+                table.row([
+                    example.name.clone(),
+                    names.class(example.label),
+                    example.loss.to_string(),
+                    first.map_or_else(String::new, |guess| names.class(guess.class)),
+                    first.map_or_else(String::new, |guess| guess.p.to_string()),
+                ]);
+            }
+            table
+        }
+    }
+}
+
+fn classes_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, shown: &MeasuredView) {
+    let confusion = &shown.confusion;
+    ui.checkbox(&mut view.worst_first, "Worst first").on_hover_text("By rising share instead of by index");
+    let mut order: Vec<usize> = (0..confusion.classes).collect();
+    if view.worst_first {
+        let recall = |class: &usize| confusion.of_class(*class).1;
+        order.sort_by(|a, b| recall(a).total_cmp(&recall(b)));
+    }
+    let tokens = Tokens::of(ui);
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        Grid::new("classes").num_columns(4).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
+            let columns = [
+                ("Class", "Name of the class"),
+                ("Images", "Measured images of the class"),
+                ("Recognised", "Share of the class's images that are taken for it (recall), in percent"),
+                ("Precision", "Share of the images taken for the class that are of it, in percent"),
+            ];
+            for (name, help) in columns {
+                ui.label(RichText::new(name).small().color(tokens.text_weak)).on_hover_text(help);
+            }
+            ui.end_row();
+            for class in order {
+                let (images, recall) = confusion.of_class(class);
+                ui.label(names.class(class));
+                ui.label(format::count(images.into()));
+                let bar = ProgressBar::new(if recall.is_finite() { recall } else { 0.0 });
+                let bar = bar.desired_width(150.0).desired_height(14.0).fill(tokens.accent_soft);
+                ui.add(bar.text(RichText::new(format::percent(recall)).small().color(tokens.text_strong)));
+                ui.label(format::percent(confusion.precision(class)));
+                ui.end_row();
+            }
+        });
+    });
+}
+
+fn worst_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    names: Names<'_>,
+    view: &mut ResultsView,
+    shown: &MeasuredView,
+    size: usize,
+) {
+    ui.horizontal(|ui| {
+        ui.label("Class");
+        let chosen = view.class.map_or_else(|| "all".to_owned(), |class| names.class(class));
+        let response = ComboBox::from_id_salt("worst class").selected_text(chosen).show_ui(ui, |ui| {
+            ui.selectable_value(&mut view.class, None, "all");
+            for class in 0..shown.confusion.classes {
+                ui.selectable_value(&mut view.class, Some(class), names.class(class));
+            }
+        });
+        response.response.accessible_name("Class of the worst images");
+        let count = shown.confusion.worst.len();
+        ui.weak(format!("the {count} images with the highest loss, highest first"));
+    });
+    let worst = &shown.confusion.worst;
+    // Each measurement and each of its views has textures of its own.
+    let key = shared.study.measure_generation * 64 + view.chosen as u64;
+    let pixels = worst.iter().map(|example| example.pixels.as_slice());
+    let textures = shared.pictures.worst.textures(ui.ctx(), key, size, pixels);
+    let is_wanted = |example: &Example| view.class.is_none_or(|class| class == example.label);
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            for (example, texture) in worst.iter().zip(textures).filter(|(example, _)| is_wanted(example)) {
+                example_ui(ui, names, example, texture);
+            }
+        });
+    });
+}
+
+fn example_ui(ui: &mut Ui, names: Names<'_>, example: &Example, texture: &egui::TextureHandle) {
+    let tokens = Tokens::of(ui);
+    ui.allocate_ui(vec2(SIDE + 50.0, SIDE + 62.0), |ui| {
+        ui.vertical(|ui| {
+            ui.set_width(SIDE + 46.0);
+            let image = egui::Image::new(texture).fit_to_exact_size(vec2(SIDE, SIDE)).corner_radius(3);
+            ui.add(image.alt_text(format!("worst {}", example.name))).on_hover_text(&example.name);
+            ui.label(RichText::new(names.class(example.label)).small().strong().color(tokens.text_strong))
+                .on_hover_text("The true class");
+            ui.horizontal(|ui| guess_ui(ui, names, example.label, &example.guesses, "shown"));
+            let loss = format!("loss {}", format::significant(f64::from(example.loss)));
+            ui.label(RichText::new(loss).small().color(tokens.text_weak))
+                .on_hover_text("Cross-entropy against the true class, in nats");
+        });
+    });
+}

@@ -1,0 +1,74 @@
+//! What the last preflight found, folded from its events for the set-up.
+
+use crate::session::preflight::{BranchPreview, Forecast, Preflight};
+use crossbeam_channel::{Receiver, TryRecvError};
+use std::sync::Arc;
+
+/// One line of the report.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    Passed { what: &'static str, finding: String },
+    Warning(String),
+    Refused { what: &'static str, reason: String },
+}
+
+/// A preflight under way or done.
+#[derive(Debug, Default)]
+pub struct Report {
+    events: Option<Receiver<Preflight>>,
+    pub findings: Vec<Finding>,
+    /// The work at hand: its name, done, of all.
+    pub working: Option<(String, usize, usize)>,
+    pub previews: Option<Arc<Vec<BranchPreview>>>,
+    pub forecast: Option<Forecast>,
+    /// Grows with each new set of previews; textures are made again when it changes.
+    pub generation: u64,
+}
+
+impl Report {
+    /// Takes the place of what an earlier preflight found.
+    pub fn begin(&mut self, events: Receiver<Preflight>) {
+        let generation = self.generation + 1;
+        *self = Self { events: Some(events), generation, ..Self::default() };
+        self.working = Some(("Starting".to_owned(), 0, 1));
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Takes in what came.
+    pub fn take_events(&mut self) {
+        loop {
+            let Some(events) = &self.events else { return };
+            match events.try_recv() {
+                Ok(event) => self.apply(event),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    let reason = "it ended without a report".to_owned();
+                    self.apply(Preflight::Refused { what: "Preflight", reason });
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, event: Preflight) {
+        match event {
+            Preflight::Working { what, done, total } => self.working = Some((what, done, total)),
+            Preflight::Passed { what, finding } => self.findings.push(Finding::Passed { what, finding }),
+            Preflight::Warning(text) => self.findings.push(Finding::Warning(text)),
+            Preflight::Previews(previews) => {
+                self.previews = Some(previews);
+                self.generation += 1;
+            }
+            Preflight::Ready(forecast) => {
+                self.forecast = Some(forecast);
+                (self.events, self.working) = (None, None);
+            }
+            Preflight::Refused { what, reason } => {
+                self.findings.push(Finding::Refused { what, reason });
+                (self.events, self.working) = (None, None);
+            }
+        }
+    }
+}

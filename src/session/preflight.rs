@@ -1,0 +1,245 @@
+//! What would go wrong is told before a run starts: the data is opened, the memory planned and taken, one batch sent
+//! through everything, and the time predicted. Nothing is written but a probe file that vanishes again. The batch also
+//! shows what each branch trains on.
+
+use super::setup::{class_names, first_weights, loader_options, total_steps};
+use crate::config::Config;
+use crate::data::{self, Loader};
+use crate::gpu::{Device, DeviceChoice};
+use crate::models::{ModelOptions, build};
+use crate::training::engine::{Engine, RunLength};
+use crate::training::method::{self, Source, domain_name};
+use anyhow::Context as _;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Images of a preview.
+const SHOWN: usize = 8;
+/// Steps whose time is taken, after one that warms up.
+const TIMED_STEPS: u64 = 2;
+const QUEUE: usize = 256;
+
+/// What a preflight reports, in order.
+#[derive(Clone, Debug)]
+pub enum Preflight {
+    /// `done` of `total` of the named work.
+    Working {
+        what: String,
+        done: usize,
+        total: usize,
+    },
+    /// Something is as it should be.
+    Passed {
+        what: &'static str,
+        finding: String,
+    },
+    /// The run would go otherwise than configured, as with less memory than hoped for.
+    Warning(String),
+    Previews(Arc<Vec<BranchPreview>>),
+    /// The last event: all is well.
+    Ready(Forecast),
+    /// The last event: one sentence on what would stop the run.
+    Refused {
+        what: &'static str,
+        reason: String,
+    },
+}
+
+/// What the run will be.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecast {
+    pub steps_per_epoch: u64,
+    pub total_steps: u64,
+    /// Mean of the timed steps, reading of the data included.
+    pub seconds_per_step: f64,
+    /// GPU memory of the training plans.
+    pub planned_bytes: u64,
+}
+
+impl Forecast {
+    /// Seconds for all steps; validation comes on top.
+    pub fn seconds(&self) -> f64 {
+        self.seconds_per_step * self.total_steps as f64
+    }
+}
+
+/// The first images of a branch, as the first step trains on them.
+#[derive(Clone, Debug)]
+pub struct BranchPreview {
+    /// `clean`, `attack`, …, as in `[[method.branch]]`.
+    pub source: &'static str,
+    pub domain: String,
+    /// Side of an image, pixels.
+    pub size: usize,
+    /// `[S, S, 3]` each.
+    pub images: Vec<Vec<u8>>,
+}
+
+/// Starts a preflight on a thread of its own. `wake` is called after each event. When the receiver is dropped it ends
+/// with the work at hand.
+pub fn spawn(
+    config: Config,
+    out: PathBuf,
+    device: DeviceChoice,
+    wake: Arc<dyn Fn() + Send + Sync>,
+) -> anyhow::Result<Receiver<Preflight>> {
+    let (sender, receiver) = bounded(QUEUE);
+    let work = move || {
+        let teller = Teller { sender, wake: &*wake, gone: Cell::new(false) };
+        let mut what = "Configuration";
+        let checked = std::panic::AssertUnwindSafe(|| check(&config, &out, &device, &teller, &mut what));
+        let last = match std::panic::catch_unwind(checked) {
+            Ok(Ok(forecast)) => Preflight::Ready(forecast),
+            Ok(Err(error)) => Preflight::Refused { what, reason: format!("{error:#}") },
+            Err(panic) => {
+                let reason = format!("internal error: {}", super::panic_text(panic.as_ref()));
+                Preflight::Refused { what, reason }
+            }
+        };
+        teller.tell(last);
+    };
+    std::thread::Builder::new().name("preflight".to_owned()).spawn(work)?;
+    Ok(receiver)
+}
+
+struct Teller<'a> {
+    sender: Sender<Preflight>,
+    wake: &'a dyn Fn(),
+    /// Another preflight has taken this one's place.
+    gone: Cell<bool>,
+}
+
+impl Teller<'_> {
+    fn tell(&self, event: Preflight) {
+        self.gone.set(self.gone.get() || self.sender.send(event).is_err());
+        (self.wake)();
+    }
+
+    fn go_on(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.gone.get(), "nobody waits for this preflight any more");
+        Ok(())
+    }
+}
+
+/// `what` is the check at hand, for the report of a failure.
+fn check(
+    config: &Config,
+    out: &Path,
+    device: &DeviceChoice,
+    teller: &Teller<'_>,
+    what: &mut &'static str,
+) -> anyhow::Result<Forecast> {
+    let working = |what: &str, done, total| {
+        teller.tell(Preflight::Working { what: what.to_owned(), done, total });
+    };
+    let passed = |what, finding: String| teller.tell(Preflight::Passed { what, finding });
+    config.validate()?;
+    passed("Configuration", "All values fit together".to_owned());
+
+    *what = "Run folder";
+    check_folder(out)?;
+    passed("Run folder", format!("{} can be written", out.display()));
+
+    *what = "Data";
+    working("Opening the data", 0, 1);
+    let splits = data::open_reporting(&config.data, |split, done, total| {
+        working(&format!("Listing {split}"), done, total);
+    })?;
+    let classes = class_names(config, splits.train.as_ref())?;
+    let mut loader = Loader::start(Arc::clone(&splits.train), loader_options(config, 0))?;
+    let (train, val) = (splits.train.len(), splits.val.len());
+    passed("Data", format!("{train} training and {val} validation images of {} classes", classes.len()));
+
+    *what = "Adapter";
+    working("Opening the GPU", 0, 1);
+    let device = Arc::new(Device::open(device)?);
+    let report = device.report();
+    passed("Adapter", format!("{} ({}, {})", report.name, report.device_type, report.backend));
+
+    teller.go_on()?;
+    *what = "Memory";
+    let options = ModelOptions::from_config(
+        &config.model,
+        config.data.image_size,
+        classes.len(),
+        method::domains(&config.method),
+    );
+    let network = build(&config.model.arch, &options)?;
+    let steps_per_epoch = data::steps_per_epoch(splits.train.len(), config.run.batch_size)?;
+    let length = RunLength { steps_per_epoch, total_steps: total_steps(config, steps_per_epoch) };
+    let mut engine = Engine::new(
+        device,
+        config,
+        network,
+        length,
+        |done, total| working("Compiling shaders", done, total),
+        |notice| teller.tell(Preflight::Warning(notice)),
+    )?;
+    let planned_bytes = engine.planned_bytes();
+    let mib = planned_bytes.div_ceil(1 << 20);
+    passed("Memory", format!("The adapter gave the {mib} MiB that training plans ({})", engine.layout()));
+
+    teller.go_on()?;
+    *what = "One batch";
+    working("Training on one batch", 0, 1);
+    let arenas = first_weights(config, &engine)?;
+    engine.load_fresh(&arenas);
+    let mut step = |engine: &mut Engine, number: u64| -> anyhow::Result<()> {
+        let batch = loader.next()?;
+        engine.step(number, &batch)?;
+        engine.drain()?;
+        Ok(())
+    };
+    step(&mut engine, 0)?;
+    let sums = engine.poll()?.context("the step reported nothing")?;
+    let loss: f64 = sums.branches.iter().map(|b| b.loss / b.images.max(1.0)).sum();
+    anyhow::ensure!(loss.is_finite(), "the loss of the first batch is no finite number");
+    teller.tell(Preflight::Previews(Arc::new(previews(&engine)?)));
+    let begun = Instant::now();
+    for number in 1..=TIMED_STEPS {
+        step(&mut engine, number)?;
+    }
+    let seconds_per_step = begun.elapsed().as_secs_f64() / TIMED_STEPS as f64;
+    passed("One batch", format!("went through every branch; their losses add up to {loss:.3} nats"));
+    Ok(Forecast { steps_per_epoch, total_steps: length.total_steps, seconds_per_step, planned_bytes })
+}
+
+/// A new or empty folder that can be made and written to. Writes a file without a name into the nearest folder that
+/// exists.
+fn check_folder(out: &Path) -> anyhow::Result<()> {
+    let holds_something =
+        out.is_file() || std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    anyhow::ensure!(!holds_something, "{} is not empty; expected a new run folder", out.display());
+    let nearest = out.ancestors().find(|folder| folder.is_dir());
+    let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(nearest)
+        .with_context(|| format!("cannot write into {}; expected a folder of yours", nearest.display()))?;
+    Ok(())
+}
+
+fn previews(engine: &Engine) -> anyhow::Result<Vec<BranchPreview>> {
+    let method = engine.method_at(0);
+    let size = engine.network().image_size;
+    let made = method.branches.iter().enumerate().map(|(index, branch)| {
+        let source = match &branch.source {
+            Source::Clean => "clean",
+            Source::Augmented => "augmented",
+            Source::Attack { .. } => "attack",
+            Source::Mixup { .. } => "mixup",
+            Source::Cutmix => "cutmix",
+        };
+        let pixels = engine.branch_pixels(0, index)?;
+        let byte = |value: &f32| value.round().clamp(0.0, 255.0) as u8;
+        let images = pixels.chunks_exact(size * size * 4).take(SHOWN);
+        let images = images.map(|image| {
+            let rgb =
+                image.chunks_exact(4).flat_map(|pixel| [byte(&pixel[0]), byte(&pixel[1]), byte(&pixel[2])]);
+            rgb.collect()
+        });
+        Ok(BranchPreview { source, domain: domain_name(branch.domain), size, images: images.collect() })
+    });
+    made.collect()
+}

@@ -1,0 +1,209 @@
+//! What a run tells: metrics as they arrive, validation, statistics, checkpoints, pictures.
+
+use super::{Run, SNAPSHOT_EVERY, SPEED_WINDOW};
+use crate::config::BestBy;
+use crate::data::Dataset;
+use crate::evaluation::accuracy::{Measurement, accuracy};
+use crate::evaluation::snapshot::{bn_layers, snapshot};
+use crate::kernels::loss_scale::{self, LossScale};
+use crate::session::state;
+use crate::training::checkpoint::Checkpoint;
+use crate::training::engine::StepSums;
+use crate::training::events::{
+    BranchReport, EvalReport, EvalRow, Event, RunWeights, StepReport, WeightsReply,
+};
+use crate::training::method::{Source, domain_name};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Run<'_> {
+    /// Waits for enqueued steps and reports them.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        self.engine.drain()?;
+        self.state.elapsed_s += begun.elapsed().as_secs_f64();
+        self.report()
+    }
+
+    pub(super) fn warn(&mut self, sentence: String) -> anyhow::Result<()> {
+        self.folder.log(&sentence)?;
+        self.send(Event::Warning(sentence));
+        Ok(())
+    }
+
+    /// Passes on the metrics that have arrived.
+    pub(super) fn report(&mut self) -> anyhow::Result<()> {
+        while let Some(sums) = self.engine.poll()? {
+            let report = self.step_report(&sums);
+            let finite = report.branches.iter().all(|b| b.loss.is_finite());
+            let step = report.step;
+            let overflow = sums.loss_scale.filter(|scale| scale.overflow != 0);
+            if let Some(LossScale { scale, skipped, .. }) = overflow {
+                self.folder.log(&format!(
+                    "step {step} overflowed in f16: its update is left out ({skipped} so far), the loss scale is {scale}"
+                ))?;
+            }
+            if finite || overflow.is_none() {
+                self.folder.train_step(&report)?;
+                self.send(Event::Step(report));
+            }
+            // At the smallest scale it is no longer the scale that overflows.
+            let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
+            anyhow::ensure!(
+                mends.unwrap_or(finite),
+                "the {} at step {step}: the training diverged; lower optimizer.lr{}",
+                if mends.is_none() {
+                    "loss is no longer a finite number"
+                } else {
+                    "gradients no longer fit f16 at any loss scale"
+                },
+                if self.last_saved > 0 {
+                    format!(" and continue from the checkpoint of step {}", self.last_saved)
+                } else {
+                    " and start again".to_owned()
+                }
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn step_report(&mut self, sums: &StepSums) -> StepReport {
+        let step = sums.step + 1;
+        self.speed.push_back((self.state.elapsed_s, step));
+        if self.speed.len() > SPEED_WINDOW {
+            self.speed.pop_front();
+        }
+        let images_per_s = match (self.speed.front(), self.speed.back()) {
+            (Some((t0, s0)), Some((t1, s1))) if t1 > t0 => {
+                (s1 - s0) as f64 * self.config.run.batch_size as f64 / (t1 - t0)
+            }
+            _ => 0.0,
+        };
+        let stages = self.engine.stage_seconds();
+        let step_s = self.config.run.batch_size as f64 / images_per_s;
+        let idle = self.waited.idle(step_s, &stages);
+        self.last_idle = idle.or(self.last_idle);
+        let branches =
+            self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
+                let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
+                BranchReport {
+                    domain: domain_name(branch.domain),
+                    attack: match &branch.source {
+                        Source::Attack { config, .. } => Some(config.spec()),
+                        _ => None,
+                    },
+                    loss: mean(sums.loss),
+                    top1: mean(sums.top1),
+                    top5: mean(sums.top5),
+                }
+            });
+        StepReport {
+            step,
+            epoch: self.epoch(step),
+            lr: sums.lr,
+            images_per_s,
+            elapsed_s: self.state.elapsed_s,
+            stages,
+            idle,
+            branches: branches.collect(),
+        }
+    }
+
+    /// Validates every split through every domain, and `val` under attack; keeps the best.
+    pub(super) fn evaluate(&mut self) -> anyhow::Result<()> {
+        let domains = self.engine.domain_names().len();
+        let mut rows = Vec::new();
+        let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.splits.val))];
+        for (split, set) in val.iter().chain(&self.splits.extra) {
+            for domain in 0..domains {
+                let attacks = [None, self.eval_attack.as_ref().filter(|_| split == "val")];
+                let measured = if attacks[1].is_some() { 2 } else { 1 };
+                for attack in attacks.into_iter().take(measured) {
+                    let what = Measurement {
+                        split,
+                        domain,
+                        attack,
+                        limit: self.config.eval.limit,
+                        seed: self.config.run.seed,
+                    };
+                    let (device, player) = self.engine.device_and_player();
+                    rows.push(accuracy(device, player, &mut self.inference, set, &what, |_, _| {})?);
+                }
+            }
+        }
+        let value = best_value(&rows, self.config.eval.best);
+        let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
+        self.folder.evaluated(&report)?;
+        self.send(Event::Evaluated(report));
+        self.bn_stats()?;
+        self.state.stale += 1;
+        if value > self.state.best {
+            (self.state.best, self.state.stale) = (value, 0);
+            let path = self.folder.save_best(&self.checkpoint()?)?;
+            self.send(Event::Saved { path, best: true });
+        }
+        Ok(())
+    }
+
+    pub(super) fn bn_stats(&mut self) -> anyhow::Result<()> {
+        let arenas = state::shown_arenas(&self.engine, &self.config)?;
+        let layers = bn_layers(&self.engine.network().layout, &arenas);
+        let domains = self.engine.domain_names();
+        self.folder.bn_stats(self.step, self.epoch(self.step), &domains, &layers)
+    }
+
+    /// Hands out a copy of the weights that validation looks through.
+    pub(super) fn share_weights(&mut self, reply: &WeightsReply) -> anyhow::Result<()> {
+        self.settle()?;
+        let arenas = state::shown_arenas(&self.engine, &self.config)?;
+        let meta = state::meta(&self.engine, &self.config, &self.classes, self.step, self.epoch(self.step));
+        // Whoever asked may be gone.
+        let _ = reply.0.try_send(RunWeights { meta, arenas });
+        Ok(())
+    }
+
+    pub(super) fn checkpoint(&self) -> anyhow::Result<Checkpoint> {
+        state::checkpoint(
+            &self.engine,
+            &self.config,
+            &self.classes,
+            self.step,
+            self.epoch(self.step),
+            self.state,
+        )
+    }
+
+    pub(super) fn save(&mut self) -> anyhow::Result<()> {
+        self.settle()?;
+        let path = self.folder.save_last(&self.checkpoint()?)?;
+        self.last_saved = self.step;
+        self.send(Event::Saved { path, best: false });
+        Ok(())
+    }
+
+    /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with `now`.
+    pub(super) fn picture(&mut self, now: bool) -> anyhow::Result<()> {
+        let due = self.last_picture.is_none_or(|t| t.elapsed() >= SNAPSHOT_EVERY);
+        if !self.wants_pictures || self.gallery.is_empty() || !(now || (due && self.pictures.is_empty())) {
+            return Ok(());
+        }
+        self.settle()?;
+        let arenas = state::shown_arenas(&self.engine, &self.config)?;
+        let attack = self.eval_attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
+        let (device, player) = self.engine.device_and_player();
+        let made =
+            snapshot(device, player, &mut self.inference, &arenas, &self.gallery, &attack, 0, self.step)?;
+        self.pictures.put(made);
+        self.last_picture = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// What `eval.best` looks at, larger is better; `None` before it was measured.
+fn best_value(rows: &[EvalRow], by: BestBy) -> Option<f32> {
+    let attacked = by == BestBy::AttackedTop1;
+    let row = rows
+        .iter()
+        .find(|row| row.split == "val" && row.domain == domain_name(0) && row.attack.is_some() == attacked)?;
+    Some(if by == BestBy::Loss { -row.loss } else { row.top1 })
+}

@@ -1,0 +1,130 @@
+//! How a BN layer's inputs are distributed once they are normalised: by each domain's running statistics, for clean
+//! and attacked images. Around 0 with a spread of 1 where the statistics describe the data, elsewhere where they do
+//! not.
+
+use super::look::{ImageChoice, Pixels};
+use super::worker::Opened;
+use crate::config::AttackConfig;
+
+/// Bins of a histogram, and the standard deviations that they span on each side of 0. What lies outside falls into the
+/// outermost bins.
+pub const BINS: usize = 60;
+pub const RANGE: f32 = 6.0;
+
+/// Which layer, on which images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DistributionRequest {
+    /// Index of the BN layer, from the input.
+    pub layer: usize,
+    /// `None`: all channels together.
+    pub channel: Option<usize>,
+    pub images: ImageChoice,
+    /// Makes the attacked images, through each domain for itself.
+    pub attack: AttackConfig,
+    pub seed: u64,
+}
+
+/// The answer: two histograms a domain.
+#[derive(Clone, Debug)]
+pub struct Distributions {
+    pub step: u64,
+    pub request: DistributionRequest,
+    pub lines: Vec<Distribution>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    pub domain: usize,
+    pub attacked: bool,
+    /// Share of the values in each of [`BINS`] equal bins over ±[`RANGE`], 0..1; they sum to 1.
+    pub shares: Vec<f32>,
+    /// Mean and standard deviation of the normalised values.
+    pub mean: f32,
+    pub deviation: f32,
+}
+
+pub(super) fn distributions(
+    opened: &mut Opened,
+    request: &DistributionRequest,
+) -> anyhow::Result<Distributions> {
+    let images = Pixels::load(opened, &request.images)?;
+    let model = &mut opened.model;
+    let layers = model.bn_layers();
+    let Some(layer) = layers.get(request.layer) else {
+        anyhow::bail!("the model has {} BN layers", layers.len());
+    };
+    let eps = model.network().bn.eps;
+    let clean = images.floats();
+    let mut lines = Vec::new();
+    for (domain, statistics) in layer.domains.iter().enumerate() {
+        let classes = model.meta().classes.len();
+        let logits = model.logits(&clean, domain)?;
+        let guesses = logits.chunks_exact(classes).map(|row| crate::evaluation::snapshot::best(row, 1));
+        let predicted: Vec<usize> = guesses.map(|g| g.first().map_or(0, |guess| guess.class)).collect();
+        let labels: Vec<usize> =
+            images.labels.iter().zip(predicted).map(|(known, guess)| known.unwrap_or(guess)).collect();
+        let adversarial =
+            model.attack(&clean, &labels, &request.attack, domain, request.seed, &images.ids)?;
+        for (attacked, pixels) in [(false, &clean), (true, &adversarial)] {
+            let rows = model.bn_input(pixels, domain, request.layer)?;
+            let (mean, var) = (&statistics.running_mean, &statistics.running_var);
+            lines.push(histogram(domain, attacked, &rows, mean, var, eps, request.channel));
+        }
+    }
+    Ok(Distributions { step: model.meta().step, request: request.clone(), lines })
+}
+
+fn histogram(
+    domain: usize,
+    attacked: bool,
+    rows: &[f32],
+    mean: &[f32],
+    var: &[f32],
+    eps: f32,
+    channel: Option<usize>,
+) -> Distribution {
+    let rstd: Vec<f32> = var.iter().map(|var| (var + eps).sqrt().recip()).collect();
+    let mut counts = vec![0_u64; BINS];
+    let (mut sum, mut squares, mut count) = (0.0_f64, 0.0_f64, 0_u64);
+    for row in rows.chunks_exact(mean.len().max(1)) {
+        for (index, value) in row.iter().enumerate() {
+            if channel.is_some_and(|wanted| wanted != index) {
+                continue;
+            }
+            let z = (value - mean[index]) * rstd[index];
+            // NaN falls into the first bin, where it shows.
+            let place = ((z + RANGE) / (2.0 * RANGE) * BINS as f32).clamp(0.0, BINS as f32 - 1.0);
+            counts[place as usize] += 1;
+            sum += f64::from(z);
+            squares += f64::from(z).powi(2);
+            count += 1;
+        }
+    }
+    let total = count.max(1) as f64;
+    let mean = sum / total;
+    Distribution {
+        domain,
+        attacked,
+        shares: counts.iter().map(|n| (*n as f64 / total) as f32).collect(),
+        mean: mean as f32,
+        deviation: (squares / total - mean * mean).max(0.0).sqrt() as f32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_fit_the_statistics_lie_around_zero() {
+        // Two channels with means 10 and −4 and deviations 2 and 1.
+        let rows = [8.0, -5.0, 12.0, -3.0];
+        let made = histogram(0, false, &rows, &[10.0, -4.0], &[4.0, 1.0], 0.0, None);
+        assert!(made.mean.abs() < 1e-6 && (made.deviation - 1.0).abs() < 1e-6, "{made:?}");
+        assert!((made.shares.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        let one = histogram(0, false, &rows, &[10.0, -9.0], &[4.0, 1.0], 0.0, Some(1));
+        assert!((one.mean - 5.0).abs() < 1e-6, "only the chosen channel counts: {one:?}");
+        let outside = histogram(0, false, &[99.0, f32::NAN], &[0.0], &[1.0], 0.0, None);
+        assert_eq!((outside.shares[0], outside.shares[BINS - 1]), (0.5, 0.5));
+    }
+}

@@ -1,0 +1,100 @@
+//! A set seen through every domain, clean and attacked: confusion, accuracy by class, the worst images.
+
+use super::Answer;
+use super::worker::Opened;
+use crate::config::AttackConfig;
+use crate::data::{Dataset, EvalOptions, EvalReader};
+use crate::evaluation::confusion::Confusion;
+use std::sync::Arc;
+
+/// What to measure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    pub split: String,
+    /// Images, evenly spread over the set; 0: all.
+    pub limit: usize,
+    /// Also attacked like this, each domain through itself.
+    pub attack: Option<AttackConfig>,
+    pub seed: u64,
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Finished steps of the model.
+    pub step: u64,
+    pub request: Measure,
+    /// Domain by domain, clean before attacked.
+    pub views: Vec<MeasuredView>,
+    /// Images that could not be read, each as `name: reason`.
+    pub damaged: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MeasuredView {
+    pub domain: usize,
+    pub attacked: bool,
+    pub confusion: Confusion,
+}
+
+pub(super) struct MeasureJob {
+    request: Measure,
+    set: Arc<dyn Dataset>,
+    reader: EvalReader,
+    views: Vec<MeasuredView>,
+    done: usize,
+}
+
+impl MeasureJob {
+    pub(super) fn start(opened: &mut Opened, request: Measure) -> anyhow::Result<Self> {
+        let set = Arc::clone(opened.set(&request.split)?);
+        let meta = opened.model.meta();
+        let (have, classes) = (set.class_names().len(), meta.classes.len());
+        anyhow::ensure!(have <= classes, "the set has {have} classes and the model {classes}");
+        let options = EvalOptions {
+            batch_size: opened.model.batch(),
+            image_size: meta.image_size,
+            limit: request.limit,
+            workers: 0,
+        };
+        let reader = EvalReader::start(Arc::clone(&set), options)?;
+        let kinds: &[bool] = if request.attack.is_some() { &[false, true] } else { &[false] };
+        let view = |domain, attacked| MeasuredView { domain, attacked, confusion: Confusion::new(classes) };
+        let views = (0..meta.domains.len()).flat_map(|d| kinds.iter().map(move |kind| view(d, *kind)));
+        Ok(Self { views: views.collect(), request, set, reader, done: 0 })
+    }
+
+    /// One more batch; true while others remain.
+    pub(super) fn advance(&mut self, opened: &mut Opened) -> anyhow::Result<(Answer, bool)> {
+        let model = &mut opened.model;
+        let Some(batch) = self.reader.next()? else {
+            let measured = Measured {
+                step: model.meta().step,
+                request: self.request.clone(),
+                views: std::mem::take(&mut self.views),
+                damaged: self.reader.take_damaged(),
+            };
+            return Ok((Answer::Measured(Arc::new(measured)), false));
+        };
+        self.done += batch.labels.len();
+        if !batch.labels.is_empty() {
+            let clean: Vec<f32> = batch.images.iter().map(|b| f32::from(*b)).collect();
+            let labels: Vec<usize> = batch.labels.iter().map(|label| *label as usize).collect();
+            let ids: Vec<u32> = batch.indices.iter().map(|index| *index as u32).collect();
+            for view in &mut self.views {
+                let attacked = match &self.request.attack {
+                    Some(attack) if view.attacked => {
+                        let seed = self.request.seed;
+                        Some(model.attack(&clean, &labels, attack, view.domain, seed, &ids)?)
+                    }
+                    _ => None,
+                };
+                let pixels = attacked.as_ref().unwrap_or(&clean);
+                let outcome = model.outcome(pixels, Some(&labels), view.domain)?;
+                let name = |index| self.set.name(index);
+                view.confusion.add(&outcome, &batch.labels, &batch.indices, pixels, name);
+            }
+        }
+        Ok((Answer::Measuring(self.done, self.reader.total()), true))
+    }
+}

@@ -1,0 +1,114 @@
+//! Looking into a model beside a run: a thread with a GPU device of its own that attacks, explains and measures what
+//! a window asks for. It works on a checkpoint or on a copy of a live run's weights, so a run is disturbed only for as
+//! long as that copy takes. Of several requests of one kind only the newest is answered.
+
+mod distribution;
+mod look;
+mod measure;
+mod sweep;
+mod worker;
+
+pub use distribution::{BINS, Distribution, DistributionRequest, Distributions, RANGE};
+pub use look::{ImageChoice, Look, Looked, LookedItem};
+pub use measure::{Measure, Measured, MeasuredView};
+pub use sweep::{EPSILONS, Sweep, SweepFigures, SweepPoint, Swept};
+
+use crate::config::AttackConfig;
+use crate::gpu::DeviceChoice;
+use crate::training::events::{BnLayer, Command};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const REQUESTS: usize = 64;
+const ANSWERS: usize = 256;
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    Checkpoint(PathBuf),
+    /// The run that takes these commands.
+    Run(Sender<Command>),
+}
+
+/// What may be asked. Everything but `Open` and `Refresh` needs an opened model.
+#[derive(Clone, Debug)]
+pub enum Request {
+    Open {
+        subject: Subject,
+        device: DeviceChoice,
+    },
+    /// Take the live run's newest weights; nothing for a checkpoint, or when the run has ended.
+    Refresh,
+    Look(Look),
+    Sweep(Sweep),
+    Measure(Measure),
+    Distributions(DistributionRequest),
+    /// End a sweep or a measurement.
+    Stop,
+}
+
+/// The opened model.
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    pub arch: String,
+    /// Finished optimizer steps.
+    pub step: u64,
+    pub classes: Vec<String>,
+    pub domains: Vec<String>,
+    /// Side of the input, pixels.
+    pub image_size: usize,
+    /// The attack that the model was trained with.
+    pub attack: AttackConfig,
+    /// Evaluation sets with their numbers of images.
+    pub splits: Vec<(String, usize)>,
+    /// Why there are no sets, when the data of the run cannot be opened here.
+    pub data_fault: Option<String>,
+    /// Statistics and affine parameters of the BN layers, from input to output.
+    pub bn_layers: Vec<BnLayer>,
+}
+
+/// What comes back.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Opened(Arc<ModelInfo>),
+    /// The live run's newest weights are in use, of this many finished steps.
+    Refreshed(u64),
+    Looked(Arc<Looked>),
+    /// The points so far.
+    Swept(Arc<Swept>),
+    /// Images done, of all.
+    Measuring(usize, usize),
+    Measured(Arc<Measured>),
+    Distributed(Arc<Distributions>),
+    /// A sweep or measurement was ended before its end.
+    Stopped,
+    /// One sentence.
+    Failed(String),
+}
+
+/// The ends of a study.
+#[derive(Debug)]
+pub struct StudyHandle {
+    pub requests: Sender<Request>,
+    pub answers: Receiver<Answer>,
+}
+
+/// Starts the thread; it ends when the handle is dropped. `wake` is called after each answer.
+pub fn spawn(wake: Arc<dyn Fn() + Send + Sync>) -> anyhow::Result<StudyHandle> {
+    let (requests, request_queue) = bounded(REQUESTS);
+    let (answer_queue, answers) = bounded(ANSWERS);
+    let work = move || {
+        let failed = answer_queue.clone();
+        let rung = Arc::clone(&wake);
+        let run = std::panic::AssertUnwindSafe(|| worker::run(&request_queue, &answer_queue, &*wake));
+        if let Err(panic) = std::panic::catch_unwind(run) {
+            let text = super::panic_text(panic.as_ref());
+            // Nobody listens when the window is gone.
+            let _ = failed.send(Answer::Failed(format!("internal error: {text}; open the model again")));
+            rung();
+        }
+    };
+    std::thread::Builder::new().name("study".to_owned()).spawn(work)?;
+    Ok(StudyHandle { requests, answers })
+}

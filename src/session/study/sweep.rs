@@ -1,0 +1,115 @@
+//! How accuracy falls as an attack grows: one attacker at rising ε, through each domain.
+
+use super::Answer;
+use super::look::Pixels;
+use super::worker::Opened;
+use crate::config::AttackConfig;
+use crate::data::{EvalOptions, EvalReader};
+use crate::evaluation::perturbation::{share_at_bound, success_rate};
+use std::sync::Arc;
+
+/// The ε of a sweep, 1/255.
+pub const EPSILONS: [f32; 10] = [0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0];
+
+/// What to sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sweep {
+    pub split: String,
+    /// Images, evenly spread over the set.
+    pub images: usize,
+    /// Its ε is replaced. Without iterations of its own each ε has those of AdvProp's rule.
+    pub attack: AttackConfig,
+    pub seed: u64,
+}
+
+/// The answer so far.
+#[derive(Clone, Debug)]
+pub struct Swept {
+    /// Finished steps of the model.
+    pub step: u64,
+    pub request: Sweep,
+    /// In rising order of ε; all of [`EPSILONS`] when it is done.
+    pub points: Vec<SweepPoint>,
+}
+
+/// One ε.
+#[derive(Clone, Debug)]
+pub struct SweepPoint {
+    /// 1/255.
+    pub epsilon: f32,
+    /// By domain: attacked through it and seen through it.
+    pub domains: Vec<SweepFigures>,
+}
+
+/// Shares of 0..1.
+#[derive(Clone, Copy, Debug)]
+pub struct SweepFigures {
+    /// Images whose most probable class is the true one after the attack.
+    pub accuracy: f32,
+    /// See [`success_rate`].
+    pub success: Option<f32>,
+    /// See [`share_at_bound`].
+    pub at_bound: f32,
+}
+
+pub(super) struct SweepJob {
+    request: Sweep,
+    images: Pixels,
+    labels: Vec<usize>,
+    /// By domain: which clean images are right.
+    right: Vec<Vec<bool>>,
+    points: Vec<SweepPoint>,
+}
+
+impl SweepJob {
+    pub(super) fn start(opened: &mut Opened, request: Sweep) -> anyhow::Result<Self> {
+        let set = Arc::clone(opened.set(&request.split)?);
+        let options = EvalOptions {
+            batch_size: request.images.max(1),
+            image_size: opened.model.meta().image_size,
+            limit: request.images.max(1),
+            workers: 0,
+        };
+        let mut reader = EvalReader::start(Arc::clone(&set), options)?;
+        let batch = reader.next()?.filter(|batch| !batch.labels.is_empty());
+        let Some(batch) = batch else { anyhow::bail!("{}: no readable image to attack", request.split) };
+        let labels: Vec<usize> = batch.labels.iter().map(|label| *label as usize).collect();
+        let images = Pixels {
+            names: batch.indices.iter().map(|index| set.name(*index)).collect(),
+            labels: labels.iter().map(|label| Some(*label)).collect(),
+            ids: batch.indices.iter().map(|index| *index as u32).collect(),
+            bytes: batch.images,
+        };
+        let clean = images.floats();
+        let domains = opened.model.meta().domains.len();
+        let mut right = Vec::new();
+        for domain in 0..domains {
+            right.push(opened.model.outcome(&clean, Some(&labels), domain)?.top1);
+        }
+        Ok(Self { request, images, labels, right, points: Vec::new() })
+    }
+
+    /// One more ε; true while others remain.
+    pub(super) fn advance(&mut self, opened: &mut Opened) -> anyhow::Result<(Answer, bool)> {
+        let model = &mut opened.model;
+        let epsilon = EPSILONS[self.points.len()];
+        let attack = AttackConfig { epsilon, ..self.request.attack.clone() };
+        let clean = self.images.floats();
+        let mut domains = Vec::new();
+        for (domain, before) in self.right.iter().enumerate() {
+            let (seed, ids) = (self.request.seed, &self.images.ids);
+            let adversarial = model.attack(&clean, &self.labels, &attack, domain, seed, ids)?;
+            let after = model.outcome(&adversarial, Some(&self.labels), domain)?.top1;
+            let right = after.iter().filter(|right| **right).count();
+            domains.push(SweepFigures {
+                accuracy: right as f32 / after.len() as f32,
+                success: success_rate(before, &after),
+                at_bound: share_at_bound(&clean, &adversarial, epsilon),
+            });
+        }
+        self.points.push(SweepPoint { epsilon, domains });
+        let swept =
+            Swept { step: model.meta().step, request: self.request.clone(), points: self.points.clone() };
+        Ok((Answer::Swept(Arc::new(swept)), self.points.len() < EPSILONS.len()))
+    }
+}

@@ -1,0 +1,360 @@
+//! Looking into a model beside a run: a checkpoint, a run at work, a preflight; and what a run takes from its front end
+//! while it trains.
+
+use crossbeam_channel::{Receiver, Sender};
+use dualprop::config::{AttackConfig, Config};
+use dualprop::evaluation::activation_map::CamMethod;
+use dualprop::gpu::DeviceChoice;
+use dualprop::session::preflight::{self, Preflight};
+use dualprop::session::study::{
+    self, Answer, BINS, DistributionRequest, EPSILONS, ImageChoice, Look, Measure, Request, StudyHandle,
+    Subject, Sweep,
+};
+use dualprop::session::{RunHandle, RunOptions, spawn};
+use dualprop::training::checkpoint::Checkpoint;
+use dualprop::training::events::{Command, Event, Finish, StepReport, WorkLimit};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const CONFIG: &str = r#"
+[run]
+steps = 6
+batch_size = 8
+[data]
+source = "shapes"
+train_limit = 40
+[model]
+arch = "tf_efficientnet_b0"
+width = 0.1
+depth = 0.3
+[method]
+kind = "advprop"
+[method.attack]
+epsilon = 2.0
+[optimizer]
+kind = "rmsprop"
+lr = 0.002
+[schedule]
+kind = "constant"
+warmup_epochs = 0.0
+[ema]
+decay = 0.9
+[eval]
+every_epochs = 0
+limit = 16
+attack = "fgsm:eps=2"
+"#;
+
+/// Longer than any answer takes on a slow machine; only a lost one runs into it.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// One GPU user at a time: they share two cores with everything else.
+fn alone() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn config(sets: &[&str]) -> Config {
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    Config::parse(CONFIG, "test", &sets).unwrap()
+}
+
+fn start(config: Config, out: &Path, resume: bool) -> RunHandle {
+    let device = DeviceChoice::Cpu;
+    spawn(RunOptions { config, out: out.to_owned(), resume, device, pictures: false })
+}
+
+/// Takes events until `stop` says so; the last one is included.
+fn events_until(events: &Receiver<Event>, stop: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let mut taken = Vec::new();
+    loop {
+        let event = events.recv_timeout(PATIENCE).expect("the run reports on");
+        let last = stop(&event);
+        taken.push(event);
+        if last {
+            return taken;
+        }
+    }
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event, Event::Finished(_))
+}
+
+fn train(config: Config, out: &Path) {
+    let handle = start(config, out, false);
+    let events = events_until(&handle.events, is_end);
+    assert!(matches!(events.last(), Some(Event::Finished(Finish::Completed))), "{:?}", events.last());
+    handle.join();
+}
+
+fn steps(events: &[Event]) -> Vec<&StepReport> {
+    events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step) } else { None }).collect()
+}
+
+fn study() -> StudyHandle {
+    study::spawn(Arc::new(|| {})).unwrap()
+}
+
+fn ask(study: &StudyHandle, request: Request) {
+    study.requests.send(request).unwrap();
+}
+
+/// The next answer that `wanted` picks.
+fn answer<T>(study: &StudyHandle, wanted: impl Fn(Answer) -> Option<T>) -> T {
+    loop {
+        let answer = study.answers.recv_timeout(PATIENCE).expect("an answer");
+        if let Answer::Failed(sentence) = &answer {
+            panic!("{sentence}");
+        }
+        if let Some(found) = wanted(answer) {
+            return found;
+        }
+    }
+}
+
+fn failure(study: &StudyHandle) -> String {
+    match study.answers.recv_timeout(PATIENCE).expect("an answer") {
+        Answer::Failed(sentence) => sentence,
+        other => panic!("expected a failure, not {other:?}"),
+    }
+}
+
+fn look_at(spec: &str, class: Option<usize>) -> Look {
+    Look {
+        images: ImageChoice::Data { split: "val".into(), first: 998, count: 3 },
+        attack: AttackConfig::parse_spec(spec).unwrap(),
+        domain: 1,
+        seed: 0,
+        map: CamMethod::Cam,
+        class,
+    }
+}
+
+#[test]
+fn a_checkpoint_is_attacked_explained_swept_and_measured() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train(config(&[]), &out);
+    let study = study();
+    ask(&study, Request::Look(look_at("fgsm:eps=2", None)));
+    assert!(failure(&study).contains("no model is open"));
+    let open =
+        |path: &Path| Request::Open { subject: Subject::Checkpoint(path.into()), device: DeviceChoice::Cpu };
+    ask(&study, open(&out.join("absent.safetensors")));
+    assert!(failure(&study).contains("absent.safetensors"));
+    ask(&study, open(&out.join("last.safetensors")));
+    let info = answer(&study, |a| if let Answer::Opened(info) = a { Some(info) } else { None });
+    assert_eq!((info.step, info.domains.len(), info.classes.len()), (6, 2, 10));
+    let splits: Vec<&str> = info.splits.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(splits, ["val", "val-stylized"]);
+    assert_eq!(info.data_fault, None);
+    assert_eq!(info.bn_layers[0].domains.len(), 2);
+
+    // A look: the attack stays in its ball, and the images go round the end of the set.
+    let looked = |a| if let Answer::Looked(looked) = a { Some(looked) } else { None };
+    ask(&study, Request::Look(look_at("pgd:eps=3,step=1,iters=4", None)));
+    let first = answer(&study, looked);
+    let names: Vec<&str> = first.items.iter().map(|item| item.item.name.as_str()).collect();
+    assert_eq!(names, ["val/00998", "val/00999", "val/00000"]);
+    for item in &first.items {
+        assert!(item.label_known && item.losses.len() == 5);
+        assert!(item.item.perturbation.iter().all(|change| change.abs() <= 3.0 + 1e-3));
+        assert!(item.at_bound > 0.0 && item.at_bound <= 1.0);
+        assert_eq!(item.item.views.len(), 2);
+        let area = item.item.size.pow(2);
+        assert!(item.item.views.iter().all(|view| view.cam.len() == area && view.clean.len() == 5));
+    }
+    // The same question has the same answer, and another class other maps.
+    ask(&study, Request::Look(look_at("pgd:eps=3,step=1,iters=4", Some(7))));
+    let second = answer(&study, looked);
+    assert_eq!(first.items[0].item.adversarial, second.items[0].item.adversarial);
+    assert_ne!(first.items[0].item.views[0].cam, second.items[0].item.views[0].cam);
+
+    // Image files get the class that is predicted for them.
+    let file = folder.path().join("photo.png");
+    image::RgbImage::from_fn(40, 50, |x, y| image::Rgb([x as u8 * 5, y as u8 * 4, 90])).save(&file).unwrap();
+    let files = Look { images: ImageChoice::Files(vec![file]), ..look_at("fgsm:eps=2", None) };
+    ask(&study, Request::Look(files));
+    let found = answer(&study, looked);
+    let (item, view) = (&found.items[0], &found.items[0].item.views[1]);
+    assert!(!item.label_known && item.item.name == "photo.png");
+    assert_eq!(item.item.label, view.clean[0].class);
+
+    // A sweep starts at the clean accuracy and has all its points.
+    let attack = AttackConfig::parse_spec("ifgsm:eps=1,step=1").unwrap();
+    ask(&study, Request::Sweep(Sweep { split: "val".into(), images: 8, attack: attack.clone(), seed: 0 }));
+    let swept = answer(&study, |a| match a {
+        Answer::Swept(swept) if swept.points.len() == EPSILONS.len() => Some(swept),
+        _ => None,
+    });
+    assert!(swept.points.iter().all(|point| point.domains.len() == 2));
+    assert_eq!(swept.points[0].domains[0].at_bound, 0.0);
+
+    // A measurement counts every image in every view, and agrees with the sweep's clean images.
+    let measure = Measure { split: "val".into(), limit: 8, attack: Some(attack.clone()), seed: 0 };
+    ask(&study, Request::Measure(measure));
+    let measured = answer(&study, |a| if let Answer::Measured(m) = a { Some(m) } else { None });
+    assert_eq!(measured.views.len(), 4);
+    for view in &measured.views {
+        assert_eq!(view.confusion.images(), 8);
+        assert_eq!(view.confusion.worst.len(), 8);
+        assert!(view.confusion.worst.is_sorted_by(|a, b| a.loss >= b.loss));
+    }
+    for domain in 0..2 {
+        let view = measured.views.iter().find(|view| view.domain == domain && !view.attacked).unwrap();
+        assert_eq!(view.confusion.accuracy(), swept.points[0].domains[domain].accuracy);
+    }
+
+    // Inputs of a BN layer: shares sum to 1, one line a domain and kind of image.
+    let images = ImageChoice::Data { split: "val".into(), first: 0, count: 2 };
+    for channel in [None, Some(0)] {
+        let request = DistributionRequest {
+            layer: 1,
+            channel,
+            images: images.clone(),
+            attack: attack.clone(),
+            seed: 0,
+        };
+        ask(&study, Request::Distributions(request));
+        let found = answer(&study, |a| if let Answer::Distributed(d) = a { Some(d) } else { None });
+        assert_eq!(found.lines.len(), 4);
+        for line in &found.lines {
+            assert_eq!(line.shares.len(), BINS);
+            assert!((line.shares.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+            assert!(line.mean.is_finite() && line.deviation > 0.0);
+        }
+    }
+
+    // A measurement can be stopped.
+    ask(&study, Request::Measure(Measure { split: "val".into(), limit: 0, attack: Some(attack), seed: 0 }));
+    answer(&study, |a| if let Answer::Measuring(..) = a { Some(()) } else { None });
+    ask(&study, Request::Stop);
+    answer(&study, |a| if let Answer::Stopped = a { Some(()) } else { None });
+}
+
+fn wait_for_pause(handle: &RunHandle) -> Vec<Event> {
+    events_until(&handle.events, |event| matches!(event, Event::Paused) || is_end(event))
+}
+
+fn send(commands: &Sender<Command>, command: Command) {
+    commands.send(command).unwrap();
+}
+
+#[test]
+fn a_run_at_work_shares_its_weights_and_takes_a_learning_rate() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let handle = start(config(&[]), &out, false);
+    send(&handle.commands, Command::LimitWork(WorkLimit::Background));
+    send(&handle.commands, Command::SingleStep);
+    let events = wait_for_pause(&handle);
+    assert_eq!(steps(&events).last().map(|step| (step.step, step.lr)), Some((1, 0.002)));
+
+    let study = study();
+    let subject = Subject::Run(handle.commands.clone());
+    ask(&study, Request::Open { subject, device: DeviceChoice::Cpu });
+    let info = answer(&study, |a| if let Answer::Opened(info) = a { Some(info) } else { None });
+    assert_eq!(info.step, 1);
+    let looked = |a| if let Answer::Looked(looked) = a { Some(looked) } else { None };
+    ask(&study, Request::Look(look_at("fgsm:eps=2", None)));
+    let before = answer(&study, looked);
+
+    send(&handle.commands, Command::ScaleLearningRate(0.5));
+    send(&handle.commands, Command::SingleStep);
+    let events = wait_for_pause(&handle);
+    assert_eq!(steps(&events).last().map(|step| (step.step, step.lr)), Some((2, 0.001)));
+
+    ask(&study, Request::Refresh);
+    let step = answer(&study, |a| if let Answer::Refreshed(step) = a { Some(step) } else { None });
+    assert_eq!(step, 2);
+    ask(&study, Request::Look(look_at("fgsm:eps=2", None)));
+    let after = answer(&study, looked);
+    assert_eq!(after.step, 2);
+    assert_ne!(before.items[0].losses, after.items[0].losses, "the weights are newer");
+
+    // The factor outlives the run.
+    let ended = handle.commands.clone();
+    send(&ended, Command::StopAndSave);
+    events_until(&handle.events, is_end);
+    handle.join();
+    let handle = start(config(&[]), &out, true);
+    let events = events_until(&handle.events, is_end);
+    assert_eq!(steps(&events).first().map(|step| (step.step, step.lr)), Some((3, 0.001)));
+    handle.join();
+
+    // The run is over: its last copy stays in use, and it cannot be opened again.
+    ask(&study, Request::Refresh);
+    ask(&study, Request::Look(look_at("fgsm:eps=2", None)));
+    let last = answer(&study, looked);
+    assert_eq!((last.step, &last.items[0].losses), (2, &after.items[0].losses));
+    let subject = Subject::Run(ended);
+    ask(&study, Request::Open { subject, device: DeviceChoice::Cpu });
+    assert!(failure(&study).contains("the run has ended"));
+}
+
+#[test]
+fn a_preflight_finds_what_a_run_will_be_and_writes_nothing() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("runs/new");
+    let run = |config: Config, out: &Path| {
+        let events = preflight::spawn(config, out.into(), DeviceChoice::Cpu, Arc::new(|| {})).unwrap();
+        events.iter().collect::<Vec<Preflight>>()
+    };
+    let events = run(config(&["method.kind=mixprop"]), &out);
+    let passed: Vec<&str> = events
+        .iter()
+        .filter_map(|e| if let Preflight::Passed { what, .. } = e { Some(*what) } else { None })
+        .collect();
+    assert_eq!(passed, ["Configuration", "Run folder", "Data", "Adapter", "Memory", "One batch"]);
+    let Some(Preflight::Ready(forecast)) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!((forecast.steps_per_epoch, forecast.total_steps), (5, 6));
+    assert!(forecast.seconds_per_step > 0.0 && forecast.planned_bytes > 0);
+    let previews =
+        events.iter().find_map(|e| if let Preflight::Previews(p) = e { Some(p) } else { None }).unwrap();
+    let shown: Vec<(&str, &str)> = previews.iter().map(|p| (p.source, p.domain.as_str())).collect();
+    assert_eq!(shown, [("clean", "main"), ("mixup", "aux")]);
+    assert!(previews.iter().all(|p| p.images.len() == 8 && p.images[0].len() == p.size.pow(2) * 3));
+    assert_ne!(previews[0].images, previews[1].images, "mixed images are others");
+    assert!(!out.exists() && std::fs::read_dir(folder.path()).unwrap().next().is_none());
+
+    let refused = |events: &[Preflight]| match events.last() {
+        Some(Preflight::Refused { what, reason }) => (*what, reason.clone()),
+        other => panic!("{other:?}"),
+    };
+    let (what, reason) = refused(&run(config(&["data.source=folder", "data.path=/no/such/place"]), &out));
+    assert_eq!(what, "Data");
+    assert!(reason.contains("/no/such/place"), "{reason}");
+    std::fs::create_dir_all(&out).unwrap();
+    std::fs::write(out.join("metrics.jsonl"), "").unwrap();
+    let (what, reason) = refused(&run(config(&[]), &out));
+    assert_eq!(what, "Run folder");
+    assert!(reason.contains("not empty"), "{reason}");
+}
+
+#[test]
+fn a_run_folder_takes_one_writer_at_a_time() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let handle = start(config(&[]), &out, false);
+    send(&handle.commands, Command::SingleStep);
+    wait_for_pause(&handle);
+    assert!(dualprop::training::run_folder::is_at_work(&out));
+    let second = start(config(&[]), &out, true);
+    let events = events_until(&second.events, is_end);
+    let Some(Event::Finished(Finish::Failed(sentence))) = events.last() else {
+        panic!("{:?}", events.last())
+    };
+    assert!(sentence.contains("another program"), "{sentence}");
+    second.join();
+    send(&handle.commands, Command::StopAndSave);
+    events_until(&handle.events, is_end);
+    handle.join();
+    assert!(!dualprop::training::run_folder::is_at_work(&out));
+    assert_eq!(Checkpoint::load(&out.join("last.safetensors")).unwrap().meta.step, 1);
+}

@@ -1,0 +1,245 @@
+//! The frame around the panes: dropped paths, recent things, preflight, compared runs, changes to a run at work,
+//! notifications, and a run that a crash left unfinished.
+
+use super::{Stage, tell, train};
+use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::config::{Config, DataSource};
+use dualprop::session::preflight::{BranchPreview, Forecast, Preflight};
+use dualprop::training::events::{Command, Event, WorkLimit};
+use egui::vec2;
+use egui_kittest::kittest::Queryable as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Writes a run folder with `steps` train steps and one validation.
+fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
+    std::fs::create_dir_all(dir).expect("writable");
+    let mut config = Config::default();
+    config.run.seed = seed;
+    std::fs::write(dir.join("config.toml"), config.resolved_toml()).expect("writable");
+    let mut lines = String::new();
+    let mut line = |step: u64, split: &str, top1: f64| {
+        lines += &format!(
+            "{{\"step\":{step},\"epoch\":0.1,\"split\":{split:?},\"domain\":\"main\",\"attack\":null,\"loss\":1.5,\
+             \"top1\":{top1},\"top5\":0.9,\"lr\":0.1,\"images_per_s\":10.0,\"wall_s\":{step}.0}}\n"
+        );
+    };
+    for step in 1..=steps {
+        line(step, "train", 0.1);
+    }
+    line(steps, "val", top1);
+    std::fs::write(dir.join("metrics.jsonl"), lines).expect("writable");
+    let mut statistics = String::new();
+    for (layer, distance) in [("bn1", 0.0), ("bn2", 1.0)] {
+        for (domain, factor) in [("main", 0.0), ("aux", 1.0)] {
+            statistics += &format!(
+                "{{\"step\":{steps},\"epoch\":0.1,\"layer\":{layer:?},\"domain\":{domain:?},\"distance\":{}}}\n",
+                distance * factor
+            );
+        }
+    }
+    std::fs::write(dir.join("bn_stats.jsonl"), statistics).expect("writable");
+}
+
+/// Frames until `seen`, for what a helper thread finds.
+#[track_caller]
+fn wait_for(stage: &mut Stage, text: &str) {
+    for _ in 0..400 {
+        stage.frames();
+        if stage.sees(text) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    stage.expect(text);
+}
+
+#[test]
+fn runs_that_differ_in_their_seed_are_compared_as_one_line() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let parent = stage.folder.path().to_owned();
+    for (name, seed, top1) in [("a", 0, 0.5), ("b", 1, 0.6)] {
+        write_run(&parent.join(name), seed, 10, top1);
+    }
+    stage.window().open_run(&parent.join("a")).expect("a run folder");
+    stage.show(Pane::Runs);
+    wait_for(&mut stage, "2 runs");
+    stage.expect("50.0%");
+    stage.click("Compare a");
+    stage.click("Compare b");
+    stage.expect("(mean of 2)");
+    stage.expect("Compared runs plot");
+    stage.click("Group seeds");
+    assert!(!stage.sees("(mean of 2)"), "each seed has its line");
+    stage.click("b");
+    assert_eq!(stage.window().run.dir.as_deref(), Some(parent.join("b").as_path()));
+}
+
+#[test]
+fn a_run_folder_shows_the_history_of_its_domains() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 10, 0.5);
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.show(Pane::Domains);
+    stage.click("Over time");
+    stage.expect("BN distance heatmap of 2 layers at 1 validations");
+}
+
+#[test]
+fn what_is_dropped_goes_where_it_belongs() {
+    let mut stage = Stage::new();
+    let at = |stage: &Stage, name: &str| stage.folder.path().join(name);
+    let data = at(&stage, "photos");
+    for split in ["train", "val"] {
+        std::fs::create_dir_all(data.join(split)).expect("writable");
+    }
+    stage.window().take_dropped(std::slice::from_ref(&data));
+    stage.frames();
+    let config = stage.window().form.config().data.clone();
+    assert_eq!((config.source, config.path), (DataSource::Folder, data.display().to_string()));
+
+    let file = at(&stage, "mine.toml");
+    std::fs::write(&file, "[run]\nname = \"mine\"\n").expect("writable");
+    stage.window().take_dropped(std::slice::from_ref(&file));
+    assert_eq!(stage.window().form.config().run.name, "mine");
+
+    let run = at(&stage, "a");
+    write_run(&run, 0, 4, 0.5);
+    stage.window().take_dropped(std::slice::from_ref(&run));
+    stage.frames();
+    stage.expect("step 4");
+
+    let notes = at(&stage, "notes.txt");
+    stage.window().take_dropped(&[notes]);
+    stage.frames();
+    stage.expect("none of what the window opens");
+
+    // All of them can be opened again.
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::OpenRecent);
+    stage.frames();
+    for path in [&data, &file, &run] {
+        stage.expect(&path.display().to_string());
+    }
+    stage.click(&data.display().to_string());
+    assert_eq!(stage.window().form.config().data.source, DataSource::Folder);
+}
+
+#[test]
+fn a_preflight_shows_its_findings_and_what_is_trained_on() {
+    let mut stage = Stage::sized(vec2(1280.0, 1400.0));
+    stage.expect("Learning rate schedule plot");
+    stage.click("Preflight");
+    let events = stage.played.preflights.try_recv().expect("a preflight is started");
+    let send = |event| events.try_send(event).expect("room");
+    send(Preflight::Working { what: "Compiling shaders".into(), done: 3, total: 10 });
+    stage.frames();
+    stage.expect("Compiling shaders");
+    send(Preflight::Passed { what: "Data", finding: "10000 training images".into() });
+    send(Preflight::Warning("less memory than hoped for".into()));
+    let preview = |source, domain: &str| BranchPreview {
+        source,
+        domain: domain.into(),
+        size: 4,
+        images: vec![vec![90; 48]; 2],
+    };
+    send(Preflight::Previews(Arc::new(vec![preview("clean", "main"), preview("attack", "aux")])));
+    let forecast =
+        Forecast { steps_per_epoch: 100, total_steps: 800, seconds_per_step: 0.5, planned_bytes: 1 << 30 };
+    send(Preflight::Ready(forecast));
+    stage.frames();
+    for text in
+        ["Data: 10000", "less memory", "About 6m 40s for 800 steps", "attack → aux", "attack image 2 for aux"]
+    {
+        stage.expect(text);
+    }
+    stage.click("Preflight");
+    let events = stage.played.preflights.try_recv().expect("another preflight");
+    assert!(!stage.sees("less memory"), "the new one takes the place of the old");
+    let reason = "there is no folder /x".into();
+    events.try_send(Preflight::Refused { what: "Data", reason }).expect("room");
+    stage.frames();
+    stage.expect("Data: there is no folder /x");
+}
+
+#[test]
+fn a_run_at_work_takes_a_learning_rate_and_a_limit() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    train(&ends, 1..=3);
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::ChangeLearningRate);
+    stage.frames();
+    stage.click("÷ 10");
+    stage.click("Change");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::ScaleLearningRate(0.1)));
+    stage.window().carry_out(&ctx, UiCommand::Limit(WorkLimit::Background));
+    assert_eq!(ends.commands.try_recv(), Ok(Command::LimitWork(WorkLimit::Background)));
+    assert!(UiCommand::Limit(WorkLimit::Background).available(&stage.window().run).is_err());
+}
+
+#[test]
+fn warnings_are_counted_until_they_are_read() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    tell(&ends, Event::Warning("a damaged image".into()));
+    tell(&ends, Event::Warning("another".into()));
+    stage.frames();
+    stage.click("2 new warnings");
+    stage.expect("a damaged image");
+    assert!(!stage.sees("new warnings"));
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_offered_and_can_be_gone_on_with() {
+    let mut stage = Stage::new();
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 4, 0.5);
+    std::fs::write(dir.join("log.txt"), "2026-11-21T07:30:00Z started by dualprop\n").expect("writable");
+    std::fs::write(dir.join("last.safetensors"), b"").expect("writable");
+    stage.window().recents.add_run(&dir);
+    stage.window().look_for_unfinished();
+    stage.frames();
+    stage.expect("was cut off before its end");
+    stage.click("Continue the run");
+    let ends = stage.played.runs.try_recv().expect("the run goes on");
+    assert!(ends.request.resume);
+    assert_eq!(ends.request.out, dir);
+    stage.frames();
+    assert!(!stage.sees("was cut off"));
+}
+
+#[test]
+fn every_command_is_reached_by_keyboard_through_the_palette() {
+    let mut stage = Stage::new();
+    let ctrl_shift = egui::Modifiers::COMMAND.plus(egui::Modifiers::SHIFT);
+    for command in UiCommand::all().filter(|command| *command != UiCommand::Palette) {
+        let name = command.text(&stage.window().run);
+        let count = |stage: &Stage| stage.harness.query_all_by_label_contains(name).count();
+        let before = count(&stage);
+        stage.harness.key_press_modifiers(ctrl_shift, egui::Key::P);
+        stage.frames();
+        stage.harness.get_by_label("Command").type_text(name);
+        stage.frames();
+        assert!(count(&stage) > before, "{name} is not in the palette");
+        stage.harness.key_press(egui::Key::Escape);
+        stage.frames();
+    }
+}
+
+#[test]
+fn a_model_is_exported_from_its_dialog() {
+    let mut stage = Stage::new();
+    let ctx = stage.harness.ctx.clone();
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 4, 0.5);
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.window().carry_out(&ctx, UiCommand::ExportModel);
+    stage.frames();
+    stage.expect("Export a model");
+    stage.click("Export");
+    // There is no checkpoint in this folder; the walk exports a real one.
+    wait_for(&mut stage, "best.safetensors");
+    assert!(!dir.join("model.safetensors").exists());
+}

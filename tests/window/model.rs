@@ -1,0 +1,267 @@
+//! The panes on an opened model: lab, attention, BN inputs, results, and their exports.
+
+use super::demo::{self, StudyEnds};
+use super::{Stage, tell, train};
+use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::session::study::{Answer, ImageChoice, Request, Subject};
+use dualprop::training::events::Event;
+use egui::vec2;
+use egui_kittest::kittest::Queryable as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl Stage {
+    /// Drops a checkpoint onto the window and plays the study that opens it.
+    pub(super) fn open_model(&mut self) -> StudyEnds {
+        let path = self.folder.path().join("best.safetensors");
+        self.window().take_dropped(std::slice::from_ref(&path));
+        self.frames();
+        let ends = self.played.studies.try_recv().expect("a checkpoint starts the study");
+        let opened = ends.requests.try_recv().expect("the study is asked to open it");
+        let Request::Open { subject: Subject::Checkpoint(asked), .. } = opened else { panic!("{opened:?}") };
+        assert_eq!(asked, path);
+        say(&ends, Answer::Opened(Arc::new(demo::model(260))));
+        self.frames();
+        ends
+    }
+
+    /// Answers looks and distributions until nothing more is asked.
+    pub(super) fn serve(&mut self, ends: &StudyEnds) {
+        for _ in 0..4 {
+            while let Ok(request) = ends.requests.try_recv() {
+                answer(ends, request);
+            }
+            self.frames();
+        }
+    }
+}
+
+fn say(ends: &StudyEnds, answer: Answer) {
+    ends.answers.try_send(answer).expect("room in the queue");
+}
+
+fn answer(ends: &StudyEnds, request: Request) {
+    match request {
+        Request::Look(look) => say(ends, Answer::Looked(Arc::new(demo::looked(260, &look)))),
+        Request::Distributions(asked) => {
+            say(ends, Answer::Distributed(Arc::new(demo::distributed(260, &asked))));
+        }
+        Request::Measure(measure) => say(ends, Answer::Measured(Arc::new(demo::measured(260, &measure)))),
+        Request::Sweep(sweep) => say(ends, Answer::Swept(Arc::new(demo::swept(260, &sweep, 10)))),
+        Request::Refresh => say(ends, Answer::Refreshed(280)),
+        Request::Open { .. } | Request::Stop => {}
+    }
+}
+
+/// The newest look among the waiting requests.
+fn last_look(ends: &StudyEnds) -> dualprop::session::study::Look {
+    let looks =
+        ends.requests.try_iter().filter_map(|r| if let Request::Look(look) = r { Some(look) } else { None });
+    looks.last().expect("a look is asked for")
+}
+
+#[test]
+fn the_lab_asks_for_what_its_controls_say_and_shows_the_answer() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    let first = last_look(&ends);
+    assert_eq!(first.attack.spec(), "pgd:eps=4,step=1,iters=5", "as the command line attacks");
+    assert_eq!(first.images, ImageChoice::Data { split: "val".into(), first: 0, count: 4 });
+    say(&ends, Answer::Looked(Arc::new(demo::looked(260, &first))));
+    stage.frames();
+    for text in ["Success", "at the bound", "perturbation ×31", "Loss per iteration plot", "step 260"] {
+        stage.expect(text);
+    }
+    assert!(ends.requests.try_recv().is_err(), "an answered question is not asked again");
+
+    stage.click("Next");
+    let next = last_look(&ends);
+    assert_eq!(next.images, ImageChoice::Data { split: "val".into(), first: 4, count: 4 });
+    // While an answer is awaited, further changes wait too.
+    stage.window().views.look.attack.epsilon = 2.0;
+    stage.frames();
+    stage.window().views.look.attack.epsilon = 8.0;
+    stage.frames();
+    assert!(ends.requests.try_recv().is_err(), "one question at a time");
+    say(&ends, Answer::Looked(Arc::new(demo::looked(260, &next))));
+    stage.frames();
+    assert_eq!(last_look(&ends).attack.epsilon, 8.0, "the newest place of the slider");
+
+    stage.click("As in training");
+    assert_eq!(stage.window().views.look.attack.epsilon, 1.0);
+    stage.click("Sweep ε");
+    let swept = ends.requests.try_iter().find_map(|r| if let Request::Sweep(s) = r { Some(s) } else { None });
+    let swept = swept.expect("a sweep is asked for");
+    assert_eq!((swept.split.as_str(), swept.images), ("val", 64));
+    say(&ends, Answer::Swept(Arc::new(demo::swept(260, &swept, 3))));
+    stage.frames();
+    stage.click("Stop");
+    assert!(ends.requests.try_iter().any(|r| matches!(r, Request::Stop)));
+    say(&ends, Answer::Swept(Arc::new(demo::swept(260, &swept, 10))));
+    stage.frames();
+    stage.expect("Accuracy over epsilon plot");
+    assert!(!stage.sees("Stop, save") && !stage.window().run.phase.is_active());
+}
+
+#[test]
+fn a_weak_attack_is_named() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    stage.serve(&ends);
+    stage.window().views.look.attack.iterations = Some(2);
+    stage.serve(&ends);
+    stage.expect("2 iterations of 1 reach 2 of the ε of 4");
+}
+
+#[test]
+fn a_failure_of_the_study_is_a_sentence_and_another_model_can_be_opened() {
+    let mut stage = Stage::new();
+    let ends = stage.open_model();
+    say(&ends, Answer::Failed("the GPU was lost; open the model again".into()));
+    stage.frames();
+    stage.expect("the GPU was lost");
+    drop(ends);
+    stage.frames();
+    stage.expect("No model is open");
+    stage.open_model();
+    stage.expect("Model: ");
+}
+
+#[test]
+fn images_that_are_dropped_take_the_place_of_the_sets() {
+    let mut stage = Stage::new();
+    let ends = stage.open_model();
+    stage.serve(&ends);
+    let files: Vec<PathBuf> = ["a.png", "b.jpg"].map(|name| stage.folder.path().join(name)).to_vec();
+    stage.window().take_dropped(&files);
+    stage.frames();
+    assert_eq!(last_look(&ends).images, ImageChoice::Files(files));
+    stage.expect("2 files");
+    stage.click("Use the data");
+    assert!(stage.window().views.look.files.is_empty());
+}
+
+#[test]
+fn attention_shows_a_class_and_a_second_model_beside_the_first() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    stage.show(Pane::Attention);
+    stage.serve(&ends);
+    stage.expect("map of aux, attacked val/00012");
+    stage.click("Grad-CAM");
+    let look = last_look(&ends);
+    assert_eq!(look.map, dualprop::evaluation::activation_map::CamMethod::GradCam);
+    say(&ends, Answer::Looked(Arc::new(demo::looked(260, &look))));
+    stage.frames();
+    stage.click("Keep beside");
+    let count =
+        |stage: &Stage| stage.harness.query_all_by_label_contains("map of aux, clean val/00012").count();
+    assert_eq!(count(&stage), 2, "the kept maps stand beside");
+    stage.click("Drop kept");
+    assert_eq!(count(&stage), 1);
+}
+
+#[test]
+fn domains_have_layers_inputs_and_a_history() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    stage.show(Pane::Domains);
+    stage.expect("Layer strip");
+    stage.expect("Running mean plot");
+    stage.click("γ and β");
+    stage.expect("γ plot");
+    stage.click("Inputs");
+    stage.serve(&ends);
+    stage.expect("BN inputs plot");
+    stage.expect("aux, attacked: mean");
+    stage.click("Over time");
+    stage.expect("No history yet");
+}
+
+#[test]
+fn results_measure_every_view_and_show_the_worst() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    stage.show(Pane::Results);
+    stage.serve(&ends);
+    stage.click("Measure");
+    let measure =
+        ends.requests.try_iter().find_map(|r| if let Request::Measure(m) = r { Some(m) } else { None });
+    let measure = measure.expect("a measurement is asked for");
+    assert!(measure.attack.is_some() && measure.limit == 256);
+    say(&ends, Answer::Measuring(16, 256));
+    stage.frames();
+    stage.expect("16/256 images");
+    say(&ends, Answer::Measured(Arc::new(demo::measured(260, &measure))));
+    stage.frames();
+    stage.expect("Confusion matrix");
+    stage.expect("main, clean");
+    stage.click("Classes");
+    stage.expect("Recognised");
+    stage.click("Worst first");
+    stage.expect("worst val/");
+}
+
+/// Opens the export menu named `name` and chooses `item`.
+fn export(stage: &mut Stage, name: &str, item: &str) {
+    stage.click(name);
+    stage.click(item);
+    // A picture is of the next frame, and arrives after it.
+    stage.frames();
+    stage.frames();
+}
+
+#[test]
+fn plots_and_tables_become_files() {
+    let mut stage = Stage::sized(vec2(1280.0, 900.0));
+    let ends = stage.start();
+    train(&ends, 1..=5);
+    tell(&ends, Event::Evaluated(demo::evaluation(5)));
+    stage.frames();
+    let dir = ends.request.out.clone();
+    std::fs::create_dir_all(&dir).expect("writable");
+    export(&mut stage, "Export Training loss", "Numbers (CSV)…");
+    stage.expect("Save the numbers");
+    stage.click("Save");
+    let text = std::fs::read_to_string(dir.join("Training-loss.csv")).expect("the table was written");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "step,epoch,minutes,\"main, clean loss (nats)\",\"aux, attacked loss (nats)\"");
+    assert_eq!(lines.len(), 6);
+    stage.expect("Wrote");
+
+    export(&mut stage, "Export Accuracy on val", "Picture (PNG)…");
+    stage.expect("Save the picture");
+    stage.click("Save");
+    let picture = image::open(dir.join("Accuracy-on-val.png")).expect("the picture was written").into_rgb8();
+    assert!(picture.width() > 200 && picture.height() > 100);
+    let colours: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
+    assert!(colours.len() > 10, "it shows something");
+}
+
+#[test]
+fn the_labs_images_become_files() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    stage.serve(&ends);
+    stage.click("Save images…");
+    stage.expect("Save the images into a folder");
+    let out = stage.folder.path().join("pictures");
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::Show(Pane::Lab));
+    stage.harness.get_by_role_and_label(egui::accesskit::Role::TextInput, "Path").focus();
+    stage.frames();
+    stage.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+    stage
+        .harness
+        .get_by_role_and_label(egui::accesskit::Role::TextInput, "Path")
+        .type_text(&out.display().to_string());
+    stage.frames();
+    stage.click("Save");
+    let mut names: Vec<String> = std::fs::read_dir(&out)
+        .expect("a folder")
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 12);
+    assert_eq!(names[..3], ["0-val-00012.adv.png", "0-val-00012.clean.png", "0-val-00012.perturbation.png"]);
+}
