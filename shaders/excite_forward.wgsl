@@ -49,10 +49,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let total = lane_sum(sum, local);
         if (lane == 0u && column < params.inner) {
             let raw = total + reduce_b[column];
-            let active = raw * sigmoid(raw);
+            let activated = raw * sigmoid(raw);
             hidden_raw[image * params.inner + column] = raw;
-            hidden[image * params.inner + column] = active;
-            squeezed[column] = active;
+            hidden[image * params.inner + column] = activated;
+            squeezed[column] = activated;
         }
     }
     workgroupBarrier();
