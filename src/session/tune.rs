@@ -218,7 +218,8 @@ fn tolerance(work: &Work) -> f32 {
 /// Why `found` is not `expected` within rounding; `None` if it is.
 fn difference(found: &[f32], expected: &[f32], tolerance: f32) -> Option<String> {
     let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    let wrong = |(f, e): (&f32, &f32)| !((f - e).abs() <= tolerance * largest);
+    // NaN is as wrong as a number too far off.
+    let wrong = |(f, e): (&f32, &f32)| (f - e).is_nan() || (f - e).abs() > tolerance * largest;
     let at = found.iter().zip(expected).position(wrong)?;
     Some(format!("result {at} is {} where the rule's variant gives {}", found[at], expected[at]))
 }

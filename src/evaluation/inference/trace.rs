@@ -50,7 +50,8 @@ mod tests {
             device.write(&buffer, 0, values);
             buffer
         });
-        let mut inference = Inference::new(&device, &config, &network, IMAGES, &weights, &running).unwrap();
+        let mut inference =
+            Inference::new(&device, &config, &network, IMAGES, &weights, &running, |_, _| {}).unwrap();
         let pixels: Vec<f32> = (0..IMAGES * 16 * 16 * 3).map(|i| (i * i % 251) as f32).collect();
         let images = Images { pixels: &pixels, labels: &[0, 1, 2], ids: &[7, 8, 9] };
         for spec in ["pgd:eps=4,step=1,iters=3", "ifgsm:eps=2,step=1,iters=3,target=random_wrong"] {
