@@ -13,7 +13,7 @@ mod program;
 mod readback;
 mod replay;
 mod run;
-mod shaders;
+pub mod shaders;
 mod step_uniform;
 mod timer;
 
