@@ -57,115 +57,115 @@ fn main(
     let step = local % STEPS;
     let block = local / STEPS;
     for (var first = strip.first; first < strip.end; first += TILE_M) {
-    var channel = step;
-    var tap = vec2<u32>();
+        var channel = step;
+        var tap = vec2<u32>();
 #for p in 0..(TILE_M * KC / 16 + THREADS - 1) / THREADS
 #for r in 0..4
-    let row_$p_$r = first + (block + $(p * THREADS * 4 / KC)u) * 4u + $ru;
-    let safe_$p_$r = min(row_$p_$r, strip.end - 1u);
+        let row_$p_$r = first + (block + $(p * THREADS * 4 / KC)u) * 4u + $ru;
+        let safe_$p_$r = min(row_$p_$r, strip.end - 1u);
 #if POINTWISE == 0
-    let pixel_$p_$r = pixel_of(walk, safe_$p_$r);
+        let pixel_$p_$r = pixel_of(walk, safe_$p_$r);
 #endif
 #end
 #end
 #import lib/conv_tile_start
 
-    for (var start = 0u; start < depth; start += STEPS) {
+        for (var start = 0u; start < depth; start += STEPS) {
 #if POINTWISE == 0
-        while (channel >= params.source4) {
-            channel -= params.source4;
-            tap.y += 1u;
-            if (tap.y == walk.taps.y) {
-                tap = vec2<u32>(tap.x + 1u, 0u);
+            while (channel >= params.source4) {
+                channel -= params.source4;
+                tap.y += 1u;
+                if (tap.y == walk.taps.y) {
+                    tap = vec2<u32>(tap.x + 1u, 0u);
+                }
             }
-        }
 #endif
-        let within = start + step < depth;
-        let prologue = prologue_of(strip.segment, min(channel, params.source4 - 1u), params.source4);
+            let within = start + step < depth;
+            let prologue = prologue_of(strip.segment, min(channel, params.source4 - 1u), params.source4);
 #for p in 0..(TILE_M * KC / 16 + THREADS - 1) / THREADS
-        let block_$p = block + $(p * THREADS * 4 / KC)u;
-        if (block_$p < $(TILE_M / 4)u) {
+            let block_$p = block + $(p * THREADS * 4 / KC)u;
+            if (block_$p < $(TILE_M / 4)u) {
 #for r in 0..4
-            var x_$p_$r = vec4<f32>();
+                var x_$p_$r = vec4<f32>();
 #if POINTWISE
-            if (within && row_$p_$r < strip.end) {
-                x_$p_$r = gated(loaded(safe_$p_$r * params.source4 + channel, prologue), safe_$p_$r, channel);
-            }
+                if (within && row_$p_$r < strip.end) {
+                    x_$p_$r = gated(loaded(safe_$p_$r * params.source4 + channel, prologue), safe_$p_$r, channel);
+                }
 #else
-            let at_$p_$r = source_of(walk, pixel_$p_$r, tap);
-            if (within && row_$p_$r < strip.end && at_$p_$r.inside) {
-                x_$p_$r = loaded(at_$p_$r.index * params.source4 + channel, prologue);
-            }
+                let at_$p_$r = source_of(walk, pixel_$p_$r, tap);
+                if (within && row_$p_$r < strip.end && at_$p_$r.inside) {
+                    x_$p_$r = loaded(at_$p_$r.index * params.source4 + channel, prologue);
+                }
 #endif
 #end
 #for c in 0..4
-            a_tile[(step * 4u + $cu) * A_ROW + block_$p] =
-                vec4<f32>(x_$p_0[$c], x_$p_1[$c], x_$p_2[$c], x_$p_3[$c]);
+                a_tile[(step * 4u + $cu) * A_ROW + block_$p] =
+                    vec4<f32>(x_$p_0[$c], x_$p_1[$c], x_$p_2[$c], x_$p_3[$c]);
 #end
-        }
+            }
 #end
 #if GRADIENT
-        let tap_at = tap_number(walk, tap) * params.output4 * 4u;
+            let tap_at = tap_number(walk, tap) * params.output4 * 4u;
 #for p in 0..(TILE_N * KC / 16 + THREADS - 1) / THREADS
-        let panel_$p = block + $(p * THREADS * 4 / KC)u;
-        if (panel_$p < $(TILE_N / 4)u) {
-            let inside_$p = within && column + panel_$p < params.output4;
+            let panel_$p = block + $(p * THREADS * 4 / KC)u;
+            if (panel_$p < $(TILE_N / 4)u) {
+                let inside_$p = within && column + panel_$p < params.output4;
 #for r in 0..4
-            var w_$p_$r = vec4<f32>();
-            if (inside_$p) {
-                w_$p_$r = weights[(tap_at + (column + panel_$p) * 4u + $ru) * params.source4 + channel];
-            }
+                var w_$p_$r = vec4<f32>();
+                if (inside_$p) {
+                    w_$p_$r = weights[(tap_at + (column + panel_$p) * 4u + $ru) * params.source4 + channel];
+                }
 #end
 #for c in 0..4
-            b_tile[(step * 4u + $cu) * B_ROW + panel_$p] =
-                vec4<f32>(w_$p_0[$c], w_$p_1[$c], w_$p_2[$c], w_$p_3[$c]);
+                b_tile[(step * 4u + $cu) * B_ROW + panel_$p] =
+                    vec4<f32>(w_$p_0[$c], w_$p_1[$c], w_$p_2[$c], w_$p_3[$c]);
 #end
-        }
+            }
 #end
 #else
 #for p in 0..(TILE_N * KC / 4 + THREADS - 1) / THREADS
-        let element_$p = local + $(p * THREADS)u;
-        let k_$p = element_$p / $(TILE_N / 4)u;
-        let n_$p = element_$p % $(TILE_N / 4)u;
-        if (k_$p < KC) {
-            var w_$p = vec4<f32>();
-            if (start * 4u + k_$p < depth * 4u && column + n_$p < params.output4) {
-                w_$p = weights[(start * 4u + k_$p) * params.output4 + column + n_$p];
+            let element_$p = local + $(p * THREADS)u;
+            let k_$p = element_$p / $(TILE_N / 4)u;
+            let n_$p = element_$p % $(TILE_N / 4)u;
+            if (k_$p < KC) {
+                var w_$p = vec4<f32>();
+                if (start * 4u + k_$p < depth * 4u && column + n_$p < params.output4) {
+                    w_$p = weights[(start * 4u + k_$p) * params.output4 + column + n_$p];
+                }
+                b_tile[k_$p * B_ROW + n_$p] = w_$p;
             }
-            b_tile[k_$p * B_ROW + n_$p] = w_$p;
-        }
 #end
 #endif
-        workgroupBarrier();
+            workgroupBarrier();
 #import lib/conv_tile_step
-        workgroupBarrier();
-        channel += STEPS;
-    }
+            workgroupBarrier();
+            channel += STEPS;
+        }
 
 #for i in 0..TM / 4
 #for r in 0..4
-    let out_row_$i_$r = first + (thread_y + $(i * TILE_M / TM)u) * 4u + $ru;
-    if (out_row_$i_$r < strip.end) {
+        let out_row_$i_$r = first + (thread_y + $(i * TILE_M / TM)u) * 4u + $ru;
+        if (out_row_$i_$r < strip.end) {
 #if GRADIENT && POINTWISE == 0
-        let out_$i_$r = pixel_of(walk, out_row_$i_$r).output * params.output4;
+            let out_$i_$r = pixel_of(walk, out_row_$i_$r).output * params.output4;
 #else
-        let out_$i_$r = out_row_$i_$r * params.output4;
+            let out_$i_$r = out_row_$i_$r * params.output4;
 #endif
 #for j in 0..TN / 4
-        let column_$i_$r_$j = column + thread_x + $(j * TILE_N / TN)u;
-        if (column_$i_$r_$j < params.output4) {
-            var value_$i_$r_$j = acc_$(i * 4 + r)_$j;
+            let column_$i_$r_$j = column + thread_x + $(j * TILE_N / TN)u;
+            if (column_$i_$r_$j < params.output4) {
+                var value_$i_$r_$j = acc_$(i * 4 + r)_$j;
 #if BIAS
-            value_$i_$r_$j += bias[column_$i_$r_$j];
+                value_$i_$r_$j += bias[column_$i_$r_$j];
 #endif
-            if (params.accumulate != 0u) {
-                value_$i_$r_$j += vec4<f32>(output[out_$i_$r + column_$i_$r_$j]);
+                if (params.accumulate != 0u) {
+                    value_$i_$r_$j += vec4<f32>(output[out_$i_$r + column_$i_$r_$j]);
+                }
+                let at_$i_$r_$j = out_$i_$r + column_$i_$r_$j;
+                output[at_$i_$r_$j] = tallied(&tally_$j, value_$i_$r_$j, at_$i_$r_$j);
             }
-            let at_$i_$r_$j = out_$i_$r + column_$i_$r_$j;
-            output[at_$i_$r_$j] = tallied(&tally_$j, value_$i_$r_$j, at_$i_$r_$j);
-        }
 #end
-    }
+        }
 #end
 #end
     }

@@ -5,7 +5,7 @@
 // lane owns one vec4 of the wide side; the narrow side is spread over the lanes and shared by subgroupBroadcast.
 //
 //   source [images, source_h, source_w, source4]   x, read through lib/prologue
-//   output [images, output_h, output_w, output4]   dy
+//   output [images, output_h, output_w, output4]   dy, read through lib/gradient_prologue
 //   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
 //
 // WIDE_INPUT: the lanes own input channels (POINTWISE only), else output channels. Workgroups: x·y tiles, z slices.
@@ -15,6 +15,7 @@
 #import lib/storage
 #import lib/prologue
 #import lib/conv_gate
+#import lib/gradient_prologue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> output: array<Stored>;
@@ -47,6 +48,8 @@ fn main(
     let wide_at = min(mine, wide - 1u);
 #if WIDE_INPUT
     let prologue = prologue_of(strip.segment, wide_at, params.source4);
+#else
+    let gradient = gradient_prologue_of(strip.segment, wide_at, params.output4);
 #endif
 
     // Element e of the narrow side's 4 rows × COLUMNS.
@@ -60,7 +63,9 @@ fn main(
 #else
     let channel_$i = narrow_at_$i;
 #endif
-#if WIDE_INPUT == 0
+#if WIDE_INPUT
+    let gradient_$i = gradient_prologue_of(strip.segment, narrow_at_$i, params.output4);
+#else
     let prologue_$i = prologue_of(strip.segment, channel_$i, params.source4);
 #endif
 #end
@@ -75,7 +80,8 @@ fn main(
         let row_$i = m + narrow_row_$i;
         let last_$i = min(row_$i, end - 1u);
 #if WIDE_INPUT
-        let n_$i = select(vec4<f32>(), vec4<f32>(output[last_$i * narrow + narrow_at_$i]), row_$i < end);
+        let at_$i = last_$i * narrow + narrow_at_$i;
+        let n_$i = select(vec4<f32>(), gradient_of(output[at_$i], at_$i, gradient_$i), row_$i < end);
 #else
 #if POINTWISE
         let x_$i = gated(loaded(last_$i * narrow + narrow_at_$i, prologue_$i), last_$i, narrow_at_$i);
@@ -92,7 +98,8 @@ fn main(
         let m_$r = min(m + $ru, end - 1u);
         let v_$r = gated(loaded(m_$r * wide + wide_at, prologue), m_$r, wide_at);
 #else
-        let v_$r = vec4<f32>(output[min(m + $ru, end - 1u) * wide + wide_at]);
+        let at_$r = min(m + $ru, end - 1u) * wide + wide_at;
+        let v_$r = gradient_of(output[at_$r], at_$r, gradient);
 #endif
 #end
 #for j in 0..COLUMNS

@@ -3,7 +3,7 @@
 // is TILE_M of q × TILE_N of j over the rows of a slice, KC at a time.
 //
 //   source [images, source_h, source_w, source4]   x, read through lib/prologue
-//   output [images, output_h, output_w, output4]   dy
+//   output [images, output_h, output_w, output4]   dy, read through lib/gradient_prologue
 //   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
 //
 // POINTWISE: rows of x and dy correspond. Workgroups: x·y tiles, z slices. Launched by src/kernels/conv.rs.
@@ -13,6 +13,7 @@
 #import lib/storage
 #import lib/prologue
 #import lib/conv_gate
+#import lib/gradient_prologue
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> output: array<Stored>;
@@ -52,6 +53,7 @@ fn main(
     let prologue = prologue_of(strip.segment, min(channel, params.source4 - 1u), params.source4);
     let thread_x = local % $(TILE_N / TN)u;
     let thread_y = local / $(TILE_N / TN)u;
+    let gradient = gradient_prologue_of(strip.segment, min(column + b_at, params.output4 - 1u), params.output4);
 #import lib/conv_tile_start
 
     for (var start = strip.first; start < end; start += KC) {
@@ -78,7 +80,8 @@ fn main(
         if (b_k_$p < KC) {
             var y_$p = vec4<f32>();
             if (start + b_k_$p < end && j_inside) {
-                y_$p = vec4<f32>(output[(start + b_k_$p) * params.output4 + column + b_at]);
+                let dy_at_$p = (start + b_k_$p) * params.output4 + column + b_at;
+                y_$p = gradient_of(output[dy_at_$p], dy_at_$p, gradient);
             }
             b_tile[b_k_$p * B_ROW + b_at] = y_$p;
         }

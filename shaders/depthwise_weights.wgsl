@@ -1,7 +1,7 @@
 // Weight gradient of a depthwise convolution, first pass: partial sums over slices of output lines.
 //
 //   source   [images, in_h, in_w, C / 4]     x, read through lib/prologue
-//   dy       [images, out_h, out_w, C / 4]
+//   dy       [images, out_h, out_w, C / 4]   read through lib/gradient_prologue
 //   partials [slice][KERNEL²][C / 4]
 //
 // A thread sums TAP_ROWS rows of taps of four channels over the lines of its slice, LINES at a time; along them it
@@ -13,6 +13,7 @@
 #import lib/storage
 #import lib/image_segments
 #import lib/prologue
+#import lib/gradient_prologue
 
 struct Params {
     threads: u32,
@@ -69,7 +70,9 @@ fn main(
     for (var band = first; band < end; band++) {
         let image = divide(band, params.bands_per_image);
         let out_y = (band - image * params.bands_per_image) * LINES;
-        let prologue = prologue_of(segment_of(image), channel, params.quads);
+        let segment = segment_of(image);
+        let prologue = prologue_of(segment, channel, params.quads);
+        let to_dy = gradient_prologue_of(segment, channel, params.quads);
         let top = i32(out_y * STRIDE + first_tap) - params.pad_top;
 #for r in 0..(LINES - 1) * STRIDE + TAP_ROWS
         let inside_$r = u32(top + $r) < params.in_h;
@@ -88,8 +91,8 @@ fn main(
 #for l in 0..LINES
             var gradient_$l = vec4<f32>();
             if (out_y + $lu < params.out_h) {
-                gradient_$l = vec4<f32>(
-                    dy[((image * params.out_h + out_y + $lu) * params.out_w + column) * params.quads + channel]);
+                let at = ((image * params.out_h + out_y + $lu) * params.out_w + column) * params.quads + channel;
+                gradient_$l = gradient_of(dy[at], at, to_dy);
             }
 #end
 #for r in 0..(LINES - 1) * STRIDE + TAP_ROWS

@@ -1,4 +1,5 @@
-// The two dense layers of squeeze-and-excitation in one launch: gate = sigmoid(silu(pooled · reduce + b) · expand + b).
+// The two dense layers of squeeze-and-excitation in one launch:
+// gate = sigmoid(silu(pooled · reduce + b) · expand + b).
 // 0 pooled     [images, C]
 // 1 reduce     [C][S / 4], its weights
 // 2 reduce_b   [S]
@@ -28,7 +29,6 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> gate: array<vec4<f32>>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// S is at most a quarter of the widest input of a block.
 var<workgroup> squeezed: array<vec4<f32>, INNER_MAX>;
 
 @compute @workgroup_size(WORKGROUP)

@@ -4,7 +4,8 @@
 // EPILOGUE 2  backward: multiplies by the slope of the batch norm's activation STORE_ACTIVATION, stores du, and tallies
 //             the sums of du and du * xhat
 // A tally is that of one thread, segment and vec4 of channels, and becomes one slice of the partial sums that
-// batch_norm_finalize or batch_norm_backward_finalize merge; `tally_sum` merges those of several threads before. Tensors start at binding EPILOGUE_AT.
+// batch_norm_finalize or batch_norm_backward_finalize merge; `tally_sum` merges those of several threads before.
+// Tensors start at binding EPILOGUE_AT.
 // Host side: `Epilogue` in src/kernels/fusion.rs.
 #import lib/storage
 #if EPILOGUE

@@ -2,7 +2,8 @@
 // PROLOGUE 0  what is stored
 // PROLOGUE 1  act(scale * x + shift): the batch norm behind the stored x, activation ACTIVATION
 // PROLOGUE 2  a * du + b * x + c: the gradient of batch norm's input from the stored du
-// With GATE, lib/conv_gate multiplies by the gate of the image and channel. The including shader declares `source`; the other tensors start at binding PROLOGUE_AT.
+// With GATE, lib/conv_gate multiplies by the gate of the image and channel. The including shader declares `source`;
+// the other tensors start at binding PROLOGUE_AT.
 // Host side: `Prologue` in src/kernels/fusion.rs.
 #import lib/storage
 #if PROLOGUE == 1

@@ -12,7 +12,7 @@ use crate::gpu::View;
 use crate::kernels::batch_norm::{self, Activation, BnShape};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::excite;
-use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
+use crate::kernels::fusion::{Epilogue, Fusion, GradientPrologue, Prologue, Slices};
 use crate::kernels::squeeze_excite::{self, Nonlinearity};
 use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
 
@@ -131,7 +131,7 @@ impl Backward<'_, '_> {
         if prologue == Prologue::None && epilogue == Epilogue::None {
             return Fusion::NONE;
         }
-        Fusion { prologue, epilogue, segments: &self.forward.segments }
+        Fusion { prologue, epilogue, segments: &self.forward.segments, ..Fusion::NONE }
     }
 
     fn node(&mut self, index: usize, node: &Node, dy: &Gradient) {
@@ -140,9 +140,10 @@ impl Backward<'_, '_> {
             Op::Input => {}
             Op::Conv { weight, bias, .. } => {
                 let shape = forward.network.conv_shape(node, forward.images());
-                let (x, fusion) = forward.operand(node.inputs[0]);
                 if forward.spec.weight_gradients {
-                    self.conv_parameters(&shape, x, dy.stored(), *weight, *bias, &fusion);
+                    let (x, mut fusion) = forward.operand(node.inputs[0]);
+                    let dy = weight_source(forward, dy, &mut fusion);
+                    self.conv_parameters(&shape, x, dy, *weight, *bias, &fusion);
                 }
                 if self.wants_gradient(node.inputs[0]) {
                     let w = forward.parameter(*weight);
@@ -159,11 +160,11 @@ impl Backward<'_, '_> {
                 let shape = forward.network.depthwise_shape(node, forward.images());
                 let caps = &forward.caps;
                 if forward.spec.weight_gradients {
-                    let (x, fusion) = forward.operand(node.inputs[0]);
+                    let (x, mut fusion) = forward.operand(node.inputs[0]);
+                    let dy = weight_source(forward, dy, &mut fusion);
                     let partials =
                         self.builder.tensor(depthwise::weight_gradient_partials(caps, &shape) as usize);
                     let dw = forward.parameter_in(forward.buffers.gradients, *weight);
-                    let dy = dy.stored();
                     self.builder
                         .extend(depthwise::weight_gradient(caps, &shape, x, dy, partials, dw, &fusion));
                 }
@@ -308,17 +309,18 @@ impl Backward<'_, '_> {
     /// tensor (two reads and a write) against one more read for each time they read it.
     fn reads_on_load(&self, convolution: NodeId) -> bool {
         let forward = self.forward;
-        // The weight gradient reads stored tensors.
-        if forward.spec.weight_gradients {
-            return false;
-        }
+        let caps = &forward.caps;
         let node = forward.network.node(convolution);
+        let weights = usize::from(forward.spec.weight_gradients);
+        let data = usize::from(self.wants_gradient(node.inputs[0]));
         let reads = match &node.op {
-            Op::Conv { .. } => {
+            Op::Conv { bias: None, .. } => {
                 let shape = forward.network.conv_shape(node, forward.images());
-                conv::gradient_source_reads(&forward.caps, &shape)
+                data * conv::gradient_source_reads(caps, &shape)
+                    + weights * conv::weight_gradient_reads(caps, &shape)
             }
-            Op::Depthwise { .. } => 2,
+            // The blocks beside each other share columns.
+            Op::Depthwise { .. } => 2 * (data + weights),
             _ => return false,
         };
         match forward.spec.fusion {
@@ -406,5 +408,17 @@ fn source(dy: &Gradient) -> (View, Prologue) {
         Gradient::Stored(view) => (view, Prologue::None),
         Gradient::Norm { du, x, coefs } => (du, Prologue::NormGradient { x, coefs }),
         Gradient::Slope { .. } => unreachable!("that of a batch norm's output"),
+    }
+}
+
+/// A gradient as a weight gradient reads it.
+fn weight_source<'f>(forward: &'f Forward<'_>, dy: &Gradient, fusion: &mut Fusion<'f>) -> View {
+    match *dy {
+        Gradient::Norm { du, x, coefs } => {
+            fusion.gradient = Some(GradientPrologue { x, coefs });
+            fusion.segments = &forward.segments;
+            du
+        }
+        _ => dy.stored(),
     }
 }

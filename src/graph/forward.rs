@@ -173,7 +173,7 @@ impl<'a> Forward<'a> {
                     None => Prologue::Norm { state, activation },
                     Some(gate) => Prologue::GatedNorm { state, activation, gate },
                 };
-                (x, Fusion { prologue, epilogue: Epilogue::None, segments: &self.segments })
+                (x, Fusion { prologue, segments: &self.segments, ..Fusion::NONE })
             }
         }
     }

@@ -189,6 +189,11 @@ pub fn weight_source_reads(caps: &Caps, shape: &ConvShape) -> usize {
     taps * shape.weight_variant(caps).column_tiles(shape.out_c)
 }
 
+/// How often the chosen cut of [`weight_gradient`] reads each number of dy.
+pub fn weight_gradient_reads(caps: &Caps, shape: &ConvShape) -> usize {
+    shape.weight_variant(caps).count(shape.inputs(), 1)
+}
+
 /// [`forward`] cut in every way that the rule or a trial may choose, for tests.
 pub fn forward_variants(
     caps: &Caps,
@@ -312,7 +317,7 @@ pub fn weight_gradient_partials(caps: &Caps, shape: &ConvShape, fusion: &Fusion<
     WeightGradient::new(shape, shape.weight_variant(caps), fusion.images(shape.images)).partials() as u64
 }
 
-/// dw += Σ x · dy over all pixels. x may have a prologue. `partials` is not used where [`weight_gradient_partials`] is 0.
+/// dw += Σ x · dy over all pixels. x and dy may have a prologue. `partials` is not used where [`weight_gradient_partials`] is 0.
 pub fn weight_gradient(
     caps: &Caps,
     shape: &ConvShape,

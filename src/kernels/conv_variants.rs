@@ -2,7 +2,7 @@
 //! are measured for the subgroup form on llvmpipe, and estimates for the tile form.
 
 use super::combinations;
-use super::fusion::with_fusion;
+use super::fusion::{Role, unfused, with_fusion};
 use crate::gpu::{Element, Form, Kernel};
 
 /// One way to cut a matrix product of `rows` × `columns` results into tiles.
@@ -263,24 +263,28 @@ pub(super) fn permutations() -> Vec<Kernel> {
         for (pointwise, element) in
             [0, 1].into_iter().flat_map(|p| [Element::F32, Element::F16].map(|element| (p, element)))
         {
-            let half = element.constant();
+            let (half, gate) = (element.constant(), pointwise == 1);
             for (gradient, bias) in [(0, 0), (0, 1), (1, 0)] {
                 let constants = [("POINTWISE", pointwise), ("GRADIENT", gradient), ("BIAS", bias), half];
-                let kernels = Variant::products(form).iter().map(|v| v.kernel(&constants)).collect();
-                let fused = with_fusion(kernels, 3 + bias, gradient == 1, pointwise == 1);
+                let kernels: Vec<Kernel> =
+                    Variant::products(form).iter().map(|v| v.kernel(&constants)).collect();
+                let role = if gradient == 1 { Role::DataGradient } else { Role::Forward { gate } };
                 // A layer with a bias has no batch norm.
-                all.extend(fused.into_iter().filter(|k| bias == 0 || unfused(k)));
+                let fused = if bias == 0 { ends(&kernels) } else { Vec::new() };
+                all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3 + bias)));
+                all.extend(with_fusion(fused, 3, role));
             }
             let constants = [("POINTWISE", pointwise), ("GRADIENT", 0), half];
-            let kernels =
+            let kernels: Vec<Kernel> =
                 Variant::weights(form, pointwise == 1).iter().map(|v| v.kernel(&constants)).collect();
-            let own_sums = |k: &Kernel| k.constants.contains(&("EPILOGUE", 0));
-            all.extend(with_fusion(kernels, 3, false, pointwise == 1).into_iter().filter(own_sums));
+            all.extend(with_fusion(ends(&kernels), 3, Role::WeightGradient { gate }));
+            all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3)));
         }
     }
     all
 }
 
-fn unfused(kernel: &Kernel) -> bool {
-    kernel.constants.contains(&("PROLOGUE", 0)) && kernel.constants.contains(&("EPILOGUE", 0))
+/// The first and the last: what is fused does not depend on the shape of a tile.
+fn ends(kernels: &[Kernel]) -> Vec<Kernel> {
+    kernels.iter().take(1).chain(kernels.last()).cloned().collect()
 }

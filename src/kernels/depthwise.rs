@@ -1,7 +1,7 @@
 //! Depthwise convolution in all three directions: one filter a channel, kernel 3 or 5, stride 1 or 2, any padding.
 //! No workgroup memory, a vec4 of channels a thread; adapters differ in how many outputs a thread makes.
 
-use super::fusion::{Epilogue, Fusion, Prologue, Slices, segment_ends, with_fusion};
+use super::fusion::{Epilogue, Fusion, Prologue, Role, Slices, segment_ends, with_fusion};
 use super::{GROUP, quads, stored};
 use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
 
@@ -269,7 +269,7 @@ pub fn weight_gradient_partials(caps: &Caps, shape: &DepthwiseShape) -> u64 {
     (Bands::new(caps, shape).slices * shape.weights()) as u64
 }
 
-/// dw += Σ x · dy over all positions, in two passes of fixed order. x may have a prologue.
+/// dw += Σ x · dy over all positions, in two passes of fixed order. x and dy may have a prologue.
 pub fn weight_gradient(
     caps: &Caps,
     shape: &DepthwiseShape,
@@ -299,12 +299,12 @@ pub fn permutations() -> Vec<Kernel> {
         for element in [Element::F32, Element::F16] {
             for gradient in [false, true] {
                 let gathers = BLOCKS.map(|block| gather_kernel(kernel, stride, gradient, block, element));
-                all.extend(with_fusion(gathers.to_vec(), 3, gradient, false));
+                let role = if gradient { Role::DataGradient } else { Role::Forward { gate: false } };
+                all.extend(with_fusion(gathers.to_vec(), 3, role));
             }
             let cuts = WEIGHT_CUTS.iter().filter(|cut| kernel % cut.tap_rows == 0);
             let weights = cuts.map(|cut| weights_kernel(kernel, stride, *cut, element)).collect();
-            let plain = |k: &Kernel| k.constants.contains(&("EPILOGUE", 0));
-            all.extend(with_fusion(weights, 3, false, false).into_iter().filter(plain));
+            all.extend(with_fusion(weights, 3, Role::WeightGradient { gate: false }));
         }
     }
     all

@@ -34,10 +34,20 @@ pub enum Epilogue {
     Slope { x: View, state: View, activation: Activation, partials: View },
 }
 
-/// Both, for a tensor whose batch is cut into `segments`.
+/// A gradient of a batch norm's input that a weight gradient computes as it reads dy: `a * du + b * x + c`, as
+/// [`Prologue::NormGradient`] does for data gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GradientPrologue {
+    pub x: View,
+    pub coefs: View,
+}
+
+/// All of it, for a tensor whose batch is cut into `segments`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fusion<'a> {
     pub prologue: Prologue,
+    /// Of a weight gradient's dy.
+    pub gradient: Option<GradientPrologue>,
     pub epilogue: Epilogue,
     /// Images of each batch norm segment, in order; empty where neither end is fused.
     pub segments: &'a [usize],
@@ -66,7 +76,7 @@ impl Slices {
 impl Fusion<'_> {
     /// Nothing fused.
     pub const NONE: Fusion<'static> =
-        Fusion { prologue: Prologue::None, epilogue: Epilogue::None, segments: &[] };
+        Fusion { prologue: Prologue::None, gradient: None, epilogue: Epilogue::None, segments: &[] };
 
     /// The images of each segment of a batch of `images`: one where nothing is fused.
     pub(super) fn images(&self, images: usize) -> Vec<usize> {
@@ -96,6 +106,8 @@ impl Fusion<'_> {
                 (2, Activation::None, 0)
             }
         };
+        let gradient_at = views.len() as u32;
+        views.extend(self.gradient.iter().flat_map(|g| [g.x, g.coefs]));
         let epilogue_at = views.len() as u32;
         let (epilogue, store_activation) = match self.epilogue {
             Epilogue::None => (0, Activation::None),
@@ -113,6 +125,8 @@ impl Fusion<'_> {
             ("PROLOGUE_AT", prologue_at),
             ("GATE", gate),
             activation.constant(),
+            ("DY_PROLOGUE", u32::from(self.gradient.is_some())),
+            ("DY_PROLOGUE_AT", gradient_at),
             ("EPILOGUE", epilogue),
             ("EPILOGUE_AT", epilogue_at),
             ("STORE_ACTIVATION", activation_number(store_activation)),
@@ -141,36 +155,62 @@ pub(super) fn segment_ends(images: &[usize]) -> [u32; MAX_SEGMENTS] {
     ends
 }
 
-/// `kernels`, which have `own_views` before those of the fusion, in all forms that forward passes fuse, or with
-/// `gradient` data gradients. `gate`: also with a gate.
-pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, gradient: bool, gate: bool) -> Vec<Kernel> {
-    let dummy = View::stored(crate::gpu::BufferId(0), 4, Element::F32);
+/// A kernel's role, which says what can be fused into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Reads x, writes y; `gate`: reads it through a gate as well.
+    Forward {
+        gate: bool,
+    },
+    DataGradient,
+    WeightGradient {
+        gate: bool,
+    },
+}
+
+/// `kernels`, which have `own_views` before those of the fusion, in all forms that their role has.
+pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, role: Role) -> Vec<Kernel> {
+    let view = View::stored(crate::gpu::BufferId(0), 4, Element::F32);
     let activations = [Activation::None, Activation::Relu, Activation::Silu];
-    let prologues: Vec<Prologue> = if gradient {
-        vec![Prologue::None, Prologue::NormGradient { x: dummy, coefs: dummy }]
-    } else {
-        let norm = |activation| Prologue::Norm { state: dummy, activation };
-        let gated = Prologue::GatedNorm { state: dummy, activation: Activation::Silu, gate: dummy };
-        let gated = gate.then_some(gated);
-        [Prologue::None].into_iter().chain(activations.map(norm)).chain(gated).collect()
+    let norms = |gate: bool| -> Vec<Prologue> {
+        let gated = Prologue::GatedNorm { state: view, activation: Activation::Silu, gate: view };
+        let norm = |activation| Prologue::Norm { state: view, activation };
+        [Prologue::None].into_iter().chain(activations.map(norm)).chain(gate.then_some(gated)).collect()
     };
-    let epilogues: Vec<Epilogue> = if gradient {
-        let slope = |activation| Epilogue::Slope { x: dummy, state: dummy, activation, partials: dummy };
-        [Epilogue::None].into_iter().chain(activations.map(slope)).collect()
-    } else {
-        vec![Epilogue::None, Epilogue::Statistics { partials: dummy }]
+    let (prologues, gradients, epilogues) = match role {
+        Role::Forward { gate } => {
+            (norms(gate), vec![None], vec![Epilogue::None, Epilogue::Statistics { partials: view }])
+        }
+        Role::DataGradient => {
+            let slope = |activation| Epilogue::Slope { x: view, state: view, activation, partials: view };
+            (
+                vec![Prologue::None, Prologue::NormGradient { x: view, coefs: view }],
+                vec![None],
+                [Epilogue::None].into_iter().chain(activations.map(slope)).collect(),
+            )
+        }
+        Role::WeightGradient { gate } => {
+            (norms(gate), vec![None, Some(GradientPrologue { x: view, coefs: view })], vec![Epilogue::None])
+        }
     };
     let mut all = Vec::new();
     for kernel in kernels {
-        for prologue in &prologues {
+        for (prologue, gradient) in prologues.iter().flat_map(|p| gradients.iter().map(move |g| (*p, *g))) {
             for epilogue in &epilogues {
                 let mut kernel = kernel.clone();
-                let mut views = vec![dummy; own_views as usize];
-                let fusion = Fusion { prologue: *prologue, epilogue: *epilogue, segments: &[] };
+                let mut views = vec![view; own_views as usize];
+                let fusion = Fusion { prologue, gradient, epilogue: *epilogue, segments: &[] };
                 fusion.apply(&mut kernel, &mut views);
                 all.push(kernel);
             }
         }
     }
     all
+}
+
+/// A kernel with `own_views` and nothing fused.
+pub(super) fn unfused(mut kernel: Kernel, own_views: u32) -> Kernel {
+    let view = View::stored(crate::gpu::BufferId(0), 4, Element::F32);
+    Fusion::NONE.apply(&mut kernel, &mut vec![view; own_views as usize]);
+    kernel
 }

@@ -1,6 +1,6 @@
 //! Global average pooling and max pooling, forward and backward.
 
-use super::fusion::{Epilogue, Fusion, Slices, segment_ends, with_fusion};
+use super::fusion::{Epilogue, Fusion, Role, Slices, segment_ends, with_fusion};
 use super::{GROUP, ImageShape, STORED, combinations, image_grid, lanes, quads, stored, with_lanes};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
@@ -212,14 +212,23 @@ pub fn permutations() -> Vec<Kernel> {
             kernel.constants.push(("PRODUCT", value));
             kernel
         };
-        with_fusion(sums.iter().cloned().map(with).collect(), 2 + value, false, false)
+        with_fusion(sums.iter().cloned().map(with).collect(), 2 + value, Role::Forward { gate: false })
     };
     [
         with_product(0).into_iter().filter(without("EPILOGUE")).collect(),
         with_product(1).into_iter().filter(without("EPILOGUE")).collect(),
-        with_fusion(scale(&[0], &[0]), 3, false, false).into_iter().filter(without("EPILOGUE")).collect(),
-        with_fusion(scale(&[1], &[0]), 4, true, false).into_iter().filter(without("PROLOGUE")).collect(),
-        with_fusion(scale(&[2], SWITCH), 2, true, false).into_iter().filter(without("PROLOGUE")).collect(),
+        with_fusion(scale(&[0], &[0]), 3, Role::Forward { gate: false })
+            .into_iter()
+            .filter(without("EPILOGUE"))
+            .collect(),
+        with_fusion(scale(&[1], &[0]), 4, Role::DataGradient)
+            .into_iter()
+            .filter(without("PROLOGUE"))
+            .collect(),
+        with_fusion(scale(&[2], SWITCH), 2, Role::DataGradient)
+            .into_iter()
+            .filter(without("PROLOGUE"))
+            .collect(),
         combinations("max_pool_forward", &[STORED]),
         combinations("max_pool_backward", &[("ACCUMULATE", SWITCH), STORED]),
     ]

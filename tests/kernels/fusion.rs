@@ -5,7 +5,7 @@ use dualprop::gpu::{Caps, Element, Form, Launch, View};
 use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
-use dualprop::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
+use dualprop::kernels::fusion::{Epilogue, Fusion, GradientPrologue, Prologue, Slices};
 use dualprop::kernels::reference;
 
 const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
@@ -258,7 +258,12 @@ fn forward_normalizes_on_load_and_takes_the_statistics_on_store() {
         let partials = b.scratch(slices.elements(out_c));
         let parameters = b.add(&uniform(3 * shape.domain_stride as usize, 0.5, 1.5, 4));
         let made = b.scratch(shape.state_elements());
-        let fusion = Fusion { prologue, epilogue: Epilogue::Statistics { partials }, segments: &SEGMENTS };
+        let fusion = Fusion {
+            prologue,
+            epilogue: Epilogue::Statistics { partials },
+            segments: &SEGMENTS,
+            ..Fusion::NONE
+        };
         b.run(&[
             layer.forward(caps, [xv, wv, yv], &fusion),
             batch_norm::finalize_batch(caps, &shape, &slices, partials, parameters, parameters, made, false),
@@ -314,6 +319,7 @@ fn data_gradient_passes_through_both_batch_norms() {
             prologue: Prologue::NormGradient { x: yv, coefs: cv },
             epilogue: Epilogue::Slope { x: xv, state: sv, activation, partials },
             segments: &SEGMENTS,
+            ..Fusion::NONE
         };
         b.run(&[
             layer.data_gradient(caps, [duv, wv, dxv], accumulate, &fusion),
@@ -343,14 +349,23 @@ fn weight_gradient_normalizes_on_load() {
         let before = uniform(layer.weights(), -1.0, 1.0, 3);
         let mut b = Buffers::default();
         let (prologue, a) = prologue(&mut b, layer, activation, &x, 4);
+        // dy itself, or the gradient of a batch norm's input made of it.
+        let fused = activation != Activation::None;
+        let y = rounded(element, &uniform(dy.len(), -1.0, 1.0, 5));
+        let coefs = uniform(SEGMENTS.len() * 3 * out_c, -1.0, 1.0, 6);
+        let gradient = map(out_pixels, out_c, |segment, channel, i| {
+            let at = segment * 3 * out_c + channel;
+            if fused { coefs[at] * dy[i] + coefs[at + out_c] * y[i] + coefs[at + 2 * out_c] } else { dy[i] }
+        });
         let fresh = match layer {
-            Dense(s) => reference::conv::weight_gradient(s, &a, &dy),
-            Depthwise(s) => reference::depthwise::weight_gradient(s, &a, &dy),
+            Dense(s) => reference::conv::weight_gradient(s, &a, &gradient),
+            Depthwise(s) => reference::depthwise::weight_gradient(s, &a, &gradient),
         };
         let expected: Vec<f32> = fresh.iter().zip(&before).map(|(v, t)| *v as f32 + t).collect();
-        let [xv, dyv] = [&x, &dy].map(|t| b.add_stored(element, t));
-        let dwv = b.add(&before);
-        let fusion = Fusion { prologue, epilogue: Epilogue::None, segments: &SEGMENTS };
+        let [xv, dyv, yv] = [&x, &dy, &y].map(|t| b.add_stored(element, t));
+        let [dwv, coefs] = [&before, &coefs].map(|t| b.add(t));
+        let gradient = fused.then_some(GradientPrologue { x: yv, coefs });
+        let fusion = Fusion { prologue, gradient, segments: &SEGMENTS, ..Fusion::NONE };
         layer.weight_gradient(caps, &mut b, [xv, dyv, dwv], &fusion);
         assert_close(b.get(dwv), &expected, tolerance::SUM, what);
     });
