@@ -19,14 +19,7 @@ impl Palette {
             let mut take = |key| input.consume_key(egui::Modifiers::NONE, key);
             (take(Key::ArrowUp), take(Key::ArrowDown), take(Key::Enter))
         });
-        let found = self.found(run);
-        let last = found.len().saturating_sub(1);
-        self.chosen = match (up, down) {
-            (true, _) => self.chosen.saturating_sub(1),
-            (_, true) => (self.chosen + 1).min(last),
-            _ => self.chosen.min(last),
-        };
-        let mut picked = found.get(self.chosen).copied().filter(|_| enter);
+        let mut picked = None;
         let modal = Modal::new(Id::unique("palette")).frame(super::dialogs::frame(ctx));
         let response = modal.show(ctx, |ui| {
             let tokens = Tokens::of(ui);
@@ -37,6 +30,15 @@ impl Palette {
             if edit.changed() {
                 self.chosen = 0;
             }
+            // After the text: what was typed and Enter may come in one frame.
+            let found = self.found(run);
+            let last = found.len().saturating_sub(1);
+            self.chosen = match (up, down) {
+                (true, _) => self.chosen.saturating_sub(1),
+                (_, true) => (self.chosen + 1).min(last),
+                _ => self.chosen.min(last),
+            };
+            picked = found.get(self.chosen).copied().filter(|_| enter);
             ui.add_space(tokens::GAP_SMALL);
             ScrollArea::vertical().max_height(320.0).auto_shrink(false).show(ui, |ui| {
                 if found.is_empty() {
