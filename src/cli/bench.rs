@@ -129,6 +129,7 @@ fn print(r: &BenchReport) -> anyhow::Result<()> {
         if r.kept_pipelines { "with those of an earlier run" } else { "none kept from an earlier run" },
         r.first_step_s
     ))?;
+    print_line(&format!("{} dispatches a step, {:.2} µs each to encode", r.dispatches, r.encode_us))?;
     print_line(&format!(
         "GPU memory {:.1} MiB; a step computes {:.2} GFLOP and moves {:.2} GB",
         r.peak_gpu_bytes as f64 / f64::from(1 << 20),

@@ -86,6 +86,17 @@ impl Program {
         Ok(Self { dispatches, uniforms })
     }
 
+    /// Seconds of the processor to encode all dispatches once, in one pass, without running them.
+    pub fn encode_seconds(&self, device: &Device) -> f64 {
+        let begun = std::time::Instant::now();
+        let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        self.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, &self.uniforms));
+        drop(pass);
+        drop(encoder.finish());
+        begun.elapsed().as_secs_f64()
+    }
+
     pub fn len(&self) -> usize {
         self.dispatches.len()
     }

@@ -21,8 +21,8 @@ pub(super) struct StageTimer {
     /// Stage of each timed pass of the step being encoded.
     stages: Vec<&'static str>,
     period_s: f64,
-    /// Seconds a step by stage, a moving average.
-    means: BTreeMap<&'static str, f64>,
+    /// Seconds a step by stage, a moving average, and the steps in it.
+    means: BTreeMap<&'static str, (f64, u32)>,
 }
 
 impl StageTimer {
@@ -82,8 +82,9 @@ impl StageTimer {
                 *step.entry(stage).or_default() += pair[1].saturating_sub(pair[0]) as f64 * self.period_s;
             }
             for (stage, seconds) in step {
-                let mean = self.means.entry(stage).or_insert(seconds);
-                *mean += (seconds - *mean) * NEW_SHARE;
+                let (mean, steps) = self.means.entry(stage).or_insert((seconds, 0));
+                *mean += (seconds - *mean) * share_of_step(*steps);
+                *steps += 1;
             }
         }
         Ok(())
@@ -91,6 +92,30 @@ impl StageTimer {
 
     /// Mean seconds a step by stage, over the last steps that have come back.
     pub(super) fn mean_seconds(&self) -> Vec<(&'static str, f64)> {
-        self.means.iter().map(|(stage, seconds)| (*stage, *seconds)).collect()
+        self.means.iter().map(|(stage, (seconds, _))| (*stage, *seconds)).collect()
+    }
+}
+
+/// What the next step counts in a mean that has seen `steps`. Some drivers compile in the first step, so the second
+/// one takes its place.
+fn share_of_step(steps: u32) -> f64 {
+    if steps < 2 { 1.0 } else { f64::max(NEW_SHARE, 1.0 / f64::from(steps)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_forgets_the_first_step_and_follows_the_last_ten() {
+        let mut mean = 0.0;
+        let mut means = Vec::new();
+        for (steps, seconds) in [100.0, 1.0, 2.0, 3.0].into_iter().enumerate() {
+            mean += (seconds - mean) * share_of_step(steps as u32);
+            means.push(mean);
+        }
+        assert_eq!(means, [100.0, 1.0, 1.5, 2.0]);
+        (4..60).for_each(|steps| mean += (7.0 - mean) * share_of_step(steps));
+        assert!((mean - 7.0).abs() < 0.05, "{mean}");
     }
 }

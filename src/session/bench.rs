@@ -56,6 +56,9 @@ pub struct BenchReport {
     pub kept_pipelines: bool,
     /// Seconds of the first step; some drivers compile only here.
     pub first_step_s: f64,
+    /// Dispatches of a step, and the processor's microseconds to encode one of them.
+    pub dispatches: usize,
+    pub encode_us: f64,
     /// GPU memory of the run.
     pub peak_gpu_bytes: u64,
     /// Floating-point operations and bytes of global memory that a step's plan moves.
@@ -141,6 +144,7 @@ pub fn bench(
     let stage = |name: &str| stages.get(name).map(|seconds| seconds * 1e3);
     let times = engine.profile()?;
     let roofs = roofs(&device)?;
+    let (dispatches, encode_s) = engine.encode_seconds();
     let report = device.report();
     let mut layout = engine.layout().to_string();
     for notice in notices {
@@ -167,6 +171,8 @@ pub fn bench(
         pipelines_s: pipelines.1,
         kept_pipelines: device.has_kept_pipelines(),
         first_step_s,
+        dispatches,
+        encode_us: encode_s * 1e6 / dispatches as f64,
         peak_gpu_bytes: engine.planned_bytes(),
         step_flops: times.iter().map(|(_, t)| t.cost.flops).sum(),
         step_bytes: times.iter().map(|(_, t)| t.cost.bytes).sum(),

@@ -1,6 +1,7 @@
 //! The training step on the GPU: owns the buffers and programs of a run, takes batches, moves the weights, and gives
 //! metrics back through a readback ring. It knows neither files nor threads nor front ends.
 
+mod measure;
 mod upload;
 
 use super::buffers::{self, Buffers};
@@ -11,7 +12,6 @@ use super::precision;
 use super::schedule;
 use crate::config::{Checkpointing, Config, Precision, RunConfig};
 use crate::data::Batch;
-use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
 use crate::kernels::conv_case::ConvCase;
@@ -366,30 +366,6 @@ impl Engine {
             self.player.submit(&self.device)?;
         }
         Ok(())
-    }
-
-    /// Times every dispatch of a step apart, by stage, on the data of the last one. The weights move as they would in
-    /// a step. Empty where the adapter has no timestamps.
-    pub fn profile(&mut self) -> Result<Vec<(&'static str, DispatchTime)>, GpuError> {
-        self.drain()?;
-        let phase = &self.parts.phases[0];
-        let mut programs = vec![("prepare", &self.parts.zero, 1), ("prepare", &phase.prepare, 1)];
-        for attack in &phase.attacks {
-            programs.push(("attack", &attack.start, 1));
-            programs.push(("attack", &attack.iteration, attack.iterations));
-        }
-        for pass in &phase.passes {
-            programs.extend([("forward", &pass.forward, 1), ("backward", &pass.backward, 1)]);
-        }
-        programs.push(("optimizer", &self.parts.update, 1));
-        let mut times = Vec::new();
-        for (stage, program, repeats) in programs {
-            for _ in 0..repeats {
-                let found = profile(&self.device, program)?.unwrap_or_default();
-                times.extend(found.into_iter().map(|time| (stage, time)));
-            }
-        }
-        Ok(times)
     }
 
     /// Writes what changes from micro-batch to micro-batch.
