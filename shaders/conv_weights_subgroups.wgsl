@@ -98,8 +98,8 @@ fn main(
         let m_$r = min(m + $ru, end - 1u);
         let v_$r = gated(loaded(m_$r * wide + wide_at, prologue), m_$r, wide_at);
 #else
-        let at_$r = min(m + $ru, end - 1u) * wide + wide_at;
-        let v_$r = gradient_of(output[at_$r], at_$r, gradient);
+        let wide_at_$r = min(m + $ru, end - 1u) * wide + wide_at;
+        let v_$r = gradient_of(output[wide_at_$r], wide_at_$r, gradient);
 #endif
 #end
 #for j in 0..COLUMNS

@@ -3,6 +3,7 @@
 use super::common::{DeviceOption, UsageError, note, print_json, print_line};
 use super::progress::Progress;
 use crate::config::Config;
+use crate::graph::STORE_COST;
 use crate::models::registry;
 use crate::session::bench::{BenchReport, bench};
 use crate::session::tune::{TuneReport, tune};
@@ -41,6 +42,9 @@ pub(super) struct Bench {
     /// this adapter
     #[arg(long)]
     tune: bool,
+    /// List the batch norms and gates too: which the plan takes into the kernels beside them, and why
+    #[arg(long)]
+    plan: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -59,7 +63,11 @@ impl Bench {
         let progress = |done, total| compiling.update(done, total);
         let report = bench(&config, &self.device.device, self.steps, progress)?;
         drop(compiling);
-        if self.json { print_json(&report) } else { print(&report) }
+        if self.json {
+            return print_json(&report);
+        }
+        print(&report)?;
+        if self.plan { print_plan(&report) } else { Ok(()) }
     }
 
     fn config(&self) -> anyhow::Result<Config> {
@@ -99,6 +107,22 @@ fn print_choices(r: &TuneReport) -> anyhow::Result<()> {
     print_line(&format!("{faster} of {} classes run in another variant from now on: {file}", r.rows.len()))
 }
 
+fn print_plan(r: &BenchReport) -> anyhow::Result<()> {
+    print_line("")?;
+    print_line(&format!("{:<36} {:<10} repeated on load", "batch norm or gate", "applied"))?;
+    for layer in &r.fused {
+        let applied = if layer.on_load { "on load" } else { "by itself" };
+        let why = match layer.repeated {
+            Some(passes) => {
+                format!("{passes:.1} passes over the tensor, against {STORE_COST:.1} to store it")
+            }
+            None => "a kernel behind it reads stored tensors only".to_owned(),
+        };
+        print_line(&format!("{:<36} {applied:<10} {why}", layer.name))?;
+    }
+    Ok(())
+}
+
 fn print(r: &BenchReport) -> anyhow::Result<()> {
     print_line(&format!("{} on {}", r.arch, r.device))?;
     print_line(&format!(
@@ -136,6 +160,8 @@ fn print(r: &BenchReport) -> anyhow::Result<()> {
         r.step_flops as f64 * 1e-9,
         r.step_bytes as f64 * 1e-9
     ))?;
+    let on_load = r.fused.iter().filter(|layer| layer.on_load).count();
+    print_line(&format!("{on_load} of {} batch norms and gates are applied on load", r.fused.len()))?;
     let (Some(bandwidth), Some(rate)) = (r.copy_bytes_per_s, r.gemm_flops_per_s) else {
         note("this adapter has no timestamps: no times by stage and kernel");
         return Ok(());

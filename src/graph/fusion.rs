@@ -12,9 +12,10 @@ use crate::config::FusionRule;
 use crate::gpu::{Caps, Form};
 use crate::kernels::batch_norm::Activation;
 use crate::kernels::conv;
+use serde::Serialize;
 
 /// What it costs to make the normalised tensor, in passes over it: read the raw one, write this one.
-const STORE_COST: f64 = 2.0;
+pub const STORE_COST: f64 = 2.0;
 
 /// What repeating the batch norm and activation on one read costs, in passes over the tensor. A GPU does it beside its
 /// memory traffic; on a software adapter a load takes as long as 18 multiply-adds and a SiLU 11 (measured on llvmpipe).
@@ -44,10 +45,12 @@ fn gate_cost(form: Form) -> f64 {
 }
 
 /// The decision on one batch norm, or on one squeeze-and-excitation's product with its gate.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OnLoad {
     /// Index of the node.
     pub node: usize,
+    /// timm's name of the layer.
+    pub name: String,
     /// The consumers compute it as they read, and the tensor is not stored.
     pub on_load: bool,
     /// Estimated passes over the tensor that this repeats, against [`STORE_COST`]; `None` where a consumer cannot.
@@ -78,18 +81,20 @@ pub fn plan_on_load(
     let consumers = consumers(network);
     let mut plans: Vec<OnLoad> = Vec::new();
     for (index, node) in network.nodes.iter().enumerate() {
-        let repeated = match node.op {
-            Op::BatchNorm { activation, .. } => {
+        let (name, repeated) = match node.op {
+            Op::BatchNorm { layer, activation } => {
                 let reads =
                     |consumer: &usize| reads(network, caps, images, *consumer, index, weight_gradients);
                 let reads = consumers[index].iter().map(reads).sum::<Option<Reads>>();
-                reads.map(|reads| reads.cost(caps.form, activation))
+                let name = network.layout.bn[layer].name.clone();
+                (name, reads.map(|reads| reads.cost(caps.form, activation)))
             }
-            Op::SqueezeExcite { .. } => {
+            Op::SqueezeExcite { reduce, .. } => {
+                let weight = &network.layout.parameters[reduce.0].name;
+                let name = weight.strip_suffix(".conv_reduce.weight").unwrap_or(weight).to_owned();
                 let before = plans.last().filter(|plan| plan.node == node.inputs[0].0 && plan.on_load);
-                before.and_then(|_| {
-                    gated_cost(network, caps, images, index, &consumers[index], weight_gradients)
-                })
+                let after = &consumers[index];
+                (name, before.and_then(|_| gated_cost(network, caps, images, index, after, weight_gradients)))
             }
             _ => continue,
         };
@@ -100,7 +105,7 @@ pub fn plan_on_load(
                 FusionRule::Auto => repeated.is_some_and(|cost| cost < STORE_COST),
                 FusionRule::All => repeated.is_some(),
             };
-        plans.push(OnLoad { node: index, on_load, repeated });
+        plans.push(OnLoad { node: index, name, on_load, repeated });
     }
     plans
 }

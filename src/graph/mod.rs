@@ -18,7 +18,7 @@ mod plan;
 
 pub use backward::Gradients;
 pub use forward::{Forward, PassBuffers, PassSegment, PassSpec, Statistics};
-pub use fusion::{OnLoad, plan_on_load};
+pub use fusion::{OnLoad, STORE_COST, plan_on_load};
 pub use network::{BnLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape};
 pub use params::{ParamKind, ParamLayout, Parameter};
 pub use plan::{Plan, PlanBuilder};

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::data::{Batch, Placement, View as ImageView};
 use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{BufferId, Device, DeviceChoice, Launch, Program, StepUniform, View, step_buffer};
-use crate::graph::Network;
+use crate::graph::{Network, OnLoad, plan_on_load};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::Fusion;
 use crate::kernels::optimizer;
@@ -67,6 +67,8 @@ pub struct BenchReport {
     /// Measured on the adapter: bytes a second of an element-wise kernel, operations a second of a multiplication.
     pub copy_bytes_per_s: Option<f64>,
     pub gemm_flops_per_s: Option<f64>,
+    /// Batch norms and gates of a training pass: where the plan applies them.
+    pub fused: Vec<OnLoad>,
     /// By stage: the share of its time that the floor would take.
     pub floor_share: BTreeMap<String, f64>,
     /// Kernels by their time in a step, slowest first.
@@ -178,6 +180,14 @@ pub fn bench(
         step_bytes: times.iter().map(|(_, t)| t.cost.bytes).sum(),
         copy_bytes_per_s: roofs.map(|r| r.bytes_per_s),
         gemm_flops_per_s: roofs.map(|r| r.flops_per_s),
+        fused: plan_on_load(
+            engine.network(),
+            &device.caps(),
+            config.run.fusion,
+            config.run.batch_size,
+            true,
+            &[],
+        ),
         floor_share: roofs.map(|r| floor_shares(&times, r)).unwrap_or_default(),
         kernels: roofs.map(|r| kernel_times(&times, r)).unwrap_or_default(),
     })
