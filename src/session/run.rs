@@ -295,7 +295,8 @@ impl<'a> Run<'a> {
             self.folder.log(&format!("GPU time a step: {}", stages.join(", ")))?;
         }
         if let Some(idle) = self.last_idle {
-            self.folder.log(&format!("at the end {idle}; {:.1} s of the run in all", self.waited.total_s))?;
+            let total = self.waited.total_s;
+            self.folder.log(&format!("{idle} at the end; the run waited {total:.1} s for images in all"))?;
         }
         self.folder.log("completed")?;
         Ok(Finish::Completed)
