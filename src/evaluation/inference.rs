@@ -332,7 +332,8 @@ mod tests {
         let config = Config::default();
         for (arch, size, batch, recompute) in [
             ("tf_efficientnet_b0", 32, 64, false),
-            ("tf_efficientnet_b0", 224, 32, false),
+            ("tf_efficientnet_b0", 224, 64, false),
+            ("tf_efficientnet_b3", 300, 16, false),
             ("tf_efficientnet_b8", 672, 4, true),
         ] {
             let network = build(arch, &ModelOptions::plain(1000, size)).unwrap();

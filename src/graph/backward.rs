@@ -3,7 +3,7 @@
 
 use super::blocks::blocks;
 use super::forward::{Forward, Statistics, dense_shape};
-use super::fusion::consumers;
+use super::fusion::{consumers, gradient_on_load};
 use super::network::{Node, NodeId, Op};
 use super::pad4;
 use super::plan::PlanBuilder;
@@ -305,8 +305,7 @@ impl Backward<'_, '_> {
         coefs
     }
 
-    /// Whether the gradient of this convolution's output is best computed by the kernels that read it: a pass over the
-    /// tensor (two reads and a write) against one more read for each time they read it.
+    /// Whether the kernels that read the gradient of this convolution's output compute it.
     fn reads_on_load(&self, convolution: NodeId) -> bool {
         let forward = self.forward;
         let caps = &forward.caps;
@@ -323,11 +322,7 @@ impl Backward<'_, '_> {
             Op::Depthwise { .. } => 2 * (data + weights),
             _ => return false,
         };
-        match forward.spec.fusion {
-            FusionRule::Off => false,
-            FusionRule::Auto => reads <= 2,
-            FusionRule::All => true,
-        }
+        gradient_on_load(caps, forward.spec.fusion, reads)
     }
 
     fn squeeze_excite(&mut self, index: usize, node: &Node, dy: View) {

@@ -2,7 +2,7 @@
 //! follows from its last use.
 
 use super::blocks::recomputed;
-use super::fusion::plan_on_load;
+use super::fusion::{plan_on_load, takes_statistics};
 use super::network::{Network, Node, NodeId, Op, Shape};
 use super::params::ALIGN;
 use super::plan::PlanBuilder;
@@ -282,7 +282,7 @@ impl<'a> Forward<'a> {
     ) -> Option<View> {
         let follower = self.network.nodes.get(index + 1)?;
         let Op::BatchNorm { layer, .. } = follower.op else { return None };
-        let wanted = self.spec.fusion != FusionRule::Off
+        let wanted = takes_statistics(&self.caps, self.spec.fusion, &self.network.nodes[index].op)
             && self.spec.statistics != Statistics::Running
             && follower.inputs[0].0 == index
             && self.states[layer].is_none();

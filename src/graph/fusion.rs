@@ -3,9 +3,8 @@
 //!
 //! Three rewrites: the statistics are taken where the convolution before stores its result; the consumers behind apply
 //! scale, shift and activation as they read, so that the normalised tensor does not exist; and in the backward pass the
-//! kernel that makes the last part of a gradient applies the activation's slope and takes the sums. The first and third
-//! never lose. The second repeats the activation once for each time a consumer reads a number: [`read_cost`] against
-//! [`STORE_COST`] decides.
+//! kernel that makes the last part of a gradient applies the activation's slope and takes the sums. The second repeats
+//! the activation once for each time a consumer reads a number: what that costs is held against [`STORE_COST`].
 
 use super::network::{Network, NodeId, Op};
 use crate::config::FusionRule;
@@ -25,6 +24,27 @@ fn activation_cost(form: Form, activation: Activation) -> f64 {
         (Form::Tiles, _) => 0.05,
         (Form::Subgroups, Activation::Silu) => 0.65,
         (Form::Subgroups, _) => 0.1,
+    }
+}
+
+/// Whether a convolution takes the statistics of what it stores. The dense kernels of a software adapter keep a tile in
+/// more registers than there are, and lose more by the sums than a pass takes (measured on llvmpipe).
+pub(super) fn takes_statistics(caps: &Caps, rule: FusionRule, convolution: &Op) -> bool {
+    match rule {
+        FusionRule::Off => false,
+        FusionRule::Auto => caps.form == Form::Tiles || matches!(convolution, Op::Depthwise { .. }),
+        FusionRule::All => true,
+    }
+}
+
+/// Whether the gradient of a convolution's output is computed by the kernels that read it, `reads` times in all, rather
+/// than stored: a pass over the tensor (two reads and a write) against one more read each time.
+pub(super) fn gradient_on_load(caps: &Caps, rule: FusionRule, reads: usize) -> bool {
+    match rule {
+        FusionRule::Off => false,
+        // There a read costs as much as the pass that it saves a part of.
+        FusionRule::Auto => caps.form == Form::Tiles && reads <= 2,
+        FusionRule::All => true,
     }
 }
 
