@@ -1,7 +1,7 @@
-// How a weight gradient reads dy:
+// How a weight gradient, and with PROLOGUE 2 a data gradient, reads dy:
 // DY_PROLOGUE 0  what is stored
 // DY_PROLOGUE 1  a * du + b * x + c: the gradient of batch norm's input from the stored du
-// Tensors start at binding DY_PROLOGUE_AT. Host side: `GradientPrologue` in src/kernels/fusion.rs.
+// Tensors start at binding DY_PROLOGUE_AT. Host side: `NormGradient` in src/kernels/fusion.rs.
 #import lib/storage
 #if DY_PROLOGUE
 @group(0) @binding($(DY_PROLOGUE_AT)) var<storage, read_write> dy_x: array<Stored>;

@@ -1,7 +1,7 @@
 // How a kernel reads its `source`, so that a tensor which is quick to compute need not be written and read again:
 // PROLOGUE 0  what is stored
 // PROLOGUE 1  act(scale * x + shift): the batch norm behind the stored x, activation ACTIVATION
-// PROLOGUE 2  a * du + b * x + c: the gradient of batch norm's input from the stored du
+// PROLOGUE 2  a gradient made of the stored du, see lib/gradient_prologue
 // With GATE, lib/conv_gate multiplies by the gate of the image and channel. The including shader declares `source`;
 // the other tensors start at binding PROLOGUE_AT.
 // Host side: `Prologue` in src/kernels/fusion.rs.
@@ -32,23 +32,15 @@ fn loaded(at: u32, p: Prologue) -> vec4<f32> {
 }
 #else
 #if PROLOGUE == 2
-@group(0) @binding($(PROLOGUE_AT)) var<storage, read_write> source_x: array<Stored>;
-// [segment][a | b | c]
-@group(0) @binding($(PROLOGUE_AT + 1)) var<storage, read_write> source_affine: array<vec4<f32>>;
-
-struct Prologue {
-    a: vec4<f32>,
-    b: vec4<f32>,
-    c: vec4<f32>,
-}
+#import lib/gradient_prologue
+alias Prologue = GradientPrologue;
 
 fn prologue_of(segment: u32, quad: u32, quads: u32) -> Prologue {
-    let at = segment * 3u * quads + quad;
-    return Prologue(source_affine[at], source_affine[at + quads], source_affine[at + 2u * quads]);
+    return gradient_prologue_of(segment, quad, quads);
 }
 
 fn loaded(at: u32, p: Prologue) -> vec4<f32> {
-    return p.a * vec4<f32>(source[at]) + p.b * vec4<f32>(source_x[at]) + p.c;
+    return gradient_of(source[at], at, p);
 }
 #else
 struct Prologue {

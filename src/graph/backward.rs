@@ -2,18 +2,17 @@
 //! its inputs (written, or added where another consumer wrote before) and of its parameters (added to the arena).
 
 use super::blocks::blocks;
-use super::forward::{Forward, Statistics, dense_shape};
+use super::forward::Forward;
 use super::fusion::{consumers, gradient_on_load};
 use super::network::{Node, NodeId, Op};
 use super::pad4;
+use super::pass::Statistics;
 use super::plan::PlanBuilder;
 use crate::config::FusionRule;
 use crate::gpu::View;
 use crate::kernels::batch_norm::{self, Activation, BnShape};
 use crate::kernels::conv::{self, ConvShape};
-use crate::kernels::excite;
-use crate::kernels::fusion::{Epilogue, Fusion, GradientPrologue, Prologue, Slices};
-use crate::kernels::squeeze_excite::{self, Nonlinearity};
+use crate::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
 use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
 
 /// What the backward pass leaves besides the weight gradients in their arena.
@@ -22,9 +21,9 @@ pub struct Gradients {
     pub input: Option<View>,
 }
 
-struct Backward<'a, 'b> {
-    forward: &'b Forward<'a>,
-    builder: &'b mut PlanBuilder,
+pub(super) struct Backward<'a, 'b> {
+    pub(super) forward: &'b Forward<'a>,
+    pub(super) builder: &'b mut PlanBuilder,
     /// Gradient of each node's output, once a consumer has written it.
     gradients: &'b mut [Option<Gradient>],
     /// The first consumer of each node, whose backward comes last.
@@ -44,8 +43,7 @@ enum Gradient {
     /// Of a batch norm's input, `a * du + b * x + c`, computed on each read.
     Norm {
         du: View,
-        x: View,
-        coefs: View,
+        from: NormGradient,
     },
 }
 
@@ -59,11 +57,11 @@ impl Gradient {
 }
 
 /// Where a kernel writes a gradient.
-struct Target {
-    view: View,
+pub(super) struct Target {
+    pub(super) view: View,
     /// Add to what is there.
-    add: bool,
-    epilogue: Epilogue,
+    pub(super) add: bool,
+    pub(super) epilogue: Epilogue,
 }
 
 impl Gradients {
@@ -109,7 +107,12 @@ impl Backward<'_, '_> {
 
     /// [`Self::target`] for a kernel with an epilogue: where `id` is a batch norm and `writer` the last to write its
     /// gradient, the kernel applies the slope and takes the sums that the batch norm would. `slices` of the kernel.
-    fn fused_target(&mut self, writer: usize, id: NodeId, slices: impl FnOnce(&[usize]) -> Slices) -> Target {
+    pub(super) fn fused_target(
+        &mut self,
+        writer: usize,
+        id: NodeId,
+        slices: impl FnOnce(&[usize]) -> Slices,
+    ) -> Target {
         let (view, add) = self.target(id);
         let forward = self.forward;
         let needs_sums = forward.spec.statistics != Statistics::Running || forward.spec.weight_gradients;
@@ -127,7 +130,7 @@ impl Backward<'_, '_> {
         Target { view, add, epilogue: Epilogue::Slope { x, state, activation, partials } }
     }
 
-    fn fusion(&self, prologue: Prologue, epilogue: Epilogue) -> Fusion<'_> {
+    pub(super) fn fusion(&self, prologue: Prologue, epilogue: Epilogue) -> Fusion<'_> {
         if prologue == Prologue::None && epilogue == Epilogue::None {
             return Fusion::NONE;
         }
@@ -211,7 +214,7 @@ impl Backward<'_, '_> {
     }
 
     /// Gradients of a convolution's weights and bias; x is read as `fusion` says.
-    fn conv_parameters(
+    pub(super) fn conv_parameters(
         &mut self,
         shape: &ConvShape,
         x: View,
@@ -244,7 +247,7 @@ impl Backward<'_, '_> {
             // Nothing else reads du, and the gradient of the input takes its place.
             if self.gradients[input.0].is_none() {
                 self.gradients[input.0] = Some(if self.reads_on_load(input) {
-                    Gradient::Norm { du: *du, x, coefs }
+                    Gradient::Norm { du: *du, from: NormGradient { x, coefs } }
                 } else {
                     let none = Activation::None;
                     self.builder
@@ -325,56 +328,6 @@ impl Backward<'_, '_> {
         gradient_on_load(caps, forward.spec.fusion, reads)
     }
 
-    fn squeeze_excite(&mut self, index: usize, node: &Node, dy: View) {
-        let forward = self.forward;
-        let Op::SqueezeExcite { reduce, expand, inner } = node.op else { unreachable!("called for this op") };
-        let saved = forward.excitations[index].expect("the forward pass made them");
-        let (x, fusion) = forward.operand(node.inputs[0]);
-        let scale = forward.scale_shape(node.shape);
-        let (images, channels) = (forward.images(), node.shape.channels);
-        let (wide, narrow) = (images * pad4(channels), images * pad4(inner));
-
-        let d_gate = self.builder.tensor(wide);
-        self.builder.push(squeeze_excite::gate_gradient(&scale, dy, x, d_gate, &fusion));
-        let [d_hidden_raw, d_pooled] = [narrow, wide].map(|elements| self.builder.tensor(elements));
-        let (widen, squeeze) = (dense_shape(images, inner, channels), dense_shape(images, channels, inner));
-        let shape = forward.excite_shape(node);
-        let weights = forward.excite_weights(node);
-        let d_gate_raw = if forward.excites_at_once(&shape) {
-            self.builder.push(excite::backward(&shape, &weights, &saved, d_gate, d_hidden_raw, d_pooled));
-            d_gate
-        } else {
-            let (d_gate_raw, d_hidden) = (self.builder.tensor(wide), self.builder.tensor(narrow));
-            let (sigmoid, silu) = (Nonlinearity::Sigmoid, Nonlinearity::Silu);
-            let (caps, none) = (&forward.caps, &Fusion::NONE);
-            self.builder.extend([
-                squeeze_excite::activation_backward(sigmoid, wide, saved.gate, d_gate, d_gate_raw, false),
-                conv::data_gradient(caps, &widen, d_gate_raw, weights.expand, d_hidden, false, none),
-                squeeze_excite::activation_backward(
-                    silu,
-                    narrow,
-                    saved.hidden_raw,
-                    d_hidden,
-                    d_hidden_raw,
-                    false,
-                ),
-                conv::data_gradient(caps, &squeeze, d_hidden_raw, weights.reduce, d_pooled, false, none),
-            ]);
-            d_gate_raw
-        };
-        if forward.spec.weight_gradients {
-            let none = &Fusion::NONE;
-            self.conv_parameters(&widen, saved.hidden, d_gate_raw, expand.0, Some(expand.1), none);
-            self.conv_parameters(&squeeze, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1), none);
-        }
-
-        let to = self.fused_target(index, node.inputs[0], |s| pool::slices(&scale, s));
-        debug_assert!(!to.add, "the excited tensor has this one consumer");
-        let fusion = self.fusion(Prologue::None, to.epilogue);
-        let launch = squeeze_excite::data_gradient(&scale, dy, saved.gate, d_pooled, to.view, &fusion);
-        self.builder.push(launch);
-    }
-
     fn add(&mut self, index: usize, node: &Node, dy: View) {
         let forward = self.forward;
         let Op::Add { activation, .. } = node.op else { unreachable!("called for this op") };
@@ -401,7 +354,7 @@ impl Backward<'_, '_> {
 fn source(dy: &Gradient) -> (View, Prologue) {
     match *dy {
         Gradient::Stored(view) => (view, Prologue::None),
-        Gradient::Norm { du, x, coefs } => (du, Prologue::NormGradient { x, coefs }),
+        Gradient::Norm { du, from } => (du, Prologue::NormGradient(from)),
         Gradient::Slope { .. } => unreachable!("that of a batch norm's output"),
     }
 }
@@ -409,8 +362,8 @@ fn source(dy: &Gradient) -> (View, Prologue) {
 /// A gradient as a weight gradient reads it.
 fn weight_source<'f>(forward: &'f Forward<'_>, dy: &Gradient, fusion: &mut Fusion<'f>) -> View {
     match *dy {
-        Gradient::Norm { du, x, coefs } => {
-            fusion.gradient = Some(GradientPrologue { x, coefs });
+        Gradient::Norm { du, from } => {
+            fusion.gradient = Some(from);
             fusion.segments = &forward.segments;
             du
         }

@@ -5,68 +5,21 @@ use super::blocks::recomputed;
 use super::fusion::{plan_on_load, takes_statistics};
 use super::network::{Network, Node, NodeId, Op, Shape};
 use super::params::ALIGN;
+use super::pass::{PassBuffers, PassSpec, Statistics};
 use super::plan::PlanBuilder;
 use super::{pad4, params::BnPlace};
-use crate::config::FusionRule;
-use crate::gpu::{BufferId, Caps, Element, Form, View};
+use crate::gpu::{BufferId, Caps, Element, View};
 use crate::kernels::ImageShape;
 use crate::kernels::batch_norm::{self, Activation, BnShape, Segment};
-use crate::kernels::conv::{self, ConvShape};
+use crate::kernels::conv;
 use crate::kernels::depthwise;
 use crate::kernels::dropout::{self, DropoutShape};
-use crate::kernels::excite::{self, Excitation, ExciteShape, ExciteWeights};
+use crate::kernels::excite::Excitation;
 use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
 use crate::kernels::pool::{self, MaxPoolShape};
 use crate::kernels::residual::{self, BranchNorm, ResidualShape};
-use crate::kernels::squeeze_excite::{self, Nonlinearity};
+use crate::kernels::squeeze_excite;
 use std::ops::Range;
-
-/// Images of a pass that share a BN domain: they are contiguous, and domains do not repeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PassSegment {
-    pub images: usize,
-    pub domain: usize,
-}
-
-/// What batch norm normalises by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statistics {
-    /// The batch's, and the running ones move.
-    BatchUpdating,
-    /// The batch's; running statistics stay untouched (attacks).
-    Batch,
-    Running,
-}
-
-/// What a pass computes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PassSpec {
-    pub segments: Vec<PassSegment>,
-    pub statistics: Statistics,
-    /// Dropout and drop-path active.
-    pub regularize: bool,
-    pub weight_gradients: bool,
-    pub input_gradient: bool,
-    /// Keep block outputs only, and compute the rest again in the backward pass: the same bits with less memory.
-    pub recompute: bool,
-    pub fusion: FusionRule,
-    /// Number of the first image in the step, so that random masks do not depend on how a step is cut into passes.
-    pub first_image: u32,
-}
-
-impl PassSpec {
-    pub fn images(&self) -> usize {
-        self.segments.iter().map(|s| s.images).sum()
-    }
-}
-
-/// The arenas that a pass works on.
-#[derive(Clone, Copy, Debug)]
-pub struct PassBuffers {
-    pub params: BufferId,
-    pub gradients: BufferId,
-    pub running: BufferId,
-}
 
 /// A node's output as its consumers read it.
 #[derive(Clone, Copy)]
@@ -336,72 +289,6 @@ impl<'a> Forward<'a> {
         state
     }
 
-    fn excite(&self, builder: &mut PlanBuilder, node: &Node) -> Excitation {
-        let Op::SqueezeExcite { inner, .. } = &node.op else { unreachable!("called for this op") };
-        let (images, channels) = (self.images(), node.shape.channels);
-        let wide = images * pad4(channels);
-        let narrow = images * pad4(*inner);
-        let excitation = Excitation {
-            pooled: builder.tensor(wide),
-            hidden_raw: builder.tensor(narrow),
-            hidden: builder.tensor(narrow),
-            gate: builder.tensor(wide),
-        };
-        let (x, fusion) = self.operand(node.inputs[0]);
-        builder.push(pool::global_average(&self.scale_shape(node.shape), x, excitation.pooled, &fusion));
-        let shape = self.excite_shape(node);
-        let weights = self.excite_weights(node);
-        if self.excites_at_once(&shape) {
-            builder.push(excite::forward(&shape, &weights, &excitation));
-            return excitation;
-        }
-        let ExciteWeights { reduce, reduce_bias, expand, expand_bias } = weights;
-        let none = &Fusion::NONE;
-        let squeeze = dense_shape(images, channels, *inner);
-        let Excitation { pooled, hidden_raw, hidden, gate } = excitation;
-        builder.push(conv::forward(
-            &self.caps,
-            &squeeze,
-            pooled,
-            reduce,
-            Some(reduce_bias),
-            hidden_raw,
-            none,
-        ));
-        builder.push(squeeze_excite::activation_forward(Nonlinearity::Silu, narrow, hidden_raw, hidden));
-        let gate_raw = builder.tensor(wide);
-        let widen = dense_shape(images, *inner, channels);
-        builder.push(conv::forward(&self.caps, &widen, hidden, expand, Some(expand_bias), gate_raw, none));
-        builder.push(squeeze_excite::activation_forward(Nonlinearity::Sigmoid, wide, gate_raw, gate));
-        excitation
-    }
-
-    pub(super) fn excite_shape(&self, node: &Node) -> ExciteShape {
-        let Op::SqueezeExcite { inner, .. } = node.op else { unreachable!("called for this op") };
-        let channels = pad4(node.shape.channels);
-        ExciteShape { images: self.images(), channels, inner: pad4(inner) }
-    }
-
-    pub(super) fn excite_weights(&self, node: &Node) -> ExciteWeights {
-        let Op::SqueezeExcite { reduce, expand, .. } = node.op else { unreachable!("called for this op") };
-        ExciteWeights {
-            reduce: self.parameter(reduce.0),
-            reduce_bias: self.parameter(reduce.1),
-            expand: self.parameter(expand.0),
-            expand_bias: self.parameter(expand.1),
-        }
-    }
-
-    /// Whether the two dense layers are one launch: always quicker on a GPU, never on a software adapter.
-    pub(super) fn excites_at_once(&self, shape: &ExciteShape) -> bool {
-        shape.fits()
-            && match self.spec.fusion {
-                FusionRule::Off => false,
-                FusionRule::Auto => self.caps.form == Form::Tiles,
-                FusionRule::All => true,
-            }
-    }
-
     pub(super) fn parameter(&self, index: usize) -> View {
         self.parameter_in(self.buffers.params, index)
     }
@@ -492,23 +379,6 @@ impl<'a> Forward<'a> {
             stride,
             pad: (kernel - 1) / 2,
         }
-    }
-}
-
-/// A dense layer over `[N, in]` as a convolution on 1×1 maps.
-pub(super) fn dense_shape(images: usize, input: usize, out: usize) -> ConvShape {
-    ConvShape {
-        images,
-        in_h: 1,
-        in_w: 1,
-        in_c: pad4(input),
-        out_h: 1,
-        out_w: 1,
-        out_c: pad4(out),
-        kernel: 1,
-        stride: 1,
-        pad_top: 0,
-        pad_left: 0,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::config::FusionRule;
 use crate::gpu::{Caps, Form};
 use crate::kernels::batch_norm::Activation;
 use crate::kernels::conv;
+use crate::kernels::excite::ExciteShape;
 use serde::Serialize;
 
 /// What it costs to make the normalised tensor, in passes over it: read the raw one, write this one.
@@ -46,6 +47,17 @@ pub(super) fn gradient_on_load(caps: &Caps, rule: FusionRule, reads: usize) -> b
         FusionRule::Auto => caps.form == Form::Tiles && reads <= 2,
         FusionRule::All => true,
     }
+}
+
+/// Whether squeeze-and-excitation's two dense layers are one launch: it costs less than four on a GPU, and more than
+/// the dense kernels do on a software adapter, because every image reads the weights again.
+pub(super) fn excites_at_once(caps: &Caps, rule: FusionRule, shape: &ExciteShape) -> bool {
+    shape.fits()
+        && match rule {
+            FusionRule::Off => false,
+            FusionRule::Auto => caps.form == Form::Tiles,
+            FusionRule::All => true,
+        }
 }
 
 /// Loading a channel's scale and shift within a convolution's inner loop, where four rows share them.

@@ -1,26 +1,30 @@
 //! A network as a list of typed operations, its forward and backward pass as launches, and their memory: from here
 //! on a step is a static plan. Nothing in this module touches a device.
 //!
-//! `network` describes, `params` lays out the weights, `forward` and `backward` emit launches into a `PlanBuilder`,
-//! `blocks` says what recomputation may drop, and `memory` packs what lives at different times into the same bytes.
+//! `network` describes, `params` lays out the weights, `forward` and `backward` (and `excite` for both) emit the launches
+//! of a `pass` into a `PlanBuilder`, `fusion` says what needs no pass over memory of its own, `blocks` what recomputation
+//! may drop, and `memory` packs what lives at different times into the same bytes.
 
 use crate::config::FusionRule;
 use crate::gpu::{BufferId, Caps, Form};
 
 mod backward;
 mod blocks;
+mod excite;
 mod forward;
 mod fusion;
 pub mod memory;
 mod network;
 pub mod params;
+mod pass;
 mod plan;
 
 pub use backward::Gradients;
-pub use forward::{Forward, PassBuffers, PassSegment, PassSpec, Statistics};
+pub use forward::Forward;
 pub use fusion::{OnLoad, STORE_COST, plan_on_load};
 pub use network::{BnLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape};
 pub use params::{ParamKind, ParamLayout, Parameter};
+pub use pass::{PassBuffers, PassSegment, PassSpec, Statistics};
 pub use plan::{Plan, PlanBuilder};
 
 /// Channels as the GPU stores them: padded with zeros to whole vec4s.

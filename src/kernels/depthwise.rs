@@ -280,7 +280,7 @@ pub fn weight_gradient(
     fusion: &Fusion<'_>,
 ) -> Vec<Launch> {
     debug_assert!(fusion.epilogue == Epilogue::None, "weights have no batch norm");
-    debug_assert!(!matches!(fusion.prologue, Prologue::NormGradient { .. }), "x is no gradient");
+    debug_assert!(!matches!(fusion.prologue, Prologue::NormGradient(_)), "x is no gradient");
     Bands::new(caps, shape).launches([x, dy, partials, dw], fusion)
 }
 

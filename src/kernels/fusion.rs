@@ -1,6 +1,6 @@
 //! What a kernel does beside its own work so that a batch norm next to it need not pass over the tensor: a prologue
 //! computes what the kernel reads from what is stored, an epilogue takes the sums of what it stores. The shaders' side
-//! is `shaders/lib/{prologue,epilogue}.wgsl`. Every kernel gives the same numbers, up to rounding, with the batch
+//! is `shaders/lib/{prologue,gradient_prologue,epilogue}.wgsl`. Every kernel gives the same numbers, up to rounding, with the batch
 //! norm's own passes in their place.
 
 use super::MAX_SEGMENTS;
@@ -18,9 +18,8 @@ pub enum Prologue {
     /// The same times `gate[image, channel]`: a squeeze-and-excitation behind the batch norm. Pointwise dense
     /// convolutions only.
     GatedNorm { state: View, activation: Activation, gate: View },
-    /// `a * du + b * x + c` of the stored du: the gradient of a batch norm's input `x`, with the coefficients of
-    /// [`super::batch_norm::backward_finalize`].
-    NormGradient { x: View, coefs: View },
+    /// A gradient that the kernel computes from the stored du.
+    NormGradient(NormGradient),
 }
 
 /// What a kernel does with its results besides storing them.
@@ -34,10 +33,10 @@ pub enum Epilogue {
     Slope { x: View, state: View, activation: Activation, partials: View },
 }
 
-/// A gradient of a batch norm's input that a weight gradient computes as it reads dy: `a * du + b * x + c`, as
-/// [`Prologue::NormGradient`] does for data gradients.
+/// `a * du + b * x + c` of a stored du: the gradient of a batch norm's input `x`, with the coefficients of
+/// [`super::batch_norm::backward_finalize`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GradientPrologue {
+pub struct NormGradient {
     pub x: View,
     pub coefs: View,
 }
@@ -46,8 +45,8 @@ pub struct GradientPrologue {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fusion<'a> {
     pub prologue: Prologue,
-    /// Of a weight gradient's dy.
-    pub gradient: Option<GradientPrologue>,
+    /// How a weight gradient reads dy, where that is not what is stored.
+    pub gradient: Option<NormGradient>,
     pub epilogue: Epilogue,
     /// Images of each batch norm segment, in order; empty where neither end is fused.
     pub segments: &'a [usize],
@@ -101,13 +100,14 @@ impl Fusion<'_> {
                 views.extend([state, gate]);
                 (1, activation, 1)
             }
-            Prologue::NormGradient { x, coefs } => {
-                views.extend([x, coefs]);
-                (2, Activation::None, 0)
-            }
+            Prologue::NormGradient(_) => (2, Activation::None, 0),
+        };
+        let gradient = match self.prologue {
+            Prologue::NormGradient(gradient) => Some(gradient),
+            _ => self.gradient,
         };
         let gradient_at = views.len() as u32;
-        views.extend(self.gradient.iter().flat_map(|g| [g.x, g.coefs]));
+        views.extend(gradient.iter().flat_map(|g| [g.x, g.coefs]));
         let epilogue_at = views.len() as u32;
         let (epilogue, store_activation) = match self.epilogue {
             Epilogue::None => (0, Activation::None),
@@ -125,7 +125,7 @@ impl Fusion<'_> {
             ("PROLOGUE_AT", prologue_at),
             ("GATE", gate),
             activation.constant(),
-            ("DY_PROLOGUE", u32::from(self.gradient.is_some())),
+            ("DY_PROLOGUE", u32::from(gradient.is_some())),
             ("DY_PROLOGUE_AT", gradient_at),
             ("EPILOGUE", epilogue),
             ("EPILOGUE_AT", epilogue_at),
@@ -135,7 +135,7 @@ impl Fusion<'_> {
 
     /// Activation-sized tensors read besides the kernel's own.
     pub(super) fn extra_tensors(&self, source: u64, output: u64) -> u64 {
-        let read = if matches!(self.prologue, Prologue::NormGradient { .. }) { source } else { 0 };
+        let read = if matches!(self.prologue, Prologue::NormGradient(_)) { source } else { 0 };
         read + if matches!(self.epilogue, Epilogue::Slope { .. }) { output } else { 0 }
     }
 }
@@ -184,13 +184,13 @@ pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, role: Role) -> V
         Role::DataGradient => {
             let slope = |activation| Epilogue::Slope { x: view, state: view, activation, partials: view };
             (
-                vec![Prologue::None, Prologue::NormGradient { x: view, coefs: view }],
+                vec![Prologue::None, Prologue::NormGradient(NormGradient { x: view, coefs: view })],
                 vec![None],
                 [Epilogue::None].into_iter().chain(activations.map(slope)).collect(),
             )
         }
         Role::WeightGradient { gate } => {
-            (norms(gate), vec![None, Some(GradientPrologue { x: view, coefs: view })], vec![Epilogue::None])
+            (norms(gate), vec![None, Some(NormGradient { x: view, coefs: view })], vec![Epilogue::None])
         }
     };
     let mut all = Vec::new();

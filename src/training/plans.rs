@@ -183,16 +183,7 @@ impl PlanContext<'_> {
         let mut builder = PlanBuilder::new();
         let input = builder.stored(self.images * self.area() * 4, self.storage);
         self.normalize(&mut builder, self.images, buffers::CURRENT, input, 0);
-        let spec = PassSpec {
-            segments: vec![PassSegment { images: self.images, domain }],
-            statistics: Statistics::Running,
-            regularize: false,
-            weight_gradients: false,
-            input_gradient: false,
-            recompute: false,
-            fusion: self.config.run.fusion,
-            first_image: 0,
-        };
+        let spec = PassSpec::inference(self.images, domain, self.config.run.fusion);
         let logits = View::whole(buffers::LOGITS, self.images * pad4(self.network.classes));
         let feature_len = self.network.node(self.network.features).shape.padded_len();
         let features = View::whole(buffers::FEATURES, self.images * feature_len);

@@ -3,11 +3,11 @@
 use crate::support::{
     Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, tolerance, uniform,
 };
-use dualprop::gpu::{Caps, Element, Form, View};
+use dualprop::gpu::{Caps, Element, Form, Launch, View};
 use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use dualprop::kernels::reference::batch_norm as reference;
 
-/// Few long slices, as the tests are small; the other form's choice of lanes has a test of its own.
+/// The form with all choices of lanes. `fusion` runs the passes over the slices in the other one.
 const CAPS: &Caps = &Caps::plain(Form::Tiles);
 
 const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Silu];
@@ -98,6 +98,34 @@ fn stored_layer(element: Element, shape: &BnShape, real: usize, low: f32, high: 
 }
 
 impl Layer {
+    fn finalize(&self, shape: &BnShape, update_running: bool) -> Launch {
+        let (slices, l) = (shape.slices(CAPS), self);
+        batch_norm::finalize_batch(
+            CAPS,
+            shape,
+            &slices,
+            l.partials,
+            l.parameters,
+            l.running,
+            l.state,
+            update_running,
+        )
+    }
+
+    fn backward_finalize(&self, shape: &BnShape, gradient: Option<View>, batch_statistics: bool) -> Launch {
+        let (slices, l) = (shape.slices(CAPS), self);
+        batch_norm::backward_finalize(
+            CAPS,
+            shape,
+            &slices,
+            l.partials,
+            l.state,
+            l.coefs,
+            gradient,
+            batch_statistics,
+        )
+    }
+
     fn copy(&self, view: View) -> Vec<f32> {
         self.buffers.get(view).to_vec()
     }
@@ -116,16 +144,7 @@ fn training_forward_matches_the_reference() {
             let mut running = l.copy(l.running);
             l.buffers.run(&[
                 batch_norm::statistics(CAPS, &shape, l.x, l.partials),
-                batch_norm::finalize_batch(
-                    CAPS,
-                    &shape,
-                    &shape.slices(CAPS),
-                    l.partials,
-                    l.parameters,
-                    l.running,
-                    l.state,
-                    true,
-                ),
+                l.finalize(&shape, true),
                 batch_norm::apply(&shape, activation, l.x, l.state, l.y),
             ]);
             let x = l.buffers.get(l.x);
@@ -166,19 +185,7 @@ fn variance_survives_a_large_mean() {
     let mut l = layer(&shape, 12, 0.0, 1.0);
     let x: Vec<f32> = l.copy(l.x).iter().enumerate().map(|(i, v)| 1e4 + v + (i / 12) as f32 * 1e-3).collect();
     l.x = l.buffers.add(&x);
-    l.buffers.run(&[
-        batch_norm::statistics(CAPS, &shape, l.x, l.partials),
-        batch_norm::finalize_batch(
-            CAPS,
-            &shape,
-            &shape.slices(CAPS),
-            l.partials,
-            l.parameters,
-            l.running,
-            l.state,
-            false,
-        ),
-    ]);
+    l.buffers.run(&[batch_norm::statistics(CAPS, &shape, l.x, l.partials), l.finalize(&shape, false)]);
     let c = shape.channels;
     for (s, moments) in reference::batch_moments(&shape, &x).iter().enumerate() {
         for k in 0..c {
@@ -200,27 +207,9 @@ fn backward_matches_the_reference() {
             let (before_dx, mut gradient) = (l.copy(l.dx), l.copy(l.gradient));
             l.buffers.run(&[
                 batch_norm::statistics(CAPS, &shape, l.x, l.partials),
-                batch_norm::finalize_batch(
-                    CAPS,
-                    &shape,
-                    &shape.slices(CAPS),
-                    l.partials,
-                    l.parameters,
-                    l.running,
-                    l.state,
-                    false,
-                ),
+                l.finalize(&shape, false),
                 batch_norm::backward_reduce(CAPS, &shape, activation, l.x, l.state, l.dy, l.partials),
-                batch_norm::backward_finalize(
-                    CAPS,
-                    &shape,
-                    &shape.slices(CAPS),
-                    l.partials,
-                    l.state,
-                    l.coefs,
-                    Some(l.gradient),
-                    true,
-                ),
+                l.backward_finalize(&shape, Some(l.gradient), true),
                 batch_norm::backward_apply(&shape, activation, l.x, l.state, l.coefs, l.dy, l.dx, accumulate),
             ]);
             let get = |view| l.buffers.get(view);
@@ -261,16 +250,7 @@ fn backward_with_running_statistics_matches_the_reference() {
             l.buffers.run(&[
                 batch_norm::finalize_running(&shape, l.parameters, l.running, l.state),
                 batch_norm::backward_reduce(CAPS, &shape, silu, l.x, l.state, l.dy, l.partials),
-                batch_norm::backward_finalize(
-                    CAPS,
-                    &shape,
-                    &shape.slices(CAPS),
-                    l.partials,
-                    l.state,
-                    l.coefs,
-                    Some(l.gradient),
-                    false,
-                ),
+                l.backward_finalize(&shape, Some(l.gradient), false),
                 batch_norm::backward_apply(&shape, silu, l.x, l.state, l.coefs, l.dy, l.dx, accumulate),
                 batch_norm::backward_apply_frozen(&shape, silu, l.x, l.state, l.dy, frozen, accumulate),
             ]);
@@ -305,27 +285,9 @@ fn an_attack_pass_writes_no_gradient_and_no_running_statistic() {
     let (running, gradient, parameters) = (l.copy(l.running), l.copy(l.gradient), l.copy(l.parameters));
     l.buffers.run(&[
         batch_norm::statistics(CAPS, &shape, l.x, l.partials),
-        batch_norm::finalize_batch(
-            CAPS,
-            &shape,
-            &shape.slices(CAPS),
-            l.partials,
-            l.parameters,
-            l.running,
-            l.state,
-            false,
-        ),
+        l.finalize(&shape, false),
         batch_norm::backward_reduce(CAPS, &shape, Activation::Relu, l.x, l.state, l.dy, l.partials),
-        batch_norm::backward_finalize(
-            CAPS,
-            &shape,
-            &shape.slices(CAPS),
-            l.partials,
-            l.state,
-            l.coefs,
-            None,
-            true,
-        ),
+        l.backward_finalize(&shape, None, true),
         batch_norm::backward_apply(&shape, Activation::Relu, l.x, l.state, l.coefs, l.dy, l.dx, false),
     ]);
     assert_same_bits(l.buffers.get(l.running), &running, "running statistics");
@@ -344,19 +306,7 @@ fn an_overflow_leaves_the_running_statistics_of_its_channel_alone() {
             let mut x = l.copy(l.x);
             x[8 * 40 + 5] = bad;
             l.x = l.buffers.add_stored(element, &x);
-            l.buffers.run(&[
-                batch_norm::statistics(CAPS, &shape, l.x, l.partials),
-                batch_norm::finalize_batch(
-                    CAPS,
-                    &shape,
-                    &shape.slices(CAPS),
-                    l.partials,
-                    l.parameters,
-                    l.running,
-                    l.state,
-                    true,
-                ),
-            ]);
+            l.buffers.run(&[batch_norm::statistics(CAPS, &shape, l.x, l.partials), l.finalize(&shape, true)]);
             let after = l.buffers.get(l.running);
             assert!(after.iter().all(|v| v.is_finite()), "{element:?} {rows} rows, {bad}");
             for channel in 0..8 {
@@ -383,28 +333,10 @@ fn check_domains_stay_apart(element: Element) {
         let (running, gradient) = (l.copy(l.running), l.copy(l.gradient));
         l.buffers.run(&[
             batch_norm::statistics(CAPS, shape, l.x, l.partials),
-            batch_norm::finalize_batch(
-                CAPS,
-                shape,
-                &shape.slices(CAPS),
-                l.partials,
-                l.parameters,
-                l.running,
-                l.state,
-                true,
-            ),
+            l.finalize(shape, true),
             batch_norm::apply(shape, Activation::Silu, l.x, l.state, l.y),
             batch_norm::backward_reduce(CAPS, shape, Activation::Silu, l.x, l.state, l.dy, l.partials),
-            batch_norm::backward_finalize(
-                CAPS,
-                shape,
-                &shape.slices(CAPS),
-                l.partials,
-                l.state,
-                l.coefs,
-                Some(l.gradient),
-                true,
-            ),
+            l.backward_finalize(shape, Some(l.gradient), true),
             batch_norm::backward_apply(shape, Activation::Silu, l.x, l.state, l.coefs, l.dy, l.dx, false),
         ]);
         (l, running, gradient)

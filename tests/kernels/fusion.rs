@@ -5,7 +5,7 @@ use dualprop::gpu::{Caps, Element, Form, Launch, View};
 use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
-use dualprop::kernels::fusion::{Epilogue, Fusion, GradientPrologue, Prologue, Slices};
+use dualprop::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
 use dualprop::kernels::reference;
 
 const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
@@ -316,7 +316,7 @@ fn data_gradient_passes_through_both_batch_norms() {
         let before = uniform(3 * shape.domain_stride as usize, -1.0, 1.0, 8);
         let gradient = b.add(&before);
         let fusion = Fusion {
-            prologue: Prologue::NormGradient { x: yv, coefs: cv },
+            prologue: Prologue::NormGradient(NormGradient { x: yv, coefs: cv }),
             epilogue: Epilogue::Slope { x: xv, state: sv, activation, partials },
             segments: &SEGMENTS,
             ..Fusion::NONE
@@ -364,7 +364,7 @@ fn weight_gradient_normalizes_on_load() {
         let expected: Vec<f32> = fresh.iter().zip(&before).map(|(v, t)| *v as f32 + t).collect();
         let [xv, dyv, yv] = [&x, &dy, &y].map(|t| b.add_stored(element, t));
         let [dwv, coefs] = [&before, &coefs].map(|t| b.add(t));
-        let gradient = fused.then_some(GradientPrologue { x: yv, coefs });
+        let gradient = fused.then_some(NormGradient { x: yv, coefs });
         let fusion = Fusion { prologue, gradient, segments: &SEGMENTS, ..Fusion::NONE };
         layer.weight_gradient(caps, &mut b, [xv, dyv, dwv], &fusion);
         assert_close(b.get(dwv), &expected, tolerance::SUM, what);

@@ -143,16 +143,7 @@ fn check(name: &str) {
         let mut report = Report::default();
         let count = case.fixture.get("labels").data.len();
         for domain in 0..3 {
-            let spec = PassSpec {
-                segments: vec![PassSegment { images: count, domain }],
-                statistics: Statistics::Running,
-                regularize: false,
-                weight_gradients: false,
-                input_gradient: false,
-                recompute: false,
-                fusion,
-                first_image: 0,
-            };
+            let spec = PassSpec::inference(count, domain, fusion);
             let buffers = case.pass(&device, Caps::plain(form), &spec);
             let key = format!("logits.{}", ["main", "aux", "aux2"][domain]);
             let expected = &case.fixture.get(&key).data;

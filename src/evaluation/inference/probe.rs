@@ -2,7 +2,7 @@
 
 use super::{Images, Inference};
 use crate::gpu::{Device, GpuError, Player, Program, View};
-use crate::graph::{Forward, Op, PassSegment, PassSpec, PlanBuilder, Statistics, pad4};
+use crate::graph::{Forward, Op, PassSpec, PlanBuilder, pad4};
 use crate::training::buffers::{self, ARENA};
 use crate::training::plans::pass_buffers;
 
@@ -28,16 +28,7 @@ impl Inference {
         let mut builder = PlanBuilder::new();
         let input = builder.stored(self.batch * network.image_size.pow(2) * 4, context.storage);
         context.normalize(&mut builder, self.batch, buffers::CURRENT, input, 0);
-        let spec = PassSpec {
-            segments: vec![PassSegment { images: self.batch, domain }],
-            statistics: Statistics::Running,
-            regularize: false,
-            weight_gradients: false,
-            input_gradient: false,
-            recompute: false,
-            fusion: self.config.run.fusion,
-            first_image: 0,
-        };
+        let spec = PassSpec::inference(self.batch, domain, self.config.run.fusion);
         // The network ends at the layer's input, and the features' buffer stands for that in this plan.
         let mut beginning = network.clone();
         beginning.nodes.truncate(source.0 + 1);
