@@ -150,7 +150,11 @@ fn print(r: &BenchReport) -> anyhow::Result<()> {
         "planned and compiled in {:.2} s, {:.2} s of it for pipelines ({}); the first step took {:.2} s",
         r.compile_s,
         r.pipelines_s,
-        if r.kept_pipelines { "with those of an earlier run" } else { "none kept from an earlier run" },
+        if r.kept_pipelines {
+            "the driver had what an earlier run kept"
+        } else {
+            "nothing kept from an earlier run"
+        },
         r.first_step_s
     ))?;
     print_line(&format!("{} dispatches a step, {:.2} µs each to encode", r.dispatches, r.encode_us))?;
