@@ -18,6 +18,7 @@ pub(crate) enum Purpose {
     InceptionCrop = 7,
     BalancedOrder = 8,
     Color = 9,
+    EvaluationSample = 10,
 }
 
 /// A stream of random numbers named by its purpose and counters.

@@ -9,6 +9,7 @@ use anyhow::ensure;
 use super::augment::{Placement, Recipe, Showing, Shown, ShownViews, Views};
 use super::damage::{Damage, guarded, is_too_much, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
+use super::random::{Purpose, Random};
 use super::{Dataset, View};
 
 /// Batches under way: one that the caller waits for and two ahead of it.
@@ -220,7 +221,9 @@ pub struct EvalOptions {
     pub batch_size: usize,
     /// Side of the images, pixels.
     pub image_size: usize,
-    /// So many images, evenly spread over the set, whose order is often that of its classes; 0: all.
+    /// So many images, one drawn from each of as many equal stretches of the set, always the same ones; 0: all.
+    /// Orders differ: where classes follow one another a reading of the first would miss most of them, and where they
+    /// take turns a regular step would.
     pub limit: usize,
     /// Threads; 0: one a core.
     pub workers: usize,
@@ -259,8 +262,12 @@ impl EvalReader {
         let gap = Gap::Nothing;
         let reading = ReaderOptions { total, size: image_size, batch_size, gap, making, workers };
         let reader = Reader::start(set, reading)?;
-        let spread = |i: usize| (i as u64 * set_len as u64 / total as u64) as u32;
-        let order = (total < set_len).then(|| Arc::new((0..total).map(spread).collect()));
+        let stretch = |i: usize| (i as u64 * set_len as u64 / total as u64) as u32;
+        let draw = |i: usize| {
+            let start = stretch(i);
+            start + Random::new(Purpose::EvaluationSample, [i as u64, 0, 0]).below(stretch(i + 1) - start)
+        };
+        let order = (total < set_len).then(|| Arc::new((0..total).map(draw).collect()));
         let mut started = Self { reader, order, total, batch_size, ordered: 0, first: 0 };
         started.order_ahead()?;
         Ok(started)

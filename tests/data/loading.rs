@@ -426,11 +426,29 @@ fn evaluation_reads_every_image_once_in_order_and_leaves_damaged_ones_out() {
 #[test]
 fn evaluation_honours_the_limit_and_stops_at_too_much_damage() {
     let eval = EvalOptions { batch_size: 32, image_size: 4, limit: 40, workers: 2 };
-    let mut reader = EvalReader::start(Arc::new(Plain::new(250, [41])), eval).expect("a reader");
-    let first = reader.next().expect("a batch").expect("a batch").indices;
-    assert_eq!((first.len(), &first[..4]), (32, &[0, 6, 12, 18][..]), "evenly spread");
-    assert_eq!(reader.next().expect("a batch").expect("a batch").indices.len(), 8);
+    let mut reader = EvalReader::start(Arc::new(Plain::new(250, [])), eval).expect("a reader");
+    let mut read = reader.next().expect("a batch").expect("a batch").indices;
+    assert_eq!(read.len(), 32);
+    read.extend(reader.next().expect("a batch").expect("a batch").indices);
     assert!(reader.next().expect("the end").is_none());
-    let mut reader = EvalReader::start(Arc::new(Plain::new(250, [6])), eval).expect("a reader");
-    assert_mentions(&message(reader.next()), &["1 of 40", "image-6: torn"]);
+    assert_eq!(read.len(), 40);
+    assert!(read.iter().enumerate().all(|(i, index)| (i * 250 / 40..(i + 1) * 250 / 40).contains(index)), "{read:?}");
+
+    let torn = read[1];
+    let mut reader = EvalReader::start(Arc::new(Plain::new(250, [torn])), eval).expect("a reader");
+    assert_mentions(&message(reader.next()), &["1 of 40", &format!("image-{torn}: torn")]);
+}
+
+#[test]
+fn a_limited_evaluation_meets_every_class_however_they_are_ordered() {
+    for (len, limit) in [(2000, 100), (2000, 200), (700, 70)] {
+        let eval = EvalOptions { batch_size: limit, image_size: 4, limit, workers: 1 };
+        let mut reader = EvalReader::start(Arc::new(Plain::new(len, [])), eval).expect("a reader");
+        let read = reader.next().expect("a batch").expect("a batch").indices;
+        for classes in [5, 7, 10] {
+            let taking_turns: BTreeSet<usize> = read.iter().map(|index| index % classes).collect();
+            let in_a_row: BTreeSet<usize> = read.iter().map(|index| index * classes / len).collect();
+            assert_eq!((taking_turns.len(), in_a_row.len()), (classes, classes), "{limit} of {len}");
+        }
+    }
 }
