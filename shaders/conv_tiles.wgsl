@@ -8,10 +8,14 @@
 //   bias    [output4]                               with BIAS
 //
 // POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y strips of tiles (columns fastest), z
-// phases. A strip's tallies are one slice. Launched by src/kernels/conv.rs.
+// phases. A strip's tallies are one slice. MATRIX: cooperative matrices multiply. Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
+#if MATRIX
+#import lib/conv_matrix
+#else
 #import lib/conv_tile
+#endif
 #import lib/storage
 #import lib/prologue
 #import lib/conv_gate
@@ -32,6 +36,9 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
+#if MATRIX
+    @builtin(subgroup_id) subgroup: u32,
+#endif
 ) {
     let walk = walk_of(group.z);
     let tile = group.y * groups.x + group.x;
@@ -53,6 +60,10 @@ fn main(
         strip.segment, min(column + thread_x + $(j * TILE_N / TN)u, params.output4 - 1u), params.output4);
 #end
 
+#if MATRIX
+    make_zeros(local);
+#endif
+
     // Where in the reduction this thread loads: the same in each of its blocks.
     let step = local % STEPS;
     let block = local / STEPS;
@@ -68,7 +79,11 @@ fn main(
 #endif
 #end
 #end
+#if MATRIX
+#import lib/conv_matrix_start
+#else
 #import lib/conv_tile_start
+#endif
 
         for (var start = 0u; start < depth; start += STEPS) {
 #if POINTWISE == 0
@@ -98,10 +113,17 @@ fn main(
                 }
 #endif
 #end
-#for c in 0..4
-                a_tile[(step * 4u + $cu) * A_ROW + block_$p] =
-                    vec4<f32>(x_$p_0[$c], x_$p_1[$c], x_$p_2[$c], x_$p_3[$c]);
+#if MATRIX
+#for r in 0..4
+                keep_a((block_$p * 4u + $ru) * A_ROW + step, x_$p_$r);
 #end
+#else
+#for c in 0..4
+                keep_a(
+                    (step * 4u + $cu) * A_ROW + block_$p,
+                    vec4<f32>(x_$p_0[$c], x_$p_1[$c], x_$p_2[$c], x_$p_3[$c]));
+#end
+#endif
             }
 #end
 #if GRADIENT
@@ -116,10 +138,17 @@ fn main(
                     w_$p_$r = weights[(tap_at + (column + panel_$p) * 4u + $ru) * params.source4 + channel];
                 }
 #end
-#for c in 0..4
-                b_tile[(step * 4u + $cu) * B_ROW + panel_$p] =
-                    vec4<f32>(w_$p_0[$c], w_$p_1[$c], w_$p_2[$c], w_$p_3[$c]);
+#if MATRIX
+#for r in 0..4
+                keep_b((panel_$p * 4u + $ru) * B_ROW + step, w_$p_$r);
 #end
+#else
+#for c in 0..4
+                keep_b(
+                    (step * 4u + $cu) * B_ROW + panel_$p,
+                    vec4<f32>(w_$p_0[$c], w_$p_1[$c], w_$p_2[$c], w_$p_3[$c]));
+#end
+#endif
             }
 #end
 #else
@@ -132,15 +161,22 @@ fn main(
                 if (start * 4u + k_$p < depth * 4u && column + n_$p < params.output4) {
                     w_$p = weights[(start * 4u + k_$p) * params.output4 + column + n_$p];
                 }
-                b_tile[k_$p * B_ROW + n_$p] = w_$p;
+                keep_b(k_$p * B_ROW + n_$p, w_$p);
             }
 #end
 #endif
             workgroupBarrier();
+#if MATRIX
+#import lib/conv_matrix_step
+#else
 #import lib/conv_tile_step
+#endif
             workgroupBarrier();
             channel += STEPS;
         }
+#if MATRIX
+#import lib/conv_matrix_results
+#endif
 
 #for i in 0..TM / 4
 #for r in 0..4

@@ -6,10 +6,15 @@
 //   output [images, output_h, output_w, output4]   dy, read through lib/gradient_prologue
 //   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
 //
-// POINTWISE: rows of x and dy correspond. Workgroups: x·y tiles, z slices. Launched by src/kernels/conv.rs.
+// POINTWISE: rows of x and dy correspond. Workgroups: x·y tiles, z slices. MATRIX: cooperative matrices multiply.
+// Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
+#if MATRIX
+#import lib/conv_matrix
+#else
 #import lib/conv_tile
+#endif
 #import lib/storage
 #import lib/prologue
 #import lib/conv_gate
@@ -24,6 +29,9 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
+#if MATRIX
+    @builtin(subgroup_id) subgroup: u32,
+#endif
 ) {
     let walk = walk_of(0u);
     let inputs = params.kernel * params.kernel * params.source4;
@@ -54,7 +62,12 @@ fn main(
     let thread_x = local % $(TILE_N / TN)u;
     let thread_y = local / $(TILE_N / TN)u;
     let gradient = gradient_prologue_of(strip.segment, min(column + b_at, params.output4 - 1u), params.output4);
+#if MATRIX
+    make_zeros(local);
+#import lib/conv_matrix_start
+#else
 #import lib/conv_tile_start
+#endif
 
     for (var start = strip.first; start < end; start += KC) {
 #for p in 0..(TILE_M * KC / 4 + THREADS - 1) / THREADS
@@ -72,7 +85,7 @@ fn main(
                 x_$p = loaded(at_$p.index * params.source4 + channel, prologue);
             }
 #endif
-            a_tile[a_k_$p * A_ROW + a_at] = x_$p;
+            keep_a(a_k_$p * A_ROW + a_at, x_$p);
         }
 #end
 #for p in 0..(TILE_N * KC / 4 + THREADS - 1) / THREADS
@@ -83,13 +96,20 @@ fn main(
                 let dy_at_$p = (start + b_k_$p) * params.output4 + column + b_at;
                 y_$p = gradient_of(output[dy_at_$p], dy_at_$p, gradient);
             }
-            b_tile[b_k_$p * B_ROW + b_at] = y_$p;
+            keep_b(b_k_$p * B_ROW + b_at, y_$p);
         }
 #end
         workgroupBarrier();
+#if MATRIX
+#import lib/conv_matrix_step
+#else
 #import lib/conv_tile_step
+#endif
         workgroupBarrier();
     }
+#if MATRIX
+#import lib/conv_matrix_results
+#endif
 
 #for i in 0..TM
     let q_$i = (first + thread_y + $(i / 4 * TILE_M / TM)u) * 4u + $(i % 4)u;
@@ -98,10 +118,11 @@ fn main(
         let column_$i_$j = column + thread_x + $(j * TILE_N / TN)u;
         if (column_$i_$j < params.output4) {
             let at_$i_$j = (group.z * inputs * 4u + q_$i) * params.output4 + column_$i_$j;
+            var sum_here_$i_$j = acc_$i_$j;
             if (params.accumulate != 0u) {
-                acc_$i_$j += sums[at_$i_$j];
+                sum_here_$i_$j += sums[at_$i_$j];
             }
-            sums[at_$i_$j] = acc_$i_$j;
+            sums[at_$i_$j] = sum_here_$i_$j;
         }
 #end
     }

@@ -54,7 +54,9 @@ fn check(kernel: &dualprop::gpu::Kernel) -> Result<(), String> {
             _ => {}
         }
     }
-    if shared > WORKGROUP_BYTES {
+    // Cooperative matrices are used where there is twice as much, and their tiles then hold f32 layers too.
+    let matrices = kernel.constants.contains(&("KC", 32));
+    if shared > if matrices { 2 * WORKGROUP_BYTES } else { WORKGROUP_BYTES } {
         return Err(format!("{shared} bytes of workgroup memory"));
     }
     if storages > STORAGE_BUFFERS {

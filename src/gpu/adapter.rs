@@ -1,7 +1,7 @@
 //! Which adapters there are, what they can do, and which one a user's `--device` means.
 
 use super::error::GpuError;
-use super::launch::{Caps, Form};
+use super::launch::{Caps, Form, Matrices};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -165,4 +165,36 @@ pub(super) fn caps(adapter: &wgpu::Adapter) -> Caps {
         && adapter.features().contains(wgpu::Features::SUBGROUP)
         && info.subgroup_min_size >= 8;
     Caps::plain(if subgroups { Form::Subgroups } else { Form::Tiles })
+}
+
+/// Workgroup memory of a kernel with cooperative matrices, at most.
+const MATRIX_KERNEL_BYTES: u32 = 32 * 1024;
+
+/// The square f16 matrices with f32 sums that shaders can use, the largest there are.
+pub(super) fn matrices(adapter: &wgpu::Adapter) -> Option<Matrices> {
+    let needed = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+        | wgpu::Features::SHADER_F16
+        | wgpu::Features::SUBGROUP;
+    let enough = adapter.limits().max_compute_workgroup_storage_size >= MATRIX_KERNEL_BYTES;
+    if !adapter.features().contains(needed) || !enough {
+        return None;
+    }
+    let info = adapter.get_info();
+    let metal = info.backend == wgpu::Backend::Metal;
+    // Subgroups share a tile by number, so there must be as many in every launch. wgpu knows no size on Metal, where
+    // those of every GPU with these matrices have 32 lanes.
+    let lanes = match (info.subgroup_min_size, info.subgroup_max_size) {
+        _ if metal => 32,
+        (least, most) if least == most => least,
+        _ => return None,
+    };
+    let f16 = wgpu::CooperativeScalarType::F16;
+    let f32 = wgpu::CooperativeScalarType::F32;
+    let side = |p: &wgpu::CooperativeMatrixProperties| {
+        let square = p.m_size == p.n_size && p.n_size == p.k_size && [8, 16].contains(&p.m_size);
+        (square && (p.ab_type, p.cr_type) == (f16, f32)).then_some(p.m_size)
+    };
+    let side = adapter.cooperative_matrix_properties().iter().filter_map(side).max()?;
+    // naga hands Metal's load the pointer as it is, and that takes one to scalars alone.
+    Some(Matrices { side, lanes, vectors: !metal })
 }

@@ -4,7 +4,7 @@ use super::adapter::{self, AdapterReport, DeviceChoice};
 use super::choices::Choices;
 use super::error::GpuError;
 use super::kept::Kept;
-use super::launch::{Caps, Kernel, Launch, PARAMS_BYTES};
+use super::launch::{Caps, Kernel, Launch, Matrices, PARAMS_BYTES};
 use super::pipeline_cache::PipelineCache;
 use super::shaders;
 use super::step_uniform::StepUniform;
@@ -19,6 +19,8 @@ pub struct Device {
     pub(super) queue: wgpu::Queue,
     report: AdapterReport,
     caps: Caps,
+    /// What the adapter offers, tested or not.
+    matrices: Option<Matrices>,
     /// Where things are kept between runs, if anywhere.
     kept: Option<Kept>,
     limits: wgpu::Limits,
@@ -30,6 +32,17 @@ pub struct Device {
     pipeline_cache: Option<PipelineCache>,
     /// First error that wgpu reported outside any call, or the reason of a lost device.
     trouble: Arc<Mutex<Option<GpuError>>>,
+}
+
+/// wgpu asks for a promise where it calls a feature experimental.
+#[allow(unsafe_code, reason = "cooperative matrices are experimental in wgpu 30")]
+fn experiments(wanted: bool) -> wgpu::ExperimentalFeatures {
+    if !wanted {
+        return wgpu::ExperimentalFeatures::disabled();
+    }
+    // SAFETY: the only such feature is cooperative matrices; shaders that use them are ours, and they run only after
+    // their results were found right on this adapter.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -60,12 +73,18 @@ impl Device {
             | wgpu::Features::TIMESTAMP_QUERY
             | wgpu::Features::SHADER_F16
             | wgpu::Features::PIPELINE_CACHE;
+        let matrices = adapter::matrices(&adapter);
+        let experimental = match matrices {
+            Some(_) => wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+            None => wgpu::Features::empty(),
+        };
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("dualprop"),
-            required_features: adapter.features() & wanted,
+            required_features: (adapter.features() & wanted) | experimental,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
+            experimental_features: experiments(!experimental.is_empty()),
             ..Default::default()
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
@@ -98,6 +117,7 @@ impl Device {
             queue,
             report,
             caps,
+            matrices,
             kept,
             limits,
             pipeline_cache,
@@ -130,6 +150,16 @@ impl Device {
 
     pub fn caps(&self) -> Caps {
         self.caps
+    }
+
+    /// Cooperative matrices that the adapter offers. [`Self::caps`] has them after [`Self::use_matrices`] alone.
+    pub fn offered_matrices(&self) -> Option<Matrices> {
+        self.matrices
+    }
+
+    /// Says that the offered matrices compute what they should.
+    pub fn use_matrices(&mut self) {
+        self.caps.matrices = self.matrices;
     }
 
     /// Where things are kept between runs, if anywhere.

@@ -102,13 +102,31 @@ pub struct Caps {
     pub form: Form,
     /// What timed trials on it found; `None`: the kernels' own rules decide.
     pub choices: Option<&'static Choices>,
+    /// With what f16 activations are multiplied, if the adapter's matrices passed their test.
+    pub matrices: Option<Matrices>,
 }
 
 impl Caps {
     /// A form without trials.
     pub const fn plain(form: Form) -> Self {
-        Self { form, choices: None }
+        Self { form, choices: None, matrices: None }
     }
+
+    /// As they are where activations are stored so: cooperative matrices take f16 alone.
+    pub fn for_storage(self, element: Element) -> Self {
+        Self { matrices: self.matrices.filter(|_| element == Element::F16), ..self }
+    }
+}
+
+/// Cooperative matrices of f16 that sum in f32 (`VK_KHR_cooperative_matrix`, Metal's `simdgroup_matrix`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Matrices {
+    /// Rows and columns of each of the three: 8 or 16.
+    pub side: u32,
+    /// Of a subgroup, the same in every launch.
+    pub lanes: u32,
+    /// Whether they can be read from workgroup memory that is declared as vec4.
+    pub vectors: bool,
 }
 
 /// The two families of GEMM-like kernels.

@@ -21,7 +21,7 @@ pub use adapter::{AdapterReport, DeviceChoice, adapters};
 pub use device::Device;
 pub use error::GpuError;
 pub use kept::{Identity, Kept};
-pub use launch::{BufferId, Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
+pub use launch::{BufferId, Caps, Cost, Element, Form, Kernel, Launch, Matrices, View, linear_grid};
 pub use program::Program;
 pub use readback::ReadbackRing;
 pub use replay::Player;

@@ -42,6 +42,9 @@ pub fn expand(kernel: &Kernel) -> Result<String, ShaderError> {
     if kernel.constants.contains(&Element::F16.constant()) {
         out.push_str("enable f16;\n");
     }
+    if kernel.constants.contains(&("MATRIX", 1)) {
+        out.push_str("enable wgpu_cooperative_matrix;\n");
+    }
     for (name, value) in &kernel.constants {
         writeln!(out, "const {name}: u32 = {value}u;").expect("a string grows");
     }

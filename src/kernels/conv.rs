@@ -9,7 +9,7 @@ use super::conv_case::{ConvCase, Direction};
 use super::conv_variants::{self, Variant};
 use super::fusion::{Epilogue, Fusion, Prologue, Slices};
 use super::{MAX_SEGMENTS, stored};
-use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
+use crate::gpu::{Caps, Cost, Element, Kernel, Launch, View, linear_grid};
 
 /// x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`, weights `[kernel²][in_c][out_c]`; the padding at
 /// the bottom and right follows from the sizes.
@@ -205,7 +205,7 @@ pub fn forward_variants(
 ) -> Vec<Launch> {
     let views: Vec<View> = [x, w, y].into_iter().chain(bias).collect();
     let launch = |v| Product::forward(shape).launch(v, views.clone(), false, &Fusion::NONE);
-    Variant::products(caps.form).into_iter().map(launch).collect()
+    Variant::products(caps).into_iter().map(launch).collect()
 }
 
 /// [`data_gradient`] cut in every way that the rule or a trial may choose, for tests.
@@ -218,7 +218,7 @@ pub fn data_gradient_variants(
     accumulate: bool,
 ) -> Vec<Launch> {
     let launch = |v| Product::data_gradient(shape).launch(v, vec![dy, w, dx], accumulate, &Fusion::NONE);
-    Variant::products(caps.form).into_iter().map(launch).collect()
+    Variant::products(caps).into_iter().map(launch).collect()
 }
 
 /// The forward pass or the data gradient as a matrix product.
@@ -247,8 +247,8 @@ impl<'a> Product<'a> {
         ConvCase { direction, shape: *self.shape }.variant(caps)
     }
 
-    pub(super) fn ranked(&self, form: Form) -> Vec<Variant> {
-        Variant::ranked_products(form, self.rows, self.columns)
+    pub(super) fn ranked(&self, caps: &Caps) -> Vec<Variant> {
+        Variant::ranked_products(caps, self.rows, self.columns)
     }
 
     /// The epilogue wants few long strips, whose tallies are then few; else a strip is one tile.
@@ -275,19 +275,14 @@ impl<'a> Product<'a> {
         fusion: &Fusion<'_>,
     ) -> Launch {
         let element = stored(&[views[0], views[2]]);
-        let constants = [
-            ("POINTWISE", u32::from(self.shape.pointwise())),
-            ("GRADIENT", u32::from(self.gradient)),
-            ("BIAS", u32::from(views.len() == 4)),
-            element.constant(),
-        ];
         debug_assert!(
             self.shape.pointwise() || !matches!(fusion.prologue, Prologue::GatedNorm { .. }),
             "a gate needs rows of one image to stay together"
         );
         let segments = fusion.images(self.shape.images);
         let strips = self.strips(variant, segments, fusion.epilogue != Epilogue::None);
-        let mut kernel = variant.kernel(&constants);
+        let mut kernel = variant.kernel(element, self.shape.pointwise(), self.gradient);
+        kernel.constants.push(("BIAS", u32::from(views.len() == 4)));
         fusion.apply(&mut kernel, &mut views);
         let tiles = strips.count() * variant.column_tiles(self.columns);
         let [x, y, _] = linear_grid(tiles as u64, 1);
@@ -341,7 +336,7 @@ pub fn weight_gradient_variants(
     partials: View,
     dw: View,
 ) -> Vec<Vec<Launch>> {
-    Variant::weights(caps.form, shape.pointwise())
+    Variant::weights(caps, shape.pointwise())
         .into_iter()
         .map(|variant| {
             let cut = WeightGradient::new(shape, variant, vec![shape.images]);
@@ -381,9 +376,7 @@ impl<'a> WeightGradient<'a> {
         let direct = slices == 1;
         let [grid_x, grid_y, _] = linear_grid(self.tiles as u64, 1);
         let element = stored(&[x, dy]);
-        let constants =
-            [("POINTWISE", u32::from(self.shape.pointwise())), ("GRADIENT", 0), element.constant()];
-        let mut kernel = self.variant.kernel(&constants);
+        let mut kernel = self.variant.kernel(element, self.shape.pointwise(), false);
         let mut views = vec![x, dy, if direct { dw } else { partials }];
         fusion.apply(&mut kernel, &mut views);
         let mut launches = vec![Launch {

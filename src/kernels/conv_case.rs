@@ -4,7 +4,7 @@
 use super::conv::{ConvShape, Product, WeightGradient};
 use super::conv_variants::Variant;
 use super::fusion::Fusion;
-use crate::gpu::{BufferId, Caps, Element, Form, Launch, View};
+use crate::gpu::{BufferId, Caps, Element, Launch, View};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
@@ -57,45 +57,46 @@ impl ConvCase {
     }
 
     /// What a choice is kept for. Convolutions of a class are the same matrix product, read alike; whether activations
-    /// are f32 or f16 does not enter, because buffers are planned before that is known everywhere.
-    pub fn class(&self) -> String {
+    /// are f32 or f16 enters only where it changes the variants.
+    pub fn class(&self, caps: &Caps) -> String {
         let ConvShape { in_c, out_c, kernel, stride, .. } = self.shape;
         let (direction, pixels) = match self.direction {
             Direction::Forward => ("forward", self.shape.out_pixels()),
             Direction::DataGradient => ("data gradient", self.shape.in_pixels()),
             Direction::WeightGradient => ("weight gradient", self.shape.out_pixels()),
         };
-        format!("{direction} {kernel}x{kernel}/{stride} {pixels} pixels {in_c} to {out_c}")
+        let by = if caps.matrices.is_some() { " by matrices" } else { "" };
+        format!("{direction} {kernel}x{kernel}/{stride} {pixels} pixels {in_c} to {out_c}{by}")
     }
 
     /// The variants that make sense for the case, best estimate first: the first one is the rule's.
-    fn ranked(&self, form: Form) -> Vec<Variant> {
+    fn ranked(&self, caps: &Caps) -> Vec<Variant> {
         let s = &self.shape;
         match self.direction {
-            Direction::Forward => Product::forward(s).ranked(form),
-            Direction::DataGradient => Product::data_gradient(s).ranked(form),
+            Direction::Forward => Product::forward(s).ranked(caps),
+            Direction::DataGradient => Product::data_gradient(s).ranked(caps),
             Direction::WeightGradient => {
-                Variant::ranked_weights(form, s.pointwise(), s.inputs(), s.out_c, s.most_slices())
+                Variant::ranked_weights(caps, s.pointwise(), s.inputs(), s.out_c, s.most_slices())
             }
         }
     }
 
     /// What the case runs in on this adapter.
     pub(super) fn variant(&self, caps: &Caps) -> Variant {
-        let ranked = self.ranked(caps.form);
-        let kept = caps.choices.and_then(|choices| choices.get(&self.class()));
+        let ranked = self.ranked(caps);
+        let kept = caps.choices.and_then(|choices| choices.get(&self.class(caps)));
         kept.and_then(|name| ranked.iter().find(|v| v.to_string() == name)).copied().unwrap_or(ranked[0])
     }
 
     /// The kept choice that the case runs by, if there is one that is known here.
     pub fn kept_choice(&self, caps: &Caps) -> Option<String> {
-        let kept = caps.choices?.get(&self.class())?;
+        let kept = caps.choices?.get(&self.class(caps))?;
         let used = self.variant(caps).to_string();
         (used == kept).then_some(used)
     }
 
     /// The case in the `count` most promising variants, the rule's first.
-    pub fn trials(&self, form: Form, element: Element, count: usize) -> Vec<Trial> {
+    pub fn trials(&self, caps: &Caps, element: Element, count: usize) -> Vec<Trial> {
         let s = &self.shape;
         let each = (s.in_pixels() * s.in_c + s.out_pixels() * s.out_c) / s.images;
         let few = ConvShape { images: (COMPARED / each).clamp(1, s.images), ..*s };
@@ -104,7 +105,7 @@ impl ConvCase {
             timed: self.work(s, variant, element),
             compared: self.work(&few, variant, element),
         };
-        self.ranked(form).into_iter().take(count).map(trial).collect()
+        self.ranked(caps).into_iter().take(count).map(trial).collect()
     }
 
     fn work(&self, s: &ConvShape, variant: Variant, element: Element) -> Work {

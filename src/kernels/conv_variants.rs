@@ -1,9 +1,10 @@
-//! The tile shapes that the shaders of `conv` are made for, and the rules that choose one. The constants in the rules
-//! are measured for the subgroup form on llvmpipe, and estimates for the tile form.
+//! In which ways the shaders of `conv` cut a product, and the rules that choose one. The constants in the subgroup
+//! form's rules are measured on llvmpipe; the other form's are in `conv_tiles`.
 
 use super::combinations;
+use super::conv_tiles::Tile;
 use super::fusion::{Role, unfused, with_fusion};
-use crate::gpu::{Element, Form, Kernel};
+use crate::gpu::{Caps, Element, Form, Kernel, Matrices};
 
 /// One way to cut a matrix product of `rows` × `columns` results into tiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,75 +20,11 @@ pub(super) enum Variant {
     WeightTile(Tile),
 }
 
-/// `m` × `n` results a workgroup, `tm` × `tn` a thread, `kc` of the reduction a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Tile {
-    m: usize,
-    n: usize,
-    tm: usize,
-    tn: usize,
-    kc: usize,
-}
-
-const fn tile(m: usize, n: usize, tm: usize, tn: usize, kc: usize) -> Tile {
-    Tile { m, n, tm, tn, kc }
-}
-
-/// m pixels, n channels: wide tiles for narrow layers read their pixels once.
-const PRODUCT_TILES: [Tile; 5] = [
-    tile(128, 64, 8, 8, 16),
-    tile(64, 64, 8, 4, 16),
-    tile(128, 32, 8, 4, 16),
-    tile(256, 16, 8, 4, 8),
-    tile(32, 32, 4, 4, 16),
-];
-
-/// m (tap, input channel), n output channels.
-const WEIGHT_TILES: [Tile; 6] = [
-    tile(64, 64, 8, 4, 16),
-    tile(128, 32, 8, 4, 16),
-    tile(32, 128, 4, 8, 16),
-    tile(128, 16, 4, 4, 16),
-    tile(16, 128, 4, 4, 16),
-    tile(32, 32, 4, 4, 16),
-];
-
 /// Rows a lane.
 const LANE_ROWS: [usize; 3] = [1, 2, 4];
 
 /// `vec4` columns of a subgroup tile; more than ten spill too much.
 const LANE_COLUMNS: [usize; 6] = [1, 2, 4, 6, 8, 10];
-
-/// Threads that keep a large GPU busy; fewer leave a part of it idle.
-const BUSY_THREADS: usize = 32_768;
-
-impl Tile {
-    fn threads(&self) -> usize {
-        self.m / self.tm * (self.n / self.tn)
-    }
-
-    fn count(&self, rows: usize, columns: usize) -> usize {
-        rows.div_ceil(self.m) * columns.div_ceil(self.n)
-    }
-
-    /// Estimated time: products, reads from workgroup memory (a value serves `tn` or `tm` products) and from global
-    /// memory (`n` or `m`), divided by how busy the threads keep a GPU.
-    fn time(&self, rows: usize, columns: usize, slices: usize) -> f64 {
-        let reads = |scale: f64, a: usize, b: usize| scale * (1.0 / a as f64 + 1.0 / b as f64);
-        let per_product = 1.0 + reads(2.0, self.tm, self.tn) + reads(8.0, self.m, self.n);
-        let count = self.count(rows, columns);
-        let busy = ((count * slices * self.threads()) as f64 / BUSY_THREADS as f64).min(1.0);
-        (count * self.m * self.n) as f64 * per_product / busy
-    }
-
-    /// `tiles` by estimated time, where the reduction can be cut into `slices`.
-    fn ranked(tiles: &[Tile], rows: usize, columns: usize, slices: usize) -> Vec<Tile> {
-        let mut ranked = tiles.to_vec();
-        let time = |t: &Tile| t.time(rows, columns, slices);
-        ranked.sort_by(|a, b| time(a).total_cmp(&time(b)));
-        ranked
-    }
-}
 
 /// [`LANE_COLUMNS`] by their time for one row of tiles, with that time, for so many `vec4` columns: the time of a tile
 /// is its columns, and two more for the loads that every tile repeats.
@@ -99,29 +36,30 @@ fn lane_columns(columns4: usize) -> [(usize, usize); LANE_COLUMNS.len()] {
 
 impl Variant {
     /// For the forward pass or the data gradient, `rows` pixels × `columns` channels: best estimate first.
-    pub(super) fn ranked_products(form: Form, rows: usize, columns: usize) -> Vec<Self> {
-        match form {
+    pub(super) fn ranked_products(caps: &Caps, rows: usize, columns: usize) -> Vec<Self> {
+        match caps.form {
             Form::Subgroups => {
                 let lane_rows = LANE_ROWS.into_iter().find(|r| rows <= 8 * r).unwrap_or(LANE_ROWS[2]);
                 let lanes = |(columns, _)| Self::Lanes { rows: lane_rows, columns };
                 lane_columns(columns / 4).map(lanes).to_vec()
             }
-            Form::Tiles => {
-                Tile::ranked(&PRODUCT_TILES, rows, columns, 1).into_iter().map(Self::Tile).collect()
-            }
+            Form::Tiles => Tile::ranked(Tile::products(caps.matrices), rows, columns, 1)
+                .into_iter()
+                .map(Self::Tile)
+                .collect(),
         }
     }
 
     /// For the weight gradient, `inputs` (tap, channel) × `outputs` channels in up to `slices` slices: best estimate
     /// first.
     pub(super) fn ranked_weights(
-        form: Form,
+        caps: &Caps,
         pointwise: bool,
         inputs: usize,
         outputs: usize,
         slices: usize,
     ) -> Vec<Self> {
-        match form {
+        match caps.form {
             Form::Subgroups => {
                 let ways = |wide_input: bool, wide: usize, narrow: usize| {
                     lane_columns(narrow / 4).map(|(columns, time)| {
@@ -135,7 +73,7 @@ impl Variant {
                 ranked.sort_by_key(|(time, _)| *time);
                 ranked.into_iter().map(|(_, variant)| variant).collect()
             }
-            Form::Tiles => Tile::ranked(&WEIGHT_TILES, inputs, outputs, slices)
+            Form::Tiles => Tile::ranked(Tile::weights(caps.matrices), inputs, outputs, slices)
                 .into_iter()
                 .map(Self::WeightTile)
                 .collect(),
@@ -143,26 +81,26 @@ impl Variant {
     }
 
     /// All that [`Self::ranked_products`] can choose from.
-    pub(super) fn products(form: Form) -> Vec<Self> {
-        match form {
+    pub(super) fn products(caps: &Caps) -> Vec<Self> {
+        match caps.form {
             Form::Subgroups => LANE_ROWS
                 .into_iter()
                 .flat_map(|rows| LANE_COLUMNS.map(|columns| Self::Lanes { rows, columns }))
                 .collect(),
-            Form::Tiles => PRODUCT_TILES.map(Self::Tile).to_vec(),
+            Form::Tiles => Tile::products(caps.matrices).into_iter().map(Self::Tile).collect(),
         }
     }
 
     /// All that [`Self::ranked_weights`] can choose from.
-    pub(super) fn weights(form: Form, pointwise: bool) -> Vec<Self> {
-        match form {
+    pub(super) fn weights(caps: &Caps, pointwise: bool) -> Vec<Self> {
+        match caps.form {
             Form::Subgroups => [false, true][..=usize::from(pointwise)]
                 .iter()
                 .flat_map(|wide_input| {
                     LANE_COLUMNS.map(|columns| Self::WeightLanes { wide_input: *wide_input, columns })
                 })
                 .collect(),
-            Form::Tiles => WEIGHT_TILES.map(Self::WeightTile).to_vec(),
+            Form::Tiles => Tile::weights(caps.matrices).into_iter().map(Self::WeightTile).collect(),
         }
     }
 
@@ -216,20 +154,24 @@ impl Variant {
         }
     }
 
-    /// The shader, specialised to this variant and `constants`.
-    pub(super) fn kernel(&self, constants: &[(&'static str, u32)]) -> Kernel {
+    /// The shader for a product, whose data gradient is one with `gradient`, or for a weight gradient.
+    pub(super) fn kernel(&self, element: Element, pointwise: bool, gradient: bool) -> Kernel {
+        let lanes = |names: [&'static str; 2], numbers: [usize; 2]| {
+            names.into_iter().zip(numbers.map(|number| number as u32)).collect()
+        };
         let (shader, own) = match *self {
-            Self::Lanes { rows, columns } => ("conv_subgroups", vec![("ROWS", rows), ("COLUMNS", columns)]),
+            Self::Lanes { rows, columns } => ("conv_subgroups", lanes(["ROWS", "COLUMNS"], [rows, columns])),
             Self::WeightLanes { wide_input, columns } => (
                 "conv_weights_subgroups",
-                vec![("WIDE_INPUT", usize::from(wide_input)), ("COLUMNS", columns)],
+                lanes(["WIDE_INPUT", "COLUMNS"], [usize::from(wide_input), columns]),
             ),
-            Self::Tile(tile) => ("conv_tiles", tile.constants()),
-            Self::WeightTile(tile) => ("conv_weights_tiles", tile.constants()),
+            Self::Tile(tile) => ("conv_tiles", tile.constants(element, [true, gradient])),
+            Self::WeightTile(tile) => ("conv_weights_tiles", tile.constants(element, [false, false])),
         };
-        let mut kernel = Kernel::new(shader, constants);
-        kernel.constants.extend(own.into_iter().map(|(name, value)| (name, value as u32)));
-        kernel
+        let mut constants =
+            vec![("POINTWISE", u32::from(pointwise)), ("GRADIENT", u32::from(gradient)), element.constant()];
+        constants.extend(own);
+        Kernel { shader, constants }
     }
 }
 
@@ -241,45 +183,57 @@ impl std::fmt::Display for Variant {
             Self::WeightLanes { wide_input, columns } => {
                 write!(f, "lanes over {} x{}", if wide_input { "inputs" } else { "outputs" }, 4 * columns)
             }
-            Self::Tile(t) | Self::WeightTile(t) => {
-                write!(f, "tile {}x{} by {}x{}, {} deep", t.m, t.n, t.tm, t.tn, t.kc)
-            }
+            Self::Tile(tile) | Self::WeightTile(tile) => tile.fmt(f),
         }
     }
 }
 
-impl Tile {
-    fn constants(&self) -> Vec<(&'static str, usize)> {
-        let Self { m, n, tm, tn, kc } = *self;
-        let threads = self.threads();
-        vec![("TILE_M", m), ("TILE_N", n), ("TM", tm), ("TN", tn), ("KC", kc), ("THREADS", threads)]
-    }
-}
+/// Matrices as adapters have them, for [`permutations`]: NVIDIA's, Apple's, Mesa's.
+const MATRICES: [Matrices; 3] = [
+    Matrices { side: 16, lanes: 32, vectors: true },
+    Matrices { side: 8, lanes: 32, vectors: false },
+    Matrices { side: 8, lanes: 8, vectors: true },
+];
 
 /// Every kernel of `conv` with every combination of its constants.
 pub(super) fn permutations() -> Vec<Kernel> {
     let mut all = combinations("sum_slices", &[]);
-    for form in [Form::Subgroups, Form::Tiles] {
-        for (pointwise, element) in
-            [0, 1].into_iter().flat_map(|p| [Element::F32, Element::F16].map(|element| (p, element)))
-        {
-            let (half, gate) = (element.constant(), pointwise == 1);
-            for (gradient, bias) in [(0, 0), (0, 1), (1, 0)] {
-                let constants = [("POINTWISE", pointwise), ("GRADIENT", gradient), ("BIAS", bias), half];
-                let kernels: Vec<Kernel> =
-                    Variant::products(form).iter().map(|v| v.kernel(&constants)).collect();
-                let role = if gradient == 1 { Role::DataGradient } else { Role::Forward { gate } };
-                // A layer with a bias has no batch norm.
-                let fused = if bias == 0 { ends(&kernels) } else { Vec::new() };
-                all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3 + bias)));
-                all.extend(with_fusion(fused, 3, role));
-            }
-            let constants = [("POINTWISE", pointwise), ("GRADIENT", 0), half];
-            let kernels: Vec<Kernel> =
-                Variant::weights(form, pointwise == 1).iter().map(|v| v.kernel(&constants)).collect();
-            all.extend(with_fusion(ends(&kernels), 3, Role::WeightGradient { gate }));
-            all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3)));
+    for element in [Element::F32, Element::F16] {
+        for form in [Form::Subgroups, Form::Tiles] {
+            all.extend(permutations_of(&Caps::plain(form), element));
         }
+    }
+    for matrices in MATRICES {
+        let caps = Caps { matrices: Some(matrices), ..Caps::plain(Form::Tiles) };
+        // Of the layers that stay f32 in an f16 pass the tiles are the same, whatever the matrices.
+        let elements =
+            if matrices == MATRICES[0] { &[Element::F16, Element::F32][..] } else { &[Element::F16] };
+        all.extend(elements.iter().flat_map(|element| permutations_of(&caps, *element)));
+    }
+    all
+}
+
+fn permutations_of(caps: &Caps, element: Element) -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for pointwise in [false, true] {
+        let gate = pointwise;
+        for (gradient, bias) in [(false, false), (false, true), (true, false)] {
+            let product = |v: &Variant| {
+                let mut kernel = v.kernel(element, pointwise, gradient);
+                kernel.constants.push(("BIAS", u32::from(bias)));
+                kernel
+            };
+            let kernels: Vec<Kernel> = Variant::products(caps).iter().map(product).collect();
+            let role = if gradient { Role::DataGradient } else { Role::Forward { gate } };
+            // A layer with a bias has no batch norm.
+            let fused = if bias { Vec::new() } else { ends(&kernels) };
+            all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3 + u32::from(bias))));
+            all.extend(with_fusion(fused, 3, role));
+        }
+        let weights = Variant::weights(caps, pointwise);
+        let kernels: Vec<Kernel> = weights.iter().map(|v| v.kernel(element, pointwise, false)).collect();
+        all.extend(with_fusion(ends(&kernels), 3, Role::WeightGradient { gate }));
+        all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3)));
     }
     all
 }

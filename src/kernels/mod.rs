@@ -9,6 +9,7 @@ pub mod batch_norm;
 pub mod column_sum;
 pub mod conv;
 pub mod conv_case;
+mod conv_tiles;
 mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;

@@ -1,6 +1,7 @@
 //! How fast a training step is on this adapter, on made data: the step as a user has it, its stages, and against the
 //! adapter's own measured copy bandwidth and multiply-add rate, the floor that no kernel can pass.
 
+use super::adapter;
 use crate::config::Config;
 use crate::data::{Batch, Placement, View as ImageView};
 use crate::gpu::profile::{DispatchTime, profile};
@@ -109,7 +110,7 @@ pub fn bench(
     mut progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<BenchReport> {
     config.validate()?;
-    let device = Arc::new(Device::open(device)?);
+    let device = adapter::open(device, config.run.precision)?;
     let begun = Instant::now();
     let network = network(config)?;
     let arenas = init::initialize(&config.model.arch, &network, config.run.seed);

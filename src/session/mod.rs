@@ -1,6 +1,7 @@
 //! A training run from its first file to its last: the thread that owns the GPU, the loop around the engine, the run
 //! folder, validation and pictures. Front ends hold a [`RunHandle`]: commands in, events out.
 
+mod adapter;
 pub mod bench;
 mod input;
 pub mod preflight;
@@ -8,6 +9,7 @@ mod run;
 mod setup;
 mod state;
 pub mod study;
+mod trials;
 pub mod tune;
 
 use crate::config::Config;

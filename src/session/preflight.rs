@@ -2,10 +2,11 @@
 //! through everything, and the time predicted. Nothing is written but a probe file that vanishes again. The batch also
 //! shows what each branch trains on.
 
+use super::adapter;
 use super::setup::{class_names, first_weights, loader_options, total_steps};
 use crate::config::Config;
 use crate::data::{self, Loader};
-use crate::gpu::{Device, DeviceChoice};
+use crate::gpu::DeviceChoice;
 use crate::models::{ModelOptions, build};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::method::{self, Source, domain_name};
@@ -155,7 +156,7 @@ fn check(
 
     *what = "Adapter";
     working("Opening the GPU", 0, 1);
-    let device = Arc::new(Device::open(device)?);
+    let device = adapter::open(device, config.run.precision)?;
     let report = device.report();
     passed("Adapter", format!("{} ({}, {})", report.name, report.device_type, report.backend));
 

@@ -6,12 +6,11 @@ mod report;
 use super::input::Waited;
 use super::setup::{class_names, first_weights, total_steps};
 use super::state::{self, LoopState};
-use super::{RunOptions, input};
+use super::{RunOptions, adapter, input};
 use crate::config::{AttackConfig, Config};
 use crate::data::{self, Loader, Splits};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::Gallery;
-use crate::gpu::Device;
 use crate::models::{ModelOptions, build};
 use crate::training::buffers;
 use crate::training::engine::{Engine, RunLength};
@@ -107,7 +106,7 @@ impl<'a> Run<'a> {
         );
         let network = build(&config.model.arch, &options_of)?;
         preparing("Opening the GPU", 0, 1);
-        let device = Arc::new(Device::open(&options.device)?);
+        let device = adapter::open(&options.device, config.run.precision)?;
 
         let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);

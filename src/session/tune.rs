@@ -1,15 +1,15 @@
 //! Timed trials: for each class of convolution in a step's plans, the few variants that the rule finds most promising
 //! run on this adapter, and the fastest one that computes the same is kept for later runs.
 
-use super::bench;
+use super::trials::{difference, filled, results, tolerance};
+use super::{adapter, bench};
 use crate::config::{Config, Precision};
 use crate::gpu::choices;
 use crate::gpu::profile::profile;
-use crate::gpu::{Device, DeviceChoice, Element, GpuError, Program, StepUniform, run, step_buffer};
-use crate::kernels::conv_case::{Trial, Work};
+use crate::gpu::{Device, DeviceChoice, Element, GpuError, Program, StepUniform, step_buffer};
+use crate::kernels::conv_case::Trial;
 use crate::training::engine::{Engine, RunLength};
 use anyhow::Context as _;
-use half::f16;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,11 +22,6 @@ const MOST_RUNS: usize = 8;
 const ENOUGH_S: f64 = 0.01;
 /// Times nearer to the rule's than this are noise, and the rule's variant stays.
 const WORTH_IT: f64 = 1.05;
-/// How far a result may be from that of the rule's variant, by the largest result: sums in another order, and with
-/// f16 another rounding of what is stored.
-const TOLERANCE_F32: f32 = 1e-4;
-const TOLERANCE_F16: f32 = 4e-3;
-
 /// What the trials of one class found.
 #[derive(Clone, Debug, Serialize)]
 pub struct TuneRow {
@@ -58,7 +53,7 @@ pub fn tune(
     progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<TuneReport> {
     config.validate()?;
-    tune_on(&Arc::new(Device::open(device)?), config, progress)
+    tune_on(&adapter::open(device, config.run.precision)?, config, progress)
 }
 
 /// As [`tune`] on an open device; its own choices stay as they were.
@@ -78,15 +73,15 @@ pub fn tune_on(
         Precision::F32 => Element::F32,
         Precision::F16 => Element::F16,
     };
-    let form = device.caps().form;
-    let trials: Vec<Vec<Trial>> = cases.iter().map(|case| case.trials(form, element, CANDIDATES)).collect();
+    let caps = device.caps().for_storage(element);
+    let trials: Vec<Vec<Trial>> = cases.iter().map(|case| case.trials(&caps, element, CANDIDATES)).collect();
     let works = trials.iter().flatten().flat_map(|trial| [&trial.timed, &trial.compared]);
     device.prepare(works.flat_map(|work| &work.launches), |_, _| {})?;
     let mut rows = Vec::new();
     let mut found = device.caps().choices.cloned().unwrap_or_default();
     for (done, (case, trials)) in cases.iter().zip(&trials).enumerate() {
         progress(done, cases.len());
-        let row = try_class(device, case.class(), trials)?;
+        let row = try_class(device, case.class(&caps), trials)?;
         found.0.insert(row.class.clone(), row.best.clone());
         rows.push(row);
     }
@@ -165,65 +160,6 @@ fn times(device: &Device, trials: &[&Trial]) -> anyhow::Result<Vec<f64>> {
     Ok(best)
 }
 
-/// Numbers in -1..1 that depend on nothing but their place and `stream`.
-fn numbers(count: usize, stream: usize) -> impl Iterator<Item = f32> {
-    (0..count).map(move |i| {
-        let mixed = ((i + 1) as u32).wrapping_mul(0x9E37_79B9) ^ (stream as u32).wrapping_mul(0x85EB_CA6B);
-        let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x2C1B_3C6D);
-        (mixed >> 8) as f32 / (1 << 23) as f32 - 1.0
-    })
-}
-
-/// A part's numbers as the words that hold them.
-fn words((count, element): (usize, Element), stream: usize) -> Vec<f32> {
-    match element {
-        Element::F32 => numbers(count, stream).collect(),
-        Element::F16 => {
-            let mut halves: Vec<u16> = numbers(count, stream).map(|n| f16::from_f32(n).to_bits()).collect();
-            halves.resize(count.next_multiple_of(2), 0);
-            bytemuck::pod_collect_to_vec(&halves)
-        }
-    }
-}
-
-fn filled(device: &Device, at: usize, part: (usize, Element)) -> Result<wgpu::Buffer, GpuError> {
-    let buffer = device.storage("trial", part.0 as u64 * part.1.bytes())?;
-    device.write(&buffer, 0, &words(part, at));
-    Ok(buffer)
-}
-
-/// What a variant computes.
-fn results(device: &Device, work: &Work) -> Result<Vec<f32>, GpuError> {
-    let mut buffers: Vec<Vec<f32>> =
-        work.parts.iter().enumerate().map(|(at, part)| words(*part, at)).collect();
-    run(device, &work.launches, &mut buffers, &StepUniform::default())?;
-    let (count, element) = work.parts[work.result];
-    let words = &buffers[work.result];
-    Ok(match element {
-        Element::F32 => words[..count].to_vec(),
-        Element::F16 => {
-            let halves: &[u16] = bytemuck::cast_slice(words);
-            halves[..count].iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
-        }
-    })
-}
-
-fn tolerance(work: &Work) -> f32 {
-    match work.parts[work.result].1 {
-        Element::F32 => TOLERANCE_F32,
-        Element::F16 => TOLERANCE_F16,
-    }
-}
-
-/// Why `found` is not `expected` within rounding; `None` if it is.
-fn difference(found: &[f32], expected: &[f32], tolerance: f32) -> Option<String> {
-    let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    // NaN is as wrong as a number too far off.
-    let wrong = |(f, e): (&f32, &f32)| (f - e).is_nan() || (f - e).abs() > tolerance * largest;
-    let at = found.iter().zip(expected).position(wrong)?;
-    Some(format!("result {at} is {} where the rule's variant gives {}", found[at], expected[at]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,24 +179,17 @@ mod tests {
             (Direction::WeightGradient, Element::F16),
         ] {
             let case = ConvCase { direction, shape };
-            let mut trials = case.trials(device.caps().form, element, 2);
+            let mut trials = case.trials(&device.caps(), element, 2);
             let mut wrong = trials[0].clone();
             wrong.variant = "wrong".to_owned();
             for work in [&mut wrong.timed, &mut wrong.compared] {
                 work.launches.iter_mut().for_each(|launch| launch.grid = [1, 1, 1]);
             }
             trials.push(wrong);
-            let row = try_class(&device, case.class(), &trials).unwrap();
+            let row = try_class(&device, case.class(&device.caps()), &trials).unwrap();
             assert!(matches!(row.refused.as_slice(), [one] if one.starts_with("wrong: result")), "{row:?}");
             assert!(row.best == trials[0].variant || row.best == trials[1].variant, "{row:?}");
             assert!(row.ratio >= 1.0, "{row:?}");
         }
-    }
-
-    #[test]
-    fn not_a_number_is_a_difference() {
-        assert_eq!(difference(&[1.0, 2.0], &[1.0, 2.00001], 1e-4), None);
-        assert!(difference(&[1.0, f32::NAN], &[1.0, 2.0], 1e-4).is_some());
-        assert!(difference(&[1.0, 2.0], &[1.0, 2.1], 1e-4).is_some());
     }
 }

@@ -8,7 +8,7 @@ use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout};
 use super::precision;
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, GpuError, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
+use crate::gpu::{Caps, Device, GpuError, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
 use crate::graph::{Network, Plan, PlanBuilder, Statistics};
 use crate::kernels::conv_case::ConvCase;
 use crate::kernels::images;
@@ -70,6 +70,8 @@ pub(super) struct Parts {
     pub(super) ring: ReadbackRing<Tag>,
     /// One of each class in the plans.
     pub(super) convolutions: Vec<ConvCase>,
+    /// By which the plans chose kernels.
+    pub(super) caps: Caps,
 }
 
 /// A phase as plans, before anything is on the GPU.
@@ -189,14 +191,15 @@ fn context<'a>(
     network: &'a Network,
     layout: Layout,
 ) -> Result<PlanContext<'a>, GpuError> {
+    let storage = precision::storage(config.run.precision, device.report())?;
     Ok(PlanContext {
         config,
         network,
-        caps: device.caps(),
+        caps: device.caps().for_storage(storage),
         images: config.run.batch_size / config.run.accumulate,
         chunk_limit: device.largest_buffer(),
         recompute: layout.recompute,
-        storage: precision::storage(config.run.precision, device.report())?,
+        storage,
     })
 }
 
@@ -219,7 +222,7 @@ impl Parts {
         let launches = || plans.iter().flat_map(PhasePlans::launches).chain(&zero).chain(&update);
         device.prepare(launches(), progress)?;
         let classes: BTreeMap<String, ConvCase> =
-            launches().filter_map(ConvCase::of).map(|case| (case.class(), case)).collect();
+            launches().filter_map(ConvCase::of).map(|case| (case.class(&context.caps), case)).collect();
         let convolutions = classes.into_values().collect();
 
         let mut made = Buffers::new(device)?;
@@ -235,7 +238,7 @@ impl Parts {
         let (zero, update) = (program(&zero)?, program(&update)?);
         let metrics = precision::metrics_bytes(config.run.precision, branches);
         let ring = ReadbackRing::new(device, metrics, RING_SLOTS)?;
-        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, convolutions })
+        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, convolutions, caps: context.caps })
     }
 
     /// Puts `images` `[n, size, size, 3]` on the GPU for good, in place of those of each step; `false` where they do not

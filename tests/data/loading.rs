@@ -432,7 +432,10 @@ fn evaluation_honours_the_limit_and_stops_at_too_much_damage() {
     read.extend(reader.next().expect("a batch").expect("a batch").indices);
     assert!(reader.next().expect("the end").is_none());
     assert_eq!(read.len(), 40);
-    assert!(read.iter().enumerate().all(|(i, index)| (i * 250 / 40..(i + 1) * 250 / 40).contains(index)), "{read:?}");
+    assert!(
+        read.iter().enumerate().all(|(i, index)| (i * 250 / 40..(i + 1) * 250 / 40).contains(index)),
+        "{read:?}"
+    );
 
     let torn = read[1];
     let mut reader = EvalReader::start(Arc::new(Plain::new(250, [torn])), eval).expect("a reader");

@@ -1,12 +1,10 @@
 //! Depthwise convolution in all directions equals the sums written out, on odd sizes.
 
-use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, rounded, tolerance, uniform};
-use dualprop::gpu::{Caps, Element, Form};
+use crate::support::{Buffers, ELEMENTS, FORMS, assert_close, assert_same_bits, rounded, tolerance, uniform};
+use dualprop::gpu::{Caps, Element};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::depthwise as reference;
-
-const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 
 fn shape(
     images: usize,

@@ -1,14 +1,13 @@
 //! A convolution with a batch norm taken into its loads and stores gives the numbers of the passes one by one.
 
-use crate::support::{Buffers, ELEMENTS, assert_close, rounded, tolerance, uniform};
-use dualprop::gpu::{Caps, Element, Form, Launch, View};
+use crate::support::{Buffers, ELEMENTS, assert_close, forms, rounded, tolerance, uniform};
+use dualprop::gpu::{Caps, Element, Launch, View};
 use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
 use dualprop::kernels::reference;
 
-const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Silu];
 
 /// Images of the batch norm segments: of very different sizes, so that strips end within and at segments.
@@ -219,9 +218,9 @@ fn single(values: &[f64]) -> Vec<f32> {
 /// of its own and a software adapter takes longer to compile one than to run it.
 fn for_each(mut check: impl FnMut(&Caps, Element, &Layer, Activation, &str)) {
     let mut turn = 0;
-    for caps in &FORMS {
-        for element in ELEMENTS {
-            let every = if element == Element::F16 { 3 } else { 1 };
+    for element in ELEMENTS {
+        let every = if element == Element::F16 { 3 } else { 1 };
+        for caps in &forms(element) {
             for layer in layers().iter().step_by(every) {
                 let activation = ACTIVATIONS[turn % 3];
                 turn += 1;
@@ -242,7 +241,7 @@ fn forward_normalizes_on_load_and_takes_the_statistics_on_store() {
     for_each(|caps, element, layer, activation, what| {
         let [(in_pixels, in_c), (out_pixels, out_c)] = layer.sizes();
         let x = rounded(element, &uniform(IMAGES * in_pixels * in_c, -1.0, 1.0, 1));
-        let w = uniform(layer.weights(), -1.0, 1.0, 2);
+        let w = rounded(element, &uniform(layer.weights(), -1.0, 1.0, 2));
         let mut b = Buffers::default();
         let (prologue, a) = prologue(&mut b, layer, activation, &x, 3);
         let expected = single(&match layer {
@@ -268,7 +267,8 @@ fn forward_normalizes_on_load_and_takes_the_statistics_on_store() {
             layer.forward(caps, [xv, wv, yv], &fusion),
             batch_norm::finalize_batch(caps, &shape, &slices, partials, parameters, parameters, made, false),
         ]);
-        assert_close(b.get(yv), &expected, tolerance::stored(element, tolerance::SUM), what);
+        let limit = tolerance::multiplied(caps, tolerance::stored(element, tolerance::SUM));
+        assert_close(b.get(yv), &expected, limit, what);
         let moments = reference::batch_norm::batch_moments(&shape, b.get(yv));
         for (segment, m) in moments.iter().enumerate() {
             let at = segment * 4 * out_c;
@@ -276,8 +276,11 @@ fn forward_normalizes_on_load_and_takes_the_statistics_on_store() {
             let rstd: Vec<f32> =
                 m.variance.iter().map(|v| (1.0 / (v + f64::from(shape.eps)).sqrt()) as f32).collect();
             let made = b.get(made);
-            assert_close(&made[at..at + out_c], &mean, tolerance::SUM, what);
-            assert_close(&made[at + out_c..at + 2 * out_c], &rstd, tolerance::BATCH_NORM_BACKWARD, what);
+            // Some drivers' compilers tally what they have before it is rounded to be stored.
+            let limit = |f32| tolerance::stored(element, f32);
+            assert_close(&made[at..at + out_c], &mean, limit(tolerance::SUM), what);
+            let rstd_limit = limit(tolerance::BATCH_NORM_BACKWARD);
+            assert_close(&made[at + out_c..at + 2 * out_c], &rstd, rstd_limit, what);
         }
     });
 }
@@ -290,7 +293,8 @@ fn data_gradient_passes_through_both_batch_norms() {
         let output = |stream| rounded(element, &uniform(IMAGES * out_pixels * out_c, -1.0, 1.0, stream));
         let input = |stream| rounded(element, &uniform(IMAGES * in_pixels * in_c, -1.0, 1.0, stream));
         let (du, y, x, there) = (output(1), output(2), input(3), input(4));
-        let (w, state) = (uniform(layer.weights(), -1.0, 1.0, 5), made_state(in_c, 6));
+        let w = rounded(element, &uniform(layer.weights(), -1.0, 1.0, 5));
+        let state = made_state(in_c, 6);
         let coefs = uniform(SEGMENTS.len() * 3 * out_c, -1.0, 1.0, 7);
         let dy = map(out_pixels, out_c, |segment, channel, i| {
             let at = segment * 3 * out_c + channel;
@@ -325,7 +329,8 @@ fn data_gradient_passes_through_both_batch_norms() {
             layer.data_gradient(caps, [duv, wv, dxv], accumulate, &fusion),
             batch_norm::backward_finalize(caps, &shape, &slices, partials, sv, made, Some(gradient), true),
         ]);
-        assert_close(b.get(dxv), &expected, tolerance::stored(element, tolerance::SUM), what);
+        let limit = tolerance::multiplied(caps, tolerance::stored(element, tolerance::SUM));
+        assert_close(b.get(dxv), &expected, limit, what);
         // The gradients of gamma and beta, from what was stored.
         let mut sums: Vec<f64> = before.iter().map(|v| f64::from(*v)).collect();
         for (i, du) in b.get(dxv).iter().enumerate() {
@@ -336,7 +341,8 @@ fn data_gradient_passes_through_both_batch_norms() {
             sums[block] += f64::from(*du) * xhat;
             sums[block + in_c] += f64::from(*du);
         }
-        assert_close(b.get(gradient), &single(&sums), tolerance::BATCH_NORM_BACKWARD, what);
+        let limit = tolerance::stored(element, tolerance::BATCH_NORM_BACKWARD);
+        assert_close(b.get(gradient), &single(&sums), limit, what);
     });
 }
 
@@ -367,6 +373,6 @@ fn weight_gradient_normalizes_on_load() {
         let gradient = fused.then_some(NormGradient { x: yv, coefs });
         let fusion = Fusion { prologue, gradient, segments: &SEGMENTS, ..Fusion::NONE };
         layer.weight_gradient(caps, &mut b, [xv, dyv, dwv], &fusion);
-        assert_close(b.get(dwv), &expected, tolerance::SUM, what);
+        assert_close(b.get(dwv), &expected, tolerance::multiplied(caps, tolerance::SUM), what);
     });
 }

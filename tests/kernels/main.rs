@@ -11,7 +11,6 @@ mod fusion;
 mod images;
 mod loss_scale;
 mod optimizer;
-mod permutations;
 mod pool;
 mod random;
 mod residual;

@@ -1,6 +1,6 @@
 //! What the kernel tests share: buffers by view, random data, comparison, tolerances.
 
-use dualprop::gpu::{BufferId, Device, Element, Launch, StepUniform, View, run};
+use dualprop::gpu::{BufferId, Caps, Device, Element, Form, Launch, StepUniform, View, run};
 use dualprop::kernels::reference::random::random_unit;
 use half::f16;
 
@@ -23,6 +23,22 @@ pub(crate) mod tolerance {
             dualprop::gpu::Element::F16 => f32 + 1.0 / 1024.0,
         }
     }
+
+    /// `limit` where what is multiplied was computed on load: cooperative matrices take it rounded to f16.
+    pub(crate) fn multiplied(caps: &dualprop::gpu::Caps, limit: f32) -> f32 {
+        if caps.matrices.is_some() { limit + 1.0 / 1024.0 } else { limit }
+    }
+}
+
+/// Both families of kernels.
+pub(crate) const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
+
+/// What convolutions of activations stored so are made of: [`FORMS`], and cooperative matrices where the adapter has
+/// them. Most software adapters do not; Mesa's has since 25.2.
+pub(crate) fn forms(element: Element) -> Vec<Caps> {
+    let matrices = Device::for_tests().offered_matrices();
+    let with = Caps { matrices, ..Caps::plain(Form::Tiles) }.for_storage(element);
+    FORMS.into_iter().chain(with.matrices.map(|_| with)).collect()
 }
 
 /// Both ways to store activations.

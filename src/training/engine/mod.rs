@@ -218,8 +218,8 @@ impl Engine {
 
     /// The convolutions that run as a timed trial chose, each with its variant.
     pub fn kept_choices(&self) -> Vec<(String, String)> {
-        let caps = self.device.caps();
-        let choice = |case: &ConvCase| Some((case.class(), case.kept_choice(&caps)?));
+        let caps = &self.parts.caps;
+        let choice = |case: &ConvCase| Some((case.class(caps), case.kept_choice(caps)?));
         self.parts.convolutions.iter().filter_map(choice).collect()
     }
 
