@@ -291,6 +291,14 @@ fn models_prints_one_json_array_with_the_keys_of_the_contract() {
         number("tf_efficientnet_b7", "training_bytes_per_image")
             > number("resnet50", "training_bytes_per_image")
     );
+    for key in ["training_bytes_per_image", "recomputed_bytes_per_image"] {
+        let (single, half) =
+            (number("tf_efficientnet_b0", key), number("tf_efficientnet_b0", &format!("{key}_f16")));
+        assert!(
+            single / 5 < half / 2 && half < single * 3 / 5,
+            "{key}: {single} bytes in f32, {half} in f16"
+        );
+    }
     assert!(succeeds(&["models"], folder.path()).contains("resnet18"));
 }
 

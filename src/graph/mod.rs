@@ -6,7 +6,7 @@
 //! may drop, and `memory` packs what lives at different times into the same bytes.
 
 use crate::config::FusionRule;
-use crate::gpu::{BufferId, Caps, Form};
+use crate::gpu::{BufferId, Caps, Element, Form};
 
 mod backward;
 mod blocks;
@@ -32,10 +32,11 @@ pub fn pad4(channels: usize) -> usize {
     channels.next_multiple_of(4)
 }
 
-/// Arena bytes per image of a vanilla training step, by the exact plan of eight images (BN's partial sums and
-/// pooled vectors do not grow linearly, so one image would mislead). `recompute`: with activation recomputation.
-pub fn training_bytes_per_image(network: &Network, recompute: bool) -> u64 {
-    const IMAGES: usize = 8;
+/// Arena bytes per image of a vanilla training step that stores activations as `element`, by the exact plan of 32
+/// images: partial sums hardly grow with their number, so that few would mislead. `recompute`: with activation
+/// recomputation.
+pub fn training_bytes_per_image(network: &Network, element: Element, recompute: bool) -> u64 {
+    const IMAGES: usize = 32;
     let spec = PassSpec {
         segments: vec![PassSegment { images: IMAGES, domain: 0 }],
         statistics: Statistics::BatchUpdating,
@@ -48,7 +49,7 @@ pub fn training_bytes_per_image(network: &Network, recompute: bool) -> u64 {
     };
     let buffers = PassBuffers { params: BufferId(0), gradients: BufferId(1), running: BufferId(2) };
     let mut builder = PlanBuilder::new();
-    let input = builder.tensor(IMAGES * network.node(NodeId(0)).shape.padded_len());
+    let input = builder.stored(IMAGES * network.node(NodeId(0)).shape.padded_len(), element);
     let caps = Caps::plain(Form::Tiles);
     let mut forward = Forward::build(&mut builder, network, spec, buffers, caps, input, &[]);
     let d_logits = builder.tensor(IMAGES * pad4(network.classes));

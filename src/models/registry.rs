@@ -5,7 +5,8 @@ use super::preact_resnet::preact_resnet;
 use super::resnet::resnet;
 use super::stages::{Blocks, Branch};
 use crate::config::ModelConfig;
-use crate::graph::{Network, Padding};
+use crate::gpu::Element;
+use crate::graph::{Network, Padding, training_bytes_per_image};
 use serde::Serialize;
 
 /// An architecture with what it was published with.
@@ -165,20 +166,27 @@ pub struct ModelSummary {
     pub training_bytes_per_image: u64,
     /// The same with activation recomputation.
     pub recomputed_bytes_per_image: u64,
+    /// [`Self::training_bytes_per_image`] with `run.precision = "f16"`.
+    pub training_bytes_per_image_f16: u64,
+    /// [`Self::recomputed_bytes_per_image`] with `run.precision = "f16"`.
+    pub recomputed_bytes_per_image_f16: u64,
 }
 
 impl Architecture {
     /// The architecture's size at its native input.
     pub fn summary(&self, classes: usize) -> anyhow::Result<ModelSummary> {
         let network = build(self.name, &ModelOptions::plain(classes, self.input_size))?;
+        let bytes = |element, recompute| training_bytes_per_image(&network, element, recompute);
         Ok(ModelSummary {
             arch: self.name,
             parameters: network.layout.trainable(),
             macs: network.macs(),
             input_size: self.input_size,
             dropout: self.dropout,
-            training_bytes_per_image: crate::graph::training_bytes_per_image(&network, false),
-            recomputed_bytes_per_image: crate::graph::training_bytes_per_image(&network, true),
+            training_bytes_per_image: bytes(Element::F32, false),
+            recomputed_bytes_per_image: bytes(Element::F32, true),
+            training_bytes_per_image_f16: bytes(Element::F16, false),
+            recomputed_bytes_per_image_f16: bytes(Element::F16, true),
         })
     }
 }
