@@ -23,10 +23,10 @@ impl Models {
             return print_json(&models);
         }
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        print_line("                                                           training MiB per image")?;
         print_line(
-            "                                                    training MiB per image, and recomputing",
+            "architecture         parameters   multiply-adds  input      f32  recomp.      f16  recomp.",
         )?;
-        print_line("architecture         parameters   multiply-adds  input        f32               f16")?;
         for m in models {
             print_line(&format!(
                 "{:<19} {:>11} {:>15} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>8.1}",
