@@ -64,3 +64,24 @@ fn every_folder_of_the_source_has_a_place_in_the_order() {
         }
     }
 }
+
+/// What `Device::made` counts, no other module makes; the window has a device of its own.
+#[test]
+fn gpu_objects_are_made_where_they_are_counted() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    for (call, place) in [
+        (".create_buffer(", "gpu/device.rs"),
+        (".write_buffer(", "gpu/device.rs"),
+        (".create_compute_pipeline(", "gpu/device.rs"),
+        (".create_bind_group(", "gpu/made.rs"),
+    ] {
+        let mut found = Vec::new();
+        for file in files.iter().filter(|file| !file.starts_with(src.join("app"))) {
+            let calls = std::fs::read_to_string(file).unwrap().matches(call).count();
+            found.extend(std::iter::repeat_n(file.strip_prefix(&src).unwrap().to_path_buf(), calls));
+        }
+        assert_eq!(found, [Path::new(place)], "calls of {call}");
+    }
+}

@@ -5,6 +5,7 @@ use super::choices::Choices;
 use super::error::GpuError;
 use super::kept::Kept;
 use super::launch::{Caps, Kernel, Launch, Matrices, PARAMS_BYTES};
+use super::made::Counters;
 use super::pipeline_cache::PipelineCache;
 use super::shaders;
 use super::step_uniform::StepUniform;
@@ -32,6 +33,7 @@ pub struct Device {
     pipeline_cache: Option<PipelineCache>,
     /// First error that wgpu reported outside any call, or the reason of a lost device.
     trouble: Arc<Mutex<Option<GpuError>>>,
+    pub(super) counters: Counters,
 }
 
 /// wgpu asks for a promise where it calls a feature experimental.
@@ -125,6 +127,7 @@ impl Device {
             uniform_layout,
             pipelines: Mutex::default(),
             trouble,
+            counters: Counters::default(),
         })
     }
 
@@ -202,6 +205,7 @@ impl Device {
             let limit = self.limits.max_buffer_size;
             return Err(GpuError::TooLarge { what: what.to_owned(), bytes: size, limit });
         }
+        self.counters.buffer();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(what),
@@ -215,8 +219,10 @@ impl Device {
         }
     }
 
-    /// Queues `data` to be written before anything that is submitted later.
+    /// Queues `data` to be written before anything that is submitted later. wgpu makes a buffer for it; what a step
+    /// writes goes through an [`super::UploadRing`].
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &wgpu::Buffer, offset_bytes: u64, data: &[T]) {
+        self.counters.buffer();
         self.queue.write_buffer(buffer, offset_bytes, bytemuck::cast_slice(data));
     }
 
@@ -296,6 +302,7 @@ impl Device {
         if let Some(pipeline) = lock(&self.pipelines).get(kernel) {
             return Ok(pipeline.clone());
         }
+        self.counters.pipeline();
         let text = shaders::expand(kernel).map_err(Arc::new)?;
         let module = self.module(kernel.shader, &text);
         let storage = self.storage_layout(storages);
@@ -410,7 +417,7 @@ mod tests {
         lost(device.read(&buffer, 0, 64).map(|_| ()));
         device.write(&buffer, 0, &[1_u32; 4]);
         let mut player = Player::new(&device);
-        player.copy_to(&device, &buffer, &buffer, 32, 16);
+        player.copy(&device, (&buffer, 0), (&buffer, 32), 16);
         lost(player.finish(&device));
         lost(device.check());
     }

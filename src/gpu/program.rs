@@ -47,7 +47,7 @@ impl Program {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = device.buffer("launch numbers", numbers.len() as u64 * 4, usage)?;
         device.write(&params, 0, &numbers);
-        let uniforms = device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let uniforms = device.bind_group(&wgpu::BindGroupDescriptor {
             label: Some("uniforms"),
             layout: device.uniform_layout(),
             entries: &[
@@ -131,7 +131,7 @@ fn bind(device: &Device, launch: &Launch, buffers: &[wgpu::Buffer]) -> Result<wg
             }),
         })
         .collect();
-    Ok(device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+    Ok(device.bind_group(&wgpu::BindGroupDescriptor {
         label: Some(launch.kernel.shader),
         layout: &device.storage_layout(entries.len()),
         entries: &entries,

@@ -3,26 +3,23 @@
 
 use super::device::Device;
 use super::error::GpuError;
+use super::mapping::Mapping;
 use super::replay::Player;
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
-const WAITING: u8 = 0;
-const READY: u8 = 1;
-const FAILED: u8 = 2;
 
 /// Results of a fixed size on their way back, each with the caller's tag.
 pub struct ReadbackRing<T> {
     bytes: u64,
     free: Vec<wgpu::Buffer>,
     pending: VecDeque<Pending<T>>,
+    /// The values taken last, kept for their memory.
+    values: Vec<f32>,
 }
 
 struct Pending<T> {
     tag: T,
     buffer: wgpu::Buffer,
-    state: Arc<AtomicU8>,
+    mapping: Mapping,
 }
 
 impl<T> ReadbackRing<T> {
@@ -31,7 +28,7 @@ impl<T> ReadbackRing<T> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let free =
             (0..slots).map(|_| device.buffer("readback ring", bytes, usage)).collect::<Result<_, _>>()?;
-        Ok(Self { bytes, free, pending: VecDeque::new() })
+        Ok(Self { bytes, free, pending: VecDeque::new(), values: Vec::new() })
     }
 
     /// True when [`Self::push`] has a free slot; otherwise take results first.
@@ -52,42 +49,27 @@ impl<T> ReadbackRing<T> {
         tag: T,
     ) -> Result<(), GpuError> {
         let slot = self.free.pop().expect("the caller asks has_room first");
-        player.copy(device, buffer, offset, &slot, self.bytes);
+        player.copy(device, (buffer, offset), (&slot, 0), self.bytes);
         player.submit(device)?;
-        let state = Arc::new(AtomicU8::new(WAITING));
-        let signal = Arc::clone(&state);
-        slot.map_async(wgpu::MapMode::Read, .., move |result| {
-            signal.store(if result.is_ok() { READY } else { FAILED }, Ordering::Release);
-        });
-        self.pending.push_back(Pending { tag, buffer: slot, state });
+        let mapping = Mapping::ask(&slot, wgpu::MapMode::Read);
+        self.pending.push_back(Pending { tag, buffer: slot, mapping });
         Ok(())
     }
 
     /// The oldest result that has arrived, in order; with `wait`, waits for the oldest if any is on its way.
-    pub fn take(&mut self, device: &Device, wait: bool) -> Result<Option<(T, Vec<f32>)>, GpuError> {
-        let Some(front) = self.pending.front() else { return Ok(None) };
-        if front.state.load(Ordering::Acquire) == WAITING {
-            if wait {
-                device.wait()?;
-            } else {
-                device.device.poll(wgpu::PollType::Poll).map_err(|e| GpuError::Reported(e.to_string()))?;
-            }
-        }
-        match front.state.load(Ordering::Acquire) {
-            WAITING => return device.check().map(|()| None),
-            FAILED => {
-                device.check()?;
-                return Err(GpuError::Reported("a result could not be read back".to_owned()));
-            }
-            _ => {}
+    pub fn take(&mut self, device: &Device, wait: bool) -> Result<Option<(T, &[f32])>, GpuError> {
+        let arrived = self.pending.front().map(|front| front.mapping.finish(device, wait)).transpose()?;
+        if arrived != Some(true) {
+            return Ok(None);
         }
         let Some(Pending { tag, buffer, .. }) = self.pending.pop_front() else { return Ok(None) };
-        let values = {
+        {
             let mapped = buffer.get_mapped_range(..).map_err(|e| GpuError::Reported(e.to_string()))?;
-            bytemuck::pod_collect_to_vec(&mapped[..])
-        };
+            self.values.clear();
+            self.values.extend(mapped.chunks_exact(4).map(bytemuck::pod_read_unaligned::<f32>));
+        }
         buffer.unmap();
         self.free.push(buffer);
-        Ok(Some((tag, values)))
+        Ok(Some((tag, &self.values)))
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Submits queued before the caller waits: one runs, one is ready.
-const IN_FLIGHT: usize = 2;
+pub(super) const IN_FLIGHT: usize = 2;
 
 /// Seconds of work a submit aims at. Long enough that its fixed cost (about 0.1 ms) does not show.
 const TARGET_GPU_S: f64 = 0.012;
@@ -27,6 +27,8 @@ pub struct Player {
     open: Option<Open>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     completions: Completions,
+    /// Those that were taken out, kept for its memory.
+    learned: Vec<(f64, Instant)>,
     last_done: Option<Instant>,
     /// Measured over estimated time, smoothed.
     scale: f64,
@@ -54,6 +56,7 @@ impl Player {
             open: None,
             in_flight: VecDeque::new(),
             completions: Arc::default(),
+            learned: Vec::new(),
             last_done: None,
             scale: 1.0,
             target_s: if software { TARGET_SOFTWARE_S } else { TARGET_GPU_S },
@@ -120,32 +123,17 @@ impl Player {
         Ok(())
     }
 
-    /// Copies a part of a buffer after everything played so far.
-    pub(super) fn copy(
+    /// Copies `bytes` from a buffer at a byte to another at a byte, after everything played so far.
+    pub fn copy(
         &mut self,
         device: &Device,
-        from: &wgpu::Buffer,
-        offset: u64,
-        to: &wgpu::Buffer,
+        (from, from_offset): (&wgpu::Buffer, u64),
+        (to, to_offset): (&wgpu::Buffer, u64),
         bytes: u64,
     ) {
         let open = self.open.get_or_insert_with(|| Open::new(device));
         open.pass = None;
-        open.encoder.copy_buffer_to_buffer(from, offset, to, 0, bytes);
-    }
-
-    /// Copies the beginning of a buffer to byte `offset` of another after everything played so far.
-    pub fn copy_to(
-        &mut self,
-        device: &Device,
-        from: &wgpu::Buffer,
-        to: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
-    ) {
-        let open = self.open.get_or_insert_with(|| Open::new(device));
-        open.pass = None;
-        open.encoder.copy_buffer_to_buffer(from, 0, to, offset, bytes);
+        open.encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
     }
 
     /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued.
@@ -171,8 +159,11 @@ impl Player {
 
     /// Corrects the estimate by the time between two completions of a full queue.
     fn learn(&mut self) {
-        let done = std::mem::take(&mut *self.completions.lock().unwrap_or_else(PoisonError::into_inner));
-        for (estimate, when) in done {
+        std::mem::swap(
+            &mut self.learned,
+            &mut *self.completions.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for (estimate, when) in self.learned.drain(..) {
             if let Some(before) = self.last_done.replace(when) {
                 let ratio = when.duration_since(before).as_secs_f64() / estimate.max(1e-6);
                 // An idle gap between steps also lengthens the time; bounded steps keep it from running away.

@@ -73,13 +73,11 @@ impl StageTimer {
 
     fn collect(&mut self, device: &Device) -> Result<(), GpuError> {
         while let Some((stages, words)) = self.ring.take(device, false)? {
-            let ticks: Vec<u64> = words
-                .chunks_exact(2)
-                .map(|w| u64::from(w[0].to_bits()) | u64::from(w[1].to_bits()) << 32)
-                .collect();
+            let tick = |low: f32, high: f32| u64::from(low.to_bits()) | u64::from(high.to_bits()) << 32;
             let mut step: BTreeMap<&'static str, f64> = BTreeMap::new();
-            for (stage, pair) in stages.iter().zip(ticks.chunks_exact(2)) {
-                *step.entry(stage).or_default() += pair[1].saturating_sub(pair[0]) as f64 * self.period_s;
+            for (stage, w) in stages.iter().zip(words.chunks_exact(4)) {
+                let ticks = tick(w[2], w[3]).saturating_sub(tick(w[0], w[1]));
+                *step.entry(stage).or_default() += ticks as f64 * self.period_s;
             }
             for (stage, seconds) in step {
                 let (mean, steps) = self.means.entry(stage).or_insert((seconds, 0));

@@ -79,6 +79,14 @@ pub fn branch_image_ids(branch: usize) -> BufferId {
     of_branch(branch, 4)
 }
 
+/// Those that every micro-batch brings anew; its images too unless they stay on the GPU.
+pub fn of_each_micro_batch(images: bool) -> impl Iterator<Item = BufferId> {
+    let shared = [PLACEMENTS, ROWS, AUGMENTED_BYTES, AUGMENTED_PLACEMENTS, POOL_TABLE];
+    let of_branches = (0..MAX_BRANCHES as usize)
+        .flat_map(|branch| [branch_table, branch_attack_rows, branch_image_ids].map(|id| id(branch)));
+    shared.into_iter().chain(of_branches).chain(images.then_some(BYTES))
+}
+
 /// First arena chunk.
 pub const ARENA: BufferId = BufferId(FIRST_OF_BRANCHES + MAX_BRANCHES as u32 * OF_A_BRANCH);
 

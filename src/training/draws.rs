@@ -34,6 +34,7 @@ pub fn generator(seed: u64, stream: Stream, step: u64, micro: u64) -> ChaCha8Rng
 }
 
 /// One batch's mixing: λ is the weight of the image itself.
+#[derive(Default)]
 pub struct Mixing {
     pub lambda: f32,
     /// Partner of each image of the batch.
@@ -41,8 +42,9 @@ pub struct Mixing {
 }
 
 impl Mixing {
-    pub fn draw(config: &MixupConfig, images: usize, rng: &mut ChaCha8Rng) -> anyhow::Result<Self> {
-        let lambda = match config.lambda {
+    /// Draws it anew for a batch of `images`.
+    pub fn draw(&mut self, config: &MixupConfig, images: usize, rng: &mut ChaCha8Rng) -> anyhow::Result<()> {
+        self.lambda = match config.lambda {
             Some(lambda) => lambda,
             None => {
                 let beta = Beta::new(config.alpha, config.alpha)
@@ -50,12 +52,13 @@ impl Mixing {
                 beta.sample(rng) as f32
             }
         };
-        let mut partners: Vec<u32> = (0..images as u32).collect();
+        self.partners.clear();
+        self.partners.extend(0..images as u32);
         match config.pairing {
-            Pairing::Random => partners.shuffle(rng),
-            Pairing::Reverse => partners.reverse(),
+            Pairing::Random => self.partners.shuffle(rng),
+            Pairing::Reverse => self.partners.reverse(),
         }
-        Ok(Self { lambda, partners })
+        Ok(())
     }
 }
 
@@ -117,12 +120,17 @@ mod tests {
     #[test]
     fn mixing_repeats_by_step_and_pairs_as_asked() {
         let config = MixupConfig { alpha: 0.4, ..MixupConfig::default() };
-        let draw = |step| Mixing::draw(&config, 8, &mut generator(7, Stream::Mixup, step, 0)).unwrap();
+        let draw = |step| {
+            let mut mixing = Mixing::default();
+            mixing.draw(&config, 8, &mut generator(7, Stream::Mixup, step, 0)).unwrap();
+            mixing
+        };
         assert_eq!(draw(3).partners, draw(3).partners);
         assert_eq!(draw(3).lambda, draw(3).lambda);
         assert_ne!(draw(3).lambda, draw(4).lambda);
         let config = MixupConfig { pairing: Pairing::Reverse, lambda: Some(0.3), ..config };
-        let mixing = Mixing::draw(&config, 4, &mut generator(0, Stream::Mixup, 0, 0)).unwrap();
+        let mut mixing = draw(3);
+        mixing.draw(&config, 4, &mut generator(0, Stream::Mixup, 0, 0)).unwrap();
         assert_eq!(mixing.partners, [3, 2, 1, 0]);
         assert_eq!(mixing.lambda, 0.3);
     }

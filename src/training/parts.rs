@@ -8,7 +8,9 @@ use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout};
 use super::precision;
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Caps, Device, GpuError, Launch, Program, ReadbackRing, StepUniform, View, step_buffer};
+use crate::gpu::{
+    Caps, Device, GpuError, Launch, Program, ReadbackRing, StepUniform, UploadRing, View, step_buffer,
+};
 use crate::graph::{Network, Plan, PlanBuilder, Statistics};
 use crate::kernels::conv_case::ConvCase;
 use crate::kernels::images;
@@ -68,6 +70,8 @@ pub(super) struct Parts {
     pub(super) zero: Program,
     pub(super) update: Program,
     pub(super) ring: ReadbackRing<Tag>,
+    /// What a micro-batch brings.
+    pub(super) uploads: UploadRing,
     /// One of each class in the plans.
     pub(super) convolutions: Vec<ConvCase>,
     /// By which the plans chose kernels.
@@ -238,7 +242,10 @@ impl Parts {
         let (zero, update) = (program(&zero)?, program(&update)?);
         let metrics = precision::metrics_bytes(config.run.precision, branches);
         let ring = ReadbackRing::new(device, metrics, RING_SLOTS)?;
-        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, convolutions, caps: context.caps })
+        let uploads = upload_ring(device, &made, &step_uniform, true)?;
+        made.bytes += uploads.held_bytes();
+        let caps = context.caps;
+        Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, uploads, convolutions, caps })
     }
 
     /// Puts `images` `[n, size, size, 3]` on the GPU for good, in place of those of each step; `false` where they do not
@@ -274,6 +281,10 @@ impl Parts {
             }
             device.flush()?;
         }
+        // The images no longer come with each step.
+        self.buffers.bytes -= self.uploads.held_bytes();
+        self.uploads = upload_ring(device, &self.buffers, &self.step_uniform, false)?;
+        self.buffers.bytes += self.uploads.held_bytes();
         let context = context(device, config, network, layout)?;
         let stored = images.len() / (context.area() * 3);
         for phase in &mut self.phases {
@@ -285,8 +296,7 @@ impl Parts {
 
     /// The phase of an optimizer step.
     pub(super) fn phase_at(&self, step: u64) -> &PhaseParts {
-        let begun = self.phases.iter().rev().find(|p| p.phase.first_step <= step);
-        begun.unwrap_or(&self.phases[0])
+        phase_at(&self.phases, step)
     }
 
     /// Image and label buffers of one micro-batch, large enough for every phase.
@@ -340,4 +350,21 @@ impl Parts {
         }
         Ok(())
     }
+}
+
+/// The phase of an optimizer step.
+pub(super) fn phase_at(phases: &[PhaseParts], step: u64) -> &PhaseParts {
+    let begun = phases.iter().rev().find(|p| p.phase.first_step <= step);
+    begun.unwrap_or(&phases[0])
+}
+
+/// Room for all that a micro-batch uploads; with `images` where its images are among that.
+fn upload_ring(
+    device: &Device,
+    made: &Buffers,
+    step_uniform: &wgpu::Buffer,
+    images: bool,
+) -> Result<UploadRing, GpuError> {
+    let sizes = buffers::of_each_micro_batch(images).map(|id| made.get(id).size());
+    UploadRing::new(device, sizes.chain([step_uniform.size()]))
 }

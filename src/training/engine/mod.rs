@@ -7,7 +7,7 @@ mod upload;
 use super::buffers::{self, Buffers};
 use super::method::{self, Method, Source};
 use super::optimizer;
-use super::parts::{Parts, Tag};
+use super::parts::{self, Parts, Tag};
 use super::precision;
 use super::schedule;
 use crate::config::{Checkpointing, Config, Precision, RunConfig};
@@ -19,6 +19,7 @@ use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use upload::{MicroBatch, Scratch};
 
 /// How a step's branches go through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,7 @@ pub struct Engine {
     length: RunLength,
     /// What the schedule's learning rate is multiplied by.
     lr_factor: f64,
+    scratch: Scratch,
 }
 
 /// Lengths that the schedule needs.
@@ -181,6 +183,7 @@ impl Engine {
             finished: VecDeque::new(),
             length,
             lr_factor: 1.0,
+            scratch: Scratch::default(),
         })
     }
 
@@ -269,7 +272,7 @@ impl Engine {
     pub fn loss_scale(&self) -> Result<Option<LossScale>, GpuError> {
         let floats = precision::metrics_bytes(self.config.run.precision, 0) / 4;
         let metrics = self.parts.buffers.get(buffers::METRICS);
-        Ok(self.loss_scale_in(&self.device.read_f32(metrics, 0, floats as usize)?))
+        Ok(loss_scale_in(&self.device.read_f32(metrics, 0, floats as usize)?))
     }
 
     /// Goes on from this state of loss scaling; nothing in single precision.
@@ -277,13 +280,6 @@ impl Engine {
         if self.config.run.precision == Precision::F16 {
             optimizer::write_loss_scale(&self.device, &self.parts.buffers, state);
         }
-    }
-
-    /// The state behind the sums of the branches.
-    fn loss_scale_in(&self, metrics: &[f32]) -> Option<LossScale> {
-        let first = (precision::LOSS_SCALE_OFFSET / 4) as usize;
-        let words: [f32; 4] = metrics.get(first..first + 4)?.try_into().ok()?;
-        Some(LossScale::from_words(words.map(f32::to_bits)))
     }
 
     /// Enqueues one optimizer step: update number `step` (from 0) on `batch`, all micro-batches of it.
@@ -360,19 +356,29 @@ impl Engine {
                 let bytes = (images * self.network.image_size.pow(2)) as u64 * 16;
                 let (from, to) = (buffers::branch_pixels(attack.branch), buffers::POOL);
                 let [from, to] = [from, to].map(|id| parts.buffers.get(id));
-                self.player.copy_to(&self.device, from, to, micro as u64 * bytes, bytes);
+                self.player.copy(&self.device, (from, 0), (to, micro as u64 * bytes), bytes);
             }
-            // The next micro-batch's uploads must not overtake this one's work.
-            self.player.submit(&self.device)?;
         }
         Ok(())
     }
 
     /// Writes what changes from micro-batch to micro-batch.
-    fn begin_micro(&self, step: u64, micro: usize, lr: f64, batch: &Batch) -> anyhow::Result<()> {
+    fn begin_micro(&mut self, step: u64, micro: usize, lr: f64, batch: &Batch) -> anyhow::Result<()> {
         let uniform = self.step_numbers(step, micro, lr);
-        self.device.write(&self.parts.step_uniform, 0, std::slice::from_ref(&uniform));
-        self.upload(step, micro, batch)
+        let Parts { uploads, step_uniform, buffers, phases, .. } = &mut self.parts;
+        let micro_batch = MicroBatch {
+            config: &self.config,
+            network: &self.network,
+            phase: parts::phase_at(phases, step),
+            buffers,
+            holds_images: self.holds_images,
+            step,
+            micro,
+            batch,
+        };
+        let mut upload = uploads.begin(&self.device, &mut self.player)?;
+        upload.write(step_uniform, std::slice::from_ref(&uniform));
+        micro_batch.upload(&mut self.scratch, &mut upload)
     }
 
     fn step_numbers(&self, step: u64, micro: usize, lr: f64) -> StepUniform {
@@ -399,8 +405,8 @@ impl Engine {
         while let Some((tag, sums)) = self.parts.ring.take(&self.device, wait)? {
             wait = false;
             if tag.micro == 0 {
-                let branches = self.method_at(tag.step).branches.len();
-                self.gathering = vec![BranchSums::default(); branches];
+                let phase = parts::phase_at(&self.parts.phases, tag.step);
+                self.gathering = vec![BranchSums::default(); phase.phase.method.branches.len()];
             }
             for (total, sums) in self.gathering.iter_mut().zip(sums.chunks_exact(4)) {
                 total.loss += f64::from(sums[0]);
@@ -410,7 +416,7 @@ impl Engine {
             }
             if tag.micro + 1 == self.config.run.accumulate {
                 let branches = std::mem::take(&mut self.gathering);
-                let loss_scale = self.loss_scale_in(&sums);
+                let loss_scale = loss_scale_in(sums);
                 self.finished.push_back(StepSums { step: tag.step, lr: tag.lr, branches, loss_scale });
             }
         }
@@ -441,6 +447,13 @@ impl Engine {
         let floats = branch.images.len() * self.network.image_size.pow(2) * 4;
         self.device.read_f32(self.parts.buffers.get(id), 0, floats)
     }
+}
+
+/// The state behind the sums of the branches.
+fn loss_scale_in(metrics: &[f32]) -> Option<LossScale> {
+    let first = (precision::LOSS_SCALE_OFFSET / 4) as usize;
+    let words: [f32; 4] = metrics.get(first..first + 4)?.try_into().ok()?;
+    Some(LossScale::from_words(words.map(f32::to_bits)))
 }
 
 /// The next larger number of equal micro-batches.

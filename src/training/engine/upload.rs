@@ -1,13 +1,14 @@
 //! What a micro-batch brings to the GPU: images, labels with their weights, mixing tables, attack labels.
 
-use super::Engine;
-use crate::config::{MixupConfig, Precision};
+use crate::config::{Config, Precision};
 use crate::data::{Batch, Placement};
-use crate::gpu::BufferId;
+use crate::gpu::{BufferId, Upload};
+use crate::graph::Network;
 use crate::kernels::images::placement;
-use crate::training::buffers;
+use crate::training::buffers::{self, Buffers};
 use crate::training::draws::{self, Mixing, Stream};
 use crate::training::method::{Branch, Source};
+use crate::training::parts::PhaseParts;
 use anyhow::Context as _;
 use rand::seq::SliceRandom as _;
 use std::ops::Range;
@@ -23,123 +24,140 @@ fn copy(image: u32) -> [u32; 4] {
 }
 
 /// The draws of one micro-batch that its branches share.
+#[derive(Default)]
 struct Draws {
     mixing: Mixing,
     corners: [u32; 4],
 }
 
-impl Engine {
-    pub(super) fn upload(&self, step: u64, micro: usize, batch: &Batch) -> anyhow::Result<()> {
-        let images = self.micro_images();
-        let range = micro * images..(micro + 1) * images;
+/// Tables as they are made, kept for their memory: a step allocates none.
+#[derive(Default)]
+pub(super) struct Scratch {
+    draws: Draws,
+    rows: Vec<[u32; 4]>,
+    table: Vec<[u32; 4]>,
+    placements: Vec<[i32; 4]>,
+    ids: Vec<u32>,
+}
+
+/// One micro-batch and where it goes.
+pub(super) struct MicroBatch<'a> {
+    pub(super) config: &'a Config,
+    pub(super) network: &'a Network,
+    pub(super) phase: &'a PhaseParts,
+    pub(super) buffers: &'a Buffers,
+    pub(super) holds_images: bool,
+    pub(super) step: u64,
+    pub(super) micro: usize,
+    pub(super) batch: &'a Batch,
+}
+
+impl MicroBatch<'_> {
+    fn images(&self) -> usize {
+        self.config.run.batch_size / self.config.run.accumulate
+    }
+
+    /// Its images among those of the step.
+    fn range(&self) -> Range<usize> {
+        self.micro * self.images()..(self.micro + 1) * self.images()
+    }
+
+    pub(super) fn upload(&self, scratch: &mut Scratch, to: &mut Upload<'_>) -> anyhow::Result<()> {
+        let (batch, images) = (self.batch, self.images());
+        let range = self.range();
         if self.holds_images {
-            self.upload_placements(&batch.placements, &range, buffers::PLACEMENTS, |i| {
-                batch.samples[i] as usize
-            });
+            let stored = |i| batch.samples[i] as usize;
+            self.placements(&batch.placements, buffers::PLACEMENTS, stored, scratch, to);
         } else {
-            let (bytes, placements) = (buffers::BYTES, buffers::PLACEMENTS);
-            self.upload_images(&batch.images, &batch.placements, &range, bytes, placements);
+            self.images_to(&batch.images, buffers::BYTES, to);
+            let stored = |i| i - range.start;
+            self.placements(&batch.placements, buffers::PLACEMENTS, stored, scratch, to);
         }
-        let phase = self.parts.phase_at(step);
-        let method = &phase.phase.method;
+        let method = &self.phase.phase.method;
         if method.branches.iter().any(|b| b.source == Source::Augmented) {
             let view = batch.augmented.as_ref().context("the loader made no augmented view")?;
-            let (bytes, placements) = (buffers::AUGMENTED_BYTES, buffers::AUGMENTED_PLACEMENTS);
-            self.upload_images(&view.images, &view.placements, &range, bytes, placements);
+            self.images_to(&view.images, buffers::AUGMENTED_BYTES, to);
+            let stored = |i| i - range.start;
+            self.placements(&view.placements, buffers::AUGMENTED_PLACEMENTS, stored, scratch, to);
         }
-        let labels = &batch.labels[range];
         let mixes = |b: &Branch| matches!(b.source, Source::Mixup { .. } | Source::Cutmix);
-        let draws = method.branches.iter().any(mixes).then(|| self.draw(step, micro, images)).transpose()?;
-        let mut rows = vec![[0_u32; 4]; phase.rows_at.total];
+        if method.branches.iter().any(mixes) {
+            self.draw(&mut scratch.draws)?;
+        }
+        scratch.rows.clear();
+        scratch.rows.resize(self.phase.rows_at.total, [0; 4]);
         for (index, branch) in method.branches.iter().enumerate() {
-            let own = &labels[branch.images.clone()];
-            // Fast AdvProp's losses are sums; the optimizer divides the gradients.
-            let count = if method.recycle { 1.0 } else { own.len() as f32 };
-            let weight = branch.weight / count;
-            let first = phase.rows_at.branch_first[index];
-            let place = first..first + own.len();
-            let table = self.branch_rows(branch, labels, weight, draws.as_ref(), &mut rows[place]);
-            let whole = own.len() == images;
+            self.branch_rows(index, branch, scratch);
+            let whole = branch.images.len() == images;
             if !(whole && matches!(branch.source, Source::Clean | Source::Augmented | Source::Attack { .. }))
             {
-                self.device.write(self.parts.buffers.get(buffers::branch_table(index)), 0, &table);
+                to.write(self.buffers.get(buffers::branch_table(index)), &scratch.table);
             }
         }
-        for attack in &phase.attacks {
+        for attack in &self.phase.attacks {
             let branch = &method.branches[attack.branch];
-            self.upload_attack(step, micro, attack.branch, branch, attack.targeted, labels, method.recycle);
+            self.attack(attack.branch, branch, attack.targeted, scratch, to);
             if attack.deal.is_some() {
-                let first = phase.rows_at.branch_first[attack.branch];
-                let place = first..first + branch.images.len();
-                self.deal(step, micro, branch, batch, &mut rows[place]);
+                self.deal(attack.branch, branch, scratch, to);
             }
         }
-        self.device.write(self.parts.buffers.get(buffers::ROWS), 0, &rows);
+        to.write(self.buffers.get(buffers::ROWS), &scratch.rows);
         Ok(())
     }
 
-    fn upload_images(
-        &self,
-        images: &[u8],
-        placements: &[Placement],
-        range: &Range<usize>,
-        bytes_to: BufferId,
-        placements_to: BufferId,
-    ) {
+    fn images_to(&self, images: &[u8], id: BufferId, to: &mut Upload<'_>) {
         let each = self.network.image_size.pow(2) * 3;
-        let bytes = &images[range.start * each..range.end * each];
-        let mut padded = bytes.to_vec();
-        padded.resize(bytes.len().next_multiple_of(4), 0);
-        self.device.write(self.parts.buffers.get(bytes_to), 0, &padded);
-        self.upload_placements(placements, range, placements_to, |i| i - range.start);
+        let Range { start, end } = self.range();
+        to.write(self.buffers.get(id), &images[start * each..end * each]);
     }
 
     /// `stored` says which of the images on the GPU an image of the batch is.
-    fn upload_placements(
+    fn placements(
         &self,
         placements: &[Placement],
-        range: &Range<usize>,
-        to: BufferId,
+        id: BufferId,
         stored: impl Fn(usize) -> usize,
+        scratch: &mut Scratch,
+        to: &mut Upload<'_>,
     ) {
         let row = |i: usize| {
             let Placement { dx, dy, flip } = placements[i];
             placement(stored(i), dx, dy, flip)
         };
-        let rows: Vec<[i32; 4]> = range.clone().map(row).collect();
-        self.device.write(self.parts.buffers.get(to), 0, &rows);
+        scratch.placements.clear();
+        scratch.placements.extend(self.range().map(row));
+        to.write(self.buffers.get(id), &scratch.placements);
     }
 
-    fn draw(&self, step: u64, micro: usize, images: usize) -> anyhow::Result<Draws> {
-        let config: &MixupConfig = &self.config.method.mixup;
-        let (seed, micro) = (self.config.run.seed, micro as u64);
-        let mut rng = draws::generator(seed, Stream::Mixup, step, micro);
-        let mixing = Mixing::draw(config, images, &mut rng)?;
-        let mut rng = draws::generator(seed, Stream::Cutmix, step, micro);
-        let corners = draws::cutmix_box(mixing.lambda, self.network.image_size as u32, &mut rng);
-        Ok(Draws { mixing, corners })
+    fn draw(&self, draws: &mut Draws) -> anyhow::Result<()> {
+        let (seed, micro) = (self.config.run.seed, self.micro as u64);
+        let mut rng = draws::generator(seed, Stream::Mixup, self.step, micro);
+        draws.mixing.draw(&self.config.method.mixup, self.images(), &mut rng)?;
+        let mut rng = draws::generator(seed, Stream::Cutmix, self.step, micro);
+        draws.corners = draws::cutmix_box(draws.mixing.lambda, self.network.image_size as u32, &mut rng);
+        Ok(())
     }
 
-    /// Fills a branch's loss rows and returns its image table.
-    fn branch_rows(
-        &self,
-        branch: &Branch,
-        labels: &[u32],
-        weight: f32,
-        draws: Option<&Draws>,
-        rows: &mut [[u32; 4]],
-    ) -> Vec<[u32; 4]> {
-        let mut table = Vec::new();
+    /// Fills a branch's loss rows and its image table.
+    fn branch_rows(&self, index: usize, branch: &Branch, scratch: &mut Scratch) {
+        let labels = &self.batch.labels[self.range()];
+        let Scratch { draws: Draws { mixing, corners }, rows, table, .. } = scratch;
+        // Fast AdvProp's losses are sums; the optimizer divides the gradients.
+        let recycle = self.phase.phase.method.recycle;
+        let count = if recycle { 1.0 } else { branch.images.len() as f32 };
+        let weight = branch.weight / count;
+        table.clear();
+        let rows = &mut rows[self.phase.rows_at.branch_first[index]..];
         for (position, (image, to)) in branch.images.clone().zip(rows).enumerate() {
             let label = labels[image];
-            match (&branch.source, draws) {
-                (Source::Mixup { mixed }, Some(Draws { mixing, .. })) if position < *mixed => {
+            match branch.source {
+                Source::Mixup { mixed } if position < mixed => {
                     let partner = mixing.partners[image];
                     let other = labels[partner as usize];
                     *to = row(label, other, mixing.lambda, weight);
                     table.push([image as u32, partner, mixing.lambda.to_bits(), 0]);
                 }
-                (Source::Cutmix, Some(Draws { mixing, corners })) => {
+                Source::Cutmix => {
                     let partner = mixing.partners[image];
                     let other = labels[partner as usize];
                     let lambda = draws::cutmix_lambda(*corners, self.network.image_size as u32);
@@ -152,56 +170,56 @@ impl Engine {
                 }
             }
         }
-        table
     }
 
     /// Labels and image numbers of one attacked branch.
-    fn upload_attack(
+    fn attack(
         &self,
-        step: u64,
-        micro: usize,
         index: usize,
         branch: &Branch,
         targeted: bool,
-        labels: &[u32],
-        recycle: bool,
+        scratch: &mut Scratch,
+        to: &mut Upload<'_>,
     ) {
         let (seed, classes) = (self.config.run.seed, self.network.classes as u32);
-        let mut rng = draws::generator(seed, Stream::Target, step, micro as u64);
+        let mut rng = draws::generator(seed, Stream::Target, self.step, self.micro as u64);
         // Only the sign of an attack's gradient counts; weight 1 keeps it far from underflow. In half precision the
         // loss scale does that, and it fits gradients of a mean. With recycling the same loss trains.
         let weight = match self.config.run.precision {
-            _ if recycle => branch.weight,
+            _ if self.phase.phase.method.recycle => branch.weight,
             Precision::F32 => 1.0,
             Precision::F16 => 1.0 / branch.images.len() as f32,
         };
-        let rows: Vec<[u32; 4]> = labels
-            .iter()
-            .map(|label| {
-                let aim = if targeted { draws::wrong_class(*label, classes, &mut rng) } else { *label };
-                row(aim, aim, 1.0, weight)
-            })
-            .collect();
-        let (device, made) = (&self.device, &self.parts.buffers);
-        let rows = &rows[branch.images.clone()];
-        device.write(made.get(buffers::branch_attack_rows(index)), 0, rows);
+        scratch.table.clear();
+        scratch.table.extend(self.batch.labels[self.range()].iter().map(|label| {
+            let aim = if targeted { draws::wrong_class(*label, classes, &mut rng) } else { *label };
+            row(aim, aim, 1.0, weight)
+        }));
+        let rows = &scratch.table[branch.images.clone()];
+        to.write(self.buffers.get(buffers::branch_attack_rows(index)), rows);
         // Distinct within a step, so that every image starts its attack from noise of its own.
-        let first = micro * self.micro_images();
-        let ids: Vec<u32> = branch.images.clone().map(|image| (first + image) as u32).collect();
-        device.write(made.get(buffers::branch_image_ids(index)), 0, &ids);
+        let first = self.range().start;
+        scratch.ids.clear();
+        scratch.ids.extend(branch.images.clone().map(|image| (first + image) as u32));
+        to.write(self.buffers.get(buffers::branch_image_ids(index)), &scratch.ids);
     }
 
     /// Which of the pool's adversarial images this micro-batch gets, with their labels.
-    fn deal(&self, step: u64, micro: usize, branch: &Branch, batch: &Batch, rows: &mut [[u32; 4]]) {
-        let (images, each) = (self.micro_images(), branch.images.len());
-        let mut order: Vec<usize> = (0..each * self.config.run.accumulate).collect();
-        order.shuffle(&mut draws::generator(self.config.run.seed, Stream::Pool, step, 0));
-        let mine = &order[micro * each..(micro + 1) * each];
-        let table: Vec<[u32; 4]> = mine.iter().map(|at| copy(*at as u32)).collect();
-        self.device.write(self.parts.buffers.get(buffers::POOL_TABLE), 0, &table);
+    fn deal(&self, index: usize, branch: &Branch, scratch: &mut Scratch, to: &mut Upload<'_>) {
+        let (images, each) = (self.images(), branch.images.len());
+        let Scratch { rows, table, ids: order, .. } = scratch;
+        order.clear();
+        order.extend(0..(each * self.config.run.accumulate) as u32);
+        order.shuffle(&mut draws::generator(self.config.run.seed, Stream::Pool, self.step, 0));
+        let mine = &order[self.micro * each..(self.micro + 1) * each];
+        table.clear();
+        table.extend(mine.iter().map(|at| copy(*at)));
+        to.write(self.buffers.get(buffers::POOL_TABLE), table);
+        let rows = &mut rows[self.phase.rows_at.branch_first[index]..];
         for (to, at) in rows.iter_mut().zip(mine) {
+            let at = *at as usize;
             let image = at / each * images + branch.images.start + at % each;
-            *to = row(batch.labels[image], batch.labels[image], 1.0, branch.weight);
+            *to = row(self.batch.labels[image], self.batch.labels[image], 1.0, branch.weight);
         }
     }
 }

@@ -1,0 +1,44 @@
+//! How many objects a device has made, so that a test can show that a step makes none.
+
+use super::device::Device;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Objects made since the device was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// With the staging buffer that wgpu makes for each [`Device::write`].
+    pub buffers: u64,
+    pub bind_groups: u64,
+    pub pipelines: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    buffers: AtomicU64,
+    bind_groups: AtomicU64,
+    pipelines: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn buffer(&self) {
+        self.buffers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn pipeline(&self) {
+        self.pipelines.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Device {
+    pub fn made(&self) -> Made {
+        let Counters { buffers, bind_groups, pipelines } = &self.counters;
+        let [buffers, bind_groups, pipelines] =
+            [buffers, bind_groups, pipelines].map(|count| count.load(Ordering::Relaxed));
+        Made { buffers, bind_groups, pipelines }
+    }
+
+    pub(super) fn bind_group(&self, descriptor: &wgpu::BindGroupDescriptor<'_>) -> wgpu::BindGroup {
+        self.counters.bind_groups.fetch_add(1, Ordering::Relaxed);
+        self.device.create_bind_group(descriptor)
+    }
+}

@@ -1,0 +1,172 @@
+//! A steady step makes nothing that stays. What that means here, after the first few steps, in which rings fill and
+//! vectors find their size:
+//!
+//! - the GPU objects that the program makes (buffers, bind groups, pipelines, counted where they are made, and the
+//!   staging buffers that wgpu would make for writes) stand still, exactly, over each following step;
+//! - the bytes on the heap, all threads and libraries together, are the same after fifty steps as before them, but for
+//!   a slack of less than one image, because tables inside wgpu and the driver's binding may still grow a little;
+//! - wgpu allocates while it encodes and submits, so allocations that are freed again are not forbidden; none of them
+//!   is as large as the images that the step sends, which therefore are not copied about on their way.
+
+use dualprop::config::Config;
+use dualprop::data::{Batch, Placement, View};
+use dualprop::gpu::Device;
+use dualprop::models::{ModelOptions, build, init};
+use dualprop::training::engine::{Engine, RunLength};
+use dualprop::training::method;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts what the system's allocator hands out.
+struct Counting;
+
+static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn taken(bytes: usize) {
+    LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed);
+    LARGEST.fetch_max(bytes, Ordering::Relaxed);
+    CALLS.fetch_add(1, Ordering::Relaxed);
+}
+
+#[allow(unsafe_code, reason = "an allocator is unsafe to write; this one hands everything on")]
+// SAFETY: the system's allocator does the work, and counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        taken(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        taken(size);
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+const CLASSES: usize = 3;
+const IMAGES: usize = 16;
+/// Steps in which rings fill.
+const FIRST: u64 = 4;
+
+struct Run {
+    engine: Engine,
+    batch: Batch,
+}
+
+impl Run {
+    /// `hold`: the images stay on the GPU.
+    fn new(device: &Arc<Device>, size: usize, sets: &[&str], hold: bool) -> Self {
+        let own = [
+            "model.arch=resnet18",
+            "model.width=0.1",
+            "model.depth=0.5",
+            "data.augment=[cutout]",
+            &format!("data.image_size={size}"),
+            &format!("run.batch_size={IMAGES}"),
+        ]
+        .map(str::to_owned);
+        let sets: Vec<String> = own.into_iter().chain(sets.iter().map(|s| (*s).to_owned())).collect();
+        let config = Config::parse("", "test", &sets).unwrap();
+        let domains = method::domains(&config.method);
+        let options = ModelOptions::from_config(&config.model, size, CLASSES, domains);
+        let network = build(&config.model.arch, &options).unwrap();
+        let arenas = init::initialize(&config.model.arch, &network, 1);
+        let length = RunLength { steps_per_epoch: 20, total_steps: 1000 };
+        let mut engine =
+            Engine::new(Arc::clone(device), &config, network, length, |_, _| {}, |_| {}).unwrap();
+        engine.load_fresh(&arenas);
+        let images: Vec<u8> = (0..IMAGES * size * size * 3).map(|i| (i * 31 % 251) as u8).collect();
+        if hold {
+            assert!(engine.hold_images(&images).unwrap());
+        }
+        let placements = vec![Placement::default(); IMAGES];
+        let augmented = method::wants_two_views(&config.method)
+            .then(|| View { images: images.clone(), placements: placements.clone() });
+        let batch = Batch {
+            step: 0,
+            images: if hold { Vec::new() } else { images },
+            labels: (0..IMAGES).map(|i| (i % CLASSES) as u32).collect(),
+            placements,
+            augmented,
+            samples: (0..IMAGES as u32).collect(),
+        };
+        Self { engine, batch }
+    }
+
+    fn step(&mut self, step: u64) {
+        self.engine.step(step, &self.batch).unwrap();
+        while let Some(sums) = self.engine.poll().unwrap() {
+            assert!(sums.branches.iter().all(|b| b.loss.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn a_step_makes_no_buffer_bind_group_or_pipeline() {
+    let device = Device::for_tests();
+    let runs: [(&[&str], bool); 7] = [
+        (&["method.kind=advprop", "method.attack.epsilon=2"], false),
+        (&["method.kind=advprop", "method.attack.bn_stats=running"], true),
+        (&["method.kind=mixprop"], false),
+        (&["method.kind=mixprop", "run.accumulate=2"], true),
+        (&["method.kind=advprop", "run.accumulate=4", "run.precision=f16"], false),
+        (&["method.kind=advprop_fine_grained"], false),
+        (&["method.kind=fast_advprop", "run.accumulate=2"], false),
+    ];
+    for (sets, hold) in runs {
+        let mut run = Run::new(&device, 17, sets, hold);
+        for step in 0..FIRST {
+            run.step(step);
+        }
+        let made = device.made();
+        assert!(made.buffers > 0 && made.bind_groups > 0 && made.pipelines > 0, "{made:?}");
+        for step in FIRST..=12 {
+            run.step(step);
+            assert_eq!(device.made(), made, "{sets:?}, held images {hold}: step {step}");
+        }
+        run.engine.drain().unwrap();
+    }
+}
+
+#[test]
+fn the_heap_is_as_large_after_fifty_steps_and_images_are_not_copied() {
+    const SIZE: usize = 64;
+    const STEPS: u64 = 50;
+    let device = Device::for_tests();
+    for (sets, hold) in [(&["method.kind=advprop"][..], false), (&["method.kind=mixprop"], true)] {
+        let mut run = Run::new(&device, SIZE, sets, hold);
+        let image = SIZE * SIZE * 3;
+        let mut steps = 0..;
+        let mut some = |count: u64| {
+            LARGEST.store(0, Ordering::Relaxed);
+            let calls = CALLS.load(Ordering::Relaxed);
+            for step in steps.by_ref().take(count as usize) {
+                run.step(step);
+            }
+            run.engine.drain().unwrap();
+            while run.engine.poll().unwrap().is_some() {}
+            let calls = (CALLS.load(Ordering::Relaxed) - calls) as f64 / count as f64;
+            (LIVE_BYTES.load(Ordering::Relaxed), LARGEST.load(Ordering::Relaxed), calls)
+        };
+        some(10);
+        let (before, _, early) = some(10);
+        let (after, largest, late) = some(STEPS);
+        println!(
+            "{sets:?}: {before} then {after} bytes live, largest {largest}, {early:.0} then {late:.0} a step"
+        );
+        assert!(after < before + image, "{sets:?}: {before} bytes on the heap became {after}");
+        assert!(largest < IMAGES * image / 2, "{sets:?}: an allocation of {largest} bytes");
+        assert!(late < early * 1.25, "{sets:?}: {early} allocations a step became {late}");
+    }
+}
