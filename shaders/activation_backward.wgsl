@@ -1,18 +1,19 @@
-// dx = dy * act', from the stored input for SiLU and from the stored output for the sigmoid.
+// dx = dy * act', from the stored input for SiLU, from the stored output for the sigmoid, from either for ReLU.
 // 0 stored [count]
 // 1 dy     [count]
 // 2 dx     [count], written, or added with ACCUMULATE
-// One thread a vec4, workgroups of 64. Launched by src/kernels/squeeze_excite.rs.
+// One thread a vec4, workgroups of 64. Launched by src/kernels/squeeze_excite.rs and fold.rs.
 #import lib/grid
 #import lib/activation
+#import lib/storage
 
 struct Params {
     count: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> stored: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> dy: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> stored: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> dy: array<Stored>;
+@group(0) @binding(2) var<storage, read_write> dx: array<Stored>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
@@ -25,10 +26,9 @@ fn main(
     if (index >= params.count) {
         return;
     }
-    let value = dy[index] * activation_slope(stored[index]);
+    var value = vec4<f32>(dy[index]) * activation_slope(vec4<f32>(stored[index]));
 #if ACCUMULATE
-    dx[index] += value;
-#else
-    dx[index] = value;
+    value += vec4<f32>(dx[index]);
 #endif
+    dx[index] = Stored(value);
 }

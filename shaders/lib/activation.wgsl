@@ -7,7 +7,7 @@ fn activate(u: vec4<f32>) -> vec4<f32> {
     return max(u, vec4<f32>(0.0));
 #else
 #if ACTIVATION == 2
-    return u * sigmoid(u);
+    return silu(u);
 #else
 #if ACTIVATION == 3
     return sigmoid(u);

@@ -3,6 +3,10 @@
 // EPILOGUE 1  forward: tallies mean and squared deviations of what is stored
 // EPILOGUE 2  backward: multiplies by the slope of the batch norm's activation STORE_ACTIVATION, stores du, and tallies
 //             the sums of du and du * xhat
+// and with EPILOGUE 0, next to a batch norm that is folded into the weights:
+// STORE 1     forward: adds the shift and applies STORE_ACTIVATION
+// STORE 2     the same, and keeps what it was before the activation
+// STORE 3     backward: multiplies by the slope of STORE_ACTIVATION
 // A tally is that of one thread, segment and vec4 of channels, and becomes one slice of the partial sums that
 // batch_norm_finalize or batch_norm_backward_finalize merge; `tally_sum` merges those of several threads before.
 // Tensors start at binding EPILOGUE_AT.
@@ -134,16 +138,60 @@ fn write_part(part: TallyPart, slice: u32, quad: u32, quads: u32) {
     slices[at + quads] = part.second;
 }
 #else
+#if STORE
+#import lib/activation_functions
+#if STORE == 3
+// [rows, C], what the forward pass stored or kept
+@group(0) @binding($(EPILOGUE_AT)) var<storage, read_write> store_x: array<Stored>;
+#else
+// [C]
+@group(0) @binding($(EPILOGUE_AT)) var<storage, read_write> store_shift: array<vec4<f32>>;
+#if STORE == 2
+// [rows, C]
+@group(0) @binding($(EPILOGUE_AT + 1)) var<storage, read_write> store_kept: array<Stored>;
+#endif
+#endif
+#endif
 struct Tally {
-    none: u32,
+    // Of this vec4 of channels.
+    shift: vec4<f32>,
 }
 
 fn tally_of(segment: u32, quad: u32, quads: u32) -> Tally {
-    return Tally(0u);
+#if STORE == 1 || STORE == 2
+    return Tally(store_shift[quad]);
+#else
+    return Tally();
+#endif
 }
 
 fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
+#if STORE == 1 || STORE == 2
+    let u = value + (*tally).shift;
+#if STORE == 2
+    store_kept[at] = Stored(u);
+#endif
+#if STORE_ACTIVATION == 2
+    return Stored(silu(u));
+#else
+#if STORE_ACTIVATION == 1
+    return Stored(max(u, vec4<f32>(0.0)));
+#else
+    return Stored(u);
+#endif
+#endif
+#else
+#if STORE == 3
+    let x = vec4<f32>(store_x[at]);
+#if STORE_ACTIVATION == 2
+    return Stored(value * silu_slope(x));
+#else
+    return Stored(value * relu_slope(x));
+#endif
+#else
     return Stored(value);
+#endif
+#endif
 }
 
 fn write_tally(tally: ptr<function, Tally>, slice: u32, quad: u32, quads: u32) {

@@ -3,7 +3,7 @@
 use super::common::{DeviceOption, UsageError, note, print_json, print_line};
 use super::progress::Progress;
 use crate::config::Config;
-use crate::graph::STORE_COST;
+use crate::graph::OnLoad;
 use crate::models::registry;
 use crate::session::bench::{BenchReport, bench};
 use crate::session::tune::{TuneReport, tune};
@@ -108,17 +108,28 @@ fn print_choices(r: &TuneReport) -> anyhow::Result<()> {
 }
 
 fn print_plan(r: &BenchReport) -> anyhow::Result<()> {
+    print_layers("training: batch norm or gate", &r.fused)?;
+    r.attack_fused.as_ref().map_or(Ok(()), |layers| print_layers("attack: batch norm or gate", layers))
+}
+
+fn print_layers(title: &str, layers: &[OnLoad]) -> anyhow::Result<()> {
     print_line("")?;
-    print_line(&format!("{:<36} {:<10} repeated on load", "batch norm or gate", "applied"))?;
-    for layer in &r.fused {
-        let applied = if layer.on_load { "on load" } else { "by itself" };
+    print_line(&format!("{title:<36} {:<20} repeated on load", "applied"))?;
+    for layer in layers {
+        let applied = match (layer.folded, layer.on_load) {
+            (false, false) => "by itself",
+            (false, true) => "on load",
+            (true, false) => "folded",
+            (true, true) => "folded, act. on load",
+        };
         let why = match layer.repeated {
             Some(passes) => {
-                format!("{passes:.1} passes over the tensor, against {STORE_COST:.1} to store it")
+                format!("{passes:.1} passes over the tensor, against {:.1} to store it", layer.stored)
             }
+            None if layer.folded => "stored as its readers want it".to_owned(),
             None => "a kernel behind it reads stored tensors only".to_owned(),
         };
-        print_line(&format!("{:<36} {applied:<10} {why}", layer.name))?;
+        print_line(&format!("{:<36} {applied:<20} {why}", layer.name))?;
     }
     Ok(())
 }

@@ -82,6 +82,7 @@ impl Inference {
         made.allocate(device, buffers::LOGITS, "logits", images * pad4(network.classes) as u64 * 4)?;
         let feature_len = network.node(network.features).shape.padded_len() as u64;
         made.allocate(device, buffers::FEATURES, "features", images * feature_len * 4)?;
+        made.allocate(device, buffers::FOLDED, "folded weights", network.layout.param_len as u64 * 4)?;
         // Attacks hold the largest arena; plan one now so that later ones fit.
         let probe = probe_attack(&context);
         let arenas: Vec<&[u64]> =
@@ -274,7 +275,7 @@ impl Inference {
         }
         let context = Self::context(device, &self.config, &self.network, self.batch, self.recompute);
         let place = context.inference_attack_place();
-        let start = context.attack_start(attack, &place);
+        let start = context.attack_start(attack, attack_pass(domain), &place);
         let iteration = context.attack_iteration(attack, attack_pass(domain), &place);
         device.prepare(start.launches.iter().chain(&iteration.launches), |_, _| {})?;
         let program =

@@ -13,7 +13,7 @@ use crate::gpu::View;
 use crate::kernels::batch_norm::{self, Activation, BnShape};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
-use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
+use crate::kernels::{column_sum, depthwise, dropout, fold, pool, residual};
 
 /// What the backward pass leaves besides the weight gradients in their arena.
 pub struct Gradients {
@@ -40,6 +40,8 @@ enum Gradient {
         slices: Slices,
         partials: View,
     },
+    /// The same of a batch norm that is folded into the convolution before it: the gradient of that one's result too.
+    Folded(View),
     /// Of a batch norm's input, `a * du + b * x + c`, computed on each read.
     Norm {
         du: View,
@@ -51,7 +53,9 @@ impl Gradient {
     fn stored(&self) -> View {
         match self {
             Self::Stored(view) => *view,
-            Self::Slope { .. } | Self::Norm { .. } => unreachable!("only a batch norm's gradients are fused"),
+            Self::Slope { .. } | Self::Folded(_) | Self::Norm { .. } => {
+                unreachable!("only a batch norm's gradients are fused")
+            }
         }
     }
 }
@@ -119,7 +123,18 @@ impl Backward<'_, '_> {
         let node = forward.network.node(id);
         let plain = Target { view, add, epilogue: Epilogue::None };
         let Op::BatchNorm { layer, activation } = node.op else { return plain };
-        if forward.spec.fusion == FusionRule::Off || !needs_sums || self.first_consumer[id.0] != writer {
+        if forward.spec.fusion == FusionRule::Off || self.first_consumer[id.0] != writer {
+            return plain;
+        }
+        if forward.folds[node.inputs[0].0] {
+            if activation == Activation::None {
+                return plain;
+            }
+            self.gradients[id.0] = Some(Gradient::Folded(view));
+            let x = forward.stored(node.inputs[0]);
+            return Target { view, add, epilogue: Epilogue::Derivative { x, activation } };
+        }
+        if !needs_sums {
             return plain;
         }
         let slices = slices(&forward.segments);
@@ -149,7 +164,7 @@ impl Backward<'_, '_> {
                     self.conv_parameters(&shape, x, dy, *weight, *bias, &fusion);
                 }
                 if self.wants_gradient(node.inputs[0]) {
-                    let w = forward.parameter(*weight);
+                    let w = forward.weights(index, *weight);
                     let (dy, prologue) = source(dy);
                     let caps = &forward.caps;
                     let to =
@@ -172,7 +187,7 @@ impl Backward<'_, '_> {
                         .extend(depthwise::weight_gradient(caps, &shape, x, dy, partials, dw, &fusion));
                 }
                 if self.wants_gradient(node.inputs[0]) {
-                    let w = forward.parameter(*weight);
+                    let w = forward.weights(index, *weight);
                     let (dy, prologue) = source(dy);
                     let to = self
                         .fused_target(index, node.inputs[0], |s| depthwise::slices(caps, &shape, true, s));
@@ -239,8 +254,23 @@ impl Backward<'_, '_> {
         let forward = self.forward;
         let Op::BatchNorm { layer, activation } = node.op else { unreachable!("called for this op") };
         let input = node.inputs[0];
-        let shape = forward.bn_shape(layer, node.shape);
         let x = forward.stored(input);
+        if forward.folds[input.0] {
+            debug_assert!(self.gradients[input.0].is_none(), "its batch norm alone reads it");
+            let du = match dy {
+                Gradient::Folded(du) => *du,
+                _ if activation == Activation::None => dy.stored(),
+                _ => {
+                    let (du, _) = self.target(input);
+                    let elements = forward.images() * node.shape.padded_len();
+                    self.builder.push(fold::slope(activation, elements, x, dy.stored(), du));
+                    du
+                }
+            };
+            self.gradients[input.0] = Some(Gradient::Stored(du));
+            return;
+        }
+        let shape = forward.bn_shape(layer, node.shape);
         let state = forward.states[layer].expect("the forward pass made every layer's state");
         if let Gradient::Slope { du, slices, partials } = dy {
             let coefs = self.finalize(layer, &shape, slices, *partials, state);
@@ -355,7 +385,7 @@ fn source(dy: &Gradient) -> (View, Prologue) {
     match *dy {
         Gradient::Stored(view) => (view, Prologue::None),
         Gradient::Norm { du, from } => (du, Prologue::NormGradient(from)),
-        Gradient::Slope { .. } => unreachable!("that of a batch norm's output"),
+        Gradient::Slope { .. } | Gradient::Folded(_) => unreachable!("that of a batch norm's output"),
     }
 }
 

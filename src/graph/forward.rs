@@ -2,6 +2,7 @@
 //! follows from its last use.
 
 use super::blocks::recomputed;
+use super::fold::{ConvStore, Folded, folded};
 use super::fusion::{plan_on_load, takes_statistics};
 use super::network::{Network, Node, NodeId, Op, Shape};
 use super::params::ALIGN;
@@ -26,9 +27,10 @@ use std::ops::Range;
 pub(super) enum Value {
     Stored(View),
     /// `act(scale * x + shift)`, times the gate of the image where there is one, computed on each read; never stored.
+    /// Without a state x is scaled and shifted already.
     Normalized {
         x: View,
-        state: View,
+        state: Option<View>,
         activation: Activation,
         gate: Option<View>,
     },
@@ -48,7 +50,14 @@ pub struct Forward<'a> {
     pub(super) states: Vec<Option<View>>,
     pub(super) excitations: Vec<Option<Excitation>>,
     /// By node: a batch norm or gate that its consumers apply.
-    on_load: Vec<bool>,
+    pub(super) on_load: Vec<bool>,
+    /// By node: a convolution with the batch norm behind it in its weights, those weights once they are made, and what
+    /// the batch norm's consumers read.
+    pub(super) folds: Vec<bool>,
+    pub(super) folded: Vec<Option<Folded>>,
+    pub(super) behind_folded: Vec<Option<Value>>,
+    /// Outputs that the caller asked for.
+    pub(super) placed: Vec<(NodeId, View)>,
     /// By node: slices of the statistics that the convolution before the batch norm took.
     statistics: Vec<Option<(Slices, View)>>,
 }
@@ -68,10 +77,10 @@ impl<'a> Forward<'a> {
     ) -> Self {
         let mut on_load = vec![false; network.nodes.len()];
         let placed_ids: Vec<NodeId> = placed.iter().map(|(id, _)| *id).collect();
-        let (images, gradients) = (spec.images(), spec.weight_gradients);
-        for plan in plan_on_load(network, &caps, spec.fusion, images, gradients, &placed_ids) {
+        for plan in plan_on_load(network, &caps, &spec, &placed_ids) {
             on_load[plan.node] = plan.on_load;
         }
+        let folds = folded(network, &spec, &placed_ids);
         let mut pass = Self {
             network,
             segments: spec.segments.iter().map(|s| s.images).collect(),
@@ -82,6 +91,10 @@ impl<'a> Forward<'a> {
             states: vec![None; network.layout.bn.len()],
             excitations: vec![None; network.nodes.len()],
             on_load,
+            folds,
+            folded: vec![None; network.nodes.len()],
+            behind_folded: vec![None; network.nodes.len()],
+            placed: placed.to_vec(),
             statistics: vec![None; network.nodes.len()],
         };
         for (index, node) in network.nodes.iter().enumerate() {
@@ -122,9 +135,10 @@ impl<'a> Forward<'a> {
         match self.values[id.0] {
             Value::Stored(view) => (view, Fusion::NONE),
             Value::Normalized { x, state, activation, gate } => {
-                let prologue = match gate {
-                    None => Prologue::Norm { state, activation },
-                    Some(gate) => Prologue::GatedNorm { state, activation, gate },
+                let prologue = match (state, gate) {
+                    (Some(state), None) => Prologue::Norm { state, activation },
+                    (Some(state), Some(gate)) => Prologue::GatedNorm { state, activation, gate },
+                    (None, gate) => Prologue::Folded { activation, gate },
                 };
                 (x, Fusion { prologue, segments: &self.segments, ..Fusion::NONE })
             }
@@ -148,25 +162,33 @@ impl<'a> Forward<'a> {
             Op::Input => {}
             Op::Conv { weight, bias, .. } => {
                 let shape = self.network.conv_shape(node, self.images());
-                let (w, b) = (self.parameter(*weight), bias.map(|b| self.parameter(b)));
+                let b = bias.map(|b| self.parameter(b));
                 let taken = self.take_statistics(builder, index, |pass| {
                     conv::slices(&pass.caps, &shape, false, &pass.segments)
                 });
+                let store = self.store(builder, index, y, taken);
+                let w = self.weights(index, *weight);
                 let (x, mut fusion) = self.operand(node.inputs[0]);
-                self.add_epilogue(&mut fusion, taken);
-                builder.push(conv::forward(&self.caps, &shape, x, w, b, y, &fusion));
+                self.add_epilogue(&mut fusion, store.epilogue);
+                builder.push(conv::forward(&self.caps, &shape, x, w, b, store.output, &fusion));
+                return Value::Stored(store.value);
             }
             Op::Depthwise { weight, .. } => {
                 let shape = self.network.depthwise_shape(node, self.images());
-                let w = self.parameter(*weight);
                 let taken = self.take_statistics(builder, index, |pass| {
                     depthwise::slices(&pass.caps, &shape, false, &pass.segments)
                 });
+                let store = self.store(builder, index, y, taken);
+                let w = self.weights(index, *weight);
                 let (x, mut fusion) = self.operand(node.inputs[0]);
-                self.add_epilogue(&mut fusion, taken);
-                builder.push(depthwise::forward(&self.caps, &shape, x, w, y, &fusion));
+                self.add_epilogue(&mut fusion, store.epilogue);
+                builder.push(depthwise::forward(&self.caps, &shape, x, w, store.output, &fusion));
+                return Value::Stored(store.value);
             }
             Op::BatchNorm { layer, activation } => {
+                if let Some(value) = self.behind_folded[node.inputs[0].0] {
+                    return value;
+                }
                 let x = self.stored(node.inputs[0]);
                 // Statistics are those of the first time when a block is recomputed.
                 let state = match self.states[*layer] {
@@ -174,6 +196,7 @@ impl<'a> Forward<'a> {
                     None => self.batch_norm_state(builder, *layer, node),
                 };
                 if self.on_load[index] {
+                    let state = Some(state);
                     return Value::Normalized { x, state, activation: *activation, gate: None };
                 }
                 let shape = self.bn_shape(*layer, node.shape);
@@ -190,6 +213,9 @@ impl<'a> Forward<'a> {
                     Value::Normalized { x, state, activation, .. } if self.on_load[index] => {
                         return Value::Normalized { x, state, activation, gate };
                     }
+                    Value::Stored(x) if self.on_load[index] => {
+                        return Value::Normalized { x, state: None, activation: Activation::None, gate };
+                    }
                     _ => {}
                 }
                 let shape = self.scale_shape(node.shape);
@@ -201,7 +227,8 @@ impl<'a> Forward<'a> {
                 let (branch, norm) = match self.values[node.inputs[1].0] {
                     Value::Stored(view) => (view, None),
                     Value::Normalized { x, state, .. } => {
-                        (x, Some(BranchNorm { state, segments: &self.segments }))
+                        let norm = |state| BranchNorm { state, segments: &self.segments };
+                        (x, state.map(norm))
                     }
                 };
                 let shape = self.residual_shape(index, node);
@@ -247,9 +274,21 @@ impl<'a> Forward<'a> {
         })
     }
 
-    fn add_epilogue<'s>(&'s self, fusion: &mut Fusion<'s>, statistics: Option<View>) {
-        if let Some(partials) = statistics {
-            fusion.epilogue = Epilogue::Statistics { partials };
+    /// How the convolution at `index` stores into `y`, and the `statistics` that it takes.
+    fn store(
+        &mut self,
+        builder: &mut PlanBuilder,
+        index: usize,
+        y: View,
+        statistics: Option<View>,
+    ) -> ConvStore {
+        let epilogue = statistics.map_or(Epilogue::None, |partials| Epilogue::Statistics { partials });
+        self.fold(builder, index, y).unwrap_or(ConvStore { epilogue, output: y, value: y })
+    }
+
+    fn add_epilogue<'s>(&'s self, fusion: &mut Fusion<'s>, epilogue: Epilogue) {
+        fusion.epilogue = epilogue;
+        if epilogue != Epilogue::None {
             fusion.segments = &self.segments;
         }
     }
@@ -257,7 +296,12 @@ impl<'a> Forward<'a> {
     /// Computes the inner values of a block once more, into tensors of their own.
     pub(super) fn recompute(&mut self, builder: &mut PlanBuilder, block: &Range<usize>) {
         let network = self.network;
-        for index in recomputed(network, block) {
+        let again = recomputed(network, block);
+        for index in again.iter().copied() {
+            // A folded convolution's result is its batch norm's.
+            if self.folds[index] && !again.contains(&(index + 1)) {
+                continue;
+            }
             let node = &network.nodes[index];
             let elements = self.images() * node.shape.padded_len();
             let y = builder.stored(elements, self.element(NodeId(index)));

@@ -6,7 +6,9 @@
 //! kernel that makes the last part of a gradient applies the activation's slope and takes the sums. The second repeats
 //! the activation once for each time a consumer reads a number: what that costs is held against [`STORE_COST`].
 
+use super::fold::folded;
 use super::network::{Network, NodeId, Op};
+use super::pass::PassSpec;
 use crate::config::FusionRule;
 use crate::gpu::{Caps, Form};
 use crate::kernels::batch_norm::Activation;
@@ -15,7 +17,10 @@ use crate::kernels::excite::ExciteShape;
 use serde::Serialize;
 
 /// What it costs to make the normalised tensor, in passes over it: read the raw one, write this one.
-pub const STORE_COST: f64 = 2.0;
+const STORE_COST: f64 = 2.0;
+
+/// What it costs to store the activated tensor next to what a folded batch norm keeps for its slope: write it.
+const STORE_BOTH_COST: f64 = 1.0;
 
 /// What repeating the batch norm and activation on one read costs, in passes over the tensor. A GPU does it beside its
 /// memory traffic; on a software adapter a load takes as long as 18 multiply-adds and a SiLU 11 (measured on llvmpipe).
@@ -85,8 +90,12 @@ pub struct OnLoad {
     pub name: String,
     /// The consumers compute it as they read, and the tensor is not stored.
     pub on_load: bool,
-    /// Estimated passes over the tensor that this repeats, against [`STORE_COST`]; `None` where a consumer cannot.
+    /// The batch norm is part of the weights before it, and at most its activation is left to the consumers.
+    pub folded: bool,
+    /// Estimated passes over the tensor that this repeats, against `stored`; `None` where a consumer cannot.
     pub repeated: Option<f64>,
+    /// Passes that it costs to store the tensor.
+    pub stored: f64,
 }
 
 /// The consumers of each node.
@@ -100,53 +109,56 @@ pub(super) fn consumers(network: &Network) -> Vec<Vec<usize>> {
     all
 }
 
-/// Decides for each batch norm and gate of `network`, in a pass over `images` images whose outputs of `placed` nodes
-/// are asked for.
-pub fn plan_on_load(
-    network: &Network,
-    caps: &Caps,
-    rule: FusionRule,
-    images: usize,
-    weight_gradients: bool,
-    placed: &[NodeId],
-) -> Vec<OnLoad> {
+/// Decides for each batch norm and gate of `network`, in a pass whose outputs of `placed` nodes are asked for.
+pub fn plan_on_load(network: &Network, caps: &Caps, spec: &PassSpec, placed: &[NodeId]) -> Vec<OnLoad> {
+    let (images, weight_gradients) = (spec.images(), spec.weight_gradients);
     let consumers = consumers(network);
+    let folds = folded(network, spec, placed);
     let mut plans: Vec<OnLoad> = Vec::new();
     for (index, node) in network.nodes.iter().enumerate() {
+        let folded = node.inputs.first().is_some_and(|input| folds[input.0]);
         let (name, repeated) = match node.op {
             Op::BatchNorm { layer, activation } => {
+                let name = network.layout.bn[layer].name.clone();
                 let reads =
                     |consumer: &usize| reads(network, caps, images, *consumer, index, weight_gradients);
-                let reads = consumers[index].iter().map(reads).sum::<Option<Reads>>();
-                let name = network.layout.bn[layer].name.clone();
-                (name, reads.map(|reads| reads.cost(caps.form, activation)))
+                // Folded, it leaves its consumers an activation only where the slope needs what was before.
+                let left = !folded || (activation == Activation::Silu && spec.input_gradient);
+                let reads = consumers[index].iter().map(reads).sum::<Option<Reads>>().filter(|_| left);
+                let loads = |reads: Reads| if folded { reads.without_norm() } else { reads };
+                (name, reads.map(|reads| loads(reads).cost(caps.form, activation)))
             }
             Op::SqueezeExcite { reduce, .. } => {
                 let weight = &network.layout.parameters[reduce.0].name;
                 let name = weight.strip_suffix(".conv_reduce.weight").unwrap_or(weight).to_owned();
-                let before = plans.last().filter(|plan| plan.node == node.inputs[0].0 && plan.on_load);
+                let before = plans.last().filter(|plan| plan.node == node.inputs[0].0);
+                let before = before.filter(|plan| plan.on_load || plan.folded);
                 let after = &consumers[index];
-                (name, before.and_then(|_| gated_cost(network, caps, images, index, after, weight_gradients)))
+                let cost =
+                    |norm: &OnLoad| gated_cost(network, caps, images, norm, index, after, weight_gradients);
+                (name, before.and_then(cost))
             }
             _ => continue,
         };
         let asked_for = placed.iter().any(|id| id.0 == index);
+        let stored = if folded { STORE_BOTH_COST } else { STORE_COST };
         let on_load = !asked_for
-            && match rule {
+            && match spec.fusion {
                 FusionRule::Off => false,
-                FusionRule::Auto => repeated.is_some_and(|cost| cost < STORE_COST),
+                FusionRule::Auto => repeated.is_some_and(|cost| cost < stored),
                 FusionRule::All => repeated.is_some(),
             };
-        plans.push(OnLoad { node: index, name, on_load, repeated });
+        plans.push(OnLoad { node: index, name, on_load, folded, repeated, stored });
     }
     plans
 }
 
-/// What repeating a gate, and the batch norm before it, costs the pointwise convolution behind.
+/// What repeating a gate, and what `norm` before it leaves, costs the pointwise convolution behind.
 fn gated_cost(
     network: &Network,
     caps: &Caps,
     images: usize,
+    norm: &OnLoad,
     index: usize,
     consumers: &[usize],
     weight_gradients: bool,
@@ -157,6 +169,10 @@ fn gated_cost(
         return None;
     };
     let reads = reads(network, caps, images, consumer, index, weight_gradients)?;
+    if !norm.on_load {
+        return Some(reads.total * gate_cost(caps.form));
+    }
+    let reads = if norm.folded { reads.without_norm() } else { reads };
     // The pass that is saved would have computed the batch norm once.
     let saved = activation_cost(caps.form, activation);
     Some(reads.cost(caps.form, activation) + reads.total * gate_cost(caps.form) - saved)
@@ -171,6 +187,11 @@ struct Reads {
 }
 
 impl Reads {
+    /// Where scale and shift are in the tensor.
+    fn without_norm(self) -> Self {
+        Self { in_inner_loop: 0.0, ..self }
+    }
+
     /// In passes over the tensor.
     fn cost(self, form: Form, activation: Activation) -> f64 {
         self.total * activation_cost(form, activation) + self.in_inner_loop * inner_loop_cost(form)

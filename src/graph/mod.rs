@@ -2,8 +2,8 @@
 //! on a step is a static plan. Nothing in this module touches a device.
 //!
 //! `network` describes, `params` lays out the weights, `forward` and `backward` (and `excite` for both) emit the launches
-//! of a `pass` into a `PlanBuilder`, `fusion` says what needs no pass over memory of its own, `blocks` what recomputation
-//! may drop, and `memory` packs what lives at different times into the same bytes.
+//! of a `pass` into a `PlanBuilder`, `fusion` says what needs no pass over memory of its own, `fold` what fixed statistics make
+//! part of the weights, `blocks` what recomputation may drop, and `memory` packs what lives at different times into the same bytes.
 
 use crate::config::FusionRule;
 use crate::gpu::{BufferId, Caps, Element, Form};
@@ -11,6 +11,7 @@ use crate::gpu::{BufferId, Caps, Element, Form};
 mod backward;
 mod blocks;
 mod excite;
+mod fold;
 mod forward;
 mod fusion;
 pub mod memory;
@@ -20,8 +21,9 @@ mod pass;
 mod plan;
 
 pub use backward::Gradients;
+pub use fold::fold_weights;
 pub use forward::Forward;
-pub use fusion::{OnLoad, STORE_COST, plan_on_load};
+pub use fusion::{OnLoad, plan_on_load};
 pub use network::{BnLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape};
 pub use params::{ParamKind, ParamLayout, Parameter};
 pub use pass::{PassBuffers, PassSegment, PassSpec, Statistics};
@@ -47,7 +49,8 @@ pub fn training_bytes_per_image(network: &Network, element: Element, recompute: 
         fusion: FusionRule::Auto,
         first_image: 0,
     };
-    let buffers = PassBuffers { params: BufferId(0), gradients: BufferId(1), running: BufferId(2) };
+    let buffers =
+        PassBuffers { params: BufferId(0), gradients: BufferId(1), running: BufferId(2), folded: None };
     let mut builder = PlanBuilder::new();
     let input = builder.stored(IMAGES * network.node(NodeId(0)).shape.padded_len(), element);
     let caps = Caps::plain(Form::Tiles);

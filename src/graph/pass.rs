@@ -62,4 +62,7 @@ pub struct PassBuffers {
     pub params: BufferId,
     pub gradients: BufferId,
     pub running: BufferId,
+    /// Laid out as the parameters: weights with batch norms folded into them by [`super::fold_weights`]; `None`: a pass
+    /// that folds does it itself.
+    pub folded: Option<BufferId>,
 }

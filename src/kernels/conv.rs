@@ -7,7 +7,7 @@
 
 use super::conv_case::{ConvCase, Direction};
 use super::conv_variants::{self, Variant};
-use super::fusion::{Epilogue, Fusion, Prologue, Slices};
+use super::fusion::{Fusion, Slices};
 use super::{MAX_SEGMENTS, stored};
 use crate::gpu::{Caps, Cost, Element, Kernel, Launch, View, linear_grid};
 
@@ -276,11 +276,11 @@ impl<'a> Product<'a> {
     ) -> Launch {
         let element = stored(&[views[0], views[2]]);
         debug_assert!(
-            self.shape.pointwise() || !matches!(fusion.prologue, Prologue::GatedNorm { .. }),
+            self.shape.pointwise() || !fusion.prologue.gated(),
             "a gate needs rows of one image to stay together"
         );
         let segments = fusion.images(self.shape.images);
-        let strips = self.strips(variant, segments, fusion.epilogue != Epilogue::None);
+        let strips = self.strips(variant, segments, fusion.epilogue.tallies());
         let mut kernel = variant.kernel(element, self.shape.pointwise(), self.gradient);
         kernel.constants.push(("BIAS", u32::from(views.len() == 4)));
         fusion.apply(&mut kernel, &mut views);

@@ -18,8 +18,16 @@ pub enum Prologue {
     /// The same times `gate[image, channel]`: a squeeze-and-excitation behind the batch norm. Pointwise dense
     /// convolutions only.
     GatedNorm { state: View, activation: Activation, gate: View },
+    /// `act(x)` of the stored x, which has its batch norm in it already; times the gate where there is one, as above.
+    Folded { activation: Activation, gate: Option<View> },
     /// A gradient that the kernel computes from the stored du.
     NormGradient(NormGradient),
+}
+
+impl Prologue {
+    pub(super) fn gated(&self) -> bool {
+        matches!(self, Self::GatedNorm { .. } | Self::Folded { gate: Some(_), .. })
+    }
 }
 
 /// What a kernel does with its results besides storing them.
@@ -31,6 +39,18 @@ pub enum Epilogue {
     Statistics { partials: View },
     /// Stores `du = value * act'(scale * x + shift)` in place of the value, and slices of the sums of du and du·xhat.
     Slope { x: View, state: View, activation: Activation, partials: View },
+    /// Forward, where the batch norm behind has fixed statistics and its scale is in the weights: stores
+    /// `act(u)`, `u = value + shift`. `kept` gets u where the slope of the activation will be asked for.
+    Shift { shift: View, activation: Activation, kept: Option<View> },
+    /// Its backward: stores `value * act'(x)`; x is u, or for ReLU what was stored.
+    Derivative { x: View, activation: Activation },
+}
+
+impl Epilogue {
+    /// Whether it leaves partial sums.
+    pub(super) fn tallies(&self) -> bool {
+        matches!(self, Self::Statistics { .. } | Self::Slope { .. })
+    }
 }
 
 /// `a * du + b * x + c` of a stored du: the gradient of a batch norm's input `x`, with the coefficients of
@@ -100,6 +120,10 @@ impl Fusion<'_> {
                 views.extend([state, gate]);
                 (1, activation, 1)
             }
+            Prologue::Folded { activation, gate } => {
+                views.extend(gate);
+                (3, activation, u32::from(gate.is_some()))
+            }
             Prologue::NormGradient(_) => (2, Activation::None, 0),
         };
         let gradient = match self.prologue {
@@ -109,15 +133,23 @@ impl Fusion<'_> {
         let gradient_at = views.len() as u32;
         views.extend(gradient.iter().flat_map(|g| [g.x, g.coefs]));
         let epilogue_at = views.len() as u32;
-        let (epilogue, store_activation) = match self.epilogue {
-            Epilogue::None => (0, Activation::None),
+        let (epilogue, store, store_activation) = match self.epilogue {
+            Epilogue::None => (0, STORE_PLAIN, Activation::None),
             Epilogue::Statistics { partials } => {
                 views.push(partials);
-                (1, Activation::None)
+                (1, STORE_PLAIN, Activation::None)
             }
             Epilogue::Slope { x, state, activation, partials } => {
                 views.extend([x, state, partials]);
-                (2, activation)
+                (2, STORE_PLAIN, activation)
+            }
+            Epilogue::Shift { shift, activation, kept } => {
+                views.extend([shift].into_iter().chain(kept));
+                (0, if kept.is_some() { STORE_SHIFTED_KEPT } else { STORE_SHIFTED }, activation)
+            }
+            Epilogue::Derivative { x, activation } => {
+                views.push(x);
+                (0, STORE_DERIVATIVE, activation)
             }
         };
         kernel.constants.extend([
@@ -129,16 +161,27 @@ impl Fusion<'_> {
             ("DY_PROLOGUE_AT", gradient_at),
             ("EPILOGUE", epilogue),
             ("EPILOGUE_AT", epilogue_at),
+            ("STORE", store),
             ("STORE_ACTIVATION", activation_number(store_activation)),
         ]);
     }
 
-    /// Activation-sized tensors read besides the kernel's own.
+    /// Numbers of activation-sized tensors read or written besides the kernel's own.
     pub(super) fn extra_tensors(&self, source: u64, output: u64) -> u64 {
         let read = if matches!(self.prologue, Prologue::NormGradient(_)) { source } else { 0 };
-        read + if matches!(self.epilogue, Epilogue::Slope { .. }) { output } else { 0 }
+        let beside = matches!(
+            self.epilogue,
+            Epilogue::Slope { .. } | Epilogue::Derivative { .. } | Epilogue::Shift { kept: Some(_), .. }
+        );
+        read + if beside { output } else { 0 }
     }
 }
+
+/// Values of STORE in `shaders/lib/epilogue.wgsl`.
+const STORE_PLAIN: u32 = 0;
+const STORE_SHIFTED: u32 = 1;
+const STORE_SHIFTED_KEPT: u32 = 2;
+const STORE_DERIVATIVE: u32 = 3;
 
 fn activation_number(activation: Activation) -> u32 {
     activation.constant().1
@@ -177,16 +220,33 @@ pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, role: Role) -> V
         let norm = |activation| Prologue::Norm { state: view, activation };
         [Prologue::None].into_iter().chain(activations.map(norm)).chain(gate.then_some(gated)).collect()
     };
+    // Only what a folded batch norm leaves to its consumers: SiLU, a gate, or both.
+    let folded = |gate: bool| -> Vec<Prologue> {
+        let of = |activation, gate: Option<View>| Prologue::Folded { activation, gate };
+        let gated = [Activation::None, Activation::Silu].map(|activation| of(activation, Some(view)));
+        let plain = of(Activation::Silu, None);
+        [plain].into_iter().chain(gated.into_iter().filter(|_| gate)).collect()
+    };
     let (prologues, gradients, epilogues) = match role {
         Role::Forward { gate } => {
-            (norms(gate), vec![None], vec![Epilogue::None, Epilogue::Statistics { partials: view }])
+            let shift = |activation, kept| Epilogue::Shift { shift: view, activation, kept };
+            let kept = shift(Activation::Silu, Some(view));
+            let shifts = activations.map(|activation| shift(activation, None)).into_iter().chain([kept]);
+            let epilogues = [Epilogue::None, Epilogue::Statistics { partials: view }];
+            let prologues = norms(gate).into_iter().chain(folded(gate)).collect();
+            (prologues, vec![None], epilogues.into_iter().chain(shifts).collect())
         }
         Role::DataGradient => {
+            let derivative = |activation| Epilogue::Derivative { x: view, activation };
             let slope = |activation| Epilogue::Slope { x: view, state: view, activation, partials: view };
             (
                 vec![Prologue::None, Prologue::NormGradient(NormGradient { x: view, coefs: view })],
                 vec![None],
-                [Epilogue::None].into_iter().chain(activations.map(slope)).collect(),
+                [Epilogue::None]
+                    .into_iter()
+                    .chain(activations.map(slope))
+                    .chain([Activation::Relu, Activation::Silu].map(derivative))
+                    .collect(),
             )
         }
         Role::WeightGradient { gate } => {

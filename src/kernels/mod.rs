@@ -15,6 +15,7 @@ pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
 pub mod excite;
+pub mod fold;
 pub mod fusion;
 pub mod images;
 pub mod loss_scale;
@@ -161,6 +162,7 @@ pub fn all_permutations() -> Vec<Kernel> {
         depthwise::permutations(),
         dropout::permutations(),
         excite::permutations(),
+        fold::permutations(),
         images::permutations(),
         loss_scale::permutations(),
         optimizer::permutations(),

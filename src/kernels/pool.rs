@@ -1,6 +1,6 @@
 //! Global average pooling and max pooling, forward and backward.
 
-use super::fusion::{Epilogue, Fusion, Role, Slices, segment_ends, with_fusion};
+use super::fusion::{Fusion, Role, Slices, segment_ends, with_fusion};
 use super::{GROUP, ImageShape, STORED, combinations, image_grid, lanes, quads, stored, with_lanes};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
@@ -82,7 +82,7 @@ pub(super) fn image_scale(
     fusion.apply(&mut kernel, &mut views);
     let rows = shape.rows_per_image;
     let quads = quads(shape.channels);
-    let block_rows = block_rows(shape, fusion.epilogue != Epilogue::None);
+    let block_rows = block_rows(shape, fusion.epilogue.tallies());
     let blocks = rows.div_ceil(block_rows) as u32;
     let scale = (1.0 / rows as f32).to_bits();
     let mut params = vec![rows as u32, quads, scale, block_rows as u32, blocks, 0, 0, 0];

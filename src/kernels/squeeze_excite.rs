@@ -4,7 +4,7 @@
 use super::fusion::Fusion;
 use super::pool::{ScaleForm, image_scale, image_sum};
 use super::{ImageShape, combinations, elementwise, quads};
-use crate::gpu::{Kernel, Launch, View};
+use crate::gpu::{Element, Kernel, Launch, View};
 
 /// `y[image, row, c] = a[image, row, c] * g[image, c]`. a may have a prologue.
 pub fn channel_scale(shape: &ImageShape, a: View, g: View, y: View, fusion: &Fusion<'_>) -> Launch {
@@ -59,8 +59,8 @@ pub fn activation_backward(
     dx: View,
     accumulate: bool,
 ) -> Launch {
-    let kernel =
-        Kernel::new("activation_backward", &[kind.constant(), ("ACCUMULATE", u32::from(accumulate))]);
+    let constants = [kind.constant(), ("ACCUMULATE", u32::from(accumulate)), Element::F32.constant()];
+    let kernel = Kernel::new("activation_backward", &constants);
     let passes = 3 + u64::from(accumulate);
     elementwise(kernel, &[stored, dy, dx], vec![quads(elements)], elements, passes)
 }
@@ -70,7 +70,7 @@ pub fn permutations() -> Vec<Kernel> {
     const KINDS: (&str, &[u32]) = ("ACTIVATION", &[2, 3]);
     [
         combinations("activation_forward", &[KINDS]),
-        combinations("activation_backward", &[KINDS, ("ACCUMULATE", &[0, 1])]),
+        combinations("activation_backward", &[KINDS, ("ACCUMULATE", &[0, 1]), (Element::CONSTANT, &[0])]),
     ]
     .concat()
 }

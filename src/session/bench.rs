@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data::{Batch, Placement, View as ImageView};
 use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{BufferId, Device, DeviceChoice, Launch, Program, StepUniform, View, step_buffer};
-use crate::graph::{Network, OnLoad, plan_on_load};
+use crate::graph::{Network, OnLoad, PassSpec, Statistics, plan_on_load};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::Fusion;
 use crate::kernels::optimizer;
@@ -70,6 +70,8 @@ pub struct BenchReport {
     pub gemm_flops_per_s: Option<f64>,
     /// Batch norms and gates of a training pass: where the plan applies them.
     pub fused: Vec<OnLoad>,
+    /// The same of an attack's pass, where it normalises by running statistics; else it is as in training.
+    pub attack_fused: Option<Vec<OnLoad>>,
     /// By stage: the share of its time that the floor would take.
     pub floor_share: BTreeMap<String, f64>,
     /// Kernels by their time in a step, slowest first.
@@ -181,17 +183,25 @@ pub fn bench(
         step_bytes: times.iter().map(|(_, t)| t.cost.bytes).sum(),
         copy_bytes_per_s: roofs.map(|r| r.bytes_per_s),
         gemm_flops_per_s: roofs.map(|r| r.flops_per_s),
-        fused: plan_on_load(
-            engine.network(),
-            &device.caps(),
-            config.run.fusion,
-            config.run.batch_size,
-            true,
-            &[],
-        ),
+        fused: plan_on_load(engine.network(), &device.caps(), &training_pass(config), &[]),
+        attack_fused: engine
+            .attacks_with_running_statistics()
+            .then(|| plan_on_load(engine.network(), &device.caps(), &attack_pass(config), &[])),
         floor_share: roofs.map(|r| floor_shares(&times, r)).unwrap_or_default(),
         kernels: roofs.map(|r| kernel_times(&times, r)).unwrap_or_default(),
     })
+}
+
+fn training_pass(config: &Config) -> PassSpec {
+    PassSpec {
+        statistics: Statistics::BatchUpdating,
+        weight_gradients: true,
+        ..PassSpec::inference(config.run.batch_size, 0, config.run.fusion)
+    }
+}
+
+fn attack_pass(config: &Config) -> PassSpec {
+    PassSpec { input_gradient: true, ..PassSpec::inference(config.run.batch_size, 0, config.run.fusion) }
 }
 
 pub(super) fn network(config: &Config) -> anyhow::Result<Network> {

@@ -1,10 +1,12 @@
 //! The plans of an attack: its start, one iteration, and Fast AdvProp's iteration that trains too.
 
-use super::buffers::ARENA;
+use super::buffers::{self, ARENA};
 use super::plans::{PlanContext, pass_buffers, rows_of};
 use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget};
 use crate::gpu::{BufferId, View};
-use crate::graph::{Forward, Gradients, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4};
+use crate::graph::{
+    Forward, Gradients, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, fold_weights, pad4,
+};
 use crate::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
 
 /// Random streams of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far below.
@@ -35,9 +37,12 @@ pub struct AttackPass {
 }
 
 impl PlanContext<'_> {
-    /// The starting point of an attack on the clean pixels.
-    pub fn attack_start(&self, config: &AttackConfig, place: &AttackPlace) -> Plan {
+    /// The starting point of an attack on the clean pixels, and with fixed statistics the weights that its iterations
+    /// share.
+    pub fn attack_start(&self, config: &AttackConfig, pass: AttackPass, place: &AttackPlace) -> Plan {
         let mut builder = PlanBuilder::new();
+        let spec = self.attack_spec(pass, place);
+        fold_weights(&mut builder, self.network, &spec, pass_buffers(), buffers::FOLDED);
         let clean = self.pixels(place.clean, place.images);
         let pixels = self.pixels(place.adversarial, place.images);
         let shape = self.attack_shape(place);
@@ -55,6 +60,19 @@ impl PlanContext<'_> {
         builder.finish(ARENA, self.chunk_limit)
     }
 
+    fn attack_spec(&self, pass: AttackPass, place: &AttackPlace) -> PassSpec {
+        PassSpec {
+            segments: vec![PassSegment { images: place.images, domain: pass.through }],
+            statistics: pass.statistics,
+            regularize: false,
+            weight_gradients: pass.weight_gradients,
+            input_gradient: true,
+            recompute: self.recompute,
+            fusion: self.config.run.fusion,
+            first_image: 0,
+        }
+    }
+
     fn attack_shape(&self, place: &AttackPlace) -> AttackShape {
         AttackShape { images: place.images, rows_per_image: self.area() }
     }
@@ -64,18 +82,9 @@ impl PlanContext<'_> {
         let mut builder = PlanBuilder::new();
         let input = builder.stored(place.images * self.area() * 4, self.storage);
         self.normalize(&mut builder, place.images, place.adversarial, input, 0);
-        let spec = PassSpec {
-            segments: vec![PassSegment { images: place.images, domain: pass.through }],
-            statistics: pass.statistics,
-            regularize: false,
-            weight_gradients: pass.weight_gradients,
-            input_gradient: true,
-            recompute: self.recompute,
-            fusion: self.config.run.fusion,
-            first_image: 0,
-        };
-        let mut forward =
-            Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &[]);
+        let spec = self.attack_spec(pass, place);
+        let arenas = PassBuffers { folded: Some(buffers::FOLDED), ..pass_buffers() };
+        let mut forward = Forward::build(&mut builder, self.network, spec, arenas, self.caps, input, &[]);
         let d_logits = builder.tensor(place.images * pad4(self.network.classes));
         let results = builder.tensor(place.images * 4);
         let smoothing = match config.loss {

@@ -47,7 +47,10 @@ pub const AUGMENTED: BufferId = BufferId(22);
 pub const POOL: BufferId = BufferId(23);
 pub const POOL_TABLE: BufferId = BufferId(24);
 
-const FIRST_OF_BRANCHES: u32 = 25;
+/// Weights with the batch norms of an attacked domain folded into them, laid out as [`PARAMS`].
+pub const FOLDED: BufferId = BufferId(25);
+
+const FIRST_OF_BRANCHES: u32 = 26;
 const OF_A_BRANCH: u32 = 5;
 
 fn of_branch(branch: usize, buffer: u32) -> BufferId {

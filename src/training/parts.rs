@@ -180,7 +180,7 @@ fn attacks(context: &PlanContext<'_>, method: &Method) -> Vec<AttackPlans> {
         });
         Some(AttackPlans {
             branch: index,
-            start: context.attack_start(config, &place),
+            start: context.attack_start(config, pass, &place),
             iteration: context.attack_iteration(config, pass, &place),
             deal,
             config: config.clone(),
@@ -320,6 +320,11 @@ impl Parts {
         made.allocate(device, buffers::RESULTS, "results", rows(most_rows))?;
         let metrics = precision::metrics_bytes(context.config.run.precision, most_branches);
         made.allocate(device, buffers::METRICS, "metrics", metrics)?;
+        let folds = |launch: &Launch| launch.views.iter().any(|view| view.buffer == buffers::FOLDED);
+        if phases.iter().flat_map(PhasePlans::launches).any(folds) {
+            let weights = context.network.layout.param_len as u64 * 4;
+            made.allocate(device, buffers::FOLDED, "folded weights", weights)?;
+        }
         let mut branches = phases.iter().flat_map(|p| &p.phase.method.branches);
         if branches.any(|b| b.source == Source::Augmented) {
             made.allocate(device, buffers::AUGMENTED_BYTES, "uploaded images", bytes(all))?;

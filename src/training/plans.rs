@@ -242,7 +242,12 @@ impl RowLayout {
 }
 
 pub fn pass_buffers() -> PassBuffers {
-    PassBuffers { params: buffers::PARAMS, gradients: buffers::GRADIENTS, running: buffers::RUNNING }
+    PassBuffers {
+        params: buffers::PARAMS,
+        gradients: buffers::GRADIENTS,
+        running: buffers::RUNNING,
+        folded: None,
+    }
 }
 
 /// `count` rows of 16 bytes from row `first`.

@@ -12,11 +12,11 @@ const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activa
 
 /// Images of the batch norm segments: of very different sizes, so that strips end within and at segments.
 const SEGMENTS: [usize; 3] = [1, 3, 2];
-const IMAGES: usize = 6;
+pub(crate) const IMAGES: usize = 6;
 
 /// One of the two convolutions.
 #[derive(Clone, Debug)]
-enum Layer {
+pub(crate) enum Layer {
     Dense(ConvShape),
     Depthwise(DepthwiseShape),
 }
@@ -77,28 +77,34 @@ fn layers() -> Vec<Layer> {
 
 impl Layer {
     /// Pixels of an image and channels of x, then of y.
-    fn sizes(&self) -> [(usize, usize); 2] {
+    pub(crate) fn sizes(&self) -> [(usize, usize); 2] {
         match self {
             Dense(s) => [(s.in_h * s.in_w, s.in_c), (s.out_h * s.out_w, s.out_c)],
             Depthwise(s) => [(s.in_h * s.in_w, s.channels), (s.out_h * s.out_w, s.channels)],
         }
     }
 
-    fn weights(&self) -> usize {
+    pub(crate) fn weights(&self) -> usize {
         match self {
             Dense(s) => s.kernel * s.kernel * s.in_c * s.out_c,
             Depthwise(s) => s.kernel * s.kernel * s.channels,
         }
     }
 
-    fn forward(&self, caps: &Caps, [x, w, y]: [View; 3], fusion: &Fusion<'_>) -> Launch {
+    pub(crate) fn forward(&self, caps: &Caps, [x, w, y]: [View; 3], fusion: &Fusion<'_>) -> Launch {
         match self {
             Dense(s) => conv::forward(caps, s, x, w, None, y, fusion),
             Depthwise(s) => depthwise::forward(caps, s, x, w, y, fusion),
         }
     }
 
-    fn data_gradient(&self, caps: &Caps, [dy, w, dx]: [View; 3], add: bool, fusion: &Fusion<'_>) -> Launch {
+    pub(crate) fn data_gradient(
+        &self,
+        caps: &Caps,
+        [dy, w, dx]: [View; 3],
+        add: bool,
+        fusion: &Fusion<'_>,
+    ) -> Launch {
         match self {
             Dense(s) => conv::data_gradient(caps, s, dy, w, dx, add, fusion),
             Depthwise(s) => depthwise::data_gradient(caps, s, dy, w, dx, add, fusion),
@@ -127,6 +133,22 @@ impl Layer {
     }
 }
 
+impl Layer {
+    pub(crate) fn expected_forward(&self, x: &[f32], w: &[f32]) -> Vec<f32> {
+        single(&match self {
+            Dense(s) => reference::conv::forward(s, x, w, None),
+            Depthwise(s) => reference::depthwise::forward(s, x, w),
+        })
+    }
+
+    pub(crate) fn expected_data_gradient(&self, dy: &[f32], w: &[f32]) -> Vec<f32> {
+        single(&match self {
+            Dense(s) => reference::conv::data_gradient(s, dy, w),
+            Depthwise(s) => reference::depthwise::data_gradient(s, dy, w),
+        })
+    }
+}
+
 /// A batch norm behind tensors of `pixels` an image.
 fn norm(pixels: usize, channels: usize) -> BnShape {
     let mut first_row = 0;
@@ -151,7 +173,7 @@ fn map(pixels: usize, channels: usize, f: impl Fn(usize, usize, usize) -> f32) -
     (0..IMAGES * pixels * channels).map(|i| f(segment_of(i / channels, pixels), i % channels, i)).collect()
 }
 
-fn activate(activation: Activation, u: f32) -> f32 {
+pub(crate) fn activate(activation: Activation, u: f32) -> f32 {
     match activation {
         Activation::None => u,
         Activation::Relu => u.max(0.0),
@@ -159,7 +181,7 @@ fn activate(activation: Activation, u: f32) -> f32 {
     }
 }
 
-fn slope(activation: Activation, u: f32) -> f32 {
+pub(crate) fn slope(activation: Activation, u: f32) -> f32 {
     match activation {
         Activation::None => 1.0,
         Activation::Relu => f32::from(u > 0.0),
@@ -184,7 +206,7 @@ fn normalized(activation: Activation, x: &[f32], state: &[f32], pixels: usize, c
 }
 
 /// Whether the layer takes a gate.
-fn gated(layer: &Layer, activation: Activation) -> bool {
+pub(crate) fn gated(layer: &Layer, activation: Activation) -> bool {
     matches!(layer, Dense(s) if s.kernel == 1 && s.stride == 1) && activation == Activation::Silu
 }
 
@@ -210,13 +232,13 @@ fn prologue(
     (Prologue::GatedNorm { state, activation, gate: b.add(&gate) }, a)
 }
 
-fn single(values: &[f64]) -> Vec<f32> {
+pub(crate) fn single(values: &[f64]) -> Vec<f32> {
     values.iter().map(|v| *v as f32).collect()
 }
 
 /// Every layer on both kinds of adapters, in f16 every third; the activations take turns, for each case makes pipelines
 /// of its own and a software adapter takes longer to compile one than to run it.
-fn for_each(mut check: impl FnMut(&Caps, Element, &Layer, Activation, &str)) {
+pub(crate) fn for_each(mut check: impl FnMut(&Caps, Element, &Layer, Activation, &str)) {
     let mut turn = 0;
     for element in ELEMENTS {
         let every = if element == Element::F16 { 3 } else { 1 };
@@ -244,10 +266,7 @@ fn forward_normalizes_on_load_and_takes_the_statistics_on_store() {
         let w = rounded(element, &uniform(layer.weights(), -1.0, 1.0, 2));
         let mut b = Buffers::default();
         let (prologue, a) = prologue(&mut b, layer, activation, &x, 3);
-        let expected = single(&match layer {
-            Dense(s) => reference::conv::forward(s, &a, &w, None),
-            Depthwise(s) => reference::depthwise::forward(s, &a, &w),
-        });
+        let expected = layer.expected_forward(&a, &w);
 
         let xv = b.add_stored(element, &x);
         let wv = b.add(&w);
@@ -300,13 +319,10 @@ fn data_gradient_passes_through_both_batch_norms() {
             let at = segment * 3 * out_c + channel;
             coefs[at] * du[i] + coefs[at + out_c] * y[i] + coefs[at + 2 * out_c]
         });
-        let fresh = match layer {
-            Dense(s) => reference::conv::data_gradient(s, &dy, &w),
-            Depthwise(s) => reference::depthwise::data_gradient(s, &dy, &w),
-        };
+        let fresh = layer.expected_data_gradient(&dy, &w);
         let expected = map(in_pixels, in_c, |segment, channel, i| {
             let at = segment * 4 * in_c + channel;
-            let da = fresh[i] as f32 + if accumulate { there[i] } else { 0.0 };
+            let da = fresh[i] + if accumulate { there[i] } else { 0.0 };
             da * slope(activation, state[at + 2 * in_c] * x[i] + state[at + 3 * in_c])
         });
 

@@ -7,6 +7,7 @@ mod cross_entropy;
 mod depthwise;
 mod dropout;
 mod excite;
+mod fold;
 mod fusion;
 mod images;
 mod loss_scale;

@@ -75,7 +75,7 @@ impl Case {
         let input = builder.tensor(count * area * 4);
         let pixels = View::whole(PIXELS, count * area * 4);
         builder.push(images::normalize(count * area, &self.normalization, pixels, input, 0));
-        let buffers = PassBuffers { params: PARAMS, gradients: GRADIENTS, running: RUNNING };
+        let buffers = PassBuffers { params: PARAMS, gradients: GRADIENTS, running: RUNNING, folded: None };
         let placed = [(network.logits, View::whole(LOGITS, count * classes))];
         let mut forward = Forward::build(&mut builder, network, spec.clone(), buffers, caps, input, &placed);
         let shape = LossShape {

@@ -10,7 +10,7 @@ use super::optimizer;
 use super::parts::{self, Parts, Tag};
 use super::precision;
 use super::schedule;
-use crate::config::{Checkpointing, Config, Precision, RunConfig};
+use crate::config::{AttackStatistics, Checkpointing, Config, Precision, RunConfig};
 use crate::data::Batch;
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
@@ -212,6 +212,15 @@ impl Engine {
 
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// Whether an attack of the first phase normalises by running statistics.
+    pub fn attacks_with_running_statistics(&self) -> bool {
+        let branches = &self.parts.phases[0].phase.method.branches;
+        branches.iter().any(|branch| match &branch.source {
+            Source::Attack { config, .. } => config.bn_stats == AttackStatistics::Running,
+            _ => false,
+        })
     }
 
     /// One convolution of each class in the plans of a step.

@@ -1,0 +1,57 @@
+//! Batch norm with running statistics as part of the convolution before it: the launch that folds it into the weights.
+//! The shift and the activation are epilogues ([`super::fusion`]), and so is the activation's slope in the backward
+//! pass; [`slope`] is the pass over the tensor where no epilogue can take it.
+
+use super::batch_norm::Activation;
+use super::{GROUP, STORED, combinations, quads, stored};
+use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+
+/// A convolution's weights `[rows][channels]`, dense or depthwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FoldShape {
+    /// Taps × input channels; taps alone of a depthwise convolution.
+    pub rows: usize,
+    /// Output channels; padded: a multiple of 4.
+    pub channels: usize,
+    pub eps: f32,
+}
+
+/// `folded` = weights · scale by output channel, and `shift` `[channels]`, from the `[gamma | beta]` and
+/// `[mean | variance]` of one domain.
+pub fn fold(
+    shape: &FoldShape,
+    weights: View,
+    parameters: View,
+    running: View,
+    folded: View,
+    shift: View,
+) -> Launch {
+    let count = quads(shape.rows * shape.channels);
+    Launch {
+        kernel: Kernel::new("fold_batch_norm", &[]),
+        views: vec![weights, parameters, running, folded, shift],
+        params: vec![count, quads(shape.channels), shape.eps.to_bits()],
+        grid: linear_grid(u64::from(count), GROUP),
+        cost: Cost { flops: u64::from(count) * 4, bytes: u64::from(count) * 32 },
+    }
+}
+
+/// `dx = dy * act'(x)` over `elements` numbers; x is the activation's input, or for ReLU its output.
+pub fn slope(activation: Activation, elements: usize, x: View, dy: View, dx: View) -> Launch {
+    let element = stored(&[x, dy, dx]);
+    let constants = [activation.constant(), ("ACCUMULATE", 0), element.constant()];
+    let count = quads(elements);
+    Launch {
+        kernel: Kernel::new("activation_backward", &constants),
+        views: vec![x, dy, dx],
+        params: vec![count],
+        grid: linear_grid(u64::from(count), GROUP),
+        cost: Cost { flops: elements as u64 * 8, bytes: elements as u64 * element.bytes() * 3 },
+    }
+}
+
+/// Every kernel that only this file launches, with every combination of its constants.
+pub fn permutations() -> Vec<Kernel> {
+    let slopes = [("ACTIVATION", &[1, 2][..]), ("ACCUMULATE", &[0]), STORED];
+    [combinations("fold_batch_norm", &[]), combinations("activation_backward", &slopes)].concat()
+}
