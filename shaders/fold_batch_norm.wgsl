@@ -6,12 +6,14 @@
 // 2 running    [mean C | variance C], of the domain
 // 3 folded     [rows][C]
 // 4 shift      [C]
-// One thread a vec4 of weights, workgroups of 64. Launched by src/kernels/fold.rs.
+// One thread BLOCK_ROWS rows of a vec4 of channels, workgroups of 64. Launched by src/kernels/fold.rs.
 #import lib/grid
+#import lib/divide
 
 struct Params {
-    count: u32,
+    threads: u32,
     quads: u32,
+    rows: u32,
     eps: f32,
 }
 
@@ -29,14 +31,18 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = linear_index(workgroup, groups, local, 64u);
-    if (index >= params.count) {
+    if (index >= params.threads) {
         return;
     }
-    let quad = index % params.quads;
+    let block = divide(index, params.quads);
+    let quad = index - block * params.quads;
     let scale = parameters[quad] * (1.0 / sqrt(running[params.quads + quad] + params.eps));
-    folded[index] = weights[index] * scale;
-    // The first row.
-    if (index < params.quads) {
+    let end = min((block + 1u) * BLOCK_ROWS, params.rows);
+    for (var row = block * BLOCK_ROWS; row < end; row++) {
+        let at = row * params.quads + quad;
+        folded[at] = weights[at] * scale;
+    }
+    if (block == 0u) {
         shift[quad] = parameters[params.quads + quad] - running[quad] * scale;
     }
 }

@@ -335,7 +335,7 @@ mod tests {
             ("tf_efficientnet_b0", 32, 64, false),
             ("tf_efficientnet_b0", 224, 64, false),
             ("tf_efficientnet_b3", 300, 16, false),
-            ("tf_efficientnet_b8", 672, 4, true),
+            ("tf_efficientnet_b8", 672, 8, true),
         ] {
             let network = build(arch, &ModelOptions::plain(1000, size)).unwrap();
             let context = PlanContext {

@@ -6,6 +6,13 @@ use super::batch_norm::Activation;
 use super::{GROUP, STORED, combinations, quads, stored};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
+/// Rows that a thread takes with one scale.
+const BLOCK_ROWS: usize = 8;
+
+fn kernel() -> Kernel {
+    Kernel::new("fold_batch_norm", &[("BLOCK_ROWS", BLOCK_ROWS as u32)])
+}
+
 /// A convolution's weights `[rows][channels]`, dense or depthwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FoldShape {
@@ -26,13 +33,14 @@ pub fn fold(
     folded: View,
     shift: View,
 ) -> Launch {
-    let count = quads(shape.rows * shape.channels);
+    let threads = shape.rows.div_ceil(BLOCK_ROWS) as u32 * quads(shape.channels);
+    let elements = (shape.rows * shape.channels) as u64;
     Launch {
-        kernel: Kernel::new("fold_batch_norm", &[]),
+        kernel: kernel(),
         views: vec![weights, parameters, running, folded, shift],
-        params: vec![count, quads(shape.channels), shape.eps.to_bits()],
-        grid: linear_grid(u64::from(count), GROUP),
-        cost: Cost { flops: u64::from(count) * 4, bytes: u64::from(count) * 32 },
+        params: vec![threads, quads(shape.channels), shape.rows as u32, shape.eps.to_bits()],
+        grid: linear_grid(u64::from(threads), GROUP),
+        cost: Cost { flops: elements, bytes: elements * 8 },
     }
 }
 
@@ -53,5 +61,5 @@ pub fn slope(activation: Activation, elements: usize, x: View, dy: View, dx: Vie
 /// Every kernel that only this file launches, with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
     let slopes = [("ACTIVATION", &[1, 2][..]), ("ACCUMULATE", &[0]), STORED];
-    [combinations("fold_batch_norm", &[]), combinations("activation_backward", &slopes)].concat()
+    [vec![kernel()], combinations("activation_backward", &slopes)].concat()
 }

@@ -85,7 +85,7 @@ pub fn branch_image_ids(branch: usize) -> BufferId {
 /// Those that every micro-batch brings anew; its images too unless they stay on the GPU.
 pub fn of_each_micro_batch(images: bool) -> impl Iterator<Item = BufferId> {
     let shared = [PLACEMENTS, ROWS, AUGMENTED_BYTES, AUGMENTED_PLACEMENTS, POOL_TABLE];
-    let of_branches = (0..MAX_BRANCHES as usize)
+    let of_branches = (0..MAX_BRANCHES)
         .flat_map(|branch| [branch_table, branch_attack_rows, branch_image_ids].map(|id| id(branch)));
     shared.into_iter().chain(of_branches).chain(images.then_some(BYTES))
 }
