@@ -126,7 +126,7 @@ impl Backward<'_, '_> {
         if forward.spec.fusion == FusionRule::Off || self.first_consumer[id.0] != writer {
             return plain;
         }
-        if forward.folds[node.inputs[0].0] {
+        if forward.folds[node.inputs[0].0].is_some() {
             if activation == Activation::None {
                 return plain;
             }
@@ -255,7 +255,7 @@ impl Backward<'_, '_> {
         let Op::BatchNorm { layer, activation } = node.op else { unreachable!("called for this op") };
         let input = node.inputs[0];
         let x = forward.stored(input);
-        if forward.folds[input.0] {
+        if forward.folds[input.0].is_some() {
             debug_assert!(self.gradients[input.0].is_none(), "its batch norm alone reads it");
             let du = match dy {
                 Gradient::Folded(du) => *du,

@@ -14,7 +14,7 @@
 //! Folding costs a read and a write of the weights, and takes the place of the launch that would make scale and shift.
 //! Whether to fold does not depend on the batch: results would depend on it in their last bits.
 
-use super::forward::{Forward, Value};
+use super::forward::{Forward, Value, float_range};
 use super::fusion::consumers;
 use super::network::{Network, NodeId, Op};
 use super::pad4;
@@ -26,11 +26,20 @@ use crate::kernels::batch_norm::Activation;
 use crate::kernels::fold::{FoldShape, fold};
 use crate::kernels::fusion::Epilogue;
 
-/// A convolution with the batch norm behind it in its weights.
+/// A convolution's weights with the batch norm behind it in them.
 #[derive(Clone, Copy)]
-pub(super) struct Folded {
+struct Folded {
     weights: View,
     shift: View,
+}
+
+/// What has become of a folded convolution in a pass.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Folding {
+    /// Once they are made.
+    made: Option<Folded>,
+    /// What the consumers of the batch norm read.
+    behind: Option<Value>,
 }
 
 /// Where a convolution writes, folded or not.
@@ -100,10 +109,9 @@ fn place(network: &Network, index: usize, buffer: BufferId) -> Folded {
     let (weight, layer) = layers(network, index);
     let parameter = &network.layout.parameters[weight];
     let bn = &network.layout.bn[layer];
-    let words = |offset: usize, words| View::words(buffer, offset as u64 * 4, words);
     Folded {
-        weights: words(parameter.offset, parameter.kind.padded_len()),
-        shift: words(bn.param_offset, pad4(bn.channels)),
+        weights: float_range(buffer, parameter.offset, parameter.kind.padded_len()),
+        shift: float_range(buffer, bn.param_offset, pad4(bn.channels)),
     }
 }
 
@@ -129,13 +137,12 @@ fn launch(
     let (parameter, bn) = (&network.layout.parameters[weight], &network.layout.bn[layer]);
     let channels = pad4(bn.channels);
     let shape = FoldShape { rows: parameter.kind.padded_len() / channels, channels, eps: network.bn.eps };
-    let words = |buffer, offset: usize, words| View::words(buffer, offset as u64 * 4, words);
     let domain = spec.segments[0].domain * bn.domain_stride;
     builder.push(fold(
         &shape,
-        words(buffers.params, parameter.offset, parameter.kind.padded_len()),
-        words(buffers.params, bn.param_offset + domain, 2 * channels),
-        words(buffers.running, bn.running_offset + domain, 2 * channels),
+        float_range(buffers.params, parameter.offset, parameter.kind.padded_len()),
+        float_range(buffers.params, bn.param_offset + domain, 2 * channels),
+        float_range(buffers.running, bn.running_offset + domain, 2 * channels),
         made.weights,
         made.shift,
     ));
@@ -144,11 +151,9 @@ fn launch(
 impl Forward<'_> {
     /// How the convolution at `index` stores, where its batch norm is folded into it; `y` is there for its own value.
     pub(super) fn fold(&mut self, builder: &mut PlanBuilder, index: usize, y: View) -> Option<ConvStore> {
-        if !self.folds[index] {
-            return None;
-        }
+        let made = self.folds[index]?.made;
         let network = self.network;
-        let Folded { weights, shift } = match (self.folded[index], self.buffers.folded) {
+        let made = match (made, self.buffers.folded) {
             (Some(made), _) => made,
             (None, Some(buffer)) => place(network, index, buffer),
             (None, None) => {
@@ -161,12 +166,11 @@ impl Forward<'_> {
                 made
             }
         };
-        self.folded[index] = Some(Folded { weights, shift });
         let norm = NodeId(index + 1);
         let Op::BatchNorm { activation, .. } = network.node(norm).op else { unreachable!("it is folded") };
         let asked = self.placed.iter().find(|(id, _)| *id == norm).map(|(_, view)| *view);
         let slope_from_input = activation == Activation::Silu && self.spec.input_gradient;
-        let shift = |activation, kept| Epilogue::Shift { shift, activation, kept };
+        let shift = |activation, kept| Epilogue::Shift { shift: made.shift, activation, kept };
         let (epilogue, output, value, behind) = if !slope_from_input {
             let y = asked.unwrap_or(y);
             (shift(activation, None), y, y, Value::Stored(y))
@@ -178,12 +182,18 @@ impl Forward<'_> {
                 .unwrap_or_else(|| builder.stored(y.size as usize / y.element.bytes() as usize, y.element));
             (shift(activation, Some(y)), output, y, Value::Stored(output))
         };
-        self.behind_folded[index] = Some(behind);
+        self.folds[index] = Some(Folding { made: Some(made), behind: Some(behind) });
         Some(ConvStore { epilogue, output, value })
+    }
+
+    /// The value of the batch norm behind `convolution`, where that has it in its weights.
+    pub(super) fn behind_folded(&self, convolution: NodeId) -> Option<Value> {
+        self.folds[convolution.0]?.behind
     }
 
     /// The weights of the convolution at `index` as its kernels read them.
     pub(super) fn weights(&self, index: usize, weight: usize) -> View {
-        self.folded[index].map_or_else(|| self.parameter(weight), |made| made.weights)
+        let made = self.folds[index].and_then(|folding| folding.made);
+        made.map_or_else(|| self.parameter(weight), |made| made.weights)
     }
 }

@@ -2,23 +2,22 @@
 //! follows from its last use.
 
 use super::blocks::recomputed;
-use super::fold::{ConvStore, Folded, folded};
+use super::fold::{ConvStore, Folding, folded};
 use super::fusion::{plan_on_load, takes_statistics};
-use super::network::{Network, Node, NodeId, Op, Shape};
+use super::network::{Network, Node, NodeId, Op};
 use super::params::ALIGN;
 use super::pass::{PassBuffers, PassSpec, Statistics};
 use super::plan::PlanBuilder;
 use super::{pad4, params::BnPlace};
 use crate::gpu::{BufferId, Caps, Element, View};
-use crate::kernels::ImageShape;
-use crate::kernels::batch_norm::{self, Activation, BnShape, Segment};
+use crate::kernels::batch_norm::{self, Activation};
 use crate::kernels::conv;
 use crate::kernels::depthwise;
-use crate::kernels::dropout::{self, DropoutShape};
+use crate::kernels::dropout;
 use crate::kernels::excite::Excitation;
 use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
-use crate::kernels::pool::{self, MaxPoolShape};
-use crate::kernels::residual::{self, BranchNorm, ResidualShape};
+use crate::kernels::pool;
+use crate::kernels::residual::{self, BranchNorm};
 use crate::kernels::squeeze_excite;
 use std::ops::Range;
 
@@ -51,11 +50,8 @@ pub struct Forward<'a> {
     pub(super) excitations: Vec<Option<Excitation>>,
     /// By node: a batch norm or gate that its consumers apply.
     pub(super) on_load: Vec<bool>,
-    /// By node: a convolution with the batch norm behind it in its weights, those weights once they are made, and what
-    /// the batch norm's consumers read.
-    pub(super) folds: Vec<bool>,
-    pub(super) folded: Vec<Option<Folded>>,
-    pub(super) behind_folded: Vec<Option<Value>>,
+    /// By node: a convolution with the batch norm behind it in its weights.
+    pub(super) folds: Vec<Option<Folding>>,
     /// Outputs that the caller asked for.
     pub(super) placed: Vec<(NodeId, View)>,
     /// By node: slices of the statistics that the convolution before the batch norm took.
@@ -91,9 +87,7 @@ impl<'a> Forward<'a> {
             states: vec![None; network.layout.bn.len()],
             excitations: vec![None; network.nodes.len()],
             on_load,
-            folds,
-            folded: vec![None; network.nodes.len()],
-            behind_folded: vec![None; network.nodes.len()],
+            folds: folds.into_iter().map(|folds| folds.then(Folding::default)).collect(),
             placed: placed.to_vec(),
             statistics: vec![None; network.nodes.len()],
         };
@@ -186,7 +180,7 @@ impl<'a> Forward<'a> {
                 return Value::Stored(store.value);
             }
             Op::BatchNorm { layer, activation } => {
-                if let Some(value) = self.behind_folded[node.inputs[0].0] {
+                if let Some(value) = self.behind_folded(node.inputs[0]) {
                     return value;
                 }
                 let x = self.stored(node.inputs[0]);
@@ -299,7 +293,7 @@ impl<'a> Forward<'a> {
         let again = recomputed(network, block);
         for index in again.iter().copied() {
             // A folded convolution's result is its batch norm's.
-            if self.folds[index] && !again.contains(&(index + 1)) {
+            if self.folds[index].is_some() && !again.contains(&(index + 1)) {
                 continue;
             }
             let node = &network.nodes[index];
@@ -354,79 +348,10 @@ impl<'a> Forward<'a> {
         let floats = place.domain_stride * self.network.layout.domains;
         float_range(self.buffers.running, place.running_offset, floats)
     }
-
-    pub(super) fn bn_shape(&self, layer: usize, shape: Shape) -> BnShape {
-        let rows_per_image = shape.height * shape.width;
-        let mut first_row = 0;
-        let segments = self
-            .spec
-            .segments
-            .iter()
-            .map(|segment| {
-                let rows = (segment.images * rows_per_image) as u32;
-                let made = Segment { first_row, rows, domain: segment.domain as u32 };
-                first_row += rows;
-                made
-            })
-            .collect();
-        BnShape {
-            channels: pad4(shape.channels),
-            rows: first_row as usize,
-            segments,
-            domain_stride: self.network.layout.bn[layer].domain_stride as u32,
-            eps: self.network.bn.eps,
-            momentum: self.network.bn.momentum,
-        }
-    }
-
-    pub(super) fn scale_shape(&self, shape: Shape) -> ImageShape {
-        ImageShape {
-            images: self.images(),
-            rows_per_image: shape.height * shape.width,
-            channels: pad4(shape.channels),
-        }
-    }
-
-    pub(super) fn residual_shape(&self, index: usize, node: &Node) -> ResidualShape {
-        let Op::Add { drop_rate, .. } = node.op else { unreachable!("called for this op") };
-        ResidualShape {
-            images: self.images(),
-            rows_per_image: node.shape.height * node.shape.width,
-            channels: pad4(node.shape.channels),
-            drop_rate: if self.spec.regularize { drop_rate } else { 0.0 },
-            stream: index as u32,
-            image_offset: self.spec.first_image,
-        }
-    }
-
-    /// `None` when nothing is dropped.
-    pub(super) fn dropout_shape(&self, index: usize, node: &Node) -> Option<DropoutShape> {
-        let Op::Dropout { rate } = node.op else { unreachable!("called for this op") };
-        (self.spec.regularize && rate > 0.0).then(|| DropoutShape {
-            images: self.images(),
-            features: pad4(node.shape.channels),
-            rate,
-            stream: index as u32,
-            image_offset: self.spec.first_image,
-        })
-    }
-
-    pub(super) fn pool_shape(&self, node: &Node) -> MaxPoolShape {
-        let Op::MaxPool { kernel, stride } = node.op else { unreachable!("called for this op") };
-        let input = self.network.node(node.inputs[0]).shape;
-        MaxPoolShape {
-            images: self.images(),
-            height: input.height,
-            width: input.width,
-            channels: pad4(input.channels),
-            kernel,
-            stride,
-            pad: (kernel - 1) / 2,
-        }
-    }
 }
 
-fn float_range(buffer: BufferId, offset: usize, floats: usize) -> View {
+/// `floats` from `offset` on, where a tensor of an arena begins.
+pub(super) fn float_range(buffer: BufferId, offset: usize, floats: usize) -> View {
     debug_assert_eq!(offset % ALIGN, 0);
     View::words(buffer, offset as u64 * 4, floats)
 }

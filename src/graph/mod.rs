@@ -19,6 +19,7 @@ mod network;
 pub mod params;
 mod pass;
 mod plan;
+mod shapes;
 
 pub use backward::Gradients;
 pub use fold::fold_weights;

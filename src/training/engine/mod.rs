@@ -1,6 +1,7 @@
 //! The training step on the GPU: owns the buffers and programs of a run, takes batches, moves the weights, and gives
 //! metrics back through a readback ring. It knows neither files nor threads nor front ends.
 
+mod layout;
 mod measure;
 mod upload;
 
@@ -10,7 +11,7 @@ use super::optimizer;
 use super::parts::{self, Parts, Tag};
 use super::precision;
 use super::schedule;
-use crate::config::{AttackStatistics, Checkpointing, Config, Precision, RunConfig};
+use crate::config::{AttackStatistics, Config, Precision, RunConfig};
 use crate::data::Batch;
 use crate::gpu::{Device, GpuError, Player, StepUniform};
 use crate::graph::Network;
@@ -21,45 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use upload::{MicroBatch, Scratch};
 
-/// How a step's branches go through the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// All branches in one concatenated batch.
-    Joint,
-    /// One domain after another; gradients add up. Less memory, same numbers.
-    Sequential,
-}
-
-/// How a step is laid out in memory. All layouts give the same numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    pub cut: Cut,
-    /// Activations inside a block are computed again in the backward pass.
-    pub recompute: bool,
-}
-
-impl Layout {
-    pub const PLAIN: Self = Self { cut: Cut::Joint, recompute: false };
-
-    /// From the fastest to the smallest.
-    fn choices(checkpointing: Checkpointing) -> Vec<Self> {
-        let layout = |cut, recompute| Self { cut, recompute };
-        match checkpointing {
-            Checkpointing::Off => vec![Self::PLAIN, layout(Cut::Sequential, false)],
-            Checkpointing::On => vec![layout(Cut::Joint, true), layout(Cut::Sequential, true)],
-            Checkpointing::Auto => {
-                vec![Self::PLAIN, layout(Cut::Sequential, false), layout(Cut::Sequential, true)]
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Layout {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.cut == Cut::Joint { "branches joint" } else { "branches one after another" })?;
-        f.write_str(if self.recompute { ", activations recomputed" } else { "" })
-    }
-}
+pub use layout::{Cut, Layout};
 
 /// Sums over one branch's images in one optimizer step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
