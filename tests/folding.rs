@@ -4,9 +4,11 @@
 use dualprop::config::FusionRule;
 use dualprop::gpu::{BufferId, Caps, Device, Element, Form, StepUniform, View, run};
 use dualprop::graph::{
-    Forward, Gradients, Network, PassBuffers, PassSpec, Plan, PlanBuilder, fold_weights, pad4,
+    BnLayer, Forward, Gradients, Network, NetworkBuilder, Padding, PassBuffers, PassSpec, Plan, PlanBuilder,
+    fold_weights, pad4,
 };
 use dualprop::kernels::ImageShape;
+use dualprop::kernels::batch_norm::Activation;
 use dualprop::kernels::cross_entropy::{self, LossShape};
 use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::images::{self, Normalization};
@@ -65,7 +67,6 @@ impl Way {
     }
 }
 
-/// A network whose batch norms do something, in every domain something else.
 fn network(arch: &str) -> (Network, Arenas) {
     let options = ModelOptions {
         width: 0.2,
@@ -74,7 +75,11 @@ fn network(arch: &str) -> (Network, Arenas) {
         domains: DOMAINS,
         ..ModelOptions::plain(CLASSES, SIZE)
     };
-    let network = build(arch, &options).unwrap();
+    drawn(arch, build(arch, &options).unwrap())
+}
+
+/// A network with weights whose batch norms do something, in every domain something else.
+fn drawn(arch: &str, network: Network) -> (Network, Arenas) {
     let mut arenas = initialize(arch, &network, 3);
     let mut drawn = 0;
     let mut draw = |low: f32, high: f32| {
@@ -253,6 +258,44 @@ fn no_batch_norm_behind_a_convolution_is_left() {
             let [_, inference] = plans(&network, Way { gradient: false, folded_before: false, ..way });
             assert_eq!(count(&inference, "fold_batch_norm"), layers - left, "{arch} {form:?}");
             assert_eq!(count(&inference, "batch_norm_running"), left, "{arch} {form:?}");
+        }
+    }
+}
+
+/// Layers that must not be folded, or whose gradient another kernel changes before they read it.
+#[test]
+fn results_with_another_reader_are_left_alone() {
+    let bn = BnLayer { eps: 1e-3, momentum: 0.1 };
+    let (mut net, image) = NetworkBuilder::new(SIZE, DOMAINS, bn);
+    let stem = net.conv("stem", image, 8, 3, 1, Padding::Same);
+    let x = net.batch_norm("stem.bn", stem, Activation::Silu);
+    // The gradient of the sum is the branch's as it is, and the branch's only convolution adds to it.
+    let branch = net.conv("branch", x, 8, 3, 1, Padding::Same);
+    let branch = net.batch_norm("branch.bn", branch, Activation::None);
+    let x = net.add(x, branch, Activation::None, 0.0);
+    // Read by its batch norm and by a sum.
+    let raw = net.depthwise("twice", x, 3, 1, Padding::Same);
+    let normalized = net.batch_norm("twice.bn", raw, Activation::Relu);
+    let x = net.add(raw, normalized, Activation::None, 0.0);
+    // Behind a sum.
+    let x = net.batch_norm("sum.bn", x, Activation::Relu);
+    let last = net.conv("last", x, 12, 1, 1, Padding::Same);
+    let x = net.batch_norm("last.bn", last, Activation::Relu);
+    // A slope that no epilogue takes.
+    let x = net.max_pool(x, 3, 2);
+    let (network, arenas) = drawn("resnet18", net.classify("head", x, CLASSES, 0.0));
+    let plain = numbers(&network, &arenas, Way::PLAIN);
+    for form in [Form::Subgroups, Form::Tiles] {
+        for fusion in [FusionRule::Auto, FusionRule::All] {
+            let way = Way { form, fusion, folded_before: true, ..Way::PLAIN };
+            let [before, plan] = plans(&network, way);
+            assert_eq!(count(&before, "fold_batch_norm"), 2, "the stem's and the last");
+            assert_eq!(count(&plan, "activation_backward"), 1, "behind the max pool");
+            let found = numbers(&network, &arenas, way);
+            for (found, plain) in found.iter().zip(&plain) {
+                let off = difference(found, plain);
+                assert!(off < 1e-5, "{way:?}: off by {off}");
+            }
         }
     }
 }
