@@ -13,6 +13,9 @@
 //!
 //! Folding costs a read and a write of the weights, and takes the place of the launch that would make scale and shift.
 //! Whether to fold does not depend on the batch: results would depend on it in their last bits.
+//!
+//! Both forms fold: a GPU saves launches and traffic; a software adapter takes some 5 % off an attack (measured on
+//! llvmpipe), because what the passes took comes back in part as work in the stores of the convolutions.
 
 use super::forward::{Forward, Value, float_range};
 use super::fusion::consumers;
