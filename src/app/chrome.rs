@@ -5,7 +5,7 @@ use super::format;
 use super::icons::{self, Icon};
 use super::model::{MAIN_DOMAIN, Phase, RunView};
 use super::tokens::{self, Tokens};
-use crate::training::events::Finish;
+use crate::training::events::{Finish, Idle, RunInfo};
 use egui::{Align, Button, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
 use std::path::Path;
 
@@ -219,6 +219,7 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
                 let rate = format!("{} images/s", format::significant(step.images_per_s));
                 figure(ui, &rate, "Clean images trained per second over the last steps, pauses left out.");
                 stages_ui(ui, &step.stages);
+                idle_ui(ui, step.idle);
                 let elapsed = format::duration(step.elapsed_s);
                 figure(
                     ui,
@@ -260,6 +261,25 @@ fn stages_ui(ui: &mut Ui, stages: &[(&'static str, f64)]) {
         help += &format!("\n{stage}: {} ms ({share})", format::significant(seconds * 1e3));
     }
     figure(ui, &format!("{} ms/step", format::significant(total * 1e3)), &help);
+}
+
+/// What of a step is waiting.
+fn idle_ui(ui: &mut Ui, idle: Option<Idle>) {
+    let Some(Idle { data, gpu }) = idle else { return };
+    if let Some(gpu) = gpu {
+        figure(
+            ui,
+            &format!("GPU idle {}", format::percent(gpu as f32)),
+            "Share of the last steps' time in which the GPU had none of the run's work, a work limit's rests included. \
+             Percent of a step, mean of some ten steps.",
+        );
+    }
+    figure(
+        ui,
+        &format!("data wait {}", format::percent(data as f32)),
+        "Share of the last steps' time in which the run waited for images to be read and augmented. Percent of a step, \
+         mean of some ten steps.",
+    );
 }
 
 fn phase_ui(ui: &mut Ui, run: &RunView) {
@@ -314,14 +334,36 @@ fn adapter_ui(ui: &mut Ui, run: &RunView) {
         }
         return;
     };
-    figure(
-        ui,
-        &format!("{} planned", format::bytes(info.planned_bytes)),
-        "GPU memory that the run's plans allocate, known before the first step.",
-    );
+    memory_ui(ui, info, run.last_step.as_ref().and_then(|step| step.memory_bytes));
     let text = RichText::new(&info.adapter).color(tokens.text_weak);
     ui.add(egui::Label::new(text).truncate())
         .on_hover_text(format!("Training runs on {} through {}", info.adapter, info.backend));
+}
+
+/// Planned and measured memory.
+fn memory_ui(ui: &mut Ui, info: &RunInfo, measured: Option<u64>) {
+    let planned = format::bytes(info.planned_bytes);
+    let definition =
+        "Planned: bytes of GPU memory that the run's plans ask for, known before the first step.";
+    match measured {
+        Some(bytes) => figure(
+            ui,
+            &format!("{planned} planned, {} in use", format::bytes(bytes)),
+            &format!(
+                "{definition}\nIn use: bytes that the driver has given to the run, measured about once a second. \
+                 Copies on their way and what is free in its blocks come on top of the plans; compiled shaders and \
+                 the driver's own memory are not in it.",
+            ),
+        ),
+        None => figure(
+            ui,
+            &format!("{planned} planned"),
+            &format!(
+                "{definition}\nWhat is in use is not known before the first step, nor where the back end ({}) does not tell.",
+                info.backend
+            ),
+        ),
+    }
 }
 
 /// A number of the status bar with what it means.
