@@ -4,8 +4,9 @@
 use super::{Stage, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::config::{Config, DataSource};
-use dualprop::session::preflight::{BranchPreview, Forecast, Preflight};
+use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Command, Event, WorkLimit};
+use egui::accesskit::Role;
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
 use std::path::Path;
@@ -143,6 +144,7 @@ fn a_preflight_shows_its_findings_and_what_is_trained_on() {
         domain: domain.into(),
         size: 4,
         images: vec![vec![90; 48]; 2],
+        mixed: None,
     };
     send(Preflight::Previews(Arc::new(vec![preview("clean", "main"), preview("attack", "aux")])));
     let forecast =
@@ -161,6 +163,33 @@ fn a_preflight_shows_its_findings_and_what_is_trained_on() {
     events.try_send(Preflight::Refused { what: "Data", reason }).expect("room");
     stage.frames();
     stage.expect("Data: there is no folder /x");
+}
+
+#[test]
+fn the_pictures_of_a_mixup_follow_its_ratio() {
+    let mut stage = Stage::sized(vec2(1280.0, 1400.0));
+    stage.click("Preflight");
+    let events = stage.played.preflights.try_recv().expect("a preflight is started");
+    let plain = |value: u8| vec![value; 4 * 4 * 3];
+    let mixed = MixedPreview { lambda: 0.25, pairs: vec![[plain(0), plain(200)]] };
+    let images = mixed.at(mixed.lambda);
+    assert_eq!(images, [plain(150)]);
+    let preview =
+        BranchPreview { source: "mixup", domain: "aux".into(), size: 4, images, mixed: Some(mixed) };
+    events.try_send(Preflight::Previews(Arc::new(vec![preview]))).expect("room");
+    stage.frames();
+    let middle = |stage: &mut Stage| {
+        stage.frames();
+        let at = stage.harness.get_by_label("mixup image 1 for aux").rect().center();
+        let picture = stage.harness.render().expect("an adapter to draw with");
+        picture.get_pixel(at.x as u32, at.y as u32).0[0]
+    };
+    assert_eq!(middle(&mut stage), 150, "as the first step draws it");
+    let name = "Mixing ratio of branch 1";
+    stage.harness.get_by_role_and_label(Role::Slider, name).set_value_accesskit(0.5);
+    assert_eq!(middle(&mut stage), 100);
+    stage.click("as drawn: 0.250");
+    assert_eq!(middle(&mut stage), 150);
 }
 
 #[test]

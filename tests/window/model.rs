@@ -4,7 +4,7 @@ use super::demo::{self, StudyEnds};
 use super::{Stage, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::session::study::{Answer, ImageChoice, Request, Subject};
-use dualprop::training::events::Event;
+use dualprop::training::events::{BnDomain, Event};
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
 use std::path::PathBuf;
@@ -236,6 +236,34 @@ fn plots_and_tables_become_files() {
     assert!(picture.width() > 200 && picture.height() > 100);
     let colours: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
     assert!(colours.len() > 10, "it shows something");
+}
+
+#[test]
+fn the_channels_of_a_bn_layer_become_a_table() {
+    let mut stage = Stage::sized(vec2(1280.0, 900.0));
+    let ends = stage.start();
+    train(&ends, 1..=5);
+    ends.snapshot.put(demo::snapshot(5));
+    std::fs::create_dir_all(&ends.request.out).expect("writable");
+    stage.show(Pane::Domains);
+    stage.window().views.domains.layer = "bn1".into();
+    stage.frames();
+    export(&mut stage, "Export BN channels of bn1", "Numbers (CSV)…");
+    stage.click("Save");
+    let file = ends.request.out.join("BN-channels-of-bn1.csv");
+    let text = std::fs::read_to_string(file).expect("the table was written");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "channel,main running mean,main running variance,main gamma,main beta,\
+         aux running mean,aux running variance,aux gamma,aux beta"
+    );
+    let domains = &demo::snapshot(5).bn_layers[0].domains;
+    assert_eq!(lines.len(), 1 + domains[0].gamma.len());
+    let of = |d: &BnDomain| [d.running_mean[3], d.running_var[3], d.gamma[3], d.beta[3]];
+    let wanted: Vec<f32> = domains.iter().flat_map(of).collect();
+    let found: Vec<f32> = lines[4].split(',').skip(1).map(|cell| cell.parse().expect("a number")).collect();
+    assert_eq!(found, wanted, "nothing is rounded");
 }
 
 #[test]

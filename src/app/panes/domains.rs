@@ -207,7 +207,7 @@ fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
         view.layer.clone_from(&source.layers[chosen].name);
         let height = (bottom - ui.cursor().top() - CAPTION_HEIGHT).max(LEAST_PLOT_HEIGHT);
         let drawing = Drawing { affine: view.affine, scale: view.scale, sorted: view.sorted, other };
-        bn_channels::ui(ui, &source, chosen, drawing, height);
+        bn_channels::ui(ui, &source, chosen, drawing, height, (shared.area, shared.exports));
     });
 }
 

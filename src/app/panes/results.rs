@@ -274,8 +274,8 @@ fn worst_ui(
     });
     let worst = &shown.confusion.worst;
     // Each measurement and each of its views has textures of its own.
-    let key = shared.study.measure_generation * 64 + view.chosen as u64;
-    let pixels = worst.iter().map(|example| example.pixels.as_slice());
+    let key = (shared.study.measure_generation, view.chosen as u32);
+    let pixels = || worst.iter().map(|example| example.pixels.as_slice()).collect();
     let textures = shared.pictures.worst.textures(ui.ctx(), key, size, pixels);
     let is_wanted = |example: &Example| view.class.is_none_or(|class| class == example.label);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
