@@ -7,6 +7,8 @@ mod demo;
 mod frame;
 #[path = "window/model.rs"]
 mod model;
+#[path = "window/panes.rs"]
+mod panes;
 #[path = "window/walk.rs"]
 mod walk;
 

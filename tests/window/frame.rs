@@ -13,15 +13,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Writes a run folder with `steps` train steps and one validation.
-fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
+pub(super) fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
     std::fs::create_dir_all(dir).expect("writable");
     let mut config = Config::default();
     config.run.seed = seed;
     std::fs::write(dir.join("config.toml"), config.resolved_toml()).expect("writable");
     let mut lines = String::new();
     let mut line = |step: u64, split: &str, top1: f64| {
+        let loss = 2.3 / (1.0 + step as f64 / 5.0) + 0.2 * seed as f64;
         lines += &format!(
-            "{{\"step\":{step},\"epoch\":0.1,\"split\":{split:?},\"domain\":\"main\",\"attack\":null,\"loss\":1.5,\
+            "{{\"step\":{step},\"epoch\":0.1,\"split\":{split:?},\"domain\":\"main\",\"attack\":null,\"loss\":{loss},\
              \"top1\":{top1},\"top5\":0.9,\"lr\":0.1,\"images_per_s\":10.0,\"wall_s\":{step}.0}}\n"
         );
     };
@@ -44,7 +45,7 @@ fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
 
 /// Frames until `seen`, for what a helper thread finds.
 #[track_caller]
-fn wait_for(stage: &mut Stage, text: &str) {
+pub(super) fn wait_for(stage: &mut Stage, text: &str) {
     for _ in 0..400 {
         stage.frames();
         if stage.sees(text) {

@@ -13,7 +13,12 @@ use std::sync::Arc;
 impl Stage {
     /// Drops a checkpoint onto the window and plays the study that opens it.
     pub(super) fn open_model(&mut self) -> StudyEnds {
-        let path = self.folder.path().join("best.safetensors");
+        self.open_model_in("run")
+    }
+
+    /// As [`Self::open_model`], the best one of the run called `name`.
+    pub(super) fn open_model_in(&mut self, name: &str) -> StudyEnds {
+        let path = self.folder.path().join(name).join("best.safetensors");
         self.window().take_dropped(std::slice::from_ref(&path));
         self.frames();
         let ends = self.played.studies.try_recv().expect("a checkpoint starts the study");
