@@ -2,9 +2,10 @@
 //! their size and shrunk, and single pixels may differ, so that another rasteriser's edges pass; a pane that is blank,
 //! lost a widget or is laid out otherwise does not.
 //!
-//! After a wanted change: look at the `.new.png` beside the picture, then take it over and make it small with
-//! `UPDATE_SNAPSHOTS=1 cargo test --test window panes::` and `mogrify +dither -colors 256 -define png:format=png8
-//! tests/window/panes/*.png`.
+//! After a wanted change: look at the `.new.png` beside the picture, take it over with
+//! `UPDATE_SNAPSHOTS=1 cargo test --test window panes::`, and make it small: `mogrify -strip -alpha off -define
+//! png:compression-level=9 -define png:compression-filter=5` for the panes of many colours (Attention, Gallery, Lab),
+//! `mogrify -strip +dither -colors 256 -define png:format=png8` for the others.
 
 use super::frame::{wait_for, write_run};
 use super::{Stage, demo, tell, train};
@@ -23,9 +24,10 @@ const SIZE_OF_FORM: Vec2 = vec2(640.0, 1160.0);
 /// Menus and tabs above the pane, the status below it, pixels.
 const ABOVE: u32 = 72;
 const BELOW: u32 = 30;
-/// Squared distance of two colours that count as one: some 30 of 255 levels of grey.
-const SAME: f32 = 450.0;
-/// Pixels of some 130 000 that may be further apart.
+/// Squared distance of two colours that count as one: some 12 of 255 levels of grey. A button differs from its pane by
+/// 20.
+const SAME: f32 = 80.0;
+/// Pixels of some 130 000 that may be further apart. The smallest button has some 110.
 const STRAY: usize = 60;
 
 /// The pane alone, at half its size.
