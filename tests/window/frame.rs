@@ -3,6 +3,7 @@
 
 use super::{Stage, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::dialogs::PathFor;
 use dualprop::config::{Config, DataSource};
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Command, Event, WorkLimit};
@@ -207,6 +208,26 @@ fn a_run_at_work_takes_a_learning_rate_and_a_limit() {
     stage.window().carry_out(&ctx, UiCommand::Limit(WorkLimit::Background));
     assert_eq!(ends.commands.try_recv(), Ok(Command::LimitWork(WorkLimit::Background)));
     assert!(UiCommand::Limit(WorkLimit::Background).available(&stage.window().run).is_err());
+}
+
+#[test]
+fn without_a_file_dialog_a_path_is_typed() {
+    let mut stage = Stage::new();
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::OpenRun);
+    stage.frames();
+    assert!(!stage.sees("Nothing was chosen"));
+    stage.window().take_browsed(PathFor::OpenRun, Vec::new());
+    stage.frames();
+    stage.expect("Nothing was chosen");
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 4, 0.5);
+    stage.harness.get_by_role_and_label(Role::TextInput, "Path").focus();
+    stage.frames();
+    stage.harness.get_by_role_and_label(Role::TextInput, "Path").type_text(&dir.display().to_string());
+    stage.frames();
+    stage.click("Open");
+    stage.expect("step 4");
 }
 
 #[test]

@@ -147,6 +147,22 @@ fn images_that_are_dropped_take_the_place_of_the_sets() {
 }
 
 #[test]
+fn images_that_are_dropped_first_wait_for_a_model() {
+    let mut stage = Stage::new();
+    let file = stage.folder.path().join("a.png");
+    stage.window().take_dropped(std::slice::from_ref(&file));
+    stage.frames();
+    stage.expect("1 image waits for a model");
+    let ends = stage.open_model();
+    stage.frames();
+    assert_eq!(last_look(&ends).images, ImageChoice::Files(vec![file]));
+    // The next model begins with its data.
+    let ends = stage.open_model();
+    stage.frames();
+    assert!(matches!(last_look(&ends).images, ImageChoice::Data { .. }));
+}
+
+#[test]
 fn attention_shows_a_class_and_a_second_model_beside_the_first() {
     let mut stage = Stage::sized(vec2(1600.0, 1000.0));
     let ends = stage.open_model();
