@@ -157,7 +157,11 @@ fn images_that_are_dropped_first_wait_for_a_model() {
     stage.frames();
     assert_eq!(last_look(&ends).images, ImageChoice::Files(vec![file]));
     // The next model begins with its data.
-    let ends = stage.open_model();
+    let other = stage.folder.path().join("other.safetensors");
+    stage.window().take_dropped(&[other]);
+    stage.frames();
+    assert!(matches!(ends.requests.try_recv(), Ok(Request::Open { .. })));
+    say(&ends, Answer::Opened(Arc::new(demo::model(260))));
     stage.frames();
     assert!(matches!(last_look(&ends).images, ImageChoice::Data { .. }));
 }

@@ -17,6 +17,7 @@ use egui_kittest::{SnapshotOptions, image_snapshot_options};
 use image::RgbaImage;
 use image::imageops::{FilterType, crop_imm, resize};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 const SIZE: Vec2 = vec2(960.0, 640.0);
 /// The form is longer than wide.
@@ -133,6 +134,9 @@ fn runs() {
     let parent = stage.folder.path().to_owned();
     for (name, seed, top1) in [("first", 0, 0.5), ("second", 1, 0.6)] {
         write_run(&parent.join(name), seed, 10, top1);
+        // The newest comes first, and both were written in one tick of some file systems' clocks.
+        let written = std::fs::File::open(parent.join(name).join("metrics.jsonl")).expect("readable");
+        written.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(100 - seed)).expect("settable");
     }
     stage.window().open_run(&parent.join("first")).expect("a run folder");
     stage.show(Pane::Runs);
