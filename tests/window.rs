@@ -17,7 +17,7 @@ use dualprop::app::Window;
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::app::link::Launcher;
 use dualprop::app::model::Phase;
-use dualprop::training::events::{Command, Event, Finish};
+use dualprop::training::events::{Command, Event, Finish, StepReport};
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
@@ -156,6 +156,26 @@ fn a_run_from_set_up_to_stop() {
     stage.frames();
     stage.expect("Stopped and saved");
     assert!(stage.sees("Start"), "a new run can be started");
+}
+
+#[test]
+fn the_status_fits_the_smallest_window() {
+    let mut stage = Stage::sized(vec2(960.0, 540.0));
+    let ends = stage.start();
+    train(&ends, 1..=39);
+    let stages = vec![("attack", 0.1), ("forward", 0.1), ("backward", 0.2)];
+    tell(&ends, Event::Step(StepReport { stages, ..demo::step(40) }));
+    tell(&ends, Event::Evaluated(demo::evaluation(40)));
+    stage.frames();
+    let labels = stage.harness.query_all_by_role(egui::accesskit::Role::Label);
+    let status = labels.map(|label| label.rect()).filter(|rect| rect.top() > 510.0 && rect.width() > 0.0);
+    let mut status: Vec<egui::Rect> = status.collect();
+    status.sort_by(|a, b| a.left().total_cmp(&b.left()));
+    assert!(status.len() >= 6, "{status:?}");
+    for pair in status.windows(2) {
+        assert!(pair[0].right() <= pair[1].left() + 0.5, "figures lie over each other: {status:?}");
+    }
+    stage.expect("748 MiB in use");
 }
 
 #[test]

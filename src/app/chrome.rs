@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// Width below which the toolbar shows icons alone.
 const ROOM_FOR_WORDS: f32 = 960.0;
+/// Width below which the status leaves out what is not asked for at every glance.
+const ROOM_FOR_ALL: f32 = 1200.0;
 
 /// Menus on the left, run buttons in one row. Chosen commands go to `queue`.
 pub fn top_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
@@ -213,19 +215,22 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
     egui::Panel::bottom("status").frame(frame).show_separator_line(true).show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 14.0;
+            let roomy = ui.available_width() >= ROOM_FOR_ALL;
             phase_ui(ui, run);
-            progress_ui(ui, run);
+            progress_ui(ui, run, if roomy { 190.0 } else { 140.0 });
             if let Some(step) = &run.last_step {
                 let rate = format!("{} images/s", format::significant(step.images_per_s));
                 figure(ui, &rate, "Clean images trained per second over the last steps, pauses left out.");
                 stages_ui(ui, &step.stages);
-                idle_ui(ui, step.idle);
-                let elapsed = format::duration(step.elapsed_s);
-                figure(
-                    ui,
-                    &format!("{elapsed} trained"),
-                    "Time spent in training steps. Pauses and validation are left out.",
-                );
+                if roomy {
+                    idle_ui(ui, step.idle);
+                    let elapsed = format::duration(step.elapsed_s);
+                    figure(
+                        ui,
+                        &format!("{elapsed} trained"),
+                        "Time spent in training steps. Pauses and validation are left out.",
+                    );
+                }
             }
             if let Some(eta) = run.eta_s().filter(|_| run.phase.is_active()) {
                 figure(
@@ -244,7 +249,7 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
                     ),
                 );
             }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| adapter_ui(ui, run));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| adapter_ui(ui, run, roomy));
         });
     });
 }
@@ -304,7 +309,7 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
     });
 }
 
-fn progress_ui(ui: &mut Ui, run: &RunView) {
+fn progress_ui(ui: &mut Ui, run: &RunView, width: f32) {
     if let Some((what, done, total)) = &run.preparing {
         let part = *done as f32 / (*total).max(1) as f32;
         let text = format!("{what} {done}/{total}");
@@ -313,7 +318,7 @@ fn progress_ui(ui: &mut Ui, run: &RunView) {
         let part = step.step as f32 / total.max(1) as f32;
         let text = format!("step {} / {}", format::count(step.step), format::count(total));
         let help = format!("Finished optimizer steps of all steps of the run. Epoch {:.2}.", step.epoch);
-        bar(ui, part, &text, 190.0, &help);
+        bar(ui, part, &text, width, &help);
     } else if let Some(step) = &run.last_step {
         figure(ui, &format!("step {}", format::count(step.step)), "Finished optimizer steps");
     }
@@ -326,7 +331,7 @@ fn bar(ui: &mut Ui, part: f32, text: &str, width: f32, help: &str) {
     ui.add(bar.text(text).corner_radius(4)).on_hover_text(help);
 }
 
-fn adapter_ui(ui: &mut Ui, run: &RunView) {
+fn adapter_ui(ui: &mut Ui, run: &RunView, roomy: bool) {
     let tokens = Tokens::of(ui);
     let Some(info) = &run.info else {
         if let Some(dir) = &run.dir {
@@ -334,36 +339,35 @@ fn adapter_ui(ui: &mut Ui, run: &RunView) {
         }
         return;
     };
-    memory_ui(ui, info, run.last_step.as_ref().and_then(|step| step.memory_bytes));
+    memory_ui(ui, info, run.last_step.as_ref().and_then(|step| step.memory_bytes), roomy);
     let text = RichText::new(&info.adapter).color(tokens.text_weak);
     ui.add(egui::Label::new(text).truncate())
         .on_hover_text(format!("Training runs on {} through {}", info.adapter, info.backend));
 }
 
-/// Planned and measured memory.
-fn memory_ui(ui: &mut Ui, info: &RunInfo, measured: Option<u64>) {
-    let planned = format::bytes(info.planned_bytes);
-    let definition =
-        "Planned: bytes of GPU memory that the run's plans ask for, known before the first step.";
-    match measured {
-        Some(bytes) => figure(
-            ui,
-            &format!("{planned} planned, {} in use", format::bytes(bytes)),
-            &format!(
-                "{definition}\nIn use: bytes that the driver has given to the run, measured about once a second. \
-                 Copies on their way and what is free in its blocks come on top of the plans; compiled shaders and \
-                 the driver's own memory are not in it.",
-            ),
-        ),
-        None => figure(
-            ui,
-            &format!("{planned} planned"),
-            &format!(
-                "{definition}\nWhat is in use is not known before the first step, nor where the back end ({}) does not tell.",
-                info.backend
-            ),
-        ),
+/// Planned and measured memory; without much room the measured one alone.
+fn memory_ui(ui: &mut Ui, info: &RunInfo, measured: Option<u64>, roomy: bool) {
+    let planned = format!("{} planned", format::bytes(info.planned_bytes));
+    let mut help =
+        format!("{planned}: GPU memory in bytes that the run's plans ask for, known before the first step.");
+    let mut text = planned.clone();
+    match measured.map(|bytes| format!("{} in use", format::bytes(bytes))) {
+        Some(measured) => {
+            text = if roomy { format!("{planned}, {measured}") } else { measured.clone() };
+            help += &format!(
+                "\n{measured}: bytes that the driver has given to the run, measured about once a second. Copies on \
+                 their way and what is free in its blocks come on top of the plans; compiled shaders and the driver's \
+                 own memory are not in it."
+            );
+        }
+        None => {
+            let backend = &info.backend;
+            help += &format!(
+                "\nWhat is in use is measured from the first step on, where the back end tells; this one is {backend}."
+            );
+        }
     }
+    figure(ui, &text, &help);
 }
 
 /// A number of the status bar with what it means.
