@@ -167,9 +167,9 @@ fn the_status_fits_the_smallest_window() {
     tell(&ends, Event::Step(StepReport { stages, ..demo::step(40) }));
     tell(&ends, Event::Evaluated(demo::evaluation(40)));
     stage.frames();
-    let labels = stage.harness.query_all_by_role(egui::accesskit::Role::Label);
-    let status = labels.map(|label| label.rect()).filter(|rect| rect.top() > 510.0 && rect.width() > 0.0);
-    let mut status: Vec<egui::Rect> = status.collect();
+    let line = stage.harness.get_by_label_contains("images/s").rect().center().y;
+    let labels = stage.harness.query_all_by_role(egui::accesskit::Role::Label).map(|label| label.rect());
+    let mut status: Vec<egui::Rect> = labels.filter(|rect| (rect.center().y - line).abs() < 1.0).collect();
     status.sort_by(|a, b| a.left().total_cmp(&b.left()));
     assert!(status.len() >= 6, "{status:?}");
     for pair in status.windows(2) {
