@@ -10,7 +10,9 @@ use crate::app::model::DataKind;
 use crate::app::tokens::{self, Tokens};
 use crate::evaluation::confusion::Example;
 use crate::session::study::{Measure, Measured, MeasuredView, ModelInfo, Request};
-use egui::{Button, ComboBox, DragValue, Grid, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2};
+use egui::{
+    Align, Button, ComboBox, DragValue, Grid, Layout, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2,
+};
 
 /// Side of a picture in the gallery of the worst, points.
 const SIDE: f32 = 72.0;
@@ -279,7 +281,8 @@ fn worst_ui(
     let textures = shared.pictures.worst.textures(ui.ctx(), key, size, pixels);
     let is_wanted = |example: &Example| view.class.is_none_or(|class| class == example.label);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.horizontal_wrapped(|ui| {
+        // Wrapped rows are centred otherwise, and only the first of a row is placed before its height is known.
+        ui.with_layout(Layout::left_to_right(Align::TOP).with_main_wrap(true), |ui| {
             for (example, texture) in worst.iter().zip(textures).filter(|(example, _)| is_wanted(example)) {
                 example_ui(ui, names, example, texture);
             }
