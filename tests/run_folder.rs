@@ -42,6 +42,7 @@ fn step(step: u64) -> StepReport {
         elapsed_s: step as f64 / 2.0,
         stages: Vec::new(),
         idle: None,
+        memory_bytes: None,
         branches: vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))],
     }
 }

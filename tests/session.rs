@@ -4,7 +4,7 @@ use dualprop::config::Config;
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::{RunOptions, spawn};
 use dualprop::training::checkpoint::{Checkpoint, Tensor};
-use dualprop::training::events::{Command, Event, Finish};
+use dualprop::training::events::{Command, Event, Finish, WorkLimit};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -127,9 +127,19 @@ fn check_resume(sets: &[&str]) {
     let steps: Vec<u64> =
         events.iter().filter_map(|e| if let Event::Step(s) = e { Some(s.step) } else { None }).collect();
     assert_eq!(steps, (1..=8).collect::<Vec<u64>>());
+    for event in &events {
+        let Event::Step(step) = event else { continue };
+        let planned =
+            events.iter().find_map(|e| if let Event::Started(i) = e { Some(i.planned_bytes) } else { None });
+        assert!(step.memory_bytes >= planned, "{:?} measured, {planned:?} planned", step.memory_bytes);
+    }
 
-    // Thrown away after step 5 or later: the checkpoint of step 3 or 6 is what the run goes on from.
+    // Thrown away after step 5 or later: the checkpoint of step 3 or 6 is what the run goes on from. That it rests
+    // between its pieces changes no bit either.
     let (finish, _) = run(config(sets), &parts, false, |event, commands| {
+        if matches!(event, Event::Started(_)) {
+            commands.send(Command::LimitWork(WorkLimit::Balanced)).unwrap();
+        }
         if matches!(event, Event::Step(s) if s.step == 4) {
             commands.send(Command::StopAndDiscard).unwrap();
         }

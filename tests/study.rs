@@ -320,6 +320,16 @@ fn a_preflight_finds_what_a_run_will_be_and_writes_nothing() {
     assert_eq!(shown, [("clean", "main"), ("mixup", "aux")]);
     assert!(previews.iter().all(|p| p.images.len() == 8 && p.images[0].len() == p.size.pow(2) * 3));
     assert_ne!(previews[0].images, previews[1].images, "mixed images are others");
+    assert!(previews[0].mixed.is_none());
+    let mixed = previews[1].mixed.as_ref().expect("pairs");
+    assert!(mixed.lambda > 0.0 && mixed.lambda < 1.0 && mixed.pairs.len() == 8, "{}", mixed.lambda);
+    let again = mixed.at(mixed.lambda);
+    let near = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1);
+    assert!(
+        again.iter().zip(&previews[1].images).all(|(a, b)| near(a, b)),
+        "the drawn λ gives what was trained on"
+    );
+    assert_eq!(mixed.at(1.0), previews[0].images, "the first of each pair is the image itself");
     assert!(!out.exists() && std::fs::read_dir(folder.path()).unwrap().next().is_none());
 
     let refused = |events: &[Preflight]| match events.last() {

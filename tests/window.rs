@@ -7,6 +7,8 @@ mod demo;
 mod frame;
 #[path = "window/model.rs"]
 mod model;
+#[path = "window/panes.rs"]
+mod panes;
 #[path = "window/walk.rs"]
 mod walk;
 
@@ -15,7 +17,7 @@ use dualprop::app::Window;
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::app::link::Launcher;
 use dualprop::app::model::Phase;
-use dualprop::training::events::{Command, Event, Finish};
+use dualprop::training::events::{Command, Event, Finish, StepReport};
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
@@ -124,8 +126,9 @@ fn a_run_from_set_up_to_stop() {
     for text in ["Training loss plot", "Validation accuracy plot", "Line main, clean", "Line aux, attacked"] {
         stage.expect(text);
     }
-    stage.expect("images/s");
-    stage.expect("left");
+    for text in ["images/s", "left", "GPU idle 6%", "data wait 2%", "731 MiB planned, 748 MiB in use"] {
+        stage.expect(text);
+    }
     stage.expect("perturbation ×31");
 
     stage.show(Pane::Attention);
@@ -153,6 +156,26 @@ fn a_run_from_set_up_to_stop() {
     stage.frames();
     stage.expect("Stopped and saved");
     assert!(stage.sees("Start"), "a new run can be started");
+}
+
+#[test]
+fn the_status_fits_the_smallest_window() {
+    let mut stage = Stage::sized(vec2(960.0, 540.0));
+    let ends = stage.start();
+    train(&ends, 1..=39);
+    let stages = vec![("attack", 0.1), ("forward", 0.1), ("backward", 0.2)];
+    tell(&ends, Event::Step(StepReport { stages, ..demo::step(40) }));
+    tell(&ends, Event::Evaluated(demo::evaluation(40)));
+    stage.frames();
+    let line = stage.harness.get_by_label_contains("images/s").rect().center().y;
+    let labels = stage.harness.query_all_by_role(egui::accesskit::Role::Label).map(|label| label.rect());
+    let mut status: Vec<egui::Rect> = labels.filter(|rect| (rect.center().y - line).abs() < 1.0).collect();
+    status.sort_by(|a, b| a.left().total_cmp(&b.left()));
+    assert!(status.len() >= 6, "{status:?}");
+    for pair in status.windows(2) {
+        assert!(pair[0].right() <= pair[1].left() + 0.5, "figures lie over each other: {status:?}");
+    }
+    stage.expect("748 MiB in use");
 }
 
 #[test]

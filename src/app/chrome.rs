@@ -5,12 +5,14 @@ use super::format;
 use super::icons::{self, Icon};
 use super::model::{MAIN_DOMAIN, Phase, RunView};
 use super::tokens::{self, Tokens};
-use crate::training::events::Finish;
+use crate::training::events::{Finish, Idle, RunInfo};
 use egui::{Align, Button, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
 use std::path::Path;
 
 /// Width below which the toolbar shows icons alone.
 const ROOM_FOR_WORDS: f32 = 960.0;
+/// Width below which the status leaves out what is not asked for at every glance.
+const ROOM_FOR_ALL: f32 = 1200.0;
 
 /// Menus on the left, run buttons in one row. Chosen commands go to `queue`.
 pub fn top_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
@@ -213,18 +215,22 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
     egui::Panel::bottom("status").frame(frame).show_separator_line(true).show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 14.0;
+            let roomy = ui.available_width() >= ROOM_FOR_ALL;
             phase_ui(ui, run);
-            progress_ui(ui, run);
+            progress_ui(ui, run, if roomy { 190.0 } else { 140.0 });
             if let Some(step) = &run.last_step {
                 let rate = format!("{} images/s", format::significant(step.images_per_s));
                 figure(ui, &rate, "Clean images trained per second over the last steps, pauses left out.");
                 stages_ui(ui, &step.stages);
-                let elapsed = format::duration(step.elapsed_s);
-                figure(
-                    ui,
-                    &format!("{elapsed} trained"),
-                    "Time spent in training steps. Pauses and validation are left out.",
-                );
+                if roomy {
+                    idle_ui(ui, step.idle);
+                    let elapsed = format::duration(step.elapsed_s);
+                    figure(
+                        ui,
+                        &format!("{elapsed} trained"),
+                        "Time spent in training steps. Pauses and validation are left out.",
+                    );
+                }
             }
             if let Some(eta) = run.eta_s().filter(|_| run.phase.is_active()) {
                 figure(
@@ -243,7 +249,7 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
                     ),
                 );
             }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| adapter_ui(ui, run));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| adapter_ui(ui, run, roomy));
         });
     });
 }
@@ -260,6 +266,25 @@ fn stages_ui(ui: &mut Ui, stages: &[(&'static str, f64)]) {
         help += &format!("\n{stage}: {} ms ({share})", format::significant(seconds * 1e3));
     }
     figure(ui, &format!("{} ms/step", format::significant(total * 1e3)), &help);
+}
+
+/// What of a step is waiting.
+fn idle_ui(ui: &mut Ui, idle: Option<Idle>) {
+    let Some(Idle { data, gpu }) = idle else { return };
+    if let Some(gpu) = gpu {
+        figure(
+            ui,
+            &format!("GPU idle {}", format::percent(gpu as f32)),
+            "Share of the last steps' time in which the GPU had none of the run's work, a work limit's rests included. \
+             Percent of a step, mean of some ten steps.",
+        );
+    }
+    figure(
+        ui,
+        &format!("data wait {}", format::percent(data as f32)),
+        "Share of the last steps' time in which the run waited for images to be read and augmented. Percent of a step, \
+         mean of some ten steps.",
+    );
 }
 
 fn phase_ui(ui: &mut Ui, run: &RunView) {
@@ -284,7 +309,7 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
     });
 }
 
-fn progress_ui(ui: &mut Ui, run: &RunView) {
+fn progress_ui(ui: &mut Ui, run: &RunView, width: f32) {
     if let Some((what, done, total)) = &run.preparing {
         let part = *done as f32 / (*total).max(1) as f32;
         let text = format!("{what} {done}/{total}");
@@ -293,7 +318,7 @@ fn progress_ui(ui: &mut Ui, run: &RunView) {
         let part = step.step as f32 / total.max(1) as f32;
         let text = format!("step {} / {}", format::count(step.step), format::count(total));
         let help = format!("Finished optimizer steps of all steps of the run. Epoch {:.2}.", step.epoch);
-        bar(ui, part, &text, 190.0, &help);
+        bar(ui, part, &text, width, &help);
     } else if let Some(step) = &run.last_step {
         figure(ui, &format!("step {}", format::count(step.step)), "Finished optimizer steps");
     }
@@ -306,7 +331,7 @@ fn bar(ui: &mut Ui, part: f32, text: &str, width: f32, help: &str) {
     ui.add(bar.text(text).corner_radius(4)).on_hover_text(help);
 }
 
-fn adapter_ui(ui: &mut Ui, run: &RunView) {
+fn adapter_ui(ui: &mut Ui, run: &RunView, roomy: bool) {
     let tokens = Tokens::of(ui);
     let Some(info) = &run.info else {
         if let Some(dir) = &run.dir {
@@ -314,14 +339,35 @@ fn adapter_ui(ui: &mut Ui, run: &RunView) {
         }
         return;
     };
-    figure(
-        ui,
-        &format!("{} planned", format::bytes(info.planned_bytes)),
-        "GPU memory that the run's plans allocate, known before the first step.",
-    );
+    memory_ui(ui, info, run.last_step.as_ref().and_then(|step| step.memory_bytes), roomy);
     let text = RichText::new(&info.adapter).color(tokens.text_weak);
     ui.add(egui::Label::new(text).truncate())
         .on_hover_text(format!("Training runs on {} through {}", info.adapter, info.backend));
+}
+
+/// Planned and measured memory; without much room the measured one alone.
+fn memory_ui(ui: &mut Ui, info: &RunInfo, measured: Option<u64>, roomy: bool) {
+    let planned = format!("{} planned", format::bytes(info.planned_bytes));
+    let mut help =
+        format!("{planned}: GPU memory in bytes that the run's plans ask for, known before the first step.");
+    let mut text = planned.clone();
+    match measured.map(|bytes| format!("{} in use", format::bytes(bytes))) {
+        Some(measured) => {
+            text = if roomy { format!("{planned}, {measured}") } else { measured.clone() };
+            help += &format!(
+                "\n{measured}: bytes that the driver has given to the run, measured about once a second. Copies on \
+                 their way and what is free in its blocks come on top of the plans; compiled shaders and the driver's \
+                 own memory are not in it."
+            );
+        }
+        None => {
+            let backend = &info.backend;
+            help += &format!(
+                "\nWhat is in use is measured from the first step on, where the back end tells; this one is {backend}."
+            );
+        }
+    }
+    figure(ui, &text, &help);
 }
 
 /// A number of the status bar with what it means.

@@ -228,9 +228,10 @@ impl UiCommand {
             }
             C::Limit(WorkLimit::Full) => "The run takes all of the GPU's time",
             C::Limit(WorkLimit::Balanced) => {
-                "The run rests for a third of each step's time, so that the desktop stays smooth"
+                "The run rests between its pieces of some milliseconds, for a third of their time, so that the \
+                 desktop stays smooth"
             }
-            C::Limit(WorkLimit::Background) => "The run rests as long as each step takes",
+            C::Limit(WorkLimit::Background) => "The run rests between its pieces, as long as they take",
             C::Preflight => {
                 "Open the data, take the memory, send one batch through everything, predict the time. Trains \
                  nothing and writes nothing"

@@ -85,8 +85,16 @@ pub enum Dialog {
     Discard,
     Close,
     Shortcuts,
-    Path { wanted: PathFor, typed: String, fault: Option<String> },
-    LearningRate { factor: f64 },
+    Path {
+        wanted: PathFor,
+        typed: String,
+        fault: Option<String>,
+        /// The system's own dialog came back without a path.
+        empty_handed: bool,
+    },
+    LearningRate {
+        factor: f64,
+    },
     Recent,
     ExportModel(ModelExport),
 }
@@ -111,7 +119,12 @@ pub enum Answer {
 
 impl Dialog {
     pub fn path(wanted: PathFor) -> Self {
-        Self::Path { wanted, typed: String::new(), fault: None }
+        Self::proposing(wanted, String::new())
+    }
+
+    /// Asks for a path with `typed` to begin with.
+    pub fn proposing(wanted: PathFor, typed: String) -> Self {
+        Self::Path { wanted, typed, fault: None, empty_handed: false }
     }
 
     pub fn ui(&mut self, ctx: &egui::Context, run: &RunView, recents: &Recents) -> Answer {
@@ -120,7 +133,9 @@ impl Dialog {
             Self::Discard => discard_ui(ui, run, &mut answer),
             Self::Close => close_ui(ui, run, &mut answer),
             Self::Shortcuts => shortcuts_ui(ui, run, &mut answer),
-            Self::Path { wanted, typed, fault } => path_ui(ui, *wanted, typed, fault.as_deref(), &mut answer),
+            Self::Path { wanted, typed, fault, empty_handed } => {
+                path_ui(ui, *wanted, typed, fault.as_deref(), *empty_handed, &mut answer);
+            }
             Self::LearningRate { factor } => learning_rate_ui(ui, run, factor, &mut answer),
             Self::Recent => recent_ui(ui, recents, &mut answer),
             Self::ExportModel(export) => export_model::ui(ui, export, &mut answer),
@@ -276,7 +291,14 @@ fn shortcuts_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
     }
 }
 
-fn path_ui(ui: &mut Ui, wanted: PathFor, typed: &mut String, fault: Option<&str>, answer: &mut Answer) {
+fn path_ui(
+    ui: &mut Ui,
+    wanted: PathFor,
+    typed: &mut String,
+    fault: Option<&str>,
+    empty_handed: bool,
+    answer: &mut Answer,
+) {
     title(ui, wanted.title());
     ui.label(RichText::new(wanted.expected()).color(Tokens::of(ui).text_weak));
     ui.horizontal(|ui| {
@@ -294,6 +316,16 @@ fn path_ui(ui: &mut Ui, wanted: PathFor, typed: &mut String, fault: Option<&str>
             *answer = Answer::Browse(wanted, typed.trim().into());
         }
     });
+    // Whether it was cancelled or there is none, the system does not tell.
+    if empty_handed && fault.is_none() {
+        let text = if cfg!(any(windows, target_os = "macos")) {
+            "Nothing was chosen."
+        } else {
+            "Nothing was chosen. If no file dialog came up, this system has none (it takes a desktop portal or \
+             zenity): type the path here."
+        };
+        ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
+    }
     if let Some(fault) = fault {
         ui.horizontal_wrapped(|ui| {
             let error = Tokens::of(ui).error;

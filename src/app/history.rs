@@ -154,6 +154,7 @@ fn fold(run: &mut RunView, lines: Vec<Line>) {
             elapsed_s: first.wall_s.unwrap_or(f64::NAN),
             stages: Vec::new(),
             idle: None,
+            memory_bytes: None,
             branches: lines
                 .into_iter()
                 .map(|line| BranchReport {

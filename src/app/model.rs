@@ -281,6 +281,7 @@ mod tests {
             elapsed_s,
             stages: vec![],
             idle: None,
+            memory_bytes: None,
             branches,
         }
     }

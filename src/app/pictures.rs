@@ -43,7 +43,7 @@ pub struct Pictures {
     pub look: PictureSet,
     pub kept: PictureSet,
     /// The preflight's branches, one list a branch.
-    pub previews: Plain,
+    pub previews: Vec<Plain>,
     /// The worst images of a measurement.
     pub worst: Plain,
 }
@@ -60,7 +60,7 @@ pub struct PictureSet {
 /// Textures of plain images.
 #[derive(Default)]
 pub struct Plain {
-    made_for: Option<u64>,
+    made_for: Option<(u64, u32)>,
     textures: Vec<TextureHandle>,
 }
 
@@ -118,18 +118,19 @@ impl PictureSet {
 }
 
 impl Plain {
-    /// One texture an image `[size, size, 3]`; `generation` changes with them.
-    pub fn textures<'a>(
+    /// One texture an image `[size, size, 3]` of `images`, which are asked for only when `made_for` is another than the
+    /// last time.
+    pub fn textures<I: AsRef<[u8]>>(
         &mut self,
         ctx: &Context,
-        generation: u64,
+        made_for: (u64, u32),
         size: usize,
-        images: impl IntoIterator<Item = &'a [u8]>,
+        images: impl FnOnce() -> Vec<I>,
     ) -> &[TextureHandle] {
-        if self.made_for != Some(generation) {
-            self.made_for = Some(generation);
-            let make = |rgb: &[u8]| texture(ctx, "image".to_owned(), size, rgb, options(size));
-            self.textures = images.into_iter().map(make).collect();
+        if self.made_for != Some(made_for) {
+            self.made_for = Some(made_for);
+            let make = |rgb: I| texture(ctx, "image".to_owned(), size, rgb.as_ref(), options(size));
+            self.textures = images().into_iter().map(make).collect();
         }
         &self.textures
     }

@@ -14,7 +14,7 @@ use super::layout::Layout;
 use super::link::{Launcher, RunLink, Wake};
 use super::model::RunView;
 use super::palette::Palette;
-use super::panes::preview::Schedule;
+use super::panes::preview::PreviewView;
 use super::panes::{self, Shared, Views};
 use super::pictures::Pictures;
 use super::preflight::Report;
@@ -52,7 +52,7 @@ pub struct Window {
     queue: Vec<UiCommand>,
     study: Study,
     report: Report,
-    schedule: Schedule,
+    preview: PreviewView,
     runs: Runs,
     pub recents: Recents,
     /// A run that a crash left unfinished, offered until it is answered.
@@ -94,7 +94,7 @@ impl Window {
             queue: Vec::new(),
             study: Study::default(),
             report: Report::default(),
-            schedule: Schedule::default(),
+            preview: PreviewView::default(),
             runs: Runs::default(),
             recents: Recents::default(),
             unfinished: None,
@@ -183,7 +183,7 @@ impl Window {
         let mut wishes = Wishes::default();
         let mut exports = Vec::new();
         let mut of_runs = None;
-        let Self { run, form, views, layout, pictures, queue, study, report, schedule, runs, .. } = self;
+        let Self { run, form, views, layout, pictures, queue, study, report, preview, runs, .. } = self;
         let mut log_seen = false;
         let unseen = run.unseen;
         let mut show = |ui: &mut Ui, pane: Pane| {
@@ -191,7 +191,7 @@ impl Window {
             let area = ui.max_rect();
             let shared = &mut Shared { run, study, pictures, queue, wishes, exports, area };
             match pane {
-                Pane::SetUp => panes::set_up::ui(ui, shared, form, report, schedule),
+                Pane::SetUp => panes::set_up::ui(ui, shared, form, report, preview),
                 Pane::Curves => panes::curves::ui(ui, shared, &mut views.curves),
                 Pane::Runs => of_runs = panes::runs::ui(ui, shared, &mut views.runs, runs),
                 Pane::Gallery => panes::gallery::ui(ui, shared, &mut views.gallery),

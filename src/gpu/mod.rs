@@ -9,6 +9,7 @@ mod kept;
 pub mod launch;
 mod made;
 mod mapping;
+mod memory;
 mod pipeline_cache;
 pub mod profile;
 mod program;
@@ -28,7 +29,7 @@ pub use launch::{BufferId, Caps, Cost, Element, Form, Kernel, Launch, Matrices, 
 pub use made::Made;
 pub use program::Program;
 pub use readback::ReadbackRing;
-pub use replay::Player;
+pub use replay::{Pause, Player};
 pub use run::{run, step_buffer};
 pub use step_uniform::StepUniform;
 pub use uploads::{Upload, UploadRing};

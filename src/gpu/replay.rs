@@ -9,7 +9,7 @@ use super::program::Program;
 use super::timer::StageTimer;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Submits queued before the caller waits: one runs, one is ready.
 pub(super) const IN_FLIGHT: usize = 2;
@@ -21,6 +21,9 @@ const TARGET_SOFTWARE_S: f64 = 0.05;
 
 /// Completed submits: (estimated seconds, when it was done).
 type Completions = Arc<Mutex<Vec<(f64, Instant)>>>;
+
+/// Called after each submit with how long it ran; the next one is submitted when it returns.
+pub type Pause = Box<dyn FnMut(Duration) + Send>;
 
 /// Plays programs in order. One player per device.
 pub struct Player {
@@ -38,6 +41,7 @@ pub struct Player {
     timer: Option<StageTimer>,
     /// What the next passes belong to; `None`: they go untimed.
     stage: Option<&'static str>,
+    pause: Option<Pause>,
 }
 
 /// A command buffer being written.
@@ -64,6 +68,7 @@ impl Player {
             bytes_per_s,
             timer: None,
             stage: None,
+            pause: None,
         }
     }
 
@@ -76,6 +81,12 @@ impl Player {
     pub fn time_stages(&mut self, device: &Device) -> Result<(), GpuError> {
         self.timer = StageTimer::new(device)?;
         Ok(())
+    }
+
+    /// From here on each submit is waited for, and then `pause` is: the gaps that leave a GPU to others. `None` keeps
+    /// it busy. What is computed is the same.
+    pub fn pause_between(&mut self, pause: Option<Pause>) {
+        self.pause = pause;
     }
 
     /// Names what is played next; `None` leaves it untimed.
@@ -136,17 +147,24 @@ impl Player {
         open.encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
     }
 
-    /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued.
+    /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued, and for this one with
+    /// [`Self::pause_between`].
     pub fn submit(&mut self, device: &Device) -> Result<(), GpuError> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         open.pass = None;
+        let begun = Instant::now();
+        if self.pause.is_some() {
+            // The queue is empty, so this one's time begins now.
+            self.last_done = Some(begun);
+        }
         let index = device.queue.submit([open.encoder.finish()]);
         let (completions, estimate) = (Arc::clone(&self.completions), open.estimate_s);
         device.queue.on_submitted_work_done(move || {
             completions.lock().unwrap_or_else(PoisonError::into_inner).push((estimate, Instant::now()));
         });
         self.in_flight.push_back(index);
-        while self.in_flight.len() > IN_FLIGHT {
+        let may_wait = if self.pause.is_some() { 0 } else { IN_FLIGHT };
+        while self.in_flight.len() > may_wait {
             let oldest = self.in_flight.pop_front();
             device
                 .device
@@ -154,7 +172,11 @@ impl Player {
                 .map_err(|e| GpuError::Reported(e.to_string()))?;
         }
         self.learn();
-        device.check()
+        device.check()?;
+        if let Some(pause) = &mut self.pause {
+            pause(begun.elapsed());
+        }
+        Ok(())
     }
 
     /// Corrects the estimate by the time between two completions of a full queue.
@@ -197,5 +219,49 @@ impl Open {
             let descriptor = wgpu::ComputePassDescriptor { label: stage, timestamp_writes };
             encoder.begin_compute_pass(&descriptor).forget_lifetime()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::launch::{BufferId, Element, Kernel, Launch, View};
+    use crate::gpu::{StepUniform, step_buffer};
+
+    /// A rest that only counts: five pieces have five rests, each when its piece is done.
+    #[test]
+    fn the_player_pauses_after_every_submit() {
+        const FLOATS: usize = 256;
+        let device = Device::for_tests();
+        let buffer = device.storage("x", FLOATS as u64 * 4).unwrap();
+        device.write(&buffer, 0, &[1.0_f32; FLOATS]);
+        let zero = |part: u64| {
+            let size = FLOATS as u64;
+            let view = View { buffer: BufferId(0), offset: part * size, size, element: Element::F32 };
+            let (kernel, params) = (Kernel::new("zero", &[]), vec![FLOATS as u32 / 16]);
+            Launch { kernel, views: vec![view], params, grid: [1, 1, 1], cost: Cost::default() }
+        };
+        let step = step_buffer(&device, &StepUniform::default()).unwrap();
+        let launches: Vec<Launch> = (0..4).map(zero).collect();
+        let program = Program::new(&device, &launches, std::slice::from_ref(&buffer), &step).unwrap();
+
+        let mut player = Player::new(&device);
+        // Every dispatch is a piece of its own.
+        player.target_s = 0.0;
+        let (sender, pauses) = std::sync::mpsc::channel();
+        player.pause_between(Some(Box::new(move |worked| sender.send(worked).unwrap())));
+        player.play(&device, &program).unwrap();
+        assert_eq!(pauses.try_iter().count(), launches.len());
+        assert!(player.in_flight.is_empty(), "a piece is done before its pause");
+        player.finish(&device).unwrap();
+        assert_eq!(pauses.try_iter().count(), 0, "nothing was submitted, so nothing rests");
+        assert_eq!(device.read_f32(&buffer, 0, FLOATS).unwrap(), [0.0; FLOATS]);
+
+        device.write(&buffer, 0, &[1.0_f32; FLOATS]);
+        player.pause_between(None);
+        player.play(&device, &program).unwrap();
+        player.finish(&device).unwrap();
+        assert_eq!(pauses.try_iter().count(), 0);
+        assert_eq!(device.read_f32(&buffer, 0, FLOATS).unwrap(), [0.0; FLOATS]);
     }
 }

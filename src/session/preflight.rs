@@ -77,6 +77,26 @@ pub struct BranchPreview {
     pub size: usize,
     /// `[S, S, 3]` each.
     pub images: Vec<Vec<u8>>,
+    /// What mixup made the first of them from.
+    pub mixed: Option<MixedPreview>,
+}
+
+/// Pairs of images and how the first step mixes them.
+#[derive(Clone, Debug)]
+pub struct MixedPreview {
+    /// λ as the first step draws it, 0..=1: the share of the first image of each pair.
+    pub lambda: f32,
+    /// `[S, S, 3]` each.
+    pub pairs: Vec<[Vec<u8>; 2]>,
+}
+
+impl MixedPreview {
+    /// The images that another λ would make.
+    pub fn at(&self, lambda: f32) -> Vec<Vec<u8>> {
+        let mix = |[a, b]: [&u8; 2]| (lambda * f32::from(*a) + (1.0 - lambda) * f32::from(*b)).round() as u8;
+        let image = |[a, b]: &[Vec<u8>; 2]| a.iter().zip(b).map(|(a, b)| mix([a, b])).collect();
+        self.pairs.iter().map(image).collect()
+    }
 }
 
 /// Starts a preflight on a thread of its own. `wake` is called after each event. When the receiver is dropped it ends
@@ -233,14 +253,18 @@ fn previews(engine: &Engine) -> anyhow::Result<Vec<BranchPreview>> {
             Source::Cutmix => "cutmix",
         };
         let pixels = engine.branch_pixels(0, index)?;
-        let byte = |value: &f32| value.round().clamp(0.0, 255.0) as u8;
-        let images = pixels.chunks_exact(size * size * 4).take(SHOWN);
-        let images = images.map(|image| {
-            let rgb =
-                image.chunks_exact(4).flat_map(|pixel| [byte(&pixel[0]), byte(&pixel[1]), byte(&pixel[2])]);
-            rgb.collect()
+        let images = pixels.chunks_exact(size * size * 4).take(SHOWN).map(rgb).collect();
+        let mixed = engine.mixed_pairs(0, index, SHOWN)?.map(|found| {
+            let pairs = found.pairs.iter().map(|[a, b]| [rgb(a), rgb(b)]);
+            MixedPreview { lambda: found.lambda, pairs: pairs.collect() }
         });
-        Ok(BranchPreview { source, domain: domain_name(branch.domain), size, images: images.collect() })
+        Ok(BranchPreview { source, domain: domain_name(branch.domain), size, images, mixed })
     });
     made.collect()
+}
+
+/// `[S, S, 4]` pixels as bytes without the fourth channel.
+fn rgb(pixels: &[f32]) -> Vec<u8> {
+    let byte = |value: f32| value.round().clamp(0.0, 255.0) as u8;
+    pixels.chunks_exact(4).flat_map(|pixel| [byte(pixel[0]), byte(pixel[1]), byte(pixel[2])]).collect()
 }

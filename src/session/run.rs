@@ -11,6 +11,7 @@ use crate::config::{AttackConfig, Config};
 use crate::data::{self, Loader, Splits};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::Gallery;
+use crate::gpu::Pause;
 use crate::models::{ModelOptions, build};
 use crate::training::buffers;
 use crate::training::engine::{Engine, RunLength};
@@ -23,12 +24,14 @@ use std::time::{Duration, Instant};
 
 /// Images of a validation batch; small enough for any adapter, large enough to keep one busy.
 const EVAL_BATCH: usize = 64;
-/// Seconds between gallery snapshots while a front end takes them.
+/// Time between gallery snapshots while a front end takes them.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(4);
+/// Time between two looks at the GPU memory: each goes through all allocations.
+const MEMORY_EVERY: Duration = Duration::from_secs(1);
 /// Steps over which the images per second are averaged.
 const SPEED_WINDOW: usize = 16;
-/// Commands wait for a rest to end.
-const LONGEST_REST: Duration = Duration::from_secs(2);
+/// A rest after one long dispatch ends before anyone takes the run for dead.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What the front end wants next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,11 +79,12 @@ struct Run<'a> {
     last_picture: Option<Instant>,
     paused: bool,
     single: bool,
-    limit: WorkLimit,
     /// (elapsed seconds, step) of recent reports.
     speed: std::collections::VecDeque<(f64, u64)>,
     waited: Waited,
     last_idle: Option<Idle>,
+    /// When the GPU memory was last looked up, and what it was.
+    memory: Option<(Instant, Option<u64>)>,
 }
 
 impl<'a> Run<'a> {
@@ -225,10 +229,10 @@ impl<'a> Run<'a> {
             last_picture: None,
             paused: false,
             single: false,
-            limit: WorkLimit::Full,
             speed: std::collections::VecDeque::new(),
             waited: Waited::default(),
             last_idle: None,
+            memory: None,
         })
     }
 
@@ -266,7 +270,6 @@ impl<'a> Run<'a> {
             self.waited.push(begun.elapsed().as_secs_f64());
             self.engine.step(self.step, &batch)?;
             self.step += 1;
-            self.rest(begun)?;
             self.state.elapsed_s += begun.elapsed().as_secs_f64();
             self.report()?;
             for damaged in self.loader.take_damaged() {
@@ -293,6 +296,9 @@ impl<'a> Run<'a> {
         if !stages.is_empty() {
             self.folder.log(&format!("GPU time a step: {}", stages.join(", ")))?;
         }
+        if let Some(bytes) = self.engine.device().memory_taken() {
+            self.folder.log(&format!("{:.1} MB of GPU memory in use at the end", bytes as f64 / 1e6))?;
+        }
         if let Some(idle) = self.last_idle {
             let total = self.waited.total_s;
             self.folder.log(&format!("{idle} at the end; the run waited {total:.1} s for images in all"))?;
@@ -301,15 +307,13 @@ impl<'a> Run<'a> {
         Ok(Finish::Completed)
     }
 
-    /// Leaves the GPU to others after a step that began at `begun`, as the front end asked. A rest counts as training
-    /// time: rate and remaining time tell what the user waits for.
-    fn rest(&mut self, begun: Instant) -> anyhow::Result<()> {
-        if self.limit != WorkLimit::Full {
-            self.engine.drain()?;
-            let rest = begun.elapsed().mul_f64(self.limit.rest());
-            std::thread::sleep(rest.min(LONGEST_REST));
-        }
-        Ok(())
+    /// Leaves the GPU to others between the pieces of a step. A rest counts as training time: rate and remaining time
+    /// tell what the user waits for.
+    fn limit_work(&mut self, limit: WorkLimit) {
+        let share = limit.rest();
+        let rest = move |worked: Duration| std::thread::sleep(worked.mul_f64(share).min(LONGEST_REST));
+        let (_, player) = self.engine.device_and_player();
+        player.pause_between((limit != WorkLimit::Full).then(|| Box::new(rest) as Pause));
     }
 
     fn ran_out_of_patience(&self) -> bool {
@@ -380,7 +384,7 @@ impl<'a> Run<'a> {
                     self.picture(true)?;
                 }
                 Command::ScaleLearningRate(factor) => self.scale_learning_rate(factor)?,
-                Command::LimitWork(limit) => self.limit = limit,
+                Command::LimitWork(limit) => self.limit_work(limit),
                 Command::ShareWeights(reply) => self.share_weights(&reply)?,
             }
         }

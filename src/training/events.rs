@@ -25,28 +25,29 @@ pub enum Command {
     EvaluateNow,
     /// Multiply the schedule's learning rate by this from the next step on (1: as scheduled). Checkpoints keep it.
     ScaleLearningRate(f64),
-    /// How much of the GPU the run leaves to others from the next step on.
+    /// How much of the GPU the run, its validation too, leaves to others from the next step on.
     LimitWork(WorkLimit),
     /// Send a copy of the weights that validation looks through.
     ShareWeights(WeightsReply),
 }
 
-/// How much of the GPU's time a run takes.
+/// How much of the GPU's time a run takes. It rests between the pieces of some milliseconds in which it hands over its
+/// work, so that the desktop comes in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WorkLimit {
     /// All of it.
     #[default]
     Full,
-    /// A rest after each step of a third of the step's time, so about three quarters.
+    /// A rest after each piece of a third of its time, so about three quarters.
     Balanced,
-    /// A rest as long as the step, so about half.
+    /// A rest as long as the piece, so about half.
     Background,
 }
 
 impl WorkLimit {
     pub const ALL: [Self; 3] = [Self::Full, Self::Balanced, Self::Background];
 
-    /// Rest after a step, as a share of the step's time.
+    /// Rest after a piece of work, as a share of its time.
     pub fn rest(self) -> f64 {
         match self {
             Self::Full => 0.0,
@@ -137,6 +138,9 @@ pub struct StepReport {
     pub stages: Vec<(&'static str, f64)>,
     /// What of a step is waiting; `None` before the speed is known.
     pub idle: Option<Idle>,
+    /// Bytes that the driver has given to the run, looked up about once a second; `None` where the back end does not
+    /// tell.
+    pub memory_bytes: Option<u64>,
     pub branches: Vec<BranchReport>,
 }
 

@@ -150,6 +150,7 @@ pub(crate) fn step(step: u64) -> StepReport {
         elapsed_s: step as f64 * 0.205,
         stages: vec![],
         idle: Some(Idle { data: 0.02, gpu: Some(0.06) }),
+        memory_bytes: Some(748 << 20),
         branches,
     }
 }

@@ -3,24 +3,27 @@
 
 use super::{Stage, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::dialogs::PathFor;
 use dualprop::config::{Config, DataSource};
-use dualprop::session::preflight::{BranchPreview, Forecast, Preflight};
+use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Command, Event, WorkLimit};
+use egui::accesskit::Role;
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Writes a run folder with `steps` train steps and one validation.
-fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
+pub(super) fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
     std::fs::create_dir_all(dir).expect("writable");
     let mut config = Config::default();
     config.run.seed = seed;
     std::fs::write(dir.join("config.toml"), config.resolved_toml()).expect("writable");
     let mut lines = String::new();
     let mut line = |step: u64, split: &str, top1: f64| {
+        let loss = 2.3 / (1.0 + step as f64 / 5.0) + 0.2 * seed as f64;
         lines += &format!(
-            "{{\"step\":{step},\"epoch\":0.1,\"split\":{split:?},\"domain\":\"main\",\"attack\":null,\"loss\":1.5,\
+            "{{\"step\":{step},\"epoch\":0.1,\"split\":{split:?},\"domain\":\"main\",\"attack\":null,\"loss\":{loss},\
              \"top1\":{top1},\"top5\":0.9,\"lr\":0.1,\"images_per_s\":10.0,\"wall_s\":{step}.0}}\n"
         );
     };
@@ -43,7 +46,7 @@ fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
 
 /// Frames until `seen`, for what a helper thread finds.
 #[track_caller]
-fn wait_for(stage: &mut Stage, text: &str) {
+pub(super) fn wait_for(stage: &mut Stage, text: &str) {
     for _ in 0..400 {
         stage.frames();
         if stage.sees(text) {
@@ -143,6 +146,7 @@ fn a_preflight_shows_its_findings_and_what_is_trained_on() {
         domain: domain.into(),
         size: 4,
         images: vec![vec![90; 48]; 2],
+        mixed: None,
     };
     send(Preflight::Previews(Arc::new(vec![preview("clean", "main"), preview("attack", "aux")])));
     let forecast =
@@ -164,6 +168,33 @@ fn a_preflight_shows_its_findings_and_what_is_trained_on() {
 }
 
 #[test]
+fn the_pictures_of_a_mixup_follow_its_ratio() {
+    let mut stage = Stage::sized(vec2(1280.0, 1400.0));
+    stage.click("Preflight");
+    let events = stage.played.preflights.try_recv().expect("a preflight is started");
+    let plain = |value: u8| vec![value; 4 * 4 * 3];
+    let mixed = MixedPreview { lambda: 0.25, pairs: vec![[plain(0), plain(200)]] };
+    let images = mixed.at(mixed.lambda);
+    assert_eq!(images, [plain(150)]);
+    let preview =
+        BranchPreview { source: "mixup", domain: "aux".into(), size: 4, images, mixed: Some(mixed) };
+    events.try_send(Preflight::Previews(Arc::new(vec![preview]))).expect("room");
+    stage.frames();
+    let middle = |stage: &mut Stage| {
+        stage.frames();
+        let at = stage.harness.get_by_label("mixup image 1 for aux").rect().center();
+        let picture = stage.harness.render().expect("an adapter to draw with");
+        picture.get_pixel(at.x as u32, at.y as u32).0[0]
+    };
+    assert_eq!(middle(&mut stage), 150, "as the first step draws it");
+    let name = "Mixing ratio of branch 1";
+    stage.harness.get_by_role_and_label(Role::Slider, name).set_value_accesskit(0.5);
+    assert_eq!(middle(&mut stage), 100);
+    stage.click("as drawn: 0.250");
+    assert_eq!(middle(&mut stage), 150);
+}
+
+#[test]
 fn a_run_at_work_takes_a_learning_rate_and_a_limit() {
     let mut stage = Stage::new();
     let ends = stage.start();
@@ -177,6 +208,26 @@ fn a_run_at_work_takes_a_learning_rate_and_a_limit() {
     stage.window().carry_out(&ctx, UiCommand::Limit(WorkLimit::Background));
     assert_eq!(ends.commands.try_recv(), Ok(Command::LimitWork(WorkLimit::Background)));
     assert!(UiCommand::Limit(WorkLimit::Background).available(&stage.window().run).is_err());
+}
+
+#[test]
+fn without_a_file_dialog_a_path_is_typed() {
+    let mut stage = Stage::new();
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::OpenRun);
+    stage.frames();
+    assert!(!stage.sees("Nothing was chosen"));
+    stage.window().take_browsed(PathFor::OpenRun, Vec::new());
+    stage.frames();
+    stage.expect("Nothing was chosen");
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 4, 0.5);
+    stage.harness.get_by_role_and_label(Role::TextInput, "Path").focus();
+    stage.frames();
+    stage.harness.get_by_role_and_label(Role::TextInput, "Path").type_text(&dir.display().to_string());
+    stage.frames();
+    stage.click("Open");
+    stage.expect("step 4");
 }
 
 #[test]

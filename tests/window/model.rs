@@ -4,7 +4,7 @@ use super::demo::{self, StudyEnds};
 use super::{Stage, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::session::study::{Answer, ImageChoice, Request, Subject};
-use dualprop::training::events::Event;
+use dualprop::training::events::{BnDomain, Event};
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
 use std::path::PathBuf;
@@ -13,7 +13,12 @@ use std::sync::Arc;
 impl Stage {
     /// Drops a checkpoint onto the window and plays the study that opens it.
     pub(super) fn open_model(&mut self) -> StudyEnds {
-        let path = self.folder.path().join("best.safetensors");
+        self.open_model_in("run")
+    }
+
+    /// As [`Self::open_model`], the best one of the run called `name`.
+    pub(super) fn open_model_in(&mut self, name: &str) -> StudyEnds {
+        let path = self.folder.path().join(name).join("best.safetensors");
         self.window().take_dropped(std::slice::from_ref(&path));
         self.frames();
         let ends = self.played.studies.try_recv().expect("a checkpoint starts the study");
@@ -142,6 +147,26 @@ fn images_that_are_dropped_take_the_place_of_the_sets() {
 }
 
 #[test]
+fn images_that_are_dropped_first_wait_for_a_model() {
+    let mut stage = Stage::new();
+    let file = stage.folder.path().join("a.png");
+    stage.window().take_dropped(std::slice::from_ref(&file));
+    stage.frames();
+    stage.expect("1 image waits for a model");
+    let ends = stage.open_model();
+    stage.frames();
+    assert_eq!(last_look(&ends).images, ImageChoice::Files(vec![file]));
+    // The next model begins with its data.
+    let other = stage.folder.path().join("other.safetensors");
+    stage.window().take_dropped(&[other]);
+    stage.frames();
+    assert!(matches!(ends.requests.try_recv(), Ok(Request::Open { .. })));
+    say(&ends, Answer::Opened(Arc::new(demo::model(260))));
+    stage.frames();
+    assert!(matches!(last_look(&ends).images, ImageChoice::Data { .. }));
+}
+
+#[test]
 fn attention_shows_a_class_and_a_second_model_beside_the_first() {
     let mut stage = Stage::sized(vec2(1600.0, 1000.0));
     let ends = stage.open_model();
@@ -236,6 +261,34 @@ fn plots_and_tables_become_files() {
     assert!(picture.width() > 200 && picture.height() > 100);
     let colours: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
     assert!(colours.len() > 10, "it shows something");
+}
+
+#[test]
+fn the_channels_of_a_bn_layer_become_a_table() {
+    let mut stage = Stage::sized(vec2(1280.0, 900.0));
+    let ends = stage.start();
+    train(&ends, 1..=5);
+    ends.snapshot.put(demo::snapshot(5));
+    std::fs::create_dir_all(&ends.request.out).expect("writable");
+    stage.show(Pane::Domains);
+    stage.window().views.domains.layer = "bn1".into();
+    stage.frames();
+    export(&mut stage, "Export BN channels of bn1", "Numbers (CSV)…");
+    stage.click("Save");
+    let file = ends.request.out.join("BN-channels-of-bn1.csv");
+    let text = std::fs::read_to_string(file).expect("the table was written");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "channel,main running mean,main running variance,main gamma,main beta,\
+         aux running mean,aux running variance,aux gamma,aux beta"
+    );
+    let domains = &demo::snapshot(5).bn_layers[0].domains;
+    assert_eq!(lines.len(), 1 + domains[0].gamma.len());
+    let of = |d: &BnDomain| [d.running_mean[3], d.running_var[3], d.gamma[3], d.beta[3]];
+    let wanted: Vec<f32> = domains.iter().flat_map(of).collect();
+    let found: Vec<f32> = lines[4].split(',').skip(1).map(|cell| cell.parse().expect("a number")).collect();
+    assert_eq!(found, wanted, "nothing is rounded");
 }
 
 #[test]

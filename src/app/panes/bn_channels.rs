@@ -3,12 +3,13 @@
 use super::Names;
 use super::domains::{ChannelScale, Source};
 use super::plots::{log_y, plot};
+use crate::app::export::{self, Export, Table};
 use crate::app::format;
 use crate::app::model::DataKind;
 use crate::app::tokens::{self, Tokens};
 use crate::training::bn_distance as distance;
 use crate::training::events::{BnDomain, BnLayer};
-use egui::{RichText, Ui};
+use egui::{Align, Layout, Rect, RichText, Ui};
 use egui_plot::{HoverPosition, PlotBounds, PlotPoint, PlotPoints, Points};
 use std::ops::RangeInclusive;
 
@@ -76,15 +77,46 @@ pub struct Drawing {
     pub other: usize,
 }
 
-/// Two plots side by side.
-pub fn ui(ui: &mut Ui, source: &Source<'_>, chosen: usize, drawing: Drawing, height: f32) {
+/// Two plots side by side. `export`: the pane's place on the window, and where its exports go.
+pub fn ui(
+    ui: &mut Ui,
+    source: &Source<'_>,
+    chosen: usize,
+    drawing: Drawing,
+    height: f32,
+    (area, exports): (Rect, &mut Vec<Export>),
+) {
     let layer = &source.layers[chosen];
     let order = order(layer, drawing.other, drawing.sorted);
     let [first, second] = if drawing.affine { AFFINE } else { STATISTICS };
     ui.columns_const(|[left, right]| {
-        channel_plot(left, source, layer, &order, &first, drawing.scale, height);
-        channel_plot(right, source, layer, &order, &second, drawing.scale, height);
+        let area = area.with_min_y(left.cursor().top());
+        channel_plot(left, source, layer, &order, &first, drawing.scale, height, |_| {});
+        channel_plot(right, source, layer, &order, &second, drawing.scale, height, |ui| {
+            let name = format!("BN channels of {}", layer.name);
+            export::menu_ui(ui, &name, area, || table(source.names, layer), exports);
+        });
     });
+}
+
+/// A row a channel with all that each domain keeps of it.
+fn table(names: Names<'_>, layer: &BnLayer) -> Table {
+    type Part = (&'static str, fn(&BnDomain) -> &[f32]);
+    const PARTS: [Part; 4] = [
+        ("running mean", |domain| &domain.running_mean),
+        ("running variance", |domain| &domain.running_var),
+        ("gamma", |domain| &domain.gamma),
+        ("beta", |domain| &domain.beta),
+    ];
+    let columns = || layer.domains.iter().enumerate().flat_map(|domain| PARTS.map(|part| (domain, part)));
+    let headings = columns().map(|((index, _), (what, _))| format!("{} {what}", names.domain(index)));
+    let mut table = Table::new(std::iter::once("channel".to_owned()).chain(headings));
+    for channel in 0..layer.domains.first().map_or(0, |domain| domain.running_mean.len()) {
+        let cell = |values: &[f32]| values.get(channel).map_or_else(String::new, f32::to_string);
+        let cells = columns().map(|((_, domain), (_, values))| cell(values(domain)));
+        table.row(std::iter::once(channel.to_string()).chain(cells));
+    }
+    table
 }
 
 fn order(layer: &BnLayer, other: usize, sorted: bool) -> Vec<usize> {
@@ -131,12 +163,14 @@ fn channel_plot(
     of: &Quantity,
     scale: ChannelScale,
     height: f32,
+    corner: impl FnOnce(&mut Ui),
 ) {
     let tokens = Tokens::of(ui);
     let range = span(source, layer, scale, of);
     ui.horizontal(|ui| {
         ui.label(RichText::new(of.title).small().color(tokens.text)).on_hover_text(of.help);
         domain_marks_ui(ui, source.names, &source.data, layer.domains.len());
+        ui.with_layout(Layout::right_to_left(Align::Center), corner);
     });
     let (shown, log) = (order.to_vec(), of.log);
     let hover = move |hover: &HoverPosition<'_>| {

@@ -3,7 +3,7 @@
 
 use super::Shared;
 use super::legend::{Entry, legend_ui};
-use super::plots::{log_y, plot};
+use super::plots::{log_y, percent_label, plot};
 use crate::app::chrome;
 use crate::app::commands::UiCommand;
 use crate::app::export::{self, Export, Table};
@@ -322,7 +322,7 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, e
         .include_x(run.last_step.as_ref().map_or(0.0, |report| run.place(axis, report.step as f64)))
         // Room above the highest line for the mark of the best.
         .include_y(1.18 * run.best.map_or(0.0, |(_, best)| best))
-        .y_axis_formatter(|mark, _| format!("{}%", mark.value));
+        .y_axis_formatter(|mark, _| percent_label(mark.value));
     let response = plot.show(ui, |plot| {
         for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
             let colour = tokens.data(key.data);

@@ -18,7 +18,7 @@ use egui::{ComboBox, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind,
 use std::sync::Arc;
 
 const STRIP_HEIGHT: f32 = 84.0;
-const CAPTION_HEIGHT: f32 = 24.0;
+const CAPTION_HEIGHT: f32 = 36.0;
 /// Below this the pane scrolls.
 const LEAST_PLOT_HEIGHT: f32 = 110.0;
 
@@ -200,14 +200,17 @@ fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     }
     let bottom = ui.max_rect().bottom();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        let chosen = chosen_layer(source.layers, view);
-        let chosen = header_ui(ui, &source, view, chosen, other, shared);
+        let first = chosen_layer(source.layers, view);
+        let chosen = header_ui(ui, &source, view, first, other, shared);
         warnings_ui(ui, &source, &view.strip.warnings);
         let chosen = strip_ui(ui, source.layers, &view.strip.distances, chosen);
-        view.layer.clone_from(&source.layers[chosen].name);
+        // At the start of a run all distances are 0, and none is the furthest.
+        if chosen != first || view.strip.distances[chosen] > 0.0 {
+            view.layer.clone_from(&source.layers[chosen].name);
+        }
         let height = (bottom - ui.cursor().top() - CAPTION_HEIGHT).max(LEAST_PLOT_HEIGHT);
         let drawing = Drawing { affine: view.affine, scale: view.scale, sorted: view.sorted, other };
-        bn_channels::ui(ui, &source, chosen, drawing, height);
+        bn_channels::ui(ui, &source, chosen, drawing, height, (shared.area, shared.exports));
     });
 }
 

@@ -36,7 +36,7 @@ pub struct LabView {
 
 impl Default for LabView {
     fn default() -> Self {
-        Self { gain: None, side: 80.0, sweep_images: 64 }
+        Self { gain: None, side: 88.0, sweep_images: 64 }
     }
 }
 

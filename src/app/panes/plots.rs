@@ -39,6 +39,11 @@ pub fn log_y(plot: Plot<'_>) -> Plot<'_> {
     plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| format::plain(10f64.powf(mark.value)))
 }
 
+/// The label of an axis of accuracies; a margin beyond 0 and 100% has none.
+pub fn percent_label(value: f64) -> String {
+    if (0.0..=100.0).contains(&value) { format!("{value}%") } else { String::new() }
+}
+
 fn short(value: f64) -> String {
     // Rounding of sums of steps: 0.30000000000000004 is meant as 0.3.
     let rounded = (value * 1e9).round() / 1e9;

@@ -2,24 +2,41 @@
 
 use super::Shared;
 use super::plots::plot;
+use crate::app::export::{self, Table};
 use crate::app::form::Form;
 use crate::app::format;
 use crate::app::icons::{self, Icon};
+use crate::app::pictures::Plain;
 use crate::app::preflight::{Finding, Report};
 use crate::app::tokens::{self, Tokens};
 use crate::config::{Config, DataSource};
 use crate::data::Dataset as _;
 use crate::data::shapes::{Shapes, ShapesSplit};
-use crate::session::preflight::{BranchPreview, Forecast};
+use crate::session::preflight::{BranchPreview, Forecast, MixedPreview};
 use crate::training::schedule::learning_rate;
-use egui::{Frame, ProgressBar, RichText, Ui, vec2};
+use egui::{Frame, ProgressBar, Rect, RichText, Slider, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints};
+use std::collections::BTreeMap;
 
 const SCHEDULE_HEIGHT: f32 = 92.0;
 /// Points of the drawn schedule.
 const POINTS: u64 = 240;
 /// Side of a preview, points.
 const SIDE: f32 = 56.0;
+
+/// How the schedule and the previews are drawn.
+#[derive(Debug, Default)]
+pub struct PreviewView {
+    pub schedule: Schedule,
+    pub mixing: Mixing,
+}
+
+/// The mixing ratios that the user chose for the previews, by branch; those of one preflight mean nothing for the next.
+#[derive(Debug, Default)]
+pub struct Mixing {
+    chosen_for: u64,
+    lambdas: BTreeMap<usize, f32>,
+}
 
 /// The schedule as drawn, made again when the configuration or the forecast changes.
 #[derive(Debug, Default)]
@@ -53,6 +70,17 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    fn table(&self) -> Table {
+        let mut table = Table::new(["step", "epoch", "learning rate"]);
+        for point in &self.points {
+            let epoch = point.x / self.steps_per_epoch.max(1) as f64;
+            table.row([point.x.to_string(), epoch.to_string(), point.y.to_string()]);
+        }
+        table
+    }
+}
+
 /// Steps an epoch and of the whole run, where the data need not be opened for it.
 fn length(config: &Config) -> Option<(u64, u64)> {
     let data = &config.data;
@@ -67,9 +95,16 @@ fn length(config: &Config) -> Option<(u64, u64)> {
 }
 
 /// The learning rate over the run's steps.
-pub fn schedule_ui(ui: &mut Ui, form: &Form, report: &Report, schedule: &mut Schedule) {
+pub fn schedule_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    form: &Form,
+    report: &Report,
+    schedule: &mut Schedule,
+) {
     schedule.refresh(form.config(), report.forecast.as_ref());
     let tokens = Tokens::of(ui);
+    let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), SCHEDULE_HEIGHT + 28.0));
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new("Learning rate over steps").small().color(tokens.text_weak)).on_hover_text(
             "What the schedule makes of the learning rate, warm-up included, at each optimizer step. No unit.",
@@ -77,6 +112,9 @@ pub fn schedule_ui(ui: &mut Ui, form: &Form, report: &Report, schedule: &mut Sch
         if schedule.points.is_empty() {
             let text = RichText::new("known after a preflight, which counts the images").small();
             ui.label(text.color(tokens.text_weak));
+        } else {
+            let table = || schedule.table();
+            export::menu_ui(ui, "Learning rate schedule", area, table, shared.exports);
         }
     });
     if schedule.points.is_empty() {
@@ -105,7 +143,7 @@ pub fn schedule_ui(ui: &mut Ui, form: &Form, report: &Report, schedule: &mut Sch
 }
 
 /// What the last preflight found, and what the one at work is at.
-pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, report: &Report) {
+pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, report: &Report, mixing: &mut Mixing) {
     let tokens = Tokens::of(ui);
     if let Some((what, done, total)) = &report.working {
         ui.horizontal(|ui| {
@@ -145,30 +183,44 @@ pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, report: &Report) {
         ));
     }
     if let Some(previews) = &report.previews {
-        previews_ui(ui, shared, previews, report.generation);
+        previews_ui(ui, shared, previews, report.generation, mixing);
     }
 }
 
 /// A row of images for each branch.
-fn previews_ui(ui: &mut Ui, shared: &mut Shared<'_>, previews: &[BranchPreview], generation: u64) {
+fn previews_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    previews: &[BranchPreview],
+    generation: u64,
+    mixing: &mut Mixing,
+) {
     let tokens = Tokens::of(ui);
-    let Some(size) = previews.first().map(|preview| preview.size) else { return };
-    let images = previews.iter().flat_map(|preview| preview.images.iter().map(Vec::as_slice));
-    let textures = shared.pictures.previews.textures(ui.ctx(), generation, size, images);
-    let mut next = textures.iter();
+    if mixing.chosen_for != generation {
+        *mixing = Mixing { chosen_for: generation, ..Mixing::default() };
+    }
+    shared.pictures.previews.resize_with(previews.len(), Plain::default);
     let heading = RichText::new("What the first step trains on").small().color(tokens.text_weak);
     ui.label(heading).on_hover_text(
         "The first images of each branch's first batch as the network gets them: augmented, attacked on the run's \
          first weights, mixed",
     );
-    for preview in previews {
+    for (index, (preview, pictures)) in previews.iter().zip(&mut shared.pictures.previews).enumerate() {
         Frame::new().fill(tokens.raised).corner_radius(4).inner_margin(tokens::GAP_SMALL).show(ui, |ui| {
             let text = format!("{} → {}", preview.source, preview.domain);
             ui.label(RichText::new(text).small().color(tokens.text))
                 .on_hover_text("Source of the images and the BN domain that they go through");
+            let mixed = preview.mixed.as_ref();
+            let chosen = mixed.and_then(|mixed| lambda_ui(ui, mixed, index, mixing).map(|l| (mixed, l)));
+            let made_for = (generation, chosen.map_or(f32::NAN, |(_, lambda)| lambda).to_bits());
+            let images = || match chosen {
+                Some((mixed, lambda)) => mixed.at(lambda),
+                None => preview.images.clone(),
+            };
+            let textures = pictures.textures(ui.ctx(), made_for, preview.size, images);
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
-                for (number, texture) in next.by_ref().take(preview.images.len()).enumerate() {
+                for (number, texture) in textures.iter().enumerate() {
                     let image = egui::Image::new(texture).fit_to_exact_size(vec2(SIDE, SIDE));
                     let label = format!("{} image {} for {}", preview.source, number + 1, preview.domain);
                     ui.add(image.corner_radius(2).alt_text(label));
@@ -176,4 +228,28 @@ fn previews_ui(ui: &mut Ui, shared: &mut Shared<'_>, previews: &[BranchPreview],
             });
         });
     }
+}
+
+/// The mixing ratio of a branch's pictures; `None` while it is the drawn one.
+fn lambda_ui(ui: &mut Ui, mixed: &MixedPreview, branch: usize, mixing: &mut Mixing) -> Option<f32> {
+    let drawn = format::significant(f64::from(mixed.lambda));
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().slider_width = 90.0;
+        let mut lambda = mixing.lambdas.get(&branch).copied().unwrap_or(mixed.lambda);
+        let slider = Slider::new(&mut lambda, 0.0..=1.0).text("λ").max_decimals(2);
+        let help = format!(
+            "Mixing ratio λ, the share of the first image of each pair, 0 to 1. The first step draws {drawn}. It \
+             changes these pictures alone; a run draws λ for every step"
+        );
+        let response = ui.add(slider).on_hover_text(help);
+        if response.accessible_name(format!("Mixing ratio of branch {}", branch + 1)).changed() {
+            mixing.lambdas.insert(branch, lambda);
+        }
+        let moved = mixing.lambdas.contains_key(&branch);
+        let button = egui::Button::new(RichText::new(format!("as drawn: {drawn}")).small());
+        if ui.add_enabled(moved, button).on_hover_text("Back to the λ that the first step draws").clicked() {
+            mixing.lambdas.remove(&branch);
+        }
+    });
+    mixing.lambdas.get(&branch).copied()
 }

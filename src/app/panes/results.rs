@@ -10,7 +10,9 @@ use crate::app::model::DataKind;
 use crate::app::tokens::{self, Tokens};
 use crate::evaluation::confusion::Example;
 use crate::session::study::{Measure, Measured, MeasuredView, ModelInfo, Request};
-use egui::{Button, ComboBox, DragValue, Grid, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2};
+use egui::{
+    Align, Button, ComboBox, DragValue, Grid, Layout, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2,
+};
 
 /// Side of a picture in the gallery of the worst, points.
 const SIDE: f32 = 72.0;
@@ -274,12 +276,13 @@ fn worst_ui(
     });
     let worst = &shown.confusion.worst;
     // Each measurement and each of its views has textures of its own.
-    let key = shared.study.measure_generation * 64 + view.chosen as u64;
-    let pixels = worst.iter().map(|example| example.pixels.as_slice());
+    let key = (shared.study.measure_generation, view.chosen as u32);
+    let pixels = || worst.iter().map(|example| example.pixels.as_slice()).collect();
     let textures = shared.pictures.worst.textures(ui.ctx(), key, size, pixels);
     let is_wanted = |example: &Example| view.class.is_none_or(|class| class == example.label);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.horizontal_wrapped(|ui| {
+        // Wrapped rows are centred otherwise, and only the first of a row is placed before its height is known.
+        ui.with_layout(Layout::left_to_right(Align::TOP).with_main_wrap(true), |ui| {
             for (example, texture) in worst.iter().zip(textures).filter(|(example, _)| is_wanted(example)) {
                 example_ui(ui, names, example, texture);
             }

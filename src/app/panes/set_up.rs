@@ -20,7 +20,7 @@ pub fn ui(
     shared: &mut Shared<'_>,
     form: &mut Form,
     report: &Report,
-    schedule: &mut preview::Schedule,
+    view: &mut preview::PreviewView,
 ) {
     let active = shared.run.phase.is_active();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -39,7 +39,7 @@ pub fn ui(
                     fields::row_ui(ui, form, field);
                 }
                 if path == "optimizer.lr" {
-                    preview::schedule_ui(ui, form, report, schedule);
+                    preview::schedule_ui(ui, shared, form, report, &mut view.schedule);
                 }
                 if path == "method.kind" {
                     branches::ui(ui, form);
@@ -51,7 +51,7 @@ pub fn ui(
             ui.add_space(tokens::GAP);
             start_ui(ui, shared);
             ui.add_space(tokens::GAP_SMALL);
-            preview::preflight_ui(ui, shared, report);
+            preview::preflight_ui(ui, shared, report, &mut view.mixing);
         });
     });
     form.jump = None;

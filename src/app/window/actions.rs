@@ -51,10 +51,13 @@ impl Window {
 
     /// Opens a model for Lab, Attention and Results.
     pub(super) fn open_model(&mut self, choice: ModelChoice) {
+        // Files were chosen for the model before, or wait for their first.
+        if self.study.choice.is_some() {
+            self.views.look.files.clear();
+        }
         let commands = self.link.as_ref().map(|link| &link.commands);
         let device = self.form.device.clone();
         self.study.open(choice, commands, device, &*self.launcher, &self.wake);
-        self.views.look.files.clear();
         let shown = [Pane::Lab, Pane::Attention, Pane::Results];
         if !shown.iter().any(|pane| self.layout.is_active(*pane)) {
             self.layout.reveal(Pane::Lab);
@@ -170,7 +173,7 @@ impl Window {
             PathFor::OpenImages => match paths.iter().find(|path| !path.is_file()) {
                 Some(missing) => Err(anyhow::anyhow!("there is no file {}", missing.display())),
                 None => {
-                    self.views.look.files = paths.to_vec();
+                    self.look_at_files(paths.to_vec());
                     Ok(())
                 }
             },
@@ -180,7 +183,8 @@ impl Window {
             Ok(()) => None,
             Err(error) => {
                 let typed = path.display().to_string();
-                Some(Dialog::Path { wanted, typed, fault: Some(format!("{error:#}")) })
+                let fault = Some(format!("{error:#}"));
+                Some(Dialog::Path { wanted, typed, fault, empty_handed: false })
             }
         };
     }

@@ -87,9 +87,7 @@ impl Window {
             self.background.browsed.as_ref().and_then(|(w, receiver)| Some((*w, receiver.try_recv().ok()?)))
         {
             self.background.browsed = None;
-            if let Some(paths) = answer {
-                self.use_paths(wanted, &paths);
-            }
+            self.take_browsed(wanted, answer.unwrap_or_default());
         }
         if let Some(written) = taken(&mut self.background.written) {
             self.notice = Some(match written {
@@ -113,6 +111,15 @@ impl Window {
             }
         }
         self.take_shot(ctx);
+    }
+
+    /// Uses what the system's dialog was answered with; without a path the typed one is still to be had.
+    pub fn take_browsed(&mut self, wanted: PathFor, paths: Vec<PathBuf>) {
+        if !paths.is_empty() {
+            self.use_paths(wanted, &paths);
+        } else if let Some(Dialog::Path { wanted: asked, empty_handed, .. }) = &mut self.dialog {
+            *empty_handed = *asked == wanted;
+        }
     }
 
     /// Reads the BN statistics of the folder's newest checkpoint.
@@ -188,7 +195,7 @@ impl Window {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let name: String = name.chars().map(plain).collect();
         let path = self.run.dir.as_ref().map_or_else(|| PathBuf::from(&name), |dir| dir.join(&name));
-        self.dialog = Some(Dialog::Path { wanted, typed: path.display().to_string(), fault: None });
+        self.dialog = Some(Dialog::proposing(wanted, path.display().to_string()));
     }
 
     /// Writes what is pending; a fault is for the dialog.

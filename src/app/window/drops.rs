@@ -101,9 +101,24 @@ impl Window {
             }
         }
         if !images.is_empty() {
-            self.views.look.files = images;
+            self.look_at_files(images);
             self.layout.reveal(Pane::Lab);
         }
+    }
+
+    /// Shows image files to the opened model, or to the next one that is.
+    pub(super) fn look_at_files(&mut self, files: Vec<PathBuf>) {
+        if self.study.choice.is_none() {
+            let count = if files.len() == 1 {
+                "1 image waits".to_owned()
+            } else {
+                format!("{} images wait", files.len())
+            };
+            self.notice = Some(Notice::Done(format!(
+                "{count} for a model: look into the live one, or open a checkpoint"
+            )));
+        }
+        self.views.look.files = files;
     }
 
     /// Trains on the image folder `dir`.

@@ -1,6 +1,6 @@
 //! What a run tells: metrics as they arrive, validation, statistics, checkpoints, pictures.
 
-use super::{Run, SNAPSHOT_EVERY, SPEED_WINDOW};
+use super::{MEMORY_EVERY, Run, SNAPSHOT_EVERY, SPEED_WINDOW};
 use crate::config::BestBy;
 use crate::data::Dataset;
 use crate::evaluation::accuracy::{Measurement, accuracy};
@@ -83,6 +83,7 @@ impl Run<'_> {
         let step_s = self.config.run.batch_size as f64 / images_per_s;
         let idle = self.waited.idle(step_s, &stages);
         self.last_idle = idle.or(self.last_idle);
+        let memory_bytes = self.memory_bytes();
         let branches =
             self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
                 let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
@@ -105,8 +106,16 @@ impl Run<'_> {
             elapsed_s: self.state.elapsed_s,
             stages,
             idle,
+            memory_bytes,
             branches: branches.collect(),
         }
+    }
+
+    fn memory_bytes(&mut self) -> Option<u64> {
+        let known = self.memory.filter(|(at, _)| at.elapsed() < MEMORY_EVERY);
+        let (at, bytes) = known.unwrap_or_else(|| (Instant::now(), self.engine.device().memory_taken()));
+        self.memory = Some((at, bytes));
+        bytes
     }
 
     /// Validates every split through every domain, and `val` under attack; keeps the best.

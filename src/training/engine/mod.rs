@@ -3,7 +3,10 @@
 
 mod layout;
 mod measure;
+mod trained_on;
 mod upload;
+
+pub use trained_on::MixedPairs;
 
 use super::buffers::{self, Buffers};
 use super::method::{self, Method, Source};
@@ -405,19 +408,6 @@ impl Engine {
     pub fn drain(&mut self) -> Result<(), GpuError> {
         self.player.finish(&self.device)?;
         self.collect(false)
-    }
-
-    /// Pixels of branch `index` of update `step`, the last one, `[images, S, S, 4]`: what it trained on.
-    pub fn branch_pixels(&self, step: u64, index: usize) -> Result<Vec<f32>, GpuError> {
-        let branch = &self.method_at(step).branches[index];
-        let whole = branch.images.len() == self.micro_images();
-        let id = match branch.source {
-            Source::Clean if whole => buffers::CLEAN,
-            Source::Augmented if whole => buffers::AUGMENTED,
-            _ => buffers::branch_pixels(index),
-        };
-        let floats = branch.images.len() * self.network.image_size.pow(2) * 4;
-        self.device.read_f32(self.parts.buffers.get(id), 0, floats)
     }
 }
 
