@@ -4,7 +4,7 @@ use super::adapter::{self, AdapterReport, DeviceChoice};
 use super::choices::Choices;
 use super::error::GpuError;
 use super::kept::Kept;
-use super::launch::{Caps, Kernel, Launch, Matrices, PARAMS_BYTES};
+use super::launch::{Caps, Element, Kernel, Launch, Matrices, PARAMS_BYTES};
 use super::made::Counters;
 use super::pipeline_cache::PipelineCache;
 use super::shaders;
@@ -151,11 +151,17 @@ impl Device {
         &self.report
     }
 
+    /// For f32, with which every pass that has no other storage works.
     pub fn caps(&self) -> Caps {
-        self.caps
+        self.caps_for(Element::F32)
     }
 
-    /// Cooperative matrices that the adapter offers. [`Self::caps`] has them after [`Self::use_matrices`] alone.
+    /// For passes that store activations so.
+    pub fn caps_for(&self, storage: Element) -> Caps {
+        self.caps.for_storage(storage)
+    }
+
+    /// Cooperative matrices that the adapter offers. [`Self::caps_for`] has them after [`Self::use_matrices`] alone.
     pub fn offered_matrices(&self) -> Option<Matrices> {
         self.matrices
     }

@@ -49,27 +49,43 @@ fn wrong_matrices(device: &Device) -> Result<Option<String>, GpuError> {
         pad_top: 1,
         pad_left: 1,
     };
-    for shape in [pointwise, strided] {
-        for direction in [Direction::Forward, Direction::DataGradient, Direction::WeightGradient] {
+    let directions = [Direction::Forward, Direction::DataGradient, Direction::WeightGradient];
+    let cases = [pointwise, strided].into_iter().flat_map(|shape| directions.map(|d| (shape, d)));
+    let comparisons: Vec<(ConvCase, Trial, Vec<Trial>)> = cases
+        .map(|(shape, direction)| {
             let case = ConvCase { direction, shape };
             let trials = |caps| case.trials(caps, Element::F16, usize::MAX);
-            let expected = results(device, &trials(&plain)[0].compared)?;
-            for trial in trials(&caps) {
-                if let Some(why) = wrong(device, &trial, &expected)? {
-                    return Ok(Some(format!("{}, {}: {why}", case.class(&caps), trial.variant)));
-                }
+            (case, trials(&plain).swap_remove(0), trials(&caps))
+        })
+        .collect();
+    let all = comparisons.iter().flat_map(|(_, rule, trials)| std::iter::once(rule).chain(trials));
+    if let Err(error) = device.prepare(all.flat_map(|trial| &trial.compared.launches), |_, _| {}) {
+        return refusal(error).map(Some);
+    }
+    for (case, rule, trials) in comparisons {
+        let expected = results(device, &rule.compared)?;
+        for trial in trials {
+            if let Some(why) = wrong(device, &trial, &expected)? {
+                return Ok(Some(format!("{}, {}: {why}", case.class(&caps), trial.variant)));
             }
         }
     }
     Ok(None)
 }
 
-/// What is wrong with a trial's results, if anything. A kernel that the driver refuses is no error of the run.
+/// What is wrong with a trial's results, if anything.
 fn wrong(device: &Device, trial: &Trial, expected: &[f32]) -> Result<Option<String>, GpuError> {
     match results(device, &trial.compared) {
         Ok(found) => Ok(difference(&found, expected, tolerance(&trial.compared))),
-        Err(lost @ GpuError::Lost(_)) => Err(lost),
-        Err(error) => Ok(Some(error.to_string())),
+        Err(error) => refusal(error).map(Some),
+    }
+}
+
+/// A kernel that the driver refuses is no error of the run; a lost device is.
+fn refusal(error: GpuError) -> Result<String, GpuError> {
+    match error {
+        lost @ GpuError::Lost(_) => Err(lost),
+        other => Ok(other.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use super::adapter;
 use crate::config::Config;
 use crate::data::{Batch, Placement, View as ImageView};
 use crate::gpu::profile::{DispatchTime, profile};
-use crate::gpu::{BufferId, Device, DeviceChoice, Launch, Program, StepUniform, View, step_buffer};
+use crate::gpu::{BufferId, Device, DeviceChoice, Element, Launch, Program, StepUniform, View, step_buffer};
 use crate::graph::{Network, OnLoad, PassSpec, Statistics, plan_on_load};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::Fusion;
@@ -13,6 +13,7 @@ use crate::kernels::optimizer;
 use crate::models::{ModelOptions, build, init};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::method;
+use crate::training::precision;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -148,7 +149,8 @@ pub fn bench(
     let stages: BTreeMap<&str, f64> = engine.stage_seconds().into_iter().collect();
     let stage = |name: &str| stages.get(name).map(|seconds| seconds * 1e3);
     let times = engine.profile()?;
-    let roofs = roofs(&device)?;
+    let storage = precision::storage(config.run.precision, device.report())?;
+    let roofs = roofs(&device, storage)?;
     let (dispatches, encode_s) = engine.encode_seconds();
     let report = device.report();
     let mut layout = engine.layout().to_string();
@@ -183,10 +185,10 @@ pub fn bench(
         step_bytes: times.iter().map(|(_, t)| t.cost.bytes).sum(),
         copy_bytes_per_s: roofs.map(|r| r.bytes_per_s),
         gemm_flops_per_s: roofs.map(|r| r.flops_per_s),
-        fused: plan_on_load(engine.network(), &device.caps(), &training_pass(config), &[]),
+        fused: plan_on_load(engine.network(), &device.caps_for(storage), &training_pass(config), &[]),
         attack_fused: engine
             .attacks_with_running_statistics()
-            .then(|| plan_on_load(engine.network(), &device.caps(), &attack_pass(config), &[])),
+            .then(|| plan_on_load(engine.network(), &device.caps_for(storage), &attack_pass(config), &[])),
         floor_share: roofs.map(|r| floor_shares(&times, r)).unwrap_or_default(),
         kernels: roofs.map(|r| kernel_times(&times, r)).unwrap_or_default(),
     })
@@ -236,8 +238,8 @@ fn made_batch(config: &Config) -> Batch {
     }
 }
 
-/// `None` where the adapter has no timestamps.
-fn roofs(device: &Device) -> anyhow::Result<Option<Roofs>> {
+/// Of multiplications that store activations so; `None` where the adapter has no timestamps.
+fn roofs(device: &Device, storage: Element) -> anyhow::Result<Option<Roofs>> {
     let id = |number, floats| View::whole(BufferId(number), floats);
     let copy = optimizer::ema(COPY_FLOATS, id(0, COPY_FLOATS), id(1, COPY_FLOATS));
     let Some(bytes_per_s) = rate(device, &copy, |time| time.cost.bytes)? else { return Ok(None) };
@@ -255,8 +257,9 @@ fn roofs(device: &Device) -> anyhow::Result<Option<Roofs>> {
         pad_top: 0,
         pad_left: 0,
     };
-    let (x, w, y) = (id(0, rows * inner), id(1, inner * columns), id(2, rows * columns));
-    let multiply = conv::forward(&device.caps(), &shape, x, w, None, y, &Fusion::NONE);
+    let stored = |number, numbers| View::stored(BufferId(number), numbers, storage);
+    let (x, w, y) = (stored(0, rows * inner), id(1, inner * columns), stored(2, rows * columns));
+    let multiply = conv::forward(&device.caps_for(storage), &shape, x, w, None, y, &Fusion::NONE);
     let flops_per_s = rate(device, &multiply, |time| time.cost.flops)?;
     Ok(flops_per_s.map(|flops_per_s| Roofs { bytes_per_s, flops_per_s }))
 }

@@ -3,12 +3,13 @@
 
 use super::trials::{difference, filled, results, tolerance};
 use super::{adapter, bench};
-use crate::config::{Config, Precision};
+use crate::config::Config;
 use crate::gpu::choices;
 use crate::gpu::profile::profile;
-use crate::gpu::{Device, DeviceChoice, Element, GpuError, Program, StepUniform, step_buffer};
+use crate::gpu::{Device, DeviceChoice, GpuError, Program, StepUniform, step_buffer};
 use crate::kernels::conv_case::Trial;
 use crate::training::engine::{Engine, RunLength};
+use crate::training::precision;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -69,11 +70,8 @@ pub fn tune_on(
     let engine = Engine::new(Arc::clone(device), config, network, length, |_, _| {}, |_| {})?;
     let cases = engine.convolutions().to_vec();
     drop(engine);
-    let element = match config.run.precision {
-        Precision::F32 => Element::F32,
-        Precision::F16 => Element::F16,
-    };
-    let caps = device.caps().for_storage(element);
+    let element = precision::storage(config.run.precision, device.report())?;
+    let caps = device.caps_for(element);
     let trials: Vec<Vec<Trial>> = cases.iter().map(|case| case.trials(&caps, element, CANDIDATES)).collect();
     let works = trials.iter().flatten().flat_map(|trial| [&trial.timed, &trial.compared]);
     device.prepare(works.flat_map(|work| &work.launches), |_, _| {})?;
@@ -163,6 +161,7 @@ fn times(device: &Device, trials: &[&Trial]) -> anyhow::Result<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::Element;
     use crate::kernels::conv::ConvShape;
     use crate::kernels::conv_case::{ConvCase, Direction};
 

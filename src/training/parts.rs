@@ -199,7 +199,7 @@ fn context<'a>(
     Ok(PlanContext {
         config,
         network,
-        caps: device.caps().for_storage(storage),
+        caps: device.caps_for(storage),
         images: config.run.batch_size / config.run.accumulate,
         chunk_limit: device.largest_buffer(),
         recompute: layout.recompute,
