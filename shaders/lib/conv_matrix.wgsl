@@ -60,7 +60,7 @@ fn result_at(at: u32) -> vec4<f32> {
 #endif
 }
 
-// What is left of the results' memory after the tile holds both vec4s of every thread's tally.
+// After the tile, the results' memory holds both vec4s of every thread's tally.
 fn keep_tally(at: u32, value: vec4<f32>) {
 #if VECTORS
     results[at] = value;

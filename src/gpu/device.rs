@@ -42,8 +42,8 @@ fn experiments(wanted: bool) -> wgpu::ExperimentalFeatures {
     if !wanted {
         return wgpu::ExperimentalFeatures::disabled();
     }
-    // SAFETY: the only such feature is cooperative matrices; shaders that use them are ours, and they run only after
-    // their results were found right on this adapter.
+    // SAFETY: the only such feature is cooperative matrices; shaders that use them are ours, and a run takes them only
+    // after their results were found right on this adapter.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 

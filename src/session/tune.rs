@@ -23,6 +23,7 @@ const MOST_RUNS: usize = 8;
 const ENOUGH_S: f64 = 0.01;
 /// Times nearer to the rule's than this are noise, and the rule's variant stays.
 const WORTH_IT: f64 = 1.05;
+
 /// What the trials of one class found.
 #[derive(Clone, Debug, Serialize)]
 pub struct TuneRow {

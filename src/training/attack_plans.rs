@@ -5,7 +5,7 @@ use super::plans::{PlanContext, pass_buffers, rows_of};
 use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget};
 use crate::gpu::{BufferId, View};
 use crate::graph::{
-    Forward, Gradients, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, fold_weights, pad4,
+    Forward, Gradients, PassBuffers, PassSpec, Plan, PlanBuilder, Statistics, fold_weights, pad4,
 };
 use crate::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
 
@@ -62,14 +62,11 @@ impl PlanContext<'_> {
 
     fn attack_spec(&self, pass: AttackPass, place: &AttackPlace) -> PassSpec {
         PassSpec {
-            segments: vec![PassSegment { images: place.images, domain: pass.through }],
             statistics: pass.statistics,
-            regularize: false,
             weight_gradients: pass.weight_gradients,
             input_gradient: true,
             recompute: self.recompute,
-            fusion: self.config.run.fusion,
-            first_image: 0,
+            ..PassSpec::inference(place.images, pass.through, self.config.run.fusion)
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the kernel tests share: buffers by view, random data, comparison, tolerances.
 
-use dualprop::gpu::{BufferId, Caps, Device, Element, Form, Launch, StepUniform, View, run};
+use dualprop::gpu::{BufferId, Caps, Device, Element, Form, Launch, Matrices, StepUniform, View, run};
 use dualprop::kernels::reference::random::random_unit;
 use half::f16;
 
@@ -34,11 +34,12 @@ pub(crate) mod tolerance {
 pub(crate) const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 
 /// What convolutions of activations stored so are made of: [`FORMS`], and cooperative matrices where the adapter has
-/// them. Most software adapters do not; Mesa's has since 25.2.
+/// them, from scalars too, as Metal reads them. Software adapters seldom do: Mesa 26.2's does, 25.0's does not.
 pub(crate) fn forms(element: Element) -> Vec<Caps> {
-    let matrices = Device::for_tests().offered_matrices();
-    let with = Caps { matrices, ..Caps::plain(Form::Tiles) }.for_storage(element);
-    FORMS.into_iter().chain(with.matrices.map(|_| with)).collect()
+    let offered = Device::for_tests().offered_matrices().filter(|_| element == Element::F16);
+    let scalars = offered.filter(|m| m.vectors).map(|m| Matrices { vectors: false, ..m });
+    let with = |m| Caps { matrices: Some(m), ..Caps::plain(Form::Tiles) };
+    FORMS.into_iter().chain(offered.into_iter().chain(scalars).map(with)).collect()
 }
 
 /// Both ways to store activations.
