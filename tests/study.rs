@@ -7,8 +7,8 @@ use dualprop::evaluation::activation_map::CamMethod;
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::preflight::{self, Preflight};
 use dualprop::session::study::{
-    self, Answer, BINS, DistributionRequest, EPSILONS, ImageChoice, Look, Measure, Request, StudyHandle,
-    Subject, Sweep,
+    self, Answer, BINS, DistributionRequest, EPSILONS, ImageChoice, Look, LookedItem, Measure, Request,
+    StudyHandle, Subject, Sweep,
 };
 use dualprop::session::{RunHandle, RunOptions, spawn};
 use dualprop::training::checkpoint::Checkpoint;
@@ -172,6 +172,26 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
     let second = answer(&study, looked);
     assert_eq!(first.items[0].item.adversarial, second.items[0].item.adversarial);
     assert_ne!(first.items[0].item.views[0].cam, second.items[0].item.views[0].cam);
+    // Nothing that was kept for one question gets into the answer to another.
+    let of = |look: &Look| {
+        ask(&study, Request::Look(look.clone()));
+        let found = answer(&study, looked);
+        let of_item = |found: &LookedItem| (found.item.name.clone(), found.item.adversarial.clone());
+        found.items.iter().map(of_item).collect::<Vec<_>>()
+    };
+    let asked = look_at("pgd:eps=3,step=1,iters=4", None);
+    let images = ImageChoice::Data { split: "val-stylized".into(), first: 998, count: 3 };
+    let others = [
+        Look { domain: 0, ..asked.clone() },
+        Look { seed: 1, ..asked.clone() },
+        look_at("pgd:eps=2,step=1,iters=4", None),
+        Look { images, ..asked.clone() },
+    ];
+    let at_first = of(&asked);
+    for other in &others {
+        assert_ne!(of(other), at_first, "{other:?}");
+        assert_eq!(of(&asked), at_first, "after {other:?}");
+    }
 
     // Image files get the class that is predicted for them.
     let file = folder.path().join("photo.png");

@@ -15,6 +15,14 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A short wait: `84 ms`, `2.6 s`.
+pub fn wait(wait: std::time::Duration) -> String {
+    match wait.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        _ => format!("{:.1} s", wait.as_secs_f64()),
+    }
+}
+
 /// Bytes in binary units.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -84,6 +92,10 @@ mod tests {
         for (seconds, text) in durations {
             assert_eq!(duration(seconds), text);
         }
+        assert_eq!(
+            [84, 999, 2612].map(|ms| wait(std::time::Duration::from_millis(ms))),
+            ["84 ms", "999 ms", "2.6 s"]
+        );
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(3 << 30), "3.0 GiB");

@@ -80,10 +80,10 @@ impl Cam {
             let pictures =
                 paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
             let pixels = pixels(&pictures);
-            let logits = model.logits(&pixels, domain)?;
-            let guesses = logits.chunks_exact(names.len()).map(|l| top_guesses(l, &names, 1)[0].index);
+            let seen = model.see(&pixels, domain)?;
+            let guesses = seen.logits.chunks_exact(names.len()).map(|l| top_guesses(l, &names, 1)[0].index);
             let classes: Vec<usize> = guesses.map(|predicted| self.class.unwrap_or(predicted)).collect();
-            let maps = model.cam(&pixels, &classes, domain, self.method.engine())?;
+            let maps = model.maps(&seen, &classes, self.method.engine());
             for (((picture, stem), class), map) in pictures.iter().zip(stems).zip(classes).zip(maps) {
                 let map = self.scaled(&map, size);
                 let file = |ending: &str| self.out.join(format!("{stem}.{ending}"));

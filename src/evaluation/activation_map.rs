@@ -20,7 +20,7 @@ pub fn maps(
     network: &Network,
     params: &[f32],
     features: &[f32],
-    classes: &[u32],
+    classes: &[usize],
     method: CamMethod,
 ) -> Vec<Vec<f32>> {
     let shape = network.node(network.features).shape;
@@ -32,7 +32,7 @@ pub fn maps(
         .chunks_exact(height * width * padded)
         .zip(classes)
         .map(|(image, class)| {
-            let row = &weights[*class as usize * shape.channels..][..shape.channels];
+            let row = &weights[*class * shape.channels..][..shape.channels];
             let score = |position: &[f32]| {
                 let sum: f64 = position.iter().zip(row).map(|(f, w)| f64::from(*f) * f64::from(*w)).sum();
                 match method {

@@ -2,16 +2,19 @@
 //! statistics. Used for validation during training (on the run's own weights or their EMA) and by every command
 //! that works on a checkpoint.
 
+mod fitting;
 mod probe;
+mod sized;
 mod trace;
 
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, Element, GpuError, Player, Program, StepUniform, step_buffer};
-use crate::graph::{Network, Plan, Statistics, pad4};
+use crate::gpu::{Device, Element, GpuError, Player, StepUniform, step_buffer};
+use crate::graph::{Network, Statistics, pad4};
 use crate::training::attack_plans::AttackPass;
 use crate::training::buffers::{self, Buffers};
 use crate::training::draws::{self, Stream};
 use crate::training::plans::PlanContext;
+use sized::Sized;
 
 /// Images of a batch that the caller hands in: `[n, S, S, 3]` pixels 0..255, n at most the batch size.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +37,7 @@ pub struct Outcome {
     pub logits: Vec<f32>,
 }
 
-/// Activations that inference may take, beside a training run too.
-const MOST_ARENA_BYTES: u64 = 2 << 30;
-
-/// Smaller batches leave a GPU idle; rather than going below, activations are recomputed.
-const FEW_IMAGES: usize = 8;
-
-/// Programs over one set of weights, for batches of a fixed size.
+/// Programs over one set of weights, for batches up to a size.
 pub struct Inference {
     config: Config,
     network: Network,
@@ -49,14 +46,14 @@ pub struct Inference {
     recompute: bool,
     buffers: Buffers,
     step_uniform: wgpu::Buffer,
-    forward: Vec<Program>,
-    /// Attack programs made so far, by attack and domain.
-    attacks: Vec<(AttackConfig, usize, Program, Program)>,
+    /// The first for whole batches, others as smaller batches come.
+    sizes: Vec<Sized>,
 }
 
 impl Inference {
-    /// `weights` and `running` are arenas in the network's layout; they may belong to a training run. Large images
-    /// make the batch smaller than asked for: see [`Self::batch`]. `progress` hears (pipelines done, of all).
+    /// `weights` and `running` are arenas in the network's layout; they may belong to a training run. Large images, a
+    /// GPU that shows its shaders little at a time, or one that has little memory left make the batch smaller than
+    /// asked for: see [`Self::batch`]. `progress` hears (pipelines done, of all).
     pub fn new(
         device: &Device,
         config: &Config,
@@ -64,11 +61,29 @@ impl Inference {
         batch: usize,
         weights: &wgpu::Buffer,
         running: &wgpu::Buffer,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Self, GpuError> {
+        let asked = Self::context(device, config, network, batch, false);
+        let mut context = fitting::fitting(&asked, device.largest_binding());
+        loop {
+            match Self::in_context(device, &context, weights, running, &mut progress) {
+                Err(GpuError::OutOfMemory { .. }) if context.images > 1 => {
+                    let fewer = PlanContext { images: context.images.div_ceil(2), ..context };
+                    context = fitting::fitting(&fewer, device.largest_binding());
+                }
+                made => return made,
+            }
+        }
+    }
+
+    fn in_context(
+        device: &Device,
+        context: &PlanContext<'_>,
+        weights: &wgpu::Buffer,
+        running: &wgpu::Buffer,
         progress: impl FnMut(usize, usize),
     ) -> Result<Self, GpuError> {
-        let context = fitting(&Self::context(device, config, network, batch, false));
-        let (batch, recompute) = (context.images, context.recompute);
-        let plans: Vec<Plan> = (0..network.layout.domains).map(|d| context.inference(d)).collect();
+        let (network, batch) = (context.network, context.images);
         let mut made = Buffers::new(device)?;
         made.share(buffers::PARAMS, weights);
         made.share(buffers::RUNNING, running);
@@ -83,28 +98,20 @@ impl Inference {
         let feature_len = network.node(network.features).shape.padded_len() as u64;
         made.allocate(device, buffers::FEATURES, "features", images * feature_len * 4)?;
         made.allocate(device, buffers::FOLDED, "folded weights", network.layout.param_len as u64 * 4)?;
-        // Attacks hold the largest arena; plan one now so that later ones fit.
-        let probe = probe_attack(&context);
-        let arenas: Vec<&[u64]> =
-            plans.iter().map(|p| p.arena.as_slice()).chain([probe.arena.as_slice()]).collect();
+        let plans = Sized::plans(context);
+        let arenas: Vec<&[u64]> = plans.iter().map(|p| p.arena.as_slice()).collect();
         made.allocate_arena(device, &arenas)?;
-        // Any attack needs the probe's kernels and at most a few of its own.
-        device.prepare(plans.iter().chain([&probe]).flat_map(|plan| &plan.launches), progress)?;
-        let step_uniform = step_buffer(device, &StepUniform::default())?;
-        let forward = plans
-            .iter()
-            .map(|plan| Program::new(device, &plan.launches, made.all(), &step_uniform))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            config: config.clone(),
+        let mut inference = Self {
+            config: context.config.clone(),
             network: network.clone(),
             batch,
-            recompute,
+            recompute: context.recompute,
             buffers: made,
-            step_uniform,
-            forward,
-            attacks: Vec::new(),
-        })
+            step_uniform: step_buffer(device, &StepUniform::default())?,
+            sizes: Vec::new(),
+        };
+        inference.add_size(device, batch, &plans, progress)?;
+        Ok(inference)
     }
 
     fn context<'a>(
@@ -163,7 +170,7 @@ impl Inference {
 
     /// Forward through `domain`.
     pub fn forward(
-        &self,
+        &mut self,
         device: &Device,
         player: &mut Player,
         images: Images<'_>,
@@ -175,14 +182,15 @@ impl Inference {
 
     /// Forward of what [`Self::attack`] or [`Self::forward`] left on the GPU, through another domain perhaps.
     pub fn forward_current(
-        &self,
+        &mut self,
         device: &Device,
         player: &mut Player,
         labels: &[u32],
         domain: usize,
     ) -> Result<Outcome, GpuError> {
+        let size = self.size_for(device, labels.len())?;
         self.write_labels(device, labels.iter().copied());
-        player.play(device, &self.forward[domain])?;
+        player.play(device, &self.sizes[size].forward[domain])?;
         player.submit(device)?;
         let (count, classes) = (labels.len(), self.network.classes);
         let results = device.read_f32(self.buffers.get(buffers::RESULTS), 0, count * 4)?;
@@ -216,15 +224,14 @@ impl Inference {
         domain: usize,
         seed: u64,
     ) -> Result<(), GpuError> {
-        let index = self.begin_attack(device, player, images, attack, domain, seed)?;
-        let (.., iteration) = &self.attacks[index];
+        let (size, index) = self.begin_attack(device, player, images, attack, domain, seed)?;
         for _ in 0..attack.iterations() {
-            player.play(device, iteration)?;
+            player.play(device, &self.sizes[size].attacks[index].iteration)?;
         }
         player.submit(device)
     }
 
-    /// Puts the start of an attack on the GPU; returns the place of its programs.
+    /// Puts the start of an attack on the GPU; returns the places of its size and of its programs there.
     fn begin_attack(
         &mut self,
         device: &Device,
@@ -233,17 +240,15 @@ impl Inference {
         attack: &AttackConfig,
         domain: usize,
         seed: u64,
-    ) -> Result<usize, GpuError> {
-        let index = match self.attacks.iter().position(|a| a.0 == *attack && a.1 == domain) {
-            Some(index) => index,
-            None => self.make_attack(device, attack, domain)?,
-        };
+    ) -> Result<(usize, usize), GpuError> {
+        let size = self.size_for(device, images.labels.len())?;
+        let index = self.attack_programs(device, size, attack, domain)?;
         self.upload(device, images);
         self.write_aims(device, images, attack, seed);
         let numbers = StepUniform { seed: (seed ^ (seed >> 32)) as u32, ..StepUniform::default() };
         device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
-        player.play(device, &self.attacks[index].2)?;
-        Ok(index)
+        player.play(device, &self.sizes[size].attacks[index].start)?;
+        Ok((size, index))
     }
 
     /// The classes that an attack goes away from, or with a target towards.
@@ -262,59 +267,12 @@ impl Inference {
         self.write_labels(device, aims);
     }
 
-    fn make_attack(
-        &mut self,
-        device: &Device,
-        attack: &AttackConfig,
-        domain: usize,
-    ) -> Result<usize, GpuError> {
-        // Enough for a sweep over strengths; an endless one must not hold every program it ever made.
-        const KEPT: usize = 32;
-        if self.attacks.len() >= KEPT {
-            self.attacks.remove(0);
-        }
-        let context = Self::context(device, &self.config, &self.network, self.batch, self.recompute);
-        let place = context.inference_attack_place();
-        let start = context.attack_start(attack, attack_pass(domain), &place);
-        let iteration = context.attack_iteration(attack, attack_pass(domain), &place);
-        device.prepare(start.launches.iter().chain(&iteration.launches), |_, _| {})?;
-        let program =
-            |plan: &Plan| Program::new(device, &plan.launches, self.buffers.all(), &self.step_uniform);
-        let made = (attack.clone(), domain, program(&start)?, program(&iteration)?);
-        self.attacks.push(made);
-        Ok(self.attacks.len() - 1)
-    }
-
     /// Current images, `[n, S, S, 3]`.
     pub fn pixels(&self, device: &Device, count: usize) -> Result<Vec<f32>, GpuError> {
         let area = self.network.image_size.pow(2);
         let padded = device.read_f32(self.buffers.get(buffers::CURRENT), 0, count * area * 4)?;
         Ok(padded.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect())
     }
-}
-
-fn probe_attack(context: &PlanContext<'_>) -> Plan {
-    let place = context.inference_attack_place();
-    context.attack_iteration(&AttackConfig::default(), attack_pass(0), &place)
-}
-
-/// `context` with the most images, up to its own, whose attack fits [`MOST_ARENA_BYTES`]; a single image is planned
-/// however large it is. Results depend neither on the batch nor on recomputation.
-fn fitting<'a>(context: &PlanContext<'a>) -> PlanContext<'a> {
-    for (recompute, least) in [(false, FEW_IMAGES), (true, 1)] {
-        let mut images = context.images;
-        loop {
-            let tried = PlanContext { images, recompute, ..*context };
-            if probe_attack(&tried).arena_bytes() <= MOST_ARENA_BYTES {
-                return tried;
-            }
-            if images <= least {
-                break;
-            }
-            images = images.div_ceil(2);
-        }
-    }
-    PlanContext { images: 1, recompute: true, ..*context }
 }
 
 /// An attack on a finished network: nothing of it moves.
@@ -325,32 +283,22 @@ fn attack_pass(domain: usize) -> AttackPass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{Caps, Form};
     use crate::models::{ModelOptions, build, init::initialize};
 
-    #[test]
-    fn large_images_go_in_smaller_batches_and_small_ones_as_asked() {
-        let config = Config::default();
-        for (arch, size, batch, recompute) in [
-            ("tf_efficientnet_b0", 32, 64, false),
-            ("tf_efficientnet_b0", 224, 64, false),
-            ("tf_efficientnet_b3", 300, 16, false),
-            ("tf_efficientnet_b8", 672, 8, true),
-        ] {
-            let network = build(arch, &ModelOptions::plain(1000, size)).unwrap();
-            let context = PlanContext {
-                config: &config,
-                network: &network,
-                caps: Caps::plain(Form::Tiles),
-                images: 64,
-                chunk_limit: u64::MAX,
-                recompute: false,
-                storage: Element::F32,
-            };
-            let found = fitting(&context);
-            assert_eq!((found.images, found.recompute), (batch, recompute), "{arch} at {size} pixels");
-            assert!(probe_attack(&found).arena_bytes() <= MOST_ARENA_BYTES);
-        }
+    const SIZE: usize = 33;
+
+    /// Weights of a small network on the GPU, and `count` images for it.
+    fn fixture(device: &Device, arch: &str, count: usize) -> (Network, [wgpu::Buffer; 2], Vec<f32>) {
+        let options = ModelOptions { width: 0.1, depth: 0.3, stem_stride: 1, ..ModelOptions::plain(5, SIZE) };
+        let network = build(arch, &options).unwrap();
+        let arenas = initialize(arch, &network, 1);
+        let buffers = [&arenas.params, &arenas.running].map(|values| {
+            let buffer = device.storage("arena", values.len() as u64 * 4).unwrap();
+            device.write(&buffer, 0, values);
+            buffer
+        });
+        let pixels = (0..count * SIZE * SIZE * 3).map(|i| (i * i % 251) as f32).collect();
+        (network, buffers, pixels)
     }
 
     #[test]
@@ -359,16 +307,7 @@ mod tests {
         let (config, device) = (Config::default(), Device::for_tests());
         let mut player = Player::new(&device);
         for arch in ["tf_efficientnet_b0", "resnet50"] {
-            let options =
-                ModelOptions { width: 0.1, depth: 0.3, stem_stride: 1, ..ModelOptions::plain(5, 33) };
-            let network = build(arch, &options).unwrap();
-            let arenas = initialize(arch, &network, 1);
-            let [weights, running] = [&arenas.params, &arenas.running].map(|values| {
-                let buffer = device.storage("arena", values.len() as u64 * 4).unwrap();
-                device.write(&buffer, 0, values);
-                buffer
-            });
-            let pixels: Vec<f32> = (0..IMAGES * 33 * 33 * 3).map(|i| (i * i % 251) as f32).collect();
+            let (network, [weights, running], pixels) = fixture(&device, arch, IMAGES);
             let images = Images { pixels: &pixels, labels: &[0, 1, 2], ids: &[0, 1, 2] };
             let attack = AttackConfig { epsilon: 2.0, ..AttackConfig::default() };
             let mut attacked = |recompute| {
@@ -382,6 +321,36 @@ mod tests {
             let plain = attacked(false);
             assert_ne!(plain, pixels, "{arch}");
             assert_eq!(plain, attacked(true), "{arch}");
+        }
+    }
+
+    #[test]
+    fn a_few_images_have_smaller_programs_and_the_same_results() {
+        const IMAGES: usize = 8;
+        let (config, device) = (Config::default(), Device::for_tests());
+        let mut player = Player::new(&device);
+        for arch in ["tf_efficientnet_b0", "resnet50"] {
+            let (network, [weights, running], pixels) = fixture(&device, arch, IMAGES);
+            let mut inference =
+                Inference::new(&device, &config, &network, IMAGES, &weights, &running, |_, _| {}).unwrap();
+            let attack = AttackConfig::parse_spec("pgd:eps=3,step=1,iters=2").unwrap();
+            let each = SIZE * SIZE * 3;
+            let mut results = |count: usize| {
+                let ids: Vec<u32> = (0..count as u32).collect();
+                let labels: Vec<u32> = ids.iter().map(|id| id % 5).collect();
+                let images = Images { pixels: &pixels[..count * each], labels: &labels, ids: &ids };
+                let logits = inference.forward(&device, &mut player, images, 0).unwrap().logits;
+                inference.attack(&device, &mut player, images, &attack, 0, 7).unwrap();
+                (inference.sizes.len(), logits, inference.pixels(&device, count).unwrap())
+            };
+            let (sizes, logits, adversarial) = results(IMAGES);
+            assert_eq!(sizes, 1, "{arch}");
+            for (count, sizes) in [(5, 1), (1, 2), (3, 3), (4, 3), (2, 4)] {
+                let (found, few_logits, few_adversarial) = results(count);
+                assert_eq!(found, sizes, "{arch}: sizes made when {count} images came");
+                assert_eq!(few_logits, logits[..count * 5], "{arch}: {count} images");
+                assert_eq!(few_adversarial, adversarial[..count * each], "{arch}: {count} images");
+            }
         }
     }
 }

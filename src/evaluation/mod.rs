@@ -11,4 +11,4 @@ mod model;
 pub mod perturbation;
 pub mod snapshot;
 
-pub use model::{Model, Weights, bn_layers_of, network_of};
+pub use model::{Model, Seen, Weights, bn_layers_of, network_of};

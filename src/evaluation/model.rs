@@ -26,6 +26,15 @@ pub enum Weights {
     Ema,
 }
 
+/// What a forward pass found out about images.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// `[n, classes]`
+    pub logits: Vec<f32>,
+    /// Activated maps before the pooling, `[n, h, w, C]` with C padded to four.
+    pub features: Vec<f32>,
+}
+
 /// A trained network ready to look at images.
 pub struct Model {
     meta: Meta,
@@ -161,8 +170,8 @@ impl Model {
         Ok(adversarial)
     }
 
-    /// As [`Self::attack`], with the loss of each image (nats, against `labels`) at the start and after every
-    /// iteration, `[iterations + 1][n]`.
+    /// As [`Self::attack`], with the loss of each image (nats, against `labels`) before every iteration,
+    /// `[iterations][n]`.
     pub fn traced_attack(
         &mut self,
         pixels: &[f32],
@@ -173,7 +182,7 @@ impl Model {
         ids: &[u32],
     ) -> anyhow::Result<(Vec<f32>, Vec<Vec<f32>>)> {
         let mut adversarial = Vec::with_capacity(pixels.len());
-        let mut losses = vec![Vec::new(); attack.iterations() as usize + 1];
+        let mut losses = vec![Vec::new(); attack.iterations() as usize];
         for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
             let images = Images { pixels: part, labels: &labels, ids: &ids };
             let (device, player) = (&self.device, &mut self.player);
@@ -194,23 +203,22 @@ impl Model {
         Ok(rows)
     }
 
-    /// Class activation maps at the features' resolution, one an image.
-    pub fn cam(
-        &mut self,
-        pixels: &[f32],
-        classes: &[usize],
-        domain: usize,
-        method: CamMethod,
-    ) -> anyhow::Result<Vec<Vec<f32>>> {
-        let mut maps = Vec::new();
-        for (part, classes, ids) in self.parts(pixels, Some(classes), None) {
-            let images = Images { pixels: part, labels: &classes, ids: &ids };
-            self.inference.forward(&self.device, &mut self.player, images, domain)?;
-            let features = self.inference.features(&self.device, classes.len())?;
-            let network = self.inference.network();
-            maps.extend(activation_map::maps(network, &self.arenas.params, &features, &classes, method));
+    /// What a forward pass through `domain` sees in pixels `[n, S, S, 3]` of 0..255, any n.
+    pub fn see(&mut self, pixels: &[f32], domain: usize) -> anyhow::Result<Seen> {
+        let mut seen = Seen::default();
+        for (part, labels, ids) in self.parts(pixels, None, None) {
+            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            let outcome = self.inference.forward(&self.device, &mut self.player, images, domain)?;
+            seen.logits.extend(outcome.logits);
+            seen.features.extend(self.inference.features(&self.device, labels.len())?);
         }
-        Ok(maps)
+        Ok(seen)
+    }
+
+    /// Class activation maps of what was seen at the features' resolution, one an image.
+    pub fn maps(&self, seen: &Seen, classes: &[usize], method: CamMethod) -> Vec<Vec<f32>> {
+        let network = self.inference.network();
+        activation_map::maps(network, &self.arenas.params, &seen.features, classes, method)
     }
 
     /// Measures a data set; see [`super::accuracy::accuracy`].

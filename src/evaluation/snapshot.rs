@@ -125,16 +125,17 @@ pub fn snapshot(
 fn look(
     device: &Device,
     player: &mut Player,
-    inference: &Inference,
+    inference: &mut Inference,
     arenas: &Arenas,
     images: Images<'_>,
     domain: usize,
 ) -> anyhow::Result<Vec<(Vec<Guess>, Vec<f32>)>> {
-    let network = inference.network();
     let outcome = inference.forward(device, player, images, domain)?;
-    let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES));
     let features = inference.features(device, images.labels.len())?;
-    let maps = activation_map::maps(network, &arenas.params, &features, images.labels, CamMethod::Cam);
+    let network = inference.network();
+    let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES));
+    let labels: Vec<usize> = images.labels.iter().map(|label| *label as usize).collect();
+    let maps = activation_map::maps(network, &arenas.params, &features, &labels, CamMethod::Cam);
     Ok(guesses.zip(maps).collect())
 }
 
@@ -146,6 +147,13 @@ pub fn best(logits: &[f32], count: usize) -> Vec<Guess> {
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     let guess = |class: usize| Guess { class, p: (f64::from(logits[class] - largest).exp() / sum) as f32 };
     order.into_iter().take(count).map(guess).collect()
+}
+
+/// Cross-entropy of a row of logits against `label`, nats.
+pub fn loss(logits: &[f32], label: usize) -> f32 {
+    let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+    let sum: f64 = logits.iter().map(|l| f64::from(l - largest).exp()).sum();
+    (sum.ln() - f64::from(logits[label] - largest)) as f32
 }
 
 /// Every BN layer's statistics and affine parameters by domain.

@@ -93,4 +93,9 @@ impl Plan {
     pub fn arena_bytes(&self) -> u64 {
         self.arena.iter().sum()
     }
+
+    /// Bytes of the largest tensor that a launch binds.
+    pub fn largest_view(&self) -> u64 {
+        self.launches.iter().flat_map(|launch| &launch.views).map(|view| view.size).max().unwrap_or(0)
+    }
 }

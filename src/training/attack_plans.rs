@@ -24,6 +24,8 @@ pub struct AttackPlace {
     pub rows: BufferId,
     /// A number an image that seeds its start.
     pub ids: BufferId,
+    /// Where an iteration leaves the logits that it started from, if anyone wants them.
+    pub logits: Option<BufferId>,
 }
 
 /// How an attacking pass works.
@@ -81,8 +83,11 @@ impl PlanContext<'_> {
         self.normalize(&mut builder, place.images, place.adversarial, input, 0);
         let spec = self.attack_spec(pass, place);
         let arenas = PassBuffers { folded: Some(buffers::FOLDED), ..pass_buffers() };
-        let mut forward = Forward::build(&mut builder, self.network, spec, arenas, self.caps, input, &[]);
-        let d_logits = builder.tensor(place.images * pad4(self.network.classes));
+        let logits = place.images * pad4(self.network.classes);
+        let placed = place.logits.map(|id| (self.network.logits, View::whole(id, logits)));
+        let mut forward =
+            Forward::build(&mut builder, self.network, spec, arenas, self.caps, input, placed.as_slice());
+        let d_logits = builder.tensor(logits);
         let results = builder.tensor(place.images * 4);
         let smoothing = match config.loss {
             AttackLoss::Training => self.config.loss.label_smoothing,

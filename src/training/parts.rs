@@ -162,6 +162,7 @@ fn attacks(context: &PlanContext<'_>, method: &Method) -> Vec<AttackPlans> {
             adversarial: buffers::branch_pixels(index),
             rows: buffers::branch_attack_rows(index),
             ids: buffers::branch_image_ids(index),
+            logits: None,
         };
         let pass = if method.recycle {
             // The noisy images train too, and their pass moves the running statistics as any training pass does.

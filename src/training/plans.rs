@@ -205,6 +205,7 @@ impl PlanContext<'_> {
             adversarial: buffers::CURRENT,
             rows: buffers::ATTACK_ROWS,
             ids: buffers::IMAGE_IDS,
+            logits: Some(buffers::LOGITS),
         }
     }
 

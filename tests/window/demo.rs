@@ -310,7 +310,7 @@ pub(crate) fn looked(step: u64, request: &Look) -> Looked {
             .collect();
         LookedItem { item, label_known: true, losses, at_bound: 0.62 + 0.05 * index as f32 }
     });
-    Looked { step, request: request.clone(), items: items.collect() }
+    Looked { step, request: request.clone(), items: items.collect(), took: Duration::from_millis(84) }
 }
 
 pub(crate) fn swept(step: u64, request: &Sweep, count: usize) -> Swept {

@@ -173,6 +173,11 @@ fn summary_ui(ui: &mut Ui, looked: &Looked) {
         "Share of the pixel values that went as far as they may: to ε, or to the end of the pixel range where that \
          is nearer. Percent, mean of the images. A weak attack leaves it low.",
     );
+    let text = format!("answered in {}", format::wait(looked.took));
+    ui.label(RichText::new(text).small().color(tokens.text_weak)).on_hover_text(
+        "Wall-clock time of the newest answer: attack, predictions and maps. Clean images are not computed again while \
+         the attack alone changes. Fewer images or iterations make it shorter.",
+    );
 }
 
 /// What is amiss with an attack that is too weak to judge a model by.

@@ -21,14 +21,15 @@ impl Inference {
         let is_layer = |op: &Op| matches!(op, Op::BatchNorm { layer: found, .. } if *found == layer);
         let Some(node) = network.nodes.iter().find(|node| is_layer(&node.op)) else { return Ok(Vec::new()) };
         let (source, shape) = (node.inputs[0], node.shape);
-        let elements = self.batch * shape.padded_len();
+        let count = images.labels.len();
+        let elements = count * shape.padded_len();
         let kept = device.storage("BN input", elements as u64 * 4)?;
 
-        let context = Self::context(device, &self.config, network, self.batch, false);
+        let context = Self::context(device, &self.config, network, count, false);
         let mut builder = PlanBuilder::new();
-        let input = builder.stored(self.batch * network.image_size.pow(2) * 4, context.storage);
-        context.normalize(&mut builder, self.batch, buffers::CURRENT, input, 0);
-        let spec = PassSpec::inference(self.batch, domain, self.config.run.fusion);
+        let input = builder.stored(count * network.image_size.pow(2) * 4, context.storage);
+        context.normalize(&mut builder, count, buffers::CURRENT, input, 0);
+        let spec = PassSpec::inference(count, domain, self.config.run.fusion);
         // The network ends at the layer's input, and the features' buffer stands for that in this plan.
         let mut beginning = network.clone();
         beginning.nodes.truncate(source.0 + 1);
@@ -50,8 +51,7 @@ impl Inference {
         self.upload(device, images);
         player.play(device, &program)?;
         player.submit(device)?;
-        let count = images.labels.len() * shape.padded_len();
-        let padded = device.read_f32(&kept, 0, count)?;
+        let padded = device.read_f32(&kept, 0, elements)?;
         let rows = padded.chunks_exact(pad4(shape.channels));
         Ok(rows.flat_map(|row| &row[..shape.channels]).copied().collect())
     }

@@ -1,12 +1,15 @@
-//! An attack that is watched: the loss of each image before the first and after every iteration.
+//! An attack that is watched: the loss of each image before every iteration.
 
 use super::{Images, Inference};
 use crate::config::AttackConfig;
+use crate::evaluation::snapshot::loss;
 use crate::gpu::{Device, GpuError, Player};
+use crate::graph::pad4;
+use crate::training::buffers;
 
 impl Inference {
-    /// As [`Inference::attack`], to the same bits, with a forward pass in between. Returns the cross-entropy against
-    /// the given labels in nats, `[iterations + 1][n]`; the first row is that of the starting point.
+    /// As [`Inference::attack`], to the same bits. Returns the cross-entropy against the given labels in nats,
+    /// `[iterations][n]`, before each iteration; its passes have the logits anyway, which are read back in one piece.
     pub fn traced_attack(
         &mut self,
         device: &Device,
@@ -16,18 +19,24 @@ impl Inference {
         domain: usize,
         seed: u64,
     ) -> Result<Vec<Vec<f32>>, GpuError> {
-        let index = self.begin_attack(device, player, images, attack, domain, seed)?;
-        player.submit(device)?;
-        let mut losses = vec![self.forward_current(device, player, images.labels, domain)?.loss];
-        for _ in 0..attack.iterations() {
-            // The forward pass left the true labels where a targeted attack keeps its aims.
-            self.write_aims(device, images, attack, seed);
-            let (.., iteration) = &self.attacks[index];
-            player.play(device, iteration)?;
-            player.submit(device)?;
-            losses.push(self.forward_current(device, player, images.labels, domain)?.loss);
+        let (size, index) = self.begin_attack(device, player, images, attack, domain, seed)?;
+        let (classes, iterations) = (self.network.classes, attack.iterations() as usize);
+        let row = pad4(classes);
+        let floats = images.labels.len() * row;
+        let bytes = floats as u64 * 4;
+        let traced = device.storage("traced logits", bytes * iterations as u64)?;
+        for iteration in 0..iterations as u64 {
+            player.play(device, &self.sizes[size].attacks[index].iteration)?;
+            let logits = self.buffers.get(buffers::LOGITS);
+            player.copy(device, (logits, 0), (&traced, iteration * bytes), bytes);
         }
-        Ok(losses)
+        player.submit(device)?;
+        let logits = device.read_f32(&traced, 0, floats * iterations)?;
+        let of_images = |logits: &[f32]| -> Vec<f32> {
+            let rows = logits.chunks_exact(row).zip(images.labels);
+            rows.map(|(row, label)| loss(&row[..classes], *label as usize)).collect()
+        };
+        Ok(logits.chunks_exact(floats).map(of_images).collect())
     }
 }
 
@@ -60,11 +69,17 @@ mod tests {
             let plain = inference.pixels(&device, IMAGES).unwrap();
             let losses = inference.traced_attack(&device, &mut player, images, &attack, 0, 3).unwrap();
             assert_eq!(inference.pixels(&device, IMAGES).unwrap(), plain, "{spec}");
-            assert_eq!(losses.len(), 4, "{spec}");
-            let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len() as f32;
-            assert!(mean(&losses[3]) > mean(&losses[0]), "{spec}: {losses:?}");
+            assert_eq!(losses.len(), 3, "{spec}");
             let end = inference.forward_current(&device, &mut player, images.labels, 0).unwrap().loss;
-            assert_eq!(losses[3], end, "{spec}: the last row is the loss of the adversarial images");
+            let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len() as f32;
+            assert!(mean(&end) > mean(&losses[0]), "{spec}: {losses:?}");
+            // One iteration less ends where the last one began.
+            let shorter = AttackConfig { iterations: Some(2), ..attack };
+            inference.attack(&device, &mut player, images, &shorter, 0, 3).unwrap();
+            let before = inference.forward_current(&device, &mut player, images.labels, 0).unwrap().loss;
+            for (traced, found) in losses[2].iter().zip(&before) {
+                assert!((traced - found).abs() < 1e-4, "{spec}: {traced} against {found}");
+            }
         }
     }
 }

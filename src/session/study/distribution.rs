@@ -47,7 +47,7 @@ pub(super) fn distributions(
     opened: &mut Opened,
     request: &DistributionRequest,
 ) -> anyhow::Result<Distributions> {
-    let images = Pixels::load(opened, &request.images)?;
+    let images = Pixels::load(&opened.model, &opened.sets, &request.images)?;
     let model = &mut opened.model;
     let layers = model.bn_layers();
     let Some(layer) = layers.get(request.layer) else {

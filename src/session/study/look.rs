@@ -1,14 +1,16 @@
 //! A few images, attacked and explained: what the adversarial lab and the attention view show.
 
-use super::worker::Opened;
+use super::worker::{Opened, named};
 use crate::config::AttackConfig;
-use crate::data::load_image_file;
+use crate::data::{NamedSets, load_image_file};
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::feature_grid::FeatureGrid;
 use crate::evaluation::perturbation::share_at_bound;
 use crate::evaluation::snapshot::best;
-use crate::training::events::{DomainView, GalleryItem};
+use crate::evaluation::{Model, Seen};
+use crate::training::events::{DomainView, GalleryItem, Guess};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// Guesses given for each image and domain.
 const GUESSES: usize = 5;
@@ -43,6 +45,8 @@ pub struct Looked {
     pub step: u64,
     pub request: Look,
     pub items: Vec<LookedItem>,
+    /// From the request to the answer on the study's thread.
+    pub took: Duration,
 }
 
 /// One image. Maps are at the image's size with the padding's shift undone.
@@ -67,13 +71,13 @@ pub(super) struct Pixels {
 }
 
 impl Pixels {
-    pub(super) fn load(opened: &Opened, choice: &ImageChoice) -> anyhow::Result<Self> {
-        let size = opened.model.meta().image_size;
+    pub(super) fn load(model: &Model, sets: &NamedSets, choice: &ImageChoice) -> anyhow::Result<Self> {
+        let size = model.meta().image_size;
         let mut pixels = Self { names: Vec::new(), labels: Vec::new(), ids: Vec::new(), bytes: Vec::new() };
         match choice {
             ImageChoice::Data { split, first, count } => {
-                let set = opened.set(split)?;
-                let classes = opened.model.meta().classes.len();
+                let set = named(sets, split)?;
+                let classes = model.meta().classes.len();
                 for index in (0..*count.min(&set.len())).map(|n| (first + n) % set.len()) {
                     let label = set.label(index);
                     anyhow::ensure!(
@@ -107,51 +111,38 @@ impl Pixels {
 }
 
 pub(super) fn look(opened: &mut Opened, request: &Look) -> anyhow::Result<Looked> {
-    let images = Pixels::load(opened, &request.images)?;
-    let model = &mut opened.model;
+    let begun = Instant::now();
+    let Opened { model, sets, views, .. } = opened;
     let domains = model.meta().domains.len();
     anyhow::ensure!(request.domain < domains, "the model has {domains} BN domains");
-    let classes = model.meta().classes.len();
-    let size = model.meta().image_size;
-    let clean = images.floats();
+    let load = |model: &Model| Pixels::load(model, sets, &request.images);
+    let (clean, attacked) = views.of(model, request, load)?;
 
-    let predicted: Vec<usize> = model
-        .logits(&clean, request.domain)?
-        .chunks_exact(classes)
-        .map(|logits| best(logits, 1).first().map_or(0, |guess| guess.class))
-        .collect();
-    let labels: Vec<usize> =
-        images.labels.iter().zip(predicted).map(|(known, guess)| known.unwrap_or(guess)).collect();
-    let (adversarial, losses) =
-        model.traced_attack(&clean, &labels, &request.attack, request.domain, request.seed, &images.ids)?;
-
+    let (size, classes) = (model.meta().image_size, model.meta().classes.len());
     let grid = FeatureGrid::of(model.network());
-    let of_maps: Vec<usize> =
-        labels.iter().map(|label| request.class.filter(|class| *class < classes).unwrap_or(*label)).collect();
-    let mut views: Vec<Vec<DomainView>> = vec![Vec::new(); labels.len()];
-    for domain in 0..domains {
-        let mut seen = Vec::new();
-        for pixels in [&clean, &adversarial] {
-            let logits = model.logits(pixels, domain)?;
-            let guesses: Vec<_> = logits.chunks_exact(classes).map(|row| best(row, GUESSES)).collect();
-            let maps = model.cam(pixels, &of_maps, domain, request.map)?;
-            let maps: Vec<Vec<f32>> = maps.iter().map(|map| grid.resize(map, size)).collect();
-            seen.push(guesses.into_iter().zip(maps));
-        }
-        let (after, before) = (seen.pop(), seen.pop());
-        let both = before.into_iter().flatten().zip(after.into_iter().flatten());
-        for (views, ((clean, cam), (adversarial, cam_adversarial))) in views.iter_mut().zip(both) {
+    let chosen = request.class.filter(|class| *class < classes);
+    let of_maps: Vec<usize> = attacked.labels.iter().map(|label| chosen.unwrap_or(*label)).collect();
+    let explained = |seen: &Seen| -> Vec<(Vec<Guess>, Vec<f32>)> {
+        let guesses = seen.logits.chunks_exact(classes).map(|row| best(row, GUESSES));
+        let maps = model.maps(seen, &of_maps, request.map);
+        guesses.zip(maps.iter().map(|map| grid.resize(map, size))).collect()
+    };
+    let mut domain_views: Vec<Vec<DomainView>> = vec![Vec::new(); of_maps.len()];
+    for (before, after) in clean.seen.iter().zip(&attacked.seen) {
+        let both = explained(before).into_iter().zip(explained(after));
+        for (views, ((clean, cam), (adversarial, cam_adversarial))) in domain_views.iter_mut().zip(both) {
             views.push(DomainView { clean, adversarial, cam, cam_adversarial });
         }
     }
 
+    let images = &clean.images;
     let each = size * size * 3;
-    let parts = clean.chunks_exact(each).zip(adversarial.chunks_exact(each));
-    let bytes = images.bytes.chunks_exact(each);
-    let items = parts.zip(bytes).zip(views).enumerate().map(|(index, (((before, after), bytes), views))| {
+    let parts = clean.pixels.chunks_exact(each).zip(attacked.pixels.chunks_exact(each));
+    let parts = parts.zip(images.bytes.chunks_exact(each)).zip(domain_views).enumerate();
+    let items = parts.map(|(index, (((before, after), bytes), views))| {
         let item = GalleryItem {
             name: images.names[index].clone(),
-            label: labels[index],
+            label: attacked.labels[index],
             size,
             clean: bytes.to_vec(),
             adversarial: after.iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect(),
@@ -161,9 +152,10 @@ pub(super) fn look(opened: &mut Opened, request: &Look) -> anyhow::Result<Looked
         LookedItem {
             item,
             label_known: images.labels[index].is_some(),
-            losses: losses.iter().map(|row| row[index]).collect(),
+            losses: attacked.losses.iter().map(|row| row[index]).collect(),
             at_bound: share_at_bound(before, after, request.attack.epsilon),
         }
     });
-    Ok(Looked { step: model.meta().step, request: request.clone(), items: items.collect() })
+    let items = items.collect();
+    Ok(Looked { step: model.meta().step, request: request.clone(), items, took: begun.elapsed() })
 }

@@ -1,7 +1,7 @@
 //! A set seen through every domain, clean and attacked: confusion, accuracy by class, the worst images.
 
 use super::Answer;
-use super::worker::Opened;
+use super::worker::{Opened, named};
 use crate::config::AttackConfig;
 use crate::data::{Dataset, EvalOptions, EvalReader};
 use crate::evaluation::confusion::Confusion;
@@ -47,7 +47,7 @@ pub(super) struct MeasureJob {
 
 impl MeasureJob {
     pub(super) fn start(opened: &mut Opened, request: Measure) -> anyhow::Result<Self> {
-        let set = Arc::clone(opened.set(&request.split)?);
+        let set = Arc::clone(named(&opened.sets, &request.split)?);
         let meta = opened.model.meta();
         let (have, classes) = (set.class_names().len(), meta.classes.len());
         anyhow::ensure!(have <= classes, "the set has {have} classes and the model {classes}");

@@ -6,6 +6,7 @@ mod distribution;
 mod look;
 mod measure;
 mod sweep;
+mod views;
 mod worker;
 
 pub use distribution::{BINS, Distribution, DistributionRequest, Distributions, RANGE};

@@ -2,7 +2,7 @@
 
 use super::Answer;
 use super::look::Pixels;
-use super::worker::Opened;
+use super::worker::{Opened, named};
 use crate::config::AttackConfig;
 use crate::data::{EvalOptions, EvalReader};
 use crate::evaluation::perturbation::{share_at_bound, success_rate};
@@ -63,7 +63,7 @@ pub(super) struct SweepJob {
 
 impl SweepJob {
     pub(super) fn start(opened: &mut Opened, request: Sweep) -> anyhow::Result<Self> {
-        let set = Arc::clone(opened.set(&request.split)?);
+        let set = Arc::clone(named(&opened.sets, &request.split)?);
         let options = EvalOptions {
             batch_size: request.images.max(1),
             image_size: opened.model.meta().image_size,

@@ -3,6 +3,7 @@
 
 use super::measure::MeasureJob;
 use super::sweep::SweepJob;
+use super::views::Views;
 use super::{
     Answer, DistributionRequest, Look, Measure, ModelInfo, Request, Subject, Sweep, distribution, look,
 };
@@ -56,17 +57,17 @@ impl Pending {
 pub(super) struct Opened {
     pub model: Model,
     pub sets: NamedSets,
+    pub views: Views,
     subject: Subject,
 }
 
-impl Opened {
-    pub(super) fn set(&self, split: &str) -> anyhow::Result<&Arc<dyn data::Dataset>> {
-        let found = self.sets.iter().find(|(name, _)| name == split).map(|(_, set)| set);
-        found.with_context(|| {
-            let names: Vec<&str> = self.sets.iter().map(|(name, _)| name.as_str()).collect();
-            format!("there is no set \"{split}\"; expected one of {}", names.join(", "))
-        })
-    }
+/// The set of that name.
+pub(super) fn named<'a>(sets: &'a NamedSets, split: &str) -> anyhow::Result<&'a Arc<dyn data::Dataset>> {
+    let found = sets.iter().find(|(name, _)| name == split).map(|(_, set)| set);
+    found.with_context(|| {
+        let names: Vec<&str> = sets.iter().map(|(name, _)| name.as_str()).collect();
+        format!("there is no set \"{split}\"; expected one of {}", names.join(", "))
+    })
 }
 
 struct Worker<'a> {
@@ -207,7 +208,7 @@ impl Worker<'_> {
             data_fault,
             bn_layers: model.bn_layers(),
         };
-        self.opened = Some(Opened { model, sets, subject });
+        self.opened = Some(Opened { model, sets, views: Views::default(), subject });
         self.answer(Answer::Opened(Arc::new(info)));
         Ok(())
     }
@@ -224,6 +225,7 @@ impl Worker<'_> {
         let step = weights.meta.step;
         if let Some(opened) = &mut self.opened {
             opened.model.refresh(weights)?;
+            opened.views = Views::default();
         }
         self.answer(Answer::Refreshed(step));
         Ok(())
