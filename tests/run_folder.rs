@@ -6,8 +6,10 @@ use std::path::Path;
 
 use dualprop::config::Config;
 use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, domain_names};
-use dualprop::training::events::{BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, StepReport};
-use dualprop::training::run_folder::RunFolder;
+use dualprop::training::events::{
+    BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, Snapshot, StepReport,
+};
+use dualprop::training::run_folder::{RunFolder, pictures_file};
 use serde_json::Value;
 
 fn checkpoint(step: u64) -> Checkpoint {
@@ -175,6 +177,24 @@ fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
     assert_eq!(arguments.lines().count(), 2, "one command line a start");
     let log = std::fs::read_to_string(dir.join("log.txt")).expect("readable");
     assert!(log.contains("resumed after step 4"), "{log}");
+}
+
+#[test]
+fn resuming_leaves_no_pictures_of_steps_to_come() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let config = Config::default();
+    let pictures = |step| Snapshot { step, classes: vec!["cat".into()], ..Snapshot::default() };
+    let (run, _) = open(dir, &config, false).expect("an empty folder");
+    run.save_last(&checkpoint(4)).expect("writable");
+    let mut run = Some(run);
+    for (step, stays) in [(4, true), (7, false)] {
+        let (again, pictures) = (run.take().expect("an open folder"), pictures(step));
+        again.save_pictures(&pictures).expect("writable");
+        drop(again);
+        run = Some(open(dir, &config, true).expect("a run to resume").0);
+        assert_eq!(pictures_file(dir).exists(), stays, "pictures of step {step}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use dualprop::gpu::DeviceChoice;
 use dualprop::session::{RunOptions, spawn};
 use dualprop::training::checkpoint::{Checkpoint, Tensor};
 use dualprop::training::events::{Command, Event, Finish, WorkLimit};
+use dualprop::training::pictures;
+use dualprop::training::run_folder::pictures_file;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -150,6 +152,11 @@ fn check_resume(sets: &[&str]) {
     assert_eq!(tensors(&whole), tensors(&parts), "the resumed run ended elsewhere");
     assert_eq!(counters(&whole), counters(&parts), "the loop ended elsewhere");
     assert_eq!(metrics(&whole), metrics(&parts), "the curves differ");
+    let [kept, again] = [&whole, &parts].map(|out| std::fs::read(pictures_file(out)).unwrap());
+    assert!(kept == again, "the pictures differ");
+    let kept = pictures::load(&pictures_file(&whole)).unwrap();
+    assert_eq!((kept.step, kept.gallery.len(), kept.classes.len()), (8, 6, 10));
+    assert!(kept.gallery.iter().all(|item| item.views.len() == 2));
 
     // A finished run that is resumed changes nothing.
     let before = metrics(&whole);

@@ -2,7 +2,9 @@
 
 use super::model::{Level, Phase, RunView};
 use crate::config::Config;
+use crate::training::checkpoint::domain_names;
 use crate::training::events::{BranchReport, EvalReport, EvalRow, StepReport};
+use crate::training::method;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::fs::File;
@@ -27,8 +29,20 @@ struct Line {
     wall_s: Option<f64>,
 }
 
-/// The curves of the run in `dir`, its configuration when it can be read, and what reads on while the run still
-/// writes.
+/// Bytes of metrics taken in at one look, so that a long run's file never holds up a frame.
+const LOOK: u64 = 1 << 20;
+
+/// The run in `dir` with all of its curves, and its configuration when it can be read. Takes seconds for a long run.
+pub fn read(dir: &Path) -> anyhow::Result<(RunView, Option<Config>)> {
+    let (mut run, config, mut follower) = open(dir)?;
+    while follower.read(&mut run).context(UNREADABLE)? {}
+    Ok((run, config))
+}
+
+const UNREADABLE: &str = "cannot read metrics.jsonl";
+
+/// The run in `dir` with the beginning of its curves, its configuration when it can be read, and what reads on, also
+/// while the run still writes.
 pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>, Follower)> {
     if !dir.is_dir() {
         bail!("{} is not a folder; expected a run folder with metrics.jsonl", dir.display());
@@ -41,9 +55,8 @@ pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>, Follower)> {
         format!("cannot read {path}; expected a run folder, which holds metrics.jsonl")
     })?;
     let config = read_config(dir, &mut run);
-    follower.read(&mut run).context("cannot read metrics.jsonl")?;
-    let steps = run.last_step.as_ref().map_or(0, |step| step.step);
-    run.log(Level::Info, format!("Opened {} with {steps} steps", dir.display()));
+    follower.read(&mut run).context(UNREADABLE)?;
+    run.log(Level::Info, format!("Opened {}", dir.display()));
     Ok((run, config, follower))
 }
 
@@ -71,50 +84,60 @@ impl Follower {
         self.open().and_then(|file| file.metadata()).is_ok_and(|data| data.len() < self.offset)
     }
 
-    /// Takes in the lines that have come since the last call; true when there were any. A last line without an end
-    /// waits: the run is still writing it, or a crash cut it short.
+    /// Takes in some of the lines that have come since the last call; true while there is more to read at once. A last
+    /// line without an end waits: the run is still writing it, or a crash cut it short.
     pub fn read(&mut self, run: &mut RunView) -> std::io::Result<bool> {
+        self.read_part(run, LOOK)
+    }
+
+    fn read_part(&mut self, run: &mut RunView, most: u64) -> std::io::Result<bool> {
         let mut file = self.open()?;
         file.seek(SeekFrom::Start(self.offset))?;
         let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
+        file.take(most).read_to_end(&mut text)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        self.offset += whole as u64;
-        self.take(&text[..whole], run);
-        Ok(whole > 0)
+        let more = text.len() as u64 == most && whole > 0;
+        self.take(&text[..whole], more, run);
+        Ok(more)
     }
 
-    /// Folds whole lines in: neighbouring lines of one step and split belong to one report. Broken lines are counted
-    /// and named once.
-    fn take(&mut self, text: &[u8], run: &mut RunView) {
-        let mut broken = Vec::new();
+    /// Folds whole lines in: neighbouring lines of one step and split belong to one report. With `more` to come the
+    /// last report may lack lines, and waits. Broken lines are named once.
+    fn take(&mut self, text: &[u8], more: bool, run: &mut RunView) {
+        let mut first_broken = None;
         let mut group: Vec<Line> = Vec::new();
-        for text in text.split(|byte| *byte == b'\n') {
-            self.lines += 1;
+        // Bytes and lines of whole reports.
+        let (mut bytes, mut lines) = (0, 0);
+        let (mut bytes_now, mut lines_now) = (0, 0);
+        for text in text.split_inclusive(|byte| *byte == b'\n') {
+            let before = (bytes_now, lines_now);
+            bytes_now += text.len();
+            lines_now += 1;
             if text.trim_ascii().is_empty() {
                 continue;
             }
             let Ok(line) = serde_json::from_slice::<Line>(text) else {
-                broken.push(self.lines);
+                first_broken.get_or_insert(self.lines + lines_now);
                 continue;
             };
             let starts_new =
                 group.first().is_some_and(|g| g.step != line.step || is_train(g) != is_train(&line));
             if starts_new {
+                (bytes, lines) = before;
                 fold(run, std::mem::take(&mut group));
             }
             group.push(line);
         }
-        // What follows the last line's end is empty, and no line.
-        self.lines -= 1;
-        fold(run, group);
-        if let (Some(first), false) = (broken.first(), self.told_of_broken) {
+        if !more || bytes == 0 {
+            (bytes, lines) = (bytes_now, lines_now);
+            fold(run, group);
+        }
+        self.offset += bytes as u64;
+        self.lines += lines;
+        if let (Some(first), false) = (first_broken, self.told_of_broken) {
             self.told_of_broken = true;
-            let count = broken.len();
-            run.log(
-                Level::Warning,
-                format!("metrics.jsonl: {count} unreadable lines left out, first line {first}"),
-            );
+            let text = format!("metrics.jsonl: unreadable lines are left out, the first is line {first}");
+            run.log(Level::Warning, text);
         }
     }
 }
@@ -124,6 +147,8 @@ fn read_config(dir: &Path, run: &mut RunView) -> Option<Config> {
     match Config::load(&path, &[]) {
         Ok(config) => {
             run.method = method_name(&config);
+            // By index, not as branches happen to mention them.
+            run.domains = domain_names(method::domains(&config.method));
             Some(config)
         }
         Err(error) => {
@@ -199,7 +224,7 @@ not json
         let path = dir.path().join("metrics.jsonl");
         std::fs::write(&path, LINES).expect("writable");
         let mut follower = Follower::new(path.clone());
-        assert!(follower.read(&mut run).expect("readable"));
+        assert!(!follower.read(&mut run).expect("readable"));
         assert_eq!(run.domains, ["main", "aux"]);
         assert_eq!(run.loss.len(), 2);
         assert_eq!(run.accuracy["val"].len(), 2);
@@ -210,13 +235,40 @@ not json
 
         // The run goes on writing: the cut line's end, and no more until there is more.
         assert!(!follower.read(&mut run).expect("readable"));
+        assert_eq!(run.loss.len(), 2);
         let rest =
             r#"ch":1.5,"split":"train","domain":"main","attack":null,"loss":1.0,"top1":0.5,"top5":0.5}"#;
         std::fs::write(&path, format!("{LINES}{rest}\n")).expect("writable");
-        assert!(follower.read(&mut run).expect("readable") && !follower.was_cut());
+        assert!(!follower.read(&mut run).expect("readable") && !follower.was_cut());
         assert_eq!(run.last_step.as_ref().map(|s| s.step), Some(3));
         std::fs::write(&path, LINES).expect("writable");
         assert!(follower.was_cut());
+    }
+
+    #[test]
+    fn a_long_file_read_in_parts_gives_the_same_reports() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("metrics.jsonl");
+        std::fs::write(&path, LINES).expect("writable");
+        let reports = |most: u64| {
+            let (mut run, mut follower) = (RunView::default(), Follower::new(path.clone()));
+            let mut parts = 1;
+            while follower.read_part(&mut run, most).expect("readable") {
+                parts += 1;
+            }
+            let warnings: Vec<String> =
+                run.log.iter().filter(|line| line.level == Level::Warning).map(|l| l.text.clone()).collect();
+            let seen = (warnings, format!("{:?} {:?} {:?}", run.loss, run.accuracy, run.last_eval));
+            (parts, follower.offset, seen)
+        };
+        let (parts, offset, whole) = reports(LOOK);
+        assert_eq!((parts, offset as usize), (1, LINES.rfind('\n').expect("lines") + 1));
+        // Any size that holds a report of two lines.
+        for most in [400, 401, 500, 640, 740] {
+            let (parts, end, seen) = reports(most);
+            assert!(parts > 1 && end == offset, "{most} bytes at a time: {parts} parts, {end}");
+            assert_eq!(seen, whole, "{most} bytes at a time");
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn list(known: &[PathBuf], parents: &[PathBuf]) -> Vec<ListedRun> {
 
 fn read(dir: &Path) -> Option<ListedRun> {
     // A folder that cannot be read is no run; opening it by hand says why.
-    let (run, config, _) = history::open(dir).ok()?;
+    let (run, config) = history::read(dir).ok()?;
     let name =
         dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
     let group = config.as_ref().map_or_else(|| name.clone(), group_of);

@@ -61,7 +61,7 @@ pub struct Window {
     /// When the history of the BN domains was last read.
     bn_looked: Option<Instant>,
     /// Reads on in the opened run folder; when it last looked.
-    follower: Option<(Follower, Instant)>,
+    follower: Option<(Follower, Option<Instant>)>,
     /// Close as soon as the run has ended.
     closing: bool,
     heartbeat: Duration,

@@ -69,6 +69,7 @@ pub fn snapshot(
     attack: &AttackConfig,
     attack_domain: usize,
     step: u64,
+    classes: &[String],
 ) -> anyhow::Result<Snapshot> {
     let size = inference.network().image_size;
     let domains = inference.network().layout.domains;
@@ -118,6 +119,7 @@ pub fn snapshot(
         bn_layers: bn_layers(&inference.network().layout, arenas),
         attack: attack.spec(),
         attack_domain: domain_name(attack_domain),
+        classes: classes.to_vec(),
     })
 }
 

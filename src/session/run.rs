@@ -156,11 +156,7 @@ impl<'a> Run<'a> {
             .then(|| AttackConfig::parse_spec(&config.eval.attack))
             .transpose()
             .map_err(|e| anyhow::anyhow!("eval.attack: {e}"))?;
-        let gallery = if options.pictures {
-            Gallery::choose(splits.val.as_ref(), config.data.image_size, inference.batch())
-        } else {
-            Gallery::choose(splits.val.as_ref(), config.data.image_size, 0)
-        };
+        let gallery = Gallery::choose(splits.val.as_ref(), config.data.image_size, inference.batch());
         let reading = |done, total| preparing("Reading the images", done, total);
         let loader = input::start(&mut engine, &config, &splits.train, length, step, reading)?;
         let report = engine.device().report();
@@ -286,7 +282,6 @@ impl<'a> Run<'a> {
         self.settle()?;
         self.evaluate()?;
         self.save()?;
-        self.picture(true)?;
         let stages: Vec<String> = self
             .engine
             .stage_seconds()
@@ -381,7 +376,6 @@ impl<'a> Run<'a> {
                 Command::EvaluateNow => {
                     self.settle()?;
                     self.evaluate()?;
-                    self.picture(true)?;
                 }
                 Command::ScaleLearningRate(factor) => self.scale_learning_rate(factor)?,
                 Command::LimitWork(limit) => self.limit_work(limit),

@@ -211,6 +211,8 @@ pub struct Snapshot {
     /// SPEC of the attack that made the adversarial images, and the domain that it went through.
     pub attack: String,
     pub attack_domain: String,
+    /// Names by class index.
+    pub classes: Vec<String>,
 }
 
 /// One validation image, attacked and explained.

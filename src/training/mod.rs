@@ -12,6 +12,7 @@ pub mod events;
 pub mod method;
 pub mod optimizer;
 mod parts;
+pub mod pictures;
 pub mod plans;
 pub mod precision;
 pub mod run_folder;

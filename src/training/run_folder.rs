@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::bn_distance::{self, Distance};
 use super::checkpoint::Checkpoint;
-use super::events::{BnLayer, EvalReport, StepReport};
+use super::events::{BnLayer, EvalReport, Snapshot, StepReport};
+use super::pictures;
 use crate::config::Config;
 use crate::config::schema::Field;
 use crate::interop::atomic::{TEMPORARY_SUFFIX, create_folder, sentence, write_atomic};
@@ -22,6 +23,7 @@ const ARGUMENTS: &str = "args.txt";
 const METRICS: &str = "metrics.jsonl";
 const BN_STATS: &str = "bn_stats.jsonl";
 const LOG: &str = "log.txt";
+const PICTURES: &str = "pictures.safetensors";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 /// Locked as long as a run writes the folder; a killed program's lock goes with it.
@@ -87,6 +89,7 @@ impl RunFolder {
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
         let wall_s = cut_lines(&dir.join(METRICS), step)?;
         cut_lines(&dir.join(BN_STATS), step)?;
+        remove_later_pictures(dir, step)?;
         write_atomic(&dir.join(CONFIG), |out| out.write_all(config.resolved_toml().as_bytes()))?;
         Appender::open(dir.join(ARGUMENTS))?.line(&command_line())?;
         let purge_from = (!empty).then_some(step + 1);
@@ -201,6 +204,11 @@ impl RunFolder {
         let path = self.dir.join(BEST);
         checkpoint.save_atomic(&path)?;
         Ok(path)
+    }
+
+    /// Writes `pictures.safetensors`.
+    pub fn save_pictures(&self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        pictures::save(&pictures_file(&self.dir), snapshot)
     }
 
     fn metric(
@@ -323,6 +331,20 @@ fn remove_temporaries(dir: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Pictures of steps that a resumed run has yet to make, and unreadable ones, go.
+fn remove_later_pictures(dir: &Path, step: u64) -> anyhow::Result<()> {
+    let path = pictures_file(dir);
+    if path.exists() && pictures::load(&path).map_or(true, |snapshot| snapshot.step > step) {
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Where the run in `dir` keeps the pictures of its last validation; see [`pictures`].
+pub fn pictures_file(dir: &Path) -> PathBuf {
+    dir.join(PICTURES)
 }
 
 /// Rewrites a file of JSON lines without those past `step` and without a torn last one. Returns `wall_s` of the

@@ -26,7 +26,7 @@ pub(crate) const STEPS_PER_EPOCH: u64 = 80;
 const IMAGES: usize = 8;
 const SIDE: usize = 32;
 const ATTACK: &str = "pgd:eps=4,step=1,iters=5";
-const CLASSES: [&str; 10] =
+pub(crate) const CLASSES: [&str; 10] =
     ["circle", "square", "triangle", "star", "cross", "ring", "heart", "moon", "arrow", "hexagon"];
 
 /// The trainer's ends of a link.
@@ -189,6 +189,7 @@ pub(crate) fn snapshot(step: u64) -> Snapshot {
         bn_layers: layers(step),
         attack: ATTACK.into(),
         attack_domain: "aux".into(),
+        classes: CLASSES.map(String::from).to_vec(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The frame around the panes: dropped paths, recent things, preflight, compared runs, changes to a run at work,
 //! notifications, and a run that a crash left unfinished.
 
-use super::{Stage, tell, train};
+use super::{Stage, demo, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::app::dialogs::PathFor;
 use dualprop::config::{Config, DataSource};
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Command, Event, WorkLimit};
+use dualprop::training::pictures;
+use dualprop::training::run_folder::pictures_file;
 use egui::accesskit::Role;
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
@@ -55,6 +57,30 @@ pub(super) fn wait_for(stage: &mut Stage, text: &str) {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     stage.expect(text);
+}
+
+/// A finished run, and one that another program writes, show their pictures without a GPU.
+#[test]
+fn the_pictures_of_a_run_folder_are_shown_and_followed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("first");
+    write_run(&dir, 0, 20, 0.5);
+    let mut stage = Stage::new();
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.show(Pane::Gallery);
+    stage.expect("No pictures yet");
+    for step in [20, 40] {
+        pictures::save(&pictures_file(&dir), &demo::snapshot(step)).expect("writable");
+        wait_for(&mut stage, &format!("Step {step}, pgd"));
+        let image = demo::snapshot(step).gallery[0].clone();
+        stage.expect(&image.name);
+        stage.expect(demo::CLASSES[image.label]);
+    }
+    std::fs::write(pictures_file(&dir), "no pictures").expect("writable");
+    stage.show(Pane::Log);
+    wait_for(&mut stage, "The pictures were left out");
+    stage.show(Pane::Gallery);
+    stage.expect("Step 40, pgd");
 }
 
 #[test]

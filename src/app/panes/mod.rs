@@ -49,7 +49,8 @@ pub struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub fn of_run(run: &'a RunView) -> Self {
-        Self { classes: run.info.as_ref().map_or(&[], |info| &info.classes), domains: &run.domains }
+        let of_pictures = run.snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.classes);
+        Self { classes: run.info.as_ref().map_or(of_pictures, |info| &info.classes), domains: &run.domains }
     }
 
     pub fn class(&self, class: usize) -> String {
@@ -64,7 +65,7 @@ impl<'a> Names<'a> {
 /// When pictures and statistics will be here: the end of the sentence in an empty pane.
 fn once_there(run: &RunView) -> &'static str {
     match run.phase {
-        Phase::Opened => "Run folders hold no pictures; open a checkpoint to see some.",
+        Phase::Opened => "A run writes them when it validates; this folder has none yet.",
         _ => "The run makes the first ones soon after its start.",
     }
 }

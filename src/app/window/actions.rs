@@ -25,7 +25,7 @@ impl Window {
     pub fn open_run(&mut self, dir: &Path) -> anyhow::Result<()> {
         let (run, config, follower) = history::open(dir)?;
         self.run = run;
-        self.follower = Some((follower, Instant::now()));
+        self.follower = Some((follower, None));
         self.bn_looked = None;
         self.pictures = Pictures::default();
         if let Some(config) = config {
@@ -37,7 +37,8 @@ impl Window {
         if self.unfinished.as_deref() == Some(dir) {
             self.unfinished = None;
         }
-        self.read_statistics(dir);
+        self.forget_files();
+        self.read_files(dir);
         self.layout.reveal(Pane::Curves);
         Ok(())
     }
@@ -73,21 +74,32 @@ impl Window {
             return;
         }
         ctx.request_repaint_after(LOOK_EVERY);
-        if looked.elapsed() < LOOK_EVERY {
+        if looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return;
         }
-        *looked = Instant::now();
+        *looked = Some(Instant::now());
         if follower.was_cut() {
             let dir = self.run.dir.clone().unwrap_or_default();
             match history::open(&dir) {
                 Ok((run, _, follower)) => {
                     self.run = run;
-                    self.follower = Some((follower, Instant::now()));
+                    self.forget_files();
+                    self.follower = Some((follower, None));
                 }
                 Err(error) => self.stop_following(&error.to_string()),
             }
-        } else if let Err(error) = follower.read(&mut self.run) {
-            self.stop_following(&error.to_string());
+        } else {
+            match follower.read(&mut self.run) {
+                Ok(false) => {}
+                Ok(true) => {
+                    *looked = None;
+                    ctx.request_repaint();
+                }
+                Err(error) => self.stop_following(&error.to_string()),
+            }
+        }
+        if let Some(dir) = self.run.dir.clone() {
+            self.read_files(&dir);
         }
     }
 
@@ -307,7 +319,7 @@ impl Window {
         self.notice = None;
         let Some(dir) = self.run.dir.clone() else { return };
         // The folder knows the curves better than the window: what was not yet written is trained again.
-        let (mut run, config, _) = match history::open(&dir) {
+        let (mut run, config) = match history::read(&dir) {
             Ok(opened) => opened,
             Err(error) => {
                 self.notice = Some(Notice::Refused(format!("{error:#}")));

@@ -10,7 +10,7 @@ use crate::session::state;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::StepSums;
 use crate::training::events::{
-    BranchReport, EvalReport, EvalRow, Event, RunWeights, StepReport, WeightsReply,
+    BranchReport, EvalReport, EvalRow, Event, RunWeights, Snapshot, StepReport, WeightsReply,
 };
 use crate::training::method::{Source, domain_name};
 use std::sync::Arc;
@@ -145,6 +145,10 @@ impl Run<'_> {
         self.folder.evaluated(&report)?;
         self.send(Event::Evaluated(report));
         self.bn_stats()?;
+        if let Some(made) = self.snapshot()? {
+            self.folder.save_pictures(&made)?;
+            self.show(made);
+        }
         self.state.stale += 1;
         if value > self.state.best {
             (self.state.best, self.state.stale) = (value, 0);
@@ -193,18 +197,33 @@ impl Run<'_> {
     /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with `now`.
     pub(super) fn picture(&mut self, now: bool) -> anyhow::Result<()> {
         let due = self.last_picture.is_none_or(|t| t.elapsed() >= SNAPSHOT_EVERY);
-        if !self.wants_pictures || self.gallery.is_empty() || !(now || (due && self.pictures.is_empty())) {
+        if !self.wants_pictures || !(now || (due && self.pictures.is_empty())) {
             return Ok(());
+        }
+        if let Some(made) = self.snapshot()? {
+            self.show(made);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, made: Snapshot) {
+        if self.wants_pictures {
+            self.pictures.put(made);
+            self.last_picture = Some(Instant::now());
+        }
+    }
+
+    /// The gallery through the weights as they are; `None` where no validation image can be read.
+    fn snapshot(&mut self) -> anyhow::Result<Option<Snapshot>> {
+        if self.gallery.is_empty() {
+            return Ok(None);
         }
         self.settle()?;
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
         let attack = self.eval_attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
         let (device, player) = self.engine.device_and_player();
-        let made =
-            snapshot(device, player, &mut self.inference, &arenas, &self.gallery, &attack, 0, self.step)?;
-        self.pictures.put(made);
-        self.last_picture = Some(Instant::now());
-        Ok(())
+        let (inference, gallery, step) = (&mut self.inference, &self.gallery, self.step);
+        snapshot(device, player, inference, &arenas, gallery, &attack, 0, step, &self.classes).map(Some)
     }
 }
 
