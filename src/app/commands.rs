@@ -211,7 +211,8 @@ impl UiCommand {
         match self {
             C::Start => "Check the set-up and train with it in a new run folder",
             C::Resume => {
-                "Go on from last.safetensors in the run folder, to the same bits as without the break"
+                "Go on from last.safetensors in the run folder, to the same bits as without the break. More steps or \
+                 epochs in the set-up make the run longer"
             }
             C::PauseOrContinue => {
                 "Hold training after the current step, or go on. A paused run keeps its GPU memory"

@@ -46,6 +46,8 @@ pub struct Pictures {
     pub previews: Vec<Plain>,
     /// The worst images of a measurement.
     pub worst: Plain,
+    /// The confusion matrix of many classes, a pixel a cell.
+    pub confusion: Plain,
 }
 
 /// Textures of attacked and explained images.
@@ -125,11 +127,12 @@ impl Plain {
         ctx: &Context,
         made_for: (u64, u32),
         size: usize,
+        options: TextureOptions,
         images: impl FnOnce() -> Vec<I>,
     ) -> &[TextureHandle] {
         if self.made_for != Some(made_for) {
             self.made_for = Some(made_for);
-            let make = |rgb: I| texture(ctx, "image".to_owned(), size, rgb.as_ref(), options(size));
+            let make = |rgb: I| texture(ctx, "image".to_owned(), size, rgb.as_ref(), options);
             self.textures = images().into_iter().map(make).collect();
         }
         &self.textures
@@ -152,7 +155,8 @@ fn range_of(item: &GalleryItem) -> (f32, f32) {
     finite.reduce(widest).unwrap_or((0.0, 1.0))
 }
 
-fn options(size: usize) -> TextureOptions {
+/// How pictures of `size` pixels are enlarged.
+pub fn options(size: usize) -> TextureOptions {
     if size <= HARD_PIXELS { TextureOptions::NEAREST } else { TextureOptions::LINEAR }
 }
 

@@ -3,6 +3,7 @@
 use super::inference::Outcome;
 use super::snapshot::best;
 use crate::training::events::Guess;
+use std::collections::BTreeMap;
 
 /// Images kept for the gallery of the worst.
 pub const WORST: usize = 24;
@@ -26,8 +27,11 @@ pub struct Example {
 #[derive(Clone, Debug, Default)]
 pub struct Confusion {
     pub classes: usize,
-    /// `[true class, predicted class]`.
-    pub counts: Vec<u32>,
+    /// Images by (true class, predicted class). Most pairs of a thousand classes have none.
+    counts: BTreeMap<(usize, usize), u32>,
+    /// Images of each class, and images taken for it.
+    of: Vec<u32>,
+    taken_for: Vec<u32>,
     /// The images with the highest loss, highest first.
     pub worst: Vec<Example>,
     /// Sum of the losses, nats.
@@ -36,7 +40,7 @@ pub struct Confusion {
 
 impl Confusion {
     pub fn new(classes: usize) -> Self {
-        Self { classes, counts: vec![0; classes * classes], ..Self::default() }
+        Self { classes, of: vec![0; classes], taken_for: vec![0; classes], ..Self::default() }
     }
 
     /// Adds a batch. `names` and `indices` are the images', `pixels` `[n, S, S, 3]` in 0..255.
@@ -54,7 +58,9 @@ impl Confusion {
             let logits = &outcome.logits[place * self.classes..(place + 1) * self.classes];
             let guesses = best(logits, 3);
             let Some(predicted) = guesses.first().map(|guess| guess.class) else { continue };
-            self.counts[label * self.classes + predicted] += 1;
+            *self.counts.entry((label, predicted)).or_default() += 1;
+            self.of[label] += 1;
+            self.taken_for[predicted] += 1;
             let loss = outcome.loss[place];
             self.loss += f64::from(loss);
             // Equal losses stay in the set's order, so that the same images are shown each time.
@@ -70,12 +76,32 @@ impl Confusion {
     }
 
     pub fn images(&self) -> u32 {
-        self.counts.iter().sum()
+        self.of.iter().sum()
+    }
+
+    /// Images of class `label` that were taken for `predicted`.
+    pub fn count(&self, label: usize, predicted: usize) -> u32 {
+        self.counts.get(&(label, predicted)).copied().unwrap_or(0)
+    }
+
+    /// What the images of a class were taken for, by rising class: (predicted class, images).
+    pub fn row(&self, label: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.counts.range((label, 0)..(label + 1, 0)).map(|((_, predicted), count)| (*predicted, *count))
+    }
+
+    /// Pairs of classes that were mistaken, (true class, predicted class, images), most images first; of equal ones the
+    /// larger share of its class.
+    pub fn mistakes(&self) -> Vec<(usize, usize, u32)> {
+        let wrong = self.counts.iter().filter(|((label, predicted), _)| label != predicted);
+        let mut pairs: Vec<_> =
+            wrong.map(|((label, predicted), count)| (*label, *predicted, *count)).collect();
+        pairs.sort_by_key(|(label, _, count)| (std::cmp::Reverse(*count), self.of[*label]));
+        pairs
     }
 
     /// Share of the images whose most probable class is the true one, 0..1; NaN without images.
     pub fn accuracy(&self) -> f32 {
-        let right: u32 = (0..self.classes).map(|class| self.counts[class * (self.classes + 1)]).sum();
+        let right: u32 = (0..self.classes).map(|class| self.count(class, class)).sum();
         right as f32 / self.images() as f32
     }
 
@@ -86,15 +112,13 @@ impl Confusion {
 
     /// Images of a class, and the share of them that is recognised (the class's recall), 0..1.
     pub fn of_class(&self, class: usize) -> (u32, f32) {
-        let row = &self.counts[class * self.classes..(class + 1) * self.classes];
-        let images: u32 = row.iter().sum();
-        (images, row[class] as f32 / images as f32)
+        let images = self.of[class];
+        (images, self.count(class, class) as f32 / images as f32)
     }
 
     /// Share of the images taken for a class that are of it (the class's precision), 0..1; NaN where there is none.
     pub fn precision(&self, class: usize) -> f32 {
-        let taken: u32 = (0..self.classes).map(|row| self.counts[row * self.classes + class]).sum();
-        self.counts[class * (self.classes + 1)] as f32 / taken as f32
+        self.count(class, class) as f32 / self.taken_for[class] as f32
     }
 }
 
@@ -113,7 +137,11 @@ mod tests {
         };
         let pixels = [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0];
         confusion.add(&outcome, &[0, 1, 1], &[4, 5, 6], &pixels, |i| format!("val/{i}"));
-        assert_eq!(confusion.counts, [1, 0, 1, 1]);
+        let counts = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(row, column)| confusion.count(row, column));
+        assert_eq!(counts, [1, 0, 1, 1]);
+        assert_eq!(confusion.row(1).collect::<Vec<_>>(), [(0, 1), (1, 1)]);
+        assert_eq!(confusion.row(0).collect::<Vec<_>>(), [(0, 1)]);
+        assert_eq!(confusion.mistakes(), [(1, 0, 1)]);
         assert_eq!(confusion.accuracy(), 2.0 / 3.0);
         assert_eq!(confusion.of_class(1), (2, 0.5));
         assert_eq!(confusion.precision(0), 0.5);

@@ -300,15 +300,19 @@ fn is_empty(dir: &Path) -> anyhow::Result<bool> {
     Ok(entries.next().is_none())
 }
 
-/// A resumed run must compute what the first part would have gone on to compute; only its length, its reports
-/// and the place of its files may change.
-fn check_same_run(kept: &Path, config: &Config) -> anyhow::Result<()> {
-    let before = Config::load(kept, &[])?;
+/// The first key that keeps a run with `config` from going on with one that began with `before`: it must compute what
+/// the first part would have gone on to compute; only its length, its reports and the place of its files may change.
+pub fn parting_key(before: &Config, config: &Config) -> Option<&'static Field> {
     let decides = |field: &Field| {
         let free = ["run.name", "run.epochs", "run.steps", "run.init", "run.checkpoint_steps", "data.path"];
         !free.contains(&field.path) && field.section() != "eval"
     };
-    if let Some(field) = before.first_difference(config, decides) {
+    before.first_difference(config, decides)
+}
+
+fn check_same_run(kept: &Path, config: &Config) -> anyhow::Result<()> {
+    let before = Config::load(kept, &[])?;
+    if let Some(field) = parting_key(&before, config) {
         let text = |c: &Config| c.get(field.path).map_or("absent".to_string(), |v| v.to_string());
         bail!(
             "`{}` is {}, but the run in {} began with {}; a resumed run keeps it (only its length, eval and paths may change)",

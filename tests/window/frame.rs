@@ -287,6 +287,28 @@ fn a_run_that_was_cut_off_is_offered_and_can_be_gone_on_with() {
     assert!(!stage.sees("was cut off"));
 }
 
+/// What is of the same run stays as the set-up has it; another network's set-up gives way to the folder's.
+#[test]
+fn a_finished_run_can_be_made_longer() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("first");
+    write_run(&dir, 0, 20, 0.5);
+    std::fs::write(dir.join("last.safetensors"), "the trainer reads it").expect("writable");
+    let began = Config::load(&dir.join("config.toml"), &[]).expect("valid");
+    for (key, value, stays) in [("run.steps", 500, true), ("run.batch_size", 3, false)] {
+        let mut stage = Stage::new();
+        stage.window().open_run(&dir).expect("a run folder");
+        stage.window().form.set(key, toml::Value::Integer(value));
+        stage.frames();
+        stage.click("Resume from checkpoint");
+        let ends = stage.played.runs.try_recv().expect("the run goes on");
+        let found = ends.request.config.get(key).and_then(|value| value.as_integer());
+        let before = began.get(key).and_then(|value| value.as_integer());
+        assert_eq!(found, if stays { Some(value) } else { before }, "{key}");
+        assert!(ends.request.resume && ends.request.out == dir);
+    }
+}
+
 #[test]
 fn every_command_is_reached_by_keyboard_through_the_palette() {
     let mut stage = Stage::new();

@@ -3,7 +3,11 @@
 use super::demo::{self, StudyEnds};
 use super::{Stage, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
-use dualprop::session::study::{Answer, ImageChoice, Request, Subject};
+use dualprop::evaluation::confusion::Confusion;
+use dualprop::evaluation::inference::Outcome;
+use dualprop::session::study::{
+    Answer, ImageChoice, Measure, Measured, MeasuredView, ModelInfo, Request, Subject,
+};
 use dualprop::training::events::{BnDomain, Event};
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
@@ -221,10 +225,53 @@ fn results_measure_every_view_and_show_the_worst() {
     stage.frames();
     stage.expect("Confusion matrix");
     stage.expect("main, clean");
+    stage.click("Most mistaken");
+    stage.expect("Taken for");
     stage.click("Classes");
     stage.expect("Recognised");
     stage.click("Worst first");
     stage.expect("worst val/");
+}
+
+/// With a thousand classes a frame lays out what is in sight, and a class is found by its name.
+#[test]
+fn results_of_a_thousand_classes_stay_in_sight() {
+    const CLASSES: usize = 1000;
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    let classes: Vec<String> = (0..CLASSES).map(|class| format!("kind {class:03}")).collect();
+    say(&ends, Answer::Opened(Arc::new(ModelInfo { classes, ..demo::model(260) })));
+    stage.show(Pane::Results);
+    stage.serve(&ends);
+    let mut confusion = Confusion::new(CLASSES);
+    for label in 0..CLASSES {
+        let mut logits = vec![0.0; CLASSES];
+        logits[if label % 3 == 0 { 7 } else { label }] = 5.0;
+        let outcome = Outcome { loss: vec![1.0], top1: vec![true], top5: vec![true], logits };
+        confusion.add(&outcome, &[label as u32], &[label], &[0.0; 12], |i| format!("val/{i}"));
+    }
+    let request = Measure { split: "val".into(), limit: 0, attack: None, seed: 0 };
+    let views = vec![MeasuredView { domain: 0, attacked: false, confusion }];
+    say(&ends, Answer::Measured(Arc::new(Measured { step: 260, request, views, damaged: vec![] })));
+    stage.frames();
+    stage.expect("Confusion matrix");
+    let shown = |stage: &Stage| stage.harness.query_all_by_label_contains("kind ").count();
+    stage.click("Most mistaken");
+    stage.expect("kind 000");
+    assert!((10..200).contains(&shown(&stage)), "{} names are laid out", shown(&stage));
+    stage.click("Classes");
+    stage.expect("kind 000");
+    assert!((10..200).contains(&shown(&stage)), "{} names are laid out", shown(&stage));
+    stage.click("Worst first");
+    stage.click("Class of the worst images");
+    let search = stage.harness.get_by_label_contains("Search a class");
+    search.focus();
+    stage.frames();
+    stage.harness.get_by_label_contains("Search a class").type_text("KIND 017");
+    stage.frames();
+    stage.click("kind 017");
+    stage.expect("worst val/17");
+    assert!(!stage.sees("worst val/0"));
 }
 
 /// Opens the export menu named `name` and chooses `item`.

@@ -2,7 +2,7 @@
 //! own pictures, or of an opened model with CAM or Grad-CAM of any class, beside the maps of another model.
 
 use super::look::{self, LookView};
-use super::{Names, Shared, once_there};
+use super::{Names, Shared, class_choice, once_there};
 use crate::app::chrome;
 use crate::app::commands::UiCommand;
 use crate::app::export;
@@ -176,17 +176,9 @@ fn map_choice_ui(ui: &mut Ui, look: &mut LookView, info: &ModelInfo) {
     ui.selectable_value(&mut look.grad_cam, true, "Grad-CAM").on_hover_text(HELP);
     ui.label("of");
     let own = "the true class";
-    let chosen = look.class.and_then(|class| info.classes.get(class));
-    let combo = ComboBox::from_id_salt("map class").width(110.0);
-    let response = combo.selected_text(chosen.map_or(own, String::as_str)).show_ui(ui, |ui| {
-        ui.selectable_value(&mut look.class, None, own);
-        for (index, name) in info.classes.iter().enumerate() {
-            ui.selectable_value(&mut look.class, Some(index), name);
-        }
-    });
     let help =
         "Class that the maps speak of; of files, the true class is the one predicted for the clean image";
-    response.response.accessible_name("Map class").on_hover_text(help);
+    class_choice::ui(ui, "Map class", own, &info.classes, &mut look.class).on_hover_text(help);
 }
 
 fn controls_ui(ui: &mut Ui, view: &mut AttentionView) {

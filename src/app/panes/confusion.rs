@@ -2,9 +2,12 @@
 
 use super::Names;
 use crate::app::format;
+use crate::app::pictures::Plain;
 use crate::app::tokens::{self, Tokens};
 use crate::evaluation::confusion::Confusion;
-use egui::{Align2, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo};
+use egui::{
+    Align2, Color32, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo,
+};
 use egui::{pos2, vec2};
 
 /// Side of a cell, points: as large as fits between these.
@@ -16,11 +19,27 @@ const FEW_CLASSES: usize = 20;
 const ROOM_FOR_NUMBERS: f32 = 22.0;
 const ROOM_FOR_NAMES: f32 = 11.0;
 const NAMES_WIDTH: f32 = 84.0;
+/// Smaller cells touch each other, and the matrix is one picture.
+const ROOM_FOR_GAPS: f32 = 12.0;
+/// Classes of the largest matrix; graphics cards have larger textures, and nobody reads them.
+const MOST_CLASSES: usize = 2048;
 
-/// Draws the matrix. A click, or the arrow keys, choose the row of `class`.
-pub fn ui(ui: &mut Ui, names: Names<'_>, confusion: &Confusion, class: &mut Option<usize>) {
+/// Draws the matrix. A click, or the arrow keys, choose the row of `class`. The picture of many classes is made when
+/// `key` changes.
+pub fn ui(
+    ui: &mut Ui,
+    names: Names<'_>,
+    confusion: &Confusion,
+    class: &mut Option<usize>,
+    textures: &mut Plain,
+    key: (u64, u32),
+) {
     let tokens = Tokens::of(ui);
     let classes = confusion.classes;
+    if classes > MOST_CLASSES {
+        ui.weak(format!("{classes} classes are too many for a matrix; “Most mistaken” lists the pairs."));
+        return;
+    }
     let area = ui.available_size() - vec2(NAMES_WIDTH + 24.0, 56.0);
     let least = if classes <= FEW_CLASSES { ROOM_FOR_NUMBERS } else { SMALLEST };
     let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
@@ -32,20 +51,46 @@ pub fn ui(ui: &mut Ui, names: Names<'_>, confusion: &Confusion, class: &mut Opti
         let origin = pos2(rect.left() + NAMES_WIDTH, rect.top());
         let cell = |row: usize, column: usize| {
             let at = origin + vec2(column as f32, row as f32) * side;
-            Rect::from_min_size(at, vec2(side, side)).shrink(if side > 12.0 { 0.5 } else { 0.0 })
+            Rect::from_min_size(at, vec2(side, side)).shrink(0.5)
         };
         let painter = ui.painter();
         let font = TextStyle::Small.resolve(ui.style());
-        for row in 0..classes {
+        let share = |row: usize, count: u32| {
             let (images, _) = confusion.of_class(row);
-            for column in 0..classes {
-                let count = confusion.counts[row * classes + column];
-                let share = if images > 0 { count as f32 / images as f32 } else { 0.0 };
-                let place = cell(row, column);
-                painter.rect_filled(place, 1.0, tokens::heat(share));
-                if side >= ROOM_FOR_NUMBERS && count > 0 {
-                    let colour = tokens::on_heat(share);
-                    painter.text(place.center(), Align2::CENTER_CENTER, count, font.clone(), colour);
+            if images > 0 { count as f32 / images as f32 } else { 0.0 }
+        };
+        if side <= ROOM_FOR_GAPS {
+            let cells = || {
+                let mut rgb = tokens::heat(0.0).to_array()[..3].repeat(classes * classes);
+                for row in 0..classes {
+                    for (column, count) in confusion.row(row) {
+                        let colour = tokens::heat(share(row, count)).to_array();
+                        rgb[3 * (row * classes + column)..][..3].copy_from_slice(&colour[..3]);
+                    }
+                }
+                vec![rgb]
+            };
+            let made = textures.textures(ui.ctx(), key, classes, egui::TextureOptions::NEAREST, cells);
+            let whole = Rect::from_min_size(origin, vec2(side, side) * classes as f32);
+            let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            for texture in made {
+                painter.image(texture.id(), whole, uv, Color32::WHITE);
+            }
+        }
+        // Rows in sight: a thousand names a frame are too many.
+        let of = |y: f32| ((y - origin.y) / side).clamp(0.0, classes as f32);
+        let (top, bottom) = (of(ui.clip_rect().top()), of(ui.clip_rect().bottom()));
+        for row in top as usize..bottom.ceil() as usize {
+            if side > ROOM_FOR_GAPS {
+                for column in 0..classes {
+                    let count = confusion.count(row, column);
+                    let share = share(row, count);
+                    let place = cell(row, column);
+                    painter.rect_filled(place, 1.0, tokens::heat(share));
+                    if side >= ROOM_FOR_NUMBERS && count > 0 {
+                        let colour = tokens::on_heat(share);
+                        painter.text(place.center(), Align2::CENTER_CENTER, count, font.clone(), colour);
+                    }
                 }
             }
             if side >= ROOM_FOR_NAMES {
@@ -74,7 +119,7 @@ pub fn ui(ui: &mut Ui, names: Names<'_>, confusion: &Confusion, class: &mut Opti
         });
         let about = |row: usize, column: usize| {
             let (images, _) = confusion.of_class(row);
-            let count = confusion.counts[row * classes + column];
+            let count = confusion.count(row, column);
             let share = format::percent(count as f32 / images as f32);
             format!(
                 "{} of {images} images of {} taken for {} ({share})",
@@ -112,13 +157,8 @@ pub fn ui(ui: &mut Ui, names: Names<'_>, confusion: &Confusion, class: &mut Opti
 
 /// What a class's images are taken for, most often first, for a screen reader.
 fn most_taken(names: Names<'_>, confusion: &Confusion, row: usize) -> String {
-    let counts = confusion.counts.get(row * confusion.classes..(row + 1) * confusion.classes).unwrap_or(&[]);
-    let mut order: Vec<usize> = (0..counts.len()).filter(|column| counts[*column] > 0).collect();
-    order.sort_by_key(|column| std::cmp::Reverse(counts[*column]));
-    let words: Vec<String> = order
-        .into_iter()
-        .take(3)
-        .map(|column| format!("{} {}", counts[column], names.class(column)))
-        .collect();
-    words.join(", ")
+    let mut order: Vec<(usize, u32)> = confusion.row(row).collect();
+    order.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let words = order.iter().take(3).map(|(column, count)| format!("{count} {}", names.class(*column)));
+    words.collect::<Vec<_>>().join(", ")
 }

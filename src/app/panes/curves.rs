@@ -3,7 +3,7 @@
 
 use super::Shared;
 use super::legend::{Entry, legend_ui};
-use super::plots::{log_y, percent_label, plot};
+use super::plots::{log_y, percent_y, plot};
 use crate::app::chrome;
 use crate::app::commands::UiCommand;
 use crate::app::export::{self, Export, Table};
@@ -316,13 +316,11 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, e
         }
         Some(text)
     };
-    let plot = plot("accuracy", bottom - ui.cursor().top(), tokens)
+    let plot = percent_y(plot("accuracy", bottom - ui.cursor().top(), tokens))
         .label_formatter(hover)
-        .include_y(0.0)
         .include_x(run.last_step.as_ref().map_or(0.0, |report| run.place(axis, report.step as f64)))
         // Room above the highest line for the mark of the best.
-        .include_y(1.18 * run.best.map_or(0.0, |(_, best)| best))
-        .y_axis_formatter(|mark, _| percent_label(mark.value));
+        .include_y(1.18 * run.best.map_or(0.0, |(_, best)| best));
     let response = plot.show(ui, |plot| {
         for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
             let colour = tokens.data(key.data);

@@ -1,7 +1,7 @@
 //! The lab's plots: the loss over the iterations of an attack, and accuracy over ε.
 
 use super::Names;
-use super::plots::{percent_label, plot};
+use super::plots::{percent_y, plot};
 use crate::app::export::{self, Export, Table};
 use crate::app::format;
 use crate::app::model::DataKind;
@@ -125,12 +125,8 @@ pub fn sweep_ui(
         }
         Some(text)
     };
-    let plot = plot("sweep", height, tokens)
-        .label_formatter(hover)
-        .include_y(0.0)
-        .include_y(100.0)
-        .include_x(16.0)
-        .y_axis_formatter(|mark, _| percent_label(mark.value));
+    let plot =
+        percent_y(plot("sweep", height, tokens)).label_formatter(hover).include_y(100.0).include_x(16.0);
     let response = plot.show(ui, |plot| {
         for domain in 0..names.domains.len() {
             let points: Vec<PlotPoint> = swept

@@ -5,6 +5,7 @@ pub mod bn_channels;
 pub mod bn_inputs;
 pub mod bn_time;
 pub mod branches;
+mod class_choice;
 pub mod confusion;
 pub mod curves;
 pub mod domains;

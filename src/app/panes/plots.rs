@@ -39,9 +39,18 @@ pub fn log_y(plot: Plot<'_>) -> Plot<'_> {
     plot.y_grid_spacer(log_marks).y_axis_formatter(|mark, _| format::plain(10f64.powf(mark.value)))
 }
 
-/// The label of an axis of accuracies; a margin beyond 0 and 100% has none.
-pub fn percent_label(value: f64) -> String {
-    if (0.0..=100.0).contains(&value) { format!("{value}%") } else { String::new() }
+/// The same with a vertical axis of percent, from 0 to what is drawn, at least 1 and without marks above 100.
+pub fn percent_y(plot: Plot<'_>) -> Plot<'_> {
+    plot.include_y(0.0)
+        .include_y(1.0)
+        .y_grid_spacer(percent_marks)
+        .y_axis_formatter(|mark, _| format!("{}%", short(mark.value)))
+}
+
+fn percent_marks(input: GridInput) -> Vec<GridMark> {
+    let mut marks = even_marks(input, APART_Y);
+    marks.retain(|mark| (0.0..=100.0).contains(&mark.value));
+    marks
 }
 
 fn short(value: f64) -> String {
@@ -114,6 +123,8 @@ mod tests {
         let decimal = |mark: f64| (10f64.powf(mark) * 100.0).round() / 100.0;
         let marks: Vec<f64> = log_marks(input).into_iter().map(|mark| decimal(mark.value)).collect();
         assert_eq!(marks, [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]);
+        let input = GridInput { bounds: (-6.0, 118.0), base_step_size: 5.0 };
+        assert_eq!(values(percent_marks(input)), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
         let input = GridInput { bounds: (0.35, 0.45), base_step_size: 0.005 };
         assert!(values(log_marks(input)).len() >= 2, "an axis without numbers says nothing");
     }

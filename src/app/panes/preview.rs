@@ -6,7 +6,7 @@ use crate::app::export::{self, Table};
 use crate::app::form::Form;
 use crate::app::format;
 use crate::app::icons::{self, Icon};
-use crate::app::pictures::Plain;
+use crate::app::pictures::{Plain, options};
 use crate::app::preflight::{Finding, Report};
 use crate::app::tokens::{self, Tokens};
 use crate::config::{Config, DataSource};
@@ -217,7 +217,7 @@ fn previews_ui(
                 Some((mixed, lambda)) => mixed.at(lambda),
                 None => preview.images.clone(),
             };
-            let textures = pictures.textures(ui.ctx(), made_for, preview.size, images);
+            let textures = pictures.textures(ui.ctx(), made_for, preview.size, options(preview.size), images);
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
                 for (number, texture) in textures.iter().enumerate() {

@@ -3,31 +3,41 @@
 
 use super::gallery::guess_ui;
 use super::look::{self, LookView};
-use super::{Names, Shared, confusion};
+use super::{Names, Shared, class_choice, confusion};
 use crate::app::export::{self, Table};
 use crate::app::format;
 use crate::app::model::DataKind;
+use crate::app::pictures::options;
 use crate::app::tokens::{self, Tokens};
 use crate::evaluation::confusion::Example;
 use crate::session::study::{Measure, Measured, MeasuredView, ModelInfo, Request};
 use egui::{
-    Align, Button, ComboBox, DragValue, Grid, Layout, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2,
+    Align, Button, ComboBox, DragValue, Layout, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2,
 };
 
 /// Side of a picture in the gallery of the worst, points.
 const SIDE: f32 = 72.0;
+/// Columns of the tables, points.
+const NAME_WIDTH: f32 = 190.0;
+const COUNT_WIDTH: f32 = 70.0;
+const BAR_WIDTH: f32 = 160.0;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Detail {
     #[default]
     Confusion,
+    Mistakes,
     Classes,
     Worst,
 }
 
 impl Detail {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Confusion, "Confusion"), (Self::Classes, "Classes"), (Self::Worst, "Worst first")];
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Confusion, "Confusion"),
+        (Self::Mistakes, "Most mistaken"),
+        (Self::Classes, "Classes"),
+        (Self::Worst, "Worst first"),
+    ];
 }
 
 /// What is measured and shown.
@@ -91,7 +101,12 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
         export::menu_ui(ui, &name, area, || table(names, shown, detail), shared.exports);
     });
     match view.detail {
-        Detail::Confusion => confusion::ui(ui, names, &shown.confusion, &mut view.class),
+        Detail::Confusion => {
+            let key = (shared.study.measure_generation, view.chosen as u32);
+            let textures = &mut shared.pictures.confusion;
+            confusion::ui(ui, names, &shown.confusion, &mut view.class, textures, key);
+        }
+        Detail::Mistakes => mistakes_ui(ui, names, shown),
         Detail::Classes => classes_ui(ui, names, view, shown),
         Detail::Worst => worst_ui(ui, shared, names, view, shown, info.image_size),
     }
@@ -186,8 +201,17 @@ fn table(names: Names<'_>, view: &MeasuredView, detail: Detail) -> Table {
             let heading = std::iter::once("true \\ predicted").chain(classes.iter().map(String::as_str));
             let mut table = Table::new(heading);
             for (class, name) in classes.iter().enumerate() {
-                let row = &confusion.counts[class * confusion.classes..(class + 1) * confusion.classes];
-                table.row(std::iter::once(name.clone()).chain(row.iter().map(u32::to_string)));
+                let counts = (0..confusion.classes).map(|column| confusion.count(class, column).to_string());
+                table.row(std::iter::once(name.clone()).chain(counts));
+            }
+            table
+        }
+        Detail::Mistakes => {
+            let mut table = Table::new(["class", "taken for", "images", "of the class's images (%)"]);
+            for (label, predicted, count) in confusion.mistakes() {
+                let share = 100.0 * count as f32 / confusion.of_class(label).0 as f32;
+                let [label, predicted] = [label, predicted].map(|class| names.class(class));
+                table.row([label, predicted, count.to_string(), share.to_string()]);
             }
             table
         }
@@ -223,33 +247,96 @@ fn classes_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, shown: &Mea
     ui.checkbox(&mut view.worst_first, "Worst first").on_hover_text("By rising share instead of by index");
     let mut order: Vec<usize> = (0..confusion.classes).collect();
     if view.worst_first {
-        let recall = |class: &usize| confusion.of_class(*class).1;
+        // Without images there is no share; those classes come last.
+        let recall = |class: &usize| match confusion.of_class(*class) {
+            (0, _) => f32::INFINITY,
+            (_, recall) => recall,
+        };
         order.sort_by(|a, b| recall(a).total_cmp(&recall(b)));
     }
-    let tokens = Tokens::of(ui);
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        Grid::new("classes").num_columns(4).spacing([18.0, 4.0]).striped(true).show(ui, |ui| {
-            let columns = [
-                ("Class", "Name of the class"),
-                ("Images", "Measured images of the class"),
-                ("Recognised", "Share of the class's images that are taken for it (recall), in percent"),
-                ("Precision", "Share of the images taken for the class that are of it, in percent"),
-            ];
-            for (name, help) in columns {
-                ui.label(RichText::new(name).small().color(tokens.text_weak)).on_hover_text(help);
-            }
-            ui.end_row();
-            for class in order {
-                let (images, recall) = confusion.of_class(class);
-                ui.label(names.class(class));
-                ui.label(format::count(images.into()));
+    let accent = Tokens::of(ui).accent_soft;
+    let strong = Tokens::of(ui).text_strong;
+    let columns = [
+        (NAME_WIDTH, "Class", "Name of the class"),
+        (COUNT_WIDTH, "Images", "Measured images of the class"),
+        (BAR_WIDTH, "Recognised", "Share of the class's images that are taken for it (recall), in percent"),
+        (COUNT_WIDTH, "Precision", "Share of the images taken for the class that are of it, in percent"),
+    ];
+    rows_ui(ui, columns, order.len(), |ui, row, column| {
+        let class = order[row];
+        let (images, recall) = confusion.of_class(class);
+        match column {
+            0 => drop(ui.add(egui::Label::new(names.class(class)).truncate())),
+            1 => drop(ui.label(format::count(images.into()))),
+            2 => {
                 let bar = ProgressBar::new(if recall.is_finite() { recall } else { 0.0 });
-                let bar = bar.desired_width(150.0).desired_height(14.0).fill(tokens.accent_soft);
-                ui.add(bar.text(RichText::new(format::percent(recall)).small().color(tokens.text_strong)));
-                ui.label(format::percent(confusion.precision(class)));
-                ui.end_row();
+                let bar = bar.desired_width(150.0).desired_height(14.0).fill(accent);
+                ui.add(bar.text(RichText::new(format::percent(recall)).small().color(strong)));
             }
+            _ => drop(ui.label(format::percent(confusion.precision(class)))),
+        }
+    });
+}
+
+/// Which classes are taken for which, most often first.
+fn mistakes_ui(ui: &mut Ui, names: Names<'_>, shown: &MeasuredView) {
+    let confusion = &shown.confusion;
+    let pairs = confusion.mistakes();
+    if pairs.is_empty() {
+        ui.weak("Every image was recognised.");
+        return;
+    }
+    let columns = [
+        (NAME_WIDTH, "Class", "The true class"),
+        (NAME_WIDTH, "Taken for", "The class that was most probable instead"),
+        (COUNT_WIDTH, "Images", "Images of the class that were taken for the other"),
+        (COUNT_WIDTH, "Share", "Share of the class's images, in percent"),
+    ];
+    rows_ui(ui, columns, pairs.len(), |ui, row, column| {
+        let (label, predicted, count) = pairs[row];
+        let text = match column {
+            0 => names.class(label),
+            1 => names.class(predicted),
+            2 => format::count(count.into()),
+            _ => format::percent(count as f32 / confusion.of_class(label).0 as f32),
+        };
+        ui.add(egui::Label::new(text).truncate());
+    });
+}
+
+/// A table of which only the rows in sight are laid out. `columns` are (width, heading, help).
+fn rows_ui<const N: usize>(
+    ui: &mut Ui,
+    columns: [(f32, &str, &str); N],
+    rows: usize,
+    cell: impl Fn(&mut Ui, usize, usize),
+) {
+    let tokens = Tokens::of(ui);
+    let height = ui.spacing().interact_size.y;
+    let place = |ui: &mut Ui, width: f32, add: &dyn Fn(&mut Ui)| {
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(vec2(width, height), layout, |ui| {
+            ui.set_min_size(vec2(width, height));
+            add(ui);
         });
+    };
+    ui.horizontal(|ui| {
+        for (width, name, help) in columns {
+            place(ui, width, &|ui| {
+                ui.label(RichText::new(name).small().color(tokens.text_weak)).on_hover_text(help);
+            });
+        }
+    });
+    ScrollArea::both().auto_shrink(false).show_rows(ui, height, rows, |ui, range| {
+        for row in range {
+            let line = ui.horizontal(|ui| {
+                for (column, (width, ..)) in columns.iter().enumerate() {
+                    place(ui, *width, &|ui| cell(ui, row, column));
+                }
+            });
+            let below = line.response.rect.bottom() + 0.5 * ui.spacing().item_spacing.y;
+            ui.painter().hline(line.response.rect.x_range(), below, (0.5, tokens.line));
+        }
     });
 }
 
@@ -263,14 +350,7 @@ fn worst_ui(
 ) {
     ui.horizontal(|ui| {
         ui.label("Class");
-        let chosen = view.class.map_or_else(|| "all".to_owned(), |class| names.class(class));
-        let response = ComboBox::from_id_salt("worst class").selected_text(chosen).show_ui(ui, |ui| {
-            ui.selectable_value(&mut view.class, None, "all");
-            for class in 0..shown.confusion.classes {
-                ui.selectable_value(&mut view.class, Some(class), names.class(class));
-            }
-        });
-        response.response.accessible_name("Class of the worst images");
+        class_choice::ui(ui, "Class of the worst images", "all", names.classes, &mut view.class);
         let count = shown.confusion.worst.len();
         ui.weak(format!("the {count} images with the highest loss, highest first"));
     });
@@ -278,7 +358,7 @@ fn worst_ui(
     // Each measurement and each of its views has textures of its own.
     let key = (shared.study.measure_generation, view.chosen as u32);
     let pixels = || worst.iter().map(|example| example.pixels.as_slice()).collect();
-    let textures = shared.pictures.worst.textures(ui.ctx(), key, size, pixels);
+    let textures = shared.pictures.worst.textures(ui.ctx(), key, size, options(size), pixels);
     let is_wanted = |example: &Example| view.class.is_none_or(|class| class == example.label);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         // Wrapped rows are centred otherwise, and only the first of a row is placed before its height is known.

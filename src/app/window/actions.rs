@@ -13,6 +13,7 @@ use crate::app::palette::Palette;
 use crate::app::pictures::Pictures;
 use crate::app::study::ModelChoice;
 use crate::training::events::{Command, Event, Finish};
+use crate::training::run_folder::parting_key;
 use egui::{Context, Theme, ViewportCommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -326,7 +327,8 @@ impl Window {
                 return;
             }
         };
-        if let Some(config) = config {
+        // A set-up of the same run may have made it longer.
+        if let Some(config) = config.filter(|config| parting_key(config, self.form.config()).is_some()) {
             self.form.fill(config);
         }
         run.phase = Phase::Preparing;
