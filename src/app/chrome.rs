@@ -232,7 +232,7 @@ pub fn status_ui(ui: &mut Ui, run: &RunView) {
                     );
                 }
             }
-            if let Some(eta) = run.eta_s().filter(|_| run.phase.is_active()) {
+            if let Some(eta) = run.eta_s().filter(|_| run.phase.is_active() || run.at_work_elsewhere) {
                 figure(
                     ui,
                     &format!("{} left", format::duration(eta)),
@@ -291,6 +291,7 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
     let tokens = Tokens::of(ui);
     let colour = match &run.phase {
         Phase::Running => tokens.good,
+        Phase::Opened if run.at_work_elsewhere => tokens.good,
         Phase::Ended(Finish::Failed(_)) => tokens.error,
         Phase::Ended(Finish::Completed) => tokens.good,
         Phase::Pausing | Phase::Paused | Phase::Stopping => tokens.warning,
@@ -298,14 +299,19 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
     };
     let text = match run.asked {
         Some(doing) if run.phase.is_active() => format!("{}, {doing}", run.phase.label()),
+        None if run.at_work_elsewhere => "At work elsewhere".to_owned(),
         _ => run.phase.label().to_owned(),
+    };
+    let help = match run.at_work_elsewhere {
+        true => "Another program trains in this folder; what it writes is shown as it comes",
+        false => "What the training thread is doing",
     };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), egui::Sense::hover());
         ui.painter().circle_filled(rect.center(), 4.5, colour);
         let label = ui.label(RichText::new(text).color(tokens.text_strong));
-        label.on_hover_text("What the training thread is doing");
+        label.on_hover_text(help);
     });
 }
 

@@ -351,7 +351,8 @@ impl UiCommand {
                 refuse_if(phase.is_active(), BUSY)?;
                 let has_checkpoint =
                     run.dir.as_ref().is_some_and(|dir| dir.join("last.safetensors").is_file());
-                refuse_if(!has_checkpoint, "No run folder with a last.safetensors is open")
+                refuse_if(!has_checkpoint, "No run folder with a last.safetensors is open")?;
+                refuse_if(run.at_work_elsewhere, "Another program trains in this folder")
             }
             C::PauseOrContinue | C::SingleStep | C::SaveNow | C::EvaluateNow | C::ChangeLearningRate => {
                 refuse_if(!phase.is_active(), NO_RUN)?;

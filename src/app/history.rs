@@ -1,6 +1,6 @@
 //! Reads a run folder, so that finished runs and runs of the command line can be looked at without a GPU.
 
-use super::model::{Level, Phase, RunView};
+use super::model::{Length, Level, Phase, RunView};
 use crate::config::Config;
 use crate::training::checkpoint::domain_names;
 use crate::training::events::{BranchReport, EvalReport, EvalRow, StepReport};
@@ -147,6 +147,8 @@ fn read_config(dir: &Path, run: &mut RunView) -> Option<Config> {
     match Config::load(&path, &[]) {
         Ok(config) => {
             run.method = method_name(&config);
+            let length = config.run.steps.map_or(Length::Epochs(config.run.epochs), Length::Steps);
+            run.length = Some(length);
             // By index, not as branches happen to mention them.
             run.domains = domain_names(method::domains(&config.method));
             Some(config)

@@ -22,6 +22,10 @@ pub struct RunView {
     pub phase: Phase,
     pub dir: Option<PathBuf>,
     pub info: Option<RunInfo>,
+    /// How long an opened folder's run is to be.
+    pub length: Option<Length>,
+    /// Another program trains in the opened folder.
+    pub at_work_elsewhere: bool,
     /// Domain names in order; `main` first.
     pub domains: Vec<String>,
     pub method: String,
@@ -58,6 +62,13 @@ pub struct RunView {
     epochs_per_step: f64,
     /// Finished step and training seconds of the last steps.
     recent: VecDeque<(u64, f64)>,
+}
+
+/// The length of a run as its configuration says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    Steps(u64),
+    Epochs(f64),
 }
 
 impl RunView {
@@ -240,7 +251,16 @@ impl RunView {
     }
 
     pub fn total_steps(&self) -> Option<u64> {
-        self.info.as_ref().map(|info| info.total_steps)
+        if let Some(info) = &self.info {
+            return Some(info.total_steps);
+        }
+        match self.length? {
+            Length::Steps(steps) => Some(steps),
+            Length::Epochs(epochs) if self.epochs_per_step > 0.0 => {
+                Some((epochs / self.epochs_per_step).round() as u64)
+            }
+            Length::Epochs(_) => None,
+        }
     }
 
     /// Seconds of training that remain at the median pace of the last steps. Pauses are no training time, so they
@@ -304,6 +324,12 @@ mod tests {
             run.step(step(n, elapsed));
         }
         assert_eq!(run.eta_s(), None, "no total yet");
+        run.length = Some(Length::Epochs(1.4));
+        assert_eq!(run.total_steps(), None, "not before a step has told its epoch");
+        run.epochs_per_step = 0.2;
+        assert_eq!((run.total_steps(), run.eta_s()), (Some(7), Some(2.0)));
+        run.length = Some(Length::Steps(10));
+        assert_eq!((run.total_steps(), run.eta_s()), (Some(10), Some(5.0)));
         run.info = Some(RunInfo {
             run_dir: "r".into(),
             adapter: String::new(),

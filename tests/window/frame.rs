@@ -8,7 +8,7 @@ use dualprop::config::{Config, DataSource};
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Command, Event, WorkLimit};
 use dualprop::training::pictures;
-use dualprop::training::run_folder::pictures_file;
+use dualprop::training::run_folder::{RunFolder, pictures_file};
 use egui::accesskit::Role;
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
@@ -69,6 +69,12 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     stage.window().open_run(&dir).expect("a run folder");
     stage.show(Pane::Gallery);
     stage.expect("No pictures yet");
+    // The run's own program holds the folder while it trains.
+    let config = Config::load(&dir.join("config.toml"), &[]).expect("valid");
+    let (run, _) = RunFolder::open(&dir, &config, true).expect("a run to resume");
+    wait_for(&mut stage, "At work elsewhere");
+    drop(run);
+    wait_for(&mut stage, "Run folder");
     for step in [20, 40] {
         pictures::save(&pictures_file(&dir), &demo::snapshot(step)).expect("writable");
         wait_for(&mut stage, &format!("Step {step}, pgd"));

@@ -13,7 +13,7 @@ use crate::app::palette::Palette;
 use crate::app::pictures::Pictures;
 use crate::app::study::ModelChoice;
 use crate::training::events::{Command, Event, Finish};
-use crate::training::run_folder::parting_key;
+use crate::training::run_folder::{is_at_work, parting_key};
 use egui::{Context, Theme, ViewportCommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -100,6 +100,7 @@ impl Window {
             }
         }
         if let Some(dir) = self.run.dir.clone() {
+            self.run.at_work_elsewhere = is_at_work(&dir);
             self.read_files(&dir);
         }
     }
