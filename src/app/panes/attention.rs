@@ -82,7 +82,7 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
     ui.horizontal_wrapped(|ui| {
         ui.label(format!("Step {}, map of the true class", snapshot.step)).on_hover_text(HELP);
         controls_ui(ui, view);
-        let command = UiCommand::StudyLive;
+        let command = if run.phase.is_active() { UiCommand::StudyLive } else { UiCommand::StudyBest };
         chrome::command_button(ui, command, run, shared.queue, chrome::Look::Plain);
         export::picture_ui(ui, "attention", shared.area, shared.exports);
     });
@@ -280,8 +280,8 @@ fn overlay_ui(
 fn scale_ui(ui: &mut Ui, class: &str, maps: &Maps) {
     let tokens = Tokens::of(ui);
     ui.vertical(|ui| {
-        ui.label(RichText::new(class).strong().color(tokens.text_strong))
-            .on_hover_text("The class that the maps speak of");
+        let name = RichText::new(class).strong().color(tokens.text_strong);
+        ui.add(egui::Label::new(name).truncate()).on_hover_text("The class that the maps speak of");
         let (rect, response) = ui.allocate_exact_size(vec2(92.0, 10.0), Sense::hover());
         let mut mesh = Mesh::default();
         for strip in 0..SCALE_STRIPS {
