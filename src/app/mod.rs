@@ -24,6 +24,7 @@ pub mod preflight;
 pub mod recents;
 pub mod runs;
 pub mod series;
+pub mod status;
 pub mod study;
 pub mod tokens;
 pub mod window;

@@ -4,12 +4,12 @@
 mod actions;
 mod background;
 mod drops;
+mod folder;
 
 use super::chrome::{self, Notice};
 use super::commands::{Pane, UiCommand};
 use super::dialogs::Dialog;
 use super::form::Form;
-use super::history::Follower;
 use super::layout::Layout;
 use super::link::{Launcher, RunLink, Wake};
 use super::model::RunView;
@@ -20,15 +20,17 @@ use super::pictures::Pictures;
 use super::preflight::Report;
 use super::recents::Recents;
 use super::runs::Runs;
+use super::status;
 use super::study::{ModelChoice, Study, Wishes};
 use super::tokens;
 use crate::session::study::Request;
 use crate::training::events::{Event, Finish};
 use background::Background;
 use egui::{Context, Ui, ViewportCommand};
+use folder::Following;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// At least so often is an active run's window drawn, for times and rates.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -58,10 +60,7 @@ pub struct Window {
     /// A run that a crash left unfinished, offered until it is answered.
     unfinished: Option<PathBuf>,
     background: Background,
-    /// When the history of the BN domains was last read.
-    bn_looked: Option<Instant>,
-    /// Reads on in the opened run folder; when it last looked.
-    follower: Option<(Follower, Option<Instant>)>,
+    following: Following,
     /// Close as soon as the run has ended.
     closing: bool,
     heartbeat: Duration,
@@ -99,8 +98,7 @@ impl Window {
             recents: Recents::default(),
             unfinished: None,
             background: Background::default(),
-            bn_looked: None,
-            follower: None,
+            following: Following::default(),
             closing: false,
             heartbeat: HEARTBEAT.max(frame),
             wake: Arc::new(move || waking.request_repaint_after(frame)),
@@ -164,7 +162,7 @@ impl Window {
         chrome::top_ui(ui, &self.run, &mut self.queue);
         self.unfinished_ui(ui);
         chrome::banners_ui(ui, &self.run, &mut self.notice, &mut self.queue);
-        chrome::status_ui(ui, &self.run);
+        status::ui(ui, &self.run);
         let frame = egui::Frame::new();
         egui::CentralPanel::default().frame(frame).show(ui, |ui| self.panes_ui(ui));
         if let Some(palette) = &mut self.palette

@@ -1,22 +1,26 @@
 //! A run's folder: resolved configuration, command lines, curves, checkpoints and log. Every line goes to the file
 //! in one write, so that a killed run leaves at most one torn line, which `--resume` cuts off.
 
+mod resume;
+
+pub use resume::parting_key;
+
 use std::fs::{File, TryLockError};
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::bn_distance::{self, Distance};
 use super::checkpoint::Checkpoint;
 use super::events::{BnLayer, EvalReport, Snapshot, StepReport};
 use super::pictures;
 use crate::config::Config;
-use crate::config::schema::Field;
-use crate::interop::atomic::{TEMPORARY_SUFFIX, create_folder, sentence, write_atomic};
+use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use crate::interop::tensorboard::EventWriter;
+use resume::{check_same_run, cut_lines, remove_later_pictures, remove_temporaries};
 
 const CONFIG: &str = "config.toml";
 const ARGUMENTS: &str = "args.txt";
@@ -234,17 +238,17 @@ impl RunFolder {
 
 /// Keeps a second program out of the folder. `None` on file systems without locks.
 fn lock(dir: &Path) -> anyhow::Result<Option<File>> {
+    // Whoever asks [`is_at_work`] holds the lock for a moment.
+    const ATTEMPTS: u32 = 5;
     let Ok(file) = File::create(dir.join(LOCK)) else { return Ok(None) };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another program is writing the run folder {}; expected one that nobody writes",
-                dir.display()
-            )
+    for _ in 0..ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(_)) => return Ok(None),
         }
-        Err(TryLockError::Error(_)) => Ok(None),
     }
+    bail!("another program is writing the run folder {}; expected one that nobody writes", dir.display())
 }
 
 /// Whether some program is writing a run into the folder now.
@@ -300,77 +304,9 @@ fn is_empty(dir: &Path) -> anyhow::Result<bool> {
     Ok(entries.next().is_none())
 }
 
-/// The first key that keeps a run with `config` from going on with one that began with `before`: it must compute what
-/// the first part would have gone on to compute; only its length, its reports and the place of its files may change.
-pub fn parting_key(before: &Config, config: &Config) -> Option<&'static Field> {
-    let decides = |field: &Field| {
-        let free = ["run.name", "run.epochs", "run.steps", "run.init", "run.checkpoint_steps", "data.path"];
-        !free.contains(&field.path) && field.section() != "eval"
-    };
-    before.first_difference(config, decides)
-}
-
-fn check_same_run(kept: &Path, config: &Config) -> anyhow::Result<()> {
-    let before = Config::load(kept, &[])?;
-    if let Some(field) = parting_key(&before, config) {
-        let text = |c: &Config| c.get(field.path).map_or("absent".to_string(), |v| v.to_string());
-        bail!(
-            "`{}` is {}, but the run in {} began with {}; a resumed run keeps it (only its length, eval and paths may change)",
-            field.path,
-            text(config),
-            kept.parent().unwrap_or(kept).display(),
-            text(&before)
-        );
-    }
-    Ok(())
-}
-
-/// Clears what a killed run left half written.
-fn remove_temporaries(dir: &Path) -> anyhow::Result<()> {
-    for entry in std::fs::read_dir(dir)?.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX) {
-            std::fs::remove_file(entry.path()).with_context(|| format!("cannot remove {name}"))?;
-        }
-    }
-    Ok(())
-}
-
-/// Pictures of steps that a resumed run has yet to make, and unreadable ones, go.
-fn remove_later_pictures(dir: &Path, step: u64) -> anyhow::Result<()> {
-    let path = pictures_file(dir);
-    if path.exists() && pictures::load(&path).map_or(true, |snapshot| snapshot.step > step) {
-        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    Ok(())
-}
-
 /// Where the run in `dir` keeps the pictures of its last validation; see [`pictures`].
 pub fn pictures_file(dir: &Path) -> PathBuf {
     dir.join(PICTURES)
-}
-
-/// Rewrites a file of JSON lines without those past `step` and without a torn last one. Returns `wall_s` of the
-/// last line that stays.
-fn cut_lines(path: &Path, step: u64) -> anyhow::Result<f64> {
-    let file = match File::open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0.0),
-        other => other.with_context(|| format!("cannot open {}", path.display()))?,
-    };
-    let mut kept = Vec::new();
-    let mut wall_s = 0.0;
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line.with_context(|| format!("cannot read {}", path.display()))?;
-        let Ok(value) = serde_json::from_slice::<Value>(&line) else { continue };
-        if value["step"].as_u64().is_some_and(|s| s <= step) {
-            wall_s = value["wall_s"].as_f64().unwrap_or(wall_s);
-            kept.extend(line);
-            kept.push(b'\n');
-        }
-    }
-    write_atomic(path, |out| out.write_all(&kept))?;
-    Ok(wall_s)
 }
 
 /// The program's arguments, quoted where a shell would need it.

@@ -13,37 +13,11 @@ use crate::app::palette::Palette;
 use crate::app::pictures::Pictures;
 use crate::app::study::ModelChoice;
 use crate::training::events::{Command, Event, Finish};
-use crate::training::run_folder::{is_at_work, parting_key};
+use crate::training::run_folder::parting_key;
 use egui::{Context, Theme, ViewportCommand};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// Time between two looks at an opened run folder.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Window {
-    /// Shows the curves of a run folder and fills the set-up from it.
-    pub fn open_run(&mut self, dir: &Path) -> anyhow::Result<()> {
-        let (run, config, follower) = history::open(dir)?;
-        self.run = run;
-        self.follower = Some((follower, None));
-        self.bn_looked = None;
-        self.pictures = Pictures::default();
-        if let Some(config) = config {
-            self.form.fill(config);
-            self.form.preset = None;
-            self.form.file = Some(dir.join("config.toml"));
-        }
-        self.recents.add_run(dir);
-        if self.unfinished.as_deref() == Some(dir) {
-            self.unfinished = None;
-        }
-        self.forget_files();
-        self.read_files(dir);
-        self.layout.reveal(Pane::Curves);
-        Ok(())
-    }
-
     pub(super) fn open_config(&mut self, file: &Path) -> anyhow::Result<()> {
         self.form.fill_from_file(file)?;
         self.recents.add_config(file);
@@ -64,62 +38,6 @@ impl Window {
         if !shown.iter().any(|pane| self.layout.is_active(*pane)) {
             self.layout.reveal(Pane::Lab);
         }
-    }
-
-    /// Takes in what the run of an opened folder has written since, if it still does.
-    pub(super) fn follow(&mut self, ctx: &Context) {
-        self.follow_bn(ctx);
-        let Some((follower, looked)) = &mut self.follower else { return };
-        if self.run.phase != Phase::Opened {
-            self.follower = None;
-            return;
-        }
-        ctx.request_repaint_after(LOOK_EVERY);
-        if looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
-            return;
-        }
-        *looked = Some(Instant::now());
-        if follower.was_cut() {
-            let dir = self.run.dir.clone().unwrap_or_default();
-            match history::open(&dir) {
-                Ok((run, _, follower)) => {
-                    self.run = run;
-                    self.forget_files();
-                    self.follower = Some((follower, None));
-                }
-                Err(error) => self.stop_following(&error.to_string()),
-            }
-        } else {
-            match follower.read(&mut self.run) {
-                Ok(false) => {}
-                Ok(true) => {
-                    *looked = None;
-                    ctx.request_repaint();
-                }
-                Err(error) => self.stop_following(&error.to_string()),
-            }
-        }
-        if let Some(dir) = self.run.dir.clone() {
-            self.run.at_work_elsewhere = is_at_work(&dir);
-            self.read_files(&dir);
-        }
-    }
-
-    /// Takes in what the run's folder tells of its BN domains, a part of a long file in each look.
-    fn follow_bn(&mut self, ctx: &Context) {
-        if self.bn_looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
-            return;
-        }
-        self.bn_looked = Some(Instant::now());
-        if self.run.bn_history.read() {
-            self.bn_looked = None;
-            ctx.request_repaint();
-        }
-    }
-
-    fn stop_following(&mut self, reason: &str) {
-        self.follower = None;
-        self.run.log(Level::Warning, format!("The run folder is no longer followed: {reason}"));
     }
 
     pub(super) fn dialog_ui(&mut self, ctx: &Context) {

@@ -1,24 +1,19 @@
 //! What the window does on threads of its own, so that no frame waits for a disk or a dialog: the search for adapters
-//! and run folders, file dialogs, exports, statistics and pictures of an opened run folder.
+//! and run folders, file dialogs, exports.
 
 use super::Window;
 use crate::app::chrome::Notice;
 use crate::app::dialogs::{Dialog, PathFor};
 use crate::app::export::{self, Export, Exported};
 use crate::app::link::DeviceItem;
-use crate::app::model::{Level, Phase};
+use crate::app::model::Level;
 use crate::app::panes::runs::RunsWish;
 use crate::app::runs::{self, ListedRun};
-use crate::evaluation::bn_layers_of;
 use crate::interop::atomic::create_folder;
-use crate::training::events::{BnLayer, Snapshot};
-use crate::training::pictures;
-use crate::training::run_folder::pictures_file;
 use crossbeam_channel::{Receiver, bounded};
 use egui::{ColorImage, Context, Rect};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Answers that are waited for.
 #[derive(Default)]
@@ -28,19 +23,9 @@ pub(super) struct Background {
     /// A sentence on what was written, or why not.
     written: Option<Receiver<anyhow::Result<String>>>,
     runs: Option<Receiver<Vec<ListedRun>>>,
-    folder: Option<(PathBuf, Receiver<FolderNews>)>,
-    /// When the newest checkpoint and the pictures of the opened folder that were last read had been written.
-    seen: [Option<SystemTime>; 2],
     shot: Option<(String, Rect, Receiver<Arc<ColorImage>>)>,
     /// What the open save dialog will write.
     pending: Option<Pending>,
-}
-
-/// What is new in an opened run folder beside its lines.
-struct FolderNews {
-    /// Finished steps of the newest checkpoint, and its BN layers.
-    statistics: Option<(u64, Vec<BnLayer>)>,
-    pictures: Option<anyhow::Result<Snapshot>>,
 }
 
 #[derive(Clone)]
@@ -111,13 +96,6 @@ impl Window {
             self.runs.searching = false;
             self.runs.listed = Some(Arc::new(found));
         }
-        let news = self.background.folder.as_ref();
-        if let Some((dir, news)) = news.and_then(|(dir, news)| Some((dir.clone(), news.try_recv().ok()?))) {
-            self.background.folder = None;
-            if self.run.dir.as_ref() == Some(&dir) && self.run.phase == Phase::Opened {
-                self.take_news(news);
-            }
-        }
         self.take_shot(ctx);
     }
 
@@ -127,48 +105,6 @@ impl Window {
             self.use_paths(wanted, &paths);
         } else if let Some(Dialog::Path { wanted: asked, empty_handed, .. }) = &mut self.dialog {
             *empty_handed = *asked == wanted;
-        }
-    }
-
-    /// Forgets what was read of another folder's files.
-    pub(super) fn forget_files(&mut self) {
-        (self.background.folder, self.background.seen) = (None, [None; 2]);
-    }
-
-    /// Reads the BN statistics of the folder's newest checkpoint and the pictures of its last validation, where they
-    /// are newer than those that were read.
-    pub(super) fn read_files(&mut self, dir: &Path) {
-        if self.background.folder.is_some() {
-            return;
-        }
-        let checkpoints = ["last.safetensors", "best.safetensors"].map(|name| dir.join(name));
-        let checkpoint = checkpoints.into_iter().find(|file| file.is_file());
-        let pictures = pictures_file(dir);
-        let written = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
-        let now = [checkpoint.as_deref().and_then(written), written(&pictures)];
-        let seen = std::mem::replace(&mut self.background.seen, now);
-        let [checkpoint_is_new, pictures_are_new] = [0, 1].map(|i| now[i].is_some() && now[i] != seen[i]);
-        if !checkpoint_is_new && !pictures_are_new {
-            return;
-        }
-        let work = move || FolderNews {
-            statistics: checkpoint.filter(|_| checkpoint_is_new).and_then(|file| bn_layers_of(&file).ok()),
-            pictures: pictures_are_new.then(|| pictures::load(&pictures)),
-        };
-        let receiver = self.in_background("dualprop-folder", work);
-        self.background.folder = receiver.map(|receiver| (dir.to_owned(), receiver));
-    }
-
-    fn take_news(&mut self, news: FolderNews) {
-        if let Some((step, layers)) = news.statistics {
-            self.run.bn = Some((step, Arc::new(layers)));
-        }
-        match news.pictures {
-            Some(Ok(snapshot)) => self.run.show(snapshot),
-            Some(Err(error)) => {
-                self.run.log(Level::Warning, format!("The pictures were left out: {error:#}"))
-            }
-            None => {}
         }
     }
 

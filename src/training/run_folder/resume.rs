@@ -1,0 +1,81 @@
+//! What `--resume` finds in a run folder: whether the run is the same, and what of it a kill left behind or is of steps
+//! past the checkpoint.
+
+use super::pictures_file;
+use crate::config::Config;
+use crate::config::schema::Field;
+use crate::interop::atomic::{TEMPORARY_SUFFIX, write_atomic};
+use crate::training::pictures;
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::path::Path;
+
+/// The first key that keeps a run with `config` from going on with one that began with `before`: it must compute what
+/// the first part would have gone on to compute; only its length, its reports and the place of its files may change.
+pub fn parting_key(before: &Config, config: &Config) -> Option<&'static Field> {
+    let decides = |field: &Field| {
+        let free = ["run.name", "run.epochs", "run.steps", "run.init", "run.checkpoint_steps", "data.path"];
+        !free.contains(&field.path) && field.section() != "eval"
+    };
+    before.first_difference(config, decides)
+}
+
+pub(super) fn check_same_run(kept: &Path, config: &Config) -> anyhow::Result<()> {
+    let before = Config::load(kept, &[])?;
+    if let Some(field) = parting_key(&before, config) {
+        let text = |c: &Config| c.get(field.path).map_or("absent".to_string(), |v| v.to_string());
+        bail!(
+            "`{}` is {}, but the run in {} began with {}; a resumed run keeps it (only its length, eval and paths may change)",
+            field.path,
+            text(config),
+            kept.parent().unwrap_or(kept).display(),
+            text(&before)
+        );
+    }
+    Ok(())
+}
+
+/// Clears what a killed run left half written.
+pub(super) fn remove_temporaries(dir: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(dir)?.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX) {
+            std::fs::remove_file(entry.path()).with_context(|| format!("cannot remove {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Pictures of steps that a resumed run has yet to make, and unreadable ones, go.
+pub(super) fn remove_later_pictures(dir: &Path, step: u64) -> anyhow::Result<()> {
+    let path = pictures_file(dir);
+    if path.exists() && pictures::load(&path).map_or(true, |snapshot| snapshot.step > step) {
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Rewrites a file of JSON lines without those past `step` and without a torn last one. Returns `wall_s` of the
+/// last line that stays.
+pub(super) fn cut_lines(path: &Path, step: u64) -> anyhow::Result<f64> {
+    let file = match File::open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0.0),
+        other => other.with_context(|| format!("cannot open {}", path.display()))?,
+    };
+    let mut kept = Vec::new();
+    let mut wall_s = 0.0;
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.with_context(|| format!("cannot read {}", path.display()))?;
+        let Ok(value) = serde_json::from_slice::<Value>(&line) else { continue };
+        if value["step"].as_u64().is_some_and(|s| s <= step) {
+            wall_s = value["wall_s"].as_f64().unwrap_or(wall_s);
+            kept.extend(line);
+            kept.push(b'\n');
+        }
+    }
+    write_atomic(path, |out| out.write_all(&kept))?;
+    Ok(wall_s)
+}
