@@ -151,6 +151,61 @@ fn files_that_are_no_checkpoint_exit_1_with_their_name() {
 }
 
 #[test]
+fn numbers_out_of_range_are_named_with_what_was_expected() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cases: &[(&[&str], &[&str])] = &[
+        (
+            &["import", "x", "--arch", "resnet18", "--out", "y", "--width", "inf"],
+            &["--width", "above 0", "16"],
+        ),
+        (&["import", "x", "--arch", "resnet18", "--out", "y", "--depth", "0"], &["--depth", "above 0"]),
+        (&["import", "x", "--arch", "resnet18", "--out", "y", "--depth", "-1"], &["--depth", "above 0"]),
+        (&["cam", "x", "y.png", "--out", "z", "--class", "-1"], &["--class", "whole number"]),
+        (&["attack", "x", "y.png", "--out", "z", "--label", "abc"], &["--label", "whole number"]),
+        (&["eval", "x", "--data", "shapes", "--limit", "-3"], &["--limit", "whole number"]),
+        (&["eval", "x", "--data", "shapes", "--path", "."], &["--path", "shapes is built in"]),
+        (&["bench", "--size", "0", "--device", "cpu"], &["--size 0", "expected"]),
+        (&["predict", "x", "y.png", "--device", " "], &["--device", "expected auto"]),
+    ];
+    for (arguments, parts) in cases {
+        let message = fails(arguments, 2, folder.path());
+        assert!(parts.iter().all(|part| message.contains(part)), "{arguments:?}: {message}");
+        assert!(!message.contains("--set"), "{message}");
+    }
+}
+
+/// What the file holds besides would be lost.
+#[test]
+fn a_file_is_not_written_over_itself() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 2);
+    let before = std::fs::read(dir.join("net.safetensors")).expect("readable");
+    let commands: [&[&str]; 2] = [
+        &["export", "net.safetensors", "--to", "safetensors", "--out", "./net.safetensors"],
+        &["import", "net.safetensors", "--arch", "resnet18", "--width", "0.125", "--out", "net.safetensors"],
+    ];
+    for arguments in commands {
+        let message = fails(arguments, 2, dir);
+        assert!(message.contains("--out") && message.contains("expected another"), "{message}");
+    }
+    assert_eq!(std::fs::read(dir.join("net.safetensors")).expect("readable"), before);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 1);
+    let mut checkpoint = Checkpoint::load(&dir.join("net.safetensors")).expect("readable");
+    checkpoint.tensors.get_mut("fc.bias").expect("there").data[1] = f32::NAN;
+    checkpoint.save_atomic(&dir.join("nan.safetensors")).expect("writable");
+    image::RgbImage::new(8, 8).save(dir.join("x.png")).expect("writable");
+    let message = fails(&["predict", "nan.safetensors", "x.png", "--device", "cpu"], 1, dir);
+    assert!(message.contains("nan.safetensors") && message.contains("no finite numbers"), "{message}");
+}
+
+#[test]
 fn an_imported_state_dict_is_exported_unchanged_by_domain() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use dualprop::config::Config;
-use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, domain_names};
+use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED, domain_names};
 use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, Snapshot, StepReport,
 };
@@ -177,6 +177,41 @@ fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
     assert_eq!(arguments.lines().count(), 2, "one command line a start");
     let log = std::fs::read_to_string(dir.join("log.txt")).expect("readable");
     assert!(log.contains("resumed after step 4"), "{log}");
+}
+
+#[test]
+fn a_folder_that_lost_its_last_checkpoint_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let config = Config::default();
+    let (mut run, _) = open(dir, &config, false).expect("an empty folder");
+    run.train_step(&step(1)).expect("writable");
+    run.save_best(&checkpoint(1)).expect("writable");
+    drop(run);
+    let sentence = open(dir, &config, true).map(drop).expect_err("nothing to resume from");
+    assert!(sentence.contains("no last.safetensors"), "{sentence}");
+    assert_eq!(steps(dir, "metrics.jsonl"), [1, 1]);
+}
+
+/// A kill between a step's checkpoint and the end of its validation.
+#[test]
+fn lines_of_an_unfinished_validation_are_cut() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let config = Config::default();
+    let (mut run, _) = open(dir, &config, false).expect("an empty folder");
+    for s in [1, 2] {
+        run.train_step(&step(s)).expect("writable");
+        run.evaluated(&validation(s)).expect("writable");
+        run.bn_stats(s, 0.0, &domain_names(2), &[layer()]).expect("writable");
+    }
+    let mut before = checkpoint(2);
+    before.loop_state.insert(VALIDATED.into(), 1);
+    run.save_last(&before).expect("writable");
+    drop(run);
+    drop(open(dir, &config, true).expect("a run to resume"));
+    assert_eq!(steps(dir, "metrics.jsonl"), [1, 1, 1, 2, 2]);
+    assert_eq!(steps(dir, "bn_stats.jsonl"), [1, 1]);
 }
 
 #[test]

@@ -126,6 +126,9 @@ pub fn command_button(
     }
 }
 
+/// How long good news stays.
+const TOAST_SECONDS: f64 = 8.0;
+
 /// A sentence of the window's own, such as why Start refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
@@ -136,26 +139,59 @@ pub enum Notice {
 /// The notice, until it is dismissed, and how a run failed, with the next thing to do.
 pub fn banners_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<Notice>, queue: &mut Vec<UiCommand>) {
     let tokens = Tokens::of(ui);
-    let (fill, mark, colour, text) = match notice {
-        None => return failure_ui(ui, run, queue),
-        Some(Notice::Done(text)) => (tokens.accent_soft, Icon::Check, tokens.text_strong, &*text),
-        Some(Notice::Refused(text)) => (tokens.warning_soft, Icon::Warning, tokens.warning, &*text),
-    };
-    let frame = Frame::new().fill(fill).inner_margin(Margin::symmetric(12, 6));
-    let mut dismissed = false;
-    egui::Panel::top("notice").frame(frame).show(ui, |ui| {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            dismissed = ui.button("Dismiss").clicked();
-            ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
-                icons::show(ui, mark, colour, "notice");
-                ui.label(RichText::new(text).color(tokens.text_strong));
+    let dismissed = match notice {
+        None => false,
+        Some(Notice::Done(text)) => toast_ui(ui, text),
+        Some(Notice::Refused(text)) => {
+            let frame = Frame::new().fill(tokens.warning_soft).inner_margin(Margin::symmetric(12, 6));
+            let shown = egui::Panel::top("notice").frame(frame).show(ui, |ui| {
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    let dismissed = ui.button("Dismiss").clicked();
+                    ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
+                        icons::show(ui, Icon::Warning, tokens.warning, "notice");
+                        ui.label(RichText::new(&*text).color(tokens.text_strong));
+                    });
+                    dismissed
+                })
+                .inner
             });
-        });
-    });
+            shown.inner
+        }
+    };
     if dismissed {
         *notice = None;
     }
     failure_ui(ui, run, queue);
+}
+
+/// Good news over the lower right corner, where it moves nothing, for some seconds; true when it is to go.
+fn toast_ui(ui: &Ui, text: &str) -> bool {
+    let tokens = Tokens::of(ui);
+    let (ctx, id) = (ui.ctx(), egui::Id::unique(("notice", text)));
+    let now = ctx.input(|input| input.time);
+    let since = ctx.data_mut(|data| *data.get_temp_mut_or(id, now));
+    let frame = Frame::popup(ui.style()).fill(tokens.accent_soft).inner_margin(Margin::symmetric(12, 6));
+    let corner = egui::vec2(-12.0, -40.0);
+    let shown = egui::Area::new(egui::Id::unique("toast")).anchor(egui::Align2::RIGHT_BOTTOM, corner).show(
+        ctx,
+        |ui| {
+            let row = frame.show(ui, |ui| {
+                ui.horizontal(|ui| {
+                    icons::show(ui, Icon::Check, tokens.text_strong, "notice");
+                    ui.label(RichText::new(text).color(tokens.text_strong));
+                    ui.button("Dismiss").clicked()
+                })
+            });
+            row.inner.inner
+        },
+    );
+    let over = shown.inner || now - since > TOAST_SECONDS;
+    if over {
+        ctx.data_mut(|data| data.remove_temp::<f64>(id));
+    } else {
+        ctx.request_repaint_after(std::time::Duration::from_secs(1));
+    }
+    over
 }
 
 /// Offers to go on with the run in `dir`; true: go on, false: leave it.

@@ -305,7 +305,8 @@ fn path_ui(
         let width = ui.available_width() - 92.0;
         let edit = TextEdit::singleline(typed).hint_text("Path").desired_width(width);
         let edit = ui.add(edit).accessible_name("Path");
-        if typed.is_empty() && !edit.has_focus() && fault.is_none() {
+        // When the dialog comes up, and when a path was refused.
+        if ui.memory(|memory| memory.focused().is_none()) {
             edit.request_focus();
         }
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));

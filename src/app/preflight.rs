@@ -1,5 +1,6 @@
 //! What the last preflight found, folded from its events for the set-up.
 
+use crate::config::Config;
 use crate::session::preflight::{BranchPreview, Forecast, Preflight};
 use crossbeam_channel::{Receiver, TryRecvError};
 use std::sync::Arc;
@@ -21,16 +22,23 @@ pub struct Report {
     pub working: Option<(String, usize, usize)>,
     pub previews: Option<Arc<Vec<BranchPreview>>>,
     pub forecast: Option<Forecast>,
+    /// The set-up that was tried out.
+    made_for: Option<Config>,
     /// Grows with each new set of previews; textures are made again when it changes.
     pub generation: u64,
 }
 
 impl Report {
     /// Takes the place of what an earlier preflight found.
-    pub fn begin(&mut self, events: Receiver<Preflight>) {
+    pub fn begin(&mut self, events: Receiver<Preflight>, config: Config) {
         let generation = self.generation + 1;
-        *self = Self { events: Some(events), generation, ..Self::default() };
+        *self = Self { events: Some(events), generation, made_for: Some(config), ..Self::default() };
         self.working = Some(("Starting".to_owned(), 0, 1));
+    }
+
+    /// Whether the report is of another set-up than `config`.
+    pub fn is_outdated(&self, config: &Config) -> bool {
+        self.made_for.as_ref().is_some_and(|made_for| made_for != config)
     }
 
     pub fn is_running(&self) -> bool {

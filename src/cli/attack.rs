@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::common::{
-    Guess, ModelOptions, Picture, attack_spec, check_class, note, pixels, print_json, print_line, top_guesses,
+    Guess, ModelOptions, Picture, attack_spec, check_class, note, pixels, print_json, print_line,
+    top_guesses, whole,
 };
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
@@ -42,7 +43,7 @@ pub(super) struct Attack {
     #[arg(long, value_name = "SPEC", default_value = "pgd:eps=4,step=1,iters=5", value_parser = attack_spec)]
     attack: AttackConfig,
     /// Class to attack; by default the one predicted for the clean image
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     label: Option<usize>,
     /// Seed of the random start
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -83,8 +83,16 @@ impl Bench {
             // Fine-grained AdvProp wants a policy; the images are made, so nothing runs it.
             "data.augment=[cutout]".to_owned(),
         ];
-        let sets: Vec<String> = own.into_iter().chain(self.set.iter().cloned()).collect();
-        Ok(Config::parse("", "bench", &sets).map_err(|e| UsageError(e.to_string()))?)
+        let sets: Vec<String> = own.iter().chain(&self.set).cloned().collect();
+        // The user typed options, not keys.
+        let options = ["--arch", "--size", "--batch", "--method"];
+        let worded = |text: String| {
+            own.iter().zip(options).fold(text, |text, (set, option)| {
+                let value = set.split_once('=').map_or("", |(_, value)| value);
+                text.replace(&format!("--set {set}"), &format!("{option} {value}"))
+            })
+        };
+        Ok(Config::parse("", "bench", &sets).map_err(|e| UsageError(worded(e.to_string())))?)
     }
 }
 

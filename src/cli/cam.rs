@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, top_guesses};
+use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, top_guesses, whole};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
 use crate::evaluation::activation_map::CamMethod;
@@ -35,7 +35,7 @@ pub(super) struct Cam {
     #[arg(long, value_enum, default_value_t = Method::Cam)]
     method: Method,
     /// Class to explain; by default the one predicted in the chosen domain
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     class: Option<usize>,
     #[command(flatten)]
     options: ModelOptions,

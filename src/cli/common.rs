@@ -16,6 +16,24 @@ use crate::gpu::DeviceChoice;
 #[error("{0}")]
 pub(super) struct UsageError(pub String);
 
+/// A whole number from 0, for `allow_negative_numbers`: clap takes `-1` for an option otherwise.
+pub(super) fn whole(text: &str) -> Result<usize, String> {
+    text.trim().parse().map_err(|_| "expected a whole number, 0 or more".into())
+}
+
+/// Fails where `out` is the file that is read: what it holds besides would be lost.
+pub(super) fn check_other_file(input: &Path, out: &Path) -> anyhow::Result<()> {
+    let same = input.canonicalize().ok().zip(out.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    if same {
+        return Err(UsageError(format!(
+            "--out is {}, the file that is read; expected another",
+            out.display()
+        ))
+        .into());
+    }
+    Ok(())
+}
+
 /// `--device`, everywhere.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DeviceOption {
@@ -26,6 +44,9 @@ pub(super) struct DeviceOption {
 }
 
 fn device(text: &str) -> Result<DeviceChoice, String> {
+    if text.trim().is_empty() {
+        return Err("expected auto, cpu, a number or a part of a name".into());
+    }
     text.parse().map_err(|e| format!("{e}"))
 }
 

@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use serde::Serialize;
 use serde_json::json;
 
-use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line};
+use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line, whole};
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::Dataset;
@@ -39,7 +39,7 @@ pub(super) struct Eval {
     #[arg(long, value_name = "LIST")]
     corruptions: Option<String>,
     /// Images used, evenly spread over the set; 0: all
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole, allow_negative_numbers = true)]
     limit: usize,
     #[command(flatten)]
     options: ModelOptions,
@@ -72,6 +72,13 @@ impl Eval {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if self.corruptions.is_some() {
             bail!("--corruptions is not in this version yet; expected a clean or attacked evaluation");
+        }
+        if let (DataSource::Shapes, Some(path)) = (self.data.source, &self.path) {
+            return Err(UsageError(format!(
+                "--path is {}; shapes is built in and needs none",
+                path.display()
+            ))
+            .into());
         }
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH)?;
         let dataset = open(&self.data, self.path.as_deref(), model.meta())?;

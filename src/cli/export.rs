@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 
-use super::common::{Domain, WeightsChoice, print_line};
+use super::common::{Domain, WeightsChoice, check_other_file, print_line};
 use crate::training::checkpoint::Checkpoint;
 
 /// Writes a deployable model with one BN domain, without training state.
@@ -43,6 +43,7 @@ impl Export {
         if self.to == Format::Onnx {
             bail!("--to onnx is not in this version yet; expected --to safetensors");
         }
+        check_other_file(&self.checkpoint, &self.out)?;
         let checkpoint = Checkpoint::load(&self.checkpoint)?;
         let domains = &checkpoint.meta.domains;
         let domain = domains.iter().position(|d| d == self.domain.name()).ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 
-use super::common::{UsageError, print_line};
+use super::common::{UsageError, check_other_file, print_line, whole};
 use crate::config::{Config, MethodKind, schema};
 use crate::interop::state_dict;
 use crate::interop::tensor_file::TensorFile;
@@ -33,7 +33,7 @@ pub(super) struct Import {
     #[arg(long, value_name = "CKPT")]
     out: PathBuf,
     /// Classes; by default as many as the last layer has
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     classes: Option<usize>,
     /// Side of the input images in pixels; by default the architecture's own
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(8..=1024))]
@@ -45,14 +45,23 @@ pub(super) struct Import {
     #[arg(long, value_name = "a,b,c", value_parser = channels, requires = "mean")]
     std: Option<Channels>,
     /// The width factor that the network was made with
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor, allow_negative_numbers = true)]
     width: f64,
     /// The depth factor that the network was made with
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor, allow_negative_numbers = true)]
     depth: f64,
     /// Stride of the first convolution
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=2))]
     stem_stride: u16,
+}
+
+/// The configuration's limit.
+const MAX_FACTOR: f64 = 16.0;
+
+/// As the configuration has `model.width` and `model.depth`.
+fn factor(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|factor| *factor > 0.0 && *factor <= MAX_FACTOR);
+    number.ok_or_else(|| format!("expected a number above 0 and at most {MAX_FACTOR}"))
 }
 
 /// One number a colour channel.
@@ -78,6 +87,7 @@ impl Import {
             ))
             .into());
         }
+        check_other_file(&self.file, &self.out)?;
         let source = TensorFile::read(&self.file)?;
         let fault = |e: anyhow::Error| anyhow!("{}: {e:#}", self.file.display());
         let domains = state_dict::domains(&source.tensors).map_err(fault)?;

@@ -9,10 +9,10 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use fast_image_resize as fir;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 /// Longest side that is decoded, pixels.
 const MAX_SIDE: u32 = 16_384;
@@ -146,7 +146,7 @@ fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
     // The JPEG decoder fills what is missing with grey instead of failing.
     ensure!(format != Some(ImageFormat::Jpeg) || jpeg_is_complete(file), "the JPEG data is cut off");
     reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
+    let mut decoder = reader.into_decoder().map_err(|e| fault(&e))?;
     let (width, height) = decoder.dimensions();
     ensure!(
         decoder.total_bytes() <= MAX_BYTES,
@@ -155,9 +155,21 @@ fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
     );
     // Unreadable EXIF data says nothing about the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| fault(&e))?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// A decoder's error in words for people.
+fn fault(error: &ImageError) -> anyhow::Error {
+    match error {
+        ImageError::Decoding(_) => anyhow!("its data are damaged"),
+        ImageError::Limits(_) => {
+            anyhow!("it is larger than {MAX_SIDE}×{MAX_SIDE} pixels or {MAX_BYTES} bytes decoded")
+        }
+        ImageError::IoError(_) => anyhow!("its data end too early"),
+        other => anyhow!("{other}"),
+    }
 }
 
 /// Whether the marker structure of a JPEG file runs through to its end-of-image marker (ITU T.81, annex B). A

@@ -21,15 +21,16 @@ pub struct Measurement<'a> {
     pub seed: u64,
 }
 
-/// Measures, leaving damaged images out; `progress` hears (images done, of all).
+/// Measures, leaving damaged images out; `go_on` hears (images done, of all) after each batch, and false ends the work
+/// with `None`.
 pub fn accuracy(
     device: &Device,
     player: &mut Player,
     inference: &mut Inference,
     dataset: &Arc<dyn Dataset>,
     what: &Measurement<'_>,
-    mut progress: impl FnMut(usize, usize),
-) -> anyhow::Result<EvalRow> {
+    mut go_on: impl FnMut(usize, usize) -> bool,
+) -> anyhow::Result<Option<EvalRow>> {
     let options = EvalOptions {
         batch_size: inference.batch(),
         image_size: inference.network().image_size,
@@ -57,11 +58,13 @@ pub fn accuracy(
         top1 += outcome.top1.iter().filter(|hit| **hit).count();
         top5 += outcome.top5.iter().filter(|hit| **hit).count();
         images += batch.labels.len();
-        progress(images, total);
+        if !go_on(images, total) {
+            return Ok(None);
+        }
     }
     anyhow::ensure!(images > 0, "{}: no readable image to measure on", what.split);
     let mean = |count: usize| (count as f64 / images as f64) as f32;
-    Ok(EvalRow {
+    Ok(Some(EvalRow {
         split: what.split.to_owned(),
         domain: domain_name(what.domain),
         attack: what.attack.map(AttackConfig::spec),
@@ -69,5 +72,5 @@ pub fn accuracy(
         loss: (loss / images as f64) as f32,
         top1: mean(top1),
         top5: mean(top5),
-    })
+    }))
 }

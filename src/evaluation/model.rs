@@ -226,10 +226,15 @@ impl Model {
         &mut self,
         dataset: &Arc<dyn Dataset>,
         what: &super::accuracy::Measurement<'_>,
-        progress: impl FnMut(usize, usize),
+        mut progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<EvalRow> {
         let (device, player) = (&self.device, &mut self.player);
-        super::accuracy::accuracy(device, player, &mut self.inference, dataset, what, progress)
+        let go_on = |done, total| {
+            progress(done, total);
+            true
+        };
+        let row = super::accuracy::accuracy(device, player, &mut self.inference, dataset, what, go_on)?;
+        row.context("the measurement was ended")
     }
 
     /// Cuts images into batches with their labels (0 where none are given) and numbers (position by default).
@@ -281,6 +286,8 @@ fn read(checkpoint: &Path, weights: Weights) -> anyhow::Result<(Meta, Config, Ne
         file.tensors.get(&key).map(|t| (t.shape.as_slice(), t.data.as_slice()))
     })
     .with_context(|| format!("{shown}: does not fit {}", file.meta.arch))?;
+    let finite = arenas.params.iter().chain(&arenas.running).all(|value| value.is_finite());
+    anyhow::ensure!(finite, "{shown}: some of its weights are no finite numbers; the training diverged");
     Ok((file.meta, config, network, arenas))
 }
 

@@ -23,7 +23,8 @@ impl FromStr for DeviceChoice {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
+        let text = text.trim();
+        Ok(match text.to_lowercase().as_str() {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             _ => text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Index),

@@ -18,7 +18,9 @@ pub enum GpuError {
         "the GPU has no room for {bytes} more bytes ({what}): use a smaller batch or image, or close other programs"
     )]
     OutOfMemory { what: String, bytes: u64 },
-    #[error("{what} needs {bytes} bytes in one piece, and this adapter allows {limit}: use a smaller batch")]
+    #[error(
+        "{what} needs {bytes} bytes in one piece, and this adapter allows {limit}: use a smaller batch, image or network"
+    )]
     TooLarge { what: String, bytes: u64, limit: u64 },
     #[error("the GPU was lost ({0}): continue the run from its last checkpoint with --resume")]
     Lost(String),

@@ -42,6 +42,10 @@ impl TensorFile {
     /// Reads a file; f16, bf16 and f64 become f32, PyTorch's integer `num_batches_tracked` is left out. Every
     /// fault is one sentence that names the file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        // Before it is opened: a pipe would wait for a writer.
+        if path.metadata().is_ok_and(|data| !data.is_file()) {
+            bail!("{} is not a regular file; expected a safetensors file", path.display());
+        }
         let file = File::open(path).map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
         Self::read_from(file).map_err(|e| anyhow!("{} is no usable safetensors file: {e:#}", path.display()))
     }

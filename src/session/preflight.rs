@@ -206,7 +206,7 @@ fn check(
     teller.go_on()?;
     *what = "One batch";
     working("Training on one batch", 0, 1);
-    let arenas = first_weights(config, &engine)?;
+    let arenas = first_weights(config, engine.network())?;
     engine.load_fresh(&arenas);
     let mut step = |engine: &mut Engine, number: u64| -> anyhow::Result<()> {
         let batch = loader.next()?;

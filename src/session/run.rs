@@ -1,29 +1,26 @@
 //! The run itself, on its own thread: preparation, the step loop with the front end's commands, validation,
 //! checkpoints.
 
+mod prepare;
 mod report;
 
+use super::RunOptions;
 use super::input::Waited;
-use super::setup::{class_names, first_weights, total_steps};
-use super::state::{self, LoopState};
-use super::{RunOptions, adapter, input};
+use super::state::LoopState;
 use crate::config::{AttackConfig, Config};
-use crate::data::{self, Loader, Splits};
+use crate::data::{Loader, Splits};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::Gallery;
 use crate::gpu::Pause;
-use crate::models::{ModelOptions, build};
-use crate::training::buffers;
 use crate::training::engine::{Engine, RunLength};
-use crate::training::events::{Command, Event, Finish, Idle, LatestSlot, RunInfo, Snapshot, WorkLimit};
-use crate::training::method;
+use crate::training::events::{Command, Event, Finish, Idle, LatestSlot, Snapshot, WorkLimit};
 use crate::training::run_folder::RunFolder;
+use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Images of a validation batch; small enough for any adapter, large enough to keep one busy.
-const EVAL_BATCH: usize = 64;
 /// Time between gallery snapshots while a front end takes them.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(4);
 /// Time between two looks at the GPU memory: each goes through all allocations.
@@ -79,159 +76,17 @@ struct Run<'a> {
     last_picture: Option<Instant>,
     paused: bool,
     single: bool,
+    /// Commands that came during a validation.
+    waiting: VecDeque<Command>,
     /// (elapsed seconds, step) of recent reports.
-    speed: std::collections::VecDeque<(f64, u64)>,
+    speed: VecDeque<(f64, u64)>,
     waited: Waited,
     last_idle: Option<Idle>,
     /// When the GPU memory was last looked up, and what it was.
     memory: Option<(Instant, Option<u64>)>,
 }
 
-impl<'a> Run<'a> {
-    fn prepare(
-        options: &RunOptions,
-        commands: &'a Receiver<Command>,
-        events: &'a Sender<Event>,
-        pictures: &'a Arc<LatestSlot<Snapshot>>,
-    ) -> anyhow::Result<Self> {
-        let config = options.config.clone();
-        let preparing = |what: &str, done, total| {
-            let _ = events.send(Event::Preparing { what: what.to_owned(), done, total });
-        };
-        preparing("Opening the data", 0, 1);
-        let listing = |split: &str, done, total| preparing(&format!("Listing {split}"), done, total);
-        let splits = data::open_reporting(&config.data, listing)?;
-        let classes = class_names(&config, splits.train.as_ref())?;
-        let options_of = ModelOptions::from_config(
-            &config.model,
-            config.data.image_size,
-            classes.len(),
-            method::domains(&config.method),
-        );
-        let network = build(&config.model.arch, &options_of)?;
-        preparing("Opening the GPU", 0, 1);
-        let device = adapter::open(&options.device, config.run.precision)?;
-
-        let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
-        let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
-        let steps_per_epoch = data::steps_per_epoch(splits.train.len(), config.run.batch_size)?;
-        let total_steps = total_steps(&config, steps_per_epoch);
-        let length = RunLength { steps_per_epoch, total_steps };
-        let mut warnings = Vec::new();
-        let mut engine = Engine::new(
-            device,
-            &config,
-            network,
-            length,
-            |done, total| preparing("Compiling shaders", done, total),
-            |notice| warnings.push(notice),
-        )?;
-        for warning in warnings {
-            folder.log(&warning)?;
-            let _ = events.send(Event::Warning(warning));
-        }
-        let state = match &checkpoint {
-            Some(checkpoint) => state::restore(&mut engine, &config, checkpoint)?,
-            None => {
-                let arenas = first_weights(&config, &engine)?;
-                engine.load_fresh(&arenas);
-                LoopState::default()
-            }
-        };
-        let (weights, running) = if config.ema.decay > 0.0 {
-            (buffers::EMA_PARAMS, buffers::EMA_RUNNING)
-        } else {
-            (buffers::PARAMS, buffers::RUNNING)
-        };
-        let inference = Inference::new(
-            engine.device(),
-            &config,
-            engine.network(),
-            EVAL_BATCH.min(splits.val.len().max(1)),
-            engine.buffers().get(weights),
-            engine.buffers().get(running),
-            |done, total| preparing("Compiling shaders for validation", done, total),
-        )?;
-        let eval_attack = (!config.eval.attack.is_empty())
-            .then(|| AttackConfig::parse_spec(&config.eval.attack))
-            .transpose()
-            .map_err(|e| anyhow::anyhow!("eval.attack: {e}"))?;
-        let gallery = Gallery::choose(splits.val.as_ref(), config.data.image_size, inference.batch());
-        let reading = |done, total| preparing("Reading the images", done, total);
-        let loader = input::start(&mut engine, &config, &splits.train, length, step, reading)?;
-        let report = engine.device().report();
-        let info = RunInfo {
-            run_dir: options.out.clone(),
-            adapter: report.name.clone(),
-            backend: report.backend.clone(),
-            arch: config.model.arch.clone(),
-            parameters: engine.network().layout.trainable(),
-            planned_bytes: engine.planned_bytes() + inference.bytes(),
-            image_size: config.data.image_size,
-            classes: classes.clone(),
-            domains: engine.domain_names(),
-            method: config
-                .get("method.kind")
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-                .unwrap_or_default(),
-            steps_per_epoch,
-            total_steps,
-            first_step: step,
-            train_images: splits.train.len(),
-            val_images: splits.val.len(),
-        };
-        folder.log(&format!(
-            "{} on {} ({}), {} parameters, {:.1} MB of GPU memory planned, {}",
-            info.arch,
-            info.adapter,
-            info.backend,
-            info.parameters,
-            info.planned_bytes as f64 / 1e6,
-            engine.layout(),
-        ))?;
-        if engine.holds_images() {
-            folder.log(&format!("{} training images stay on the GPU", splits.train.len()))?;
-        }
-        let choices = engine.kept_choices();
-        if !choices.is_empty() {
-            let all = engine.convolutions().len();
-            let list: Vec<String> =
-                choices.iter().map(|(class, variant)| format!("{class}: {variant}")).collect();
-            folder.log(&format!(
-                "{} of {all} classes of convolutions run as `bench --tune` chose: {}",
-                list.len(),
-                list.join("; ")
-            ))?;
-        }
-        let _ = events.send(Event::Started(info));
-        Ok(Self {
-            config,
-            commands,
-            events,
-            pictures,
-            wants_pictures: options.pictures,
-            folder,
-            loader,
-            splits,
-            classes,
-            engine,
-            inference,
-            eval_attack,
-            gallery,
-            length,
-            state,
-            step,
-            last_saved: step,
-            last_picture: None,
-            paused: false,
-            single: false,
-            speed: std::collections::VecDeque::new(),
-            waited: Waited::default(),
-            last_idle: None,
-            memory: None,
-        })
-    }
-
+impl Run<'_> {
     fn send(&self, event: Event) {
         // A front end that went away is no reason to stop a run that writes its folder.
         let _ = self.events.send(event);
@@ -243,10 +98,14 @@ impl<'a> Run<'a> {
 
     fn steps(&mut self) -> anyhow::Result<Finish> {
         self.picture(true)?;
-        if self.step >= self.length.total_steps {
-            // The checkpoint of the last step is written after its validation, so nothing is left to do.
+        let is_end = self.step >= self.length.total_steps;
+        if is_end && self.state.validated >= self.step {
             self.folder.log("was complete already")?;
             return Ok(Finish::Completed);
+        }
+        // The run was cut off behind the last step of an epoch.
+        if !is_end && self.step > 0 && self.is_validation_due() && self.state.validated < self.step {
+            self.validate()?;
         }
         while self.step < self.length.total_steps {
             if self.ran_out_of_patience() {
@@ -262,7 +121,7 @@ impl<'a> Run<'a> {
                 return self.stop(save);
             }
             let begun = Instant::now();
-            let batch = self.loader.next()?;
+            let batch = self.loader.next().context("the training images")?;
             self.waited.push(begun.elapsed().as_secs_f64());
             self.engine.step(self.step, &batch)?;
             self.step += 1;
@@ -279,9 +138,12 @@ impl<'a> Run<'a> {
             }
             self.picture(false)?;
         }
-        self.settle()?;
-        self.evaluate()?;
-        self.save()?;
+        if !self.validate()? {
+            // A stop was asked for, which leaves the validation to a resumed run.
+            if let Wish::Stop { save } = self.listen()? {
+                return self.stop(save);
+            }
+        }
         let stages: Vec<String> = self
             .engine
             .stage_seconds()
@@ -321,24 +183,42 @@ impl<'a> Run<'a> {
         if self.step == self.length.total_steps {
             return Ok(());
         }
-        let epoch_ended = self.step.is_multiple_of(self.length.steps_per_epoch);
-        let epochs = self.step / self.length.steps_per_epoch;
-        let every = self.config.eval.every_epochs;
-        if epoch_ended && every > 0 && epochs.is_multiple_of(every) {
-            self.settle()?;
-            self.evaluate()?;
-        }
         let interval = self.config.run.checkpoint_steps;
-        if epoch_ended || (interval > 0 && self.step.is_multiple_of(interval)) {
+        if self.is_validation_due() {
+            self.validate()?;
+        } else if self.epoch_has_ended() || (interval > 0 && self.step.is_multiple_of(interval)) {
             self.save()?;
         }
         Ok(())
     }
 
+    fn epoch_has_ended(&self) -> bool {
+        self.step.is_multiple_of(self.length.steps_per_epoch)
+    }
+
+    fn is_validation_due(&self) -> bool {
+        let epochs = self.step / self.length.steps_per_epoch;
+        let every = self.config.eval.every_epochs;
+        self.epoch_has_ended() && every > 0 && epochs.is_multiple_of(every)
+    }
+
+    /// Saves, validates and saves what that found: whatever ends the run during a validation, no step is lost. False
+    /// when a stop was asked for meanwhile; the validation is then left to a resumed run.
+    fn validate(&mut self) -> anyhow::Result<bool> {
+        self.write_last()?;
+        let finished = self.evaluate()?;
+        if finished {
+            self.save()?;
+        }
+        Ok(finished)
+    }
+
     /// Takes commands; waits while paused.
     fn listen(&mut self) -> anyhow::Result<Wish> {
         loop {
-            let command = if self.paused {
+            let command = if let Some(command) = self.waiting.pop_front() {
+                command
+            } else if self.paused {
                 match self.commands.recv() {
                     Ok(command) => command,
                     // The front end is gone: nobody can resume, so keep what there is.

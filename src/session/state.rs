@@ -6,7 +6,7 @@ use crate::kernels::loss_scale::LossScale;
 use crate::models::init::Arenas;
 use crate::models::names;
 use crate::training::buffers;
-use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, Tensor};
+use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, Tensor, VALIDATED};
 use crate::training::engine::Engine;
 use crate::training::optimizer;
 use anyhow::Context as _;
@@ -19,7 +19,12 @@ pub(super) struct LoopState {
     pub best: Option<f32>,
     /// Validations since then.
     pub stale: u64,
-    /// Seconds of training, pauses and validation left out.
+    /// The step of the last validation that was finished.
+    pub validated: u64,
+    /// Images of the training set; 0 where unknown.
+    pub train_images: u64,
+    /// Seconds of training, pauses and validation left out. The run folder's metrics keep it: equal runs have equal
+    /// checkpoints.
     pub elapsed_s: f64,
     /// What the user multiplied the schedule's learning rate by.
     pub lr_factor: f64,
@@ -27,15 +32,16 @@ pub(super) struct LoopState {
 
 impl Default for LoopState {
     fn default() -> Self {
-        Self { best: None, stale: 0, elapsed_s: 0.0, lr_factor: 1.0 }
+        Self { best: None, stale: 0, validated: 0, train_images: 0, elapsed_s: 0.0, lr_factor: 1.0 }
     }
 }
 
 impl LoopState {
     fn to_map(self) -> BTreeMap<String, u64> {
         let mut map = BTreeMap::from([
-            ("elapsed_s".to_owned(), self.elapsed_s.to_bits()),
             ("stale".to_owned(), self.stale),
+            (VALIDATED.to_owned(), self.validated),
+            ("train_images".to_owned(), self.train_images),
         ]);
         if let Some(best) = self.best {
             map.insert("best".to_owned(), u64::from(best.to_bits()));
@@ -46,12 +52,26 @@ impl LoopState {
         map
     }
 
-    fn from_map(map: &BTreeMap<String, u64>) -> Self {
+    /// Of a checkpoint after `step`.
+    fn from_map(map: &BTreeMap<String, u64>, step: u64) -> Self {
         let best = map.get("best").map(|bits| f32::from_bits(*bits as u32));
-        let elapsed_s = map.get("elapsed_s").map_or(0.0, |bits| f64::from_bits(*bits));
-        let lr_factor = map.get("lr_factor").map_or(1.0, |bits| f64::from_bits(*bits));
-        Self { best, stale: map.get("stale").copied().unwrap_or(0), elapsed_s, lr_factor }
+        let number = |name: &str| map.get(name).copied();
+        let lr_factor = number("lr_factor").map_or(1.0, f64::from_bits);
+        Self {
+            best,
+            stale: number("stale").unwrap_or(0),
+            validated: number(VALIDATED).unwrap_or(step),
+            train_images: number("train_images").unwrap_or(0),
+            elapsed_s: 0.0,
+            lr_factor,
+        }
     }
+}
+
+/// Images of the training set of a checkpoint's run, where it tells.
+pub(super) fn train_images(checkpoint: &Checkpoint) -> Option<u64> {
+    let state = LoopState::from_map(&checkpoint.loop_state, checkpoint.meta.step);
+    Some(state.train_images).filter(|images| *images > 0)
 }
 
 /// Names of the words of a [`LossScale`] in the loop's state.
@@ -105,8 +125,8 @@ pub(super) fn checkpoint(
     let raw = read(engine, buffers::PARAMS, buffers::RUNNING)?;
     anyhow::ensure!(
         raw.params.iter().chain(&raw.running).all(|v| v.is_finite()),
-        "the weights are no longer finite after step {step}: the training diverged; lower optimizer.lr and continue \
-         from the last checkpoint or start again"
+        "the weights are no longer finite after step {step}: the training diverged; start a new run with a lower \
+         optimizer.lr"
     );
     let mut tensors = BTreeMap::new();
     let mut keep = |prefix: &str, list: Vec<(String, Vec<usize>, Vec<f32>)>| {
@@ -165,7 +185,7 @@ pub(super) fn restore(engine: &mut Engine, config: &Config, from: &Checkpoint) -
     if let [Some(scale), Some(good), Some(overflow), Some(skipped)] = words {
         engine.set_loss_scale(LossScale::from_words([scale, good, overflow, skipped]));
     }
-    let state = LoopState::from_map(&from.loop_state);
+    let state = LoopState::from_map(&from.loop_state, from.meta.step);
     engine.set_lr_factor(state.lr_factor);
     Ok(state)
 }

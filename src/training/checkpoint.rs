@@ -18,6 +18,10 @@ const OPTIMIZER: &str = "optimizer.";
 const EMA: &str = "ema.";
 const LOOP: &str = "loop.";
 
+/// Name in the loop's state of the step whose validation was the last to be finished: a checkpoint is written before
+/// the validation of its step, and again behind it.
+pub const VALIDATED: &str = "validated";
+
 /// Largest side of an input image that a file may claim, pixels.
 const MAX_IMAGE_SIZE: usize = 8192;
 

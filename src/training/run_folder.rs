@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
 use super::bn_distance::{self, Distance};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, VALIDATED};
 use super::events::{BnLayer, EvalReport, Snapshot, StepReport};
 use super::pictures;
 use crate::config::Config;
@@ -87,13 +87,21 @@ impl RunFolder {
             remove_temporaries(dir)?;
             if dir.join(LAST).exists() {
                 checkpoint = Some(Checkpoint::load(&dir.join(LAST))?);
+            } else if dir.join(BEST).exists() {
+                bail!(
+                    "{} has a {BEST} but no {LAST} to resume from; expected both (a new run can begin with its weights by \
+                     run.init)",
+                    dir.display()
+                );
             }
         }
         let lock = lock(dir)?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
-        let wall_s = cut_lines(&dir.join(METRICS), step)?;
-        cut_lines(&dir.join(BN_STATS), step)?;
-        remove_later_pictures(dir, step)?;
+        let validated =
+            checkpoint.as_ref().and_then(|c| c.loop_state.get(VALIDATED).copied()).unwrap_or(step);
+        let wall_s = cut_lines(&dir.join(METRICS), step, validated)?;
+        cut_lines(&dir.join(BN_STATS), validated, validated)?;
+        remove_later_pictures(dir, validated)?;
         write_atomic(&dir.join(CONFIG), |out| out.write_all(config.resolved_toml().as_bytes()))?;
         Appender::open(dir.join(ARGUMENTS))?.line(&command_line())?;
         let purge_from = (!empty).then_some(step + 1);
@@ -312,7 +320,8 @@ pub fn pictures_file(dir: &Path) -> PathBuf {
 /// The program's arguments, quoted where a shell would need it.
 fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
-    let words = std::env::args().map(|word| {
+    let words = std::env::args_os().map(|word| {
+        let word = word.to_string_lossy().into_owned();
         let bare = !word.is_empty() && word.chars().all(plain);
         if bare { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
     });

@@ -130,10 +130,13 @@ fn heatmap_ui(ui: &mut Ui, history: &BnHistory, other: usize, view: &mut Domains
     let (first, last) = (history.steps[0], history.steps[columns - 1]);
     ui.horizontal(|ui| {
         ui.label(RichText::new(format!("step {first}")).small().color(tokens.text_weak));
-        let scale = format!(
-            "input at the top, output at the bottom; dark: {LOWEST} nats and less, light: {} nats, logarithmic",
-            format::significant(f64::from(view.time.highest))
-        );
+        let highest = view.time.highest;
+        let scale = if highest > LOWEST {
+            let highest = format::significant(f64::from(highest));
+            format!("input at the top, output at the bottom; dark: {LOWEST} nats and less, light: {highest} nats, logarithmic")
+        } else {
+            format!("no distance is above {LOWEST} nats: the domains coincide so far")
+        };
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.label(RichText::new(format!("step {last}")).small().color(tokens.text_weak));
             let left = ui.available_rect_before_wrap();

@@ -5,10 +5,12 @@ use crate::app::format;
 use crate::app::pictures::Plain;
 use crate::app::tokens::{self, Tokens};
 use crate::evaluation::confusion::Confusion;
+use egui::epaint::TextShape;
 use egui::{
     Align2, Color32, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo,
 };
 use egui::{pos2, vec2};
+use std::f32::consts::FRAC_PI_2;
 
 /// Side of a cell, points: as large as fits between these.
 const SMALLEST: f32 = 6.0;
@@ -19,6 +21,8 @@ const FEW_CLASSES: usize = 20;
 const ROOM_FOR_NUMBERS: f32 = 22.0;
 const ROOM_FOR_NAMES: f32 = 11.0;
 const NAMES_WIDTH: f32 = 84.0;
+/// Of the column names, which stand upright.
+const NAMES_HEIGHT: f32 = 62.0;
 /// Smaller cells touch each other, and the matrix is one picture.
 const ROOM_FOR_GAPS: f32 = 12.0;
 /// Classes of the largest matrix; graphics cards have larger textures, and nobody reads them.
@@ -40,15 +44,18 @@ pub fn ui(
         ui.weak(format!("{classes} classes are too many for a matrix; “Most mistaken” lists the pairs."));
         return;
     }
-    let area = ui.available_size() - vec2(NAMES_WIDTH + 24.0, 56.0);
-    let least = if classes <= FEW_CLASSES { ROOM_FOR_NUMBERS } else { SMALLEST };
+    let named = classes <= FEW_CLASSES;
+    let names_height = if named { NAMES_HEIGHT } else { 0.0 };
+    let area = ui.available_size() - vec2(NAMES_WIDTH + 24.0, 56.0 + names_height);
+    let least = if named { ROOM_FOR_NUMBERS } else { SMALLEST };
     let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
         ui.label(RichText::new("True class down, predicted class across").small().color(tokens.text_weak))
             .on_hover_text("Colour: share of the true class's images, 0 to 100%. Numbers: images");
-        let size = vec2(NAMES_WIDTH + side * classes as f32 + tokens::GAP, side * classes as f32);
+        let side_of_all = side * classes as f32;
+        let size = vec2(NAMES_WIDTH + side_of_all + tokens::GAP, names_height + side_of_all);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-        let origin = pos2(rect.left() + NAMES_WIDTH, rect.top());
+        let origin = pos2(rect.left() + NAMES_WIDTH, rect.top() + names_height);
         let cell = |row: usize, column: usize| {
             let at = origin + vec2(column as f32, row as f32) * side;
             Rect::from_min_size(at, vec2(side, side)).shrink(0.5)
@@ -75,6 +82,15 @@ pub fn ui(
             let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
             for texture in made {
                 painter.image(texture.id(), whole, uv, Color32::WHITE);
+            }
+        }
+        if named {
+            let above = Rect::from_min_max(pos2(origin.x, rect.top()), pos2(rect.right(), origin.y));
+            let painter = painter.with_clip_rect(above.intersect(ui.clip_rect()));
+            for column in 0..classes {
+                let name = painter.layout_no_wrap(names.class(column), font.clone(), tokens.text);
+                let at = origin + vec2((column as f32 + 0.5) * side - 0.5 * name.size().y, -4.0);
+                painter.add(TextShape::new(at, name, tokens.text).with_angle(-FRAC_PI_2));
             }
         }
         // Rows in sight: a thousand names a frame are too many.

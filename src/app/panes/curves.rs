@@ -213,6 +213,10 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
             let line = Line::new(line_name(run, key), PlotPoints::Borrowed(smoothed));
             let line = line.color(tokens.data(key.data)).style(tokens::dash(key.domain));
             plot.line(line.width(tokens::LINE_WIDTH).allow_band(false));
+            if let [only] = smoothed[..] {
+                let point = Points::new(line_name(run, key), PlotPoints::Owned(vec![only]));
+                plot.points(point.color(tokens.data(key.data)).shape(tokens::marker(key.domain)).radius(2.6));
+            }
         }
     });
     response.response.accessible_name("Training loss plot");
@@ -292,7 +296,11 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, e
         }
     });
     let Some(curves) = run.accuracy.get(&split) else {
-        let text = "The first validation is still to come. “Evaluate now” makes one after the current step.";
+        let text = match run.phase.is_active() {
+            true => "The first validation is still to come. “Evaluate now” makes one after the current step.",
+            false if run.at_work_elsewhere => "The first validation is still to come.",
+            false => "This run was not validated.",
+        };
         ui.add_space(((bottom - ui.cursor().top()) / 2.0 - 30.0).max(0.0));
         ui.vertical_centered(|ui| ui.weak(text));
         return;

@@ -9,6 +9,7 @@ use crate::app::export::{self, Table};
 use crate::app::format;
 use crate::app::icons::{self, Icon};
 use crate::app::model::DataKind;
+use crate::app::study::ModelChoice;
 use crate::app::tokens::Tokens;
 use crate::session::study::ModelInfo;
 use crate::training::bn_distance::{self as distance, Distance};
@@ -107,6 +108,8 @@ type Key3 = (u8, u64, u64);
 pub struct Source<'a> {
     pub layers: &'a [BnLayer],
     pub step: u64,
+    /// Of the opened model, not of the run on screen.
+    pub is_opened: bool,
     pub names: Names<'a>,
     /// What each domain was trained on.
     pub data: Vec<DataKind>,
@@ -130,7 +133,8 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &m
     }
 }
 
-/// What the statistics are taken from: the live run, else the opened model, else the run folder's checkpoint.
+/// What the statistics are taken from: the live run, else the opened model, else the run folder's checkpoint. A model of
+/// another run gives way to the folder on screen.
 enum Held {
     Live(Arc<Snapshot>),
     Opened(Arc<ModelInfo>),
@@ -139,9 +143,14 @@ enum Held {
 
 fn held(shared: &Shared<'_>) -> Option<Held> {
     let live = shared.run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty());
-    live.map(Held::Live)
-        .or_else(|| shared.study.info.clone().map(Held::Opened))
-        .or_else(|| shared.run.bn.clone().map(|(step, layers)| Held::Folder(step, layers)))
+    let folder = shared.run.bn.clone().map(|(step, layers)| Held::Folder(step, layers));
+    let opened = shared.study.info.clone().map(Held::Opened);
+    let of_another = match &shared.study.choice {
+        Some(ModelChoice::File(path)) => path.parent() != shared.run.dir.as_deref(),
+        _ => false,
+    };
+    let (first, second) = if of_another { (folder, opened) } else { (opened, folder) };
+    live.map(Held::Live).or(first).or(second)
 }
 
 impl Held {
@@ -166,7 +175,8 @@ impl Held {
             ),
         };
         let domains = layers.iter().map(|layer| layer.domains.len()).max().unwrap_or(0);
-        Source { layers, step, names, data: of_run(domains), key }
+        let is_opened = matches!(self, Self::Opened(_));
+        Source { layers, step, is_opened, names, data: of_run(domains), key }
     }
 }
 
@@ -253,7 +263,11 @@ fn header_ui(
         let title = format!("Distance {} to {}", names.domain(0), names.domain(other));
         ui.label(RichText::new(title).strong().color(Tokens::of(ui).text_strong));
         part_ui(ui, &mut view.part);
-        ui.label(RichText::new(format!("step {}", source.step)).color(Tokens::of(ui).text_weak));
+        let whose = match &shared.study.choice {
+            Some(choice) if source.is_opened => format!("{}, step {}", choice.label(), source.step),
+            _ => format!("step {}", source.step),
+        };
+        ui.label(RichText::new(whose).color(Tokens::of(ui).text_weak));
         let domains = source.data.len();
         if domains > 2 {
             let combo = ComboBox::from_id_salt("other").selected_text(names.domain(other)).width(70.0);

@@ -64,7 +64,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
         for row in shown.chunks(columns) {
             ui.horizontal_top(|ui| {
                 for (item, pictures) in row {
-                    card_ui(ui, names, item, pictures, view.side, stretched, gain, |_| {});
+                    card_ui(ui, names, item, true, pictures, view.side, stretched, gain, |_| {});
                 }
             });
         }
@@ -118,11 +118,13 @@ pub fn gain_ui(ui: &mut Ui, gain: &mut Option<f32>, now: f32) {
     response.response.accessible_name("Perturbation gain").on_hover_text(help);
 }
 
-/// An image with its perturbation, its attacked version and every domain's predictions; `more` goes below them.
+/// An image with its perturbation, its attacked version and every domain's predictions; `more` goes below them. Of
+/// files nobody knows the class: then nothing is called right or wrong.
 pub fn card_ui(
     ui: &mut Ui,
     names: Names<'_>,
     item: &GalleryItem,
+    label_known: bool,
     pictures: &RowPictures,
     side: f32,
     width: f32,
@@ -136,9 +138,14 @@ pub fn card_ui(
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing = vec2(tokens::GAP_SMALL, 3.0);
             ui.horizontal(|ui| {
-                let label = names.class(item.label);
-                ui.label(RichText::new(label).strong().color(tokens.text_strong))
-                    .on_hover_text("The true class");
+                let (label, help) = match label_known {
+                    true => (names.class(item.label), "The true class"),
+                    false => (
+                        "Own image".to_owned(),
+                        "Its class is not known; the attack leads away from the prediction",
+                    ),
+                };
+                ui.label(RichText::new(label).strong().color(tokens.text_strong)).on_hover_text(help);
                 ui.add(egui::Label::new(RichText::new(&item.name).small().weak()).truncate());
             });
             ui.horizontal_top(|ui| {
@@ -152,7 +159,8 @@ pub fn card_ui(
                 ui.vertical(|ui| {
                     ui.spacing_mut().interact_size.y = 0.0;
                     for (domain, view) in item.views.iter().enumerate() {
-                        prediction_ui(ui, names, item.label, domain, &view.clean, &view.adversarial);
+                        let label = label_known.then_some(item.label);
+                        prediction_ui(ui, names, label, domain, &view.clean, &view.adversarial);
                     }
                 });
             });
@@ -179,7 +187,7 @@ fn picture_ui(ui: &mut Ui, texture: &TextureHandle, side: f32, caption: &str, he
 fn prediction_ui(
     ui: &mut Ui,
     names: Names<'_>,
-    label: usize,
+    label: Option<usize>,
     domain: usize,
     before: &[Guess],
     after: &[Guess],
@@ -201,23 +209,28 @@ fn prediction_ui(
     ui.add_space(3.0);
 }
 
-pub fn guess_ui(ui: &mut Ui, names: Names<'_>, label: usize, guesses: &[Guess], data: &str) {
+/// The first guess, with a mark where the true class is known.
+pub fn guess_ui(ui: &mut Ui, names: Names<'_>, label: Option<usize>, guesses: &[Guess], data: &str) {
     let tokens = Tokens::of(ui);
     let Some(first) = guesses.first() else {
         ui.label("–");
         return;
     };
-    let right = first.class == label;
-    let (mark, colour) = if right { (Icon::Check, tokens.good) } else { (Icon::Cross, tokens.error) };
+    let (mark, colour, verdict) = match label {
+        Some(label) if first.class == label => (Some(Icon::Check), tokens.good, ", right"),
+        Some(_) => (Some(Icon::Cross), tokens.error, ", wrong"),
+        None => (None, tokens.text_strong, ""),
+    };
     let text = format!("{} {}", names.class(first.class), format::percent(first.p));
     let lines: Vec<String> = guesses
         .iter()
         .map(|guess| format!("{}: {:.1}%", names.class(guess.class), 100.0 * guess.p))
         .collect();
-    let verdict = if right { "right" } else { "wrong" };
-    icons::show(ui, mark, colour, verdict);
+    if let Some(mark) = mark {
+        icons::show(ui, mark, colour, verdict.trim_start_matches(", "));
+    }
     let help = format!(
-        "Most probable classes of the {data} image ({verdict}), softmax probability in percent:\n{}",
+        "Most probable classes of the {data} image{verdict}, softmax probability in percent:\n{}",
         lines.join("\n")
     );
     let text = RichText::new(text).color(colour);

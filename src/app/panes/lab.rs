@@ -91,7 +91,10 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut 
         ui.add(slider).accessible_name("Lab picture size").on_hover_text("Side of a picture on screen");
         let help = "Write each image's clean, adversarial and perturbation picture as PNG, rounded so that the \
                     limit ε holds exactly, as `dualprop attack` does";
-        if ui.button("Save images…").on_hover_text(help).clicked() {
+        let can = !shared.study.looking;
+        let not = "Not now: the images on screen are not yet those that were chosen";
+        let response = ui.add_enabled(can, egui::Button::new("Save images…"));
+        if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
             shared.exports.push(Export { name: "adversarial".to_owned(), what: saved(looked) });
         }
     });
@@ -112,9 +115,19 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut 
     for row in cards.chunks(columns) {
         ui.horizontal_top(|ui| {
             for (looked, pictures) in row {
-                card_ui(ui, names, &looked.item, pictures, view.side, stretched, gain, |ui| {
-                    strength_ui(ui, looked);
-                });
+                card_ui(
+                    ui,
+                    names,
+                    &looked.item,
+                    looked.label_known,
+                    pictures,
+                    view.side,
+                    stretched,
+                    gain,
+                    |ui| {
+                        strength_ui(ui, looked);
+                    },
+                );
             }
         });
     }

@@ -6,7 +6,7 @@ use crate::app::export::{self, Export, Table};
 use crate::app::format;
 use crate::app::model::DataKind;
 use crate::app::tokens::{self, Tokens};
-use crate::session::study::{Looked, Swept};
+use crate::session::study::{Looked, Sweep, Swept};
 use egui::{Rect, RichText, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints, Points, Text, VLine};
 
@@ -105,7 +105,8 @@ pub fn sweep_ui(
             let text = RichText::new(format!("{mark} {}", names.domain(domain)));
             ui.label(text.small().color(tokens.data(DataKind::Attacked)));
         }
-        let about = format!("step {}, {}", swept.step, swept.request.split);
+        let Sweep { split, images, attack, .. } = &swept.request;
+        let about = format!("step {}, {images} images of {split}, {}", swept.step, attack.spec());
         ui.label(RichText::new(about).small().color(tokens.text_weak));
     });
     let hover = |hover: &HoverPosition<'_>| {

@@ -217,7 +217,8 @@ fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut 
             view.first = (view.first + count) % total;
         }
     } else {
-        let text = format!("{} files", view.files.len());
+        let text =
+            if view.files.len() == 1 { "1 file".to_owned() } else { format!("{} files", view.files.len()) };
         ui.label(text).on_hover_text("Their class is the one predicted for the clean image");
         if ui.button("Use the data").on_hover_text("Go back to the model's evaluation sets").clicked() {
             view.files.clear();

@@ -89,8 +89,8 @@ fn even_marks(input: GridInput, apart: f64) -> Vec<GridMark> {
     (first..=last).map(mark).collect()
 }
 
-/// Marks of a logarithmic axis: decades, with 2 and 5 between them when few are seen, and even steps of the
-/// logarithm when not even two of those are.
+/// Marks of a logarithmic axis: decades, with 2 and 5 between them when few are seen, and even steps of the value itself
+/// where fewer than three of those are in sight.
 fn log_marks(input: GridInput) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     if !(low.is_finite() && high.is_finite()) || high - low > 60.0 {
@@ -100,8 +100,15 @@ fn log_marks(input: GridInput) -> Vec<GridMark> {
     let decades = low.floor() as i32..=high.ceil() as i32;
     let values = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
     let seen: Vec<f64> = values.filter(|value| (low..=high).contains(value)).collect();
-    if seen.len() < 2 {
-        return even_marks(input, APART_Y);
+    if seen.len() < 3 {
+        let (from, to) = (10f64.powf(low), 10f64.powf(high));
+        let spread = GridInput {
+            bounds: (from, to),
+            base_step_size: input.base_step_size * (to - from) / (high - low),
+        };
+        let mut marks = even_marks(spread, APART_Y);
+        marks.iter_mut().for_each(|mark| mark.value = mark.value.log10());
+        return marks;
     }
     seen.into_iter().map(|value| GridMark { value, step_size: FULL_STRENGTH }).collect()
 }

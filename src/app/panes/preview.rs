@@ -102,7 +102,8 @@ pub fn schedule_ui(
     report: &Report,
     schedule: &mut Schedule,
 ) {
-    schedule.refresh(form.config(), report.forecast.as_ref());
+    let forecast = report.forecast.as_ref().filter(|_| !report.is_outdated(form.config()));
+    schedule.refresh(form.config(), forecast);
     let tokens = Tokens::of(ui);
     let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), SCHEDULE_HEIGHT + 28.0));
     ui.horizontal_wrapped(|ui| {
@@ -143,8 +144,13 @@ pub fn schedule_ui(
 }
 
 /// What the last preflight found, and what the one at work is at.
-pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, report: &Report, mixing: &mut Mixing) {
+pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &Form, report: &Report, mixing: &mut Mixing) {
     let tokens = Tokens::of(ui);
+    if report.is_outdated(form.config()) {
+        let warning = Tokens::of(ui).warning;
+        let text = "The set-up has changed since this preflight.";
+        ui.label(RichText::new(text).small().color(warning));
+    }
     if let Some((what, done, total)) = &report.working {
         ui.horizontal(|ui| {
             ui.spinner();

@@ -184,7 +184,14 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
             view.chosen = index;
         }
     }
-    let about = format!("step {}, {}", measured.step, measured.request.split);
+    let images = measured.views.first().map_or(0, |view| view.confusion.images());
+    let attack = measured.request.attack.as_ref().map_or_else(String::new, |a| format!(", {}", a.spec()));
+    let about = format!(
+        "step {}, {} images of {}{attack}",
+        measured.step,
+        format::count(images.into()),
+        measured.request.split
+    );
     ui.label(RichText::new(about).small().color(tokens.text_weak));
     if !measured.damaged.is_empty() {
         let text = format!("{} damaged images left out", measured.damaged.len());
@@ -379,7 +386,7 @@ fn example_ui(ui: &mut Ui, names: Names<'_>, example: &Example, texture: &egui::
             ui.add(image.alt_text(format!("worst {}", example.name))).on_hover_text(&example.name);
             ui.label(RichText::new(names.class(example.label)).small().strong().color(tokens.text_strong))
                 .on_hover_text("The true class");
-            ui.horizontal(|ui| guess_ui(ui, names, example.label, &example.guesses, "shown"));
+            ui.horizontal(|ui| guess_ui(ui, names, Some(example.label), &example.guesses, "shown"));
             let loss = format!("loss {}", format::significant(f64::from(example.loss)));
             ui.label(RichText::new(loss).small().color(tokens.text_weak))
                 .on_hover_text("Cross-entropy against the true class, in nats");

@@ -13,14 +13,14 @@ use crate::app::runs::{ListedRun, Runs, Spread, spread};
 use crate::app::series::Series;
 use crate::app::tokens::{self, Tokens};
 use egui::{ComboBox, Grid, RichText, ScrollArea, Ui, vec2};
-use egui_plot::{FilledArea, HoverPosition, Line, PlotPoint, PlotPoints};
+use egui_plot::{FilledArea, HoverPosition, Line, PlotPoint, PlotPoints, Points};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Width from which the table stands beside the plot.
 const ROOM_FOR_TWO: f32 = 760.0;
-const TABLE_WIDTH: f32 = 400.0;
+const TABLE_WIDTH: f32 = 440.0;
 /// Points of a group's line at most.
 const DRAWN_POINTS: usize = 1600;
 
@@ -220,7 +220,14 @@ impl RunsView {
             let key = if self.grouped { run.group.clone() } else { run.dir.display().to_string() };
             groups.entry(key).or_default().push(run);
         }
-        groups.into_values().filter_map(|runs| self.line(&runs)).collect()
+        let alone = |runs: &[&ListedRun]| runs.iter().filter_map(|run| self.line(&[run])).collect::<Vec<_>>();
+        let of_group = |runs: Vec<&ListedRun>| {
+            let seeds: BTreeSet<Option<u64>> = runs.iter().map(|run| run.seed).collect();
+            // One run twice has no spread over seeds, and runs without a common step have no mean.
+            let mean = (seeds.len() == runs.len()).then(|| self.line(&runs)).flatten();
+            mean.filter(|line| !line.spread.is_empty()).map_or_else(|| alone(&runs), |line| vec![line])
+        };
+        groups.into_values().flat_map(of_group).collect()
     }
 
     /// `None` where no run has the wanted figures.
@@ -296,6 +303,10 @@ fn plot_ui(
                 let [xs, low, high] = &line.band;
                 let band = FilledArea::new(format!("{} span", line.name), xs, low, high);
                 plot.add(band.fill_color(colour.gamma_multiply(0.18)).allow_hover(false));
+            }
+            if let [only] = line.points[..] {
+                let point = Points::new(line.name.clone(), PlotPoints::Owned(vec![only]));
+                plot.points(point.color(colour).radius(3.0));
             }
             let curve = Line::new(line.name.clone(), PlotPoints::Borrowed(&line.points)).color(colour);
             plot.line(curve.width(tokens::LINE_WIDTH).style(tokens::dash(view.domain)));

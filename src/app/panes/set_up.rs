@@ -51,7 +51,7 @@ pub fn ui(
             ui.add_space(tokens::GAP);
             start_ui(ui, shared);
             ui.add_space(tokens::GAP_SMALL);
-            preview::preflight_ui(ui, shared, report, &mut view.mixing);
+            preview::preflight_ui(ui, shared, form, report, &mut view.mixing);
         });
     });
     form.jump = None;

@@ -41,6 +41,10 @@ impl Window {
     }
 
     pub(super) fn dialog_ui(&mut self, ctx: &Context) {
+        let is_of_run = matches!(self.dialog, Some(Dialog::Discard | Dialog::LearningRate { .. }));
+        if is_of_run && !self.run.phase.is_active() {
+            self.dialog = None;
+        }
         let Some(dialog) = &mut self.dialog else { return };
         match dialog.ui(ctx, &self.run, &self.recents) {
             Answer::Waiting => {}
@@ -204,7 +208,7 @@ impl Window {
         let request = RunRequest { config, out, resume: false, device };
         match self.launcher.preflight(request, self.wake.clone()) {
             Ok(events) => {
-                self.report.begin(events);
+                self.report.begin(events, self.form.config().clone());
                 self.layout.reveal(Pane::SetUp);
             }
             Err(error) => self.notice = Some(Notice::Refused(format!("{error:#}"))),

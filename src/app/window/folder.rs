@@ -51,6 +51,11 @@ impl Window {
             self.form.file = Some(dir.join("config.toml"));
         }
         self.recents.add_run(dir);
+        let listed = self.runs.listed.as_ref();
+        if listed.is_some_and(|listed| !listed.iter().any(|run| run.dir == dir)) {
+            // The pane looks for runs again.
+            self.runs.listed = None;
+        }
         if self.unfinished.as_deref() == Some(dir) {
             self.unfinished = None;
         }

@@ -10,9 +10,11 @@ use crate::session::state;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::StepSums;
 use crate::training::events::{
-    BranchReport, EvalReport, EvalRow, Event, RunWeights, Snapshot, StepReport, WeightsReply,
+    BranchReport, Command, EvalReport, EvalRow, Event, RunWeights, Snapshot, StepReport, WeightsReply,
 };
 use crate::training::method::{Source, domain_name};
+use anyhow::Context as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,16 +53,16 @@ impl Run<'_> {
             let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
             anyhow::ensure!(
                 mends.unwrap_or(finite),
-                "the {} at step {step}: the training diverged; lower optimizer.lr{}",
+                "the {} at step {step}: the training diverged; start a new run with a lower optimizer.lr{}",
                 if mends.is_none() {
                     "loss is no longer a finite number"
                 } else {
                     "gradients no longer fit f16 at any loss scale"
                 },
                 if self.last_saved > 0 {
-                    format!(" and continue from the checkpoint of step {}", self.last_saved)
+                    format!(" (run.init can take the weights of step {})", self.last_saved)
                 } else {
-                    " and start again".to_owned()
+                    String::new()
                 }
             );
         }
@@ -118,8 +120,9 @@ impl Run<'_> {
         bytes
     }
 
-    /// Validates every split through every domain, and `val` under attack; keeps the best.
-    pub(super) fn evaluate(&mut self) -> anyhow::Result<()> {
+    /// Validates every split through every domain, and `val` under attack; keeps the best. False when a stop was asked
+    /// for meanwhile: nothing is told then.
+    pub(super) fn evaluate(&mut self) -> anyhow::Result<bool> {
         let domains = self.engine.domain_names().len();
         let mut rows = Vec::new();
         let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.splits.val))];
@@ -136,7 +139,15 @@ impl Run<'_> {
                         seed: self.config.run.seed,
                     };
                     let (device, player) = self.engine.device_and_player();
-                    rows.push(accuracy(device, player, &mut self.inference, set, &what, |_, _| {})?);
+                    let (commands, waiting) = (self.commands, &mut self.waiting);
+                    let go_on = |_, _| {
+                        waiting.extend(commands.try_iter());
+                        !waiting.iter().any(|c| matches!(c, Command::StopAndSave | Command::StopAndDiscard))
+                    };
+                    let row = accuracy(device, player, &mut self.inference, set, &what, go_on)
+                        .with_context(|| format!("the images of {split}"))?;
+                    let Some(row) = row else { return Ok(false) };
+                    rows.push(row);
                 }
             }
         }
@@ -149,13 +160,14 @@ impl Run<'_> {
             self.folder.save_pictures(&made)?;
             self.show(made);
         }
+        self.state.validated = self.step;
         self.state.stale += 1;
         if value > self.state.best {
             (self.state.best, self.state.stale) = (value, 0);
             let path = self.folder.save_best(&self.checkpoint()?)?;
             self.send(Event::Saved { path, best: true });
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn bn_stats(&mut self) -> anyhow::Result<()> {
@@ -187,11 +199,16 @@ impl Run<'_> {
     }
 
     pub(super) fn save(&mut self) -> anyhow::Result<()> {
+        let path = self.write_last()?;
+        self.send(Event::Saved { path, best: false });
+        Ok(())
+    }
+
+    pub(super) fn write_last(&mut self) -> anyhow::Result<PathBuf> {
         self.settle()?;
         let path = self.folder.save_last(&self.checkpoint()?)?;
         self.last_saved = self.step;
-        self.send(Event::Saved { path, best: false });
-        Ok(())
+        Ok(path)
     }
 
     /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with `now`.

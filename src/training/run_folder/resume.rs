@@ -58,9 +58,10 @@ pub(super) fn remove_later_pictures(dir: &Path, step: u64) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Rewrites a file of JSON lines without those past `step` and without a torn last one. Returns `wall_s` of the
+/// Rewrites a file of JSON lines without those past `step`, without validations past `validated`, and without a torn
+/// last one. Returns `wall_s` of the
 /// last line that stays.
-pub(super) fn cut_lines(path: &Path, step: u64) -> anyhow::Result<f64> {
+pub(super) fn cut_lines(path: &Path, step: u64, validated: u64) -> anyhow::Result<f64> {
     let file = match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0.0),
         other => other.with_context(|| format!("cannot open {}", path.display()))?,
@@ -70,7 +71,8 @@ pub(super) fn cut_lines(path: &Path, step: u64) -> anyhow::Result<f64> {
     for line in BufReader::new(file).split(b'\n') {
         let line = line.with_context(|| format!("cannot read {}", path.display()))?;
         let Ok(value) = serde_json::from_slice::<Value>(&line) else { continue };
-        if value["step"].as_u64().is_some_and(|s| s <= step) {
+        let last = if value["split"] == "train" { step } else { validated };
+        if value["step"].as_u64().is_some_and(|s| s <= last) {
             wall_s = value["wall_s"].as_f64().unwrap_or(wall_s);
             kept.extend(line);
             kept.push(b'\n');
