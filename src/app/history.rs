@@ -56,6 +56,7 @@ pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>, Follower)> {
     })?;
     let config = read_config(dir, &mut run);
     follower.read(&mut run).context(UNREADABLE)?;
+    read_log(&dir.join("log.txt"), &mut run);
     run.log(Level::Info, format!("Opened {}", dir.display()));
     Ok((run, config, follower))
 }
@@ -139,6 +140,23 @@ impl Follower {
             let text = format!("metrics.jsonl: unreadable lines are left out, the first is line {first}");
             run.log(Level::Warning, text);
         }
+    }
+}
+
+/// Takes in the end of the run's log; a folder without one is none the worse.
+fn read_log(path: &Path, run: &mut RunView) {
+    const MOST: u64 = 1 << 16;
+    let Ok(mut file) = File::open(path) else { return };
+    let length = file.metadata().map_or(0, |data| data.len());
+    let from = length.saturating_sub(MOST);
+    let mut text = Vec::new();
+    if file.seek(SeekFrom::Start(from)).and_then(|_| file.take(MOST).read_to_end(&mut text)).is_err() {
+        return;
+    }
+    let text = String::from_utf8_lossy(&text);
+    // Where the beginning is left out, the first line is a part.
+    for line in text.lines().skip(usize::from(from > 0)) {
+        run.log(Level::Info, line);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the last preflight found, folded from its events for the set-up.
 
+use super::format;
 use crate::config::Config;
 use crate::session::preflight::{BranchPreview, Forecast, Preflight};
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -43,6 +44,25 @@ impl Report {
 
     pub fn is_running(&self) -> bool {
         self.events.is_some()
+    }
+
+    /// How it ended, in a sentence: passed or refused.
+    pub fn verdict(&self) -> Result<String, String> {
+        let refused = self.findings.iter().find_map(|finding| match finding {
+            Finding::Refused { what, reason } => Some(format!("{what}: {reason}")),
+            _ => None,
+        });
+        match (refused, &self.forecast) {
+            (Some(reason), _) => Err(format!("Preflight found a fault. {reason}")),
+            (None, Some(forecast)) => {
+                let time = format::duration(forecast.seconds());
+                Ok(format!(
+                    "Preflight passed: about {time} for {} steps",
+                    format::count(forecast.total_steps)
+                ))
+            }
+            (None, None) => Ok("Preflight ended".to_owned()),
+        }
     }
 
     /// Takes in what came.

@@ -3,7 +3,7 @@
 use super::format;
 use super::model::{MAIN_DOMAIN, Phase, RunView};
 use super::tokens::Tokens;
-use crate::training::events::{Finish, Idle, RunInfo};
+use crate::training::events::{Finish, Idle, RunInfo, WorkLimit};
 use egui::{Align, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
 
 /// Width below which the bar leaves out what is not asked for at every glance.
@@ -96,9 +96,15 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
         Phase::Pausing | Phase::Paused | Phase::Stopping => tokens.warning,
         _ => tokens.text_weak,
     };
+    let limit = match run.limit {
+        WorkLimit::Full => "",
+        WorkLimit::Balanced => ", balanced",
+        WorkLimit::Background => ", in the background",
+    };
     let text = match run.asked {
         Some(doing) if run.phase.is_active() => format!("{}, {doing}", run.phase.label()),
         None if run.at_work_elsewhere => "At work elsewhere".to_owned(),
+        _ if run.phase == Phase::Running => format!("{}{limit}", run.phase.label()),
         _ => run.phase.label().to_owned(),
     };
     let help = match run.at_work_elsewhere {

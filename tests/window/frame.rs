@@ -65,8 +65,11 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("first");
     write_run(&dir, 0, 20, 0.5);
+    std::fs::write(dir.join("log.txt"), "2026-11-21T07:30:05Z started by hand\n").expect("writable");
     let mut stage = Stage::new();
     stage.window().open_run(&dir).expect("a run folder");
+    stage.show(Pane::Log);
+    stage.expect("started by hand");
     stage.show(Pane::Gallery);
     stage.expect("No pictures yet");
     // The run's own program holds the folder while it trains.
@@ -190,13 +193,19 @@ fn a_preflight_shows_its_findings_and_what_is_trained_on() {
     {
         stage.expect(text);
     }
+    let outdated = "The set-up has changed since this preflight";
+    assert!(!stage.sees(outdated));
+    stage.window().form.set("run.steps", toml::Value::Integer(60));
+    stage.frames();
+    stage.expect(outdated);
+    stage.click("Dismiss");
     stage.click("Preflight");
     let events = stage.played.preflights.try_recv().expect("another preflight");
     assert!(!stage.sees("less memory"), "the new one takes the place of the old");
     let reason = "there is no folder /x".into();
     events.try_send(Preflight::Refused { what: "Data", reason }).expect("room");
     stage.frames();
-    stage.expect("Data: there is no folder /x");
+    stage.expect("Preflight found a fault. Data: there is no folder /x");
 }
 
 #[test]

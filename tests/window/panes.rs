@@ -102,6 +102,8 @@ fn set_up() {
         events.try_send(event).expect("room");
     }
     stage.frames();
+    stage.expect("Preflight passed: about 6m 40s");
+    stage.click("Dismiss");
     compare(&mut stage, Pane::SetUp);
 }
 

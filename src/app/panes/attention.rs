@@ -9,7 +9,7 @@ use crate::app::export;
 use crate::app::format;
 use crate::app::pictures::{MapScale, Maps, range_of_all};
 use crate::app::tokens::{self, Tokens};
-use crate::session::study::{Looked, ModelInfo};
+use crate::session::study::{Looked, LookedItem, ModelInfo};
 use crate::training::events::GalleryItem;
 use egui::{ComboBox, Mesh, Rect, RichText, ScrollArea, Sense, Slider, TextureHandle, Ui, vec2};
 use std::sync::Arc;
@@ -102,6 +102,14 @@ const HELP: &str = "Class activation map (CAM): the last feature maps weighted b
                     classifier, enlarged to the input size with the shift of the padding undone. Grad-CAM: the same \
                     weights as mean gradients, and only what speaks for the class. No unit: a part of the logit.";
 
+/// Whether two looks are at the same images; models may see them at different sizes.
+fn shows_the_same(a: &Looked, b: &Looked) -> bool {
+    let same = |(a, b): (&LookedItem, &LookedItem)| {
+        a.item.name == b.item.name && (a.item.size != b.item.size || a.item.clean == b.item.clean)
+    };
+    a.items.len() == b.items.len() && a.items.iter().zip(&b.items).all(same)
+}
+
 /// The opened model's maps, and the kept ones.
 fn opened_ui(
     ui: &mut Ui,
@@ -134,12 +142,19 @@ fn opened_ui(
     let Some(looked) = shared.study.looked.clone() else { return };
     ui.add_space(tokens::GAP_SMALL);
 
-    let kept = view.kept.take();
+    let (kept, others) = match view.kept.take() {
+        Some(kept) if shows_the_same(&kept.looked, &looked) => (Some(kept), None),
+        others => (None, others),
+    };
+    if others.is_some() {
+        let text = "The kept maps are of other images, and come back with those.";
+        ui.label(RichText::new(text).small().color(Tokens::of(ui).warning));
+    }
     let items = || looked.items.iter().map(|looked| &looked.item);
-    let others = || kept.iter().flat_map(|kept| &kept.looked.items).map(|looked| &looked.item);
+    let kept_items = || kept.iter().flat_map(|kept| &kept.looked.items).map(|looked| &looked.item);
     // Two models on screen share one scale, else their colours could not be compared.
     let shares = view.scale == MapScale::All || kept.is_some();
-    let range = shares.then(|| range_of_all(items().chain(others())));
+    let range = shares.then(|| range_of_all(items().chain(kept_items())));
     let ctx = ui.ctx().clone();
     let pictures = &mut *shared.pictures;
     let set = &mut pictures.look;
@@ -156,14 +171,14 @@ fn opened_ui(
     }];
     if let Some(kept) = &kept {
         let set = &mut pictures.kept;
-        let originals = originals(set.rows(&ctx, kept.generation, others(), gain));
-        let maps = set.maps(&ctx, kept.generation, others(), range);
+        let originals = originals(set.rows(&ctx, kept.generation, kept_items(), gain));
+        let maps = set.maps(&ctx, kept.generation, kept_items(), range);
         let names = Names { classes: &info.classes, domains: &kept.domains };
         columns.push(Columns { name: &kept.name, names, originals, maps });
     }
     let class = |item: &GalleryItem| looked.request.class.unwrap_or(item.label);
     grid_ui(ui, view, &columns, items().map(|item| (item, class(item))));
-    view.kept = kept;
+    view.kept = kept.or(others);
 }
 
 fn originals(rows: &[crate::app::pictures::RowPictures]) -> Vec<[TextureHandle; 2]> {

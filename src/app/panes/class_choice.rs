@@ -45,8 +45,11 @@ pub(super) fn ui(
 fn search_ui(ui: &mut Ui, id: Id) -> String {
     let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
     let field = TextEdit::singleline(&mut text).hint_text("Search").desired_width(WIDTH);
-    if ui.add(field).accessible_name("Search a class").changed() {
+    let response = ui.add(field).accessible_name("Search a class");
+    if response.changed() {
         ui.data_mut(|data| data.insert_temp(id, text.clone()));
+    } else if text.is_empty() && !response.has_focus() {
+        response.request_focus();
     }
     text.trim().to_lowercase()
 }

@@ -209,6 +209,8 @@ impl Window {
         match self.launcher.preflight(request, self.wake.clone()) {
             Ok(events) => {
                 self.report.begin(events, self.form.config().clone());
+                self.notice =
+                    Some(Notice::Done("Preflight at work; its report comes below the set-up".into()));
                 self.layout.reveal(Pane::SetUp);
             }
             Err(error) => self.notice = Some(Notice::Refused(format!("{error:#}"))),

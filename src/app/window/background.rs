@@ -76,7 +76,11 @@ impl Window {
     /// Takes in what helper threads found.
     pub(super) fn take_answers(&mut self, ctx: &Context) {
         self.study.take_answers();
+        let was_at_work = self.report.is_running();
         self.report.take_events();
+        if was_at_work && !self.report.is_running() {
+            self.notice = Some(self.report.verdict().map_or_else(Notice::Refused, Notice::Done));
+        }
         if let Some(devices) = taken(&mut self.background.devices) {
             self.form.devices = devices;
         }
