@@ -305,13 +305,12 @@ fn path_ui(
         let width = ui.available_width() - 92.0;
         let edit = TextEdit::singleline(typed).hint_text("Path").desired_width(width);
         let edit = ui.add(edit).accessible_name("Path");
-        // When the dialog comes up, and when a path was refused.
-        if ui.memory(|memory| memory.focused().is_none()) {
-            edit.request_focus();
-        }
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         if entered && !typed.trim().is_empty() {
             *answer = Answer::Path(wanted, typed.trim().into());
+        } else if ui.memory(|memory| memory.focused().is_none()) {
+            // When the dialog comes up, and when a path was refused.
+            edit.request_focus();
         }
         if ui.button("Browse…").clicked() {
             *answer = Answer::Browse(wanted, typed.trim().into());

@@ -302,6 +302,29 @@ fn a_run_that_was_cut_off_is_offered_and_can_be_gone_on_with() {
     assert!(!stage.sees("was cut off"));
 }
 
+/// Typing and Enter are enough, also after a path that is not there.
+#[test]
+fn a_path_is_typed_and_entered() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("first");
+    write_run(&dir, 0, 20, 0.5);
+    let mut stage = Stage::new();
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::OpenRun);
+    stage.frames();
+    let enter = |stage: &mut Stage, text: &str| {
+        stage.harness.event(egui::Event::Text(text.to_owned()));
+        stage.harness.run_steps(1);
+        stage.harness.key_press(egui::Key::Enter);
+        stage.frames();
+    };
+    enter(&mut stage, &dir.display().to_string().replace("first", "firs"));
+    stage.expect("is not a folder");
+    enter(&mut stage, "t");
+    assert_eq!(stage.window().run.dir.as_deref(), Some(dir.as_path()));
+    assert!(!stage.sees("Open a run folder"));
+}
+
 /// What is of the same run stays as the set-up has it; another network's set-up gives way to the folder's.
 #[test]
 fn a_finished_run_can_be_made_longer() {
