@@ -327,10 +327,10 @@ fn path_ui(
         ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
     }
     if let Some(fault) = fault {
-        ui.horizontal_wrapped(|ui| {
+        ui.horizontal(|ui| {
             let error = Tokens::of(ui).error;
             icons::show(ui, Icon::Warning, error, "fault");
-            ui.label(RichText::new(fault).color(error));
+            ui.add(egui::Label::new(RichText::new(fault).color(error)).wrap());
         });
     }
     ui.add_space(tokens::GAP);
