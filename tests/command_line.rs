@@ -304,6 +304,7 @@ fn help_has_an_example_and_the_reference_of_keys() {
         &["import"],
         &["models"],
         &["devices"],
+        &["data"],
         &["data", "export"],
     ];
     for command in commands {

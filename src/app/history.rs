@@ -157,6 +157,15 @@ fn read_log(path: &Path, run: &mut RunView) {
     // Where the beginning is left out, the first line is a part.
     for line in text.lines().skip(usize::from(from > 0)) {
         run.log(Level::Info, line);
+        // The time comes first.
+        let words = line.split_once(' ').map_or("", |(_, words)| words);
+        let endings = [
+            ("complete", "completed"),
+            ("was complete", "completed"),
+            ("stopped", "stopped"),
+            ("failed", "failed"),
+        ];
+        run.ended = endings.into_iter().find(|(start, _)| words.starts_with(start)).map(|(_, ending)| ending);
     }
 }
 

@@ -24,6 +24,8 @@ pub struct RunView {
     pub info: Option<RunInfo>,
     /// How long an opened folder's run is to be.
     pub length: Option<Length>,
+    /// How an opened folder's run ended, as far as its log tells.
+    pub ended: Option<&'static str>,
     /// Another program trains in the opened folder.
     pub at_work_elsewhere: bool,
     /// Domain names in order; `main` first.

@@ -104,6 +104,10 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
     let text = match run.asked {
         Some(doing) if run.phase.is_active() => format!("{}, {doing}", run.phase.label()),
         None if run.at_work_elsewhere => "At work elsewhere".to_owned(),
+        _ if run.phase == Phase::Opened => match run.ended {
+            Some(ended) => format!("{}, {ended}", run.phase.label()),
+            None => run.phase.label().to_owned(),
+        },
         _ if run.phase == Phase::Running => format!("{}{limit}", run.phase.label()),
         _ => run.phase.label().to_owned(),
     };

@@ -9,6 +9,7 @@ use crate::config::{DataConfig, DataSource};
 
 /// Works with data sets.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: dualprop data export shapes --out shapes-as-files --image-size 64")]
 pub(super) struct Data {
     #[command(subcommand)]
     command: Command,

@@ -65,11 +65,13 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("first");
     write_run(&dir, 0, 20, 0.5);
-    std::fs::write(dir.join("log.txt"), "2026-11-21T07:30:05Z started by hand\n").expect("writable");
+    let log = "2026-11-21T07:30:05Z started by hand\n2026-11-21T07:31:05Z stopped after step 20\n";
+    std::fs::write(dir.join("log.txt"), log).expect("writable");
     let mut stage = Stage::new();
     stage.window().open_run(&dir).expect("a run folder");
     stage.show(Pane::Log);
     stage.expect("started by hand");
+    stage.expect("Run folder, stopped");
     stage.show(Pane::Gallery);
     stage.expect("No pictures yet");
     // The run's own program holds the folder while it trains.
