@@ -1,8 +1,9 @@
 //! Every command of the window in one enum: menu, toolbar, shortcut, palette, tooltip and the list of keys are
 //! all made from it.
 
-use super::icons::Icon;
-use super::model::{Phase, RunView};
+use crate::app::model::kinds::Phase;
+use crate::app::model::run::RunView;
+use crate::app::theme::icons::Icon;
 use crate::training::events::{Finish, WorkLimit};
 use egui::{Key, KeyboardShortcut, Modifiers};
 

@@ -1,42 +1,24 @@
-//! The window. It meets training only as commands in and events out (`link`), so it never waits for a GPU, and
-//! everything it shows is folded from events (`model`) or read from a run folder (`history`).
+//! The window. It meets training only as commands in and events out (`model::launcher`), so it never waits for a GPU, and
+//! everything it shows is folded from events (`model::run`) or read from a run folder (`model::history`).
 
-pub mod bn_history;
-pub mod chrome;
 pub mod commands;
-pub mod dialogs;
-pub mod export;
-pub mod export_model;
-pub mod form;
 pub mod format;
-pub mod frame_times;
-pub mod history;
-pub mod icons;
-pub mod kinds;
-pub mod layout;
-pub mod link;
-pub mod live;
 pub mod model;
-pub mod palette;
 pub mod panes;
-pub mod pictures;
-pub mod preflight;
-pub mod recents;
-pub mod runs;
-pub mod series;
-pub mod status;
-pub mod study;
-pub mod tokens;
-pub mod window;
+pub mod shell;
+pub mod theme;
+pub mod widgets;
 
-pub use window::Window;
+pub use shell::window::Window;
 
 use anyhow::Context as _;
 use eframe::{CreationContext, Frame, NativeOptions, Storage};
 use egui::{Context, Ui, ViewportBuilder};
-use frame_times::FrameTimes;
-use link::Launcher;
+use model::launcher::Launcher;
+use model::local_launcher::LocalLauncher;
 use panes::Views;
+use shell::frame_times::FrameTimes;
+use shell::layout::{self, Layout};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -60,7 +42,7 @@ pub struct AppOptions {
 /// Opens the window and returns when it is closed. Fails with one sentence when there is no display, and when a
 /// path in `options` cannot be read.
 pub fn run(options: AppOptions) -> anyhow::Result<()> {
-    run_with(options, Box::new(live::Session))
+    run_with(options, Box::new(LocalLauncher))
 }
 
 /// [`run`] with another source of runs.
@@ -103,7 +85,7 @@ fn open(
     let mut window = Window::new(&creation.egui_ctx, launcher, software);
     if let Some(storage) = creation.storage {
         if let Some(layout) = storage.get_string(layout::STORAGE_KEY) {
-            window.layout = layout::Layout::from_text(&layout).unwrap_or_default();
+            window.layout = Layout::from_text(&layout).unwrap_or_default();
         }
         let views = storage.get_string(VIEWS_KEY);
         window.views = views.and_then(|text| serde_json::from_str::<Views>(&text).ok()).unwrap_or_default();

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "the test and the example each use a part of it")]
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use dualprop::app::link::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
+use dualprop::app::model::launcher::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
 use dualprop::config::AttackConfig;
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;

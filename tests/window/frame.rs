@@ -3,7 +3,7 @@
 
 use super::{Stage, demo, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
-use dualprop::app::dialogs::PathFor;
+use dualprop::app::shell::dialogs::PathFor;
 use dualprop::config::{Config, DataSource};
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Command, Event, WorkLimit};

@@ -4,7 +4,7 @@
 use super::Stage;
 use super::demo::Scripted;
 use dualprop::app::commands::{Pane, UiCommand};
-use dualprop::app::live::Session;
+use dualprop::app::model::local_launcher::LocalLauncher;
 use dualprop::config::Config;
 use dualprop::gpu::DeviceChoice;
 use dualprop::training::checkpoint::Checkpoint;
@@ -58,7 +58,7 @@ impl Stage {
 #[test]
 fn from_set_up_to_export_on_the_built_in_data() {
     let (_, played) = Scripted::new();
-    let mut stage = Stage::with(vec2(1600.0, 1400.0), Box::new(Session), played);
+    let mut stage = Stage::with(vec2(1600.0, 1400.0), Box::new(LocalLauncher), played);
     let ctx = stage.harness.ctx.clone();
     let dir = stage.folder.path().join("run");
     stage.window().form.fill(Config::parse(CONFIG, "walk", &[]).expect("valid"));

@@ -2,12 +2,12 @@
 //! predicts before and after.
 
 use super::{Names, Shared, once_there};
-use crate::app::chrome;
-use crate::app::export;
 use crate::app::format;
-use crate::app::icons::{self, Icon};
-use crate::app::pictures::{RowPictures, full_gain};
-use crate::app::tokens::{self, Tokens};
+use crate::app::shell::chrome;
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::export;
+use crate::app::widgets::pictures::{RowPictures, full_gain};
 use crate::training::events::{GalleryItem, Guess, Snapshot};
 use egui::{Align, ComboBox, Frame, Layout, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
 

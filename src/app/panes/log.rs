@@ -1,10 +1,10 @@
 //! Log: what the run reported, newest last, with a filter by level.
 
 use super::Shared;
-use crate::app::chrome;
-use crate::app::icons::{self, Icon};
-use crate::app::model::{Level, LogLine};
-use crate::app::tokens::{self, Tokens};
+use crate::app::model::kinds::{Level, LogLine};
+use crate::app::shell::chrome;
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
 use egui::{RichText, ScrollArea, TextStyle, TextWrapMode, Ui};
 
 /// Which lines are shown.

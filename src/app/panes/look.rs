@@ -2,11 +2,11 @@
 //! Lab and Attention show the same images under the same attack, so one answer serves both.
 
 use super::{Names, Shared};
-use crate::app::chrome::{self, Look as Shown};
 use crate::app::commands::UiCommand;
-use crate::app::icons::{self, Icon};
-use crate::app::study::{ModelChoice, Study};
-use crate::app::tokens::{self, Tokens};
+use crate::app::model::study::{ModelChoice, Study};
+use crate::app::shell::chrome::{self, Look as Shown};
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
 use crate::config::{AttackConfig, AttackKind, AttackTarget};
 use crate::evaluation::activation_map::CamMethod;
 use crate::session::study::{ImageChoice, Look, ModelInfo, Request};

@@ -1,32 +1,22 @@
 //! One file a pane. A pane draws what [`Shared`] lends it and keeps only how to draw it: sliders, a chosen layer.
 
 pub mod attention;
-pub mod bn_channels;
-pub mod bn_inputs;
-pub mod bn_time;
-pub mod branches;
-mod class_choice;
-pub mod confusion;
 pub mod curves;
 pub mod domains;
-pub mod fields;
 pub mod gallery;
 pub mod lab;
-pub mod lab_plots;
-pub mod legend;
 pub mod log;
 pub mod look;
-pub mod plots;
-pub mod preview;
 pub mod results;
 pub mod runs;
 pub mod set_up;
 
-use super::commands::UiCommand;
-use super::export::Export;
-use super::model::{Phase, RunView};
-use super::pictures::Pictures;
-use super::study::{Study, Wishes};
+use crate::app::commands::UiCommand;
+use crate::app::model::kinds::Phase;
+use crate::app::model::run::RunView;
+use crate::app::model::study::{Study, Wishes};
+use crate::app::widgets::export::Export;
+use crate::app::widgets::pictures::Pictures;
 use egui::Rect;
 
 /// What every pane may read, and where its commands and wishes go.

@@ -1,0 +1,383 @@
+//! The set-up behind the form: the configuration being edited, texts that are not taken over yet, and what is
+//! wrong with them. Types, ranges and help texts are the schema's.
+
+use super::launcher::DeviceItem;
+use crate::config::presets::{PRESETS, Preset};
+use crate::config::schema::{self, Field, Kind};
+use crate::config::{Config, ConfigError};
+use crate::gpu::DeviceChoice;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Parent of run folders that the program names itself.
+const RUNS: &str = "runs";
+/// The form's own entry beside the keys of the configuration.
+pub const RUN_DIR: &str = "run folder";
+
+/// What is being set up.
+#[derive(Debug)]
+pub struct Form {
+    config: Config,
+    /// The configuration as a table, so that drawing need not make one each frame.
+    table: Table,
+    /// Texts in the entry fields.
+    texts: BTreeMap<&'static str, String>,
+    /// What is wrong, by key.
+    faults: BTreeMap<String, String>,
+    /// A key that the pane should scroll to.
+    pub jump: Option<String>,
+    /// The preset that the form was filled from, while nothing else is known.
+    pub preset: Option<&'static str>,
+    /// The file that the form was filled from or written to.
+    pub file: Option<PathBuf>,
+    /// The typed run folder; empty: named after the run.
+    pub run_dir: String,
+    automatic_dir: PathBuf,
+    pub device: DeviceChoice,
+    pub devices: Vec<DeviceItem>,
+    pub search: String,
+    pub show_all: bool,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        let mut form = Self {
+            config: Config::default(),
+            table: Table::new(),
+            texts: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            jump: None,
+            preset: None,
+            file: None,
+            run_dir: String::new(),
+            automatic_dir: PathBuf::new(),
+            device: DeviceChoice::Auto,
+            devices: Vec::new(),
+            search: String::new(),
+            show_all: false,
+        };
+        match PRESETS.first() {
+            // A preset that this version cannot read is a fault of the build; the plain defaults then serve.
+            Some(preset) if form.fill_from_preset(preset).is_ok() => {}
+            _ => form.fill(Config::default()),
+        }
+        form
+    }
+}
+
+impl Form {
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes a whole configuration over.
+    pub fn fill(&mut self, config: Config) {
+        self.config = config;
+        self.faults.clear();
+        self.texts.clear();
+        self.refresh();
+    }
+
+    pub fn fill_from_preset(&mut self, preset: &'static Preset) -> Result<(), ConfigError> {
+        let config = Config::parse(preset.text, preset.name, &[])?;
+        self.fill(config);
+        self.preset = Some(preset.name);
+        self.file = None;
+        Ok(())
+    }
+
+    pub fn fill_from_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let config = Config::load(path, &[])?;
+        self.fill(config);
+        self.preset = None;
+        self.file = Some(path.to_owned());
+        Ok(())
+    }
+
+    fn refresh(&mut self) {
+        self.table = self.config.to_table();
+        for field in schema::fields() {
+            if !self.faults.contains_key(field.path) {
+                let text = self.value(field.path).map_or_else(String::new, text_of);
+                self.texts.insert(field.path, text);
+            }
+        }
+        self.look_for_folder();
+    }
+
+    /// Finds a free run folder named after the run. Looks at the disk, so not for each frame.
+    pub fn look_for_folder(&mut self) {
+        let name = self.config.run.name.trim();
+        let base = Path::new(RUNS).join(if name.is_empty() { "run" } else { name });
+        let numbered = (2..1000).map(|n| base.with_file_name(format!("{name}-{n}")));
+        let mut candidates = std::iter::once(base.clone()).chain(numbered);
+        self.automatic_dir = candidates.find(|dir| !dir.exists()).unwrap_or(base);
+    }
+
+    /// The folder that a start would write to.
+    pub fn out_dir(&self) -> PathBuf {
+        let typed = self.run_dir.trim();
+        if typed.is_empty() { self.automatic_dir.clone() } else { PathBuf::from(typed) }
+    }
+
+    /// The present value of a key; `None` for an absent optional one.
+    pub fn value(&self, path: &str) -> Option<&Value> {
+        let (last, tables) = {
+            let mut parts: Vec<&str> = path.split('.').collect();
+            (parts.pop()?, parts)
+        };
+        let mut table = &self.table;
+        for name in tables {
+            table = table.get(name)?.as_table()?;
+        }
+        table.get(last)
+    }
+
+    pub fn text_mut(&mut self, field: &'static Field) -> &mut String {
+        self.texts.entry(field.path).or_default()
+    }
+
+    pub fn fault(&self, path: &str) -> Option<&str> {
+        self.faults.get(path).map(String::as_str)
+    }
+
+    /// Takes the text of an entry field over, as on leaving it.
+    pub fn commit_text(&mut self, field: &'static Field) {
+        let text = self.texts.get(field.path).map_or("", String::as_str).trim().to_owned();
+        let result = if text.is_empty() && field.optional {
+            self.config.clear(field.path)
+        } else {
+            match value_of(field, &text) {
+                Some(value) => self.config.set(field.path, value),
+                None => {
+                    let message = format!("“{text}” cannot be read; expected {}", field.kind);
+                    self.faults.insert(field.path.to_owned(), message);
+                    return;
+                }
+            }
+        };
+        self.took(field.path, result);
+    }
+
+    /// Sets a key from a control that only offers valid values.
+    pub fn set(&mut self, path: &str, value: Value) {
+        let result = self.config.set(path, value);
+        self.took(path, result);
+    }
+
+    /// Makes an optional key absent.
+    pub fn clear(&mut self, path: &str) {
+        let result = self.config.clear(path);
+        self.took(path, result);
+    }
+
+    fn took(&mut self, path: &str, result: Result<(), ConfigError>) {
+        match result {
+            Ok(()) => {
+                self.faults.remove(path);
+                self.refresh();
+            }
+            Err(error) => drop(self.faults.insert(path.to_owned(), error.message)),
+        }
+    }
+
+    /// Checks everything as Start does. On a fault, the field is marked and jumped to, and the sentence returned.
+    pub fn check(&mut self) -> Result<(), String> {
+        for field in schema::fields() {
+            let typed = self.texts.get(field.path).map_or("", |text| text.trim());
+            if typed != self.value(field.path).map_or_else(String::new, text_of) {
+                self.commit_text(field);
+            }
+        }
+        self.faults.remove(RUN_DIR);
+        if let Some((key, message)) = self.faults.first_key_value() {
+            let (key, message) = (key.clone(), message.clone());
+            self.jump_to(&key);
+            return Err(message);
+        }
+        if let Err(error) = self.config.validate() {
+            self.faults.insert(error.key.clone(), error.message.clone());
+            self.jump_to(&error.key);
+            return Err(error.message);
+        }
+        self.look_for_folder();
+        let out = self.out_dir();
+        let holds_something =
+            out.is_file() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_some());
+        if holds_something {
+            let message = format!(
+                "{} is not empty; expected a new run folder (open it with File, Open run folder to resume it)",
+                out.display()
+            );
+            self.faults.insert(RUN_DIR.to_owned(), message.clone());
+            self.jump_to(RUN_DIR);
+            return Err(message);
+        }
+        Ok(())
+    }
+
+    fn jump_to(&mut self, key: &str) {
+        if key != RUN_DIR && (!ESSENTIAL.contains(&key) || is_idle(self, key)) {
+            self.show_all = true;
+            self.search.clear();
+        }
+        self.jump = Some(key.to_owned());
+    }
+
+    /// The command that trains the same without a window; `None` until there is a file to name.
+    pub fn command_line(&self) -> Option<String> {
+        let file = self.file.as_ref()?;
+        let base = Config::load(file, &[]).ok()?;
+        let base = base.to_table();
+        let mut words = vec!["dualprop".into(), "train".into(), quoted(&file.display().to_string())];
+        for field in schema::fields() {
+            let now = self.value(field.path);
+            if let Some(value) = now.filter(|value| table_value(&base, field.path) != Some(*value)) {
+                words.push("--set".into());
+                words.push(quoted(&format!("{}={value}", field.path)));
+            }
+        }
+        words.push("--out".into());
+        words.push(quoted(&self.out_dir().display().to_string()));
+        if self.device != DeviceChoice::Auto {
+            words.push("--device".into());
+            words.push(quoted(&self.device.to_string()));
+        }
+        Some(words.join(" "))
+    }
+}
+
+/// The options that matter first, in the order of the form.
+pub const ESSENTIAL: [&str; 12] = [
+    "method.kind",
+    "method.attack.epsilon",
+    "data.source",
+    "data.path",
+    "data.image_size",
+    "model.arch",
+    "run.batch_size",
+    "run.epochs",
+    "run.steps",
+    "optimizer.lr",
+    "run.seed",
+    "run.name",
+];
+
+/// A key of [`ESSENTIAL`] that says nothing in this set-up: the folder of the made data set, epochs where steps
+/// decide.
+pub fn is_idle(form: &Form, path: &str) -> bool {
+    let config = form.config();
+    match path {
+        "data.path" => config.data.source == crate::config::DataSource::Shapes,
+        "run.steps" => config.run.steps.is_none(),
+        "run.epochs" => config.run.steps.is_some(),
+        "method.attack.epsilon" => !crate::training::method::attacks(&config.method),
+        _ => false,
+    }
+}
+
+fn table_value<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        Some((head, rest)) => table_value(table.get(head)?.as_table()?, rest),
+        None => table.get(path),
+    }
+}
+
+/// A value as it stands in an entry field.
+pub fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
+        // TOML writes 1.0 for a whole number that may have a fraction.
+        Value::Float(number) => number.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn value_of(field: &Field, text: &str) -> Option<Value> {
+    Some(match field.kind {
+        Kind::Integer { .. } => Value::Integer(text.parse().ok()?),
+        Kind::Number(_) => Value::Float(text.parse().ok()?),
+        Kind::NumberList { .. } => {
+            let parts = text.split([',', ' ', '[', ']']).filter(|part| !part.is_empty());
+            let numbers = parts.map(|part| part.parse().map(Value::Float));
+            Value::Array(numbers.collect::<Result<_, _>>().ok()?)
+        }
+        Kind::Flag => Value::Boolean(text.parse().ok()?),
+        // These have an editor of their own.
+        Kind::Branches => return None,
+        Kind::ChoiceList(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Value::Array(parts.map(|part| Value::String(part.into())).collect())
+        }
+        Kind::Text | Kind::Path | Kind::Choice(_) | Kind::AttackSpec => Value::String(text.into()),
+    })
+}
+
+/// A word of a POSIX shell command.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(form: &mut Form, path: &str, text: &str) {
+        let field = schema::field(path).expect("a key of the schema");
+        *form.text_mut(field) = text.into();
+        form.commit_text(field);
+    }
+
+    #[test]
+    fn every_key_of_the_schema_comes_back_from_its_own_text() {
+        let mut form = Form::default();
+        let before = form.config().clone();
+        for field in schema::fields() {
+            form.commit_text(field);
+        }
+        assert_eq!(form.faults, BTreeMap::new());
+        assert_eq!(*form.config(), before);
+    }
+
+    #[test]
+    fn a_wrong_text_is_told_and_not_taken() {
+        let mut form = Form::default();
+        let before = form.config().run.batch_size;
+        for wrong in ["many", "0", "1.5", ""] {
+            edit(&mut form, "run.batch_size", wrong);
+            assert!(form.fault("run.batch_size").is_some(), "{wrong}");
+            assert_eq!(form.config().run.batch_size, before);
+        }
+        edit(&mut form, "run.batch_size", "32");
+        assert_eq!(form.fault("run.batch_size"), None);
+        assert_eq!(form.config().run.batch_size, 32);
+    }
+
+    #[test]
+    fn start_refuses_a_text_that_nobody_left_yet_and_a_full_folder() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join("metrics.jsonl"), "").expect("writable");
+        let mut form = Form { run_dir: dir.path().display().to_string(), ..Form::default() };
+        *form.text_mut(schema::field("optimizer.lr").expect("a key")) = "fast".into();
+        assert!(form.check().is_err());
+        assert_eq!(form.jump.as_deref(), Some("optimizer.lr"));
+        edit(&mut form, "optimizer.lr", "0.1");
+        let error = form.check().expect_err("the folder holds a run");
+        assert!(error.contains("not empty"), "{error}");
+        form.run_dir = dir.path().join("new").display().to_string();
+        assert_eq!(form.check(), Ok(()));
+    }
+
+    #[test]
+    fn words_of_a_command_are_quoted_where_needed() {
+        assert_eq!(quoted("run.seed=1"), "run.seed=1");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,15 @@
+//! What the window knows and shows: the run on screen, the opened model, the other runs, the set-up. Folded from what
+//! training threads report and read from run folders; the panes read it and draw it.
+
+pub mod bn_history;
+pub mod form;
+pub mod history;
+pub mod kinds;
+pub mod launcher;
+pub mod local_launcher;
+pub mod preflight;
+pub mod recents;
+pub mod run;
+pub mod runs;
+pub mod series;
+pub mod study;

@@ -1,0 +1,102 @@
+//! What the last preflight found, folded from its events for the set-up.
+
+use crate::app::format;
+use crate::config::Config;
+use crate::session::preflight::{BranchPreview, Forecast, Preflight};
+use crossbeam_channel::{Receiver, TryRecvError};
+use std::sync::Arc;
+
+/// One line of the report.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    Passed { what: &'static str, finding: String },
+    Warning(String),
+    Refused { what: &'static str, reason: String },
+}
+
+/// A preflight under way or done.
+#[derive(Debug, Default)]
+pub struct Report {
+    events: Option<Receiver<Preflight>>,
+    pub findings: Vec<Finding>,
+    /// The work at hand: its name, done, of all.
+    pub working: Option<(String, usize, usize)>,
+    pub previews: Option<Arc<Vec<BranchPreview>>>,
+    pub forecast: Option<Forecast>,
+    /// The set-up that was tried out.
+    made_for: Option<Config>,
+    /// Grows with each new set of previews; textures are made again when it changes.
+    pub generation: u64,
+}
+
+impl Report {
+    /// Takes the place of what an earlier preflight found.
+    pub fn begin(&mut self, events: Receiver<Preflight>, config: Config) {
+        let generation = self.generation + 1;
+        *self = Self { events: Some(events), generation, made_for: Some(config), ..Self::default() };
+        self.working = Some(("Starting".to_owned(), 0, 1));
+    }
+
+    /// Whether the report is of another set-up than `config`.
+    pub fn is_outdated(&self, config: &Config) -> bool {
+        self.made_for.as_ref().is_some_and(|made_for| made_for != config)
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// How it ended, in a sentence: passed or refused.
+    pub fn verdict(&self) -> Result<String, String> {
+        let refused = self.findings.iter().find_map(|finding| match finding {
+            Finding::Refused { what, reason } => Some(format!("{what}: {reason}")),
+            _ => None,
+        });
+        match (refused, &self.forecast) {
+            (Some(reason), _) => Err(format!("Preflight found a fault. {reason}")),
+            (None, Some(forecast)) => {
+                let time = format::duration(forecast.seconds());
+                Ok(format!(
+                    "Preflight passed: about {time} for {} steps",
+                    format::count(forecast.total_steps)
+                ))
+            }
+            (None, None) => Ok("Preflight ended".to_owned()),
+        }
+    }
+
+    /// Takes in what came.
+    pub fn take_events(&mut self) {
+        loop {
+            let Some(events) = &self.events else { return };
+            match events.try_recv() {
+                Ok(event) => self.apply(event),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    let reason = "it ended without a report".to_owned();
+                    self.apply(Preflight::Refused { what: "Preflight", reason });
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, event: Preflight) {
+        match event {
+            Preflight::Working { what, done, total } => self.working = Some((what, done, total)),
+            Preflight::Passed { what, finding } => self.findings.push(Finding::Passed { what, finding }),
+            Preflight::Warning(text) => self.findings.push(Finding::Warning(text)),
+            Preflight::Previews(previews) => {
+                self.previews = Some(previews);
+                self.generation += 1;
+            }
+            Preflight::Ready(forecast) => {
+                self.forecast = Some(forecast);
+                (self.events, self.working) = (None, None);
+            }
+            Preflight::Refused { what, reason } => {
+                self.findings.push(Finding::Refused { what, reason });
+                (self.events, self.working) = (None, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! What the window knows of the run that it shows: the curves, the newest pictures, the log and the phase, all
+//! folded from the run's events. Panes read it and keep nothing of it.
+
+use super::bn_history::BnHistory;
+use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_DOMAIN, MAIN_SPLIT, Phase, StepAxis};
+use super::series::Series;
+use crate::training::events::{BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, WorkLimit};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Log lines kept; the whole log is in the run folder.
+const LOG_LINES: usize = 1024;
+/// Steps behind the estimate of the remaining time.
+const RATE_WINDOW: usize = 64;
+/// Validation accuracies of one split: one line a domain and kind of data, in percent over steps.
+pub type SplitCurves = BTreeMap<LineKey, Series>;
+
+/// The run on screen.
+#[derive(Debug, Default)]
+pub struct RunView {
+    pub phase: Phase,
+    pub dir: Option<PathBuf>,
+    pub info: Option<RunInfo>,
+    /// How long an opened folder's run is to be.
+    pub length: Option<Length>,
+    /// How an opened folder's run ended, as far as its log tells.
+    pub ended: Option<&'static str>,
+    /// Another program trains in the opened folder.
+    pub at_work_elsewhere: bool,
+    /// Domain names in order; `main` first.
+    pub domains: Vec<String>,
+    pub method: String,
+    /// Mean training loss a step, one line a branch.
+    pub loss: BTreeMap<LineKey, Series>,
+    /// Top-1 in percent by split.
+    pub accuracy: BTreeMap<String, SplitCurves>,
+    /// Splits in the order in which they were first reported.
+    pub splits: Vec<String>,
+    /// Best clean top-1 of `main` on [`MAIN_SPLIT`]: step and percent.
+    pub best: Option<(u64, f64)>,
+    pub last_step: Option<StepReport>,
+    pub last_eval: Option<EvalReport>,
+    /// How much of the GPU the run leaves to others.
+    pub limit: WorkLimit,
+    /// What was asked of the run and not answered yet.
+    pub asked: Option<&'static str>,
+    /// The named thing that is being prepared: done of total.
+    pub preparing: Option<(String, usize, usize)>,
+    pub log: VecDeque<LogLine>,
+    /// Warnings and errors not yet looked at in the log.
+    pub unseen: usize,
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Grows with each snapshot; textures are made again when it changes.
+    pub snapshot_generation: u64,
+    /// BN statistics of the newest checkpoint of an opened run folder, with its finished steps.
+    pub bn: Option<(u64, Arc<Vec<BnLayer>>)>,
+    /// Distances between the BN domains over training time.
+    pub bn_history: BnHistory,
+    /// Grows with each step or validation; drawn curves are made again when it changes.
+    pub curves_generation: u64,
+    /// Training seconds at finished steps, and epochs a step.
+    clock: Series,
+    epochs_per_step: f64,
+    /// Finished step and training seconds of the last steps.
+    recent: VecDeque<(u64, f64)>,
+}
+
+/// The length of a run as its configuration says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    Steps(u64),
+    Epochs(f64),
+}
+
+impl RunView {
+    /// A run that was just asked for.
+    pub fn starting(dir: PathBuf) -> Self {
+        let bn_history = BnHistory::of_run(&dir);
+        Self { phase: Phase::Preparing, dir: Some(dir), bn_history, ..Self::default() }
+    }
+
+    pub fn log(&mut self, level: Level, text: impl Into<String>) {
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.unseen += usize::from(level > Level::Info);
+        let step = self.last_step.as_ref().map_or(0, |step| step.step);
+        self.log.push_back(LogLine { level, step, text: text.into() });
+    }
+
+    /// Index of a domain by name; an unknown one is added, so a run folder needs no list beforehand.
+    fn domain(&mut self, name: &str) -> usize {
+        self.domains.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.domains.push(name.to_owned());
+            self.domains.len() - 1
+        })
+    }
+
+    /// What a domain was trained on, for the colours of views without an attack of their own.
+    pub fn domain_data(&self, domain: usize) -> DataKind {
+        let seen = |kind| self.loss.contains_key(&LineKey { domain, data: kind });
+        [DataKind::Clean, DataKind::Attacked, DataKind::Mixed]
+            .into_iter()
+            .find(|&kind| seen(kind))
+            .unwrap_or(if domain == 0 { DataKind::Clean } else { DataKind::Attacked })
+    }
+
+    /// Folds one event in.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Preparing { what, done, total } => {
+                if self.preparing.as_ref().is_none_or(|(known, ..)| *known != what) {
+                    self.log(Level::Info, format!("Preparing {what}"));
+                }
+                self.preparing = Some((what, done, total));
+            }
+            Event::Started(info) => self.started(info),
+            Event::Step(report) => self.step(report),
+            Event::Evaluated(report) => self.evaluated(report),
+            Event::Saved { path, best } => {
+                self.asked = None;
+                let what = if best { "new best" } else { "checkpoint" };
+                self.log(Level::Info, format!("Saved {what}: {}", path.display()));
+            }
+            Event::Warning(text) => self.log(Level::Warning, text),
+            Event::Paused => {
+                self.phase = Phase::Paused;
+                self.log(Level::Info, "Paused");
+            }
+            Event::Resumed => {
+                self.phase = Phase::Running;
+                self.log(Level::Info, "Resumed");
+            }
+            Event::Finished(finish) => {
+                match &finish {
+                    Finish::Completed => self.log(Level::Info, "Training completed"),
+                    Finish::StoppedAndSaved => self.log(Level::Info, "Stopped; the checkpoint is saved"),
+                    Finish::Discarded => self.log(Level::Info, "Stopped without saving"),
+                    Finish::Failed(sentence) => self.log(Level::Error, sentence.clone()),
+                }
+                self.preparing = None;
+                self.asked = None;
+                self.phase = Phase::Ended(finish);
+            }
+        }
+    }
+
+    fn started(&mut self, info: RunInfo) {
+        self.preparing = None;
+        // A pause or stop may have been asked for while pipelines were made.
+        if self.phase == Phase::Preparing {
+            self.phase = Phase::Running;
+        }
+        self.dir = Some(info.run_dir.clone());
+        self.domains.clone_from(&info.domains);
+        self.method.clone_from(&info.method);
+        // A resumed run writes its steps after the checkpoint again.
+        self.forget_after(info.first_step);
+        self.log(
+            Level::Info,
+            format!(
+                "{} with {} on {}: {} parameters, {} training images, {} steps",
+                info.arch, info.method, info.adapter, info.parameters, info.train_images, info.total_steps
+            ),
+        );
+        self.info = Some(info);
+    }
+
+    /// Adds one update's figures.
+    pub fn step(&mut self, report: StepReport) {
+        for branch in &report.branches {
+            let data = DataKind::of_branch(&self.method, &branch.domain, branch.attack.as_deref());
+            let key = LineKey { domain: self.domain(&branch.domain), data };
+            self.loss.entry(key).or_default().push(report.step, f64::from(branch.loss));
+        }
+        if self.recent.len() == RATE_WINDOW {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((report.step, report.elapsed_s));
+        if report.elapsed_s.is_finite() {
+            self.clock.push(report.step, report.elapsed_s);
+        }
+        self.epochs_per_step = report.epoch / report.step.max(1) as f64;
+        self.preparing = None;
+        self.last_step = Some(report);
+        self.curves_generation += 1;
+    }
+
+    /// Adds one validation's figures.
+    pub fn evaluated(&mut self, report: EvalReport) {
+        for row in &report.rows {
+            let data = if row.attack.is_some() { DataKind::Attacked } else { DataKind::Clean };
+            let key = LineKey { domain: self.domain(&row.domain), data };
+            let percent = 100.0 * f64::from(row.top1);
+            if !self.splits.contains(&row.split) {
+                self.splits.push(row.split.clone());
+            }
+            let split = self.accuracy.entry(row.split.clone()).or_default();
+            split.entry(key).or_default().push(report.step, percent);
+            let is_main = row.split == MAIN_SPLIT && row.domain == MAIN_DOMAIN && data == DataKind::Clean;
+            if is_main && self.best.is_none_or(|(_, best)| percent > best) {
+                self.best = Some((report.step, percent));
+            }
+        }
+        self.last_eval = Some(report);
+        self.preparing = None;
+        self.asked = None;
+        self.curves_generation += 1;
+    }
+
+    fn forget_after(&mut self, step: u64) {
+        let splits = self.accuracy.values_mut().flat_map(BTreeMap::values_mut);
+        for series in self.loss.values_mut().chain(splits).chain(std::iter::once(&mut self.clock)) {
+            series.truncate_after(step);
+        }
+        let key = LineKey { domain: 0, data: DataKind::Clean };
+        let main = self.accuracy.get(MAIN_SPLIT).and_then(|split| split.get(&key));
+        self.best = main.and_then(Series::highest);
+        self.recent.clear();
+        self.curves_generation += 1;
+    }
+
+    pub fn show(&mut self, snapshot: Snapshot) {
+        self.snapshot = Some(Arc::new(snapshot));
+        self.snapshot_generation += 1;
+    }
+
+    /// Where a step lies on a plot's horizontal axis: steps, epochs, or minutes of training.
+    pub fn place(&self, axis: StepAxis, step: f64) -> f64 {
+        match axis {
+            StepAxis::Step => step,
+            StepAxis::Epoch => step * self.epochs_per_step,
+            StepAxis::Time => self.clock.at(step).unwrap_or(0.0) / 60.0,
+        }
+    }
+
+    /// The step at a place of the horizontal axis.
+    pub fn step_at(&self, axis: StepAxis, place: f64) -> f64 {
+        match axis {
+            StepAxis::Step => place,
+            StepAxis::Epoch if self.epochs_per_step > 0.0 => place / self.epochs_per_step,
+            StepAxis::Epoch => 0.0,
+            StepAxis::Time => self.clock.step_of(place * 60.0),
+        }
+    }
+
+    pub fn failure(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Ended(Finish::Failed(sentence)) => Some(sentence),
+            _ => None,
+        }
+    }
+
+    pub fn total_steps(&self) -> Option<u64> {
+        if let Some(info) = &self.info {
+            return Some(info.total_steps);
+        }
+        match self.length? {
+            Length::Steps(steps) => Some(steps),
+            Length::Epochs(epochs) if self.epochs_per_step > 0.0 => {
+                Some((epochs / self.epochs_per_step).round() as u64)
+            }
+            Length::Epochs(_) => None,
+        }
+    }
+
+    /// Seconds of training that remain at the median pace of the last steps. Pauses are no training time, so they
+    /// do not count.
+    pub fn eta_s(&self) -> Option<f64> {
+        let total = self.total_steps()?;
+        let done = self.last_step.as_ref()?.step;
+        let pairs = self.recent.iter().zip(self.recent.iter().skip(1));
+        let mut pace: Vec<f64> = pairs
+            .filter(|(a, b)| b.0 > a.0 && b.1 >= a.1)
+            .map(|(a, b)| (b.1 - a.1) / (b.0 - a.0) as f64)
+            .collect();
+        pace.sort_by(f64::total_cmp);
+        let median = *pace.get(pace.len() / 2)?;
+        Some(median * total.saturating_sub(done) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::events::{BranchReport, EvalRow};
+
+    fn step(step: u64, elapsed_s: f64) -> StepReport {
+        let branch = |domain: &str, attack: Option<&str>| BranchReport {
+            domain: domain.into(),
+            attack: attack.map(Into::into),
+            loss: 2.0,
+            top1: 0.1,
+            top5: 0.5,
+        };
+        let branches = vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))];
+        StepReport {
+            step,
+            epoch: 0.0,
+            lr: 0.1,
+            images_per_s: 10.0,
+            elapsed_s,
+            stages: vec![],
+            idle: None,
+            memory_bytes: None,
+            branches,
+        }
+    }
+
+    #[test]
+    fn branches_become_lines_by_data_and_domain() {
+        let mut run = RunView::default();
+        run.step(step(1, 1.0));
+        let keys: Vec<_> = run.loss.keys().copied().collect();
+        assert_eq!(
+            keys,
+            [LineKey { domain: 0, data: DataKind::Clean }, LineKey { domain: 1, data: DataKind::Attacked }]
+        );
+    }
+
+    #[test]
+    fn the_remaining_time_follows_the_median_pace() {
+        let mut run = RunView { method: "advprop".into(), ..RunView::default() };
+        for (n, elapsed) in [(1, 1.0), (2, 2.0), (3, 60.0), (4, 61.0), (5, 62.0)] {
+            run.step(step(n, elapsed));
+        }
+        assert_eq!(run.eta_s(), None, "no total yet");
+        run.length = Some(Length::Epochs(1.4));
+        assert_eq!(run.total_steps(), None, "not before a step has told its epoch");
+        run.epochs_per_step = 0.2;
+        assert_eq!((run.total_steps(), run.eta_s()), (Some(7), Some(2.0)));
+        run.length = Some(Length::Steps(10));
+        assert_eq!((run.total_steps(), run.eta_s()), (Some(10), Some(5.0)));
+        run.info = Some(RunInfo {
+            run_dir: "r".into(),
+            adapter: String::new(),
+            backend: String::new(),
+            arch: String::new(),
+            parameters: 0,
+            planned_bytes: 0,
+            image_size: 32,
+            classes: vec![],
+            domains: vec![],
+            method: String::new(),
+            steps_per_epoch: 5,
+            total_steps: 15,
+            first_step: 0,
+            train_images: 1,
+            val_images: 1,
+        });
+        assert_eq!(run.eta_s(), Some(10.0), "one slow step must not move it");
+    }
+
+    #[test]
+    fn places_of_the_axes_lead_back_to_their_steps() {
+        let mut run = RunView::default();
+        for (n, elapsed) in [(1, 60.0), (2, 120.0), (4, 600.0)] {
+            run.step(StepReport { epoch: n as f64 / 2.0, ..step(n, elapsed) });
+        }
+        assert_eq!(run.place(StepAxis::Epoch, 4.0), 2.0);
+        assert_eq!(run.place(StepAxis::Time, 2.0), 2.0);
+        assert_eq!(run.place(StepAxis::Time, 3.0), 6.0, "between two steps");
+        for axis in StepAxis::ALL {
+            for at in [1.0, 2.0, 3.0, 4.0] {
+                assert!((run.step_at(axis, run.place(axis, at)) - at).abs() < 1e-9, "{axis:?} {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_best_is_the_highest_clean_main_value_on_val() {
+        let mut run = RunView::default();
+        let row = |split: &str, domain: &str, attack: Option<&str>, top1| EvalRow {
+            split: split.into(),
+            domain: domain.into(),
+            attack: attack.map(Into::into),
+            images: 10,
+            loss: 1.0,
+            top1,
+            top5: 1.0,
+        };
+        for (step, top1) in [(10, 0.25), (20, 0.5), (30, 0.375)] {
+            let rows = vec![
+                row("val", "main", None, top1),
+                row("val", "aux", None, 0.9),
+                row("val", "main", Some("fgsm:eps=2"), 0.95),
+                row("val-stylized", "main", None, 0.99),
+            ];
+            run.evaluated(EvalReport { step, epoch: 0.0, rows });
+        }
+        assert_eq!(run.best, Some((20, 50.0)));
+        assert_eq!(run.splits, ["val", "val-stylized"]);
+    }
+}

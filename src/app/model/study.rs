@@ -1,0 +1,205 @@
+//! What the window knows of the model that it looks into: folded from the study's answers, as the run's view is from
+//! its events. Panes read it and put what they want next into [`Wishes`].
+
+use super::launcher::{Launcher, Wake};
+use crate::gpu::DeviceChoice;
+use crate::session::study::{
+    Answer, DistributionRequest, Distributions, EPSILONS, Look, Looked, Measured, ModelInfo, Request,
+    StudyHandle, Subject, Swept,
+};
+use crate::training::events::Command;
+use crossbeam_channel::{Sender, TryRecvError};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelChoice {
+    Live,
+    File(PathBuf),
+}
+
+impl ModelChoice {
+    /// `best of runs/first`, `live run`, or the file's path.
+    pub fn label(&self) -> String {
+        let Self::File(path) = self else { return "live run".to_owned() };
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        match (stem.as_deref(), path.parent().and_then(|dir| dir.file_name())) {
+            (Some(stem @ ("best" | "last")), Some(run)) => format!("{stem} of {}", run.to_string_lossy()),
+            _ => path.display().to_string(),
+        }
+    }
+}
+
+/// What panes ask for in a frame.
+#[derive(Debug, Default)]
+pub struct Wishes(pub Vec<Request>);
+
+/// The study as the panes see it.
+#[derive(Debug, Default)]
+pub struct Study {
+    handle: Option<StudyHandle>,
+    /// The model that was asked for.
+    pub choice: Option<ModelChoice>,
+    /// There when it is open.
+    pub info: Option<Arc<ModelInfo>>,
+    /// Finished steps of the weights in use.
+    pub step: u64,
+    pub looked: Option<Arc<Looked>>,
+    /// Grows with each look; textures are made again when it changes.
+    pub look_generation: u64,
+    /// The newest look that was asked for, and whether its answer is still to come.
+    asked_look: Option<Look>,
+    pub looking: bool,
+    pub swept: Option<Arc<Swept>>,
+    pub sweeping: bool,
+    pub measured: Option<Arc<Measured>>,
+    pub measure_generation: u64,
+    /// Images done, of all.
+    pub measuring: Option<(usize, usize)>,
+    pub distributions: Option<Arc<Distributions>>,
+    asked_distributions: Option<DistributionRequest>,
+    pub distributing: bool,
+    pub fault: Option<String>,
+}
+
+impl Study {
+    /// Opens a model; what was known of another is forgotten. `commands` lead to the run at work.
+    pub fn open(
+        &mut self,
+        choice: ModelChoice,
+        commands: Option<&Sender<Command>>,
+        device: DeviceChoice,
+        launcher: &dyn Launcher,
+        wake: &Wake,
+    ) {
+        let handle = self.handle.take();
+        let (look_generation, measure_generation) = (self.look_generation + 1, self.measure_generation + 1);
+        *self = Self { handle, look_generation, measure_generation, ..Self::default() };
+        let subject = match (&choice, commands) {
+            (ModelChoice::File(path), _) => Subject::Checkpoint(path.clone()),
+            (ModelChoice::Live, Some(commands)) => Subject::Run(commands.clone()),
+            (ModelChoice::Live, None) => {
+                self.fault = Some("No run is at work; open a checkpoint instead".to_owned());
+                return;
+            }
+        };
+        if self.handle.is_none() {
+            match launcher.study(wake.clone()) {
+                Ok(handle) => self.handle = Some(handle),
+                Err(error) => {
+                    self.fault = Some(format!("{error:#}"));
+                    return;
+                }
+            }
+        }
+        self.choice = Some(choice);
+        self.send(Request::Open { subject, device });
+    }
+
+    fn send(&mut self, request: Request) {
+        let sent = self.handle.as_ref().is_some_and(|handle| handle.requests.try_send(request).is_ok());
+        if !sent {
+            self.fault = Some("The study does not take requests any more; open the model again".to_owned());
+        }
+    }
+
+    /// Asks for what panes want.
+    pub fn grant(&mut self, wishes: Wishes) {
+        for request in wishes.0 {
+            match &request {
+                Request::Look(look) => {
+                    self.asked_look = Some(look.clone());
+                    self.looking = true;
+                }
+                Request::Distributions(asked) => {
+                    self.asked_distributions = Some(asked.clone());
+                    self.distributing = true;
+                }
+                Request::Sweep(_) => (self.sweeping, self.swept) = (true, None),
+                Request::Measure(_) => self.measuring = Some((0, 0)),
+                Request::Open { .. } | Request::Refresh | Request::Stop => {}
+            }
+            self.fault = None;
+            self.send(request);
+        }
+    }
+
+    /// Whether this look was asked for already: the newest one, answered or not.
+    pub fn has_asked(&self, look: &Look) -> bool {
+        self.asked_look.as_ref() == Some(look)
+    }
+
+    pub fn has_asked_distributions(&self, request: &DistributionRequest) -> bool {
+        self.asked_distributions.as_ref() == Some(request)
+    }
+
+    /// Forgets what was asked, so that panes ask again: the weights are others now.
+    fn ask_again(&mut self) {
+        (self.asked_look, self.asked_distributions) = (None, None);
+    }
+
+    /// Takes in what came; true when something did.
+    pub fn take_answers(&mut self) -> bool {
+        let mut came = false;
+        loop {
+            let Some(handle) = &self.handle else { return came };
+            match handle.answers.try_recv() {
+                Ok(answer) => self.apply(answer),
+                Err(TryRecvError::Empty) => return came,
+                Err(TryRecvError::Disconnected) => {
+                    (self.handle, self.info, self.choice) = (None, None, None);
+                    self.fault.get_or_insert_with(|| "The study ended; open the model again".to_owned());
+                }
+            }
+            came = true;
+        }
+    }
+
+    fn apply(&mut self, answer: Answer) {
+        match answer {
+            Answer::Opened(info) => {
+                self.step = info.step;
+                self.info = Some(info);
+                self.ask_again();
+            }
+            Answer::Refreshed(step) => {
+                self.step = step;
+                self.ask_again();
+            }
+            Answer::Looked(looked) => {
+                self.looking = self.asked_look.as_ref().is_some_and(|asked| *asked != looked.request);
+                self.looked = Some(looked);
+                self.look_generation += 1;
+            }
+            Answer::Swept(swept) => {
+                self.sweeping = swept.points.len() < EPSILONS.len();
+                self.swept = Some(swept);
+            }
+            Answer::Measuring(done, total) => self.measuring = Some((done, total)),
+            Answer::Measured(measured) => {
+                self.measuring = None;
+                self.measured = Some(measured);
+                self.measure_generation += 1;
+            }
+            Answer::Distributed(found) => {
+                self.distributing = false;
+                self.distributions = Some(found);
+            }
+            Answer::Stopped => (self.sweeping, self.measuring) = (false, None),
+            Answer::Failed(sentence) => {
+                (self.looking, self.distributing, self.sweeping) = (false, false, false);
+                self.measuring = None;
+                if self.info.is_none() {
+                    self.choice = None;
+                }
+                self.fault = Some(sentence);
+            }
+        }
+    }
+
+    /// A sweep or a measurement is under way.
+    pub fn is_busy(&self) -> bool {
+        self.sweeping || self.measuring.is_some()
+    }
+}

@@ -1,0 +1,313 @@
+//! Attention: where each domain looks on the same images, clean and attacked, on one colour scale; of the live run's
+//! own pictures, or of an opened model with CAM or Grad-CAM of any class, beside the maps of another model.
+
+use super::look::{self, LookView};
+use super::{Names, Shared, once_there};
+use crate::app::commands::UiCommand;
+use crate::app::format;
+use crate::app::shell::chrome;
+use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::pictures::{MapScale, Maps, range_of_all};
+use crate::app::widgets::{class_choice, export};
+use crate::session::study::{Looked, LookedItem, ModelInfo};
+use crate::training::events::GalleryItem;
+use egui::{ComboBox, Mesh, Rect, RichText, ScrollArea, Sense, Slider, TextureHandle, Ui, vec2};
+use std::sync::Arc;
+
+/// Strips of the drawn colour scale.
+const SCALE_STRIPS: usize = 32;
+
+/// How the maps are drawn.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct AttentionView {
+    /// Opacity of the map over the image, 0..=1.
+    pub opacity: f32,
+    pub scale: MapScale,
+    /// Side of a picture, points.
+    pub side: f32,
+    /// Maps that stay on screen beside those of the model opened next, with that model's name.
+    #[serde(skip)]
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    name: String,
+    domains: Vec<String>,
+    looked: Arc<Looked>,
+    generation: u64,
+}
+
+impl Default for AttentionView {
+    fn default() -> Self {
+        Self { opacity: 0.6, scale: MapScale::Image, side: 104.0, kept: None }
+    }
+}
+
+/// Maps of some images to draw: one column a domain and kind of image.
+struct Columns<'a> {
+    /// Whose they are; empty where only one model is shown.
+    name: &'a str,
+    names: Names<'a>,
+    /// `[clean, adversarial]` for each image.
+    originals: Vec<[TextureHandle; 2]>,
+    maps: &'a [Maps],
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView, look: &mut LookView) {
+    match shared.study.info.clone() {
+        Some(info) => opened_ui(ui, shared, view, look, &info),
+        None => live_ui(ui, shared, view),
+    }
+}
+
+/// The maps of the true class that the run at work makes by itself.
+fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
+    let run = shared.run;
+    if shared.study.choice.is_some() || shared.study.fault.is_some() {
+        look::model_bar_ui(ui, shared, None);
+    }
+    let has_maps = |item: &GalleryItem| !item.views.is_empty();
+    let Some(snapshot) = run.snapshot.clone().filter(|snapshot| snapshot.gallery.iter().any(has_maps)) else {
+        let text = format!(
+            "Class activation maps of every domain, for clean and attacked images side by side on one colour \
+             scale. {}",
+            once_there(run)
+        );
+        let commands = [UiCommand::StudyBest, UiCommand::OpenCheckpoint];
+        chrome::empty_ui(ui, "No maps yet", &text, run, &commands, shared.queue);
+        return;
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.label(format!("Step {}, map of the true class", snapshot.step)).on_hover_text(HELP);
+        controls_ui(ui, view);
+        let command = if run.phase.is_active() { UiCommand::StudyLive } else { UiCommand::StudyBest };
+        chrome::command_button(ui, command, run, shared.queue, chrome::Look::Plain);
+        export::picture_ui(ui, "attention", shared.area, shared.exports);
+    });
+    ui.add_space(tokens::GAP_SMALL);
+    let generation = run.snapshot_generation;
+    let range = (view.scale == MapScale::All).then(|| range_of_all(&snapshot.gallery));
+    let set = &mut shared.pictures.live;
+    // Only clean and adversarial are taken, so whatever gain the gallery's pictures were made with will do.
+    let gain = set.made_gain().unwrap_or(1.0);
+    let originals = originals(set.rows(ui.ctx(), generation, &snapshot.gallery, gain));
+    let maps = set.maps(ui.ctx(), generation, &snapshot.gallery, range);
+    let columns = Columns { name: "", names: Names::of_run(run), originals, maps };
+    grid_ui(ui, view, &[columns], snapshot.gallery.iter().map(|item| (item, item.label)));
+}
+
+const HELP: &str = "Class activation map (CAM): the last feature maps weighted by the class's weights of the \
+                    classifier, enlarged to the input size with the shift of the padding undone. Grad-CAM: the same \
+                    weights as mean gradients, and only what speaks for the class. No unit: a part of the logit.";
+
+/// Whether two looks are at the same images; models may see them at different sizes.
+fn shows_the_same(a: &Looked, b: &Looked) -> bool {
+    let same = |(a, b): (&LookedItem, &LookedItem)| {
+        a.item.name == b.item.name && (a.item.size != b.item.size || a.item.clean == b.item.clean)
+    };
+    a.items.len() == b.items.len() && a.items.iter().zip(&b.items).all(same)
+}
+
+/// The opened model's maps, and the kept ones.
+fn opened_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    view: &mut AttentionView,
+    look: &mut LookView,
+    info: &ModelInfo,
+) {
+    look::subject_ui(ui, info, shared, look);
+    let name = shared.study.choice.as_ref().map_or_else(String::new, |choice| choice.label());
+    ui.horizontal_wrapped(|ui| {
+        map_choice_ui(ui, look, info);
+        controls_ui(ui, view);
+        if let Some(looked) = shared.study.looked.clone().filter(|_| view.kept.is_none()) {
+            let help = "Keep these maps on screen, to see those of another model beside them on one scale";
+            if ui.button("Keep beside").on_hover_text(help).clicked() {
+                let name = format!("{name}, step {}", looked.step);
+                let (domains, generation) = (info.domains.clone(), shared.study.look_generation);
+                view.kept = Some(Kept { name, domains, looked, generation });
+            }
+        }
+        export::picture_ui(ui, "attention", shared.area, shared.exports);
+        if view.kept.is_some() && ui.button("Drop kept").on_hover_text("Forget the kept maps").clicked() {
+            view.kept = None;
+        }
+    });
+    let attack = RichText::new(format!("Attacked by {} (set in Lab)", look.attack.spec())).small();
+    ui.label(attack.color(Tokens::of(ui).text_weak));
+    look.ask(info, shared);
+    let Some(looked) = shared.study.looked.clone() else { return };
+    ui.add_space(tokens::GAP_SMALL);
+
+    let (kept, others) = match view.kept.take() {
+        Some(kept) if shows_the_same(&kept.looked, &looked) => (Some(kept), None),
+        others => (None, others),
+    };
+    if others.is_some() {
+        let text = "The kept maps are of other images, and come back with those.";
+        ui.label(RichText::new(text).small().color(Tokens::of(ui).warning));
+    }
+    let items = || looked.items.iter().map(|looked| &looked.item);
+    let kept_items = || kept.iter().flat_map(|kept| &kept.looked.items).map(|looked| &looked.item);
+    // Two models on screen share one scale, else their colours could not be compared.
+    let shares = view.scale == MapScale::All || kept.is_some();
+    let range = shares.then(|| range_of_all(items().chain(kept_items())));
+    let ctx = ui.ctx().clone();
+    let pictures = &mut *shared.pictures;
+    let set = &mut pictures.look;
+    let gain = set.made_gain().unwrap_or(1.0);
+    let generation = shared.study.look_generation;
+    let shown = format!("{name}, step {}", looked.step);
+    let first = originals(set.rows(&ctx, generation, items(), gain));
+    let maps = set.maps(&ctx, generation, items(), range);
+    let mut columns = vec![Columns {
+        name: if kept.is_some() { &shown } else { "" },
+        names: look::names(info),
+        originals: first,
+        maps,
+    }];
+    if let Some(kept) = &kept {
+        let set = &mut pictures.kept;
+        let originals = originals(set.rows(&ctx, kept.generation, kept_items(), gain));
+        let maps = set.maps(&ctx, kept.generation, kept_items(), range);
+        let names = Names { classes: &info.classes, domains: &kept.domains };
+        columns.push(Columns { name: &kept.name, names, originals, maps });
+    }
+    let class = |item: &GalleryItem| looked.request.class.unwrap_or(item.label);
+    grid_ui(ui, view, &columns, items().map(|item| (item, class(item))));
+    view.kept = kept.or(others);
+}
+
+fn originals(rows: &[crate::app::widgets::pictures::RowPictures]) -> Vec<[TextureHandle; 2]> {
+    rows.iter().map(|row| [row.clean.clone(), row.adversarial.clone()]).collect()
+}
+
+fn map_choice_ui(ui: &mut Ui, look: &mut LookView, info: &ModelInfo) {
+    ui.label("Map").on_hover_text(HELP);
+    ui.selectable_value(&mut look.grad_cam, false, "CAM").on_hover_text(HELP);
+    ui.selectable_value(&mut look.grad_cam, true, "Grad-CAM").on_hover_text(HELP);
+    ui.label("of");
+    let own = "the true class";
+    let help =
+        "Class that the maps speak of; of files, the true class is the one predicted for the clean image";
+    class_choice::ui(ui, "Map class", own, &info.classes, &mut look.class).on_hover_text(help);
+}
+
+fn controls_ui(ui: &mut Ui, view: &mut AttentionView) {
+    ui.spacing_mut().slider_width = 80.0;
+    ui.label("Opacity");
+    let slider = Slider::new(&mut view.opacity, 0.0..=1.0).show_value(true).max_decimals(2);
+    ui.add(slider).accessible_name("Map opacity").on_hover_text("Opacity of the map over the image, 0 to 1");
+    ui.label("Scale");
+    let name = |scale| match scale {
+        MapScale::Image => "per image",
+        MapScale::All => "all images",
+    };
+    let combo = ComboBox::from_id_salt("scale").width(90.0).selected_text(name(view.scale));
+    let response = combo.show_ui(ui, |ui| {
+        for scale in [MapScale::Image, MapScale::All] {
+            ui.selectable_value(&mut view.scale, scale, name(scale));
+        }
+    });
+    response.response.accessible_name("Colour scale").on_hover_text(
+        "What one colour scale spans. Domains, clean and attacked always share one, and so do two models side by \
+         side, so their colours can be compared.",
+    );
+    ui.label("Size");
+    let slider = Slider::new(&mut view.side, 64.0..=256.0).show_value(false);
+    ui.add(slider).accessible_name("Map size").on_hover_text("Side of a picture on screen");
+}
+
+/// A row an image: each model's clean and attacked pictures, plain and through each domain.
+fn grid_ui<'a>(
+    ui: &mut Ui,
+    view: &AttentionView,
+    columns: &[Columns<'_>],
+    rows: impl Iterator<Item = (&'a GalleryItem, usize)>,
+) {
+    let tokens = Tokens::of(ui);
+    ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+        egui::Grid::new("maps").spacing(vec2(tokens::GAP, tokens::GAP)).show(ui, |ui| {
+            for model in columns {
+                let of = if model.name.is_empty() { String::new() } else { format!(", {}", model.name) };
+                for data in ["Clean", "Attacked"] {
+                    heading(ui, &format!("{data} image{of}"), view.side);
+                    for domain in model.names.domains {
+                        heading(ui, &format!("seen by {domain}"), view.side);
+                    }
+                }
+            }
+            ui.label(RichText::new("Class and scale").small().color(tokens.text_weak));
+            ui.end_row();
+            for (index, (item, class)) in rows.enumerate() {
+                for model in columns {
+                    model_ui(ui, view, model, index, &item.name);
+                }
+                if let Some((model, maps)) = columns.first().and_then(|m| Some((m, m.maps.get(index)?))) {
+                    scale_ui(ui, &model.names.class(class), maps);
+                }
+                ui.end_row();
+            }
+        });
+    });
+}
+
+fn model_ui(ui: &mut Ui, view: &AttentionView, model: &Columns<'_>, index: usize, name: &str) {
+    let (Some(originals), Some(maps)) = (model.originals.get(index), model.maps.get(index)) else { return };
+    for (data, kind) in [(0, "clean"), (1, "attacked")] {
+        overlay_ui(ui, &originals[data], None, view, &format!("{kind} {name}"));
+        for (domain, textures) in maps.domains.iter().enumerate() {
+            let label = format!("map of {}, {kind} {name}", model.names.domain(domain));
+            overlay_ui(ui, &originals[data], Some(&textures[data]), view, &label);
+        }
+    }
+}
+
+fn heading(ui: &mut Ui, text: &str, side: f32) {
+    ui.scope(|ui| {
+        ui.set_min_width(side);
+        ui.set_max_width(side);
+        ui.add(egui::Label::new(RichText::new(text).small().color(Tokens::of(ui).text_weak)).wrap());
+    });
+}
+
+/// An image with a map over it.
+fn overlay_ui(
+    ui: &mut Ui,
+    image: &TextureHandle,
+    map: Option<&TextureHandle>,
+    view: &AttentionView,
+    label: &str,
+) {
+    let size = vec2(view.side, view.side);
+    let picture = egui::Image::new(image).fit_to_exact_size(size).corner_radius(3);
+    let response = ui.add(picture.alt_text(label));
+    if let Some(map) = map {
+        let over = egui::Image::new(map).corner_radius(3).tint(tokens::opacity(view.opacity));
+        over.paint_at(ui, response.rect);
+    }
+}
+
+/// The class, and the scale from the lowest to the highest score.
+fn scale_ui(ui: &mut Ui, class: &str, maps: &Maps) {
+    let tokens = Tokens::of(ui);
+    ui.vertical(|ui| {
+        let name = RichText::new(class).strong().color(tokens.text_strong);
+        ui.add(egui::Label::new(name).truncate()).on_hover_text("The class that the maps speak of");
+        let (rect, response) = ui.allocate_exact_size(vec2(92.0, 10.0), Sense::hover());
+        let mut mesh = Mesh::default();
+        for strip in 0..SCALE_STRIPS {
+            let at = |n: usize| rect.left() + rect.width() * n as f32 / SCALE_STRIPS as f32;
+            let part = Rect::from_x_y_ranges(at(strip)..=at(strip + 1), rect.y_range());
+            mesh.add_colored_rect(part, tokens::heat(strip as f32 / (SCALE_STRIPS - 1) as f32));
+        }
+        ui.painter().add(mesh);
+        let (low, high) = maps.range;
+        response.on_hover_text("Colour scale of this row's maps: raw scores, no unit");
+        let text = format!("{} to {}", format::significant(low.into()), format::significant(high.into()));
+        ui.label(RichText::new(text).small().color(tokens.text_weak));
+    });
+}

@@ -1,0 +1,428 @@
+//! BN domains: how far the domains' running statistics lie apart, layer by layer; over training time; the channels of
+//! one layer; and how a layer's inputs are distributed once they are normalised.
+
+pub mod channels;
+pub mod inputs;
+pub mod time;
+
+use super::{Names, Shared, look, once_there};
+use crate::app::commands::UiCommand;
+use crate::app::format;
+use crate::app::model::kinds::DataKind;
+use crate::app::model::study::ModelChoice;
+use crate::app::shell::chrome;
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::export::{self, Table};
+use crate::session::study::ModelInfo;
+use crate::training::bn_distance::{self as distance, Distance};
+use crate::training::bn_health::{self, BnWarning};
+use crate::training::events::{BnLayer, Snapshot};
+use channels::Drawing;
+use egui::{ComboBox, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+use std::sync::Arc;
+
+const STRIP_HEIGHT: f32 = 84.0;
+const CAPTION_HEIGHT: f32 = 36.0;
+/// Below this the pane scrolls.
+const LEAST_PLOT_HEIGHT: f32 = 110.0;
+
+/// What the channel plots' axes span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum ChannelScale {
+    #[default]
+    Layer,
+    Network,
+    Fixed,
+}
+
+/// Which part of a distance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Part {
+    #[default]
+    Whole,
+    Means,
+    Variances,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Whole, Self::Means, Self::Variances];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Means => "means",
+            Self::Variances => "variances",
+        }
+    }
+
+    fn of(self, distance: Distance) -> f64 {
+        match self {
+            Self::Whole => distance.total(),
+            Self::Means => distance.of_means,
+            Self::Variances => distance.of_variances,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Face {
+    #[default]
+    Layers,
+    Time,
+    Inputs,
+}
+
+/// How the domains are drawn.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct DomainsView {
+    pub face: Face,
+    /// Name of the chosen layer; the one furthest apart when it is unknown.
+    pub layer: String,
+    pub scale: ChannelScale,
+    pub part: Part,
+    /// γ and β instead of the running statistics.
+    pub affine: bool,
+    /// Channels by falling distance instead of by index.
+    pub sorted: bool,
+    /// Distance of `main` to this domain; 0 stands for the first auxiliary one.
+    pub other: usize,
+    /// Channel of the histogram; `None`: all together.
+    #[serde(skip)]
+    pub channel: Option<usize>,
+    #[serde(skip)]
+    strip: Strip,
+    #[serde(skip)]
+    pub time: time::Drawn,
+}
+
+/// Distances and warnings of all layers, made again when the statistics change.
+#[derive(Debug, Default)]
+struct Strip {
+    made_for: Option<(Key3, usize, Part)>,
+    distances: Vec<f64>,
+    warnings: Vec<BnWarning>,
+}
+
+/// Whose statistics: which kind of source, its generation, its step.
+type Key3 = (u8, u64, u64);
+
+/// The statistics on screen and what is known about them.
+pub struct Source<'a> {
+    pub layers: &'a [BnLayer],
+    pub step: u64,
+    /// Of the opened model, not of the run on screen.
+    pub is_opened: bool,
+    pub names: Names<'a>,
+    /// What each domain was trained on.
+    pub data: Vec<DataKind>,
+    key: Key3,
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &mut look::LookView) {
+    ui.horizontal_wrapped(|ui| {
+        for (face, name, help) in [
+            (Face::Layers, "Layers", "Distances by layer, and the channels of one"),
+            (Face::Time, "Over time", "Distances by layer at each validation of the run"),
+            (Face::Inputs, "Inputs", "How a layer's normalised inputs are distributed"),
+        ] {
+            ui.selectable_value(&mut view.face, face, name).on_hover_text(help);
+        }
+    });
+    match view.face {
+        Face::Layers => layers_ui(ui, shared, view),
+        Face::Time => time::ui(ui, shared, view),
+        Face::Inputs => inputs::ui(ui, shared, view, look),
+    }
+}
+
+/// What the statistics are taken from: the live run, else the opened model, else the run folder's checkpoint. A model of
+/// another run gives way to the folder on screen.
+enum Held {
+    Live(Arc<Snapshot>),
+    Opened(Arc<ModelInfo>),
+    Folder(u64, Arc<Vec<BnLayer>>),
+}
+
+fn held(shared: &Shared<'_>) -> Option<Held> {
+    let live = shared.run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty());
+    let folder = shared.run.bn.clone().map(|(step, layers)| Held::Folder(step, layers));
+    let opened = shared.study.info.clone().map(Held::Opened);
+    let of_another = match &shared.study.choice {
+        Some(ModelChoice::File(path)) => path.parent() != shared.run.dir.as_deref(),
+        _ => false,
+    };
+    let (first, second) = if of_another { (folder, opened) } else { (opened, folder) };
+    live.map(Held::Live).or(first).or(second)
+}
+
+impl Held {
+    fn source<'a>(&'a self, shared: &Shared<'a>) -> Source<'a> {
+        let run = shared.run;
+        let of_run = |domains: usize| (0..domains).map(|domain| run.domain_data(domain)).collect();
+        let (layers, step, names, key) = match self {
+            Self::Live(snapshot) => {
+                let key = (0, run.snapshot_generation, snapshot.step);
+                (snapshot.bn_layers.as_slice(), snapshot.step, Names::of_run(run), key)
+            }
+            Self::Opened(info) => {
+                // The address tells one opened model from the next.
+                let key = (1, Arc::as_ptr(info) as usize as u64, info.step);
+                (info.bn_layers.as_slice(), info.step, look::names(info), key)
+            }
+            Self::Folder(step, layers) => (
+                layers.as_slice(),
+                *step,
+                Names::of_run(run),
+                (2, Arc::as_ptr(layers) as usize as u64, *step),
+            ),
+        };
+        let domains = layers.iter().map(|layer| layer.domains.len()).max().unwrap_or(0);
+        let is_opened = matches!(self, Self::Opened(_));
+        Source { layers, step, is_opened, names, data: of_run(domains), key }
+    }
+}
+
+fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
+    let run = shared.run;
+    let Some(held) = held(shared) else {
+        let text = format!(
+            "The distance between the domains' batch-norm statistics, layer by layer. {}",
+            once_there(run)
+        );
+        let commands = [UiCommand::StudyBest, UiCommand::OpenCheckpoint];
+        chrome::empty_ui(ui, "No statistics yet", &text, run, &commands, shared.queue);
+        return;
+    };
+    let source = held.source(shared);
+    let domains = source.data.len();
+    if domains < 2 {
+        let text =
+            "This model has one BN domain, so there is nothing to compare. AdvProp and MixProp have two.";
+        chrome::empty_ui(ui, "One domain only", text, run, &[], shared.queue);
+        return;
+    }
+    let other = if (1..domains).contains(&view.other) { view.other } else { 1 };
+    let wanted = Some((source.key, other, view.part));
+    if view.strip.made_for != wanted {
+        let part = view.part;
+        let of = |l| distance::of_layer(l, 0, other).map_or(0.0, |distance| part.of(distance));
+        view.strip.distances = source.layers.iter().map(of).collect();
+        view.strip.warnings = bn_health::warnings(source.layers);
+        view.strip.made_for = wanted;
+    }
+    let bottom = ui.max_rect().bottom();
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        let first = chosen_layer(source.layers, view);
+        let chosen = header_ui(ui, &source, view, first, other, shared);
+        warnings_ui(ui, &source, &view.strip.warnings);
+        let chosen = strip_ui(ui, source.layers, &view.strip.distances, chosen);
+        // At the start of a run all distances are 0, and none is the furthest.
+        if chosen != first || view.strip.distances[chosen] > 0.0 {
+            view.layer.clone_from(&source.layers[chosen].name);
+        }
+        let height = (bottom - ui.cursor().top() - CAPTION_HEIGHT).max(LEAST_PLOT_HEIGHT);
+        let drawing = Drawing { affine: view.affine, scale: view.scale, sorted: view.sorted, other };
+        channels::ui(ui, &source, chosen, drawing, height, (shared.area, shared.exports));
+    });
+}
+
+fn chosen_layer(layers: &[BnLayer], view: &DomainsView) -> usize {
+    let named = layers.iter().position(|layer| layer.name == view.layer);
+    let furthest = || {
+        let distances = view.strip.distances.iter().enumerate();
+        distances.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(index, _)| index)
+    };
+    named.unwrap_or_else(furthest).min(layers.len() - 1)
+}
+
+/// The choice of a part of the distance, with what it means.
+pub fn part_ui(ui: &mut Ui, part: &mut Part) {
+    let combo = ComboBox::from_id_salt("part").width(84.0).selected_text(part.name());
+    let response = combo.show_ui(ui, |ui| {
+        for choice in Part::ALL {
+            ui.selectable_value(part, choice, choice.name());
+        }
+    });
+    response.response.accessible_name("Part of the distance").on_hover_text(
+        "Symmetric Kullback–Leibler divergence, ½(KL(a‖b) + KL(b‖a)), between the Gaussians that a channel's \
+         running mean and variance describe in the two domains, averaged over the layer's channels. In nats; 0 \
+         where the domains coincide. It is the sum of a part of the means and a part of the variances.",
+    );
+}
+
+/// The controls above the strip; returns the layer that the picker chose.
+fn header_ui(
+    ui: &mut Ui,
+    source: &Source<'_>,
+    view: &mut DomainsView,
+    chosen: usize,
+    other: usize,
+    shared: &mut Shared<'_>,
+) -> usize {
+    let mut chosen = chosen;
+    ui.horizontal_wrapped(|ui| {
+        let names = source.names;
+        let title = format!("Distance {} to {}", names.domain(0), names.domain(other));
+        ui.label(RichText::new(title).strong().color(Tokens::of(ui).text_strong));
+        part_ui(ui, &mut view.part);
+        let whose = match &shared.study.choice {
+            Some(choice) if source.is_opened => format!("{}, step {}", choice.label(), source.step),
+            _ => format!("step {}", source.step),
+        };
+        ui.label(RichText::new(whose).color(Tokens::of(ui).text_weak));
+        let domains = source.data.len();
+        if domains > 2 {
+            let combo = ComboBox::from_id_salt("other").selected_text(names.domain(other)).width(70.0);
+            let response = combo.show_ui(ui, |ui| {
+                for domain in 1..domains {
+                    ui.selectable_value(&mut view.other, domain, names.domain(domain));
+                }
+            });
+            response.response.accessible_name("Domain to compare with main");
+        }
+        ui.label("Layer");
+        let layers = source.layers;
+        let combo = ComboBox::from_id_salt("layer").selected_text(&layers[chosen].name).width(150.0);
+        let response = combo.show_ui(ui, |ui| {
+            for (index, layer) in layers.iter().enumerate() {
+                ui.selectable_value(&mut chosen, index, &layer.name);
+            }
+        });
+        response.response.accessible_name("Layer").on_hover_text("BN layer whose channels are shown below");
+        ui.selectable_value(&mut view.affine, false, "Statistics")
+            .on_hover_text("Running mean and variance of each channel");
+        ui.selectable_value(&mut view.affine, true, "γ and β")
+            .on_hover_text("Learned scale and shift of each channel");
+        ui.label("Scale");
+        let combo = ComboBox::from_id_salt("scale").width(76.0).selected_text(scale_name(view.scale));
+        let response = combo.show_ui(ui, |ui| {
+            for scale in [ChannelScale::Layer, ChannelScale::Network, ChannelScale::Fixed] {
+                ui.selectable_value(&mut view.scale, scale, scale_name(scale));
+            }
+        });
+        response
+            .response
+            .accessible_name("Channel scale")
+            .on_hover_text("What the axes of the channel plots span: this layer, all layers, or fixed ends");
+        ui.checkbox(&mut view.sorted, "By distance")
+            .on_hover_text("Order the channels by falling distance instead of by their index");
+        let table = || distances_table(source, other);
+        export::menu_ui(ui, "BN distances", shared.area, table, shared.exports);
+    });
+    chosen
+}
+
+fn distances_table(source: &Source<'_>, other: usize) -> Table {
+    let mut table = Table::new(["layer", "distance (nats)", "of means", "of variances"]);
+    for layer in source.layers {
+        let Some(distance) = distance::of_layer(layer, 0, other) else { continue };
+        let figures = [distance.total(), distance.of_means, distance.of_variances].map(|v| v.to_string());
+        table.row(std::iter::once(layer.name.clone()).chain(figures));
+    }
+    table
+}
+
+/// What is amiss with the statistics, in one line with the details on hover.
+fn warnings_ui(ui: &mut Ui, source: &Source<'_>, warnings: &[BnWarning]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let layer = |index: usize| source.layers.get(index).map_or("?", |layer| layer.name.as_str());
+    let sentences: Vec<String> = warnings
+        .iter()
+        .map(|warning| match *warning {
+            BnWarning::Dead { layer: l, domain, channels } => {
+                format!("{channels} dead channels in {} of {}", layer(l), source.names.domain(domain))
+            }
+            BnWarning::Exploding { layer: l, domain, channels } => {
+                format!("{channels} exploding channels in {} of {}", layer(l), source.names.domain(domain))
+            }
+            BnWarning::Coincides { domain } => {
+                format!("{} coincides with {}", source.names.domain(domain), source.names.domain(0))
+            }
+        })
+        .collect();
+    let tokens = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        icons::show(ui, Icon::Warning, tokens.warning, "warning");
+        let more = sentences.len() - 1;
+        let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let text = RichText::new(format!("{}{rest}", sentences[0])).small().color(tokens.warning);
+        ui.add(egui::Label::new(text).truncate()).on_hover_text(format!(
+            "{}\n\nDead: a running variance below 10⁻⁶, so the channel is constant. Exploding: a variance above 10⁶, \
+             or no number. Coinciding: a distance below 0.001 nats in every layer; at the start of a run that is so.",
+            sentences.join("\n")
+        ));
+    });
+}
+
+fn scale_name(scale: ChannelScale) -> &'static str {
+    match scale {
+        ChannelScale::Layer => "layer",
+        ChannelScale::Network => "network",
+        ChannelScale::Fixed => "fixed",
+    }
+}
+
+/// One bar a layer in network order. Click or arrow keys choose; returns the chosen layer.
+fn strip_ui(ui: &mut Ui, layers: &[BnLayer], distances: &[f64], chosen: usize) -> usize {
+    let tokens = Tokens::of(ui);
+    let count = distances.len();
+    let size = vec2(ui.available_width(), STRIP_HEIGHT);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let largest = distances.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let slot = rect.width() / count as f32;
+    let bar = |index: usize| {
+        let height = (distances[index] / largest) as f32 * (rect.height() - 18.0);
+        let left = rect.left() + slot * index as f32;
+        let gap = (slot * 0.15).min(2.0);
+        let top = rect.bottom() - height.max(1.5);
+        Rect::from_x_y_ranges(left + gap..=left + slot - gap, top..=rect.bottom())
+    };
+    let hovered = response.hover_pos().map(|at| (((at.x - rect.left()) / slot) as usize).min(count - 1));
+    let painter = ui.painter();
+    painter.rect_filled(rect, 4.0, tokens.sunken);
+    for index in 0..count {
+        let fill = if index == chosen {
+            tokens.accent
+        } else if hovered == Some(index) {
+            tokens.text
+        } else {
+            tokens.text_weak.gamma_multiply(0.7)
+        };
+        painter.rect_filled(bar(index), 1.5, fill);
+    }
+    let named = hovered.unwrap_or(chosen);
+    let text = format!("{}: {} nats", layers[named].name, format::significant(distances[named]));
+    let at = rect.left_top() + vec2(6.0, 3.0);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    painter.text(at, egui::Align2::LEFT_TOP, &text, font.clone(), tokens.text_strong);
+    let top = format!("highest {} nats", format::significant(largest));
+    let at = rect.right_top() + vec2(-6.0, 3.0);
+    painter.text(at, egui::Align2::RIGHT_TOP, top, font, tokens.text_weak);
+    if response.has_focus() {
+        painter.rect_stroke(rect, 4.0, Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
+    }
+    response
+        .widget_info(|| WidgetInfo::slider(ui.is_enabled(), chosen as f64, format!("Layer strip, {text}")));
+    let mut chosen = match hovered.filter(|_| response.clicked()) {
+        Some(index) => {
+            response.request_focus();
+            index
+        }
+        None => chosen,
+    };
+    if response.has_focus() {
+        ui.memory_mut(|memory| {
+            let arrows = egui::EventFilter { horizontal_arrows: true, ..egui::EventFilter::default() };
+            memory.set_focus_lock_filter(response.id, arrows);
+        });
+        let (left, right) = ui.input(|i| (i.key_pressed(Key::ArrowLeft), i.key_pressed(Key::ArrowRight)));
+        chosen = if left { chosen.saturating_sub(1) } else { chosen };
+        chosen = if right { (chosen + 1).min(count - 1) } else { chosen };
+    }
+    response.on_hover_text_at_pointer(format!("{text}\nLayers from input to output; click for its channels"));
+    chosen
+}

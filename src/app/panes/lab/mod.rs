@@ -1,0 +1,273 @@
+//! Adversarial lab: images of the user's choice under an attack of the user's choice, step by step, updating while
+//! sliders move; and how accuracy falls as ε grows.
+
+pub mod plots;
+
+use super::gallery::{card_ui, card_width, gain_ui};
+use super::look::{self, LookView};
+use super::{Names, Shared};
+use crate::app::format;
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::export::{Export, Exported};
+use crate::app::widgets::pictures::full_gain;
+use crate::config::AttackKind;
+use crate::evaluation::perturbation::{magnify, rounded_towards, success_rate};
+use crate::session::study::{Looked, LookedItem, Request, Sweep};
+use crate::training::events::Guess;
+use egui::{DragValue, RichText, ScrollArea, Slider, Ui};
+
+/// Width from which the plots stand beside the images, and their own width then.
+const ROOM_FOR_PLOTS: f32 = 720.0;
+const PLOTS_WIDTH: f32 = 300.0;
+const PLOT_HEIGHT: f32 = 190.0;
+/// Below this share of values at the bound an attack has room left.
+const WEAK_SHARE: f32 = 0.25;
+
+/// How the lab is drawn.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct LabView {
+    /// Gain of the perturbation; `None`: as much as fits without clipping.
+    pub gain: Option<f32>,
+    /// Side of a picture, points.
+    pub side: f32,
+    /// Images of a sweep.
+    pub sweep_images: usize,
+}
+
+impl Default for LabView {
+    fn default() -> Self {
+        Self { gain: None, side: 88.0, sweep_images: 64 }
+    }
+}
+
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut LookView) {
+    let text = "Attack images of a model step by step: the perturbation, the loss after each iteration, every \
+                domain's predictions, and how accuracy falls as ε grows. Choose a model to look into.";
+    let Some(info) = shared.study.info.clone() else {
+        return look::nothing_open_ui(ui, shared, "No model is open", text);
+    };
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        look::subject_ui(ui, &info, shared, look);
+        look::attack_ui(ui, &info, look);
+        look.ask(&info, shared);
+        ui.add_space(tokens::GAP_SMALL);
+        let Some(looked) = shared.study.looked.clone() else {
+            if info.data_fault.is_none() && shared.study.fault.is_none() {
+                ui.spinner();
+            }
+            return;
+        };
+        let names = look::names(&info);
+        if ui.available_width() > ROOM_FOR_PLOTS {
+            ui.horizontal_top(|ui| {
+                let width = ui.available_width() - PLOTS_WIDTH - tokens::GAP;
+                ui.vertical(|ui| {
+                    ui.set_width(width);
+                    images_ui(ui, shared, names, view, &looked);
+                });
+                ui.vertical(|ui| {
+                    ui.set_width(PLOTS_WIDTH);
+                    plots_ui(ui, shared, names, view, look, &looked);
+                });
+            });
+        } else {
+            images_ui(ui, shared, names, view, &looked);
+            plots_ui(ui, shared, names, view, look, &looked);
+        }
+    });
+}
+
+fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut LabView, looked: &Looked) {
+    let items = || looked.items.iter().map(|looked| &looked.item);
+    let gain = view.gain.unwrap_or_else(|| full_gain(items()));
+    let weak = weakness(looked);
+    ui.horizontal_wrapped(|ui| {
+        summary_ui(ui, looked);
+        ui.add_space(tokens::GAP);
+        gain_ui(ui, &mut view.gain, gain);
+        ui.label("Size");
+        ui.spacing_mut().slider_width = 70.0;
+        let slider = Slider::new(&mut view.side, 64.0..=256.0).show_value(false);
+        ui.add(slider).accessible_name("Lab picture size").on_hover_text("Side of a picture on screen");
+        let help = "Write each image's clean, adversarial and perturbation picture as PNG, rounded so that the \
+                    limit ε holds exactly, as `dualprop attack` does";
+        let can = !shared.study.looking;
+        let not = "Not now: the images on screen are not yet those that were chosen";
+        let response = ui.add_enabled(can, egui::Button::new("Save images…"));
+        if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
+            shared.exports.push(Export { name: "adversarial".to_owned(), what: saved(looked) });
+        }
+    });
+    if let Some(text) = weak {
+        let warning = Tokens::of(ui).warning;
+        ui.horizontal(|ui| {
+            icons::show(ui, Icon::Warning, warning, "weak attack");
+            ui.add(egui::Label::new(RichText::new(text).small().color(warning)).wrap());
+        });
+    }
+    let (ctx, generation) = (ui.ctx().clone(), shared.study.look_generation);
+    let pictures = shared.pictures.look.rows(&ctx, generation, items(), gain);
+    let width = card_width(view.side);
+    let columns = ((ui.available_width() + tokens::GAP) / (width + tokens::GAP)).floor().max(1.0) as usize;
+    let stretched = (ui.available_width() - (columns - 1) as f32 * tokens::GAP) / columns as f32;
+    let cards: Vec<_> = looked.items.iter().zip(pictures).collect();
+    ui.spacing_mut().item_spacing.y = tokens::GAP;
+    for row in cards.chunks(columns) {
+        ui.horizontal_top(|ui| {
+            for (looked, pictures) in row {
+                card_ui(
+                    ui,
+                    names,
+                    &looked.item,
+                    looked.label_known,
+                    pictures,
+                    view.side,
+                    stretched,
+                    gain,
+                    |ui| {
+                        strength_ui(ui, looked);
+                    },
+                );
+            }
+        });
+    }
+}
+
+/// The pictures of a look with the endings of their names.
+fn saved(looked: &Looked) -> Exported {
+    let attack = &looked.request.attack;
+    let limit = if attack.projects() { attack.epsilon.floor() } else { 255.0 };
+    let mut images = Vec::new();
+    for (number, LookedItem { item, .. }) in looked.items.iter().enumerate() {
+        let clean: Vec<f32> = item.clean.iter().map(|byte| f32::from(*byte)).collect();
+        let adversarial: Vec<f32> = clean.iter().zip(&item.perturbation).map(|(a, b)| a + b).collect();
+        let bytes = rounded_towards(&clean, &adversarial, limit);
+        let (magnified, ..) = magnify(&item.clean, &bytes);
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let stem: String = item.name.chars().map(plain).collect();
+        for (ending, rgb) in [("clean", item.clean.clone()), ("adv", bytes), ("perturbation", magnified)] {
+            images.push((format!("{number}-{stem}.{ending}.png"), item.size, rgb));
+        }
+    }
+    Exported::Images(images)
+}
+
+fn is_right(guesses: &[Guess], label: usize) -> bool {
+    guesses.first().is_some_and(|guess| guess.class == label)
+}
+
+/// Success, 0..1 or `None` where nothing was right before, and the mean share of values at the bound, 0..1.
+fn strength(looked: &Looked) -> (Option<f32>, f32) {
+    let domain = looked.request.domain;
+    let right = |attacked: bool| -> Vec<bool> {
+        let seen = looked.items.iter().filter_map(|looked| Some((looked, looked.item.views.get(domain)?)));
+        seen.map(|(looked, view)| {
+            is_right(if attacked { &view.adversarial } else { &view.clean }, looked.item.label)
+        })
+        .collect()
+    };
+    let at_bound = looked.items.iter().map(|item| item.at_bound).sum::<f32>();
+    (success_rate(&right(false), &right(true)), at_bound / looked.items.len().max(1) as f32)
+}
+
+fn summary_ui(ui: &mut Ui, looked: &Looked) {
+    let tokens = Tokens::of(ui);
+    let (success, at_bound) = strength(looked);
+    let text = match success {
+        Some(rate) => format!("Success {}", format::percent(rate)),
+        None => "Success –".to_owned(),
+    };
+    ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(
+        "Share of the images that were right before the attack and are wrong after it, seen through the attacked \
+         domain. Percent; a dash where none was right before.",
+    );
+    let text = format!("at the bound {}", format::percent(at_bound));
+    ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
+        "Share of the pixel values that went as far as they may: to ε, or to the end of the pixel range where that \
+         is nearer. Percent, mean of the images. A weak attack leaves it low.",
+    );
+    let text = format!("answered in {}", format::wait(looked.took));
+    ui.label(RichText::new(text).small().color(tokens.text_weak)).on_hover_text(
+        "Wall-clock time of the newest answer: attack, predictions and maps. Clean images are not computed again while \
+         the attack alone changes. Fewer images or iterations make it shorter.",
+    );
+}
+
+/// What is amiss with an attack that is too weak to judge a model by.
+fn weakness(looked: &Looked) -> Option<String> {
+    let (success, at_bound) = strength(looked);
+    let attack = &looked.request.attack;
+    let reach = attack.step_size() * attack.iterations() as f32;
+    match attack.kind {
+        AttackKind::Fgsm | AttackKind::Gd => None,
+        _ if reach < attack.epsilon => Some(format!(
+            "{} iterations of {} reach {} of the ε of {}; more or larger steps make it stronger",
+            attack.iterations(),
+            attack.step,
+            format::plain(f64::from(reach)),
+            attack.epsilon
+        )),
+        _ if at_bound < WEAK_SHARE && success.is_some_and(|rate| rate < 0.5) => Some(
+            "Few values reach the bound and few images change: the attack may be too weak to judge the model"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// The image's loss before and after, and its share of values at the bound.
+fn strength_ui(ui: &mut Ui, looked: &LookedItem) {
+    let tokens = Tokens::of(ui);
+    let (Some(start), Some(end)) = (looked.losses.first(), looked.losses.last()) else { return };
+    let text = format!(
+        "loss {} → {}, at the bound {}",
+        format::significant(f64::from(*start)),
+        format::significant(f64::from(*end)),
+        format::percent(looked.at_bound)
+    );
+    let class = if looked.label_known { "the true class" } else { "the class predicted for the clean image" };
+    ui.label(RichText::new(text).small().color(tokens.text_weak)).on_hover_text(format!(
+        "Cross-entropy against {class} through the attacked domain, in nats, at the start of the attack and after \
+         its last iteration; and the share of pixel values that went as far as they may"
+    ));
+}
+
+fn plots_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    names: Names<'_>,
+    view: &mut LabView,
+    look: &LookView,
+    looked: &Looked,
+) {
+    plots::losses_ui(ui, looked, PLOT_HEIGHT, shared.exports);
+    ui.add_space(tokens::GAP);
+    let Some(info) = shared.study.info.clone() else { return };
+    ui.horizontal_wrapped(|ui| {
+        let busy = shared.study.is_busy();
+        let can = !busy && !info.splits.is_empty();
+        let help = "Attack images of the set at rising ε with this attacker, through each domain";
+        let not = "Not now: a sweep or a measurement is at work, or the model's data cannot be opened here";
+        let response = ui.add_enabled(can, egui::Button::new("Sweep ε"));
+        if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
+            let (split, _) = look.set(&info);
+            let attack = look.attack.clone();
+            let sweep = Sweep { split, images: view.sweep_images, attack, seed: look.seed };
+            shared.wishes.0.push(Request::Sweep(sweep));
+        }
+        ui.add(DragValue::new(&mut view.sweep_images).range(8..=1024).suffix(" images"))
+            .accessible_name("Images of the sweep")
+            .on_hover_text("Images of the sweep, evenly spread over the set");
+        if shared.study.sweeping && ui.button("Stop").on_hover_text("End the sweep").clicked() {
+            shared.wishes.0.push(Request::Stop);
+        }
+    });
+    if let Some(swept) = shared.study.swept.clone() {
+        plots::sweep_ui(ui, names, &swept, info.attack.epsilon, PLOT_HEIGHT, shared.exports);
+    } else {
+        let text = "The sweep draws accuracy over ε, with the training ε marked.";
+        ui.add(egui::Label::new(RichText::new(text).weak()).wrap());
+    }
+}

@@ -1,0 +1,180 @@
+//! The confusion matrix: a cell for each true and predicted class, coloured by its share of the true class.
+
+use crate::app::format;
+use crate::app::panes::Names;
+use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::pictures::Plain;
+use crate::evaluation::confusion::Confusion;
+use egui::epaint::TextShape;
+use egui::{
+    Align2, Color32, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo,
+};
+use egui::{pos2, vec2};
+use std::f32::consts::FRAC_PI_2;
+
+/// Side of a cell, points: as large as fits between these.
+const SMALLEST: f32 = 6.0;
+const LARGEST: f32 = 34.0;
+/// Up to so many classes a cell is never too small for its count; the pane scrolls.
+const FEW_CLASSES: usize = 20;
+/// From this side on, a cell has room for its count, and a row for its name.
+const ROOM_FOR_NUMBERS: f32 = 22.0;
+const ROOM_FOR_NAMES: f32 = 11.0;
+const NAMES_WIDTH: f32 = 84.0;
+/// Of the column names, which stand upright.
+const NAMES_HEIGHT: f32 = 62.0;
+/// Smaller cells touch each other, and the matrix is one picture.
+const ROOM_FOR_GAPS: f32 = 12.0;
+/// Classes of the largest matrix; graphics cards have larger textures, and nobody reads them.
+const MOST_CLASSES: usize = 2048;
+
+/// Draws the matrix. A click, or the arrow keys, choose the row of `class`. The picture of many classes is made when
+/// `key` changes.
+pub fn ui(
+    ui: &mut Ui,
+    names: Names<'_>,
+    confusion: &Confusion,
+    class: &mut Option<usize>,
+    textures: &mut Plain,
+    key: (u64, u32),
+) {
+    let tokens = Tokens::of(ui);
+    let classes = confusion.classes;
+    if classes > MOST_CLASSES {
+        ui.weak(format!("{classes} classes are too many for a matrix; “Most mistaken” lists the pairs."));
+        return;
+    }
+    let named = classes <= FEW_CLASSES;
+    let names_height = if named { NAMES_HEIGHT } else { 0.0 };
+    let area = ui.available_size() - vec2(NAMES_WIDTH + 24.0, 56.0 + names_height);
+    let least = if named { ROOM_FOR_NUMBERS } else { SMALLEST };
+    let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
+    ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+        ui.label(RichText::new("True class down, predicted class across").small().color(tokens.text_weak))
+            .on_hover_text("Colour: share of the true class's images, 0 to 100%. Numbers: images");
+        let side_of_all = side * classes as f32;
+        let size = vec2(NAMES_WIDTH + side_of_all + tokens::GAP, names_height + side_of_all);
+        let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+        let origin = pos2(rect.left() + NAMES_WIDTH, rect.top() + names_height);
+        let cell = |row: usize, column: usize| {
+            let at = origin + vec2(column as f32, row as f32) * side;
+            Rect::from_min_size(at, vec2(side, side)).shrink(0.5)
+        };
+        let painter = ui.painter();
+        let font = TextStyle::Small.resolve(ui.style());
+        let share = |row: usize, count: u32| {
+            let (images, _) = confusion.of_class(row);
+            if images > 0 { count as f32 / images as f32 } else { 0.0 }
+        };
+        if side <= ROOM_FOR_GAPS {
+            let cells = || {
+                let mut rgb = tokens::heat(0.0).to_array()[..3].repeat(classes * classes);
+                for row in 0..classes {
+                    for (column, count) in confusion.row(row) {
+                        let colour = tokens::heat(share(row, count)).to_array();
+                        rgb[3 * (row * classes + column)..][..3].copy_from_slice(&colour[..3]);
+                    }
+                }
+                vec![rgb]
+            };
+            let made = textures.textures(ui.ctx(), key, classes, egui::TextureOptions::NEAREST, cells);
+            let whole = Rect::from_min_size(origin, vec2(side, side) * classes as f32);
+            let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            for texture in made {
+                painter.image(texture.id(), whole, uv, Color32::WHITE);
+            }
+        }
+        if named {
+            let above = Rect::from_min_max(pos2(origin.x, rect.top()), pos2(rect.right(), origin.y));
+            let painter = painter.with_clip_rect(above.intersect(ui.clip_rect()));
+            for column in 0..classes {
+                let name = painter.layout_no_wrap(names.class(column), font.clone(), tokens.text);
+                let at = origin + vec2((column as f32 + 0.5) * side - 0.5 * name.size().y, -4.0);
+                painter.add(TextShape::new(at, name, tokens.text).with_angle(-FRAC_PI_2));
+            }
+        }
+        // Rows in sight: a thousand names a frame are too many.
+        let of = |y: f32| ((y - origin.y) / side).clamp(0.0, classes as f32);
+        let (top, bottom) = (of(ui.clip_rect().top()), of(ui.clip_rect().bottom()));
+        for row in top as usize..bottom.ceil() as usize {
+            if side > ROOM_FOR_GAPS {
+                for column in 0..classes {
+                    let count = confusion.count(row, column);
+                    let share = share(row, count);
+                    let place = cell(row, column);
+                    painter.rect_filled(place, 1.0, tokens::heat(share));
+                    if side >= ROOM_FOR_NUMBERS && count > 0 {
+                        let colour = tokens::on_heat(share);
+                        painter.text(place.center(), Align2::CENTER_CENTER, count, font.clone(), colour);
+                    }
+                }
+            }
+            if side >= ROOM_FOR_NAMES {
+                let at = pos2(origin.x - 6.0, origin.y + (row as f32 + 0.5) * side);
+                let chosen = *class == Some(row);
+                let colour = if chosen { tokens.accent } else { tokens.text };
+                let clip = Rect::from_min_max(rect.left_top(), pos2(origin.x, rect.bottom()));
+                painter.with_clip_rect(clip.intersect(ui.clip_rect())).text(
+                    at,
+                    Align2::RIGHT_CENTER,
+                    names.class(row),
+                    font.clone(),
+                    colour,
+                );
+            }
+        }
+        if let Some(row) = class.filter(|row| *row < classes) {
+            let line =
+                Rect::from_min_size(origin + vec2(0.0, row as f32 * side), vec2(side * classes as f32, side));
+            painter.rect_stroke(line, 1.0, Stroke::new(1.5, tokens.accent), StrokeKind::Outside);
+        }
+        let under = response.hover_pos().and_then(|at| {
+            let (x, y) = ((at.x - origin.x) / side, (at.y - origin.y) / side);
+            let inside = x >= 0.0 && y >= 0.0 && (x as usize) < classes && (y as usize) < classes;
+            inside.then_some((y as usize, x as usize))
+        });
+        let about = |row: usize, column: usize| {
+            let (images, _) = confusion.of_class(row);
+            let count = confusion.count(row, column);
+            let share = format::percent(count as f32 / images as f32);
+            format!(
+                "{} of {images} images of {} taken for {} ({share})",
+                count,
+                names.class(row),
+                names.class(column)
+            )
+        };
+        response.widget_info(|| {
+            let row = class.unwrap_or(0);
+            let text =
+                format!("Confusion matrix, row {}: {}", names.class(row), most_taken(names, confusion, row));
+            WidgetInfo::slider(true, row as f64, text)
+        });
+        if response.clicked() {
+            response.request_focus();
+            *class = under.map(|(row, _)| row);
+        }
+        if response.has_focus() {
+            let arrows = egui::EventFilter { vertical_arrows: true, ..egui::EventFilter::default() };
+            ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
+            let (up, down) = ui.input(|i| (i.key_pressed(Key::ArrowUp), i.key_pressed(Key::ArrowDown)));
+            let row = class.unwrap_or(0);
+            if up || down {
+                *class = Some(if up { row.saturating_sub(1) } else { (row + 1).min(classes - 1) });
+            }
+            let stroke = Stroke::new(1.0, tokens.accent);
+            ui.painter().rect_stroke(rect, 2.0, stroke, StrokeKind::Outside);
+        }
+        if let Some((row, column)) = under {
+            response.on_hover_text_at_pointer(about(row, column));
+        }
+    });
+}
+
+/// What a class's images are taken for, most often first, for a screen reader.
+fn most_taken(names: Names<'_>, confusion: &Confusion, row: usize) -> String {
+    let mut order: Vec<(usize, u32)> = confusion.row(row).collect();
+    order.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let words = order.iter().take(3).map(|(column, count)| format!("{count} {}", names.class(*column)));
+    words.collect::<Vec<_>>().join(", ")
+}

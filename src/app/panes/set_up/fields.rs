@@ -1,0 +1,195 @@
+//! The controls of the form: one row a key of the schema, made from its kind.
+
+use crate::app::model::form::Form;
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::Tokens;
+use crate::config::schema::{Field, Kind, fields};
+use egui::{Align, Align2, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use toml::Value;
+
+/// The label's share of a row, and its largest width.
+const LABEL_SHARE: f32 = 0.33;
+const LABEL_WIDTH: f32 = 118.0;
+const UNIT_WIDTH: f32 = 74.0;
+const ROW_HEIGHT: f32 = 26.0;
+/// What an absent optional key shows.
+const AUTOMATIC: &str = "automatic";
+
+/// A label and a control on one line; the control is named by the label.
+pub fn labelled(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui) -> Response) -> Response {
+    let tokens = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        let size = vec2(label_width(ui), ROW_HEIGHT);
+        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_size(size);
+            let text = RichText::new(label).color(tokens.text);
+            ui.add(egui::Label::new(text).truncate()).on_hover_text(help);
+        });
+        control(ui).accessible_name(label).on_hover_text(help).on_disabled_hover_text(help)
+    })
+    .inner
+}
+
+fn label_width(ui: &Ui) -> f32 {
+    (LABEL_SHARE * ui.available_width()).min(LABEL_WIDTH)
+}
+
+/// The row of one key.
+pub fn row_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) {
+    let help = HELP.get(field.path).map_or(field.help, String::as_str);
+    let name = label(field);
+    let response = labelled(ui, &name, help, |ui| match field.kind {
+        Kind::Flag => flag_ui(ui, form, field),
+        Kind::Choice(choices) => choice_ui(ui, form, field, choices),
+        Kind::ChoiceList(choices) => list_ui(ui, form, field, choices),
+        _ => text_ui(ui, form, field),
+    });
+    fault_ui(ui, form, field.path, &response);
+}
+
+/// What is wrong with a key, below its field.
+pub fn fault_ui(ui: &mut Ui, form: &Form, path: &str, field: &Response) {
+    if form.jump.as_deref() == Some(path) {
+        field.scroll_to_me(Some(Align::Center));
+        field.request_focus();
+    }
+    if let Some(fault) = form.fault(path) {
+        ui.horizontal(|ui| {
+            ui.add_space(label_width(ui) + ui.spacing().item_spacing.x);
+            let error = Tokens::of(ui).error;
+            icons::show(ui, Icon::Warning, error, "fault");
+            ui.add(egui::Label::new(RichText::new(fault).small().color(error)).wrap());
+        });
+    }
+}
+
+/// The words before the field. Keys of one name in several sections are told apart by their section's heading.
+fn label(field: &Field) -> String {
+    let known = match field.path {
+        "method.kind" => "Method",
+        "method.attack.epsilon" => "Attack ε",
+        "data.source" => "Data",
+        "data.path" => "Data folder",
+        "model.arch" => "Network",
+        "optimizer.lr" => "Learning rate",
+        "run.name" => "Name",
+        "eval.attack" => "Test attack",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let words = field.key().replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The tooltips, made once: a default value costs a pass through the whole configuration.
+static HELP: LazyLock<BTreeMap<&'static str, String>> =
+    LazyLock::new(|| fields().iter().map(|field| (field.path, help(field))).collect());
+
+fn help(field: &Field) -> String {
+    let default = field.default_value().map_or("absent".to_owned(), |value| value.to_string());
+    let unit = if field.unit.is_empty() { String::new() } else { format!("Unit: {}\n", field.unit) };
+    format!(
+        "{}\n{unit}Expected: {}\nDefault: {default}\nSource: {}\nKey: {}",
+        field.help, field.kind, field.source, field.path
+    )
+}
+
+fn flag_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
+    let mut on = form.value(field.path).and_then(Value::as_bool).unwrap_or(false);
+    let response = ui.checkbox(&mut on, "");
+    if response.changed() {
+        form.set(field.path, Value::Boolean(on));
+    }
+    response
+}
+
+fn choice_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]) -> Response {
+    let now = form.value(field.path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (mut chosen, mut cleared) = (None, false);
+    let width = ui.available_width();
+    let shown = if now.is_empty() { AUTOMATIC } else { &now };
+    let combo = ComboBox::from_id_salt(field.path).width(width).selected_text(shown).truncate();
+    let response = combo.show_ui(ui, |ui| {
+        if field.optional && ui.selectable_label(now.is_empty(), AUTOMATIC).clicked() {
+            cleared = true;
+        }
+        for &choice in choices {
+            if ui.selectable_label(now == choice, choice).clicked() {
+                chosen = Some(choice);
+            }
+        }
+    });
+    if cleared {
+        form.clear(field.path);
+    }
+    if let Some(choice) = chosen {
+        form.set(field.path, Value::String(choice.into()));
+    }
+    response.response
+}
+
+fn list_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]) -> Response {
+    let array = form.value(field.path).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut chosen: Vec<String> = array.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let before = chosen.clone();
+    let text = if chosen.is_empty() { "none".to_owned() } else { chosen.join(", ") };
+    let combo = ComboBox::from_id_salt(field.path).width(ui.available_width()).selected_text(text).truncate();
+    let combo = combo.close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+    let response = combo.show_ui(ui, |ui| {
+        for &choice in choices {
+            let mut on = chosen.iter().any(|c| c == choice);
+            if ui.checkbox(&mut on, choice).changed() {
+                chosen.retain(|c| c != choice);
+                if on {
+                    chosen.push(choice.to_owned());
+                }
+            }
+        }
+    });
+    if chosen != before {
+        form.set(field.path, Value::Array(chosen.into_iter().map(Value::String).collect()));
+    }
+    response.response
+}
+
+fn text_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
+    let is_number = matches!(field.kind, Kind::Integer { .. } | Kind::Number(_));
+    let unit_width = if field.unit.is_empty() && !is_number { 0.0 } else { UNIT_WIDTH };
+    let gap = if unit_width > 0.0 { ui.spacing().item_spacing.x } else { 0.0 };
+    let width = ui.available_width() - unit_width - gap;
+    let text = form.text_mut(field);
+    let mut edit = TextEdit::singleline(text).desired_width(width).align(Align2::LEFT_CENTER);
+    edit = edit.min_size(vec2(0.0, ROW_HEIGHT - 2.0));
+    if field.optional {
+        edit = edit.hint_text(AUTOMATIC);
+    }
+    if is_number {
+        edit = edit.align(Align2::RIGHT_CENTER);
+    }
+    let response = ui.add(edit);
+    if unit_width > 0.0 {
+        unit_ui(ui, form, field);
+    }
+    if response.lost_focus() {
+        form.commit_text(field);
+    }
+    response
+}
+
+/// The unit; pixel quantities show the share of the whole range too, so that 8/255 is never read as 8.
+fn unit_ui(ui: &mut Ui, form: &Form, field: &Field) {
+    let value = form.value(field.path).and_then(Value::as_float);
+    let text = match (field.unit, value) {
+        ("1/255", Some(value)) => format!("/255 = {:.3}", value / 255.0),
+        (unit, _) => unit.to_owned(),
+    };
+    let (rect, _) = ui.allocate_exact_size(vec2(UNIT_WIDTH, ROW_HEIGHT), egui::Sense::hover());
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let colour = Tokens::of(ui).text_weak;
+    ui.painter().with_clip_rect(rect).text(rect.left_center(), Align2::LEFT_CENTER, text, font, colour);
+}

@@ -1,0 +1,184 @@
+//! Set-up: a preset, the options that matter first, and all others behind a search. Each shows its unit; range,
+//! default and source are in the tooltip. A field is checked when it is left, and all of them at Start.
+
+pub mod branches;
+pub mod fields;
+pub mod preview;
+
+use super::Shared;
+use crate::app::commands::UiCommand;
+use crate::app::model::form::{ESSENTIAL, Form, RUN_DIR, is_idle};
+use crate::app::model::preflight::Report;
+use crate::app::shell::chrome::{self, Look};
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
+use crate::config::presets::PRESETS;
+use crate::config::schema::{self, Field};
+use crate::gpu::DeviceChoice;
+use egui::{ComboBox, RichText, ScrollArea, TextEdit, Ui};
+use std::path::Path;
+
+pub fn ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    form: &mut Form,
+    report: &Report,
+    view: &mut preview::PreviewView,
+) {
+    let active = shared.run.phase.is_active();
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        // Room for the scroll bar, so that it never lies over a field.
+        ui.set_max_width(ui.available_width() - 10.0);
+        if active {
+            let text = "Locked while the run is at work: every option is part of its results.";
+            ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
+            ui.add_space(tokens::GAP_SMALL);
+        }
+        ui.add_enabled_ui(!active, |ui| {
+            preset_ui(ui, form);
+            heading(ui, "Essentials");
+            for path in ESSENTIAL {
+                if let Some(field) = schema::field(path).filter(|_| !is_idle(form, path)) {
+                    fields::row_ui(ui, form, field);
+                }
+                if path == "optimizer.lr" {
+                    preview::schedule_ui(ui, shared, form, report, &mut view.schedule);
+                }
+                if path == "method.kind" {
+                    branches::ui(ui, form);
+                }
+            }
+            run_dir_ui(ui, form, shared.run.dir.as_deref().filter(|_| active));
+            device_ui(ui, form);
+            all_ui(ui, form);
+            ui.add_space(tokens::GAP);
+            start_ui(ui, shared);
+            ui.add_space(tokens::GAP_SMALL);
+            preview::preflight_ui(ui, shared, form, report, &mut view.mixing);
+        });
+    });
+    form.jump = None;
+}
+
+fn heading(ui: &mut Ui, text: &str) {
+    ui.add_space(tokens::GAP);
+    ui.label(RichText::new(text).strong().color(Tokens::of(ui).text_strong));
+}
+
+fn preset_ui(ui: &mut Ui, form: &mut Form) {
+    fields::labelled(ui, "Preset", "A complete set-up to start from; it fills all fields", |ui| {
+        let file = form.file.as_ref().map(|file| file.display().to_string());
+        let name = file.as_deref().or(form.preset).unwrap_or("own");
+        let width = ui.available_width();
+        let combo = ComboBox::from_id_salt("preset").width(width).selected_text(name).truncate();
+        let mut chosen = None;
+        let response = combo.show_ui(ui, |ui| {
+            for preset in PRESETS {
+                if ui.selectable_label(form.preset == Some(preset.name), preset.name).clicked() {
+                    chosen = Some(preset);
+                }
+            }
+        });
+        if let Some(preset) = chosen
+            && let Err(error) = form.fill_from_preset(preset)
+        {
+            // Shown at the field of the key that the preset has wrong.
+            form.jump = Some(error.key);
+        }
+        response.response
+    });
+}
+
+/// `running`: the folder of the run at work, which is what a locked form shows.
+fn run_dir_ui(ui: &mut Ui, form: &mut Form, running: Option<&Path>) {
+    let help =
+        "Where the run writes its checkpoints, curves and log. Empty: a new folder named after the run";
+    let hint = form.out_dir().display().to_string();
+    let response = fields::labelled(ui, "Run folder", help, |ui| {
+        let mut shown = running.map(|dir| dir.display().to_string());
+        let text = shown.as_mut().unwrap_or(&mut form.run_dir);
+        ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY))
+    });
+    fields::fault_ui(ui, form, RUN_DIR, &response);
+}
+
+fn device_ui(ui: &mut Ui, form: &mut Form) {
+    let help = "The adapter that trains. Automatic: discrete before integrated before software";
+    fields::labelled(ui, "Device", help, |ui| {
+        let name = |choice: &DeviceChoice| match choice {
+            DeviceChoice::Auto => "Automatic".to_owned(),
+            DeviceChoice::Cpu => "Software (CPU)".to_owned(),
+            other => {
+                let item = form.devices.iter().find(|item| item.choice == *other);
+                item.map_or_else(|| other.to_string(), |item| item.label.clone())
+            }
+        };
+        let offered = [DeviceChoice::Auto, DeviceChoice::Cpu].into_iter();
+        let offered: Vec<DeviceChoice> =
+            offered.chain(form.devices.iter().map(|item| item.choice.clone())).collect();
+        let names: Vec<String> = offered.iter().map(name).collect();
+        let selected = name(&form.device);
+        let combo = ComboBox::from_id_salt("device").width(ui.available_width()).selected_text(selected);
+        let response = combo.truncate().show_ui(ui, |ui| {
+            for (choice, name) in offered.into_iter().zip(names) {
+                ui.selectable_value(&mut form.device, choice, name);
+            }
+        });
+        response.response
+    });
+}
+
+/// The other options, section by section, or those that the search finds.
+fn all_ui(ui: &mut Ui, form: &mut Form) {
+    ui.add_space(tokens::GAP);
+    ui.horizontal(|ui| {
+        let arrow = icons::atom(if form.show_all { Icon::Down } else { Icon::Right }, None);
+        let text = RichText::new("All options").strong();
+        if ui.add(egui::Button::new((arrow, text)).frame(false)).accessible_name("All options").clicked() {
+            form.show_all = !form.show_all;
+        }
+        let edit = TextEdit::singleline(&mut form.search).hint_text("Search options");
+        let response = ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Search options");
+        if response.changed() {
+            form.show_all = true;
+        }
+    });
+    if !form.show_all {
+        return;
+    }
+    let wanted = form.search.trim().to_lowercase();
+    let matches = |field: &Field| {
+        let texts = [field.path, field.help, field.source];
+        wanted.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(&wanted))
+    };
+    let mut section = "";
+    let mut found = false;
+    for field in schema::fields().iter().filter(|field| matches(field)) {
+        // The list of branches stands below the method.
+        if field.kind == schema::Kind::Branches {
+            continue;
+        }
+        // A key that is shown above is not shown twice, except when it is searched for.
+        if wanted.is_empty() && ESSENTIAL.contains(&field.path) && !is_idle(form, field.path) {
+            continue;
+        }
+        found = true;
+        if field.section() != section {
+            section = field.section();
+            heading(ui, section);
+        }
+        // The essentials above own this key's widget id.
+        ui.push_id("all", |ui| fields::row_ui(ui, form, field));
+    }
+    if !found {
+        ui.weak(format!("No option speaks of “{}”", form.search.trim()));
+    }
+}
+
+fn start_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
+    ui.horizontal(|ui| {
+        chrome::command_button(ui, UiCommand::Start, shared.run, shared.queue, Look::Primary);
+        chrome::command_button(ui, UiCommand::Preflight, shared.run, shared.queue, Look::Plain);
+        chrome::command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, Look::Plain);
+    });
+}

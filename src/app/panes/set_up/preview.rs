@@ -1,0 +1,261 @@
+//! Below the form: the learning rate that the run will have, and the last preflight with what each branch trains on.
+
+use crate::app::format;
+use crate::app::model::form::Form;
+use crate::app::model::preflight::{Finding, Report};
+use crate::app::panes::Shared;
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::pictures::{Plain, options};
+use crate::app::widgets::plots::plot;
+use crate::config::{Config, DataSource};
+use crate::data::Dataset as _;
+use crate::data::shapes::{Shapes, ShapesSplit};
+use crate::session::preflight::{BranchPreview, Forecast, MixedPreview};
+use crate::training::schedule::learning_rate;
+use egui::{Frame, ProgressBar, Rect, RichText, Slider, Ui, vec2};
+use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints};
+use std::collections::BTreeMap;
+
+const SCHEDULE_HEIGHT: f32 = 92.0;
+/// Points of the drawn schedule.
+const POINTS: u64 = 240;
+/// Side of a preview, points.
+const SIDE: f32 = 56.0;
+
+/// How the schedule and the previews are drawn.
+#[derive(Debug, Default)]
+pub struct PreviewView {
+    pub schedule: Schedule,
+    pub mixing: Mixing,
+}
+
+/// The mixing ratios that the user chose for the previews, by branch; those of one preflight mean nothing for the next.
+#[derive(Debug, Default)]
+pub struct Mixing {
+    chosen_for: u64,
+    lambdas: BTreeMap<usize, f32>,
+}
+
+/// The schedule as drawn, made again when the configuration or the forecast changes.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    made_for: Option<(Config, Option<(u64, u64)>)>,
+    points: Vec<PlotPoint>,
+    total_steps: u64,
+    steps_per_epoch: u64,
+}
+
+impl Schedule {
+    /// Nothing to draw without the length of an epoch, which the data decides.
+    fn refresh(&mut self, config: &Config, forecast: Option<&Forecast>) {
+        let known = forecast.map(|forecast| (forecast.steps_per_epoch, forecast.total_steps));
+        if self.made_for.as_ref().is_some_and(|(made, length)| made == config && *length == known) {
+            return;
+        }
+        self.made_for = Some((config.clone(), known));
+        self.points.clear();
+        let Some((steps_per_epoch, total)) = known.or_else(|| length(config)) else { return };
+        (self.steps_per_epoch, self.total_steps) = (steps_per_epoch, total);
+        let count = POINTS.min(total);
+        self.points = (0..=count)
+            .map(|n| {
+                let step = n * total.saturating_sub(1) / count.max(1);
+                let base = config.optimizer.lr;
+                let lr = learning_rate(&config.schedule, base, step, steps_per_epoch, total);
+                PlotPoint::new(step as f64, lr)
+            })
+            .collect();
+    }
+}
+
+impl Schedule {
+    fn table(&self) -> Table {
+        let mut table = Table::new(["step", "epoch", "learning rate"]);
+        for point in &self.points {
+            let epoch = point.x / self.steps_per_epoch.max(1) as f64;
+            table.row([point.x.to_string(), epoch.to_string(), point.y.to_string()]);
+        }
+        table
+    }
+}
+
+/// Steps an epoch and of the whole run, where the data need not be opened for it.
+fn length(config: &Config) -> Option<(u64, u64)> {
+    let data = &config.data;
+    if data.source != DataSource::Shapes || !data.classes_file.is_empty() || data.class_limit > 0 {
+        return None;
+    }
+    let all = Shapes::new(ShapesSplit::Train).len();
+    let images = if data.train_limit == 0 { all } else { data.train_limit.min(all) };
+    let steps_per_epoch = (images / config.run.batch_size.max(1)).max(1) as u64;
+    let total = config.run.steps.unwrap_or((config.run.epochs * steps_per_epoch as f64).ceil() as u64);
+    Some((steps_per_epoch, total))
+}
+
+/// The learning rate over the run's steps.
+pub fn schedule_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    form: &Form,
+    report: &Report,
+    schedule: &mut Schedule,
+) {
+    let forecast = report.forecast.as_ref().filter(|_| !report.is_outdated(form.config()));
+    schedule.refresh(form.config(), forecast);
+    let tokens = Tokens::of(ui);
+    let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), SCHEDULE_HEIGHT + 28.0));
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new("Learning rate over steps").small().color(tokens.text_weak)).on_hover_text(
+            "What the schedule makes of the learning rate, warm-up included, at each optimizer step. No unit.",
+        );
+        if schedule.points.is_empty() {
+            let text = RichText::new("known after a preflight, which counts the images").small();
+            ui.label(text.color(tokens.text_weak));
+        } else {
+            let table = || schedule.table();
+            export::menu_ui(ui, "Learning rate schedule", area, table, shared.exports);
+        }
+    });
+    if schedule.points.is_empty() {
+        return;
+    }
+    let points = &schedule.points;
+    let per_epoch = schedule.steps_per_epoch.max(1) as f64;
+    let hover = |hover: &HoverPosition<'_>| {
+        let (HoverPosition::NearDataPoint { position, .. } | HoverPosition::Elsewhere { position }) = hover;
+        let after = points.partition_point(|point| point.x <= position.x).max(1);
+        let point = points.get(after - 1)?;
+        let epoch = format::significant(point.x / per_epoch);
+        Some(format!("step {}, epoch {epoch}\nlearning rate {}", point.x, format::significant(point.y)))
+    };
+    let plot = plot("schedule", SCHEDULE_HEIGHT, tokens)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .include_y(0.0)
+        .y_axis_formatter(|mark, _| format::plain(mark.value))
+        .label_formatter(hover);
+    let response = plot.show(ui, |plot| {
+        let line = Line::new("learning rate", PlotPoints::Borrowed(points)).color(tokens.accent);
+        plot.line(line.width(tokens::LINE_WIDTH));
+    });
+    response.response.accessible_name("Learning rate schedule plot");
+}
+
+/// What the last preflight found, and what the one at work is at.
+pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &Form, report: &Report, mixing: &mut Mixing) {
+    let tokens = Tokens::of(ui);
+    if report.is_outdated(form.config()) {
+        let warning = Tokens::of(ui).warning;
+        let text = "The set-up has changed since this preflight.";
+        ui.label(RichText::new(text).small().color(warning));
+    }
+    if let Some((what, done, total)) = &report.working {
+        ui.horizontal(|ui| {
+            ui.spinner();
+            if *total > 1 {
+                let bar = ProgressBar::new(*done as f32 / *total as f32).desired_width(120.0);
+                ui.add(bar.desired_height(14.0));
+            }
+            ui.label(RichText::new(what).small().color(tokens.text_weak));
+        });
+    }
+    for finding in &report.findings {
+        let (icon, colour, meaning, text) = match finding {
+            Finding::Passed { what, finding } => {
+                (Icon::Check, tokens.good, "passed", format!("{what}: {finding}"))
+            }
+            Finding::Warning(text) => (Icon::Warning, tokens.warning, "warning", text.clone()),
+            Finding::Refused { what, reason } => {
+                (Icon::Cross, tokens.error, "refused", format!("{what}: {reason}"))
+            }
+        };
+        ui.horizontal(|ui| {
+            icons::show(ui, icon, colour, meaning);
+            ui.add(egui::Label::new(RichText::new(text).small().color(tokens.text)).wrap());
+        });
+    }
+    if let Some(forecast) = &report.forecast {
+        let text = format!(
+            "About {} for {} steps",
+            format::duration(forecast.seconds()),
+            format::count(forecast.total_steps)
+        );
+        ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(format!(
+            "Steps × {} ms, the mean of the timed steps with reading of the data. Validation comes on top. The \
+             first steps of a run are its slowest.",
+            format::significant(1e3 * forecast.seconds_per_step)
+        ));
+    }
+    if let Some(previews) = &report.previews {
+        previews_ui(ui, shared, previews, report.generation, mixing);
+    }
+}
+
+/// A row of images for each branch.
+fn previews_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    previews: &[BranchPreview],
+    generation: u64,
+    mixing: &mut Mixing,
+) {
+    let tokens = Tokens::of(ui);
+    if mixing.chosen_for != generation {
+        *mixing = Mixing { chosen_for: generation, ..Mixing::default() };
+    }
+    shared.pictures.previews.resize_with(previews.len(), Plain::default);
+    let heading = RichText::new("What the first step trains on").small().color(tokens.text_weak);
+    ui.label(heading).on_hover_text(
+        "The first images of each branch's first batch as the network gets them: augmented, attacked on the run's \
+         first weights, mixed",
+    );
+    for (index, (preview, pictures)) in previews.iter().zip(&mut shared.pictures.previews).enumerate() {
+        Frame::new().fill(tokens.raised).corner_radius(4).inner_margin(tokens::GAP_SMALL).show(ui, |ui| {
+            let text = format!("{} → {}", preview.source, preview.domain);
+            ui.label(RichText::new(text).small().color(tokens.text))
+                .on_hover_text("Source of the images and the BN domain that they go through");
+            let mixed = preview.mixed.as_ref();
+            let chosen = mixed.and_then(|mixed| lambda_ui(ui, mixed, index, mixing).map(|l| (mixed, l)));
+            let made_for = (generation, chosen.map_or(f32::NAN, |(_, lambda)| lambda).to_bits());
+            let images = || match chosen {
+                Some((mixed, lambda)) => mixed.at(lambda),
+                None => preview.images.clone(),
+            };
+            let textures = pictures.textures(ui.ctx(), made_for, preview.size, options(preview.size), images);
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
+                for (number, texture) in textures.iter().enumerate() {
+                    let image = egui::Image::new(texture).fit_to_exact_size(vec2(SIDE, SIDE));
+                    let label = format!("{} image {} for {}", preview.source, number + 1, preview.domain);
+                    ui.add(image.corner_radius(2).alt_text(label));
+                }
+            });
+        });
+    }
+}
+
+/// The mixing ratio of a branch's pictures; `None` while it is the drawn one.
+fn lambda_ui(ui: &mut Ui, mixed: &MixedPreview, branch: usize, mixing: &mut Mixing) -> Option<f32> {
+    let drawn = format::significant(f64::from(mixed.lambda));
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().slider_width = 90.0;
+        let mut lambda = mixing.lambdas.get(&branch).copied().unwrap_or(mixed.lambda);
+        let slider = Slider::new(&mut lambda, 0.0..=1.0).text("λ").max_decimals(2);
+        let help = format!(
+            "Mixing ratio λ, the share of the first image of each pair, 0 to 1. The first step draws {drawn}. It \
+             changes these pictures alone; a run draws λ for every step"
+        );
+        let response = ui.add(slider).on_hover_text(help);
+        if response.accessible_name(format!("Mixing ratio of branch {}", branch + 1)).changed() {
+            mixing.lambdas.insert(branch, lambda);
+        }
+        let moved = mixing.lambdas.contains_key(&branch);
+        let button = egui::Button::new(RichText::new(format!("as drawn: {drawn}")).small());
+        if ui.add_enabled(moved, button).on_hover_text("Back to the λ that the first step draws").clicked() {
+            mixing.lambdas.remove(&branch);
+        }
+    });
+    mixing.lambdas.get(&branch).copied()
+}

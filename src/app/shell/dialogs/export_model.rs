@@ -1,0 +1,116 @@
+//! The dialog that writes one BN domain of a checkpoint as a model for other programs, as `dualprop export` does.
+
+use super::{Answer, primary, title};
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
+use crate::training::checkpoint::Checkpoint;
+use egui::{ComboBox, RichText, TextEdit, Ui};
+use std::path::{Path, PathBuf};
+
+/// What to export.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelExport {
+    pub checkpoint: String,
+    pub out: String,
+    /// Names of the checkpoint's domains; `main` and `aux` as long as it was not read.
+    pub domains: Vec<String>,
+    pub domain: usize,
+    /// The last weights instead of their moving average.
+    pub raw: bool,
+    pub fault: Option<String>,
+}
+
+impl ModelExport {
+    /// For the best checkpoint of a run folder, or one that the user names.
+    pub fn of_run(dir: Option<&Path>, domains: &[String]) -> Self {
+        let file = |name: &str| dir.map_or_else(String::new, |dir| dir.join(name).display().to_string());
+        let known = if domains.is_empty() { vec!["main".into(), "aux".into()] } else { domains.to_vec() };
+        Self {
+            checkpoint: file("best.safetensors"),
+            out: file("model.safetensors"),
+            domains: known,
+            domain: 0,
+            raw: false,
+            fault: None,
+        }
+    }
+
+    /// Writes the model; one sentence on what was written or why not. Reads and writes whole checkpoints, so it
+    /// belongs on a thread of its own.
+    pub fn write(&self) -> anyhow::Result<String> {
+        let (from, to) = (PathBuf::from(self.checkpoint.trim()), PathBuf::from(self.out.trim()));
+        let checkpoint = Checkpoint::load(&from)?;
+        let name = self.domains.get(self.domain).map_or("main", String::as_str);
+        let domains = &checkpoint.meta.domains;
+        let domain = domains.iter().position(|domain| domain == name).ok_or_else(|| {
+            anyhow::anyhow!("{} has no domain {name}; it has {}", from.display(), domains.join(", "))
+        })?;
+        let ema = !self.raw && checkpoint.has_ema();
+        let exported = checkpoint.with_one_domain(domain, ema)?;
+        exported.save_atomic(&to)?;
+        Ok(format!(
+            "Wrote {}: {} tensors of {}, domain {name}, {} weights",
+            to.display(),
+            exported.tensors.len(),
+            exported.meta.arch,
+            if ema { "averaged" } else { "raw" }
+        ))
+    }
+}
+
+pub(super) fn ui(ui: &mut Ui, export: &mut ModelExport, answer: &mut Answer) {
+    title(ui, "Export a model");
+    let weak = Tokens::of(ui).text_weak;
+    let text = "One BN domain without training state, under timm's names: timm.create_model loads it with strict=True.";
+    ui.label(RichText::new(text).color(weak));
+    ui.add_space(tokens::GAP_SMALL);
+    for (name, text) in [("Checkpoint", &mut export.checkpoint), ("File to write", &mut export.out)] {
+        ui.label(name);
+        ui.add(TextEdit::singleline(text).desired_width(f32::INFINITY)).accessible_name(name);
+    }
+    ui.horizontal(|ui| {
+        ui.label("Domain");
+        let chosen = export.domains.get(export.domain).map_or("main", String::as_str);
+        let response = ComboBox::from_id_salt("export domain").selected_text(chosen).show_ui(ui, |ui| {
+            for (index, name) in export.domains.iter().enumerate() {
+                ui.selectable_value(&mut export.domain, index, name);
+            }
+        });
+        response.response.accessible_name("Exported domain").on_hover_text("BN domain to keep");
+        ui.checkbox(&mut export.raw, "Last weights").on_hover_text(
+            "The weights of the last step instead of their moving average, where there is one",
+        );
+    });
+    if let Some(fault) = &export.fault {
+        ui.horizontal_wrapped(|ui| {
+            let error = Tokens::of(ui).error;
+            icons::show(ui, Icon::Warning, error, "fault");
+            ui.label(RichText::new(fault).color(error));
+        });
+    }
+    ui.add_space(tokens::GAP);
+    ui.horizontal(|ui| {
+        let complete = !export.checkpoint.trim().is_empty() && !export.out.trim().is_empty();
+        ui.add_enabled_ui(complete, |ui| {
+            if primary(ui, "Export") {
+                *answer = Answer::Export(export.clone());
+            }
+        });
+        if ui.button("Cancel").clicked() {
+            *answer = Answer::Dismissed;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_checkpoint_is_a_sentence_that_names_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let export = ModelExport::of_run(Some(dir.path()), &[]);
+        let error = export.write().expect_err("there is no checkpoint");
+        assert!(format!("{error:#}").contains("best.safetensors"), "{error:#}");
+    }
+}

@@ -1,0 +1,349 @@
+//! The questions that the window asks, and the list of keys.
+
+pub mod export_model;
+
+use crate::app::commands::UiCommand;
+use crate::app::model::recents::Recents;
+use crate::app::model::run::RunView;
+use crate::app::theme::icons::{self, Icon};
+use crate::app::theme::tokens::{self, Tokens};
+use egui::{Button, DragValue, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
+use export_model::ModelExport;
+use std::path::{Path, PathBuf};
+
+/// What a path is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathFor {
+    OpenRun,
+    OpenConfig,
+    SaveConfig,
+    OpenCheckpoint,
+    OpenImages,
+    SavePicture,
+    SaveTable,
+    /// A folder for several pictures.
+    SaveImages,
+}
+
+impl PathFor {
+    fn title(self) -> &'static str {
+        match self {
+            Self::OpenRun => "Open a run folder",
+            Self::OpenConfig => "Open a configuration",
+            Self::SaveConfig => "Save the configuration",
+            Self::OpenCheckpoint => "Open a checkpoint",
+            Self::OpenImages => "Choose image files",
+            Self::SavePicture => "Save the picture",
+            Self::SaveTable => "Save the numbers",
+            Self::SaveImages => "Save the images into a folder",
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::OpenRun => "A folder with metrics.jsonl, of a finished run or one that still writes",
+            Self::OpenConfig => "A TOML file as `dualprop train` reads it",
+            Self::SaveConfig => "A new or old TOML file; an old one is replaced",
+            Self::OpenCheckpoint => "A safetensors file that this program wrote, such as best.safetensors",
+            Self::OpenImages => "PNG, JPEG or WebP files; Browse takes several at once",
+            Self::SavePicture => "A PNG file; an old one is replaced",
+            Self::SaveTable => "A CSV file; an old one is replaced",
+            Self::SaveImages => "A folder, made if it is not there; files of the same names are replaced",
+        }
+    }
+
+    fn button(self) -> &'static str {
+        match self {
+            Self::OpenRun | Self::OpenConfig | Self::OpenCheckpoint | Self::OpenImages => "Open",
+            Self::SaveConfig | Self::SavePicture | Self::SaveTable | Self::SaveImages => "Save",
+        }
+    }
+
+    /// Asks with the system's own dialog; blocks until it is answered. `proposed` is the typed path.
+    pub fn browse(self, proposed: &Path) -> Option<Vec<PathBuf>> {
+        let mut dialog = rfd::FileDialog::new().set_title(self.title());
+        if let Some(name) = proposed.file_name() {
+            dialog = dialog.set_file_name(name.to_string_lossy());
+        }
+        let found = match self {
+            Self::OpenRun => dialog.pick_folder(),
+            Self::OpenConfig => dialog.add_filter("TOML", &["toml"]).pick_file(),
+            Self::SaveConfig => dialog.add_filter("TOML", &["toml"]).set_file_name("config.toml").save_file(),
+            Self::OpenCheckpoint => dialog.add_filter("Checkpoints", &["safetensors"]).pick_file(),
+            Self::OpenImages => {
+                return dialog.add_filter("Images", &["png", "jpg", "jpeg", "webp"]).pick_files();
+            }
+            Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
+            Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),
+            Self::SaveImages => dialog.pick_folder(),
+        };
+        found.map(|path| vec![path])
+    }
+}
+
+/// An open question.
+#[derive(Debug)]
+pub enum Dialog {
+    Discard,
+    Close,
+    Shortcuts,
+    Path {
+        wanted: PathFor,
+        typed: String,
+        fault: Option<String>,
+        /// The system's own dialog came back without a path.
+        empty_handed: bool,
+    },
+    LearningRate {
+        factor: f64,
+    },
+    Recent,
+    ExportModel(ModelExport),
+}
+
+/// How a question was answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// Still open.
+    Waiting,
+    Dismissed,
+    Discard,
+    /// Stop the run this way, then close the window.
+    CloseAfter {
+        save: bool,
+    },
+    Path(PathFor, PathBuf),
+    Browse(PathFor, PathBuf),
+    LearningRate(f64),
+    Recent(Recent),
+    Export(ModelExport),
+}
+
+impl Dialog {
+    pub fn path(wanted: PathFor) -> Self {
+        Self::proposing(wanted, String::new())
+    }
+
+    /// Asks for a path with `typed` to begin with.
+    pub fn proposing(wanted: PathFor, typed: String) -> Self {
+        Self::Path { wanted, typed, fault: None, empty_handed: false }
+    }
+
+    pub fn ui(&mut self, ctx: &egui::Context, run: &RunView, recents: &Recents) -> Answer {
+        let mut answer = Answer::Waiting;
+        let response = Modal::new(Id::unique("dialog")).frame(frame(ctx)).show(ctx, |ui| match self {
+            Self::Discard => discard_ui(ui, run, &mut answer),
+            Self::Close => close_ui(ui, run, &mut answer),
+            Self::Shortcuts => shortcuts_ui(ui, run, &mut answer),
+            Self::Path { wanted, typed, fault, empty_handed } => {
+                path_ui(ui, *wanted, typed, fault.as_deref(), *empty_handed, &mut answer);
+            }
+            Self::LearningRate { factor } => learning_rate_ui(ui, run, factor, &mut answer),
+            Self::Recent => recent_ui(ui, recents, &mut answer),
+            Self::ExportModel(export) => export_model::ui(ui, export, &mut answer),
+        });
+        if matches!(answer, Answer::Waiting) && response.should_close() {
+            return Answer::Dismissed;
+        }
+        answer
+    }
+}
+
+/// The ground of dialogs and palette.
+pub fn frame(ctx: &egui::Context) -> Frame {
+    Frame::popup(&ctx.global_style()).inner_margin(tokens::DIALOG_MARGIN)
+}
+
+pub(super) fn title(ui: &mut Ui, text: &str) {
+    ui.set_width(440.0);
+    ui.label(RichText::new(text).heading().color(Tokens::of(ui).text_strong));
+    ui.add_space(tokens::GAP_SMALL);
+}
+
+/// What would be lost without saving.
+fn loss_text(run: &RunView) -> String {
+    let step = run.last_step.as_ref().map_or(0, |step| step.step);
+    format!("Training stands at step {step}. Steps after the last checkpoint are lost when it is discarded.")
+}
+
+pub(super) fn primary(ui: &mut Ui, text: &str) -> bool {
+    let tokens = Tokens::of(ui);
+    let text = RichText::new(text).color(tokens.on_accent).strong();
+    ui.add(Button::new(text).fill(tokens.accent)).clicked()
+}
+
+fn discard_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
+    title(ui, "Stop and discard?");
+    ui.label(loss_text(run));
+    ui.add_space(tokens::GAP);
+    ui.horizontal(|ui| {
+        if primary(ui, "Discard the run") {
+            *answer = Answer::Discard;
+        }
+        if ui.button("Keep running").clicked() {
+            *answer = Answer::Dismissed;
+        }
+    });
+}
+
+fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
+    title(ui, "A run is at work");
+    ui.label("Closing the window ends it. What should become of it?");
+    ui.label(RichText::new(loss_text(run)).color(Tokens::of(ui).text_weak));
+    ui.add_space(tokens::GAP);
+    ui.horizontal(|ui| {
+        if primary(ui, "Stop, save and close") {
+            *answer = Answer::CloseAfter { save: true };
+        }
+        if ui.button("Discard and close").clicked() {
+            *answer = Answer::CloseAfter { save: false };
+        }
+        if ui.button("Keep running").clicked() {
+            *answer = Answer::Dismissed;
+        }
+    });
+}
+
+fn learning_rate_ui(ui: &mut Ui, run: &RunView, factor: &mut f64, answer: &mut Answer) {
+    title(ui, "Change the learning rate");
+    ui.label("From the next step on, the schedule's learning rate is multiplied by");
+    ui.horizontal(|ui| {
+        ui.add(DragValue::new(factor).range(0.0..=1000.0).speed(0.01).max_decimals(4).prefix("× "))
+            .accessible_name("Learning rate factor")
+            .on_hover_text("1: as scheduled. Counts from the schedule, not from an earlier factor. No unit");
+        for (text, value) in [("÷ 10", 0.1), ("÷ 2", 0.5), ("× 1", 1.0), ("× 2", 2.0)] {
+            if ui.button(text).clicked() {
+                *factor = value;
+            }
+        }
+    });
+    if let Some(step) = &run.last_step {
+        let now = format!("The last step had {}", crate::app::format::significant(step.lr));
+        ui.label(RichText::new(now).color(Tokens::of(ui).text_weak));
+    }
+    let text = "Checkpoints keep the factor, and the log tells from which step on it holds.";
+    ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
+    ui.add_space(tokens::GAP);
+    ui.horizontal(|ui| {
+        if primary(ui, "Change") {
+            *answer = Answer::LearningRate(*factor);
+        }
+        if ui.button("Cancel").clicked() {
+            *answer = Answer::Dismissed;
+        }
+    });
+}
+
+/// What was chosen among the recent things.
+#[derive(Debug)]
+pub enum Recent {
+    Run(PathBuf),
+    Config(PathBuf),
+    Data(PathBuf),
+}
+
+fn recent_ui(ui: &mut Ui, recents: &Recents, answer: &mut Answer) {
+    title(ui, "Open recent");
+    let lists: [(&str, &[PathBuf], fn(PathBuf) -> Recent); 3] = [
+        ("Runs", &recents.runs, Recent::Run),
+        ("Configurations", &recents.configs, Recent::Config),
+        ("Data folders", &recents.data, Recent::Data),
+    ];
+    ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
+        if lists.iter().all(|(_, paths, _)| paths.is_empty()) {
+            ui.weak("Nothing was opened yet");
+        }
+        for (name, paths, choose) in lists.into_iter().filter(|(_, paths, _)| !paths.is_empty()) {
+            ui.label(RichText::new(name).small().color(Tokens::of(ui).text_weak));
+            for path in paths {
+                let there = path.exists();
+                let text = RichText::new(path.display().to_string());
+                let button = Button::selectable(false, text).truncate();
+                let button = button.min_size(egui::vec2(ui.available_width(), 24.0));
+                let response = ui.add_enabled(there, button).on_disabled_hover_text("It is no longer there");
+                if response.clicked() {
+                    *answer = Answer::Recent(choose(path.clone()));
+                }
+            }
+        }
+    });
+    ui.add_space(tokens::GAP);
+    if ui.button("Close").clicked() {
+        *answer = Answer::Dismissed;
+    }
+}
+
+fn shortcuts_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
+    title(ui, "Keyboard shortcuts");
+    ScrollArea::vertical().max_height(420.0).min_scrolled_height(380.0).show(ui, |ui| {
+        Grid::new("shortcuts").num_columns(2).spacing([24.0, 5.0]).striped(true).show(ui, |ui| {
+            for command in UiCommand::all() {
+                let Some(shortcut) = command.shortcut() else { continue };
+                ui.monospace(ui.ctx().format_shortcut(&shortcut));
+                ui.label(command.text(run)).on_hover_text(command.help());
+                ui.end_row();
+            }
+        });
+        let plots = "In plots: drag to move, Ctrl and wheel to zoom, double click to see everything.";
+        ui.label(RichText::new(plots).color(Tokens::of(ui).text_weak));
+    });
+    ui.add_space(tokens::GAP);
+    if ui.button("Close").clicked() {
+        *answer = Answer::Dismissed;
+    }
+}
+
+fn path_ui(
+    ui: &mut Ui,
+    wanted: PathFor,
+    typed: &mut String,
+    fault: Option<&str>,
+    empty_handed: bool,
+    answer: &mut Answer,
+) {
+    title(ui, wanted.title());
+    ui.label(RichText::new(wanted.expected()).color(Tokens::of(ui).text_weak));
+    ui.horizontal(|ui| {
+        let width = ui.available_width() - 92.0;
+        let edit = TextEdit::singleline(typed).hint_text("Path").desired_width(width);
+        let edit = ui.add(edit).accessible_name("Path");
+        let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        if entered && !typed.trim().is_empty() {
+            *answer = Answer::Path(wanted, typed.trim().into());
+        } else if ui.memory(|memory| memory.focused().is_none()) {
+            // When the dialog comes up, and when a path was refused.
+            edit.request_focus();
+        }
+        if ui.button("Browse…").clicked() {
+            *answer = Answer::Browse(wanted, typed.trim().into());
+        }
+    });
+    // Whether it was cancelled or there is none, the system does not tell.
+    if empty_handed && fault.is_none() {
+        let text = if cfg!(any(windows, target_os = "macos")) {
+            "Nothing was chosen."
+        } else {
+            "Nothing was chosen. If no file dialog came up, this system has none (it takes a desktop portal or \
+             zenity): type the path here."
+        };
+        ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
+    }
+    if let Some(fault) = fault {
+        ui.horizontal(|ui| {
+            let error = Tokens::of(ui).error;
+            icons::show(ui, Icon::Warning, error, "fault");
+            ui.add(egui::Label::new(RichText::new(fault).color(error)).wrap());
+        });
+    }
+    ui.add_space(tokens::GAP);
+    ui.horizontal(|ui| {
+        ui.add_enabled_ui(!typed.trim().is_empty(), |ui| {
+            if primary(ui, wanted.button()) {
+                *answer = Answer::Path(wanted, typed.trim().into());
+            }
+        });
+        if ui.button("Cancel").clicked() {
+            *answer = Answer::Dismissed;
+        }
+    });
+}

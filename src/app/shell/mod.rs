@@ -1,0 +1,9 @@
+//! What is around the panes: the window itself with its bars, dialogs and command palette, and where the panes lie.
+
+pub mod chrome;
+pub mod dialogs;
+pub mod frame_times;
+pub mod layout;
+pub mod palette;
+pub mod status;
+pub mod window;

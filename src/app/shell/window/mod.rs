@@ -1,0 +1,237 @@
+//! The window as a whole: it takes in what a run reports, draws bars and panes, and carries commands out. It never
+//! waits: training runs on a thread of its own, and so do file dialogs and the search for adapters.
+
+mod actions;
+mod background;
+mod drops;
+mod folder;
+
+use super::chrome::{self, Notice};
+use super::dialogs::Dialog;
+use super::layout::Layout;
+use super::palette::Palette;
+use super::status;
+use crate::app::commands::{Pane, UiCommand};
+use crate::app::model::form::Form;
+use crate::app::model::launcher::{Launcher, RunLink, Wake};
+use crate::app::model::preflight::Report;
+use crate::app::model::recents::Recents;
+use crate::app::model::run::RunView;
+use crate::app::model::runs::Runs;
+use crate::app::model::study::{ModelChoice, Study, Wishes};
+use crate::app::panes::set_up::preview::PreviewView;
+use crate::app::panes::{self, Shared, Views};
+use crate::app::theme::tokens;
+use crate::app::widgets::pictures::Pictures;
+use crate::session::study::Request;
+use crate::training::events::{Event, Finish};
+use background::Background;
+use egui::{Context, Ui, ViewportCommand};
+use folder::Following;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// At least so often is an active run's window drawn, for times and rates.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+/// Shortest time between two frames that events ask for: 60 a second, and fewer where the window itself is drawn
+/// by the processor that also trains.
+const FRAME: Duration = Duration::from_millis(16);
+const FRAME_IN_SOFTWARE: Duration = Duration::from_millis(400);
+
+/// The window's state.
+pub struct Window {
+    launcher: Box<dyn Launcher>,
+    link: Option<RunLink>,
+    pub run: RunView,
+    pub form: Form,
+    pub views: Views,
+    pub layout: Layout,
+    pictures: Pictures,
+    dialog: Option<Dialog>,
+    palette: Option<Palette>,
+    notice: Option<Notice>,
+    queue: Vec<UiCommand>,
+    study: Study,
+    report: Report,
+    preview: PreviewView,
+    runs: Runs,
+    pub recents: Recents,
+    /// A run that a crash left unfinished, offered until it is answered.
+    unfinished: Option<PathBuf>,
+    background: Background,
+    following: Following,
+    /// Close as soon as the run has ended.
+    closing: bool,
+    heartbeat: Duration,
+    wake: Wake,
+}
+
+impl std::fmt::Debug for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Window ({})", self.run.phase.label())
+    }
+}
+
+impl Window {
+    /// A window that starts runs through `launcher`. `software`: its own pictures are drawn by the processor.
+    pub fn new(ctx: &Context, launcher: Box<dyn Launcher>, software: bool) -> Self {
+        tokens::install(ctx);
+        let frame = if software { FRAME_IN_SOFTWARE } else { FRAME };
+        let waking = ctx.clone();
+        Self {
+            launcher,
+            link: None,
+            run: RunView::default(),
+            form: Form::default(),
+            views: Views::default(),
+            layout: Layout::default(),
+            pictures: Pictures::default(),
+            dialog: None,
+            palette: None,
+            notice: None,
+            queue: Vec::new(),
+            study: Study::default(),
+            report: Report::default(),
+            preview: PreviewView::default(),
+            runs: Runs::default(),
+            recents: Recents::default(),
+            unfinished: None,
+            background: Background::default(),
+            following: Following::default(),
+            closing: false,
+            heartbeat: HEARTBEAT.max(frame),
+            wake: Arc::new(move || waking.request_repaint_after(frame)),
+        }
+    }
+
+    /// Takes in what came from the run and from helper threads. Draws nothing.
+    pub fn tick(&mut self, ctx: &Context) {
+        self.take_reports(ctx);
+        self.follow(ctx);
+        self.take_answers(ctx);
+        self.take_drops(ctx);
+        // A second request while the run is stopping leaves at once, like a second Ctrl-C.
+        let asked = ctx.input(|input| input.viewport().close_requested());
+        if asked && self.run.phase.is_active() && !self.closing {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.dialog = Some(Dialog::Close);
+        }
+        if self.run.phase.is_active() {
+            ctx.request_repaint_after(self.heartbeat);
+        }
+    }
+
+    fn take_reports(&mut self, ctx: &Context) {
+        let Some(link) = &self.link else { return };
+        let drained = link.drain();
+        let more = drained.events.len();
+        for event in drained.events {
+            self.run.apply(event);
+        }
+        if let Some(snapshot) = drained.snapshot {
+            self.run.show(snapshot);
+            let follows = self.views.look.follow && self.study.choice == Some(ModelChoice::Live);
+            if follows && self.study.info.is_some() && !self.study.is_busy() {
+                self.study.grant(Wishes(vec![Request::Refresh]));
+            }
+        }
+        if drained.closed {
+            self.link = None;
+            if self.run.phase.is_active() {
+                let sentence = "The training thread ended without a report; resume from the last checkpoint";
+                self.run.apply(Event::Finished(Finish::Failed(sentence.into())));
+            }
+        } else if more > 0 {
+            // A burst may have left events behind.
+            (self.wake)();
+        }
+        if !self.run.phase.is_active() {
+            self.link = None;
+            self.form.look_for_folder();
+            if self.closing {
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+        }
+    }
+
+    /// Draws one frame and carries out what the user asked for in it.
+    pub fn show(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        self.take_shortcuts(&ctx);
+        chrome::top_ui(ui, &self.run, &mut self.queue);
+        self.unfinished_ui(ui);
+        chrome::banners_ui(ui, &self.run, &mut self.notice, &mut self.queue);
+        status::ui(ui, &self.run);
+        let frame = egui::Frame::new();
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| self.panes_ui(ui));
+        if let Some(palette) = &mut self.palette
+            && !palette.ui(&ctx, &self.run, &mut self.queue)
+        {
+            self.palette = None;
+        }
+        self.dialog_ui(&ctx);
+        drops::hint_ui(&ctx);
+        for command in std::mem::take(&mut self.queue) {
+            self.carry_out(&ctx, command);
+        }
+    }
+
+    fn panes_ui(&mut self, ui: &mut Ui) {
+        let mut wishes = Wishes::default();
+        let mut exports = Vec::new();
+        let mut of_runs = None;
+        let Self { run, form, views, layout, pictures, queue, study, report, preview, runs, .. } = self;
+        let mut log_seen = false;
+        let unseen = run.unseen;
+        let mut show = |ui: &mut Ui, pane: Pane| {
+            let (wishes, exports) = (&mut wishes, &mut exports);
+            let area = ui.max_rect();
+            let shared = &mut Shared { run, study, pictures, queue, wishes, exports, area };
+            match pane {
+                Pane::SetUp => panes::set_up::ui(ui, shared, form, report, preview),
+                Pane::Curves => panes::curves::ui(ui, shared, &mut views.curves),
+                Pane::Runs => of_runs = panes::runs::ui(ui, shared, &mut views.runs, runs),
+                Pane::Gallery => panes::gallery::ui(ui, shared, &mut views.gallery),
+                Pane::Lab => panes::lab::ui(ui, shared, &mut views.lab, &mut views.look),
+                Pane::Attention => panes::attention::ui(ui, shared, &mut views.attention, &mut views.look),
+                Pane::Domains => panes::domains::ui(ui, shared, &mut views.domains, &mut views.look),
+                Pane::Results => panes::results::ui(ui, shared, &mut views.results, &views.look),
+                Pane::Log => {
+                    log_seen = true;
+                    panes::log::ui(ui, shared, &mut views.log);
+                }
+            }
+        };
+        layout.ui(ui, &mut show, unseen);
+        if log_seen {
+            run.unseen = 0;
+        }
+        self.study.grant(wishes);
+        for export in exports {
+            self.begin_export(ui.ctx(), export);
+        }
+        if let Some(wish) = of_runs {
+            self.grant_runs(wish);
+        }
+    }
+
+    /// Keys of commands. Plain keys belong to a focused widget first: Space presses a button, S is a letter.
+    fn take_shortcuts(&mut self, ctx: &Context) {
+        if self.dialog.is_some() || self.palette.is_some() {
+            return;
+        }
+        let focused = ctx.egui_wants_keyboard_input();
+        for command in UiCommand::all() {
+            let Some(shortcut) = command.shortcut() else { continue };
+            let is_plain = shortcut.modifiers.is_none()
+                && !matches!(shortcut.logical_key, egui::Key::F1 | egui::Key::F11);
+            if is_plain && focused {
+                continue;
+            }
+            if ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
+                self.queue.push(command);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Any plot or table as a file: what is seen as PNG, its numbers as CSV. A pane offers both in one small menu and says
+//! where it lies and what its numbers are; the window asks where to write.
+
+use crate::app::theme::icons::{self, Icon};
+use crate::interop::atomic::write_atomic;
+use egui::{ColorImage, Rect, Ui};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder as _};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Something that a user asked to export.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// File name without ending.
+    pub name: String,
+    pub what: Exported,
+}
+
+#[derive(Clone, Debug)]
+pub enum Exported {
+    /// A part of the window, points.
+    Picture(Rect),
+    /// CSV text.
+    Table(String),
+    /// Square RGB pictures with the endings of their file names, written into one folder.
+    Images(Vec<(String, usize, Vec<u8>)>),
+}
+
+/// A table of text cells with a heading row.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    text: String,
+}
+
+impl Table {
+    pub fn new<T: AsRef<str>>(headings: impl IntoIterator<Item = T>) -> Self {
+        let mut table = Self::default();
+        table.row(headings);
+        table
+    }
+
+    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        for (index, cell) in cells.into_iter().enumerate() {
+            let cell = cell.as_ref();
+            let quoted = cell.contains([',', '"', '\n', '\r']);
+            let comma = if index > 0 { "," } else { "" };
+            // Writing to a string cannot fail.
+            let _ = match quoted {
+                true => write!(self.text, "{comma}\"{}\"", cell.replace('"', "\"\"")),
+                false => write!(self.text, "{comma}{cell}"),
+            };
+        }
+        self.text.push('\n');
+    }
+
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// The menu beside a plot or table called `name` that fills `area` of the window.
+pub fn menu_ui(
+    ui: &mut Ui,
+    name: &str,
+    area: Rect,
+    table: impl FnOnce() -> Table,
+    exports: &mut Vec<Export>,
+) {
+    let response = ui.menu_button(icons::atom(Icon::Export, None), |ui| {
+        let mut chosen = None;
+        if ui.button("Picture (PNG)…").clicked() {
+            chosen = Some(Exported::Picture(area));
+        }
+        if ui.button("Numbers (CSV)…").clicked() {
+            chosen = Some(Exported::Table(table().into_text()));
+        }
+        if let Some(what) = chosen {
+            exports.push(Export { name: name.to_owned(), what });
+            ui.close();
+        }
+    });
+    let help = "Write what is seen here to a PNG file, or its numbers to a CSV file";
+    response.response.accessible_name(format!("Export {name}")).on_hover_text(help);
+}
+
+/// A button that exports what is seen of a pane whose contents are pictures.
+pub fn picture_ui(ui: &mut Ui, name: &str, area: Rect, exports: &mut Vec<Export>) {
+    let response = ui
+        .button(icons::atom(Icon::Export, None))
+        .on_hover_text("Write what is seen of this pane to a PNG file");
+    if response.accessible_name(format!("Export {name}")).clicked() {
+        exports.push(Export { name: name.to_owned(), what: Exported::Picture(area) });
+    }
+}
+
+/// The part of a picture of the whole window that `area` covers, as PNG bytes. `scale`: pixels a point.
+pub fn crop_png(window: &ColorImage, area: Rect, scale: f32) -> anyhow::Result<Vec<u8>> {
+    let [width, height] = window.size;
+    let clamp = |value: f32, most: usize| (value.max(0.0).round() as usize).min(most);
+    let (left, right) = (clamp(area.left() * scale, width), clamp(area.right() * scale, width));
+    let (top, bottom) = (clamp(area.top() * scale, height), clamp(area.bottom() * scale, height));
+    anyhow::ensure!(left < right && top < bottom, "the plot is not on screen");
+    let rows = window.pixels.chunks_exact(width).take(bottom).skip(top);
+    let rgb: Vec<u8> =
+        rows.flat_map(|row| &row[left..right]).flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
+    png(&rgb, right - left, bottom - top)
+}
+
+/// RGB bytes as PNG.
+pub fn png(rgb: &[u8], width: usize, height: usize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (width, height) = (u32::try_from(width)?, u32::try_from(height)?);
+    PngEncoder::new(&mut bytes).write_image(rgb, width, height, ExtendedColorType::Rgb8)?;
+    Ok(bytes)
+}
+
+/// Writes a file whole or not at all.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_atomic(path, |out| out.write_all(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egui::{pos2, vec2};
+
+    #[test]
+    fn cells_with_commas_and_quotes_are_quoted() {
+        let mut table = Table::new(["class", "images"]);
+        table.row(["cat, \"tame\"", "3"]);
+        assert_eq!(table.into_text(), "class,images\n\"cat, \"\"tame\"\"\",3\n");
+    }
+
+    #[test]
+    fn a_crop_is_the_area_in_pixels() {
+        let mut window = ColorImage::filled([8, 6], crate::app::theme::tokens::DARK.panel);
+        window.pixels[2 * 8 + 4] = crate::app::theme::tokens::DARK.accent;
+        let area = Rect::from_min_size(pos2(2.0, 1.0), vec2(2.0, 2.0));
+        let bytes = crop_png(&window, area, 2.0).expect("inside");
+        let picture = image::load_from_memory(&bytes).expect("a PNG").into_rgb8();
+        assert_eq!(picture.dimensions(), (4, 4));
+        let accent = crate::app::theme::tokens::DARK.accent;
+        assert_eq!(picture.get_pixel(0, 0).0, [accent.r(), accent.g(), accent.b()]);
+        assert!(crop_png(&window, Rect::NOTHING, 1.0).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! The legend of the curves: each entry shows its line as it is drawn (colour and dash), its newest value, and
+//! switches the line on and off.
+
+use crate::app::model::kinds::LineKey;
+use crate::app::theme::tokens::{self, Tokens};
+use egui::{
+    Color32, FontSelection, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetText, pos2, vec2,
+};
+use egui_plot::LineStyle;
+
+const SAMPLE_WIDTH: f32 = 26.0;
+
+/// One entry.
+pub struct Entry<'a> {
+    pub key: LineKey,
+    /// Domain and data, such as `main, attacked`.
+    pub name: String,
+    /// The newest value with its unit.
+    pub value: String,
+    pub help: &'a str,
+}
+
+/// Draws the entries in a row that wraps; a click puts a key into `hidden` or takes it out.
+pub fn legend_ui(ui: &mut Ui, entries: &[Entry<'_>], hidden: &mut Vec<LineKey>) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 14.0;
+        for entry in entries {
+            entry_ui(ui, entry, hidden);
+        }
+    });
+}
+
+fn entry_ui(ui: &mut Ui, entry: &Entry<'_>, hidden: &mut Vec<LineKey>) {
+    let tokens = Tokens::of(ui);
+    let position = hidden.iter().position(|key| *key == entry.key);
+    let shown = position.is_none();
+    let (name_colour, value_colour) =
+        if shown { (tokens.text, tokens.text_strong) } else { (tokens.text_weak, tokens.text_weak) };
+    let layout = |ui: &Ui, text: &str, colour: Color32| {
+        let text = WidgetText::from(egui::RichText::new(text).color(colour));
+        text.into_galley(ui, Some(egui::TextWrapMode::Extend), f32::INFINITY, FontSelection::Default)
+    };
+    let name = layout(ui, &entry.name, name_colour);
+    let value = layout(ui, &entry.value, value_colour);
+    let width = SAMPLE_WIDTH + 6.0 + name.size().x + 6.0 + value.size().x;
+    let (rect, response) = ui.allocate_exact_size(vec2(width, name.size().y.max(18.0)), Sense::click());
+    if ui.is_rect_visible(rect) {
+        let colour = if shown { tokens.data(entry.key.data) } else { tokens.line };
+        let left = pos2(rect.left(), rect.center().y);
+        sample(ui, left, tokens::dash(entry.key.domain), colour);
+        let at = pos2(rect.left() + SAMPLE_WIDTH + 6.0, rect.center().y - name.size().y / 2.0);
+        let value_at = at + vec2(name.size().x + 6.0, 0.0);
+        ui.painter().galley(at, name, name_colour);
+        ui.painter().galley(value_at, value, value_colour);
+        if response.has_focus() || response.hovered() {
+            let stroke = Stroke::new(1.0, if response.has_focus() { tokens.accent } else { tokens.line });
+            ui.painter().rect_stroke(rect.expand2(vec2(4.0, 1.0)), 4.0, stroke, egui::StrokeKind::Outside);
+        }
+    }
+    let label = format!("Line {}", entry.name);
+    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, ui.is_enabled(), shown, &label));
+    let response = response.on_hover_text(format!("{}\nClick to show or hide the line.", entry.help));
+    if response.clicked() {
+        match position {
+            Some(index) => drop(hidden.remove(index)),
+            None => hidden.push(entry.key),
+        }
+    }
+}
+
+fn sample(ui: &Ui, left: egui::Pos2, dash: LineStyle, colour: Color32) {
+    let path = [left, left + Vec2::new(SAMPLE_WIDTH, 0.0)];
+    let stroke = Stroke::new(tokens::LINE_WIDTH + 0.4, colour);
+    match dash {
+        LineStyle::Solid => drop(ui.painter().line_segment(path, stroke)),
+        LineStyle::Dashed { length } => {
+            ui.painter().extend(Shape::dashed_line(&path, stroke, length, length * 0.6));
+        }
+        LineStyle::Dotted { spacing } => {
+            ui.painter().extend(Shape::dotted_line(&path, colour, spacing, stroke.width * 0.8));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What several panes draw with: plots and legends, cards of attacked images, textures, the export menu.
+
+pub mod class_choice;
+pub mod export;
+pub mod legend;
+pub mod pictures;
+pub mod plots;
