@@ -1,5 +1,6 @@
-//! Speed of reading and augmenting on one core, and of listing a big folder: `cargo bench --bench data [-- TEXT]` runs
-//! the lines whose name contains TEXT. `DUALPROP_FOLDER` adds the photos of an image folder. Reports, never judges.
+//! Speed of reading and augmenting on one core, and of listing a big folder: `cargo bench --bench data [--
+//! TEXT]` runs the lines whose name contains TEXT. `DUALPROP_FOLDER` adds the photos of an image folder.
+//! Reports, never judges.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -183,12 +184,14 @@ fn main() -> anyhow::Result<()> {
     let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
     listing(&filter)?;
     augmentations(&filter, "in memory", Arc::new(Small::new()), 32)?;
-    augmentations(&filter, "shapes", Arc::new(Shapes::new(ShapesSplit::Train)), 64)?;
+    for size in [32, 64, 224] {
+        augmentations(&filter, "shapes", Arc::new(Shapes::new(ShapesSplit::Train)), size)?;
+    }
     if let Some(path) = std::env::var_os("DUALPROP_FOLDER") {
         let path = path.to_string_lossy().into_owned();
         let config = DataConfig { source: DataSource::Folder, path, ..Default::default() };
         let photos = open(&config)?.train;
-        for size in [128, 224] {
+        for size in [64, 128, 224] {
             augmentations(&filter, "photos", Arc::clone(&photos), size)?;
         }
     }
