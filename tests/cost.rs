@@ -39,7 +39,7 @@ fn passes(text: &str) -> f64 {
     let mut total = images(&context.train(method, all, &rows).launches);
     for branch in &method.branches {
         let Source::Attack { config, through } = &branch.source else { continue };
-        let place = dualprop::training::attack_plans::AttackPlace {
+        let place = dualprop::training::buffers::AttackPlace {
             images: branch.images.len(),
             ..context.inference_attack_place()
         };

@@ -3,7 +3,7 @@
 use super::inference::{Images, Inference};
 use crate::config::AttackConfig;
 use crate::data::{Dataset, EvalOptions, EvalReader};
-use crate::gpu::{Device, Player};
+use crate::gpu::Gpu;
 use crate::training::events::EvalRow;
 use crate::training::method::domain_name;
 use std::sync::Arc;
@@ -24,8 +24,7 @@ pub struct Measurement<'a> {
 /// Measures, leaving damaged images out; `go_on` hears (images done, of all) after each batch, and false ends the work
 /// with `None`.
 pub fn accuracy(
-    device: &Device,
-    player: &mut Player,
+    gpu: &mut Gpu,
     inference: &mut Inference,
     dataset: &Arc<dyn Dataset>,
     what: &Measurement<'_>,
@@ -48,10 +47,10 @@ pub fn accuracy(
         let ids: Vec<u32> = batch.indices.iter().map(|i| *i as u32).collect();
         let input = Images { pixels: &pixels, labels: &batch.labels, ids: &ids };
         let outcome = match what.attack {
-            None => inference.forward(device, player, input, what.domain)?,
+            None => inference.forward(gpu, input, what.domain)?,
             Some(attack) => {
-                inference.attack(device, player, input, attack, what.domain, what.seed)?;
-                inference.forward_current(device, player, &batch.labels, what.domain)?
+                inference.attack(gpu, input, attack, what.domain, what.seed)?;
+                inference.forward_current(gpu, &batch.labels, what.domain)?
             }
         };
         loss += outcome.loss.iter().map(|l| f64::from(*l)).sum::<f64>();

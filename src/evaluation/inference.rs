@@ -8,7 +8,7 @@ mod sized;
 mod trace;
 
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, Element, GpuError, Player, StepUniform, step_buffer};
+use crate::gpu::{Device, Element, Gpu, GpuError, StepUniform, step_buffer};
 use crate::graph::{Network, Statistics, pad4};
 use crate::training::attack_plans::AttackPass;
 use crate::training::buffers::{self, Buffers};
@@ -169,32 +169,25 @@ impl Inference {
     }
 
     /// Forward through `domain`.
-    pub fn forward(
-        &mut self,
-        device: &Device,
-        player: &mut Player,
-        images: Images<'_>,
-        domain: usize,
-    ) -> Result<Outcome, GpuError> {
-        self.upload(device, images);
-        self.forward_current(device, player, images.labels, domain)
+    pub fn forward(&mut self, gpu: &mut Gpu, images: Images<'_>, domain: usize) -> Result<Outcome, GpuError> {
+        self.upload(&gpu.device, images);
+        self.forward_current(gpu, images.labels, domain)
     }
 
     /// Forward of what [`Self::attack`] or [`Self::forward`] left on the GPU, through another domain perhaps.
     pub fn forward_current(
         &mut self,
-        device: &Device,
-        player: &mut Player,
+        gpu: &mut Gpu,
         labels: &[u32],
         domain: usize,
     ) -> Result<Outcome, GpuError> {
-        let size = self.size_for(device, labels.len())?;
-        self.write_labels(device, labels.iter().copied());
-        player.play(device, &self.sizes[size].forward[domain])?;
-        player.submit(device)?;
+        let size = self.size_for(&gpu.device, labels.len())?;
+        self.write_labels(&gpu.device, labels.iter().copied());
+        gpu.play(&self.sizes[size].forward[domain])?;
+        gpu.submit()?;
         let (count, classes) = (labels.len(), self.network.classes);
-        let results = device.read_f32(self.buffers.get(buffers::RESULTS), 0, count * 4)?;
-        let padded = device.read_f32(self.buffers.get(buffers::LOGITS), 0, count * pad4(classes))?;
+        let results = gpu.device.read_f32(self.buffers.get(buffers::RESULTS), 0, count * 4)?;
+        let padded = gpu.device.read_f32(self.buffers.get(buffers::LOGITS), 0, count * pad4(classes))?;
         let mut outcome = Outcome::default();
         for row in results.chunks_exact(4) {
             outcome.loss.push(row[0]);
@@ -217,37 +210,35 @@ impl Inference {
     /// and random targets.
     pub fn attack(
         &mut self,
-        device: &Device,
-        player: &mut Player,
+        gpu: &mut Gpu,
         images: Images<'_>,
         attack: &AttackConfig,
         domain: usize,
         seed: u64,
     ) -> Result<(), GpuError> {
-        let (size, index) = self.begin_attack(device, player, images, attack, domain, seed)?;
+        let (size, index) = self.begin_attack(gpu, images, attack, domain, seed)?;
         for _ in 0..attack.iterations() {
-            player.play(device, &self.sizes[size].attacks[index].iteration)?;
+            gpu.play(&self.sizes[size].attacks[index].iteration)?;
         }
-        player.submit(device)
+        gpu.submit()
     }
 
     /// Puts the start of an attack on the GPU; returns the places of its size and of its programs there.
     fn begin_attack(
         &mut self,
-        device: &Device,
-        player: &mut Player,
+        gpu: &mut Gpu,
         images: Images<'_>,
         attack: &AttackConfig,
         domain: usize,
         seed: u64,
     ) -> Result<(usize, usize), GpuError> {
-        let size = self.size_for(device, images.labels.len())?;
-        let index = self.attack_programs(device, size, attack, domain)?;
-        self.upload(device, images);
-        self.write_aims(device, images, attack, seed);
+        let size = self.size_for(&gpu.device, images.labels.len())?;
+        let index = self.attack_programs(&gpu.device, size, attack, domain)?;
+        self.upload(&gpu.device, images);
+        self.write_aims(&gpu.device, images, attack, seed);
         let numbers = StepUniform { seed: (seed ^ (seed >> 32)) as u32, ..StepUniform::default() };
-        device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
-        player.play(device, &self.sizes[size].attacks[index].start)?;
+        gpu.device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
+        gpu.play(&self.sizes[size].attacks[index].start)?;
         Ok((size, index))
     }
 
@@ -284,6 +275,7 @@ fn attack_pass(domain: usize) -> AttackPass {
 mod tests {
     use super::*;
     use crate::models::{ModelOptions, build, init::initialize};
+    use std::sync::Arc;
 
     const SIZE: usize = 33;
 
@@ -305,18 +297,18 @@ mod tests {
     fn recomputation_leaves_an_attack_as_it_is() {
         const IMAGES: usize = 3;
         let (config, device) = (Config::default(), Device::for_tests());
-        let mut player = Player::new(&device);
+        let mut gpu = Gpu::new(Arc::clone(&device));
         for arch in ["tf_efficientnet_b0", "resnet50"] {
-            let (network, [weights, running], pixels) = fixture(&device, arch, IMAGES);
+            let (network, [weights, running], pixels) = fixture(&gpu.device, arch, IMAGES);
             let images = Images { pixels: &pixels, labels: &[0, 1, 2], ids: &[0, 1, 2] };
             let attack = AttackConfig { epsilon: 2.0, ..AttackConfig::default() };
             let mut attacked = |recompute| {
                 let mut inference =
-                    Inference::new(&device, &config, &network, IMAGES, &weights, &running, |_, _| {})
+                    Inference::new(&gpu.device, &config, &network, IMAGES, &weights, &running, |_, _| {})
                         .unwrap();
                 inference.recompute = recompute;
-                inference.attack(&device, &mut player, images, &attack, 0, 7).unwrap();
-                inference.pixels(&device, IMAGES).unwrap()
+                inference.attack(&mut gpu, images, &attack, 0, 7).unwrap();
+                inference.pixels(&gpu.device, IMAGES).unwrap()
             };
             let plain = attacked(false);
             assert_ne!(plain, pixels, "{arch}");
@@ -328,20 +320,21 @@ mod tests {
     fn a_few_images_have_smaller_programs_and_the_same_results() {
         const IMAGES: usize = 8;
         let (config, device) = (Config::default(), Device::for_tests());
-        let mut player = Player::new(&device);
+        let mut gpu = Gpu::new(Arc::clone(&device));
         for arch in ["tf_efficientnet_b0", "resnet50"] {
-            let (network, [weights, running], pixels) = fixture(&device, arch, IMAGES);
+            let (network, [weights, running], pixels) = fixture(&gpu.device, arch, IMAGES);
             let mut inference =
-                Inference::new(&device, &config, &network, IMAGES, &weights, &running, |_, _| {}).unwrap();
+                Inference::new(&gpu.device, &config, &network, IMAGES, &weights, &running, |_, _| {})
+                    .unwrap();
             let attack = AttackConfig::parse_spec("pgd:eps=3,step=1,iters=2").unwrap();
             let each = SIZE * SIZE * 3;
             let mut results = |count: usize| {
                 let ids: Vec<u32> = (0..count as u32).collect();
                 let labels: Vec<u32> = ids.iter().map(|id| id % 5).collect();
                 let images = Images { pixels: &pixels[..count * each], labels: &labels, ids: &ids };
-                let logits = inference.forward(&device, &mut player, images, 0).unwrap().logits;
-                inference.attack(&device, &mut player, images, &attack, 0, 7).unwrap();
-                (inference.sizes.len(), logits, inference.pixels(&device, count).unwrap())
+                let logits = inference.forward(&mut gpu, images, 0).unwrap().logits;
+                inference.attack(&mut gpu, images, &attack, 0, 7).unwrap();
+                (inference.sizes.len(), logits, inference.pixels(&gpu.device, count).unwrap())
             };
             let (sizes, logits, adversarial) = results(IMAGES);
             assert_eq!(sizes, 1, "{arch}");

@@ -6,7 +6,7 @@ use super::inference::{Images, Inference, Outcome};
 use super::snapshot::bn_layers;
 use crate::config::{AttackConfig, Config};
 use crate::data::Dataset;
-use crate::gpu::{Device, DeviceChoice, Player};
+use crate::gpu::{Device, DeviceChoice, Gpu};
 use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build, names};
@@ -39,8 +39,7 @@ pub struct Seen {
 pub struct Model {
     meta: Meta,
     config: Config,
-    device: Device,
-    player: Player,
+    gpu: Gpu,
     inference: Inference,
     arenas: Arenas,
     /// The arenas on the GPU.
@@ -75,9 +74,9 @@ impl Model {
         let running = device.storage("running statistics", arenas.running.len() as u64 * 4)?;
         device.write(&weights, 0, &arenas.params);
         device.write(&running, 0, &arenas.running);
-        let player = Player::new(&device);
-        let inference = Inference::new(&device, &config, network, batch, &weights, &running, progress)?;
-        Ok(Self { meta, config, device, player, inference, arenas, weights, running })
+        let gpu = Gpu::new(device);
+        let inference = Inference::new(&gpu.device, &config, network, batch, &weights, &running, progress)?;
+        Ok(Self { meta, config, gpu, inference, arenas, weights, running })
     }
 
     /// Opens a copy of a live run's weights for batches of up to `batch` images.
@@ -91,8 +90,8 @@ impl Model {
         let same = weights.arenas.params.len() == self.arenas.params.len()
             && weights.arenas.running.len() == self.arenas.running.len();
         anyhow::ensure!(same, "the run has another network than the one that is looked at");
-        self.device.write(&self.weights, 0, &weights.arenas.params);
-        self.device.write(&self.running, 0, &weights.arenas.running);
+        self.gpu.device.write(&self.weights, 0, &weights.arenas.params);
+        self.gpu.device.write(&self.running, 0, &weights.arenas.running);
         (self.meta, self.arenas) = (weights.meta, weights.arenas);
         Ok(())
     }
@@ -142,7 +141,7 @@ impl Model {
         let mut all = Outcome::default();
         for (part, labels, ids) in self.parts(pixels, labels, None) {
             let images = Images { pixels: part, labels: &labels, ids: &ids };
-            let found = self.inference.forward(&self.device, &mut self.player, images, domain)?;
+            let found = self.inference.forward(&mut self.gpu, images, domain)?;
             all.loss.extend(found.loss);
             all.top1.extend(found.top1);
             all.top5.extend(found.top5);
@@ -164,8 +163,8 @@ impl Model {
         let mut adversarial = Vec::with_capacity(pixels.len());
         for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
             let images = Images { pixels: part, labels: &labels, ids: &ids };
-            self.inference.attack(&self.device, &mut self.player, images, attack, domain, seed)?;
-            adversarial.extend(self.inference.pixels(&self.device, labels.len())?);
+            self.inference.attack(&mut self.gpu, images, attack, domain, seed)?;
+            adversarial.extend(self.inference.pixels(&self.gpu.device, labels.len())?);
         }
         Ok(adversarial)
     }
@@ -185,10 +184,9 @@ impl Model {
         let mut losses = vec![Vec::new(); attack.iterations() as usize];
         for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
             let images = Images { pixels: part, labels: &labels, ids: &ids };
-            let (device, player) = (&self.device, &mut self.player);
-            let traced = self.inference.traced_attack(device, player, images, attack, domain, seed)?;
+            let traced = self.inference.traced_attack(&mut self.gpu, images, attack, domain, seed)?;
             losses.iter_mut().zip(traced).for_each(|(all, part)| all.extend(part));
-            adversarial.extend(self.inference.pixels(&self.device, labels.len())?);
+            adversarial.extend(self.inference.pixels(&self.gpu.device, labels.len())?);
         }
         Ok((adversarial, losses))
     }
@@ -198,7 +196,7 @@ impl Model {
         let mut rows = Vec::new();
         for (part, labels, ids) in self.parts(pixels, None, None) {
             let images = Images { pixels: part, labels: &labels, ids: &ids };
-            rows.extend(self.inference.bn_input(&self.device, &mut self.player, images, domain, layer)?);
+            rows.extend(self.inference.bn_input(&mut self.gpu, images, domain, layer)?);
         }
         Ok(rows)
     }
@@ -208,9 +206,9 @@ impl Model {
         let mut seen = Seen::default();
         for (part, labels, ids) in self.parts(pixels, None, None) {
             let images = Images { pixels: part, labels: &labels, ids: &ids };
-            let outcome = self.inference.forward(&self.device, &mut self.player, images, domain)?;
+            let outcome = self.inference.forward(&mut self.gpu, images, domain)?;
             seen.logits.extend(outcome.logits);
-            seen.features.extend(self.inference.features(&self.device, labels.len())?);
+            seen.features.extend(self.inference.features(&self.gpu.device, labels.len())?);
         }
         Ok(seen)
     }
@@ -228,12 +226,11 @@ impl Model {
         what: &super::accuracy::Measurement<'_>,
         mut progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<EvalRow> {
-        let (device, player) = (&self.device, &mut self.player);
         let go_on = |done, total| {
             progress(done, total);
             true
         };
-        let row = super::accuracy::accuracy(device, player, &mut self.inference, dataset, what, go_on)?;
+        let row = super::accuracy::accuracy(&mut self.gpu, &mut self.inference, dataset, what, go_on)?;
         row.context("the measurement was ended")
     }
 

@@ -6,7 +6,7 @@ use super::feature_grid::FeatureGrid;
 use super::inference::{Images, Inference};
 use crate::config::AttackConfig;
 use crate::data::Dataset;
-use crate::gpu::{Device, Player};
+use crate::gpu::Gpu;
 use crate::graph::pad4;
 use crate::graph::params::ParamLayout;
 use crate::models::init::Arenas;
@@ -59,32 +59,43 @@ impl Gallery {
     }
 }
 
-/// Looks at the gallery through every domain. `arenas` are the weights that `inference` runs on.
+/// What a snapshot is made of.
+#[derive(Clone, Copy)]
+pub struct SnapshotRequest<'a> {
+    pub gallery: &'a Gallery,
+    /// The weights that the inference runs on.
+    pub arenas: &'a Arenas,
+    /// The attack that the gallery's images undergo.
+    pub attack: &'a AttackConfig,
+    /// BN domain that the attack goes through; it also seeds the attack's random starts.
+    pub attack_domain: usize,
+    /// Finished optimizer steps of the weights.
+    pub step: u64,
+    /// Class names.
+    pub classes: &'a [String],
+}
+
+/// Attacks the gallery, looks at it through every domain, clean and attacked, and reads every BN layer's statistics.
 pub fn snapshot(
-    device: &Device,
-    player: &mut Player,
+    gpu: &mut Gpu,
     inference: &mut Inference,
-    arenas: &Arenas,
-    gallery: &Gallery,
-    attack: &AttackConfig,
-    attack_domain: usize,
-    step: u64,
-    classes: &[String],
+    request: SnapshotRequest<'_>,
 ) -> anyhow::Result<Snapshot> {
+    let SnapshotRequest { gallery, arenas, attack, attack_domain, step, classes } = request;
     let size = inference.network().image_size;
     let domains = inference.network().layout.domains;
     let count = gallery.labels.len();
     let grid = FeatureGrid::of(inference.network());
     let clean: Vec<f32> = gallery.bytes.iter().map(|b| f32::from(*b)).collect();
     let images = Images { pixels: &clean, labels: &gallery.labels, ids: &gallery.ids };
-    inference.attack(device, player, images, attack, attack_domain, u64::from(attack_domain as u32))?;
-    let adversarial = inference.pixels(device, count)?;
+    inference.attack(gpu, images, attack, attack_domain, u64::from(attack_domain as u32))?;
+    let adversarial = inference.pixels(&gpu.device, count)?;
     let attacked = Images { pixels: &adversarial, ..images };
 
     let mut views: Vec<Vec<DomainView>> = vec![Vec::new(); count];
     for domain in 0..domains {
-        let before = look(device, player, inference, arenas, images, domain)?;
-        let after = look(device, player, inference, arenas, attacked, domain)?;
+        let before = look(gpu, inference, arenas, images, domain)?;
+        let after = look(gpu, inference, arenas, attacked, domain)?;
         let both = before.into_iter().zip(after);
         for (view, ((clean, clean_map), (adversarial, map))) in views.iter_mut().zip(both) {
             view.push(DomainView {
@@ -125,15 +136,14 @@ pub fn snapshot(
 
 /// Best guesses and the true class's activation map of each image through one domain.
 fn look(
-    device: &Device,
-    player: &mut Player,
+    gpu: &mut Gpu,
     inference: &mut Inference,
     arenas: &Arenas,
     images: Images<'_>,
     domain: usize,
 ) -> anyhow::Result<Vec<(Vec<Guess>, Vec<f32>)>> {
-    let outcome = inference.forward(device, player, images, domain)?;
-    let features = inference.features(device, images.labels.len())?;
+    let outcome = inference.forward(gpu, images, domain)?;
+    let features = inference.features(&gpu.device, images.labels.len())?;
     let network = inference.network();
     let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES));
     let labels: Vec<usize> = images.labels.iter().map(|label| *label as usize).collect();

@@ -169,7 +169,7 @@ impl Run<'_> {
     fn limit_work(&mut self, limit: WorkLimit) {
         let share = limit.rest();
         let rest = move |worked: Duration| std::thread::sleep(worked.mul_f64(share).min(LONGEST_REST));
-        let (_, player) = self.engine.device_and_player();
+        let player = &mut self.engine.gpu().player;
         player.pause_between((limit != WorkLimit::Full).then(|| Box::new(rest) as Pause));
     }
 

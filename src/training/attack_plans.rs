@@ -1,9 +1,9 @@
 //! The plans of an attack: its start, one iteration, and Fast AdvProp's iteration that trains too.
 
-use super::buffers::{self, ARENA};
+use super::buffers::{self, ARENA, AttackPlace};
 use super::plans::{PlanContext, pass_buffers, rows_of};
 use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget};
-use crate::gpu::{BufferId, View};
+use crate::gpu::View;
 use crate::graph::{
     Forward, Gradients, PassBuffers, PassSpec, Plan, PlanBuilder, Statistics, fold_weights, pad4,
 };
@@ -11,22 +11,6 @@ use crate::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
 
 /// Random streams of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far below.
 const START_STREAM: u32 = 1 << 20;
-
-/// The buffers of one attack on `images` images.
-#[derive(Clone, Copy, Debug)]
-pub struct AttackPlace {
-    pub images: usize,
-    /// Pixels `[images, S, S, 4]` that the ball lies around.
-    pub clean: BufferId,
-    /// Pixels that move.
-    pub adversarial: BufferId,
-    /// A loss row an image.
-    pub rows: BufferId,
-    /// A number an image that seeds its start.
-    pub ids: BufferId,
-    /// Where an iteration leaves the logits that it started from, if anyone wants them.
-    pub logits: Option<BufferId>,
-}
 
 /// How an attacking pass works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -93,6 +93,22 @@ pub fn of_each_micro_batch(images: bool) -> impl Iterator<Item = BufferId> {
 /// First arena chunk.
 pub const ARENA: BufferId = BufferId(FIRST_OF_BRANCHES + MAX_BRANCHES as u32 * OF_A_BRANCH);
 
+/// The buffers of one attack on `images` images.
+#[derive(Clone, Copy, Debug)]
+pub struct AttackPlace {
+    pub images: usize,
+    /// Pixels `[images, S, S, 4]` that the ball lies around.
+    pub clean: BufferId,
+    /// Pixels that move.
+    pub adversarial: BufferId,
+    /// A loss row an image.
+    pub rows: BufferId,
+    /// A number an image that seeds its start.
+    pub ids: BufferId,
+    /// Where an iteration leaves the logits that it started from, if anyone wants them.
+    pub logits: Option<BufferId>,
+}
+
 /// Real buffers by number.
 pub struct Buffers {
     list: Vec<wgpu::Buffer>,

@@ -4,11 +4,13 @@
 pub mod attack_plans;
 pub mod bn_distance;
 pub mod bn_health;
+mod branch_buffers;
 pub mod buffers;
 pub mod checkpoint;
 pub mod draws;
 pub mod engine;
 pub mod events;
+pub mod layout;
 pub mod method;
 pub mod optimizer;
 mod parts;

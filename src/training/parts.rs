@@ -1,8 +1,9 @@
 //! What a training run has on the GPU: buffers, programs and the ring for its metrics, planned and made once.
 
-use super::attack_plans::{AttackPass, AttackPlace, attack_statistics};
+use super::attack_plans::{AttackPass, attack_statistics};
+use super::branch_buffers::BranchBuffers;
 use super::buffers::{self, ARENA, Buffers};
-use super::engine::{Cut, Layout};
+use super::layout::{Cut, Layout};
 use super::method::{Method, Phase, Source};
 use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout};
@@ -155,15 +156,8 @@ impl PhasePlans {
 fn attacks(context: &PlanContext<'_>, method: &Method) -> Vec<AttackPlans> {
     let attacked = method.branches.iter().enumerate().filter_map(|(index, branch)| {
         let Source::Attack { config, through } = &branch.source else { return None };
-        let images = branch.images.len();
-        let place = AttackPlace {
-            images,
-            clean: if context.takes_all(branch) { buffers::CLEAN } else { buffers::branch_clean(index) },
-            adversarial: buffers::branch_pixels(index),
-            rows: buffers::branch_attack_rows(index),
-            ids: buffers::branch_image_ids(index),
-            logits: None,
-        };
+        let place = BranchBuffers::new(index, branch, context.images).attack()?;
+        let images = place.images;
         let pass = if method.recycle {
             // The noisy images train too, and their pass moves the running statistics as any training pass does.
             AttackPass { through: *through, statistics: Statistics::BatchUpdating, weight_gradients: true }
@@ -332,26 +326,23 @@ impl Parts {
             made.allocate(device, buffers::AUGMENTED_PLACEMENTS, "crop and flip", rows(all))?;
             made.allocate(device, buffers::AUGMENTED, "augmented images", pixels(all))?;
         }
-        for (index, branch) in phases.iter().flat_map(|p| p.phase.method.branches.iter().enumerate()) {
-            let count = branch.images.len();
-            let whole = context.takes_all(branch);
-            if !(whole && matches!(branch.source, Source::Clean | Source::Augmented)) {
-                made.allocate(device, buffers::branch_pixels(index), "branch images", pixels(count))?;
-                made.allocate(device, buffers::branch_table(index), "branch table", 2 * rows(count))?;
+        for branch in phases.iter().flat_map(|p| BranchBuffers::of(&p.phase.method, all)) {
+            let count = branch.images();
+            if let Some(own) = branch.own_pixels() {
+                made.allocate(device, own.to, "branch images", pixels(count))?;
+                made.allocate(device, own.table, "branch table", rows(count * own.table_rows()))?;
             }
-            if let Source::Attack { .. } = branch.source {
+            if let Some(attack) = branch.attack() {
                 let ids = count.next_multiple_of(4) as u64 * 4;
-                made.allocate(device, buffers::branch_attack_rows(index), "attack labels", rows(count))?;
-                made.allocate(device, buffers::branch_image_ids(index), "image numbers", ids)?;
-                if !whole {
-                    made.allocate(device, buffers::branch_clean(index), "attacked images", pixels(count))?;
-                }
+                made.allocate(device, attack.adversarial, "adversarial images", pixels(count))?;
+                made.allocate(device, attack.rows, "attack labels", rows(count))?;
+                made.allocate(device, attack.ids, "image numbers", ids)?;
             }
         }
         for attack in phases.iter().flat_map(|p| &p.attacks).filter(|a| a.deal.is_some()) {
             let count = phases[0].phase.method.branches[attack.branch].images.len();
             let pool = pixels(count * context.config.run.accumulate);
-            made.allocate(device, buffers::POOL, "adversarial images", pool)?;
+            made.allocate(device, buffers::POOL, "pool of adversarial images", pool)?;
             made.allocate(device, buffers::POOL_TABLE, "adversarial order", rows(count))?;
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! The plans of training and inference passes: prepare the images, make each branch's pixels, train on them, look at
 //! them. Attacks have a file of their own.
 
-use super::attack_plans::AttackPlace;
-use super::buffers::{self, ARENA};
-use super::method::{Branch, Method, Source};
+use super::branch_buffers::BranchBuffers;
+use super::buffers::{self, ARENA, AttackPlace};
+use super::method::{Method, Source};
 use super::precision;
 use crate::config::Config;
 use crate::gpu::{BufferId, Caps, Element, Launch, View};
@@ -69,47 +69,17 @@ impl PlanContext<'_> {
         if method.branches.iter().any(|b| b.source == Source::Augmented) {
             unpack(buffers::AUGMENTED_BYTES, buffers::AUGMENTED_PLACEMENTS, buffers::AUGMENTED);
         }
-        for (index, branch) in method.branches.iter().enumerate() {
-            let count = branch.images.len();
-            let from = match branch.source {
-                Source::Augmented => buffers::AUGMENTED,
-                _ => buffers::CLEAN,
-            };
-            let to = match branch.source {
-                Source::Attack { .. } => buffers::branch_clean(index),
-                _ => buffers::branch_pixels(index),
-            };
-            let (from, to) = (self.pixels(from, self.images), self.pixels(to, count));
-            match branch.source {
-                Source::Cutmix => {
-                    let table = View::whole(buffers::branch_table(index), count * 8);
-                    builder.push(images::cutmix(count, size, from, table, to));
-                }
-                Source::Mixup { .. } => builder.push(self.gather(index, count, from, to)),
-                // Without mixing the table only says which images.
-                _ if !self.takes_all(branch) => builder.push(self.gather(index, count, from, to)),
-                _ => {}
-            }
+        for branch in BranchBuffers::of(method, self.images) {
+            let Some(own) = branch.own_pixels() else { continue };
+            let (from, to) = (self.pixels(own.from, self.images), self.pixels(own.to, branch.images()));
+            let table = View::whole(own.table, branch.images() * own.table_rows() * 4);
+            builder.push(if own.cutmix {
+                images::cutmix(branch.images(), size, from, table, to)
+            } else {
+                images::mixup(branch.images(), self.area(), from, table, to)
+            });
         }
         builder.finish(ARENA, self.chunk_limit)
-    }
-
-    fn gather(&self, index: usize, count: usize, from: View, to: View) -> Launch {
-        let table = View::whole(buffers::branch_table(index), count * 4);
-        images::mixup(count, self.area(), from, table, to)
-    }
-
-    pub(super) fn takes_all(&self, branch: &Branch) -> bool {
-        branch.images == (0..self.images)
-    }
-
-    /// Pixels that `branch` trains on.
-    pub(super) fn trained_pixels(&self, index: usize, branch: &Branch) -> BufferId {
-        match branch.source {
-            Source::Clean if self.takes_all(branch) => buffers::CLEAN,
-            Source::Augmented if self.takes_all(branch) => buffers::AUGMENTED,
-            _ => buffers::branch_pixels(index),
-        }
     }
 
     /// One pass over a range of branches: forward, loss, metrics' rows, backward with weight gradients.
@@ -137,11 +107,9 @@ impl PlanContext<'_> {
         let rows = spec.images();
         let input = builder.stored(rows * self.area() * 4, self.storage);
         let mut first = 0;
-        for index in branches.clone() {
-            let branch = &method.branches[index];
-            let images = branch.images.len();
-            self.normalize(&mut builder, images, self.trained_pixels(index, branch), input, first);
-            first += images;
+        for branch in BranchBuffers::of(method, self.images).take(branches.end).skip(branches.start) {
+            self.normalize(&mut builder, branch.images(), branch.trained(), input, first);
+            first += branch.images();
         }
         let mut forward =
             Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &[]);

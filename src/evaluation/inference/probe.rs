@@ -1,7 +1,7 @@
 //! What enters a batch norm layer: the values that its running statistics describe, read out of a forward pass.
 
 use super::{Images, Inference};
-use crate::gpu::{Device, GpuError, Player, Program, View};
+use crate::gpu::{Gpu, GpuError, Program, View};
 use crate::graph::{Forward, Op, PassSpec, PlanBuilder, pad4};
 use crate::training::buffers::{self, ARENA};
 use crate::training::plans::pass_buffers;
@@ -11,13 +11,12 @@ impl Inference {
     /// running statistics, `[rows, channels]` with a row for each position of each image.
     pub fn bn_input(
         &self,
-        device: &Device,
-        player: &mut Player,
+        gpu: &mut Gpu,
         images: Images<'_>,
         domain: usize,
         layer: usize,
     ) -> Result<Vec<f32>, GpuError> {
-        let network = &self.network;
+        let (device, network) = (&gpu.device, &self.network);
         let is_layer = |op: &Op| matches!(op, Op::BatchNorm { layer: found, .. } if *found == layer);
         let Some(node) = network.nodes.iter().find(|node| is_layer(&node.op)) else { return Ok(Vec::new()) };
         let (source, shape) = (node.inputs[0], node.shape);
@@ -49,9 +48,9 @@ impl Inference {
         let program = Program::new(device, &plan.launches, &bound, &self.step_uniform)?;
 
         self.upload(device, images);
-        player.play(device, &program)?;
-        player.submit(device)?;
-        let padded = device.read_f32(&kept, 0, elements)?;
+        gpu.play(&program)?;
+        gpu.submit()?;
+        let padded = gpu.device.read_f32(&kept, 0, elements)?;
         let rows = padded.chunks_exact(pad4(shape.channels));
         Ok(rows.flat_map(|row| &row[..shape.channels]).copied().collect())
     }

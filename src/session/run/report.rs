@@ -4,7 +4,7 @@ use super::{MEMORY_EVERY, Run, SNAPSHOT_EVERY, SPEED_WINDOW};
 use crate::config::BestBy;
 use crate::data::Dataset;
 use crate::evaluation::accuracy::{Measurement, accuracy};
-use crate::evaluation::snapshot::{bn_layers, snapshot};
+use crate::evaluation::snapshot::{SnapshotRequest, bn_layers, snapshot};
 use crate::kernels::loss_scale::{self, LossScale};
 use crate::session::state;
 use crate::training::checkpoint::Checkpoint;
@@ -138,13 +138,12 @@ impl Run<'_> {
                         limit: self.config.eval.limit,
                         seed: self.config.run.seed,
                     };
-                    let (device, player) = self.engine.device_and_player();
                     let (commands, waiting) = (self.commands, &mut self.waiting);
                     let go_on = |_, _| {
                         waiting.extend(commands.try_iter());
                         !waiting.iter().any(|c| matches!(c, Command::StopAndSave | Command::StopAndDiscard))
                     };
-                    let row = accuracy(device, player, &mut self.inference, set, &what, go_on)
+                    let row = accuracy(self.engine.gpu(), &mut self.inference, set, &what, go_on)
                         .with_context(|| format!("the images of {split}"))?;
                     let Some(row) = row else { return Ok(false) };
                     rows.push(row);
@@ -238,9 +237,15 @@ impl Run<'_> {
         self.settle()?;
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
         let attack = self.eval_attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
-        let (device, player) = self.engine.device_and_player();
-        let (inference, gallery, step) = (&mut self.inference, &self.gallery, self.step);
-        snapshot(device, player, inference, &arenas, gallery, &attack, 0, step, &self.classes).map(Some)
+        let request = SnapshotRequest {
+            gallery: &self.gallery,
+            arenas: &arenas,
+            attack: &attack,
+            attack_domain: 0,
+            step: self.step,
+            classes: &self.classes,
+        };
+        snapshot(self.engine.gpu(), &mut self.inference, request).map(Some)
     }
 }
 

@@ -12,7 +12,7 @@ impl Engine {
         let mut times = Vec::new();
         for (stage, program, repeats) in self.programs() {
             for _ in 0..repeats {
-                let found = profile(&self.device, program)?.unwrap_or_default();
+                let found = profile(&self.gpu.device, program)?.unwrap_or_default();
                 times.extend(found.into_iter().map(|time| (stage, time)));
             }
         }
@@ -25,7 +25,7 @@ impl Engine {
         let programs = self.programs();
         let dispatches = programs.iter().map(|(_, program, repeats)| program.len() * *repeats as usize).sum();
         let once = |(_, program, repeats): &(&str, &Program, u32)| -> f64 {
-            (0..*repeats).map(|_| program.encode_seconds(&self.device)).sum()
+            (0..*repeats).map(|_| program.encode_seconds(&self.gpu.device)).sum()
         };
         let seconds = (0..TRIES).map(|_| programs.iter().map(once).sum()).fold(f64::INFINITY, f64::min);
         (dispatches, seconds)

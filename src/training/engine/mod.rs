@@ -1,7 +1,6 @@
 //! The training step on the GPU: owns the buffers and programs of a run, takes batches, moves the weights, and gives
 //! metrics back through a readback ring. It knows neither files nor threads nor front ends.
 
-mod layout;
 mod measure;
 mod trained_on;
 mod upload;
@@ -9,6 +8,7 @@ mod upload;
 pub use trained_on::MixedPairs;
 
 use super::buffers::{self, Buffers};
+use super::layout::Layout;
 use super::method::{self, Method, Source};
 use super::optimizer;
 use super::parts::{self, Parts, Tag};
@@ -16,7 +16,7 @@ use super::precision;
 use super::schedule;
 use crate::config::{AttackStatistics, Config, Precision, RunConfig};
 use crate::data::Batch;
-use crate::gpu::{Device, GpuError, Player, StepUniform};
+use crate::gpu::{Device, Gpu, GpuError, StepUniform};
 use crate::graph::Network;
 use crate::kernels::conv_case::ConvCase;
 use crate::kernels::loss_scale::LossScale;
@@ -24,8 +24,6 @@ use crate::models::init::Arenas;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use upload::{MicroBatch, Scratch};
-
-pub use layout::{Cut, Layout};
 
 /// Sums over one branch's images in one optimizer step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -49,8 +47,7 @@ pub struct StepSums {
 
 /// Everything on the GPU that one run needs.
 pub struct Engine {
-    device: Arc<Device>,
-    player: Player,
+    gpu: Gpu,
     /// As given, but for `run.accumulate`, which grows where memory is short.
     config: Config,
     network: Network,
@@ -135,11 +132,10 @@ impl Engine {
         let images = config.run.batch_size / config.run.accumulate;
         let phases = method::phases(&config.method, images, length.steps_per_epoch, length.total_steps);
         let parts = Parts::new(&device, config, network, &phases, layout, progress)?;
-        let mut player = Player::new(&device);
-        player.time_stages(&device)?;
+        let mut gpu = Gpu::new(device);
+        gpu.player.time_stages(&gpu.device)?;
         Ok(Self {
-            player,
-            device,
+            gpu,
             config: config.clone(),
             network: network.clone(),
             layout,
@@ -159,12 +155,12 @@ impl Engine {
     }
 
     pub fn device(&self) -> &Device {
-        &self.device
+        &self.gpu.device
     }
 
-    /// Device and player, for validation between steps.
-    pub fn device_and_player(&mut self) -> (&Device, &mut Player) {
-        (&self.device, &mut self.player)
+    /// The device with its player, for validation between steps.
+    pub fn gpu(&mut self) -> &mut Gpu {
+        &mut self.gpu
     }
 
     pub fn network(&self) -> &Network {
@@ -205,7 +201,7 @@ impl Engine {
     /// [`Batch::samples`] counts. Steps then take batches without images. `false` where they do not fit, and nothing
     /// changes.
     pub fn hold_images(&mut self, images: &[u8]) -> Result<bool, GpuError> {
-        let (device, config, network) = (&self.device, &self.config, &self.network);
+        let (device, config, network) = (&self.gpu.device, &self.config, &self.network);
         self.holds_images = self.parts.hold(device, config, network, self.layout, images)?;
         Ok(self.holds_images)
     }
@@ -230,7 +226,7 @@ impl Engine {
 
     /// Mean GPU seconds a step by stage; empty where the adapter has no timestamps.
     pub fn stage_seconds(&self) -> Vec<(&'static str, f64)> {
-        self.player.stage_seconds()
+        self.gpu.player.stage_seconds()
     }
 
     /// Bytes of GPU memory that this engine holds.
@@ -240,20 +236,20 @@ impl Engine {
 
     /// Sets weights, running statistics and, as if freshly started, optimizer state and EMA.
     pub fn load_fresh(&mut self, arenas: &Arenas) {
-        optimizer::write_fresh(&self.device, &self.parts.buffers, &self.config, arenas);
+        optimizer::write_fresh(&self.gpu.device, &self.parts.buffers, &self.config, arenas);
     }
 
     /// The state of loss scaling after the steps enqueued so far; `None` in single precision.
     pub fn loss_scale(&self) -> Result<Option<LossScale>, GpuError> {
         let floats = precision::metrics_bytes(self.config.run.precision, 0) / 4;
         let metrics = self.parts.buffers.get(buffers::METRICS);
-        Ok(loss_scale_in(&self.device.read_f32(metrics, 0, floats as usize)?))
+        Ok(loss_scale_in(&self.gpu.device.read_f32(metrics, 0, floats as usize)?))
     }
 
     /// Goes on from this state of loss scaling; nothing in single precision.
     pub fn set_loss_scale(&mut self, state: LossScale) {
         if self.config.run.precision == Precision::F16 {
-            optimizer::write_loss_scale(&self.device, &self.parts.buffers, state);
+            optimizer::write_loss_scale(&self.gpu.device, &self.parts.buffers, state);
         }
     }
 
@@ -271,43 +267,43 @@ impl Engine {
             self.begin_micro(step, micro, lr, batch)?;
             let parts = &self.parts;
             let phase = parts.phase_at(step);
-            self.player.stage(Some("prepare"));
+            self.gpu.player.stage(Some("prepare"));
             if micro == 0 && !phase.phase.method.recycle {
-                self.player.play(&self.device, &parts.zero)?;
+                self.gpu.play(&parts.zero)?;
             }
-            self.player.play(&self.device, &phase.prepare)?;
-            self.player.stage(Some("attack"));
+            self.gpu.play(&phase.prepare)?;
+            self.gpu.player.stage(Some("attack"));
             for attack in &phase.attacks {
                 if let Some(deal) = &attack.deal {
-                    self.player.play(&self.device, deal)?;
+                    self.gpu.play(deal)?;
                     continue;
                 }
-                self.player.play(&self.device, &attack.start)?;
+                self.gpu.play(&attack.start)?;
                 for _ in 0..attack.iterations {
-                    self.player.play(&self.device, &attack.iteration)?;
+                    self.gpu.play(&attack.iteration)?;
                 }
             }
             for pass in &phase.passes {
-                self.player.stage(Some("forward"));
-                self.player.play(&self.device, &pass.forward)?;
-                self.player.stage(Some("backward"));
-                self.player.play(&self.device, &pass.backward)?;
+                self.gpu.player.stage(Some("forward"));
+                self.gpu.play(&pass.forward)?;
+                self.gpu.player.stage(Some("backward"));
+                self.gpu.play(&pass.backward)?;
             }
-            self.player.play(&self.device, &phase.metrics)?;
+            self.gpu.play(&phase.metrics)?;
             if micro + 1 == accumulate {
-                self.player.stage(Some("optimizer"));
-                self.player.play(&self.device, &parts.update)?;
+                self.gpu.player.stage(Some("optimizer"));
+                self.gpu.play(&parts.update)?;
             }
             while !self.parts.ring.has_room() {
                 self.collect(true)?;
             }
             let metrics = self.parts.buffers.get(buffers::METRICS);
             let tag = Tag { step, lr, micro };
-            self.parts.ring.push(&self.device, &mut self.player, metrics, 0, tag)?;
+            self.parts.ring.push(&self.gpu.device, &mut self.gpu.player, metrics, 0, tag)?;
         }
         // What validation plays between steps is not part of them.
-        self.player.end_step(&self.device)?;
-        self.player.stage(None);
+        self.gpu.player.end_step(&self.gpu.device)?;
+        self.gpu.player.stage(None);
         Ok(())
     }
 
@@ -319,19 +315,19 @@ impl Engine {
             self.begin_micro(step, micro, lr, batch)?;
             let parts = &self.parts;
             let phase = parts.phase_at(step);
-            self.player.stage(Some("attack"));
+            self.gpu.player.stage(Some("attack"));
             if micro == 0 {
-                self.player.play(&self.device, &parts.zero)?;
+                self.gpu.play(&parts.zero)?;
             }
-            self.player.play(&self.device, &phase.prepare)?;
+            self.gpu.play(&phase.prepare)?;
             for attack in &phase.attacks {
-                self.player.play(&self.device, &attack.start)?;
-                self.player.play(&self.device, &attack.iteration)?;
+                self.gpu.play(&attack.start)?;
+                self.gpu.play(&attack.iteration)?;
                 let images = phase.phase.method.branches[attack.branch].images.len();
                 let bytes = (images * self.network.image_size.pow(2)) as u64 * 16;
                 let (from, to) = (buffers::branch_pixels(attack.branch), buffers::POOL);
                 let [from, to] = [from, to].map(|id| parts.buffers.get(id));
-                self.player.copy(&self.device, (from, 0), (to, micro as u64 * bytes), bytes);
+                self.gpu.player.copy(&self.gpu.device, (from, 0), (to, micro as u64 * bytes), bytes);
             }
         }
         Ok(())
@@ -351,7 +347,7 @@ impl Engine {
             micro,
             batch,
         };
-        let mut upload = uploads.begin(&self.device, &mut self.player)?;
+        let mut upload = uploads.begin(&self.gpu.device, &mut self.gpu.player)?;
         upload.write(step_uniform, std::slice::from_ref(&uniform));
         micro_batch.upload(&mut self.scratch, &mut upload)
     }
@@ -377,7 +373,7 @@ impl Engine {
     /// Takes results that have arrived; with `wait`, at least the oldest one on its way.
     fn collect(&mut self, wait: bool) -> Result<(), GpuError> {
         let mut wait = wait;
-        while let Some((tag, sums)) = self.parts.ring.take(&self.device, wait)? {
+        while let Some((tag, sums)) = self.parts.ring.take(&self.gpu.device, wait)? {
             wait = false;
             if tag.micro == 0 {
                 let phase = parts::phase_at(&self.parts.phases, tag.step);
@@ -406,7 +402,7 @@ impl Engine {
 
     /// Waits for all enqueued steps; their metrics follow from [`Self::poll`].
     pub fn drain(&mut self) -> Result<(), GpuError> {
-        self.player.finish(&self.device)?;
+        self.gpu.player.finish(&self.gpu.device)?;
         self.collect(false)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::gpu::GpuError;
+use crate::training::branch_buffers::BranchBuffers;
 use crate::training::buffers;
 use crate::training::method::Source;
 
@@ -17,15 +18,9 @@ pub struct MixedPairs {
 impl Engine {
     /// Pixels of branch `index` of update `step`, the last one, `[images, S, S, 4]`: what it trained on.
     pub fn branch_pixels(&self, step: u64, index: usize) -> Result<Vec<f32>, GpuError> {
-        let branch = &self.method_at(step).branches[index];
-        let whole = branch.images.len() == self.micro_images();
-        let id = match branch.source {
-            Source::Clean if whole => buffers::CLEAN,
-            Source::Augmented if whole => buffers::AUGMENTED,
-            _ => buffers::branch_pixels(index),
-        };
-        let floats = branch.images.len() * self.network.image_size.pow(2) * 4;
-        self.device.read_f32(self.parts.buffers.get(id), 0, floats)
+        let branch = BranchBuffers::new(index, &self.method_at(step).branches[index], self.micro_images());
+        let floats = branch.images() * self.network.image_size.pow(2) * 4;
+        self.gpu.device.read_f32(self.parts.buffers.get(branch.trained()), 0, floats)
     }
 
     /// The first `most` pairs that branch `index` of update `step`, the last one, mixed, in the order of
@@ -34,12 +29,12 @@ impl Engine {
         let Source::Mixup { mixed } = self.method_at(step).branches[index].source else { return Ok(None) };
         let made = &self.parts.buffers;
         let rows = mixed.min(most);
-        let table = self.device.read(made.get(buffers::branch_table(index)), 0, rows as u64 * 16)?;
+        let table = self.gpu.device.read(made.get(buffers::branch_table(index)), 0, rows as u64 * 16)?;
         let table: Vec<[u32; 4]> = bytemuck::pod_collect_to_vec(&table);
         let floats = self.network.image_size.pow(2) * 4;
         let pixels = |image: u32| {
             let offset = u64::from(image) * floats as u64 * 4;
-            self.device.read_f32(made.get(buffers::CLEAN), offset, floats)
+            self.gpu.device.read_f32(made.get(buffers::CLEAN), offset, floats)
         };
         let pairs = table.iter().map(|[image, partner, ..]| Ok([pixels(*image)?, pixels(*partner)?]));
         let pairs: Vec<_> = pairs.collect::<Result<_, GpuError>>()?;

@@ -5,6 +5,7 @@ use crate::data::{Batch, Placement};
 use crate::gpu::{BufferId, Upload};
 use crate::graph::Network;
 use crate::kernels::images::placement;
+use crate::training::branch_buffers::BranchBuffers;
 use crate::training::buffers::{self, Buffers};
 use crate::training::draws::{self, Mixing, Stream};
 use crate::training::method::{Branch, Source};
@@ -88,10 +89,8 @@ impl MicroBatch<'_> {
         scratch.rows.resize(self.phase.rows_at.total, [0; 4]);
         for (index, branch) in method.branches.iter().enumerate() {
             self.branch_rows(index, branch, scratch);
-            let whole = branch.images.len() == images;
-            if !(whole && matches!(branch.source, Source::Clean | Source::Augmented | Source::Attack { .. }))
-            {
-                to.write(self.buffers.get(buffers::branch_table(index)), &scratch.table);
+            if let Some(own) = BranchBuffers::new(index, branch, images).own_pixels() {
+                to.write(self.buffers.get(own.table), &scratch.table);
             }
         }
         for attack in &self.phase.attacks {
