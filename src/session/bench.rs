@@ -5,7 +5,9 @@ use super::adapter;
 use crate::config::Config;
 use crate::data::{Batch, Placement, View as ImageView};
 use crate::gpu::profile::{DispatchTime, profile};
-use crate::gpu::{BufferId, Device, DeviceChoice, Element, Launch, Program, StepUniform, View, step_buffer};
+use crate::gpu::{
+    BufferId, Caps, Device, DeviceChoice, Element, Launch, Program, StepUniform, View, step_buffer,
+};
 use crate::graph::{Network, OnLoad, PassSpec, Statistics, plan_on_load};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::Fusion;
@@ -17,6 +19,7 @@ use crate::training::precision;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -110,88 +113,144 @@ pub fn bench(
     config: &Config,
     device: &DeviceChoice,
     steps: u64,
-    mut progress: impl FnMut(usize, usize),
+    progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<BenchReport> {
     config.validate()?;
     let device = adapter::open(device, config.run.precision)?;
-    let begun = Instant::now();
-    let network = network(config)?;
-    let arenas = init::initialize(&config.model.arch, &network, config.run.seed);
-    let length = RunLength { steps_per_epoch: 1000, total_steps: WARM_UP + steps };
-    let mut notices = Vec::new();
-    let mut pipelines = (Instant::now(), 0.0);
-    let compiling = |done, total| {
-        if done == 0 {
-            pipelines.0 = Instant::now();
-        }
-        pipelines.1 = pipelines.0.elapsed().as_secs_f64();
-        progress(done, total);
-    };
-    let mut engine =
-        Engine::new(Arc::clone(&device), config, network, length, compiling, |text| notices.push(text))?;
-    engine.load_fresh(&arenas);
-    let compile_s = begun.elapsed().as_secs_f64();
-    let batch = made_batch(config);
-    let begun = Instant::now();
-    engine.step(0, &batch)?;
-    engine.drain()?;
-    let first_step_s = begun.elapsed().as_secs_f64();
-    for step in 1..WARM_UP {
-        engine.step(step, &batch)?;
-    }
-    engine.drain()?;
-    let begun = Instant::now();
-    for step in WARM_UP..WARM_UP + steps {
-        engine.step(step, &batch)?;
-    }
-    engine.drain()?;
-    let seconds = begun.elapsed().as_secs_f64() / steps as f64;
-    let stages: BTreeMap<&str, f64> = engine.stage_seconds().into_iter().collect();
-    let stage = |name: &str| stages.get(name).map(|seconds| seconds * 1e3);
-    let times = engine.profile()?;
+    let mut prepared = Prepared::new(&device, config, WARM_UP + steps, progress)?;
+    let timed = Timed::new(&mut prepared.engine, &made_batch(config), steps)?;
+    let dispatches = prepared.engine.profile()?;
     let storage = precision::storage(config.run.precision, device.report())?;
     let roofs = roofs(&device, storage)?;
-    let (dispatches, encode_s) = engine.encode_seconds();
-    let report = device.report();
-    let mut layout = engine.layout().to_string();
-    for notice in notices {
-        layout = format!("{layout} ({notice})");
+    Ok(report(config, &prepared, &timed, &dispatches, &device.caps_for(storage), roofs))
+}
+
+/// A step that is ready to run, and what it took to make it.
+struct Prepared {
+    engine: Engine,
+    /// Seconds to plan, allocate and compile.
+    compile_s: f64,
+    /// The part of it that went into pipelines.
+    pipelines_s: f64,
+    /// How the step is laid out in memory, with what the engine said while it looked for a layout.
+    layout: String,
+}
+
+impl Prepared {
+    fn new(
+        device: &Arc<Device>,
+        config: &Config,
+        total_steps: u64,
+        mut progress: impl FnMut(usize, usize),
+    ) -> anyhow::Result<Self> {
+        let begun = Instant::now();
+        let network = network(config)?;
+        let arenas = init::initialize(&config.model.arch, &network, config.run.seed);
+        let length = RunLength { steps_per_epoch: 1000, total_steps };
+        let mut notices = Vec::new();
+        let mut pipelines = (Instant::now(), 0.0);
+        let compiling = |done, total| {
+            if done == 0 {
+                pipelines.0 = Instant::now();
+            }
+            pipelines.1 = pipelines.0.elapsed().as_secs_f64();
+            progress(done, total);
+        };
+        let notice = |text| notices.push(text);
+        let mut engine = Engine::new(Arc::clone(device), config, network, length, compiling, notice)?;
+        engine.load_fresh(&arenas);
+        let compile_s = begun.elapsed().as_secs_f64();
+        let mut layout = engine.layout().to_string();
+        for notice in notices {
+            layout = format!("{layout} ({notice})");
+        }
+        Ok(Self { engine, compile_s, pipelines_s: pipelines.1, layout })
     }
-    Ok(BenchReport {
+}
+
+/// Wall-clock and GPU times of the measured steps.
+struct Timed {
+    first_step_s: f64,
+    steps: u64,
+    /// Mean seconds a step.
+    step_s: f64,
+    /// Mean GPU seconds a step by stage; empty where the adapter has no timestamps.
+    stages: BTreeMap<&'static str, f64>,
+}
+
+impl Timed {
+    fn new(engine: &mut Engine, batch: &Batch, steps: u64) -> anyhow::Result<Self> {
+        let first_step_s = seconds_of(engine, batch, 0..1)?;
+        seconds_of(engine, batch, 1..WARM_UP)?;
+        let step_s = seconds_of(engine, batch, WARM_UP..WARM_UP + steps)? / steps as f64;
+        let stages = engine.stage_seconds().into_iter().collect();
+        Ok(Self { first_step_s, steps, step_s, stages })
+    }
+
+    /// GPU milliseconds a step of one stage.
+    fn stage_ms(&self, stage: &str) -> Option<f64> {
+        self.stages.get(stage).map(|seconds| seconds * 1e3)
+    }
+}
+
+/// Seconds by the wall clock until these steps are done.
+fn seconds_of(engine: &mut Engine, batch: &Batch, steps: Range<u64>) -> anyhow::Result<f64> {
+    let begun = Instant::now();
+    for step in steps {
+        engine.step(step, batch)?;
+    }
+    engine.drain()?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+/// `dispatches` are those of a step with their stages, `roofs` the adapter's limits where it has timestamps.
+fn report(
+    config: &Config,
+    prepared: &Prepared,
+    timed: &Timed,
+    dispatches: &[(&'static str, DispatchTime)],
+    caps: &Caps,
+    roofs: Option<Roofs>,
+) -> BenchReport {
+    let engine = &prepared.engine;
+    let (device, network) = (engine.device(), engine.network());
+    let adapter = device.report();
+    let (encoded, encode_s) = engine.encode_seconds();
+    BenchReport {
         arch: config.model.arch.clone(),
         method: word(config, "method.kind"),
         precision: word(config, "run.precision"),
         image_size: config.data.image_size,
         batch_size: config.run.batch_size,
-        device: format!("{} ({})", report.name, report.backend),
-        layout,
+        device: format!("{} ({})", adapter.name, adapter.backend),
+        layout: prepared.layout.clone(),
         kept_choices: [engine.kept_choices().len(), engine.convolutions().len()],
-        images_per_s: config.run.batch_size as f64 / seconds,
-        step_ms: seconds * 1e3,
-        steps,
-        forward_ms: stage("forward"),
-        attack_ms: stage("attack"),
-        backward_ms: stage("backward"),
-        optimizer_ms: stage("optimizer"),
-        prepare_ms: stage("prepare"),
-        compile_s,
-        pipelines_s: pipelines.1,
+        images_per_s: config.run.batch_size as f64 / timed.step_s,
+        step_ms: timed.step_s * 1e3,
+        steps: timed.steps,
+        forward_ms: timed.stage_ms("forward"),
+        attack_ms: timed.stage_ms("attack"),
+        backward_ms: timed.stage_ms("backward"),
+        optimizer_ms: timed.stage_ms("optimizer"),
+        prepare_ms: timed.stage_ms("prepare"),
+        compile_s: prepared.compile_s,
+        pipelines_s: prepared.pipelines_s,
         kept_pipelines: device.has_kept_pipelines(),
-        first_step_s,
-        dispatches,
-        encode_us: encode_s * 1e6 / dispatches as f64,
+        first_step_s: timed.first_step_s,
+        dispatches: encoded,
+        encode_us: encode_s * 1e6 / encoded as f64,
         peak_gpu_bytes: engine.planned_bytes(),
-        step_flops: times.iter().map(|(_, t)| t.cost.flops).sum(),
-        step_bytes: times.iter().map(|(_, t)| t.cost.bytes).sum(),
+        step_flops: dispatches.iter().map(|(_, t)| t.cost.flops).sum(),
+        step_bytes: dispatches.iter().map(|(_, t)| t.cost.bytes).sum(),
         copy_bytes_per_s: roofs.map(|r| r.bytes_per_s),
         gemm_flops_per_s: roofs.map(|r| r.flops_per_s),
-        fused: plan_on_load(engine.network(), &device.caps_for(storage), &training_pass(config), &[]),
+        fused: plan_on_load(network, caps, &training_pass(config), &[]),
         attack_fused: engine
             .attacks_with_running_statistics()
-            .then(|| plan_on_load(engine.network(), &device.caps_for(storage), &attack_pass(config), &[])),
-        floor_share: roofs.map(|r| floor_shares(&times, r)).unwrap_or_default(),
-        kernels: roofs.map(|r| kernel_times(&times, r)).unwrap_or_default(),
-    })
+            .then(|| plan_on_load(network, caps, &attack_pass(config), &[])),
+        floor_share: roofs.map(|r| floor_shares(dispatches, r)).unwrap_or_default(),
+        kernels: roofs.map(|r| kernel_times(dispatches, r)).unwrap_or_default(),
+    }
 }
 
 fn training_pass(config: &Config) -> PassSpec {

@@ -63,7 +63,8 @@ pub fn spawn(options: RunOptions) -> RunHandle {
     let failed = event_queue.clone();
     let work = move || {
         let sender = event_queue.clone();
-        let run = std::panic::AssertUnwindSafe(|| run::run(&options, &command_queue, &sender, &slot));
+        let front = run::FrontEnd::new(&command_queue, &sender, &slot, options.pictures);
+        let run = std::panic::AssertUnwindSafe(|| run::run(&options, front));
         let finish = match std::panic::catch_unwind(run) {
             Ok(Ok(finish)) => finish,
             Ok(Err(error)) => Finish::Failed(format!("{error:#}")),

@@ -6,7 +6,7 @@ use super::adapter;
 use super::setup::{class_names, first_weights, loader_options, total_steps};
 use crate::config::Config;
 use crate::data::{self, Loader};
-use crate::gpu::DeviceChoice;
+use crate::gpu::{Device, DeviceChoice};
 use crate::models::{ModelOptions, build};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::method::{self, Source, domain_name};
@@ -109,28 +109,27 @@ pub fn spawn(
 ) -> anyhow::Result<Receiver<Preflight>> {
     let (sender, receiver) = bounded(QUEUE);
     let work = move || {
-        let teller = Teller { sender, wake: &*wake, gone: Cell::new(false) };
-        let mut what = "Configuration";
-        let checked = std::panic::AssertUnwindSafe(|| check(&config, &out, &device, &teller, &mut what));
-        let last = match std::panic::catch_unwind(checked) {
+        let teller = Teller { sender, wake: &*wake, gone: Cell::new(false), what: Cell::new("Configuration") };
+        let checked = std::panic::AssertUnwindSafe(|| check(&config, &out, &device, &teller));
+        let refused = |reason| Preflight::Refused { what: teller.what.get(), reason };
+        teller.tell(match std::panic::catch_unwind(checked) {
             Ok(Ok(forecast)) => Preflight::Ready(forecast),
-            Ok(Err(error)) => Preflight::Refused { what, reason: format!("{error:#}") },
-            Err(panic) => {
-                let reason = format!("internal error: {}", super::panic_text(panic.as_ref()));
-                Preflight::Refused { what, reason }
-            }
-        };
-        teller.tell(last);
+            Ok(Err(error)) => refused(format!("{error:#}")),
+            Err(panic) => refused(format!("internal error: {}", super::panic_text(panic.as_ref()))),
+        });
     };
     std::thread::Builder::new().name("preflight".to_owned()).spawn(work)?;
     Ok(receiver)
 }
 
+/// Tells the front end how the checks go.
 struct Teller<'a> {
     sender: Sender<Preflight>,
     wake: &'a dyn Fn(),
     /// Another preflight has taken this one's place.
     gone: Cell<bool>,
+    /// The check at hand, for its report.
+    what: Cell<&'static str>,
 }
 
 impl Teller<'_> {
@@ -139,73 +138,118 @@ impl Teller<'_> {
         (self.wake)();
     }
 
-    fn go_on(&self) -> anyhow::Result<()> {
+    /// Begins a check; fails when nobody waits for it any more.
+    fn begin(&self, what: &'static str) -> anyhow::Result<()> {
         anyhow::ensure!(!self.gone.get(), "nobody waits for this preflight any more");
+        self.what.set(what);
         Ok(())
+    }
+
+    /// Tells that `done` of `total` of the named work is done.
+    fn working(&self, work: &str, done: usize, total: usize) {
+        self.tell(Preflight::Working { what: work.to_owned(), done, total });
+    }
+
+    /// Tells that the check at hand found all well.
+    fn passed(&self, finding: String) {
+        self.tell(Preflight::Passed { what: self.what.get(), finding });
     }
 }
 
-/// `what` is the check at hand, for the report of a failure.
+/// Goes through all checks, each of which fails with one sentence.
 fn check(
     config: &Config,
     out: &Path,
     device: &DeviceChoice,
     teller: &Teller<'_>,
-    what: &mut &'static str,
 ) -> anyhow::Result<Forecast> {
-    let working = |what: &str, done, total| {
-        teller.tell(Preflight::Working { what: what.to_owned(), done, total });
-    };
-    let passed = |what, finding: String| teller.tell(Preflight::Passed { what, finding });
     config.validate()?;
-    passed("Configuration", "All values fit together".to_owned());
-
-    *what = "Run folder";
+    teller.passed("All values fit together".to_owned());
+    teller.begin("Run folder")?;
     check_folder(out)?;
-    passed("Run folder", format!("{} can be written", out.display()));
+    teller.passed(format!("{} can be written", out.display()));
+    teller.begin("Data")?;
+    let mut data = Data::open(config, teller)?;
+    teller.begin("Adapter")?;
+    let device = open_adapter(config, device, teller)?;
+    teller.begin("Memory")?;
+    let steps_per_epoch = data::steps_per_epoch(data.train_images, config.run.batch_size)?;
+    let length = RunLength { steps_per_epoch, total_steps: total_steps(config, steps_per_epoch) };
+    let mut engine = plan(config, device, data.classes, length, teller)?;
+    teller.begin("One batch")?;
+    let seconds_per_step = train(config, &mut engine, &mut data.loader, teller)?;
+    Ok(Forecast {
+        steps_per_epoch,
+        total_steps: length.total_steps,
+        seconds_per_step,
+        planned_bytes: engine.planned_bytes(),
+    })
+}
 
-    *what = "Data";
-    working("Opening the data", 0, 1);
-    let splits = data::open_reporting(&config.data, |split, done, total| {
-        working(&format!("Listing {split}"), done, total);
-    })?;
-    let classes = class_names(config, splits.train.as_ref())?;
-    let mut loader = Loader::start(Arc::clone(&splits.train), loader_options(config, 0))?;
-    let (train, val) = (splits.train.len(), splits.val.len());
-    passed("Data", format!("{train} training and {val} validation images of {} classes", classes.len()));
+/// The training set as the run would read it.
+struct Data {
+    loader: Loader,
+    train_images: usize,
+    classes: usize,
+}
 
-    *what = "Adapter";
-    working("Opening the GPU", 0, 1);
+impl Data {
+    fn open(config: &Config, teller: &Teller<'_>) -> anyhow::Result<Self> {
+        teller.working("Opening the data", 0, 1);
+        let splits = data::open_reporting(&config.data, |split, done, total| {
+            teller.working(&format!("Listing {split}"), done, total);
+        })?;
+        let classes = class_names(config, splits.train.as_ref())?.len();
+        let loader = Loader::start(Arc::clone(&splits.train), loader_options(config, 0))?;
+        let (train_images, val) = (splits.train.len(), splits.val.len());
+        teller.passed(format!("{train_images} training and {val} validation images of {classes} classes"));
+        Ok(Self { loader, train_images, classes })
+    }
+}
+
+fn open_adapter(
+    config: &Config,
+    device: &DeviceChoice,
+    teller: &Teller<'_>,
+) -> anyhow::Result<Arc<Device>> {
+    teller.working("Opening the GPU", 0, 1);
     let device = adapter::open(device, config.run.precision)?;
     let report = device.report();
-    passed("Adapter", format!("{} ({}, {})", report.name, report.device_type, report.backend));
+    teller.passed(format!("{} ({}, {})", report.name, report.device_type, report.backend));
+    Ok(device)
+}
 
-    teller.go_on()?;
-    *what = "Memory";
-    let options = ModelOptions::from_config(
-        &config.model,
-        config.data.image_size,
-        classes.len(),
-        method::domains(&config.method),
-    );
-    let network = build(&config.model.arch, &options)?;
-    let steps_per_epoch = data::steps_per_epoch(splits.train.len(), config.run.batch_size)?;
-    let length = RunLength { steps_per_epoch, total_steps: total_steps(config, steps_per_epoch) };
-    let mut engine = Engine::new(
+/// Plans and allocates the training step.
+fn plan(
+    config: &Config,
+    device: Arc<Device>,
+    classes: usize,
+    length: RunLength,
+    teller: &Teller<'_>,
+) -> anyhow::Result<Engine> {
+    let (size, domains) = (config.data.image_size, method::domains(&config.method));
+    let options = ModelOptions::from_config(&config.model, size, classes, domains);
+    let engine = Engine::new(
         device,
         config,
-        network,
+        build(&config.model.arch, &options)?,
         length,
-        |done, total| working("Compiling shaders", done, total),
+        |done, total| teller.working("Compiling shaders", done, total),
         |notice| teller.tell(Preflight::Warning(notice)),
     )?;
-    let planned_bytes = engine.planned_bytes();
-    let mib = planned_bytes.div_ceil(1 << 20);
-    passed("Memory", format!("The adapter gave the {mib} MiB that training plans ({})", engine.layout()));
+    let mib = engine.planned_bytes().div_ceil(1 << 20);
+    teller.passed(format!("The adapter gave the {mib} MiB that training plans ({})", engine.layout()));
+    Ok(engine)
+}
 
-    teller.go_on()?;
-    *what = "One batch";
-    working("Training on one batch", 0, 1);
+/// Trains on a few batches, shows what the first one's branches trained on, and returns the mean seconds of a step.
+fn train(
+    config: &Config,
+    engine: &mut Engine,
+    loader: &mut Loader,
+    teller: &Teller<'_>,
+) -> anyhow::Result<f64> {
+    teller.working("Training on one batch", 0, 1);
     let arenas = first_weights(config, engine.network())?;
     engine.load_fresh(&arenas);
     let mut step = |engine: &mut Engine, number: u64| -> anyhow::Result<()> {
@@ -214,18 +258,18 @@ fn check(
         engine.drain()?;
         Ok(())
     };
-    step(&mut engine, 0)?;
+    step(engine, 0)?;
     let sums = engine.poll()?.context("the step reported nothing")?;
     let loss: f64 = sums.branches.iter().map(|b| b.loss / b.images.max(1.0)).sum();
     anyhow::ensure!(loss.is_finite(), "the loss of the first batch is no finite number");
-    teller.tell(Preflight::Previews(Arc::new(previews(&engine)?)));
+    teller.tell(Preflight::Previews(Arc::new(previews(engine)?)));
     let begun = Instant::now();
     for number in 1..=TIMED_STEPS {
-        step(&mut engine, number)?;
+        step(engine, number)?;
     }
     let seconds_per_step = begun.elapsed().as_secs_f64() / TIMED_STEPS as f64;
-    passed("One batch", format!("went through every branch; their losses add up to {loss:.3} nats"));
-    Ok(Forecast { steps_per_epoch, total_steps: length.total_steps, seconds_per_step, planned_bytes })
+    teller.passed(format!("went through every branch; their losses add up to {loss:.3} nats"));
+    Ok(seconds_per_step)
 }
 
 /// A new or empty folder that can be made and written to. Writes a file without a name into the nearest folder that

@@ -1,94 +1,230 @@
-//! From a configuration to a run that is ready for its next step: data, network, GPU, folder, checkpoint, loader.
+//! From a configuration to a run that is ready for its next step, stage by stage: the data, the run folder with what the
+//! run starts from, the engine on the GPU, the validation beside it, the loader.
 
-use super::Run;
-use crate::config::AttackConfig;
-use crate::data;
+use super::front_end::FrontEnd;
+use super::meters::Meters;
+use super::{Data, Run, Validation};
+use crate::config::{AttackConfig, Config};
+use crate::data::{self, Dataset};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::Gallery;
+use crate::gpu::Device;
+use crate::graph::Network;
+use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build};
-use crate::session::input::{self, Waited};
+use crate::session::input;
 use crate::session::setup::{check_same_data, class_names, empty_classes, first_weights, total_steps};
 use crate::session::state::{self, LoopState};
 use crate::session::{RunOptions, adapter};
+use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::{Engine, RunLength};
-use crate::training::events::{Command, Event, LatestSlot, RunInfo, Snapshot};
+use crate::training::events::{Event, RunInfo};
 use crate::training::run_folder::RunFolder;
 use crate::training::{buffers, method};
-use crossbeam_channel::{Receiver, Sender};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Images of a validation batch; small enough for any adapter, large enough to keep one busy.
 const EVAL_BATCH: usize = 64;
 
 impl<'a> Run<'a> {
-    pub(super) fn prepare(
-        options: &RunOptions,
-        commands: &'a Receiver<Command>,
-        events: &'a Sender<Event>,
-        pictures: &'a Arc<LatestSlot<Snapshot>>,
-    ) -> anyhow::Result<Self> {
+    /// Makes everything that the first step needs; the front end hears of each stage, and at last of the start.
+    pub(super) fn prepare(options: &RunOptions, front: FrontEnd<'a>) -> anyhow::Result<Self> {
         let config = options.config.clone();
-        let preparing = |what: &str, done, total| {
-            let _ = events.send(Event::Preparing { what: what.to_owned(), done, total });
-        };
-        preparing("Opening the data", 0, 1);
-        let listing = |split: &str, done, total| preparing(&format!("Listing {split}"), done, total);
-        let splits = data::open_reporting(&config.data, listing)?;
-        let classes = class_names(&config, splits.train.as_ref())?;
-        let options_of = ModelOptions::from_config(
-            &config.model,
-            config.data.image_size,
-            classes.len(),
-            method::domains(&config.method),
-        );
-        let network = build(&config.model.arch, &options_of)?;
-        preparing("Opening the GPU", 0, 1);
+        let data = Data::open(&config, &front)?;
+        let network = network(&config, &data)?;
+        front.preparing("Opening the GPU", 0, 1);
         let device = adapter::open(&options.device, config.run.precision)?;
-
-        // Read before the folder is made: a wrong file must not leave one behind.
-        let fresh = if options.resume { None } else { Some(first_weights(&config, &network)?) };
-        let (mut folder, checkpoint) = RunFolder::open(&options.out, &config, options.resume)?;
-        let mut warnings = Vec::new();
-        match &checkpoint {
-            Some(checkpoint) => check_same_data(checkpoint, &classes, splits.train.len())?,
-            None if options.resume => {
-                warnings.push(format!(
-                    "{} has no checkpoint yet: the run starts from the beginning",
-                    options.out.display()
-                ));
-            }
-            None => {}
-        }
-        warnings.extend(empty_classes(splits.train.as_ref()));
-        let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
-        let steps_per_epoch = data::steps_per_epoch(splits.train.len(), config.run.batch_size)?;
-        let total_steps = total_steps(&config, steps_per_epoch);
-        let length = RunLength { steps_per_epoch, total_steps };
-        let mut engine = Engine::new(
-            device,
-            &config,
-            network,
+        let Start { mut folder, from, warnings } = Start::open(options, &data, &network)?;
+        let length = length(&config, &data)?;
+        let mut engine = engine(device, &config, network, length, warnings, &front, &mut folder)?;
+        let step = from.step();
+        let mut state = from.load_into(&mut engine, &config)?;
+        (state.elapsed_s, state.train_images) = (folder.wall_s(), data.splits.train.len() as u64);
+        let validation = Validation::new(&config, &engine, data.splits.val.as_ref(), &front)?;
+        let reading = |done, total| front.preparing("Reading the images", done, total);
+        let loader = input::start(&mut engine, &config, &data.splits.train, length, step, reading)?;
+        let mut run = Self {
+            config,
+            front,
+            folder,
+            data,
+            loader,
+            engine,
+            validation,
+            meters: Meters::default(),
             length,
-            |done, total| preparing("Compiling shaders", done, total),
-            |notice| warnings.push(notice),
-        )?;
-        for warning in warnings {
-            folder.log(&warning)?;
-            let _ = events.send(Event::Warning(warning));
+            state,
+            step,
+            last_saved: step,
+            paused: false,
+            single: false,
+        };
+        run.announce(options)?;
+        Ok(run)
+    }
+
+    /// Logs what the run is and what of it was decided here, and tells the front end that it starts.
+    fn announce(&mut self, options: &RunOptions) -> anyhow::Result<()> {
+        let info = self.info(options);
+        self.folder.log(&format!(
+            "{} on {} ({}), {} parameters, {:.1} MB of GPU memory planned, {}",
+            info.arch,
+            info.adapter,
+            info.backend,
+            info.parameters,
+            info.planned_bytes as f64 / 1e6,
+            self.engine.layout(),
+        ))?;
+        if self.engine.holds_images() {
+            self.folder.log(&format!("{} training images stay on the GPU", info.train_images))?;
         }
-        let mut state = match &checkpoint {
-            Some(checkpoint) => state::restore(&mut engine, &config, checkpoint)?,
-            None => {
-                let arenas = match fresh {
-                    Some(arenas) => arenas,
-                    None => first_weights(&config, engine.network())?,
-                };
-                engine.load_fresh(&arenas);
-                LoopState::default()
+        let choices = self.engine.kept_choices();
+        if !choices.is_empty() {
+            let all = self.engine.convolutions().len();
+            let list: Vec<String> =
+                choices.iter().map(|(class, variant)| format!("{class}: {variant}")).collect();
+            self.folder.log(&format!(
+                "{} of {all} classes of convolutions run as `bench --tune` chose: {}",
+                list.len(),
+                list.join("; ")
+            ))?;
+        }
+        self.front.send(Event::Started(info));
+        Ok(())
+    }
+
+    /// What a front end needs to know of the run before its first step.
+    fn info(&self, options: &RunOptions) -> RunInfo {
+        let (config, engine) = (&self.config, &self.engine);
+        let report = engine.device().report();
+        RunInfo {
+            run_dir: options.out.clone(),
+            adapter: report.name.clone(),
+            backend: report.backend.clone(),
+            arch: config.model.arch.clone(),
+            parameters: engine.network().layout.trainable(),
+            planned_bytes: engine.planned_bytes() + self.validation.inference.bytes(),
+            image_size: config.data.image_size,
+            classes: self.data.classes.clone(),
+            domains: engine.domain_names(),
+            method: config
+                .get("method.kind")
+                .and_then(|kind| kind.as_str().map(str::to_owned))
+                .unwrap_or_default(),
+            steps_per_epoch: self.length.steps_per_epoch,
+            total_steps: self.length.total_steps,
+            first_step: self.step,
+            train_images: self.data.splits.train.len(),
+            val_images: self.data.splits.val.len(),
+        }
+    }
+}
+
+impl Data {
+    /// Opens the sets of a configuration.
+    fn open(config: &Config, front: &FrontEnd<'_>) -> anyhow::Result<Self> {
+        front.preparing("Opening the data", 0, 1);
+        let listing = |split: &str, done, total| front.preparing(&format!("Listing {split}"), done, total);
+        let splits = data::open_reporting(&config.data, listing)?;
+        let classes = class_names(config, splits.train.as_ref())?;
+        Ok(Self { splits, classes })
+    }
+}
+
+/// The network of a configuration for these data.
+fn network(config: &Config, data: &Data) -> anyhow::Result<Network> {
+    let (size, domains) = (config.data.image_size, method::domains(&config.method));
+    let options = ModelOptions::from_config(&config.model, size, data.classes.len(), domains);
+    build(&config.model.arch, &options)
+}
+
+fn length(config: &Config, data: &Data) -> anyhow::Result<RunLength> {
+    let steps_per_epoch = data::steps_per_epoch(data.splits.train.len(), config.run.batch_size)?;
+    Ok(RunLength { steps_per_epoch, total_steps: total_steps(config, steps_per_epoch) })
+}
+
+/// The run folder, and what it and the data say about the start.
+struct Start {
+    folder: RunFolder,
+    from: StartsFrom,
+    /// Sentences for the log and the front end.
+    warnings: Vec<String>,
+}
+
+/// The weights and the state that a run starts from.
+enum StartsFrom {
+    Fresh(Arenas),
+    Checkpoint(Box<Checkpoint>),
+}
+
+impl Start {
+    /// Opens the folder and reads what the run starts from.
+    fn open(options: &RunOptions, data: &Data, network: &Network) -> anyhow::Result<Self> {
+        let (config, train) = (&options.config, data.splits.train.as_ref());
+        // Read before the folder is made: a wrong file must not leave one behind.
+        let fresh = if options.resume { None } else { Some(first_weights(config, network)?) };
+        let (folder, checkpoint) = RunFolder::open(&options.out, config, options.resume)?;
+        let mut warnings = Vec::new();
+        let from = match (checkpoint, fresh) {
+            (Some(checkpoint), _) => {
+                check_same_data(&checkpoint, &data.classes, train.len())?;
+                StartsFrom::Checkpoint(Box::new(checkpoint))
+            }
+            (None, Some(fresh)) => StartsFrom::Fresh(fresh),
+            (None, None) => {
+                let out = options.out.display();
+                warnings.push(format!("{out} has no checkpoint yet: the run starts from the beginning"));
+                StartsFrom::Fresh(first_weights(config, network)?)
             }
         };
-        (state.elapsed_s, state.train_images) = (folder.wall_s(), splits.train.len() as u64);
+        warnings.extend(empty_classes(train));
+        Ok(Self { folder, from, warnings })
+    }
+}
+
+impl StartsFrom {
+    /// Finished updates.
+    fn step(&self) -> u64 {
+        match self {
+            Self::Fresh(_) => 0,
+            Self::Checkpoint(checkpoint) => checkpoint.meta.step,
+        }
+    }
+
+    /// Puts weights and optimizer state on the GPU; returns the loop's state.
+    fn load_into(&self, engine: &mut Engine, config: &Config) -> anyhow::Result<LoopState> {
+        match self {
+            Self::Fresh(arenas) => {
+                engine.load_fresh(arenas);
+                Ok(LoopState::default())
+            }
+            Self::Checkpoint(checkpoint) => state::restore(engine, config, checkpoint),
+        }
+    }
+}
+
+/// Plans, allocates and compiles the step. `warnings` and what the engine has to say go to the log and the front end.
+fn engine(
+    device: Arc<Device>,
+    config: &Config,
+    network: Network,
+    length: RunLength,
+    mut warnings: Vec<String>,
+    front: &FrontEnd<'_>,
+    folder: &mut RunFolder,
+) -> anyhow::Result<Engine> {
+    let compiling = |done, total| front.preparing("Compiling shaders", done, total);
+    let engine = Engine::new(device, config, network, length, compiling, |notice| warnings.push(notice))?;
+    for warning in warnings {
+        folder.log(&warning)?;
+        front.send(Event::Warning(warning));
+    }
+    Ok(engine)
+}
+
+impl Validation {
+    /// Compiles inference over the weights that validation looks through, the EMA where there is one.
+    fn new(config: &Config, engine: &Engine, val: &dyn Dataset, front: &FrontEnd<'_>) -> anyhow::Result<Self> {
         let (weights, running) = if config.ema.decay > 0.0 {
             (buffers::EMA_PARAMS, buffers::EMA_RUNNING)
         } else {
@@ -96,91 +232,18 @@ impl<'a> Run<'a> {
         };
         let inference = Inference::new(
             engine.device(),
-            &config,
+            config,
             engine.network(),
-            EVAL_BATCH.min(splits.val.len().max(1)),
+            EVAL_BATCH.min(val.len().max(1)),
             engine.buffers().get(weights),
             engine.buffers().get(running),
-            |done, total| preparing("Compiling shaders for validation", done, total),
+            |done, total| front.preparing("Compiling shaders for validation", done, total),
         )?;
-        let eval_attack = (!config.eval.attack.is_empty())
+        let attack = (!config.eval.attack.is_empty())
             .then(|| AttackConfig::parse_spec(&config.eval.attack))
             .transpose()
             .map_err(|e| anyhow::anyhow!("eval.attack: {e}"))?;
-        let gallery = Gallery::choose(splits.val.as_ref(), config.data.image_size, inference.batch());
-        let reading = |done, total| preparing("Reading the images", done, total);
-        let loader = input::start(&mut engine, &config, &splits.train, length, step, reading)?;
-        let report = engine.device().report();
-        let info = RunInfo {
-            run_dir: options.out.clone(),
-            adapter: report.name.clone(),
-            backend: report.backend.clone(),
-            arch: config.model.arch.clone(),
-            parameters: engine.network().layout.trainable(),
-            planned_bytes: engine.planned_bytes() + inference.bytes(),
-            image_size: config.data.image_size,
-            classes: classes.clone(),
-            domains: engine.domain_names(),
-            method: config
-                .get("method.kind")
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-                .unwrap_or_default(),
-            steps_per_epoch,
-            total_steps,
-            first_step: step,
-            train_images: splits.train.len(),
-            val_images: splits.val.len(),
-        };
-        folder.log(&format!(
-            "{} on {} ({}), {} parameters, {:.1} MB of GPU memory planned, {}",
-            info.arch,
-            info.adapter,
-            info.backend,
-            info.parameters,
-            info.planned_bytes as f64 / 1e6,
-            engine.layout(),
-        ))?;
-        if engine.holds_images() {
-            folder.log(&format!("{} training images stay on the GPU", splits.train.len()))?;
-        }
-        let choices = engine.kept_choices();
-        if !choices.is_empty() {
-            let all = engine.convolutions().len();
-            let list: Vec<String> =
-                choices.iter().map(|(class, variant)| format!("{class}: {variant}")).collect();
-            folder.log(&format!(
-                "{} of {all} classes of convolutions run as `bench --tune` chose: {}",
-                list.len(),
-                list.join("; ")
-            ))?;
-        }
-        let _ = events.send(Event::Started(info));
-        Ok(Self {
-            config,
-            commands,
-            events,
-            pictures,
-            wants_pictures: options.pictures,
-            folder,
-            loader,
-            splits,
-            classes,
-            engine,
-            inference,
-            eval_attack,
-            gallery,
-            length,
-            state,
-            step,
-            last_saved: step,
-            last_picture: None,
-            paused: false,
-            single: false,
-            waiting: VecDeque::new(),
-            speed: VecDeque::new(),
-            waited: Waited::default(),
-            last_idle: None,
-            memory: None,
-        })
+        let gallery = Gallery::choose(val, config.data.image_size, inference.batch());
+        Ok(Self { inference, attack, gallery })
     }
 }

@@ -1,6 +1,6 @@
 //! What a run tells: metrics as they arrive, validation, statistics, checkpoints, pictures.
 
-use super::{MEMORY_EVERY, Run, SNAPSHOT_EVERY, SPEED_WINDOW};
+use super::Run;
 use crate::config::BestBy;
 use crate::data::Dataset;
 use crate::evaluation::accuracy::{Measurement, accuracy};
@@ -10,7 +10,7 @@ use crate::session::state;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::StepSums;
 use crate::training::events::{
-    BranchReport, Command, EvalReport, EvalRow, Event, RunWeights, Snapshot, StepReport, WeightsReply,
+    BranchReport, EvalReport, EvalRow, Event, RunWeights, Snapshot, StepReport, WeightsReply,
 };
 use crate::training::method::{Source, domain_name};
 use anyhow::Context as _;
@@ -29,7 +29,7 @@ impl Run<'_> {
 
     pub(super) fn warn(&mut self, sentence: String) -> anyhow::Result<()> {
         self.folder.log(&sentence)?;
-        self.send(Event::Warning(sentence));
+        self.front.send(Event::Warning(sentence));
         Ok(())
     }
 
@@ -47,7 +47,7 @@ impl Run<'_> {
             }
             if finite || overflow.is_none() {
                 self.folder.train_step(&report)?;
-                self.send(Event::Step(report));
+                self.front.send(Event::Step(report));
             }
             // At the smallest scale it is no longer the scale that overflows.
             let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
@@ -71,21 +71,11 @@ impl Run<'_> {
 
     pub(super) fn step_report(&mut self, sums: &StepSums) -> StepReport {
         let step = sums.step + 1;
-        self.speed.push_back((self.state.elapsed_s, step));
-        if self.speed.len() > SPEED_WINDOW {
-            self.speed.pop_front();
-        }
-        let images_per_s = match (self.speed.front(), self.speed.back()) {
-            (Some((t0, s0)), Some((t1, s1))) if t1 > t0 => {
-                (s1 - s0) as f64 * self.config.run.batch_size as f64 / (t1 - t0)
-            }
-            _ => 0.0,
-        };
+        let batch_size = self.config.run.batch_size;
+        let images_per_s = self.meters.images_per_s(self.state.elapsed_s, step, batch_size);
         let stages = self.engine.stage_seconds();
-        let step_s = self.config.run.batch_size as f64 / images_per_s;
-        let idle = self.waited.idle(step_s, &stages);
-        self.last_idle = idle.or(self.last_idle);
-        let memory_bytes = self.memory_bytes();
+        let idle = self.meters.idle(batch_size as f64 / images_per_s, &stages);
+        let memory_bytes = self.meters.memory_bytes(self.engine.device());
         let branches =
             self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
                 let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
@@ -113,22 +103,15 @@ impl Run<'_> {
         }
     }
 
-    fn memory_bytes(&mut self) -> Option<u64> {
-        let known = self.memory.filter(|(at, _)| at.elapsed() < MEMORY_EVERY);
-        let (at, bytes) = known.unwrap_or_else(|| (Instant::now(), self.engine.device().memory_taken()));
-        self.memory = Some((at, bytes));
-        bytes
-    }
-
     /// Validates every split through every domain, and `val` under attack; keeps the best. False when a stop was asked
     /// for meanwhile: nothing is told then.
     pub(super) fn evaluate(&mut self) -> anyhow::Result<bool> {
         let domains = self.engine.domain_names().len();
         let mut rows = Vec::new();
-        let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.splits.val))];
-        for (split, set) in val.iter().chain(&self.splits.extra) {
+        let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.data.splits.val))];
+        for (split, set) in val.iter().chain(&self.data.splits.extra) {
             for domain in 0..domains {
-                let attacks = [None, self.eval_attack.as_ref().filter(|_| split == "val")];
+                let attacks = [None, self.validation.attack.as_ref().filter(|_| split == "val")];
                 let measured = if attacks[1].is_some() { 2 } else { 1 };
                 for attack in attacks.into_iter().take(measured) {
                     let what = Measurement {
@@ -138,12 +121,10 @@ impl Run<'_> {
                         limit: self.config.eval.limit,
                         seed: self.config.run.seed,
                     };
-                    let (commands, waiting) = (self.commands, &mut self.waiting);
-                    let go_on = |_, _| {
-                        waiting.extend(commands.try_iter());
-                        !waiting.iter().any(|c| matches!(c, Command::StopAndSave | Command::StopAndDiscard))
-                    };
-                    let row = accuracy(self.engine.gpu(), &mut self.inference, set, &what, go_on)
+                    let front = &mut self.front;
+                    let go_on = |_, _| !front.asks_to_stop();
+                    let inference = &mut self.validation.inference;
+                    let row = accuracy(self.engine.gpu(), inference, set, &what, go_on)
                         .with_context(|| format!("the images of {split}"))?;
                     let Some(row) = row else { return Ok(false) };
                     rows.push(row);
@@ -153,18 +134,18 @@ impl Run<'_> {
         let value = best_value(&rows, self.config.eval.best);
         let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
         self.folder.evaluated(&report)?;
-        self.send(Event::Evaluated(report));
+        self.front.send(Event::Evaluated(report));
         self.bn_stats()?;
         if let Some(made) = self.snapshot()? {
             self.folder.save_pictures(&made)?;
-            self.show(made);
+            self.front.show(made);
         }
         self.state.validated = self.step;
         self.state.stale += 1;
         if value > self.state.best {
             (self.state.best, self.state.stale) = (value, 0);
             let path = self.folder.save_best(&self.checkpoint()?)?;
-            self.send(Event::Saved { path, best: true });
+            self.front.send(Event::Saved { path, best: true });
         }
         Ok(true)
     }
@@ -180,7 +161,7 @@ impl Run<'_> {
     pub(super) fn share_weights(&mut self, reply: &WeightsReply) -> anyhow::Result<()> {
         self.settle()?;
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
-        let meta = state::meta(&self.engine, &self.config, &self.classes, self.step, self.epoch(self.step));
+        let meta = state::meta(&self.engine, &self.config, &self.data.classes, self.step, self.epoch(self.step));
         // Whoever asked may be gone.
         let _ = reply.0.try_send(RunWeights { meta, arenas });
         Ok(())
@@ -190,7 +171,7 @@ impl Run<'_> {
         state::checkpoint(
             &self.engine,
             &self.config,
-            &self.classes,
+            &self.data.classes,
             self.step,
             self.epoch(self.step),
             self.state,
@@ -199,7 +180,7 @@ impl Run<'_> {
 
     pub(super) fn save(&mut self) -> anyhow::Result<()> {
         let path = self.write_last()?;
-        self.send(Event::Saved { path, best: false });
+        self.front.send(Event::Saved { path, best: false });
         Ok(())
     }
 
@@ -212,40 +193,32 @@ impl Run<'_> {
 
     /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with `now`.
     pub(super) fn picture(&mut self, now: bool) -> anyhow::Result<()> {
-        let due = self.last_picture.is_none_or(|t| t.elapsed() >= SNAPSHOT_EVERY);
-        if !self.wants_pictures || !(now || (due && self.pictures.is_empty())) {
+        if !self.front.pictures_are_due(now) {
             return Ok(());
         }
         if let Some(made) = self.snapshot()? {
-            self.show(made);
+            self.front.show(made);
         }
         Ok(())
     }
 
-    fn show(&mut self, made: Snapshot) {
-        if self.wants_pictures {
-            self.pictures.put(made);
-            self.last_picture = Some(Instant::now());
-        }
-    }
-
     /// The gallery through the weights as they are; `None` where no validation image can be read.
     fn snapshot(&mut self) -> anyhow::Result<Option<Snapshot>> {
-        if self.gallery.is_empty() {
+        if self.validation.gallery.is_empty() {
             return Ok(None);
         }
         self.settle()?;
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
-        let attack = self.eval_attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
+        let attack = self.validation.attack.clone().unwrap_or_else(|| self.config.method.attack.clone());
         let request = SnapshotRequest {
-            gallery: &self.gallery,
+            gallery: &self.validation.gallery,
             arenas: &arenas,
             attack: &attack,
             attack_domain: 0,
             step: self.step,
-            classes: &self.classes,
+            classes: &self.data.classes,
         };
-        snapshot(self.engine.gpu(), &mut self.inference, request).map(Some)
+        snapshot(self.engine.gpu(), &mut self.validation.inference, request).map(Some)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The run itself, on its own thread: preparation, the step loop with the front end's commands, validation,
 //! checkpoints.
 
+mod front_end;
+mod meters;
 mod prepare;
 mod report;
 
 use super::RunOptions;
-use super::input::Waited;
 use super::state::LoopState;
 use crate::config::{AttackConfig, Config};
 use crate::data::{Loader, Splits};
@@ -13,20 +14,14 @@ use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::Gallery;
 use crate::gpu::Pause;
 use crate::training::engine::{Engine, RunLength};
-use crate::training::events::{Command, Event, Finish, Idle, LatestSlot, Snapshot, WorkLimit};
+use crate::training::events::{Command, Event, Finish, WorkLimit};
 use crate::training::run_folder::RunFolder;
 use anyhow::Context as _;
-use crossbeam_channel::{Receiver, Sender};
-use std::collections::VecDeque;
-use std::sync::Arc;
+use meters::Meters;
 use std::time::{Duration, Instant};
 
-/// Time between gallery snapshots while a front end takes them.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(4);
-/// Time between two looks at the GPU memory: each goes through all allocations.
-const MEMORY_EVERY: Duration = Duration::from_secs(1);
-/// Steps over which the images per second are averaged.
-const SPEED_WINDOW: usize = 16;
+pub(super) use front_end::FrontEnd;
+
 /// A rest after one long dispatch ends before anyone takes the run for dead.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -38,14 +33,9 @@ enum Wish {
 }
 
 /// Runs to the end. `Err` is a failure in one sentence.
-pub(super) fn run(
-    options: &RunOptions,
-    commands: &Receiver<Command>,
-    events: &Sender<Event>,
-    pictures: &Arc<LatestSlot<Snapshot>>,
-) -> anyhow::Result<Finish> {
+pub(super) fn run(options: &RunOptions, front: FrontEnd<'_>) -> anyhow::Result<Finish> {
     options.config.validate()?;
-    let mut run = Run::prepare(options, commands, events, pictures)?;
+    let mut run = Run::prepare(options, front)?;
     let finish = run.steps();
     if let Err(error) = &finish {
         // The log is the last place to look when the front end is gone; its own failure changes nothing.
@@ -54,44 +44,43 @@ pub(super) fn run(
     finish
 }
 
+/// A run between two steps.
 struct Run<'a> {
     config: Config,
-    commands: &'a Receiver<Command>,
-    events: &'a Sender<Event>,
-    pictures: &'a Arc<LatestSlot<Snapshot>>,
-    wants_pictures: bool,
+    front: FrontEnd<'a>,
     folder: RunFolder,
+    data: Data,
     loader: Loader,
-    splits: Splits,
-    classes: Vec<String>,
     engine: Engine,
-    inference: Inference,
-    eval_attack: Option<AttackConfig>,
-    gallery: Gallery,
+    validation: Validation,
+    meters: Meters,
     length: RunLength,
     state: LoopState,
     /// Finished updates.
     step: u64,
+    /// Finished updates in the last checkpoint.
     last_saved: u64,
-    last_picture: Option<Instant>,
     paused: bool,
+    /// The next step is a single one between two pauses.
     single: bool,
-    /// Commands that came during a validation.
-    waiting: VecDeque<Command>,
-    /// (elapsed seconds, step) of recent reports.
-    speed: VecDeque<(f64, u64)>,
-    waited: Waited,
-    last_idle: Option<Idle>,
-    /// When the GPU memory was last looked up, and what it was.
-    memory: Option<(Instant, Option<u64>)>,
+}
+
+/// The sets of a run.
+struct Data {
+    splits: Splits,
+    /// Class names, of the model's outputs in order.
+    classes: Vec<String>,
+}
+
+/// What looks at the weights between steps.
+struct Validation {
+    inference: Inference,
+    /// The attack of `eval.attack`, if any.
+    attack: Option<AttackConfig>,
+    gallery: Gallery,
 }
 
 impl Run<'_> {
-    fn send(&self, event: Event) {
-        // A front end that went away is no reason to stop a run that writes its folder.
-        let _ = self.events.send(event);
-    }
-
     fn epoch(&self, step: u64) -> f64 {
         step as f64 / self.length.steps_per_epoch as f64
     }
@@ -122,7 +111,7 @@ impl Run<'_> {
             }
             let begun = Instant::now();
             let batch = self.loader.next().context("the training images")?;
-            self.waited.push(begun.elapsed().as_secs_f64());
+            self.meters.waited.push(begun.elapsed().as_secs_f64());
             self.engine.step(self.step, &batch)?;
             self.step += 1;
             self.state.elapsed_s += begun.elapsed().as_secs_f64();
@@ -134,7 +123,7 @@ impl Run<'_> {
             if self.single {
                 (self.single, self.paused) = (false, true);
                 self.settle()?;
-                self.send(Event::Paused);
+                self.front.send(Event::Paused);
             }
             self.picture(false)?;
         }
@@ -156,8 +145,8 @@ impl Run<'_> {
         if let Some(bytes) = self.engine.device().memory_taken() {
             self.folder.log(&format!("{:.1} MB of GPU memory in use at the end", bytes as f64 / 1e6))?;
         }
-        if let Some(idle) = self.last_idle {
-            let total = self.waited.total_s;
+        if let Some(idle) = self.meters.last_idle {
+            let total = self.meters.waited.total_s;
             self.folder.log(&format!("{idle} at the end; the run waited {total:.1} s for images in all"))?;
         }
         self.folder.log("completed")?;
@@ -216,32 +205,22 @@ impl Run<'_> {
     /// Takes commands; waits while paused.
     fn listen(&mut self) -> anyhow::Result<Wish> {
         loop {
-            let command = if let Some(command) = self.waiting.pop_front() {
-                command
-            } else if self.paused {
-                match self.commands.recv() {
-                    Ok(command) => command,
-                    // The front end is gone: nobody can resume, so keep what there is.
-                    Err(_) => return Ok(Wish::Stop { save: true }),
-                }
-            } else {
-                match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(_) => return Ok(Wish::Go),
-                }
+            let Some(command) = self.front.command(self.paused) else {
+                // Where the front end is gone nobody can resume a paused run, so it keeps what there is.
+                return Ok(if self.paused { Wish::Stop { save: true } } else { Wish::Go });
             };
             match command {
                 Command::Pause if !self.paused => {
                     self.settle()?;
                     self.paused = true;
                     self.picture(true)?;
-                    self.send(Event::Paused);
+                    self.front.send(Event::Paused);
                 }
                 Command::Pause => {}
                 Command::Resume => {
                     self.paused = false;
-                    self.speed.clear();
-                    self.send(Event::Resumed);
+                    self.meters.restart_speed();
+                    self.front.send(Event::Resumed);
                 }
                 Command::SingleStep => {
                     (self.single, self.paused) = (true, false);
