@@ -13,7 +13,9 @@ use std::sync::Arc;
 pub struct Measurement<'a> {
     /// Name of the split, for the report.
     pub split: &'a str,
+    /// Index of the BN domain that images go through.
     pub domain: usize,
+    /// The attack that the images undergo first, through the same domain; `None` measures clean images.
     pub attack: Option<&'a AttackConfig>,
     /// Images used, evenly spread over the set; 0: all.
     pub limit: usize,

@@ -2,10 +2,11 @@
 //!
 //! Every network here ends in global average pooling and one dense layer, so the gradient of a logit by a feature is
 //! the classifier's weight over the number of positions: Grad-CAM needs no backward pass and equals CAM after ReLU,
-//! up to that factor (facts page, section 7).
+//! up to that factor.
 
 use crate::graph::{Network, pad4};
 
+/// How a class activation map weighs the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CamMethod {
     /// Σ_k w_k·f_k, without bias and without ReLU.

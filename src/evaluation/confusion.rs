@@ -11,9 +11,11 @@ pub const WORST: usize = 24;
 /// One image as the network saw it.
 #[derive(Clone, Debug)]
 pub struct Example {
+    /// Name of the image in its set.
     pub name: String,
     /// Index in its set.
     pub index: usize,
+    /// True class.
     pub label: usize,
     /// Cross-entropy against the label, nats.
     pub loss: f32,
@@ -26,6 +28,7 @@ pub struct Example {
 /// Counts of one (domain, clean or attacked) view of a set.
 #[derive(Clone, Debug, Default)]
 pub struct Confusion {
+    /// Number of classes, which is the side of the matrix.
     pub classes: usize,
     /// Images by (true class, predicted class). Most pairs of a thousand classes have none.
     counts: BTreeMap<(usize, usize), u32>,
@@ -39,6 +42,7 @@ pub struct Confusion {
 }
 
 impl Confusion {
+    /// A matrix of `classes` classes without an image.
     pub fn new(classes: usize) -> Self {
         Self { classes, of: vec![0; classes], taken_for: vec![0; classes], ..Self::default() }
     }
@@ -75,6 +79,7 @@ impl Confusion {
         }
     }
 
+    /// Images counted so far.
     pub fn images(&self) -> u32 {
         self.of.iter().sum()
     }

@@ -19,6 +19,7 @@ use sized::Sized;
 /// Images of a batch that the caller hands in: `[n, S, S, 3]` pixels 0..255, n at most the batch size.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
+    /// Pixels of all images, one behind the other.
     pub pixels: &'a [f32],
     /// One per image; the class that losses and attacks refer to.
     pub labels: &'a [u32],
@@ -31,7 +32,9 @@ pub struct Images<'a> {
 pub struct Outcome {
     /// Cross-entropy against the given labels, without smoothing.
     pub loss: Vec<f32>,
+    /// Whether the label is the most probable class.
     pub top1: Vec<bool>,
+    /// Whether the label is among the five most probable classes.
     pub top5: Vec<bool>,
     /// `[n, classes]`.
     pub logits: Vec<f32>,
@@ -51,7 +54,8 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// `weights` and `running` are arenas in the network's layout; they may belong to a training run. Large images, a
+    /// Plans and compiles inference for batches of up to `batch` images. `weights` and `running` are arenas in the
+    /// network's layout; they may belong to a training run. Large images, a
     /// GPU that shows its shaders little at a time, or one that has little memory left make the batch smaller than
     /// asked for: see [`Self::batch`]. `progress` hears (pipelines done, of all).
     pub fn new(
@@ -133,16 +137,17 @@ impl Inference {
         }
     }
 
-    /// Most images at a time.
+    /// The most images that one call takes.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
+    /// The network that the programs were planned for.
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// Bytes of GPU memory beyond the weights.
+    /// Bytes of GPU memory that inference holds beyond the weights.
     pub fn bytes(&self) -> u64 {
         self.buffers.bytes
     }
@@ -168,13 +173,13 @@ impl Inference {
         device.write(self.buffers.get(buffers::ATTACK_ROWS), 0, &rows);
     }
 
-    /// Forward through `domain`.
+    /// Sends a batch through `domain` and reads back what each image gave.
     pub fn forward(&mut self, gpu: &mut Gpu, images: Images<'_>, domain: usize) -> Result<Outcome, GpuError> {
         self.upload(&gpu.device, images);
         self.forward_current(gpu, images.labels, domain)
     }
 
-    /// Forward of what [`Self::attack`] or [`Self::forward`] left on the GPU, through another domain perhaps.
+    /// The forward pass of what [`Self::attack`] or [`Self::forward`] left on the GPU, through another domain perhaps.
     pub fn forward_current(
         &mut self,
         gpu: &mut Gpu,
@@ -200,7 +205,7 @@ impl Inference {
         Ok(outcome)
     }
 
-    /// Activated maps before the pooling of the last forward, `[n, h, w, C]` with C padded to four.
+    /// The activated maps before the pooling of the last forward pass, `[n, h, w, C]` with C padded to four.
     pub fn features(&self, device: &Device, count: usize) -> Result<Vec<f32>, GpuError> {
         let each = self.network.node(self.network.features).shape.padded_len();
         device.read_f32(self.buffers.get(buffers::FEATURES), 0, count * each)
@@ -258,7 +263,7 @@ impl Inference {
         self.write_labels(device, aims);
     }
 
-    /// Current images, `[n, S, S, 3]`.
+    /// Reads the current images back, `[n, S, S, 3]` in 0..255.
     pub fn pixels(&self, device: &Device, count: usize) -> Result<Vec<f32>, GpuError> {
         let area = self.network.image_size.pow(2);
         let padded = device.read_f32(self.buffers.get(buffers::CURRENT), 0, count * area * 4)?;

@@ -22,7 +22,9 @@ pub enum Weights {
     /// The moving average when there is one.
     #[default]
     Auto,
+    /// The weights as the optimizer left them.
     Raw,
+    /// Their moving average; an error where the checkpoint has none.
     Ema,
 }
 
@@ -96,6 +98,7 @@ impl Model {
         Ok(())
     }
 
+    /// The network of the checkpoint.
     pub fn network(&self) -> &Network {
         self.inference.network()
     }
@@ -105,6 +108,7 @@ impl Model {
         bn_layers(&self.inference.network().layout, &self.arenas)
     }
 
+    /// Architecture, classes, domains and step of the checkpoint.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
@@ -114,6 +118,7 @@ impl Model {
         &self.config
     }
 
+    /// The most images of one batch; longer lists are cut into batches.
     pub fn batch(&self) -> usize {
         self.inference.batch()
     }

@@ -54,6 +54,7 @@ impl Gallery {
         gallery
     }
 
+    /// Whether the set had no readable image.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -62,6 +63,7 @@ impl Gallery {
 /// What a snapshot is made of.
 #[derive(Clone, Copy)]
 pub struct SnapshotRequest<'a> {
+    /// The images that are shown.
     pub gallery: &'a Gallery,
     /// The weights that the inference runs on.
     pub arenas: &'a Arenas,

@@ -34,43 +34,59 @@ const GEMM: [usize; 3] = [2048, 512, 512];
 /// What a bench measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchReport {
+    /// Name of the architecture.
     pub arch: String,
+    /// Kind of the method.
     pub method: String,
+    /// `f32` or `f16`.
     pub precision: String,
+    /// Side of an image, pixels.
     pub image_size: usize,
+    /// Clean images of a step.
     pub batch_size: usize,
+    /// Adapter and backend.
     pub device: String,
     /// How the step was laid out in memory.
     pub layout: String,
     /// Classes of convolutions that run as a timed trial chose, of all.
     pub kept_choices: [usize; 2],
-    /// Clean images a second and milliseconds a step, by the wall clock over `steps` steps.
+    /// Clean images a second, by the wall clock.
     pub images_per_s: f64,
+    /// Milliseconds a step, by the wall clock.
     pub step_ms: f64,
+    /// Measured steps.
     pub steps: u64,
-    /// GPU milliseconds a step; absent where the adapter has no timestamps.
+    /// GPU milliseconds a step of the training passes forward; absent, as the other stages, without timestamps.
     pub forward_ms: Option<f64>,
+    /// GPU milliseconds a step of all attacks.
     pub attack_ms: Option<f64>,
+    /// GPU milliseconds a step of the training passes backward.
     pub backward_ms: Option<f64>,
+    /// GPU milliseconds a step of the update.
     pub optimizer_ms: Option<f64>,
+    /// GPU milliseconds a step of crop, flip, mixing and cleared gradients.
     pub prepare_ms: Option<f64>,
-    /// Seconds to plan, allocate and compile, and the part of it that went into pipelines.
+    /// Seconds to plan, allocate and compile.
     pub compile_s: f64,
+    /// The part of [`Self::compile_s`] that went into pipelines.
     pub pipelines_s: f64,
     /// Whether pipelines were at hand from an earlier run.
     pub kept_pipelines: bool,
     /// Seconds of the first step; some drivers compile only here.
     pub first_step_s: f64,
-    /// Dispatches of a step, and the processor's microseconds to encode one of them.
+    /// Dispatches of a step.
     pub dispatches: usize,
+    /// The processor's microseconds to encode one dispatch.
     pub encode_us: f64,
     /// GPU memory of the run.
     pub peak_gpu_bytes: u64,
-    /// Floating-point operations and bytes of global memory that a step's plan moves.
+    /// Floating-point operations of a step's plan.
     pub step_flops: u64,
+    /// Bytes of global memory that a step's plan moves.
     pub step_bytes: u64,
-    /// Measured on the adapter: bytes a second of an element-wise kernel, operations a second of a multiplication.
+    /// Bytes a second that an element-wise kernel moves on this adapter.
     pub copy_bytes_per_s: Option<f64>,
+    /// Floating-point operations a second of a matrix multiplication on this adapter.
     pub gemm_flops_per_s: Option<f64>,
     /// Batch norms and gates of a training pass: where the plan applies them.
     pub fused: Vec<OnLoad>,
@@ -82,13 +98,20 @@ pub struct BenchReport {
     pub kernels: Vec<KernelTime>,
 }
 
+/// The time of one kernel in one stage of a step.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelTime {
+    /// Name of the shader.
     pub kernel: String,
+    /// The stage of the step: prepare, attack, forward, backward or optimizer.
     pub stage: String,
+    /// Dispatches of a step.
     pub dispatches: usize,
+    /// GPU milliseconds a step of all of them.
     pub ms: f64,
+    /// Billions of floating-point operations a second.
     pub gflop_per_s: f64,
+    /// Billions of bytes of global memory a second.
     pub gb_per_s: f64,
     /// The floor's time over this one's.
     pub floor_share: f64,

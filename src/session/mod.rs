@@ -26,11 +26,13 @@ const COMMAND_QUEUE: usize = 64;
 /// What to run and where.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
+    /// The configuration, valid or not.
     pub config: Config,
     /// The run folder.
     pub out: PathBuf,
     /// Go on from the folder's last checkpoint.
     pub resume: bool,
+    /// The adapter to train on.
     pub device: DeviceChoice,
     /// Make gallery snapshots; a front end without pictures saves the work.
     pub pictures: bool,
@@ -38,8 +40,11 @@ pub struct RunOptions {
 
 /// A running (or finished) run.
 pub struct RunHandle {
+    /// Takes commands; each is obeyed between two steps.
     pub commands: Sender<Command>,
+    /// Gives what the run tells, in order.
     pub events: Receiver<Event>,
+    /// Holds the newest pictures until they are taken.
     pub snapshot: Arc<LatestSlot<Snapshot>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }

@@ -27,32 +27,25 @@ const QUEUE: usize = 256;
 #[derive(Clone, Debug)]
 pub enum Preflight {
     /// `done` of `total` of the named work.
-    Working {
-        what: String,
-        done: usize,
-        total: usize,
-    },
+    Working { what: String, done: usize, total: usize },
     /// Something is as it should be.
-    Passed {
-        what: &'static str,
-        finding: String,
-    },
+    Passed { what: &'static str, finding: String },
     /// The run would go otherwise than configured, as with less memory than hoped for.
     Warning(String),
+    /// The first images of each branch.
     Previews(Arc<Vec<BranchPreview>>),
     /// The last event: all is well.
     Ready(Forecast),
     /// The last event: one sentence on what would stop the run.
-    Refused {
-        what: &'static str,
-        reason: String,
-    },
+    Refused { what: &'static str, reason: String },
 }
 
 /// What the run will be.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast {
+    /// Optimizer steps of an epoch.
     pub steps_per_epoch: u64,
+    /// Optimizer steps of the run.
     pub total_steps: u64,
     /// Mean of the timed steps, reading of the data included.
     pub seconds_per_step: f64,
@@ -72,6 +65,7 @@ impl Forecast {
 pub struct BranchPreview {
     /// `clean`, `attack`, …, as in `[[method.branch]]`.
     pub source: &'static str,
+    /// Name of the BN domain.
     pub domain: String,
     /// Side of an image, pixels.
     pub size: usize,
@@ -109,7 +103,8 @@ pub fn spawn(
 ) -> anyhow::Result<Receiver<Preflight>> {
     let (sender, receiver) = bounded(QUEUE);
     let work = move || {
-        let teller = Teller { sender, wake: &*wake, gone: Cell::new(false), what: Cell::new("Configuration") };
+        let teller =
+            Teller { sender, wake: &*wake, gone: Cell::new(false), what: Cell::new("Configuration") };
         let checked = std::panic::AssertUnwindSafe(|| check(&config, &out, &device, &teller));
         let refused = |reason| Preflight::Refused { what: teller.what.get(), reason };
         teller.tell(match std::panic::catch_unwind(checked) {
@@ -207,11 +202,7 @@ impl Data {
     }
 }
 
-fn open_adapter(
-    config: &Config,
-    device: &DeviceChoice,
-    teller: &Teller<'_>,
-) -> anyhow::Result<Arc<Device>> {
+fn open_adapter(config: &Config, device: &DeviceChoice, teller: &Teller<'_>) -> anyhow::Result<Arc<Device>> {
     teller.working("Opening the GPU", 0, 1);
     let device = adapter::open(device, config.run.precision)?;
     let report = device.report();

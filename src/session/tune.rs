@@ -27,6 +27,7 @@ const WORTH_IT: f64 = 1.05;
 /// What the trials of one class found.
 #[derive(Clone, Debug, Serialize)]
 pub struct TuneRow {
+    /// The class of convolutions, as tuned variants are filed.
     pub class: String,
     /// The variant that the rule chooses.
     pub rule: String,
@@ -34,6 +35,7 @@ pub struct TuneRow {
     pub best: String,
     /// The rule's time over the best one's.
     pub ratio: f64,
+    /// Milliseconds of the best one.
     pub best_ms: f64,
     /// Variants that did not compute what the rule's does, with the reason.
     pub refused: Vec<String>,
@@ -42,9 +44,11 @@ pub struct TuneRow {
 /// What trials found, slowest class first.
 #[derive(Clone, Debug, Serialize)]
 pub struct TuneReport {
+    /// Adapter and backend.
     pub device: String,
     /// Where the choices are kept.
     pub file: PathBuf,
+    /// One row a class of convolutions.
     pub rows: Vec<TuneRow>,
 }
 

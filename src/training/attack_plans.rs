@@ -17,6 +17,7 @@ const START_STREAM: u32 = 1 << 20;
 pub struct AttackPass {
     /// BN domain of the attacked network.
     pub through: usize,
+    /// What the pass normalises by, and whether it moves the running statistics.
     pub statistics: Statistics,
     /// Keep the weights' gradients (Fast AdvProp).
     pub weight_gradients: bool,

@@ -3,14 +3,19 @@
 use crate::config::MAX_BRANCHES;
 use crate::gpu::{BufferId, Device, GpuError};
 
+/// All parameters, in the arena layout of the network.
 pub const PARAMS: BufferId = BufferId(0);
+/// Running means and variances of all batch norms and domains.
 pub const RUNNING: BufferId = BufferId(1);
+/// Gradients of all parameters, laid out as [`PARAMS`].
 pub const GRADIENTS: BufferId = BufferId(2);
 /// Momentum, or AdamW's first moment.
 pub const MOMENTUM: BufferId = BufferId(3);
 /// RMSProp's mean square, or AdamW's second moment.
 pub const SQUARE: BufferId = BufferId(4);
+/// Moving average of [`PARAMS`].
 pub const EMA_PARAMS: BufferId = BufferId(5);
+/// Moving average of [`RUNNING`].
 pub const EMA_RUNNING: BufferId = BufferId(6);
 /// Optimizer group of each block of 64 floats.
 pub const GROUPS: BufferId = BufferId(7);
@@ -39,12 +44,15 @@ pub const FEATURES: BufferId = BufferId(18);
 /// The images that an inference plan looks at, `[B, S, S, 4]`.
 pub const CURRENT: BufferId = BufferId(19);
 
-/// The second view of a batch: bytes, crop and flip, pixels.
+/// RGB bytes of the second view of a batch, the one with the augmentation policy, `[B, S, S, 3]`.
 pub const AUGMENTED_BYTES: BufferId = BufferId(20);
+/// Crop and flip of each image of the second view.
 pub const AUGMENTED_PLACEMENTS: BufferId = BufferId(21);
+/// Pixels 0..255 of the second view, `[B, S, S, 4]`.
 pub const AUGMENTED: BufferId = BufferId(22);
-/// Adversarial pixels of all micro-batches of a step, and the order in which they go back to them.
+/// Adversarial pixels of all micro-batches of a step.
 pub const POOL: BufferId = BufferId(23);
+/// Which images of [`POOL`] a micro-batch gets back.
 pub const POOL_TABLE: BufferId = BufferId(24);
 
 /// Weights with the batch norms of an attacked domain folded into them, laid out as [`PARAMS`].
@@ -82,7 +90,8 @@ pub fn branch_image_ids(branch: usize) -> BufferId {
     of_branch(branch, 4)
 }
 
-/// Those that every micro-batch brings anew; its images too unless they stay on the GPU.
+/// The buffers that every micro-batch fills anew; with `images` those of its images too, which otherwise stay on the
+/// GPU.
 pub fn of_each_micro_batch(images: bool) -> impl Iterator<Item = BufferId> {
     let shared = [PLACEMENTS, ROWS, AUGMENTED_BYTES, AUGMENTED_PLACEMENTS, POOL_TABLE];
     let of_branches = (0..MAX_BRANCHES)
@@ -90,12 +99,13 @@ pub fn of_each_micro_batch(images: bool) -> impl Iterator<Item = BufferId> {
     shared.into_iter().chain(of_branches).chain(images.then_some(BYTES))
 }
 
-/// First arena chunk.
+/// The first chunk of the arena that activations and their gradients share.
 pub const ARENA: BufferId = BufferId(FIRST_OF_BRANCHES + MAX_BRANCHES as u32 * OF_A_BRANCH);
 
 /// The buffers of one attack on `images` images.
 #[derive(Clone, Copy, Debug)]
 pub struct AttackPlace {
+    /// Images that are attacked at once.
     pub images: usize,
     /// Pixels `[images, S, S, 4]` that the ball lies around.
     pub clean: BufferId,
@@ -109,7 +119,7 @@ pub struct AttackPlace {
     pub logits: Option<BufferId>,
 }
 
-/// Real buffers by number.
+/// The real buffers behind the numbers.
 pub struct Buffers {
     list: Vec<wgpu::Buffer>,
     /// Bytes allocated.
@@ -117,11 +127,13 @@ pub struct Buffers {
 }
 
 impl Buffers {
+    /// Numbers without buffers: each stands for one small placeholder until [`Self::allocate`].
     pub fn new(device: &Device) -> Result<Self, GpuError> {
         let unused = device.storage("unused", 16)?;
         Ok(Self { list: vec![unused; ARENA.0 as usize], bytes: 16 })
     }
 
+    /// Makes the buffer behind `id`, of `bytes` bytes; `what` names it in errors.
     pub fn allocate(
         &mut self,
         device: &Device,
@@ -150,10 +162,12 @@ impl Buffers {
         Ok(())
     }
 
+    /// The buffer behind a number.
     pub fn get(&self, id: BufferId) -> &wgpu::Buffer {
         &self.list[id.0 as usize]
     }
 
+    /// All buffers, indexed by their numbers.
     pub fn all(&self) -> &[wgpu::Buffer] {
         &self.list
     }

@@ -10,8 +10,11 @@ use rand_distr::{Beta, Distribution as _};
 /// The uses of the seed, each a stream of its own.
 #[derive(Clone, Copy, Debug)]
 pub enum Stream {
+    /// The ratio and the partners of mixup.
     Mixup,
+    /// The box of CutMix.
     Cutmix,
+    /// The wrong classes that targeted attacks aim at.
     Target,
     /// Fast AdvProp's order of the adversarial images.
     Pool,
@@ -33,9 +36,10 @@ pub fn generator(seed: u64, stream: Stream, step: u64, micro: u64) -> ChaCha8Rng
     ChaCha8Rng::from_seed(key)
 }
 
-/// One batch's mixing: λ is the weight of the image itself.
+/// How the images of one batch are mixed.
 #[derive(Default)]
 pub struct Mixing {
+    /// Weight of the image itself, 0..=1; its partner's is the rest.
     pub lambda: f32,
     /// Partner of each image of the batch.
     pub partners: Vec<u32>,

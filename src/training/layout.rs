@@ -14,12 +14,14 @@ pub enum Cut {
 /// How a step is laid out in memory. All layouts give the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
+    /// How the branches go through the network.
     pub cut: Cut,
     /// Activations inside a block are computed again in the backward pass.
     pub recompute: bool,
 }
 
 impl Layout {
+    /// The fastest layout: one batch of all branches, and every activation kept.
     pub const PLAIN: Self = Self { cut: Cut::Joint, recompute: false };
 
     /// From the fastest to the smallest.

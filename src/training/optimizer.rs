@@ -44,8 +44,11 @@ pub fn state_buffers(rule: &Rule) -> &'static [(&'static str, BufferId)] {
 /// What multiplies the gradients of each kind of parameter: 1, or one over the number of images that they saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradientScales {
+    /// Of weights, biases and the classifier, which all branches share.
     pub shared: f32,
+    /// Of the scales and shifts of the main BN domain.
     pub bn_main: f32,
+    /// Of the scales and shifts of all other BN domains.
     pub bn_aux: f32,
 }
 

@@ -16,8 +16,11 @@ use std::ops::Range;
 
 /// What every plan of a run has in common.
 pub struct PlanContext<'a> {
+    /// The configuration of the run.
     pub config: &'a Config,
+    /// The network that the passes go through.
     pub network: &'a Network,
+    /// What kernels may use on this adapter.
     pub caps: Caps,
     /// Images of a micro-batch.
     pub images: usize,
@@ -40,6 +43,7 @@ impl PlanContext<'_> {
         View::whole(id, images * self.area() * 4)
     }
 
+    /// Normalises `images` images of the buffer `pixels` into the network's input, from image `first_image` of it on.
     pub fn normalize(
         &self,
         builder: &mut PlanBuilder,
@@ -192,11 +196,14 @@ impl PlanContext<'_> {
 /// 16 bytes), the branches of a pass follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowLayout {
+    /// The first row of each branch.
     pub branch_first: Vec<usize>,
+    /// Rows in all, with the gaps between passes.
     pub total: usize,
 }
 
 impl RowLayout {
+    /// Lays out the rows of a method whose branches go through the network in these passes.
     pub fn new(method: &Method, passes: &[Range<usize>]) -> Self {
         let mut layout = Self { branch_first: Vec::new(), total: 0 };
         for pass in passes {
@@ -210,6 +217,7 @@ impl RowLayout {
     }
 }
 
+/// The arenas that every pass of a run works on.
 pub fn pass_buffers() -> PassBuffers {
     PassBuffers {
         params: buffers::PARAMS,

@@ -224,7 +224,12 @@ fn engine(
 
 impl Validation {
     /// Compiles inference over the weights that validation looks through, the EMA where there is one.
-    fn new(config: &Config, engine: &Engine, val: &dyn Dataset, front: &FrontEnd<'_>) -> anyhow::Result<Self> {
+    fn new(
+        config: &Config,
+        engine: &Engine,
+        val: &dyn Dataset,
+        front: &FrontEnd<'_>,
+    ) -> anyhow::Result<Self> {
         let (weights, running) = if config.ema.decay > 0.0 {
             (buffers::EMA_PARAMS, buffers::EMA_RUNNING)
         } else {

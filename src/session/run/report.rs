@@ -108,7 +108,8 @@ impl Run<'_> {
     pub(super) fn evaluate(&mut self) -> anyhow::Result<bool> {
         let domains = self.engine.domain_names().len();
         let mut rows = Vec::new();
-        let val: Vec<(String, Arc<dyn Dataset>)> = vec![("val".to_owned(), Arc::clone(&self.data.splits.val))];
+        let val: Vec<(String, Arc<dyn Dataset>)> =
+            vec![("val".to_owned(), Arc::clone(&self.data.splits.val))];
         for (split, set) in val.iter().chain(&self.data.splits.extra) {
             for domain in 0..domains {
                 let attacks = [None, self.validation.attack.as_ref().filter(|_| split == "val")];
@@ -161,7 +162,8 @@ impl Run<'_> {
     pub(super) fn share_weights(&mut self, reply: &WeightsReply) -> anyhow::Result<()> {
         self.settle()?;
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
-        let meta = state::meta(&self.engine, &self.config, &self.data.classes, self.step, self.epoch(self.step));
+        let meta =
+            state::meta(&self.engine, &self.config, &self.data.classes, self.step, self.epoch(self.step));
         // Whoever asked may be gone.
         let _ = reply.0.try_send(RunWeights { meta, arenas });
         Ok(())

@@ -28,9 +28,13 @@ use upload::{MicroBatch, Scratch};
 /// Sums over one branch's images in one optimizer step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BranchSums {
+    /// Cross-entropy, nats.
     pub loss: f64,
+    /// Images whose label is the most probable class.
     pub top1: f64,
+    /// Images whose label is among the five most probable classes.
     pub top5: f64,
+    /// Images that were counted.
     pub images: f64,
 }
 
@@ -39,7 +43,9 @@ pub struct BranchSums {
 pub struct StepSums {
     /// Updates before this one.
     pub step: u64,
+    /// Learning rate of the update.
     pub lr: f64,
+    /// Sums by branch, in the order of the method.
     pub branches: Vec<BranchSums>,
     /// State of loss scaling after this step, in half precision.
     pub loss_scale: Option<LossScale>,
@@ -67,7 +73,9 @@ pub struct Engine {
 /// Lengths that the schedule needs.
 #[derive(Clone, Copy, Debug)]
 pub struct RunLength {
+    /// Optimizer steps of an epoch.
     pub steps_per_epoch: u64,
+    /// Optimizer steps of the whole run.
     pub total_steps: u64,
 }
 
@@ -154,6 +162,7 @@ impl Engine {
         self.lr_factor = factor;
     }
 
+    /// The device that the run trains on.
     pub fn device(&self) -> &Device {
         &self.gpu.device
     }
@@ -163,6 +172,7 @@ impl Engine {
         &mut self.gpu
     }
 
+    /// The network that is trained.
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -172,6 +182,7 @@ impl Engine {
         &self.parts.phase_at(step).phase.method
     }
 
+    /// The memory layout that the engine settled on.
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -206,6 +217,7 @@ impl Engine {
         Ok(self.holds_images)
     }
 
+    /// Whether the training images stay on the GPU: see [`Self::hold_images`].
     pub fn holds_images(&self) -> bool {
         self.holds_images
     }
@@ -220,6 +232,7 @@ impl Engine {
         self.config.run.batch_size / self.config.run.accumulate
     }
 
+    /// The buffers of the run, by number.
     pub fn buffers(&self) -> &Buffers {
         &self.parts.buffers
     }
