@@ -2,8 +2,7 @@
 //! and attacked images. Around 0 with a spread of 1 where the statistics describe the data, elsewhere where they do
 //! not.
 
-use super::look::{ImageChoice, Pixels};
-use super::worker::Opened;
+use super::opened::{ImageChoice, Opened, Pixels};
 use crate::config::AttackConfig;
 
 /// Bins of a histogram, and the standard deviations that they span on each side of 0. What lies outside falls into the

@@ -1,28 +1,18 @@
 //! A few images, attacked and explained: what the adversarial lab and the attention view show.
 
-use super::worker::{Opened, named};
+use super::opened::{ImageChoice, Opened, Pixels};
+use super::seen::{AttackCall, SeenImages};
 use crate::config::AttackConfig;
-use crate::data::{NamedSets, load_image_file};
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::feature_grid::FeatureGrid;
 use crate::evaluation::perturbation::share_at_bound;
 use crate::evaluation::snapshot::best;
 use crate::evaluation::{Model, Seen};
 use crate::training::events::{DomainView, GalleryItem, Guess};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Guesses given for each image and domain.
 const GUESSES: usize = 5;
-
-/// Which images.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ImageChoice {
-    /// `count` consecutive images of a set, from `first`, around its end.
-    Data { split: String, first: usize, count: usize },
-    /// Image files; their class is the one predicted for the clean image.
-    Files(Vec<PathBuf>),
-}
 
 /// What to do with them.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,62 +51,15 @@ pub struct LookedItem {
     pub at_bound: f32,
 }
 
-/// Images with their names, labels where known, and numbers that seed random starts.
-pub(super) struct Pixels {
-    pub names: Vec<String>,
-    pub labels: Vec<Option<usize>>,
-    pub ids: Vec<u32>,
-    /// `[n, S, S, 3]`
-    pub bytes: Vec<u8>,
-}
-
-impl Pixels {
-    pub(super) fn load(model: &Model, sets: &NamedSets, choice: &ImageChoice) -> anyhow::Result<Self> {
-        let size = model.meta().image_size;
-        let mut pixels = Self { names: Vec::new(), labels: Vec::new(), ids: Vec::new(), bytes: Vec::new() };
-        match choice {
-            ImageChoice::Data { split, first, count } => {
-                let set = named(sets, split)?;
-                let classes = model.meta().classes.len();
-                for index in (0..*count.min(&set.len())).map(|n| (first + n) % set.len()) {
-                    let label = set.label(index);
-                    anyhow::ensure!(
-                        label < classes,
-                        "{} is of class {label}, and the model has {classes} classes",
-                        set.name(index)
-                    );
-                    pixels.bytes.extend(set.load(index, size)?);
-                    pixels.names.push(set.name(index));
-                    pixels.labels.push(Some(label));
-                    pixels.ids.push(index as u32);
-                }
-            }
-            ImageChoice::Files(paths) => {
-                for (index, path) in paths.iter().enumerate() {
-                    pixels.bytes.extend(load_image_file(path, size)?);
-                    let name = path.file_name().unwrap_or(path.as_os_str());
-                    pixels.names.push(name.to_string_lossy().into_owned());
-                    pixels.labels.push(None);
-                    pixels.ids.push(index as u32);
-                }
-            }
-        }
-        anyhow::ensure!(!pixels.names.is_empty(), "no image was chosen");
-        Ok(pixels)
-    }
-
-    pub(super) fn floats(&self) -> Vec<f32> {
-        self.bytes.iter().map(|b| f32::from(*b)).collect()
-    }
-}
-
-pub(super) fn look(opened: &mut Opened, request: &Look) -> anyhow::Result<Looked> {
+/// Answers a request; `kept` has what earlier ones saw.
+pub(super) fn look(opened: &mut Opened, kept: &mut SeenImages, request: &Look) -> anyhow::Result<Looked> {
     let begun = Instant::now();
-    let Opened { model, sets, views, .. } = opened;
+    let Opened { model, sets, .. } = opened;
     let domains = model.meta().domains.len();
     anyhow::ensure!(request.domain < domains, "the model has {domains} BN domains");
     let load = |model: &Model| Pixels::load(model, sets, &request.images);
-    let (clean, attacked) = views.of(model, request, load)?;
+    let call = AttackCall { attack: request.attack.clone(), domain: request.domain, seed: request.seed };
+    let (clean, attacked) = kept.of(model, &request.images, call, load)?;
 
     let (size, classes) = (model.meta().image_size, model.meta().classes.len());
     let grid = FeatureGrid::of(model.network());

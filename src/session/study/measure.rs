@@ -1,7 +1,7 @@
 //! A set seen through every domain, clean and attacked: confusion, accuracy by class, the worst images.
 
 use super::Answer;
-use super::worker::{Opened, named};
+use super::opened::{Opened, named};
 use crate::config::AttackConfig;
 use crate::data::{Dataset, EvalOptions, EvalReader};
 use crate::evaluation::confusion::Confusion;

@@ -5,13 +5,15 @@
 mod distribution;
 mod look;
 mod measure;
+mod opened;
+mod seen;
 mod sweep;
-mod views;
 mod worker;
 
 pub use distribution::{BINS, Distribution, DistributionRequest, Distributions, RANGE};
-pub use look::{ImageChoice, Look, Looked, LookedItem};
+pub use look::{Look, Looked, LookedItem};
 pub use measure::{Measure, Measured, MeasuredView};
+pub use opened::ImageChoice;
 pub use sweep::{EPSILONS, Sweep, SweepFigures, SweepPoint, Swept};
 
 use crate::config::AttackConfig;

@@ -1,8 +1,7 @@
 //! How accuracy falls as an attack grows: one attacker at rising ε, through each domain.
 
 use super::Answer;
-use super::look::Pixels;
-use super::worker::{Opened, named};
+use super::opened::{Opened, Pixels, named};
 use crate::config::AttackConfig;
 use crate::data::{EvalOptions, EvalReader};
 use crate::evaluation::perturbation::{share_at_bound, success_rate};

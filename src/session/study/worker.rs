@@ -2,8 +2,9 @@
 //! time in between, batch by batch.
 
 use super::measure::MeasureJob;
+use super::opened::Opened;
+use super::seen::SeenImages;
 use super::sweep::SweepJob;
-use super::views::Views;
 use super::{
     Answer, DistributionRequest, Look, Measure, ModelInfo, Request, Subject, Sweep, distribution, look,
 };
@@ -53,29 +54,14 @@ impl Pending {
     }
 }
 
-/// A model with the sets that it can be shown.
-pub(super) struct Opened {
-    pub model: Model,
-    pub sets: NamedSets,
-    pub views: Views,
-    subject: Subject,
-}
-
-/// The set of that name.
-pub(super) fn named<'a>(sets: &'a NamedSets, split: &str) -> anyhow::Result<&'a Arc<dyn data::Dataset>> {
-    let found = sets.iter().find(|(name, _)| name == split).map(|(_, set)| set);
-    found.with_context(|| {
-        let names: Vec<&str> = sets.iter().map(|(name, _)| name.as_str()).collect();
-        format!("there is no set \"{split}\"; expected one of {}", names.join(", "))
-    })
-}
-
 struct Worker<'a> {
     requests: &'a Receiver<Request>,
     answers: &'a Sender<Answer>,
     wake: &'a dyn Fn(),
     pending: Pending,
     opened: Option<Opened>,
+    /// What the opened model saw last.
+    seen: SeenImages,
     sweep: Option<SweepJob>,
     measure: Option<MeasureJob>,
     /// The window is gone.
@@ -83,9 +69,17 @@ struct Worker<'a> {
 }
 
 pub(super) fn run(requests: &Receiver<Request>, answers: &Sender<Answer>, wake: &dyn Fn()) {
-    let pending = Pending::default();
-    let mut worker =
-        Worker { requests, answers, wake, pending, opened: None, sweep: None, measure: None, over: false };
+    let mut worker = Worker {
+        requests,
+        answers,
+        wake,
+        pending: Pending::default(),
+        opened: None,
+        seen: SeenImages::default(),
+        sweep: None,
+        measure: None,
+        over: false,
+    };
     while !worker.over {
         worker.listen();
         if let Err(error) = worker.work() {
@@ -138,6 +132,7 @@ impl Worker<'_> {
     fn work(&mut self) -> anyhow::Result<()> {
         if let Some((subject, device)) = self.pending.open.take() {
             (self.opened, self.sweep, self.measure) = (None, None, None);
+            self.seen = SeenImages::default();
             return self.open(subject, &device);
         }
         if std::mem::take(&mut self.pending.stop) && (self.sweep.is_some() || self.measure.is_some()) {
@@ -157,7 +152,7 @@ impl Worker<'_> {
             return Ok(());
         };
         if let Some(request) = self.pending.look.take() {
-            let looked = look::look(opened, &request)?;
+            let looked = look::look(opened, &mut self.seen, &request)?;
             self.answer(Answer::Looked(Arc::new(looked)));
         } else if let Some(request) = self.pending.distributions.take() {
             let found = distribution::distributions(opened, &request)?;
@@ -208,7 +203,7 @@ impl Worker<'_> {
             data_fault,
             bn_layers: model.bn_layers(),
         };
-        self.opened = Some(Opened { model, sets, views: Views::default(), subject });
+        self.opened = Some(Opened { model, sets, subject });
         self.answer(Answer::Opened(Arc::new(info)));
         Ok(())
     }
@@ -225,7 +220,7 @@ impl Worker<'_> {
         let step = weights.meta.step;
         if let Some(opened) = &mut self.opened {
             opened.model.refresh(weights)?;
-            opened.views = Views::default();
+            self.seen = SeenImages::default();
         }
         self.answer(Answer::Refreshed(step));
         Ok(())
