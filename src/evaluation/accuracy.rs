@@ -8,7 +8,7 @@ use crate::training::events::EvalRow;
 use crate::training::method::domain_name;
 use std::sync::Arc;
 
-/// What to measure.
+/// Which images to measure, through which domain, clean or attacked.
 #[derive(Clone, Debug)]
 pub struct Measurement<'a> {
     /// Name of the split, for the report.
@@ -17,13 +17,13 @@ pub struct Measurement<'a> {
     pub domain: usize,
     /// The attack that the images undergo first, through the same domain; `None` measures clean images.
     pub attack: Option<&'a AttackConfig>,
-    /// Images used, evenly spread over the set; 0: all.
+    /// How many images to take, evenly spread over the set; 0 takes all.
     pub limit: usize,
     /// Draws random starts and targets, by image.
     pub seed: u64,
 }
 
-/// Measures, leaving damaged images out; `go_on` hears (images done, of all) after each batch, and false ends the work
+/// Measures a data set, leaving damaged images out; `go_on` hears (images done, of all) after each batch, and false ends the work
 /// with `None`.
 pub fn accuracy(
     gpu: &mut Gpu,

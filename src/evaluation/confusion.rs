@@ -19,21 +19,22 @@ pub struct Example {
     pub label: usize,
     /// Cross-entropy against the label, nats.
     pub loss: f32,
-    /// Best first, three of them.
+    /// The three most probable classes, best first.
     pub guesses: Vec<Guess>,
     /// `[S, S, 3]`, the image that was classified, attacked perhaps.
     pub pixels: Vec<u8>,
 }
 
-/// Counts of one (domain, clean or attacked) view of a set.
+/// Counts over a set as one domain saw it, clean or attacked.
 #[derive(Clone, Debug, Default)]
 pub struct Confusion {
     /// Number of classes, which is the side of the matrix.
     pub classes: usize,
     /// Images by (true class, predicted class). Most pairs of a thousand classes have none.
     counts: BTreeMap<(usize, usize), u32>,
-    /// Images of each class, and images taken for it.
+    /// Images of each class.
     of: Vec<u32>,
+    /// Images taken for each class.
     taken_for: Vec<u32>,
     /// The images with the highest loss, highest first.
     pub worst: Vec<Example>,

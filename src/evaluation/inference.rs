@@ -27,7 +27,7 @@ pub struct Images<'a> {
     pub ids: &'a [u32],
 }
 
-/// What a forward pass found, one entry an image.
+/// What a forward pass found, with one entry an image.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Cross-entropy against the given labels, without smoothing.

@@ -226,7 +226,7 @@ fn seconds_of(engine: &mut Engine, batch: &Batch, steps: Range<u64>) -> anyhow::
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// `dispatches` are those of a step with their stages, `roofs` the adapter's limits where it has timestamps.
+/// Puts the measurements together. `dispatches` are those of a step with their stages, `roofs` the adapter's limits where it has timestamps.
 fn report(
     config: &Config,
     prepared: &Prepared,
@@ -288,6 +288,7 @@ fn attack_pass(config: &Config) -> PassSpec {
     PassSpec { input_gradient: true, ..PassSpec::inference(config.run.batch_size, 0, config.run.fusion) }
 }
 
+/// The network of a configuration with the bench's number of classes.
 pub(super) fn network(config: &Config) -> anyhow::Result<Network> {
     let domains = method::domains(&config.method);
     let options = ModelOptions::from_config(&config.model, config.data.image_size, CLASSES, domains);
@@ -320,7 +321,7 @@ fn made_batch(config: &Config) -> Batch {
     }
 }
 
-/// Of multiplications that store activations so; `None` where the adapter has no timestamps.
+/// Measures the limits of the adapter for multiplications that store activations as `storage`; `None` where the adapter has no timestamps.
 fn roofs(device: &Device, storage: Element) -> anyhow::Result<Option<Roofs>> {
     let id = |number, floats| View::whole(BufferId(number), floats);
     let copy = optimizer::ema(COPY_FLOATS, id(0, COPY_FLOATS), id(1, COPY_FLOATS));
@@ -346,7 +347,7 @@ fn roofs(device: &Device, storage: Element) -> anyhow::Result<Option<Roofs>> {
     Ok(flops_per_s.map(|flops_per_s| Roofs { bytes_per_s, flops_per_s }))
 }
 
-/// The best of several runs of one launch over buffers of its own.
+/// The best rate, work a second, of several runs of one launch over buffers of its own; `None` without timestamps.
 fn rate(
     device: &Device,
     launch: &Launch,

@@ -39,7 +39,7 @@ pub(super) fn start(
     Loader::start(Arc::clone(set), options)
 }
 
-/// Whether the images are on the GPU now.
+/// Reads the whole set and puts it on the GPU; false where it does not fit or an image is damaged.
 fn hold(
     engine: &mut Engine,
     set: &Arc<dyn Dataset>,

@@ -23,18 +23,18 @@ use std::sync::Arc;
 const EVENT_QUEUE: usize = 4096;
 const COMMAND_QUEUE: usize = 64;
 
-/// What to run and where.
+/// What to train, where to write it and on which adapter.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// The configuration, valid or not.
     pub config: Config,
     /// The run folder.
     pub out: PathBuf,
-    /// Go on from the folder's last checkpoint.
+    /// Whether to go on from the folder's last checkpoint.
     pub resume: bool,
     /// The adapter to train on.
     pub device: DeviceChoice,
-    /// Make gallery snapshots; a front end without pictures saves the work.
+    /// Whether to make gallery snapshots; a front end without pictures saves the work.
     pub pictures: bool,
 }
 

@@ -23,7 +23,7 @@ const SHOWN: usize = 8;
 const TIMED_STEPS: u64 = 2;
 const QUEUE: usize = 256;
 
-/// What a preflight reports, in order.
+/// What a preflight reports.
 #[derive(Clone, Debug)]
 pub enum Preflight {
     /// `done` of `total` of the named work.
@@ -40,7 +40,7 @@ pub enum Preflight {
     Refused { what: &'static str, reason: String },
 }
 
-/// What the run will be.
+/// How long the run will be and what it will take.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast {
     /// Optimizer steps of an epoch.
@@ -202,6 +202,7 @@ impl Data {
     }
 }
 
+/// Opens the adapter that the run would train on.
 fn open_adapter(config: &Config, device: &DeviceChoice, teller: &Teller<'_>) -> anyhow::Result<Arc<Device>> {
     teller.working("Opening the GPU", 0, 1);
     let device = adapter::open(device, config.run.precision)?;
@@ -276,6 +277,7 @@ fn check_folder(out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The first images of each branch, as the last step trained on them.
 fn previews(engine: &Engine) -> anyhow::Result<Vec<BranchPreview>> {
     let method = engine.method_at(0);
     let size = engine.network().image_size;

@@ -30,6 +30,7 @@ fn words((count, element): (usize, Element), stream: usize) -> Vec<f32> {
     }
 }
 
+/// A buffer filled with made-up numbers; `at` is the number of the part, which draws them.
 pub(super) fn filled(device: &Device, at: usize, part: (usize, Element)) -> Result<wgpu::Buffer, GpuError> {
     let buffer = device.storage("trial", part.0 as u64 * part.1.bytes())?;
     device.write(&buffer, 0, &words(part, at));
@@ -52,6 +53,7 @@ pub(super) fn results(device: &Device, work: &Work) -> Result<Vec<f32>, GpuError
     })
 }
 
+/// How far results may differ, by the largest of them.
 pub(super) fn tolerance(work: &Work) -> f32 {
     match work.parts[work.result].1 {
         Element::F32 => TOLERANCE_F32,

@@ -21,7 +21,7 @@ use std::ops::Range;
 /// Results that may be on their way back at once: more than the submits in flight, so a step never waits for one.
 const RING_SLOTS: usize = 8;
 
-/// Which micro-batch a result belongs to.
+/// The micro-batch that a result belongs to.
 #[derive(Clone, Copy)]
 pub(super) struct Tag {
     pub(super) step: u64,
@@ -73,7 +73,7 @@ pub(super) struct Parts {
     pub(super) ring: ReadbackRing<Tag>,
     /// What a micro-batch brings.
     pub(super) uploads: UploadRing,
-    /// One of each class in the plans.
+    /// One convolution of each class in the plans.
     pub(super) convolutions: Vec<ConvCase>,
     /// By which the plans chose kernels.
     pub(super) caps: Caps,

@@ -5,43 +5,53 @@
 use super::opened::{ImageChoice, Opened, Pixels};
 use crate::config::AttackConfig;
 
-/// Bins of a histogram, and the standard deviations that they span on each side of 0. What lies outside falls into the
-/// outermost bins.
+/// Bins of a histogram. What lies outside [`RANGE`] falls into the outermost bins.
 pub const BINS: usize = 60;
+/// Standard deviations that a histogram spans on each side of 0.
 pub const RANGE: f32 = 6.0;
 
-/// Which layer, on which images.
+/// Which BN layer to take histograms of, on which images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DistributionRequest {
     /// Index of the BN layer, from the input.
     pub layer: usize,
-    /// `None`: all channels together.
+    /// The channel; `None` takes all channels together.
     pub channel: Option<usize>,
+    /// The images that enter the network.
     pub images: ImageChoice,
     /// Makes the attacked images, through each domain for itself.
     pub attack: AttackConfig,
+    /// Draws random starts and targets of the attack.
     pub seed: u64,
 }
 
-/// The answer: two histograms a domain.
+/// The answer to a [`DistributionRequest`]: two histograms a domain, clean before attacked.
 #[derive(Clone, Debug)]
 pub struct Distributions {
+    /// Finished steps of the model.
     pub step: u64,
+    /// What was asked.
     pub request: DistributionRequest,
+    /// The histograms, domain by domain.
     pub lines: Vec<Distribution>,
 }
 
+/// The histogram of one domain, of clean or of attacked images.
 #[derive(Clone, Debug)]
 pub struct Distribution {
+    /// Index of the domain.
     pub domain: usize,
+    /// Whether the images were attacked.
     pub attacked: bool,
     /// Share of the values in each of [`BINS`] equal bins over ±[`RANGE`], 0..1; they sum to 1.
     pub shares: Vec<f32>,
-    /// Mean and standard deviation of the normalised values.
+    /// Mean of the normalised values.
     pub mean: f32,
+    /// Standard deviation of the normalised values.
     pub deviation: f32,
 }
 
+/// Sends the images through every domain, clean and attacked, and takes the histograms of what enters the layer.
 pub(super) fn distributions(
     opened: &mut Opened,
     request: &DistributionRequest,
@@ -73,6 +83,7 @@ pub(super) fn distributions(
     Ok(Distributions { step: model.meta().step, request: request.clone(), lines })
 }
 
+/// The histogram of `rows` `[positions, channels]`, normalised by the layer's running mean and variance.
 fn histogram(
     domain: usize,
     attacked: bool,

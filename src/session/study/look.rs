@@ -14,40 +14,46 @@ use std::time::{Duration, Instant};
 /// Guesses given for each image and domain.
 const GUESSES: usize = 5;
 
-/// What to do with them.
+/// Which images to attack, how, and how to explain what the model makes of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
+    /// The images.
     pub images: ImageChoice,
+    /// The attack that they undergo.
     pub attack: AttackConfig,
     /// BN domain that the attack goes through.
     pub domain: usize,
     /// Draws random starts and targets.
     pub seed: u64,
+    /// Kind of the class activation maps.
     pub map: CamMethod,
-    /// Class of the maps; `None`: each image's own.
+    /// Class of the maps; `None` takes each image's own.
     pub class: Option<usize>,
 }
 
-/// The answer.
+/// The answer to a [`Look`].
 #[derive(Clone, Debug)]
 pub struct Looked {
     /// Finished steps of the model.
     pub step: u64,
+    /// What was asked.
     pub request: Look,
+    /// The images, in the order of the request.
     pub items: Vec<LookedItem>,
     /// From the request to the answer on the study's thread.
     pub took: Duration,
 }
 
-/// One image. Maps are at the image's size with the padding's shift undone.
+/// One image of an answer. Its maps are at the image's size with the padding's shift undone.
 #[derive(Clone, Debug)]
 pub struct LookedItem {
+    /// The image, its perturbation, guesses and maps.
     pub item: GalleryItem,
-    /// False: `item.label` is what the model took the clean image for.
+    /// Whether the label is the true one; else `item.label` is what the model took the clean image for.
     pub label_known: bool,
     /// Cross-entropy against the label through the attacked domain, nats: at the start and after each iteration.
     pub losses: Vec<f32>,
-    /// See [`share_at_bound`].
+    /// Share of the pixel values that the attack moved as far as it may: see [`share_at_bound`].
     pub at_bound: f32,
 }
 

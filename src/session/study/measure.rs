@@ -7,36 +7,45 @@ use crate::data::{Dataset, EvalOptions, EvalReader};
 use crate::evaluation::confusion::Confusion;
 use std::sync::Arc;
 
-/// What to measure.
+/// Which set to measure, clean and perhaps attacked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measure {
+    /// Name of the set.
     pub split: String,
-    /// Images, evenly spread over the set; 0: all.
+    /// How many images to take, evenly spread over the set; 0 takes all.
     pub limit: usize,
-    /// Also attacked like this, each domain through itself.
+    /// The attack that the set is also measured under, each domain attacked through itself; `None` measures it clean
+    /// only.
     pub attack: Option<AttackConfig>,
+    /// Draws random starts and targets.
     pub seed: u64,
 }
 
-/// The answer.
+/// The answer to a [`Measure`].
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// Finished steps of the model.
     pub step: u64,
+    /// What was asked.
     pub request: Measure,
-    /// Domain by domain, clean before attacked.
+    /// What each domain made of the set, domain by domain, clean before attacked.
     pub views: Vec<MeasuredView>,
     /// Images that could not be read, each as `name: reason`.
     pub damaged: Vec<String>,
 }
 
+/// A set as one domain saw it, clean or attacked.
 #[derive(Clone, Debug)]
 pub struct MeasuredView {
+    /// Index of the domain.
     pub domain: usize,
+    /// Whether the images were attacked.
     pub attacked: bool,
+    /// Which classes were taken for which.
     pub confusion: Confusion,
 }
 
+/// A measurement at work, one batch at a time.
 pub(super) struct MeasureJob {
     request: Measure,
     set: Arc<dyn Dataset>,
@@ -46,6 +55,7 @@ pub(super) struct MeasureJob {
 }
 
 impl MeasureJob {
+    /// Begins to read the set.
     pub(super) fn start(opened: &mut Opened, request: Measure) -> anyhow::Result<Self> {
         let set = Arc::clone(named(&opened.sets, &request.split)?);
         let meta = opened.model.meta();
@@ -64,7 +74,7 @@ impl MeasureJob {
         Ok(Self { views: views.collect(), request, set, reader, done: 0 })
     }
 
-    /// One more batch; true while others remain.
+    /// Measures one more batch; true while others remain.
     pub(super) fn advance(&mut self, opened: &mut Opened) -> anyhow::Result<(Answer, bool)> {
         let model = &mut opened.model;
         let Some(batch) = self.reader.next()? else {

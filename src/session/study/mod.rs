@@ -26,38 +26,49 @@ use std::sync::Arc;
 const REQUESTS: usize = 64;
 const ANSWERS: usize = 256;
 
-/// What is looked at.
+/// Where the weights come from that an inspector looks into.
 #[derive(Clone, Debug)]
 pub enum Subject {
+    /// A checkpoint's file.
     Checkpoint(PathBuf),
     /// The run that takes these commands.
     Run(Sender<Command>),
 }
 
-/// What may be asked. Everything but `Open` and `Refresh` needs an opened model.
+/// What may be asked of an inspector. Everything but `Open` and `Refresh` needs an opened model.
 #[derive(Clone, Debug)]
 pub enum Request {
+    /// Open a model on an adapter; what was asked of another one is forgotten.
     Open {
+        /// Where its weights come from.
         subject: Subject,
+        /// The adapter to work on.
         device: DeviceChoice,
     },
-    /// Take the live run's newest weights; nothing for a checkpoint, or when the run has ended.
+    /// Take the live run's newest weights; does nothing for a checkpoint, or when the run has ended.
     Refresh,
+    /// Attack and explain a few images.
     Look(Look),
+    /// Attack some images at rising strengths.
     Sweep(Sweep),
+    /// See a whole set through every domain.
     Measure(Measure),
+    /// Take histograms of what enters a BN layer.
     Distributions(DistributionRequest),
     /// End a sweep or a measurement.
     Stop,
 }
 
-/// The opened model.
+/// What an opened model is, with the sets that it can be shown.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
+    /// Name of the architecture.
     pub arch: String,
     /// Finished optimizer steps.
     pub step: u64,
+    /// Class names, of the outputs in order.
     pub classes: Vec<String>,
+    /// Names of the BN domains, by index.
     pub domains: Vec<String>,
     /// Side of the input, pixels.
     pub image_size: usize,
@@ -71,29 +82,35 @@ pub struct ModelInfo {
     pub bn_layers: Vec<BnLayer>,
 }
 
-/// What comes back.
+/// What an inspector answers.
 #[derive(Clone, Debug)]
 pub enum Answer {
+    /// The model that was asked for is open.
     Opened(Arc<ModelInfo>),
     /// The live run's newest weights are in use, of this many finished steps.
     Refreshed(u64),
+    /// The images that were asked for, attacked and explained.
     Looked(Arc<Looked>),
-    /// The points so far.
+    /// The points of a sweep so far; more follow until there is one for each of [`EPSILONS`].
     Swept(Arc<Swept>),
-    /// Images done, of all.
+    /// A measurement is at work: (images done, of all).
     Measuring(usize, usize),
+    /// A measurement is complete.
     Measured(Arc<Measured>),
+    /// The histograms that were asked for.
     Distributed(Arc<Distributions>),
     /// A sweep or measurement was ended before its end.
     Stopped,
-    /// One sentence.
+    /// The last request failed, for this reason in one sentence.
     Failed(String),
 }
 
 /// The ends of a study.
 #[derive(Debug)]
 pub struct StudyHandle {
+    /// Takes requests; of each kind only the newest is answered.
     pub requests: Sender<Request>,
+    /// Gives the answers, in order.
     pub answers: Receiver<Answer>,
 }
 

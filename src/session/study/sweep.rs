@@ -7,50 +7,54 @@ use crate::data::{EvalOptions, EvalReader};
 use crate::evaluation::perturbation::{share_at_bound, success_rate};
 use std::sync::Arc;
 
-/// The ε of a sweep, 1/255.
+/// The radii ε of a sweep, in 1/255 of the pixel range.
 pub const EPSILONS: [f32; 10] = [0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0];
 
-/// What to sweep.
+/// Which images of a set to attack at rising ε.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sweep {
+    /// Name of the set.
     pub split: String,
-    /// Images, evenly spread over the set.
+    /// How many images to take, evenly spread over the set.
     pub images: usize,
-    /// Its ε is replaced. Without iterations of its own each ε has those of AdvProp's rule.
+    /// The attack, whose ε is replaced. Without iterations of its own each ε has those of AdvProp's rule.
     pub attack: AttackConfig,
+    /// Draws random starts and targets.
     pub seed: u64,
 }
 
-/// The answer so far.
+/// The answer to a [`Sweep`] so far.
 #[derive(Clone, Debug)]
 pub struct Swept {
     /// Finished steps of the model.
     pub step: u64,
+    /// What was asked.
     pub request: Sweep,
-    /// In rising order of ε; all of [`EPSILONS`] when it is done.
+    /// The points in rising order of ε; all of [`EPSILONS`] when it is done.
     pub points: Vec<SweepPoint>,
 }
 
-/// One ε.
+/// What one ε did.
 #[derive(Clone, Debug)]
 pub struct SweepPoint {
-    /// 1/255.
+    /// Radius of the ball, in 1/255 of the pixel range.
     pub epsilon: f32,
-    /// By domain: attacked through it and seen through it.
+    /// Figures by domain, each attacked and seen through itself.
     pub domains: Vec<SweepFigures>,
 }
 
-/// Shares of 0..1.
+/// What an attack did to one domain, as shares of 0..1.
 #[derive(Clone, Copy, Debug)]
 pub struct SweepFigures {
     /// Images whose most probable class is the true one after the attack.
     pub accuracy: f32,
-    /// See [`success_rate`].
+    /// Images that were right and are wrong after the attack: see [`success_rate`].
     pub success: Option<f32>,
-    /// See [`share_at_bound`].
+    /// Pixel values that moved as far as they may: see [`share_at_bound`].
     pub at_bound: f32,
 }
 
+/// A sweep at work, one ε at a time.
 pub(super) struct SweepJob {
     request: Sweep,
     images: Pixels,
@@ -61,6 +65,7 @@ pub(super) struct SweepJob {
 }
 
 impl SweepJob {
+    /// Reads the images and sees which of them are right before any attack.
     pub(super) fn start(opened: &mut Opened, request: Sweep) -> anyhow::Result<Self> {
         let set = Arc::clone(named(&opened.sets, &request.split)?);
         let options = EvalOptions {
@@ -88,7 +93,7 @@ impl SweepJob {
         Ok(Self { request, images, labels, right, points: Vec::new() })
     }
 
-    /// One more ε; true while others remain.
+    /// Attacks at one more ε; true while others remain.
     pub(super) fn advance(&mut self, opened: &mut Opened) -> anyhow::Result<(Answer, bool)> {
         let model = &mut opened.model;
         let epsilon = EPSILONS[self.points.len()];
