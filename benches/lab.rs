@@ -5,7 +5,7 @@
 use dualprop::config::AttackConfig;
 use dualprop::evaluation::activation_map::CamMethod;
 use dualprop::gpu::DeviceChoice;
-use dualprop::session::study::{self, Answer, ImageChoice, Look, Request, Subject};
+use dualprop::session::inspect::{self, Answer, ImageChoice, Look, Request, Subject};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
         Err(_) => DeviceChoice::Auto,
     };
 
-    let study = study::spawn(Arc::new(|| {}))?;
+    let study = inspect::spawn(Arc::new(|| {}))?;
     let answer = || -> anyhow::Result<Answer> {
         match study.answers.recv_timeout(PATIENCE)? {
             Answer::Failed(sentence) => anyhow::bail!(sentence),

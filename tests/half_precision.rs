@@ -1,7 +1,7 @@
 //! `run.precision = "f16"`: close to single precision, half its memory, exact repetition, and recovery from overflow.
 
 use dualprop::config::{Config, Precision};
-use dualprop::data::{Batch, Placement, View};
+use dualprop::data::{Batch, PlacedImages, Placement};
 use dualprop::gpu::{Device, Element, Form};
 use dualprop::graph::Network;
 use dualprop::kernels::loss_scale::LossScale;
@@ -9,8 +9,8 @@ use dualprop::kernels::reference::random::random_u32;
 use dualprop::models::init::{self, Arenas};
 use dualprop::models::{ModelOptions, build, names};
 use dualprop::training::engine::{Engine, RunLength};
-use dualprop::training::layout::{Cut, Layout};
 use dualprop::training::plans::{PlanContext, RowLayout};
+use dualprop::training::step_layout::{Cut, StepLayout};
 use dualprop::training::{buffers, method, precision};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ fn batch(step: u64, count: usize) -> Batch {
     let flipped = vec![Placement { dx: 1, dy: 0, flip: true }; count];
     Batch {
         step,
-        augmented: Some(View { images: images.clone(), placements: flipped }),
+        augmented: Some(PlacedImages { images: images.clone(), placements: flipped }),
         images,
         labels: (0..count).map(|i| label(i) as u32).collect(),
         placements,
@@ -88,7 +88,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(device: &Arc<Device>, config: &Config, layout: Layout) -> Self {
+    fn new(device: &Arc<Device>, config: &Config, layout: StepLayout) -> Self {
         let network = network(config);
         let length = RunLength { steps_per_epoch: 100, total_steps: 100 };
         let start = init::initialize(&config.model.arch, &network, 1);
@@ -155,7 +155,7 @@ fn ten_steps_stay_close_to_single_precision() {
     let device = Device::for_tests();
     for (arch, limits) in CLOSE {
         let [mut single, mut half] =
-            [config(&arch), half(&arch)].map(|config| Run::new(&device, &config, Layout::PLAIN));
+            [config(&arch), half(&arch)].map(|config| Run::new(&device, &config, StepLayout::PLAIN));
         let (start, start_running) = (single.params(), single.running());
         let mut worst: f64 = 0.0;
         for step in 0..10 {
@@ -184,7 +184,7 @@ fn few_signs_of_an_attack_turn_over() {
     for arch in [B0, RESNET] {
         let moved = [config(&arch), half(&arch)].map(|mut config| {
             config.method.attack.iterations = Some(1);
-            let mut run = Run::new(&device, &config, Layout::PLAIN);
+            let mut run = Run::new(&device, &config, StepLayout::PLAIN);
             run.step(0);
             let [clean, adversarial] = [0, 1].map(|branch| run.engine.branch_pixels(0, branch).unwrap());
             let signs = adversarial.iter().zip(&clean).enumerate();
@@ -240,7 +240,7 @@ fn activations_take_half_the_memory() {
 #[test]
 fn an_overflow_is_left_out_and_the_run_recovers() {
     let device = Device::for_tests();
-    let mut run = Run::new(&device, &half(&B0), Layout::PLAIN);
+    let mut run = Run::new(&device, &half(&B0), StepLayout::PLAIN);
     run.step(0);
     let before = run.updated();
     let far = LossScale { scale: 2.0_f32.powi(40), good_steps: 7, overflow: 0, skipped: 0 };
@@ -285,7 +285,7 @@ fn the_same_seed_gives_the_same_bits() {
     let random = ["model.dropout=0.3", "model.drop_path=0.3", "method.attack.random_start=true"];
     let config = half(&[&B0[..], &random].concat());
     let run = |config: &Config| {
-        let mut run = Run::new(&device, config, Layout::PLAIN);
+        let mut run = Run::new(&device, config, StepLayout::PLAIN);
         let losses: Vec<_> = (0..4).map(|step| run.step(step)).collect();
         (losses, run.params(), run.running())
     };
@@ -320,7 +320,7 @@ fn every_method_trains() {
             "model.width=0.1",
             "data.augment=[\"cutout\"]",
         ]);
-        let mut run = Run::new(&device, &config, Layout::PLAIN);
+        let mut run = Run::new(&device, &config, StepLayout::PLAIN);
         let start = run.params();
         let mut overflows = 0;
         for step in 0..4 {
@@ -339,7 +339,7 @@ fn every_method_trains() {
 fn recomputation_changes_no_bit() {
     let device = Device::for_tests();
     let run = |recompute| {
-        let layout = Layout { cut: Cut::Joint, recompute };
+        let layout = StepLayout { cut: Cut::Joint, recompute };
         let mut run = Run::new(&device, &half(&B0), layout);
         let losses: Vec<_> = (0..3).map(|step| run.step(step)).collect();
         (losses, run.params(), run.running())
@@ -353,7 +353,7 @@ fn sequential_domains_give_nearly_the_numbers_of_joint_ones() {
     let device = Device::for_tests();
     let config = half(&[&B0[..], &["method.kind=mixprop"]].concat());
     let run = |cut| {
-        let mut run = Run::new(&device, &config, Layout { cut, recompute: false });
+        let mut run = Run::new(&device, &config, StepLayout { cut, recompute: false });
         let start = run.params();
         let losses: Vec<f64> = (0..3).flat_map(|step| run.step(step).0).collect();
         (losses, run.params(), start)
@@ -372,7 +372,7 @@ fn sequential_domains_give_nearly_the_numbers_of_joint_ones() {
 #[test]
 fn domains_stay_apart_exactly() {
     let device = Device::for_tests();
-    let layout = Layout { cut: Cut::Sequential, recompute: false };
+    let layout = StepLayout { cut: Cut::Sequential, recompute: false };
     let mut both = Run::new(&device, &half(&B0), layout);
     let mut main = Run::new(&device, &half(&[&B0[..], &["method.kind=vanilla"]].concat()), layout);
     let start = main.running();

@@ -9,7 +9,7 @@
 //!   is as large as the images that the step sends, which therefore are not copied about on their way.
 
 use dualprop::config::Config;
-use dualprop::data::{Batch, Placement, View};
+use dualprop::data::{Batch, PlacedImages, Placement};
 use dualprop::gpu::Device;
 use dualprop::models::{ModelOptions, build, init};
 use dualprop::training::engine::{Engine, RunLength};
@@ -92,7 +92,7 @@ impl Run {
         }
         let placements = vec![Placement::default(); IMAGES];
         let augmented = method::wants_two_views(&config.method)
-            .then(|| View { images: images.clone(), placements: placements.clone() });
+            .then(|| PlacedImages { images: images.clone(), placements: placements.clone() });
         let batch = Batch {
             step: 0,
             images: if hold { Vec::new() } else { images },

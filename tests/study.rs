@@ -5,11 +5,11 @@ use crossbeam_channel::{Receiver, Sender};
 use dualprop::config::{AttackConfig, Config};
 use dualprop::evaluation::activation_map::CamMethod;
 use dualprop::gpu::DeviceChoice;
-use dualprop::session::preflight::{self, Preflight};
-use dualprop::session::study::{
-    self, Answer, BINS, DistributionRequest, EPSILONS, ImageChoice, Look, LookedItem, Measure, Request,
-    StudyHandle, Subject, Sweep,
+use dualprop::session::inspect::{
+    self, Answer, BINS, DistributionRequest, EPSILONS, ImageChoice, Inspector, Look, LookedItem, Measure,
+    Request, Subject, Sweep,
 };
+use dualprop::session::preflight::{self, Preflight};
 use dualprop::session::{RunHandle, RunOptions, spawn};
 use dualprop::training::checkpoint::Checkpoint;
 use dualprop::training::events::{Command, Event, Finish, StepReport, WorkLimit};
@@ -93,16 +93,16 @@ fn steps(events: &[Event]) -> Vec<&StepReport> {
     events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step) } else { None }).collect()
 }
 
-fn study() -> StudyHandle {
-    study::spawn(Arc::new(|| {})).unwrap()
+fn study() -> Inspector {
+    inspect::spawn(Arc::new(|| {})).unwrap()
 }
 
-fn ask(study: &StudyHandle, request: Request) {
+fn ask(study: &Inspector, request: Request) {
     study.requests.send(request).unwrap();
 }
 
 /// The next answer that `wanted` picks.
-fn answer<T>(study: &StudyHandle, wanted: impl Fn(Answer) -> Option<T>) -> T {
+fn answer<T>(study: &Inspector, wanted: impl Fn(Answer) -> Option<T>) -> T {
     loop {
         let answer = study.answers.recv_timeout(PATIENCE).expect("an answer");
         if let Answer::Failed(sentence) = &answer {
@@ -114,7 +114,7 @@ fn answer<T>(study: &StudyHandle, wanted: impl Fn(Answer) -> Option<T>) -> T {
     }
 }
 
-fn failure(study: &StudyHandle) -> String {
+fn failure(study: &Inspector) -> String {
     match study.answers.recv_timeout(PATIENCE).expect("an answer") {
         Answer::Failed(sentence) => sentence,
         other => panic!("expected a failure, not {other:?}"),

@@ -37,14 +37,14 @@ pub struct LoaderOptions {
 
 /// Images with what the GPU still has to do to them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct View {
+pub struct PlacedImages {
     /// `[n, image_size, image_size, 3]` RGB bytes.
     pub images: Vec<u8>,
     /// How the GPU is to crop and flip each image.
     pub placements: Vec<Placement>,
 }
 
-impl View {
+impl PlacedImages {
     /// An empty view with room for `images` of `bytes` each.
     pub(super) fn with_room(images: usize, bytes: usize) -> Self {
         Self { images: Vec::with_capacity(images * bytes), placements: Vec::with_capacity(images) }
@@ -55,7 +55,7 @@ impl View {
         self.placements.push(shown.placement);
     }
 
-    pub(super) fn append(&mut self, other: &mut View) {
+    pub(super) fn append(&mut self, other: &mut PlacedImages) {
         self.images.append(&mut other.images);
         self.placements.append(&mut other.placements);
     }
@@ -73,7 +73,7 @@ pub struct Batch {
     /// How the GPU is to crop and flip each image.
     pub placements: Vec<Placement>,
     /// The augmented view of the same images, in the same order; exactly with [`Views::Two`].
-    pub augmented: Option<View>,
+    pub augmented: Option<PlacedImages>,
     /// Index of each image in its set.
     pub samples: Vec<u32>,
 }

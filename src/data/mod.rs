@@ -23,7 +23,7 @@ pub use augment::{Placement, Recipe, Views};
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::{Folder, FolderIndex};
-pub use loader::{Batch, Loader, LoaderOptions, View, steps_per_epoch};
+pub use loader::{Batch, Loader, LoaderOptions, PlacedImages, steps_per_epoch};
 pub use open::{open, open_reporting, open_validation};
 pub use picture::{Picture, Window, load_image_file};
 pub use reader::{EvalBatch, EvalOptions, EvalReader};

@@ -10,7 +10,7 @@ use super::augment::{Placement, Recipe, Showing, Shown, ShownViews, Views};
 use super::damage::{Damage, guarded, is_too_much, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::random::{Purpose, Random};
-use super::{Dataset, View};
+use super::{Dataset, PlacedImages};
 
 /// Batches under way: one that the caller waits for and two ahead of it.
 const BATCHES_AHEAD: usize = 3;
@@ -68,9 +68,9 @@ struct Job {
 
 /// Images that were read, in order.
 pub(super) struct Images {
-    pub(super) first: View,
+    pub(super) first: PlacedImages,
     /// Only with [`Views::Two`].
-    pub(super) augmented: Option<View>,
+    pub(super) augmented: Option<PlacedImages>,
     pub(super) labels: Vec<u32>,
     /// Index of each image in its set.
     pub(super) samples: Vec<u32>,
@@ -81,8 +81,8 @@ impl Images {
     /// No images yet, and room for `count`.
     fn with_room(count: usize, (bytes, two): (usize, bool)) -> Self {
         Self {
-            first: View::with_room(count, bytes),
-            augmented: two.then(|| View::with_room(count, bytes)),
+            first: PlacedImages::with_room(count, bytes),
+            augmented: two.then(|| PlacedImages::with_room(count, bytes)),
             labels: Vec::with_capacity(count),
             samples: Vec::with_capacity(count),
             damaged: BTreeMap::new(),

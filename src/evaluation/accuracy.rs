@@ -1,6 +1,6 @@
 //! Top-1, top-5 and loss of a network on a set of images, through one BN domain, clean or attacked.
 
-use super::inference::{Images, Inference};
+use super::inference::{ImageBatch, Inference};
 use crate::config::AttackConfig;
 use crate::data::{Dataset, EvalOptions, EvalReader};
 use crate::gpu::Gpu;
@@ -47,7 +47,7 @@ pub fn accuracy(
         }
         let pixels: Vec<f32> = batch.images.iter().map(|b| f32::from(*b)).collect();
         let ids: Vec<u32> = batch.indices.iter().map(|i| *i as u32).collect();
-        let input = Images { pixels: &pixels, labels: &batch.labels, ids: &ids };
+        let input = ImageBatch { pixels: &pixels, labels: &batch.labels, ids: &ids };
         let outcome = match what.attack {
             None => inference.forward(gpu, input, what.domain)?,
             Some(attack) => {

@@ -1,6 +1,8 @@
 //! A trained network at work: accuracy by domain and attack, predictions, attacks, class activation maps, and the
 //! distance between its BN domains.
 
+#![warn(missing_docs)]
+
 pub mod accuracy;
 pub mod activation_map;
 pub mod cam;

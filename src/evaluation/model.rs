@@ -2,7 +2,7 @@
 //! `attack` and `cam` are thin shells around this.
 
 use super::activation_map::{self, CamMethod};
-use super::inference::{Images, Inference, Outcome};
+use super::inference::{ImageBatch, Inference, Outcome};
 use super::snapshot::bn_layers;
 use crate::config::{AttackConfig, Config};
 use crate::data::Dataset;
@@ -145,7 +145,7 @@ impl Model {
     ) -> anyhow::Result<Outcome> {
         let mut all = Outcome::default();
         for (part, labels, ids) in self.parts(pixels, labels, None) {
-            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
             let found = self.inference.forward(&mut self.gpu, images, domain)?;
             all.loss.extend(found.loss);
             all.top1.extend(found.top1);
@@ -167,7 +167,7 @@ impl Model {
     ) -> anyhow::Result<Vec<f32>> {
         let mut adversarial = Vec::with_capacity(pixels.len());
         for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
-            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
             self.inference.attack(&mut self.gpu, images, attack, domain, seed)?;
             adversarial.extend(self.inference.pixels(&self.gpu.device, labels.len())?);
         }
@@ -188,7 +188,7 @@ impl Model {
         let mut adversarial = Vec::with_capacity(pixels.len());
         let mut losses = vec![Vec::new(); attack.iterations() as usize];
         for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
-            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
             let traced = self.inference.traced_attack(&mut self.gpu, images, attack, domain, seed)?;
             losses.iter_mut().zip(traced).for_each(|(all, part)| all.extend(part));
             adversarial.extend(self.inference.pixels(&self.gpu.device, labels.len())?);
@@ -200,7 +200,7 @@ impl Model {
     pub fn bn_input(&mut self, pixels: &[f32], domain: usize, layer: usize) -> anyhow::Result<Vec<f32>> {
         let mut rows = Vec::new();
         for (part, labels, ids) in self.parts(pixels, None, None) {
-            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
             rows.extend(self.inference.bn_input(&mut self.gpu, images, domain, layer)?);
         }
         Ok(rows)
@@ -210,7 +210,7 @@ impl Model {
     pub fn see(&mut self, pixels: &[f32], domain: usize) -> anyhow::Result<Seen> {
         let mut seen = Seen::default();
         for (part, labels, ids) in self.parts(pixels, None, None) {
-            let images = Images { pixels: part, labels: &labels, ids: &ids };
+            let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
             let outcome = self.inference.forward(&mut self.gpu, images, domain)?;
             seen.logits.extend(outcome.logits);
             seen.features.extend(self.inference.features(&self.gpu.device, labels.len())?);

@@ -3,7 +3,7 @@
 
 use super::activation_map::{self, CamMethod};
 use super::feature_grid::FeatureGrid;
-use super::inference::{Images, Inference};
+use super::inference::{ImageBatch, Inference};
 use crate::config::AttackConfig;
 use crate::data::Dataset;
 use crate::gpu::Gpu;
@@ -89,10 +89,10 @@ pub fn snapshot(
     let count = gallery.labels.len();
     let grid = FeatureGrid::of(inference.network());
     let clean: Vec<f32> = gallery.bytes.iter().map(|b| f32::from(*b)).collect();
-    let images = Images { pixels: &clean, labels: &gallery.labels, ids: &gallery.ids };
+    let images = ImageBatch { pixels: &clean, labels: &gallery.labels, ids: &gallery.ids };
     inference.attack(gpu, images, attack, attack_domain, u64::from(attack_domain as u32))?;
     let adversarial = inference.pixels(&gpu.device, count)?;
-    let attacked = Images { pixels: &adversarial, ..images };
+    let attacked = ImageBatch { pixels: &adversarial, ..images };
 
     let mut views: Vec<Vec<DomainView>> = vec![Vec::new(); count];
     for domain in 0..domains {
@@ -141,7 +141,7 @@ fn look(
     gpu: &mut Gpu,
     inference: &mut Inference,
     arenas: &Arenas,
-    images: Images<'_>,
+    images: ImageBatch<'_>,
     domain: usize,
 ) -> anyhow::Result<Vec<(Vec<Guess>, Vec<f32>)>> {
     let outcome = inference.forward(gpu, images, domain)?;

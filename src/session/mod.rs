@@ -1,15 +1,17 @@
 //! A training run from its first file to its last: the thread that owns the GPU, the loop around the engine, the run
 //! folder, validation and pictures. Front ends hold a [`RunHandle`]: commands in, events out.
 
-mod adapter;
+#![warn(missing_docs)]
+
 pub mod bench;
+mod compare_variants;
 mod input;
+pub mod inspect;
+mod open_device;
 pub mod preflight;
 mod run;
 mod setup;
 mod state;
-pub mod study;
-mod trials;
 pub mod tune;
 
 use crate::config::Config;

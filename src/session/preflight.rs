@@ -2,7 +2,7 @@
 //! through everything, and the time predicted. Nothing is written but a probe file that vanishes again. The batch also
 //! shows what each branch trains on.
 
-use super::adapter;
+use super::open_device;
 use super::setup::{class_names, first_weights, loader_options, total_steps};
 use crate::config::Config;
 use crate::data::{self, Loader};
@@ -27,9 +27,21 @@ const QUEUE: usize = 256;
 #[derive(Clone, Debug)]
 pub enum Preflight {
     /// `done` of `total` of the named work.
-    Working { what: String, done: usize, total: usize },
+    Working {
+        /// The work, in a few words.
+        what: String,
+        /// Pieces done.
+        done: usize,
+        /// Pieces in all.
+        total: usize,
+    },
     /// Something is as it should be.
-    Passed { what: &'static str, finding: String },
+    Passed {
+        /// Name of the check.
+        what: &'static str,
+        /// What it found, in one sentence.
+        finding: String,
+    },
     /// The run would go otherwise than configured, as with less memory than hoped for.
     Warning(String),
     /// The first images of each branch.
@@ -37,7 +49,12 @@ pub enum Preflight {
     /// The last event: all is well.
     Ready(Forecast),
     /// The last event: one sentence on what would stop the run.
-    Refused { what: &'static str, reason: String },
+    Refused {
+        /// Name of the check.
+        what: &'static str,
+        /// What is wrong and what to do, in one sentence.
+        reason: String,
+    },
 }
 
 /// How long the run will be and what it will take.
@@ -205,7 +222,7 @@ impl Data {
 /// Opens the adapter that the run would train on.
 fn open_adapter(config: &Config, device: &DeviceChoice, teller: &Teller<'_>) -> anyhow::Result<Arc<Device>> {
     teller.working("Opening the GPU", 0, 1);
-    let device = adapter::open(device, config.run.precision)?;
+    let device = open_device::open(device, config.run.precision)?;
     let report = device.report();
     teller.passed(format!("{} ({}, {})", report.name, report.device_type, report.backend));
     Ok(device)

@@ -1,8 +1,8 @@
 //! Timed trials: for each class of convolution in a step's plans, the few variants that the rule finds most promising
 //! run on this adapter, and the fastest one that computes the same is kept for later runs.
 
-use super::trials::{difference, filled, results, tolerance};
-use super::{adapter, bench};
+use super::compare_variants::{difference, filled, results, tolerance};
+use super::{bench, open_device};
 use crate::config::Config;
 use crate::gpu::choices;
 use crate::gpu::profile::profile;
@@ -59,7 +59,7 @@ pub fn tune(
     progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<TuneReport> {
     config.validate()?;
-    tune_on(&adapter::open(device, config.run.precision)?, config, progress)
+    tune_on(&open_device::open(device, config.run.precision)?, config, progress)
 }
 
 /// As [`tune`] on an open device; its own choices stay as they were.

@@ -3,11 +3,11 @@
 use super::attack_plans::{AttackPass, attack_statistics};
 use super::branch_buffers::BranchBuffers;
 use super::buffers::{self, ARENA, Buffers};
-use super::layout::{Cut, Layout};
 use super::method::{Method, Phase, Source};
 use super::optimizer::{self, OptimizerPlan};
 use super::plans::{PlanContext, RowLayout};
 use super::precision;
+use super::step_layout::{Cut, StepLayout};
 use crate::config::{AttackConfig, AttackTarget, Config};
 use crate::gpu::{
     Caps, Device, GpuError, Launch, Program, ReadbackRing, StepUniform, UploadRing, View, step_buffer,
@@ -188,7 +188,7 @@ fn context<'a>(
     device: &Device,
     config: &'a Config,
     network: &'a Network,
-    layout: Layout,
+    layout: StepLayout,
 ) -> Result<PlanContext<'a>, GpuError> {
     let storage = precision::storage(config.run.precision, device.report())?;
     Ok(PlanContext {
@@ -208,7 +208,7 @@ impl Parts {
         config: &Config,
         network: &Network,
         phases: &[Phase],
-        layout: Layout,
+        layout: StepLayout,
         progress: &mut impl FnMut(usize, usize),
     ) -> Result<Self, GpuError> {
         let context = context(device, config, network, layout)?;
@@ -250,7 +250,7 @@ impl Parts {
         device: &Device,
         config: &Config,
         network: &Network,
-        layout: Layout,
+        layout: StepLayout,
         images: &[u8],
     ) -> Result<bool, GpuError> {
         /// Bytes that are on their way at once.

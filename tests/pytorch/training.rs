@@ -9,8 +9,8 @@ use dualprop::models::init::Arenas;
 use dualprop::models::{ModelOptions, build, names};
 use dualprop::training::buffers;
 use dualprop::training::engine::{Engine, RunLength};
-use dualprop::training::layout::{Cut, Layout};
 use dualprop::training::method;
+use dualprop::training::step_layout::{Cut, StepLayout};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ struct Ran {
     arena: u64,
 }
 
-fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, memory: Layout) -> Ran {
+fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, memory: StepLayout) -> Ran {
     let images = Fixture::read(&format!("training/{}", fixture.text("images")));
     let weights = Fixture::read(&format!("weights/{}", fixture.text("weights")));
     let (pixels, labels) = (&images.get("images").data, &images.get("labels").data);
@@ -104,7 +104,7 @@ fn check(case: &str) {
     let fixture = Fixture::read(&format!("training/{case}.safetensors"));
     let config = config_of(case);
     let device = Device::for_tests();
-    let ran = run(&device, &config, &fixture, Layout::PLAIN);
+    let ran = run(&device, &config, &fixture, StepLayout::PLAIN);
     let mut report = Report::default();
     report.check("loss", case, &ran.losses, &fixture.get("losses").data, TRAINING.loss);
     // The first update of a warm-up has rate zero.
@@ -171,8 +171,8 @@ fn sequential_branches_give_the_numbers_of_joint_ones() {
         let fixture = Fixture::read(&format!("training/{case}.safetensors"));
         let config = config_of(case);
         let device = Device::for_tests();
-        let joint = run(&device, &config, &fixture, Layout::PLAIN);
-        let memory = Layout { cut: Cut::Sequential, recompute: false };
+        let joint = run(&device, &config, &fixture, StepLayout::PLAIN);
+        let memory = StepLayout { cut: Cut::Sequential, recompute: false };
         let sequential = run(&device, &config, &fixture, memory);
         let mut report = Report::default();
         report.check("loss", case, &sequential.losses, &joint.losses, TRAINING.loss);
@@ -197,7 +197,7 @@ fn recomputed_activations_give_the_same_bits() {
         config.model.drop_path = 0.3;
         let device = Device::for_tests();
         for cut in [Cut::Joint, Cut::Sequential] {
-            let ran = |recompute| run(&device, &config, &fixture, Layout { cut, recompute });
+            let ran = |recompute| run(&device, &config, &fixture, StepLayout { cut, recompute });
             let (kept, recomputed) = (ran(false), ran(true));
             assert_eq!(kept.losses, recomputed.losses, "{case}");
             assert_eq!(kept.raw.params, recomputed.raw.params, "{case}");
@@ -217,12 +217,12 @@ fn the_same_seed_gives_the_same_bits() {
     config.model.dropout = 0.3;
     config.model.drop_path = 0.3;
     let device = Device::for_tests();
-    let first = run(&device, &config, &fixture, Layout::PLAIN);
-    let second = run(&device, &config, &fixture, Layout::PLAIN);
+    let first = run(&device, &config, &fixture, StepLayout::PLAIN);
+    let second = run(&device, &config, &fixture, StepLayout::PLAIN);
     assert_eq!(first.losses, second.losses);
     assert_eq!(first.raw.params, second.raw.params);
     assert_eq!(first.raw.running, second.raw.running);
     config.run.seed += 1;
-    let other = run(&device, &config, &fixture, Layout::PLAIN);
+    let other = run(&device, &config, &fixture, StepLayout::PLAIN);
     assert_ne!(first.raw.params, other.raw.params, "the seed has no effect");
 }

@@ -8,11 +8,11 @@ use dualprop::config::AttackConfig;
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
 use dualprop::gpu::DeviceChoice;
-use dualprop::session::preflight::Preflight;
-use dualprop::session::study::{
-    Answer, BINS, Distribution, DistributionRequest, Distributions, EPSILONS, Look, Looked, LookedItem,
-    Measure, Measured, MeasuredView, ModelInfo, Request, StudyHandle, Sweep, SweepFigures, SweepPoint, Swept,
+use dualprop::session::inspect::{
+    Answer, BINS, Distribution, DistributionRequest, Distributions, EPSILONS, Inspector, Look, Looked,
+    LookedItem, Measure, Measured, MeasuredView, ModelInfo, Request, Sweep, SweepFigures, SweepPoint, Swept,
 };
+use dualprop::session::preflight::Preflight;
 use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, Command, DomainView, EvalReport, EvalRow, Event, Finish, GalleryItem,
     Guess, Idle, LatestSlot, RunInfo, Snapshot, StepReport,
@@ -71,11 +71,11 @@ impl Launcher for Scripted {
         Ok(link)
     }
 
-    fn study(&self, _: Wake) -> anyhow::Result<StudyHandle> {
+    fn study(&self, _: Wake) -> anyhow::Result<Inspector> {
         let ((requests, asked), (answers, answered)) = (bounded(64), bounded(64));
         let ends = StudyEnds { requests: asked, answers };
         self.studies.try_send(ends).map_err(|_| anyhow::anyhow!("nobody plays the study"))?;
-        Ok(StudyHandle { requests, answers: answered })
+        Ok(Inspector { requests, answers: answered })
     }
 
     fn preflight(&self, _: RunRequest, _: Wake) -> anyhow::Result<Receiver<Preflight>> {
@@ -378,8 +378,8 @@ impl Launcher for RealTime {
         link.waking(wake, move || drop(thread.join()))
     }
 
-    fn study(&self, wake: Wake) -> anyhow::Result<StudyHandle> {
-        dualprop::session::study::spawn(wake)
+    fn study(&self, wake: Wake) -> anyhow::Result<Inspector> {
+        dualprop::session::inspect::spawn(wake)
     }
 
     fn preflight(&self, request: RunRequest, wake: Wake) -> anyhow::Result<Receiver<Preflight>> {

@@ -5,7 +5,7 @@ use super::{Stage, tell, train};
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
-use dualprop::session::study::{
+use dualprop::session::inspect::{
     Answer, ImageChoice, Measure, Measured, MeasuredView, ModelInfo, Request, Subject,
 };
 use dualprop::training::events::{BnDomain, Event};
@@ -63,7 +63,7 @@ fn answer(ends: &StudyEnds, request: Request) {
 }
 
 /// The newest look among the waiting requests.
-fn last_look(ends: &StudyEnds) -> dualprop::session::study::Look {
+fn last_look(ends: &StudyEnds) -> dualprop::session::inspect::Look {
     let looks =
         ends.requests.try_iter().filter_map(|r| if let Request::Look(look) = r { Some(look) } else { None });
     looks.last().expect("a look is asked for")

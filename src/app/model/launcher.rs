@@ -3,8 +3,8 @@
 
 use crate::config::Config;
 use crate::gpu::DeviceChoice;
+use crate::session::inspect::Inspector;
 use crate::session::preflight::Preflight;
-use crate::session::study::StudyHandle;
 use crate::training::events::{Command, Event, LatestSlot, Snapshot};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub trait Launcher {
     fn start(&self, request: RunRequest, wake: Wake) -> anyhow::Result<RunLink>;
 
     /// Starts the thread that looks into models. An error is one sentence for the user.
-    fn study(&self, wake: Wake) -> anyhow::Result<StudyHandle>;
+    fn study(&self, wake: Wake) -> anyhow::Result<Inspector>;
 
     /// Starts a check of what `request` would train, without training it.
     fn preflight(&self, request: RunRequest, wake: Wake) -> anyhow::Result<Receiver<Preflight>>;

@@ -2,8 +2,8 @@
 
 use super::launcher::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
 use crate::gpu::{self, DeviceChoice};
+use crate::session::inspect::{self, Inspector};
 use crate::session::preflight::{self, Preflight};
-use crate::session::study::{self, StudyHandle};
 use crate::session::{RunOptions, spawn};
 use crossbeam_channel::Receiver;
 
@@ -23,8 +23,8 @@ impl Launcher for LocalLauncher {
         link.waking(wake, move || handle.join())
     }
 
-    fn study(&self, wake: Wake) -> anyhow::Result<StudyHandle> {
-        study::spawn(wake)
+    fn study(&self, wake: Wake) -> anyhow::Result<Inspector> {
+        inspect::spawn(wake)
     }
 
     fn preflight(&self, request: RunRequest, wake: Wake) -> anyhow::Result<Receiver<Preflight>> {

@@ -3,9 +3,9 @@
 
 use super::launcher::{Launcher, Wake};
 use crate::gpu::DeviceChoice;
-use crate::session::study::{
-    Answer, DistributionRequest, Distributions, EPSILONS, Look, Looked, Measured, ModelInfo, Request,
-    StudyHandle, Subject, Swept,
+use crate::session::inspect::{
+    Answer, DistributionRequest, Distributions, EPSILONS, Inspector, Look, Looked, Measured, ModelInfo,
+    Request, Subject, Swept,
 };
 use crate::training::events::Command;
 use crossbeam_channel::{Sender, TryRecvError};
@@ -38,7 +38,7 @@ pub struct Wishes(pub Vec<Request>);
 /// The study as the panes see it.
 #[derive(Debug, Default)]
 pub struct Study {
-    handle: Option<StudyHandle>,
+    handle: Option<Inspector>,
     /// The model that was asked for.
     pub choice: Option<ModelChoice>,
     /// There when it is open.

@@ -9,7 +9,7 @@ use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::config::{AttackConfig, AttackKind, AttackTarget};
 use crate::evaluation::activation_map::CamMethod;
-use crate::session::study::{ImageChoice, Look, ModelInfo, Request};
+use crate::session::inspect::{ImageChoice, Look, ModelInfo, Request};
 use egui::{Button, ComboBox, DragValue, RichText, Slider, Ui};
 use std::path::PathBuf;
 

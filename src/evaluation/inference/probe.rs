@@ -1,6 +1,6 @@
 //! What enters a batch norm layer: the values that its running statistics describe, read out of a forward pass.
 
-use super::{Images, Inference};
+use super::{ImageBatch, Inference};
 use crate::gpu::{Gpu, GpuError, Program, View};
 use crate::graph::{Forward, Op, PassSpec, PlanBuilder, pad4};
 use crate::training::buffers::{self, ARENA};
@@ -12,7 +12,7 @@ impl Inference {
     pub fn bn_input(
         &self,
         gpu: &mut Gpu,
-        images: Images<'_>,
+        images: ImageBatch<'_>,
         domain: usize,
         layer: usize,
     ) -> Result<Vec<f32>, GpuError> {

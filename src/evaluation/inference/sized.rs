@@ -18,11 +18,11 @@ pub(super) struct Sized {
     /// By domain.
     pub(super) forward: Vec<Program>,
     /// Made so far.
-    pub(super) attacks: Vec<AttackPrograms>,
+    pub(super) attacks: Vec<SizedAttack>,
 }
 
 /// One attack through one domain.
-pub(super) struct AttackPrograms {
+pub(super) struct SizedAttack {
     attack: AttackConfig,
     domain: usize,
     pub(super) start: Program,
@@ -104,7 +104,7 @@ impl Inference {
         if attacks.len() >= KEPT_ATTACKS {
             attacks.remove(0);
         }
-        attacks.push(AttackPrograms { attack: attack.clone(), domain, start, iteration });
+        attacks.push(SizedAttack { attack: attack.clone(), domain, start, iteration });
         Ok(attacks.len() - 1)
     }
 }

@@ -1,6 +1,6 @@
 //! An attack that is watched: the loss of each image before every iteration.
 
-use super::{Images, Inference};
+use super::{ImageBatch, Inference};
 use crate::config::AttackConfig;
 use crate::evaluation::snapshot::loss;
 use crate::gpu::{Gpu, GpuError};
@@ -13,7 +13,7 @@ impl Inference {
     pub fn traced_attack(
         &mut self,
         gpu: &mut Gpu,
-        images: Images<'_>,
+        images: ImageBatch<'_>,
         attack: &AttackConfig,
         domain: usize,
         seed: u64,
@@ -63,7 +63,7 @@ mod tests {
         let mut inference =
             Inference::new(&gpu.device, &config, &network, IMAGES, &weights, &running, |_, _| {}).unwrap();
         let pixels: Vec<f32> = (0..IMAGES * 16 * 16 * 3).map(|i| (i * i % 251) as f32).collect();
-        let images = Images { pixels: &pixels, labels: &[0, 1, 2], ids: &[7, 8, 9] };
+        let images = ImageBatch { pixels: &pixels, labels: &[0, 1, 2], ids: &[7, 8, 9] };
         for spec in ["pgd:eps=4,step=1,iters=3", "ifgsm:eps=2,step=1,iters=3,target=random_wrong"] {
             let attack = AttackConfig::parse_spec(spec).unwrap();
             inference.attack(&mut gpu, images, &attack, 0, 3).unwrap();

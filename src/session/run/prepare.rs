@@ -15,7 +15,7 @@ use crate::models::{ModelOptions, build};
 use crate::session::input;
 use crate::session::setup::{check_same_data, class_names, empty_classes, first_weights, total_steps};
 use crate::session::state::{self, LoopState};
-use crate::session::{RunOptions, adapter};
+use crate::session::{RunOptions, open_device};
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Event, RunInfo};
@@ -33,7 +33,7 @@ impl<'a> Run<'a> {
         let data = Data::open(&config, &front)?;
         let network = network(&config, &data)?;
         front.preparing("Opening the GPU", 0, 1);
-        let device = adapter::open(&options.device, config.run.precision)?;
+        let device = open_device::open(&options.device, config.run.precision)?;
         let Start { mut folder, from, warnings } = Start::open(options, &data, &network)?;
         let length = length(&config, &data)?;
         let mut engine = engine(device, &config, network, length, warnings, &front, &mut folder)?;

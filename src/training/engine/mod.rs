@@ -8,12 +8,12 @@ mod upload;
 pub use trained_on::MixedPairs;
 
 use super::buffers::{self, Buffers};
-use super::layout::Layout;
 use super::method::{self, Method, Source};
 use super::optimizer;
 use super::parts::{self, Parts, Tag};
 use super::precision;
 use super::schedule;
+use super::step_layout::StepLayout;
 use crate::config::{AttackStatistics, Config, Precision, RunConfig};
 use crate::data::Batch;
 use crate::gpu::{Device, Gpu, GpuError, StepUniform};
@@ -57,7 +57,7 @@ pub struct Engine {
     /// As given, but for `run.accumulate`, which grows where memory is short.
     config: Config,
     network: Network,
-    layout: Layout,
+    layout: StepLayout,
     parts: Parts,
     /// Whether the training images stay on the GPU.
     holds_images: bool,
@@ -99,7 +99,7 @@ impl Engine {
         let mut config = config.clone();
         loop {
             let mut shortage = None;
-            for layout in Layout::choices(config.model.checkpointing) {
+            for layout in StepLayout::choices(config.model.checkpointing) {
                 if let Some(error) = &shortage {
                     notice(format!("{error}. Trying again with {layout}."));
                 }
@@ -134,7 +134,7 @@ impl Engine {
         config: &Config,
         network: &Network,
         length: RunLength,
-        layout: Layout,
+        layout: StepLayout,
         progress: &mut impl FnMut(usize, usize),
     ) -> Result<Self, GpuError> {
         let images = config.run.batch_size / config.run.accumulate;
@@ -183,7 +183,7 @@ impl Engine {
     }
 
     /// The memory layout that the engine settled on.
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> StepLayout {
         self.layout
     }
 

@@ -9,7 +9,7 @@ use crate::app::shell::chrome;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::pictures::{MapScale, Maps, range_of_all};
 use crate::app::widgets::{class_choice, export};
-use crate::session::study::{Looked, LookedItem, ModelInfo};
+use crate::session::inspect::{Looked, LookedItem, ModelInfo};
 use crate::training::events::GalleryItem;
 use egui::{ComboBox, Mesh, Rect, RichText, ScrollArea, Sense, Slider, TextureHandle, Ui, vec2};
 use std::sync::Arc;

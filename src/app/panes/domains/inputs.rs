@@ -9,7 +9,7 @@ use crate::app::panes::look::{self, LookView};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::export::{self, Table};
 use crate::app::widgets::plots::plot;
-use crate::session::study::{BINS, Distribution, DistributionRequest, Distributions, RANGE, Request};
+use crate::session::inspect::{BINS, Distribution, DistributionRequest, Distributions, RANGE, Request};
 use egui::{ComboBox, RichText, Ui};
 use egui_plot::{HoverPosition, Line, PlotPoints, VLine};
 

@@ -14,7 +14,7 @@ use crate::app::shell::chrome;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::export::{self, Table};
-use crate::session::study::ModelInfo;
+use crate::session::inspect::ModelInfo;
 use crate::training::bn_distance::{self as distance, Distance};
 use crate::training::bn_health::{self, BnWarning};
 use crate::training::events::{BnLayer, Snapshot};

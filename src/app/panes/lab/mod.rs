@@ -13,7 +13,7 @@ use crate::app::widgets::export::{Export, Exported};
 use crate::app::widgets::pictures::full_gain;
 use crate::config::AttackKind;
 use crate::evaluation::perturbation::{magnify, rounded_towards, success_rate};
-use crate::session::study::{Looked, LookedItem, Request, Sweep};
+use crate::session::inspect::{Looked, LookedItem, Request, Sweep};
 use crate::training::events::Guess;
 use egui::{DragValue, RichText, ScrollArea, Slider, Ui};
 

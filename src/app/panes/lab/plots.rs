@@ -6,7 +6,7 @@ use crate::app::panes::Names;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::export::{self, Export, Table};
 use crate::app::widgets::plots::{percent_y, plot};
-use crate::session::study::{Looked, Sweep, Swept};
+use crate::session::inspect::{Looked, Sweep, Swept};
 use egui::{Rect, RichText, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints, Points, Text, VLine};
 

@@ -13,7 +13,7 @@ use crate::app::widgets::class_choice;
 use crate::app::widgets::export::{self, Table};
 use crate::app::widgets::pictures::options;
 use crate::evaluation::confusion::Example;
-use crate::session::study::{Measure, Measured, MeasuredView, ModelInfo, Request};
+use crate::session::inspect::{Measure, Measured, MeasuredView, ModelInfo, Request};
 use egui::{
     Align, Button, ComboBox, DragValue, Layout, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2,
 };

@@ -23,7 +23,7 @@ use crate::app::panes::set_up::preview::PreviewView;
 use crate::app::panes::{self, Shared, Views};
 use crate::app::theme::tokens;
 use crate::app::widgets::pictures::Pictures;
-use crate::session::study::Request;
+use crate::session::inspect::Request;
 use crate::training::events::{Event, Finish};
 use background::Background;
 use egui::{Context, Ui, ViewportCommand};

@@ -1,4 +1,4 @@
-//! The study's thread: keeps the newest request of each kind, answers the quick ones at once, and gives long ones the
+//! The inspector's thread: keeps the newest request of each kind, answers the quick ones at once, and gives long ones the
 //! time in between, batch by batch.
 
 use super::measure::MeasureJob;

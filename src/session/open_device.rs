@@ -1,7 +1,7 @@
 //! Opens the adapter that a run takes. Where it multiplies f16 by cooperative matrices, which drivers have got wrong,
 //! they are tried out first: a wrong result costs the speed, never the run.
 
-use super::trials::{difference, results, tolerance};
+use super::compare_variants::{difference, results, tolerance};
 use crate::config::Precision;
 use crate::gpu::{Caps, Device, DeviceChoice, Element, Form, GpuError};
 use crate::kernels::conv::ConvShape;

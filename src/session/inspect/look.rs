@@ -40,7 +40,7 @@ pub struct Looked {
     pub request: Look,
     /// The images, in the order of the request.
     pub items: Vec<LookedItem>,
-    /// From the request to the answer on the study's thread.
+    /// From the request to the answer on the inspector's thread.
     pub took: Duration,
 }
 

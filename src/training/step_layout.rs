@@ -13,14 +13,14 @@ pub enum Cut {
 
 /// How a step is laid out in memory. All layouts give the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct StepLayout {
     /// How the branches go through the network.
     pub cut: Cut,
     /// Activations inside a block are computed again in the backward pass.
     pub recompute: bool,
 }
 
-impl Layout {
+impl StepLayout {
     /// The fastest layout: one batch of all branches, and every activation kept.
     pub const PLAIN: Self = Self { cut: Cut::Joint, recompute: false };
 
@@ -37,7 +37,7 @@ impl Layout {
     }
 }
 
-impl std::fmt::Display for Layout {
+impl std::fmt::Display for StepLayout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.cut == Cut::Joint { "branches joint" } else { "branches one after another" })?;
         f.write_str(if self.recompute { ", activations recomputed" } else { "" })

@@ -105,9 +105,9 @@ pub enum Answer {
     Failed(String),
 }
 
-/// The ends of a study.
+/// The ends of an inspector's channels: requests in, answers out.
 #[derive(Debug)]
-pub struct StudyHandle {
+pub struct Inspector {
     /// Takes requests; of each kind only the newest is answered.
     pub requests: Sender<Request>,
     /// Gives the answers, in order.
@@ -115,7 +115,7 @@ pub struct StudyHandle {
 }
 
 /// Starts the thread; it ends when the handle is dropped. `wake` is called after each answer.
-pub fn spawn(wake: Arc<dyn Fn() + Send + Sync>) -> anyhow::Result<StudyHandle> {
+pub fn spawn(wake: Arc<dyn Fn() + Send + Sync>) -> anyhow::Result<Inspector> {
     let (requests, request_queue) = bounded(REQUESTS);
     let (answer_queue, answers) = bounded(ANSWERS);
     let work = move || {
@@ -129,6 +129,6 @@ pub fn spawn(wake: Arc<dyn Fn() + Send + Sync>) -> anyhow::Result<StudyHandle> {
             rung();
         }
     };
-    std::thread::Builder::new().name("study".to_owned()).spawn(work)?;
-    Ok(StudyHandle { requests, answers })
+    std::thread::Builder::new().name("inspect".to_owned()).spawn(work)?;
+    Ok(Inspector { requests, answers })
 }

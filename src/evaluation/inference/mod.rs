@@ -18,7 +18,7 @@ use sized::Sized;
 
 /// Images of a batch that the caller hands in: `[n, S, S, 3]` pixels 0..255, n at most the batch size.
 #[derive(Clone, Copy, Debug)]
-pub struct Images<'a> {
+pub struct ImageBatch<'a> {
     /// Pixels of all images, one behind the other.
     pub pixels: &'a [f32],
     /// One per image; the class that losses and attacks refer to.
@@ -153,7 +153,7 @@ impl Inference {
     }
 
     /// Puts a batch on the GPU as clean and current images. Rows behind it keep what was there; nobody reads them.
-    fn upload(&self, device: &Device, images: Images<'_>) {
+    fn upload(&self, device: &Device, images: ImageBatch<'_>) {
         let area = self.network.image_size.pow(2);
         let count = images.labels.len();
         assert!(count > 0 && count <= self.batch, "a batch has 1 to {} images", self.batch);
@@ -174,7 +174,12 @@ impl Inference {
     }
 
     /// Sends a batch through `domain` and reads back what each image gave.
-    pub fn forward(&mut self, gpu: &mut Gpu, images: Images<'_>, domain: usize) -> Result<Outcome, GpuError> {
+    pub fn forward(
+        &mut self,
+        gpu: &mut Gpu,
+        images: ImageBatch<'_>,
+        domain: usize,
+    ) -> Result<Outcome, GpuError> {
         self.upload(&gpu.device, images);
         self.forward_current(gpu, images.labels, domain)
     }
@@ -216,7 +221,7 @@ impl Inference {
     pub fn attack(
         &mut self,
         gpu: &mut Gpu,
-        images: Images<'_>,
+        images: ImageBatch<'_>,
         attack: &AttackConfig,
         domain: usize,
         seed: u64,
@@ -232,7 +237,7 @@ impl Inference {
     fn begin_attack(
         &mut self,
         gpu: &mut Gpu,
-        images: Images<'_>,
+        images: ImageBatch<'_>,
         attack: &AttackConfig,
         domain: usize,
         seed: u64,
@@ -248,7 +253,7 @@ impl Inference {
     }
 
     /// The classes that an attack goes away from, or with a target towards.
-    fn write_aims(&self, device: &Device, images: Images<'_>, attack: &AttackConfig, seed: u64) {
+    fn write_aims(&self, device: &Device, images: ImageBatch<'_>, attack: &AttackConfig, seed: u64) {
         let classes = self.network.classes as u32;
         let targeted = attack.target == AttackTarget::RandomWrong;
         let aims = images.labels.iter().zip(images.ids).map(|(label, id)| {
@@ -305,7 +310,7 @@ mod tests {
         let mut gpu = Gpu::new(Arc::clone(&device));
         for arch in ["tf_efficientnet_b0", "resnet50"] {
             let (network, [weights, running], pixels) = fixture(&gpu.device, arch, IMAGES);
-            let images = Images { pixels: &pixels, labels: &[0, 1, 2], ids: &[0, 1, 2] };
+            let images = ImageBatch { pixels: &pixels, labels: &[0, 1, 2], ids: &[0, 1, 2] };
             let attack = AttackConfig { epsilon: 2.0, ..AttackConfig::default() };
             let mut attacked = |recompute| {
                 let mut inference =
@@ -336,7 +341,7 @@ mod tests {
             let mut results = |count: usize| {
                 let ids: Vec<u32> = (0..count as u32).collect();
                 let labels: Vec<u32> = ids.iter().map(|id| id % 5).collect();
-                let images = Images { pixels: &pixels[..count * each], labels: &labels, ids: &ids };
+                let images = ImageBatch { pixels: &pixels[..count * each], labels: &labels, ids: &ids };
                 let logits = inference.forward(&mut gpu, images, 0).unwrap().logits;
                 inference.attack(&mut gpu, images, &attack, 0, 7).unwrap();
                 (inference.sizes.len(), logits, inference.pixels(&gpu.device, count).unwrap())

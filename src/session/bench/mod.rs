@@ -1,22 +1,19 @@
 //! How fast a training step is on this adapter, on made data: the step as a user has it, its stages, and against the
 //! adapter's own measured copy bandwidth and multiply-add rate, the floor that no kernel can pass.
 
-use super::adapter;
+mod roofs;
+
+use super::open_device;
 use crate::config::Config;
-use crate::data::{Batch, Placement, View as ImageView};
-use crate::gpu::profile::{DispatchTime, profile};
-use crate::gpu::{
-    BufferId, Caps, Device, DeviceChoice, Element, Launch, Program, StepUniform, View, step_buffer,
-};
+use crate::data::{Batch, PlacedImages, Placement};
+use crate::gpu::profile::DispatchTime;
+use crate::gpu::{Caps, Device, DeviceChoice};
 use crate::graph::{Network, OnLoad, PassSpec, Statistics, plan_on_load};
-use crate::kernels::conv::{self, ConvShape};
-use crate::kernels::fusion::Fusion;
-use crate::kernels::optimizer;
 use crate::models::{ModelOptions, build, init};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::method;
 use crate::training::precision;
-use anyhow::Context as _;
+use roofs::{Roofs, floor_shares, kernel_times, roofs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -26,10 +23,6 @@ use std::time::Instant;
 /// Steps before the measured ones: pipelines warm up and the submit lengths settle.
 const WARM_UP: u64 = 3;
 const CLASSES: usize = 1000;
-/// Floats of the copy test: 64 MiB read, 64 MiB read and written.
-const COPY_FLOATS: usize = 16 << 20;
-/// Rows, inner and columns of the multiplication that measures the adapter.
-const GEMM: [usize; 3] = [2048, 512, 512];
 
 /// What a bench measured.
 #[derive(Clone, Debug, Serialize)]
@@ -117,19 +110,6 @@ pub struct KernelTime {
     pub floor_share: f64,
 }
 
-/// The adapter's measured limits.
-#[derive(Clone, Copy, Debug)]
-struct Roofs {
-    bytes_per_s: f64,
-    flops_per_s: f64,
-}
-
-impl Roofs {
-    fn seconds(self, time: &DispatchTime) -> f64 {
-        (time.cost.bytes as f64 / self.bytes_per_s).max(time.cost.flops as f64 / self.flops_per_s)
-    }
-}
-
 /// Measures `steps` steps of a configuration. Images and labels are random, the network has 1000 classes. `progress`
 /// hears (pipelines done, of all).
 pub fn bench(
@@ -139,7 +119,7 @@ pub fn bench(
     progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<BenchReport> {
     config.validate()?;
-    let device = adapter::open(device, config.run.precision)?;
+    let device = open_device::open(device, config.run.precision)?;
     let mut prepared = Prepared::new(&device, config, WARM_UP + steps, progress)?;
     let timed = Timed::new(&mut prepared.engine, &made_batch(config), steps)?;
     let dispatches = prepared.engine.profile()?;
@@ -310,7 +290,7 @@ fn made_batch(config: &Config) -> Batch {
     let bytes: Vec<u8> = (0..images * size * size * 3).map(|_| byte()).collect();
     let placements = vec![Placement::default(); images];
     let augmented = method::wants_two_views(&config.method)
-        .then(|| ImageView { images: bytes.clone(), placements: placements.clone() });
+        .then(|| PlacedImages { images: bytes.clone(), placements: placements.clone() });
     Batch {
         step: 0,
         images: bytes,
@@ -319,82 +299,4 @@ fn made_batch(config: &Config) -> Batch {
         augmented,
         samples: (0..images as u32).collect(),
     }
-}
-
-/// Measures the limits of the adapter for multiplications that store activations as `storage`; `None` where the adapter has no timestamps.
-fn roofs(device: &Device, storage: Element) -> anyhow::Result<Option<Roofs>> {
-    let id = |number, floats| View::whole(BufferId(number), floats);
-    let copy = optimizer::ema(COPY_FLOATS, id(0, COPY_FLOATS), id(1, COPY_FLOATS));
-    let Some(bytes_per_s) = rate(device, &copy, |time| time.cost.bytes)? else { return Ok(None) };
-    let [rows, inner, columns] = GEMM;
-    let shape = ConvShape {
-        images: 1,
-        in_h: rows,
-        in_w: 1,
-        in_c: inner,
-        out_h: rows,
-        out_w: 1,
-        out_c: columns,
-        kernel: 1,
-        stride: 1,
-        pad_top: 0,
-        pad_left: 0,
-    };
-    let stored = |number, numbers| View::stored(BufferId(number), numbers, storage);
-    let (x, w, y) = (stored(0, rows * inner), id(1, inner * columns), stored(2, rows * columns));
-    let multiply = conv::forward(&device.caps_for(storage), &shape, x, w, None, y, &Fusion::NONE);
-    let flops_per_s = rate(device, &multiply, |time| time.cost.flops)?;
-    Ok(flops_per_s.map(|flops_per_s| Roofs { bytes_per_s, flops_per_s }))
-}
-
-/// The best rate, work a second, of several runs of one launch over buffers of its own; `None` without timestamps.
-fn rate(
-    device: &Device,
-    launch: &Launch,
-    work: impl Fn(&DispatchTime) -> u64,
-) -> anyhow::Result<Option<f64>> {
-    const RUNS: usize = 5;
-    let buffers: Vec<wgpu::Buffer> =
-        launch.views.iter().map(|view| device.storage("bench", view.size)).collect::<Result<_, _>>()?;
-    let step = step_buffer(device, &StepUniform::default())?;
-    let program = Program::new(device, &vec![launch.clone(); RUNS], &buffers, &step)?;
-    let Some(times) = profile(device, &program)? else { return Ok(None) };
-    let best =
-        times.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds)).context("no dispatch was timed")?;
-    Ok(Some(work(best) as f64 / best.seconds.max(1e-9)))
-}
-
-fn floor_shares(times: &[(&'static str, DispatchTime)], roofs: Roofs) -> BTreeMap<String, f64> {
-    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for (stage, time) in times {
-        let sum = sums.entry(stage).or_default();
-        sum.0 += roofs.seconds(time);
-        sum.1 += time.seconds;
-    }
-    sums.into_iter().map(|(stage, (floor, real))| (stage.to_owned(), floor / real.max(1e-12))).collect()
-}
-
-fn kernel_times(times: &[(&'static str, DispatchTime)], roofs: Roofs) -> Vec<KernelTime> {
-    let mut groups: BTreeMap<(&str, &str), Vec<&DispatchTime>> = BTreeMap::new();
-    for (stage, time) in times {
-        groups.entry((stage, time.shader)).or_default().push(time);
-    }
-    let mut kernels: Vec<KernelTime> = groups
-        .into_iter()
-        .map(|((stage, shader), times)| {
-            let sum = |part: &dyn Fn(&DispatchTime) -> f64| times.iter().map(|t| part(t)).sum::<f64>();
-            let seconds = sum(&|t| t.seconds).max(1e-12);
-            KernelTime {
-                kernel: shader.to_owned(),
-                stage: stage.to_owned(),
-                dispatches: times.len(),
-                ms: seconds * 1e3,
-                gflop_per_s: sum(&|t| t.cost.flops as f64) * 1e-9 / seconds,
-                gb_per_s: sum(&|t| t.cost.bytes as f64) * 1e-9 / seconds,
-                floor_share: sum(&|t| roofs.seconds(t)) / seconds,
-            }
-        })
-        .collect();
-    kernels.sort_by(|a, b| b.ms.total_cmp(&a.ms));
-    kernels
 }
