@@ -28,7 +28,14 @@ pub(super) fn named<'a>(sets: &'a NamedSets, split: &str) -> anyhow::Result<&'a 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ImageChoice {
     /// `count` consecutive images of a set, from `first`, around its end.
-    Data { split: String, first: usize, count: usize },
+    Data {
+        /// Name of the set.
+        split: String,
+        /// Index of the first image.
+        first: usize,
+        /// Number of images.
+        count: usize,
+    },
     /// Image files; their class is the one predicted for the clean image.
     Files(Vec<PathBuf>),
 }
