@@ -1,5 +1,5 @@
 //! From the raw class activation map of a network to what people look at: resized, scaled, coloured, laid over
-//! the image. The raw maps come from `inference.rs`.
+//! the image. The raw maps come from `activation_map.rs`.
 
 /// Resizes a square map bilinearly, as PyTorch's `interpolate(mode="bilinear", align_corners=False)`: pixel centres
 /// at half-integers, sources outside the map take its border. `from` and `to` are sides in pixels.

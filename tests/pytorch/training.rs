@@ -3,7 +3,7 @@
 
 use crate::fixture::{Fixture, Report, TRAINING, folder};
 use dualprop::config::Config;
-use dualprop::data::{Batch, Placement, View};
+use dualprop::data::{Batch, PlacedImages, Placement};
 use dualprop::gpu::Device;
 use dualprop::models::init::Arenas;
 use dualprop::models::{ModelOptions, build, names};
@@ -58,7 +58,7 @@ fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, memory: StepLay
             labels: labels[place.clone()].iter().map(|l| *l as u32).collect(),
             placements: vec![Placement { dx: 0, dy: 0, flip: false }; batch_size],
             // The referee's augmentation: mirrored images.
-            augmented: method::wants_two_views(&config.method).then(|| View {
+            augmented: method::wants_two_views(&config.method).then(|| PlacedImages {
                 images: images.clone(),
                 placements: vec![Placement { dx: 0, dy: 0, flip: true }; batch_size],
             }),
