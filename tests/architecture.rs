@@ -65,7 +65,7 @@ fn every_folder_of_the_source_has_a_place_in_the_order() {
     }
 }
 
-/// What `Device::made` counts, no other module makes; the window has a device of its own.
+/// What `Device::object_counts` counts, no other module makes; the window has a device of its own.
 #[test]
 fn gpu_objects_are_made_where_they_are_counted() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -75,7 +75,7 @@ fn gpu_objects_are_made_where_they_are_counted() {
         (".create_buffer(", "gpu/device.rs"),
         (".write_buffer(", "gpu/device.rs"),
         (".create_compute_pipeline(", "gpu/device.rs"),
-        (".create_bind_group(", "gpu/made.rs"),
+        (".create_bind_group(", "gpu/object_counts.rs"),
     ] {
         let mut found = Vec::new();
         for file in files.iter().filter(|file| !file.starts_with(src.join("app"))) {

@@ -129,11 +129,11 @@ fn a_step_makes_no_buffer_bind_group_or_pipeline() {
         for step in 0..FIRST {
             run.step(step);
         }
-        let made = device.made();
-        assert!(made.buffers > 0 && made.bind_groups > 0 && made.pipelines > 0, "{made:?}");
+        let counts = device.object_counts();
+        assert!(counts.buffers > 0 && counts.bind_groups > 0 && counts.pipelines > 0, "{counts:?}");
         for step in FIRST..=12 {
             run.step(step);
-            assert_eq!(device.made(), made, "{sets:?}, held images {hold}: step {step}");
+            assert_eq!(device.object_counts(), counts, "{sets:?}, held images {hold}: step {step}");
         }
         run.engine.drain().unwrap();
     }

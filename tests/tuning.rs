@@ -2,7 +2,7 @@
 
 use dualprop::config::Config;
 use dualprop::data::{Batch, Placement};
-use dualprop::gpu::{Device, DeviceChoice, Kept, choices};
+use dualprop::gpu::{AdapterCache, Device, DeviceChoice, tuned_variants};
 use dualprop::models::{ModelOptions, build, init};
 use dualprop::session::tune::tune_on;
 use dualprop::training::buffers;
@@ -30,7 +30,7 @@ fn config() -> Config {
 fn open(folder: Option<&Path>) -> Arc<Device> {
     let choice = std::env::var("DUALPROP_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
     let choice: DeviceChoice = choice.parse().unwrap_or_default();
-    let kept = |report: &_| folder.map(|folder| Kept::at(folder, report));
+    let kept = |report: &_| folder.map(|folder| AdapterCache::at(folder, report));
     Arc::new(Device::open_with(&choice, kept).unwrap())
 }
 
@@ -91,7 +91,7 @@ fn kept_choices_steer_later_runs_and_change_nothing_beyond_rounding() {
     // Two steps of a sign attack and RMSProp: rounding turns a few signs, and a step is at most about the rate.
     assert!(largest_difference(&first, &plain) < 2e-3, "{}", largest_difference(&first, &plain));
 
-    std::fs::write(choices::file(tuned.kept().unwrap()), "{").unwrap();
+    std::fs::write(tuned_variants::file(tuned.cache().unwrap()), "{").unwrap();
     let (again, kept, _) = train(&open(Some(folder.path())), &config);
     assert_eq!(kept, 0, "a damaged file counts for nothing");
     assert!(again.iter().zip(&plain).all(|(a, b)| a.to_bits() == b.to_bits()), "back to the rules");
@@ -104,7 +104,7 @@ fn compiled_pipelines_are_kept_and_a_damaged_file_is_replaced() {
     let first = open(Some(folder.path()));
     assert!(!first.has_kept_pipelines());
     let (plain, ..) = train(&first, &config);
-    let file = first.kept().unwrap().file("pipelines", "bin");
+    let file = first.cache().unwrap().file("pipelines", "bin");
     if !first.report().features.iter().any(|f| f == "pipeline_cache") {
         assert!(!file.exists(), "this adapter offers nothing to keep");
         return;

@@ -1,7 +1,7 @@
 //! Which adapters there are, what they can do, and which one a user's `--device` means.
 
+use super::caps::{Caps, Form, Matrices};
 use super::error::GpuError;
-use super::launch::{Caps, Form, Matrices};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -1,11 +1,11 @@
 //! An open GPU: device, queue, pipelines made once per kernel, and the errors that arrive out of band.
 
 use super::adapter::{self, AdapterReport, DeviceChoice};
-use super::choices::Choices;
+use super::adapter_cache::AdapterCache;
+use super::caps::{Caps, Matrices, TunedVariants};
 use super::error::GpuError;
-use super::kept::Kept;
-use super::launch::{Caps, Element, Kernel, Launch, Matrices, PARAMS_BYTES};
-use super::made::Counters;
+use super::launch::{Element, Kernel, Launch, PARAMS_BYTES};
+use super::object_counts::Counters;
 use super::pipeline_cache::PipelineCache;
 use super::shaders;
 use super::step_uniform::StepUniform;
@@ -23,7 +23,7 @@ pub struct Device {
     /// What the adapter offers, tested or not.
     matrices: Option<Matrices>,
     /// Where things are kept between runs, if anywhere.
-    kept: Option<Kept>,
+    cache: Option<AdapterCache>,
     limits: wgpu::Limits,
     /// Bind group layouts by number of storage buffers: all are read-write, so the number says it all.
     storage_layouts: Mutex<BTreeMap<usize, wgpu::BindGroupLayout>>,
@@ -55,19 +55,19 @@ impl Device {
     /// Opens the chosen adapter with all of its own limits, and with what earlier runs kept about it in the user's
     /// cache folder.
     pub fn open(choice: &DeviceChoice) -> Result<Self, GpuError> {
-        Self::open_with(choice, Kept::of_user)
+        Self::open_with(choice, AdapterCache::of_user)
     }
 
-    /// As [`Self::open`], with `kept` to say where things are kept between runs, if anywhere.
+    /// As [`Self::open`], with `cache` to say where things are kept between runs, if anywhere.
     pub fn open_with(
         choice: &DeviceChoice,
-        kept: impl FnOnce(&AdapterReport) -> Option<Kept>,
+        cache: impl FnOnce(&AdapterReport) -> Option<AdapterCache>,
     ) -> Result<Self, GpuError> {
         let (adapter, report) = adapter::pick(choice)?;
         let mut caps = adapter::caps(&adapter);
-        let kept = kept(&report);
-        match kept.as_ref().map(Choices::load) {
-            Some(Ok(choices)) if !choices.0.is_empty() => caps.choices = Some(choices.lasting()),
+        let cache = cache(&report);
+        match cache.as_ref().map(TunedVariants::load) {
+            Some(Ok(tuned)) if !tuned.0.is_empty() => caps.tuned = Some(Arc::new(tuned)),
             Some(Err(sentence)) => tracing::warn!("{sentence}; `dualprop bench --tune` makes new ones"),
             _ => {}
         }
@@ -113,14 +113,14 @@ impl Device {
             label: Some("uniforms"),
             entries: &[uniform(0, PARAMS_BYTES, true), uniform(1, size_of::<StepUniform>(), false)],
         });
-        let pipeline_cache = kept.clone().and_then(|kept| PipelineCache::open(&device, kept));
+        let pipeline_cache = cache.clone().and_then(|cache| PipelineCache::open(&device, cache));
         Ok(Self {
             device,
             queue,
             report,
             caps,
             matrices,
-            kept,
+            cache,
             limits,
             pipeline_cache,
             storage_layouts: Mutex::default(),
@@ -158,7 +158,7 @@ impl Device {
 
     /// For passes that store activations so.
     pub fn caps_for(&self, storage: Element) -> Caps {
-        self.caps.for_storage(storage)
+        self.caps.clone().for_storage(storage)
     }
 
     /// Cooperative matrices that the adapter offers. [`Self::caps_for`] has them after [`Self::use_matrices`] alone.
@@ -172,8 +172,8 @@ impl Device {
     }
 
     /// Where things are kept between runs, if anywhere.
-    pub fn kept(&self) -> Option<&Kept> {
-        self.kept.as_ref()
+    pub fn cache(&self) -> Option<&AdapterCache> {
+        self.cache.as_ref()
     }
 
     /// Largest buffer, and largest part of one that a shader can see, in bytes.

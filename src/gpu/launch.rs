@@ -2,8 +2,6 @@
 //! numbers, how many workgroups. Everything above this module is made of these, so a plan can be printed, costed
 //! and tested without a GPU. `replay.rs` turns them into wgpu calls.
 
-use super::choices::Choices;
-
 /// A buffer in a plan; what it is backed by is the plan's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferId(pub u32);
@@ -94,49 +92,6 @@ pub fn linear_grid(threads: u64, group: u64) -> [u32; 3] {
     let rows = groups.div_ceil(u64::from(MAX_GRID));
     let columns = groups.div_ceil(rows);
     [columns as u32, rows as u32, 1]
-}
-
-/// What of an adapter decides which form of a kernel runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
-    pub form: Form,
-    /// What timed trials on it found; `None`: the kernels' own rules decide.
-    pub choices: Option<&'static Choices>,
-    /// With what f16 activations are multiplied, if the adapter's matrices passed their test.
-    pub matrices: Option<Matrices>,
-}
-
-impl Caps {
-    /// A form without trials.
-    pub const fn plain(form: Form) -> Self {
-        Self { form, choices: None, matrices: None }
-    }
-
-    /// As they are where activations are stored so: cooperative matrices take f16 alone.
-    pub fn for_storage(self, element: Element) -> Self {
-        Self { matrices: self.matrices.filter(|_| element == Element::F16), ..self }
-    }
-}
-
-/// Cooperative matrices of f16 that sum in f32 (`VK_KHR_cooperative_matrix`, Metal's `simdgroup_matrix`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Matrices {
-    /// Rows and columns of each of the three: 8 or 16.
-    pub side: u32,
-    /// Of a subgroup, the same in every launch.
-    pub lanes: u32,
-    /// Whether they can be read from workgroup memory that is declared as vec4.
-    pub vectors: bool,
-}
-
-/// The two families of GEMM-like kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
-    /// Workgroup-memory tiles, for GPUs.
-    Tiles,
-    /// One subgroup of at least eight lanes per tile and no workgroup memory: six to ten times faster than tiles
-    /// on llvmpipe, where workgroup memory is ordinary memory.
-    Subgroups,
 }
 
 impl View {

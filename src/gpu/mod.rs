@@ -2,14 +2,14 @@
 //! nothing of networks.
 
 mod adapter;
-pub mod choices;
+mod adapter_cache;
+mod caps;
 mod device;
 mod error;
-mod kept;
 pub mod launch;
-mod made;
 mod mapping;
 mod memory;
+mod object_counts;
 mod pair;
 mod pipeline_cache;
 pub mod profile;
@@ -20,14 +20,16 @@ mod run;
 pub mod shaders;
 mod step_uniform;
 mod timer;
+pub mod tuned_variants;
 mod uploads;
 
 pub use adapter::{AdapterReport, DeviceChoice, adapters};
+pub use adapter_cache::{AdapterCache, Identity};
+pub use caps::{Caps, Form, Matrices, TunedVariants};
 pub use device::Device;
 pub use error::GpuError;
-pub use kept::{Identity, Kept};
-pub use launch::{BufferId, Caps, Cost, Element, Form, Kernel, Launch, Matrices, View, linear_grid};
-pub use made::Made;
+pub use launch::{BufferId, Cost, Element, Kernel, Launch, View, linear_grid};
+pub use object_counts::ObjectCounts;
 pub use pair::Gpu;
 pub use program::Program;
 pub use readback::ReadbackRing;

@@ -114,7 +114,7 @@ mod tests {
         let mut player = Player::new(&device);
         let [a, b, all] = [32, 16, 1024].map(|bytes| device.storage("test", bytes).unwrap());
         let mut ring = UploadRing::new(&device, [32, 16]).unwrap();
-        let made = device.made();
+        let counts = device.object_counts();
         for round in 0..32_u32 {
             let mut upload = ring.begin(&device, &mut player).unwrap();
             upload.write(&a, &[round; 3]);
@@ -126,7 +126,7 @@ mod tests {
             }
         }
         player.finish(&device).unwrap();
-        assert_eq!(device.made(), made);
+        assert_eq!(device.object_counts(), counts);
         let bytes = device.read(&all, 0, 1024).unwrap();
         for (round, rows) in bytes.chunks_exact(32).enumerate() {
             let round = round as u8;

@@ -84,13 +84,13 @@ impl ConvCase {
     /// What the case runs in on this adapter.
     pub(super) fn variant(&self, caps: &Caps) -> Variant {
         let ranked = self.ranked(caps);
-        let kept = caps.choices.and_then(|choices| choices.get(&self.class(caps)));
+        let kept = caps.tuned.as_ref().and_then(|tuned| tuned.get(&self.class(caps)));
         kept.and_then(|name| ranked.iter().find(|v| v.to_string() == name)).copied().unwrap_or(ranked[0])
     }
 
     /// The kept choice that the case runs by, if there is one that is known here.
     pub fn kept_choice(&self, caps: &Caps) -> Option<String> {
-        let kept = caps.choices?.get(&self.class(caps))?;
+        let kept = caps.tuned.as_ref()?.get(&self.class(caps))?;
         let used = self.variant(caps).to_string();
         (used == kept).then_some(used)
     }

@@ -34,7 +34,7 @@ pub(super) fn open(choice: &DeviceChoice, precision: Precision) -> Result<Arc<De
 /// odd sizes; `None` if they agree. An error only if the device is lost.
 fn wrong_matrices(device: &Device) -> Result<Option<String>, GpuError> {
     let plain = Caps::plain(Form::Tiles);
-    let caps = Caps { matrices: device.offered_matrices(), ..plain };
+    let caps = Caps { matrices: device.offered_matrices(), ..plain.clone() };
     let pointwise = ConvShape::dense(300, 68, 132);
     let strided = ConvShape {
         images: 2,

@@ -4,8 +4,8 @@
 use super::compare_variants::{difference, filled, results, tolerance};
 use super::{bench, open_device};
 use crate::config::Config;
-use crate::gpu::choices;
 use crate::gpu::profile::profile;
+use crate::gpu::tuned_variants;
 use crate::gpu::{Device, DeviceChoice, GpuError, Program, StepUniform, step_buffer};
 use crate::kernels::conv_case::Trial;
 use crate::training::engine::{Engine, RunLength};
@@ -68,7 +68,7 @@ pub fn tune_on(
     config: &Config,
     mut progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<TuneReport> {
-    let kept = device.kept().context("there is no cache folder to keep the choices in")?;
+    let cache = device.cache().context("there is no cache folder to keep the choices in")?;
     let network = bench::network(config)?;
     let length = RunLength { steps_per_epoch: 1000, total_steps: 1 };
     // The engine finds the layout that fits; its memory goes back before the trials take theirs.
@@ -81,7 +81,7 @@ pub fn tune_on(
     let works = trials.iter().flatten().flat_map(|trial| [&trial.timed, &trial.compared]);
     device.prepare(works.flat_map(|work| &work.launches), |_, _| {})?;
     let mut rows = Vec::new();
-    let mut found = device.caps().choices.cloned().unwrap_or_default();
+    let mut found = device.caps().tuned.map(Arc::unwrap_or_clone).unwrap_or_default();
     for (done, (case, trials)) in cases.iter().zip(&trials).enumerate() {
         progress(done, cases.len());
         let row = try_class(device, case.class(&caps), trials)?;
@@ -89,12 +89,12 @@ pub fn tune_on(
         rows.push(row);
     }
     progress(cases.len(), cases.len());
-    found.save(kept).map_err(anyhow::Error::msg)?;
+    found.save(cache).map_err(anyhow::Error::msg)?;
     rows.sort_by(|a, b| b.best_ms.total_cmp(&a.best_ms));
     let report = device.report();
     Ok(TuneReport {
         device: format!("{} ({})", report.name, report.backend),
-        file: choices::file(kept),
+        file: tuned_variants::file(cache),
         rows,
     })
 }

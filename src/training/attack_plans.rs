@@ -70,8 +70,15 @@ impl PlanContext<'_> {
         let arenas = PassBuffers { folded: Some(buffers::FOLDED), ..pass_buffers() };
         let logits = place.images * pad4(self.network.classes);
         let placed = place.logits.map(|id| (self.network.logits, View::whole(id, logits)));
-        let mut forward =
-            Forward::build(&mut builder, self.network, spec, arenas, self.caps, input, placed.as_slice());
+        let mut forward = Forward::build(
+            &mut builder,
+            self.network,
+            spec,
+            arenas,
+            self.caps.clone(),
+            input,
+            placed.as_slice(),
+        );
         let d_logits = builder.tensor(logits);
         let results = builder.tensor(place.images * 4);
         let smoothing = match config.loss {

@@ -239,7 +239,7 @@ impl Parts {
         let ring = ReadbackRing::new(device, metrics, RING_SLOTS)?;
         let uploads = upload_ring(device, &made, &step_uniform, true)?;
         made.bytes += uploads.held_bytes();
-        let caps = context.caps;
+        let caps = context.caps.clone();
         Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, uploads, convolutions, caps })
     }
 

@@ -116,7 +116,7 @@ impl PlanContext<'_> {
             first += branch.images();
         }
         let mut forward =
-            Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &[]);
+            Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps.clone(), input, &[]);
         let d_logits = builder.tensor(rows * pad4(self.network.classes));
         let first = rows_at.branch_first[branches.start];
         let table = rows_of(buffers::ROWS, first, rows);
@@ -160,8 +160,15 @@ impl PlanContext<'_> {
         let feature_len = self.network.node(self.network.features).shape.padded_len();
         let features = View::whole(buffers::FEATURES, self.images * feature_len);
         let placed = [(self.network.logits, logits), (self.network.features, features)];
-        let forward =
-            Forward::build(&mut builder, self.network, spec, pass_buffers(), self.caps, input, &placed);
+        let forward = Forward::build(
+            &mut builder,
+            self.network,
+            spec,
+            pass_buffers(),
+            self.caps.clone(),
+            input,
+            &placed,
+        );
         let table = rows_of(buffers::ATTACK_ROWS, 0, self.images);
         let results = rows_of(buffers::RESULTS, 0, self.images);
         let shape = self.loss_shape(self.images, 0.0);

@@ -3,12 +3,12 @@
 use crate::support::{
     Buffers, ELEMENTS, FORMS, assert_close, assert_same_bits, forms, plus, rounded, tolerance, uniform,
 };
-use dualprop::gpu::choices::Choices;
-use dualprop::gpu::{BufferId, Caps, Element, Launch, View};
+use dualprop::gpu::{BufferId, Caps, Element, Launch, TunedVariants, View};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::conv_case::{ConvCase, Direction};
 use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::conv as reference;
+use std::sync::Arc;
 
 /// `size` is height and width of x, output and padding as SAME or symmetric padding would have them, or neither.
 fn shape(
@@ -272,7 +272,7 @@ fn a_kept_choice_decides_and_an_unknown_one_leaves_it_to_the_rule() {
         for plain in &FORMS {
             let with = |name: &str| {
                 let table = [(case.class(plain), name.to_owned())];
-                Caps { choices: Some(Box::leak(Box::new(Choices(table.into())))), ..*plain }
+                Caps { tuned: Some(Arc::new(TunedVariants(table.into()))), ..plain.clone() }
             };
             let trials = case.trials(plain, Element::F32, usize::MAX);
             assert!(trials.len() >= 5, "{} variants", trials.len());
@@ -282,7 +282,7 @@ fn a_kept_choice_decides_and_an_unknown_one_leaves_it_to_the_rule() {
                 assert_eq!(case.kept_choice(&caps).as_ref(), Some(&trial.variant));
             }
             let rule = &trials[0].timed.launches[0].kernel;
-            for caps in [*plain, with("tile 3x3 by 1x1, 7 deep")] {
+            for caps in [plain.clone(), with("tile 3x3 by 1x1, 7 deep")] {
                 assert_eq!(&launches(&caps, &case)[0].kernel, rule);
                 assert_eq!(case.kept_choice(&caps), None);
             }

@@ -53,8 +53,10 @@ fn tensors(element: Element, s: &DepthwiseShape) -> [Vec<f32>; 3] {
 
 /// Every shape, stored in both ways, as both kinds of adapters cut it.
 fn cases() -> impl Iterator<Item = (Caps, Element, DepthwiseShape)> {
-    let with = |caps: Caps, element| shapes().into_iter().map(move |s| (caps, element, s));
-    FORMS.into_iter().flat_map(move |caps| ELEMENTS.into_iter().flat_map(move |element| with(caps, element)))
+    let with = |caps: Caps, element| shapes().into_iter().map(move |s| (caps.clone(), element, s));
+    FORMS
+        .into_iter()
+        .flat_map(move |caps| ELEMENTS.into_iter().flat_map(move |element| with(caps.clone(), element)))
 }
 
 /// `values`, added to what was there.

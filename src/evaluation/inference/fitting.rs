@@ -23,7 +23,7 @@ pub(super) fn probe_attack(context: &PlanContext<'_>) -> Plan {
 /// of the batch none beyond the rounding of what [`crate::graph`] fuses for it.
 pub(super) fn fitting<'a>(context: &PlanContext<'a>, largest_binding: u64) -> PlanContext<'a> {
     let probe = |images, recompute| {
-        let tried = PlanContext { images, recompute, ..*context };
+        let tried = PlanContext { images, recompute, caps: context.caps.clone(), ..*context };
         let plan = probe_attack(&tried);
         (tried, plan)
     };
@@ -44,7 +44,7 @@ pub(super) fn fitting<'a>(context: &PlanContext<'a>, largest_binding: u64) -> Pl
             images = images.div_ceil(2);
         }
     }
-    PlanContext { images: 1, recompute: true, ..*context }
+    PlanContext { images: 1, recompute: true, caps: context.caps.clone(), ..*context }
 }
 
 #[cfg(test)]

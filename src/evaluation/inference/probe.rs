@@ -33,7 +33,7 @@ impl Inference {
         let mut beginning = network.clone();
         beginning.nodes.truncate(source.0 + 1);
         let placed = [(source, View::whole(buffers::FEATURES, elements))];
-        Forward::build(&mut builder, &beginning, spec, pass_buffers(), context.caps, input, &placed);
+        Forward::build(&mut builder, &beginning, spec, pass_buffers(), context.caps.clone(), input, &placed);
         let plan = builder.finish(ARENA, context.chunk_limit);
         let mut bound = self.buffers.all().to_vec();
         bound[buffers::FEATURES.0 as usize] = kept.clone();

@@ -3,9 +3,9 @@
 use super::device::Device;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Objects made since the device was opened.
+/// How many objects of each kind were made since the device was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Made {
+pub struct ObjectCounts {
     /// With the staging buffer that wgpu makes for each [`Device::write`].
     pub buffers: u64,
     pub bind_groups: u64,
@@ -30,11 +30,12 @@ impl Counters {
 }
 
 impl Device {
-    pub fn made(&self) -> Made {
+    /// The objects that this device has made so far.
+    pub fn object_counts(&self) -> ObjectCounts {
         let Counters { buffers, bind_groups, pipelines } = &self.counters;
         let [buffers, bind_groups, pipelines] =
             [buffers, bind_groups, pipelines].map(|count| count.load(Ordering::Relaxed));
-        Made { buffers, bind_groups, pipelines }
+        ObjectCounts { buffers, bind_groups, pipelines }
     }
 
     pub(super) fn bind_group(&self, descriptor: &wgpu::BindGroupDescriptor<'_>) -> wgpu::BindGroup {

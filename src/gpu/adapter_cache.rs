@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What must be the same for a kept file to be of use.
+/// What must be the same for a file of the cache to be of use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     pub adapter: String,
@@ -20,14 +20,14 @@ pub struct Identity {
     pub shaders: String,
 }
 
-/// The place of one adapter's files.
+/// The folder of one adapter's files, with the identity that a file must have to be used.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct AdapterCache {
     folder: PathBuf,
     identity: Identity,
 }
 
-impl Kept {
+impl AdapterCache {
     /// In the user's cache folder; `None` where the system names none.
     pub fn of_user(report: &AdapterReport) -> Option<Self> {
         let folders = etcetera::base_strategy::choose_native_strategy().ok()?;
