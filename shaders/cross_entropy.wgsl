@@ -2,7 +2,8 @@
 // Target of class k: lambda * smooth(a) + (1 - lambda) * smooth(b), smooth(y) = (1 - e) * onehot(y) + e / classes.
 // 0 logits  [rows, quads * 4]; classes beyond params.classes are padding and take no part
 // 1 table   [rows] (label a, label b, bits of lambda, bits of the row's weight)
-// 2 results [rows] (loss without the weight, label a is the top class, label a is in the top 5, 0)
+// 2 results [rows] (loss without the weight, hit: the counted label is the top class, hit: it is in the top 5, 0);
+//   the counted label is the one with the larger share, of equal shares label a
 // 3 dlogits [rows, quads * 4] = sign * weight * (softmax - target), padding zero, with GRADIENT only
 // 4 loss scale, multiplies dlogits, with SCALED only
 // Equal logits: the lower class number ranks first. A row whose loss is not finite counts as wrong.
@@ -99,7 +100,10 @@ fn main(
     let b = logits[base + entry.y / 4u][entry.y % 4u] - top;
     var exponentials = vec4<f32>(0.0);
     var logit_sums = vec4<f32>(0.0);
-    // Classes that rank before label a.
+    let counts_b = lambda < 0.5;
+    let counted_class = select(entry.x, entry.y, counts_b);
+    let counted_logit = select(a, b, counts_b);
+    // Classes that rank before the counted label.
     var before = vec4<f32>(0.0);
     for (var quad = lane; quad < params.quads; quad += LANES) {
         let class_numbers = classes_of(quad);
@@ -107,7 +111,8 @@ fn main(
         let z = logits[base + quad] - top;
         exponentials += select(vec4<f32>(0.0), exp(z), valid);
         logit_sums += select(vec4<f32>(0.0), z, valid);
-        let ahead = (z > vec4<f32>(a)) | ((z == vec4<f32>(a)) & (class_numbers < vec4<u32>(entry.x)));
+        let ahead = (z > vec4<f32>(counted_logit))
+            | ((z == vec4<f32>(counted_logit)) & (class_numbers < vec4<u32>(counted_class)));
         before += select(vec4<f32>(0.0), vec4<f32>(1.0), valid & ahead);
     }
     let ones = vec4<f32>(1.0);

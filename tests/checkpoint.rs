@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use dualprop::config::Config;
-use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, Tensor, domain_names, load_tensors};
+use dualprop::config::{Config, Domain};
+use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, Tensor, load_tensors};
 use proptest::prelude::*;
 
 fn tensor(shape: &[usize], first: f32) -> Tensor {
@@ -33,7 +33,7 @@ fn sample() -> Checkpoint {
         format_version: FORMAT_VERSION,
         arch: "resnet18".into(),
         classes: vec!["a".into(), "b \"quoted\"".into(), "ç".into()],
-        domains: domain_names(2),
+        domains: Domain::names_of(2),
         image_size: 33,
         mean: [0.1, 0.485, 0.5],
         std: [0.2, 0.229, 1.0],

@@ -86,7 +86,10 @@ fn wrong_command_lines_exit_2_and_say_what_was_expected() {
         (&["eval", "x"], &["--data"]),
         (&["eval", "x", "--data", "cifar_10"], &["cifar_10", "nearest is cifar10"]),
         (&["eval", "x", "--data", "shapes", "--attack", "pdg:eps=4"], &["pdg", "nearest is pgd"]),
-        (&["eval", "x", "--data", "shapes", "--domain", "auxiliary"], &["auxiliary", "main, aux, aux2"]),
+        (
+            &["eval", "x", "--data", "shapes", "--domain", "auxiliary"],
+            &["auxiliary", "main, aux, aux2, aux3"],
+        ),
         (&["predict", "x"], &["<IMAGE>"]),
         (&["predict", "x", "y.png", "--top", "0"], &["--top"]),
         (&["predict", "x", "y.png", "--weights", "last"], &["last", "raw, ema"]),
@@ -238,6 +241,11 @@ fn an_imported_state_dict_is_exported_unchanged_by_domain() {
     let aux2 = ["export", "net.safetensors", "--to", "safetensors", "--domain", "aux2", "--out", "z"];
     let message = fails(&aux2, 1, dir);
     assert!(message.contains("aux2") && message.contains("main, aux"), "{message}");
+    let in_all = dir.join("four");
+    std::fs::create_dir(&in_all).expect("writable");
+    import(&in_all, 4);
+    let aux3 = ["export", "net.safetensors", "--to", "safetensors", "--domain", "aux3", "--out", "z"];
+    assert!(succeeds(&aux3, &in_all).contains("domain aux3"));
     let message = fails(&["export", "net.safetensors", "--to", "onnx", "--out", "z"], 1, dir);
     assert!(message.contains("onnx is not in this version yet"), "{message}");
     let message = fails(&["eval", "net.safetensors", "--data", "shapes", "--corruptions", "all"], 1, dir);

@@ -390,6 +390,26 @@ fn a_users_method_is_a_list_of_branches() {
 }
 
 #[test]
+fn a_key_of_an_earlier_version_gets_a_sentence_and_the_run_goes_on() {
+    let text = "[run]\nseed = 3\ndeterministic = false\n";
+    let (config, warnings) =
+        Config::parse_warning(text, "old.toml", &[]).expect("it is read without the key");
+    assert_eq!(config.run.seed, 3);
+    let [sentence] = &warnings[..] else { panic!("one sentence, not {warnings:?}") };
+    assert!(sentence.starts_with("old.toml, line 3: `run.deterministic` is no longer a key"), "{sentence}");
+    assert_eq!(Config::parse(text, "old.toml", &[]).expect("also in silence"), config);
+    assert!(!config.resolved_toml().contains("deterministic"));
+
+    let set = "run.deterministic=true".to_owned();
+    let (config, warnings) =
+        Config::parse_warning("", "new.toml", &[set]).expect("it is read without the key");
+    assert_eq!(config, Config::default());
+    assert!(warnings.len() == 1 && warnings[0].starts_with("--set run.deterministic=true: "), "{warnings:?}");
+    // A word that was never a key stays a fault.
+    assert!(parse("[data]\ndeterministic = true").is_err());
+}
+
+#[test]
 fn fast_advprop_refuses_attacks_that_cannot_train() {
     let fault = |key: &str| {
         let text = format!("[method]\nkind = \"fast_advprop\"\nattack.{key}\n");

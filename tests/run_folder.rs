@@ -4,12 +4,12 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use dualprop::config::Config;
-use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED, domain_names};
+use dualprop::config::{BranchSource, Config, Domain};
+use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED};
 use dualprop::training::events::{
-    BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, Snapshot, StepReport,
+    BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, Finish, Snapshot, StepReport,
 };
-use dualprop::training::run_folder::{RunFolder, pictures_file};
+use dualprop::training::run_folder::{RunFiles, RunFolder, ended, is_at_work};
 use serde_json::Value;
 
 fn checkpoint(step: u64) -> Checkpoint {
@@ -17,7 +17,7 @@ fn checkpoint(step: u64) -> Checkpoint {
         format_version: FORMAT_VERSION,
         arch: "resnet18".into(),
         classes: vec!["a".into(), "b".into()],
-        domains: domain_names(2),
+        domains: Domain::names_of(2),
         image_size: 32,
         mean: [0.5; 3],
         std: [0.5; 3],
@@ -29,7 +29,9 @@ fn checkpoint(step: u64) -> Checkpoint {
 }
 
 fn step(step: u64) -> StepReport {
-    let branch = |domain: &str, attack: Option<&str>| BranchReport {
+    let branch = |branch: usize, source: BranchSource, domain: &str, attack: Option<&str>| BranchReport {
+        branch,
+        source,
         domain: domain.into(),
         attack: attack.map(String::from),
         loss: 2.5,
@@ -45,7 +47,10 @@ fn step(step: u64) -> StepReport {
         stages: Vec::new(),
         idle: None,
         memory_bytes: None,
-        branches: vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))],
+        branches: vec![
+            branch(0, BranchSource::Clean, "main", None),
+            branch(1, BranchSource::Attack, "aux", Some("pgd:eps=1,step=1,iters=1")),
+        ],
     }
 }
 
@@ -94,12 +99,14 @@ fn metrics_lines_have_exactly_the_keys_of_the_contract() {
     assert!(none.is_none());
     run.train_step(&step(1)).expect("writable");
     run.evaluated(&validation(1)).expect("writable");
-    run.bn_stats(1, 0.1, &domain_names(2), &[layer()]).expect("writable");
+    run.bn_stats(1, 0.1, &Domain::names_of(2), &[layer()]).expect("writable");
     let written = lines(&dir.join("metrics.jsonl"));
     let keys = [
         "step",
         "epoch",
         "split",
+        "branch",
+        "source",
         "domain",
         "attack",
         "loss",
@@ -113,15 +120,18 @@ fn metrics_lines_have_exactly_the_keys_of_the_contract() {
         let found: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(found, keys);
     }
-    let facts: Vec<_> =
-        written.iter().map(|l| (l["split"].clone(), l["domain"].clone(), l["attack"].clone())).collect();
+    let facts: Vec<_> = written
+        .iter()
+        .map(|l| ["split", "branch", "source", "domain", "attack"].map(|k| l[k].clone()))
+        .collect();
     let text = |s: &str| Value::from(s);
+    let attack = text("pgd:eps=1,step=1,iters=1");
     assert_eq!(
         facts,
         [
-            (text("train"), text("main"), Value::Null),
-            (text("train"), text("aux"), text("pgd:eps=1,step=1,iters=1")),
-            (text("val-stylized"), text("aux"), Value::Null),
+            [text("train"), Value::from(0), text("clean"), text("main"), Value::Null],
+            [text("train"), Value::from(1), text("attack"), text("aux"), attack],
+            [text("val-stylized"), Value::Null, text("clean"), text("aux"), Value::Null],
         ]
     );
     assert_eq!((&written[0]["top1"], &written[2]["wall_s"]), (&Value::from(0.25), &Value::from(0.5)));
@@ -145,7 +155,7 @@ fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
     let (mut run, _) = open(dir, &config, false).expect("an empty folder");
     for s in 1..=7 {
         run.train_step(&step(s)).expect("writable");
-        run.bn_stats(s, 0.0, &domain_names(2), &[layer()]).expect("writable");
+        run.bn_stats(s, 0.0, &Domain::names_of(2), &[layer()]).expect("writable");
         if s == 4 {
             run.evaluated(&validation(s)).expect("writable");
             run.save_best(&checkpoint(s)).expect("writable");
@@ -179,6 +189,80 @@ fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
     assert!(log.contains("resumed after step 4"), "{log}");
 }
 
+/// What stands in `ended.json` is true at every moment: a run at work and a killed one have none.
+#[test]
+fn how_a_run_ended_is_kept_until_it_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = RunFiles::of(folder.path());
+    let mut config = Config::default();
+    config.run.steps = Some(10);
+    let (mut run, _) = open(files.dir(), &config, false).expect("an empty folder");
+    assert!(is_at_work(&files) && ended(&files).is_none());
+    run.train_step(&step(4)).expect("writable");
+    run.save_last(&checkpoint(4)).expect("writable");
+    run.end(&Finish::StoppedAndSaved, 4).expect("writable");
+    drop(run);
+    assert!(!is_at_work(&files));
+    assert_eq!(ended(&files), Some(Finish::StoppedAndSaved));
+    // It goes on, and is killed.
+    let (run, _) = open(files.dir(), &config, true).expect("a run to resume");
+    assert_eq!(ended(&files), None);
+    drop(run);
+    assert_eq!(ended(&files), None, "it was cut off");
+
+    let (mut run, _) = open(files.dir(), &config, true).expect("a run to resume");
+    run.end(&Finish::Failed("the loss is no number".into()), 4).expect("writable");
+    assert_eq!(ended(&files), Some(Finish::Failed("the loss is no number".into())));
+}
+
+/// A folder of the version before has no `ended.json`: its checkpoint tells whether all was done.
+#[test]
+fn a_checkpoint_with_all_steps_and_their_validation_is_of_a_completed_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = RunFiles::of(folder.path());
+    let ends = |key: &str, value: toml::Value, validated: u64| {
+        let mut config = Config::default();
+        config.set(key, value).expect("valid");
+        std::fs::write(files.config(), config.resolved_toml()).expect("writable");
+        // Step 20 is at the end of epoch 2.
+        let mut last = checkpoint(20);
+        last.loop_state.insert(VALIDATED.into(), validated);
+        last.save_atomic(&files.last()).expect("writable");
+        ended(&files)
+    };
+    assert_eq!(ends("run.steps", toml::Value::Integer(20), 20), Some(Finish::Completed));
+    assert_eq!(ends("run.steps", toml::Value::Integer(20), 10), None, "its validation is missing");
+    assert_eq!(ends("run.steps", toml::Value::Integer(21), 20), None);
+    assert_eq!(ends("run.epochs", toml::Value::Float(1.95), 20), Some(Finish::Completed));
+    assert_eq!(ends("run.epochs", toml::Value::Float(2.05), 20), None);
+    std::fs::write(files.last(), "no checkpoint").expect("writable");
+    assert_eq!(ended(&files), None);
+}
+
+/// Two branches of one domain keep apart in TensorBoard; the tags of all other methods are those of ever.
+#[test]
+fn every_branch_has_a_tensorboard_tag_of_its_own() {
+    let tags = |report: &StepReport| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (mut run, _) = open(folder.path(), &Config::default(), false).expect("an empty folder");
+        run.train_step(report).expect("writable");
+        let events = std::fs::read_dir(folder.path()).expect("readable").flatten();
+        let mut files =
+            events.filter(|e| e.file_name().to_string_lossy().starts_with("events.out.tfevents."));
+        let bytes = std::fs::read(files.next().expect("an event file").path()).expect("readable");
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let mut report = step(1);
+    let usual = tags(&report);
+    assert!(usual.contains("train/main/loss") && usual.contains("train/aux attacked/top5"), "{usual}");
+    let cutmix = BranchReport { branch: 2, source: BranchSource::Cutmix, ..report.branches[0].clone() };
+    report.branches.push(cutmix);
+    let both = tags(&report);
+    for tag in ["train/main clean/loss", "train/main cutmix/loss", "train/aux attacked/loss"] {
+        assert_eq!(both.matches(tag).count(), 1, "{tag} in {both}");
+    }
+}
+
 #[test]
 fn a_folder_that_lost_its_last_checkpoint_is_left_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -203,7 +287,7 @@ fn lines_of_an_unfinished_validation_are_cut() {
     for s in [1, 2] {
         run.train_step(&step(s)).expect("writable");
         run.evaluated(&validation(s)).expect("writable");
-        run.bn_stats(s, 0.0, &domain_names(2), &[layer()]).expect("writable");
+        run.bn_stats(s, 0.0, &Domain::names_of(2), &[layer()]).expect("writable");
     }
     let mut before = checkpoint(2);
     before.loop_state.insert(VALIDATED.into(), 1);
@@ -228,7 +312,7 @@ fn resuming_leaves_no_pictures_of_steps_to_come() {
         again.save_pictures(&pictures).expect("writable");
         drop(again);
         run = Some(open(dir, &config, true).expect("a run to resume").0);
-        assert_eq!(pictures_file(dir).exists(), stays, "pictures of step {step}");
+        assert_eq!(RunFiles::of(dir).pictures().exists(), stays, "pictures of step {step}");
     }
 }
 
@@ -270,6 +354,24 @@ fn folders_that_are_not_this_run_are_left_alone() {
     longer.eval.every_epochs = 3;
     drop(open(&run, &longer, true).expect("only length and reports differ"));
     assert_eq!(Config::load(&run.join("config.toml"), &[]).expect("rewritten"), longer);
+}
+
+/// A folder of the version before: its configuration, and the copy in its checkpoint, have a key that is gone.
+#[test]
+fn a_folder_with_a_key_of_an_earlier_version_is_resumed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let old = Config::default().resolved_toml().replacen("[run]\n", "[run]\ndeterministic = true\n", 1);
+    let (run, _) = open(dir, &Config::default(), false).expect("an empty folder");
+    let mut last = checkpoint(4);
+    last.meta.config.clone_from(&old);
+    run.save_last(&last).expect("writable");
+    drop(run);
+    std::fs::write(dir.join("config.toml"), old).expect("writable");
+    let (_, last) = open(dir, &Config::default(), true).expect("a run to resume");
+    assert_eq!(last.expect("a checkpoint").config().expect("readable"), Config::default());
+    let kept = std::fs::read_to_string(dir.join("config.toml")).expect("rewritten");
+    assert!(!kept.contains("deterministic"), "{kept}");
 }
 
 #[test]

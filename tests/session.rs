@@ -6,7 +6,7 @@ use dualprop::session::{RunOptions, spawn};
 use dualprop::training::checkpoint::{Checkpoint, Tensor};
 use dualprop::training::events::{Command, Event, Finish, WorkLimit};
 use dualprop::training::pictures;
-use dualprop::training::run_folder::pictures_file;
+use dualprop::training::run_folder::RunFiles;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -154,7 +154,7 @@ fn check_resume(sets: &[&str]) {
         let [kept, again] = [&whole, &parts].map(|out| std::fs::read(out.join(file)).unwrap());
         assert!(kept == again, "the bytes of {file} differ");
     }
-    let kept = pictures::load(&pictures_file(&whole)).unwrap();
+    let kept = pictures::load(&RunFiles::of(&whole).pictures()).unwrap();
     assert_eq!((kept.step, kept.gallery.len(), kept.classes.len()), (8, 6, 10));
     assert!(kept.gallery.iter().all(|item| item.views.len() == 2));
 

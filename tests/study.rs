@@ -13,6 +13,7 @@ use dualprop::session::preflight::{self, Preflight};
 use dualprop::session::{RunHandle, RunOptions, spawn};
 use dualprop::training::checkpoint::Checkpoint;
 use dualprop::training::events::{Command, Event, Finish, StepReport, WorkLimit};
+use dualprop::training::run_folder::{RunFiles, is_at_work};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -374,7 +375,7 @@ fn a_run_folder_takes_one_writer_at_a_time() {
     let handle = start(config(&[]), &out, false);
     send(&handle.commands, Command::SingleStep);
     wait_for_pause(&handle);
-    assert!(dualprop::training::run_folder::is_at_work(&out));
+    assert!(is_at_work(&RunFiles::of(&out)));
     let second = start(config(&[]), &out, true);
     let events = events_until(&second.events, is_end);
     let Some(Event::Finished(Finish::Failed(sentence))) = events.last() else {
@@ -385,6 +386,6 @@ fn a_run_folder_takes_one_writer_at_a_time() {
     send(&handle.commands, Command::StopAndSave);
     events_until(&handle.events, is_end);
     handle.join();
-    assert!(!dualprop::training::run_folder::is_at_work(&out));
+    assert!(!is_at_work(&RunFiles::of(&out)));
     assert_eq!(Checkpoint::load(&out.join("last.safetensors")).unwrap().meta.step, 1);
 }

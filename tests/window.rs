@@ -17,7 +17,9 @@ use dualprop::app::Window;
 use dualprop::app::commands::{Pane, UiCommand};
 use dualprop::app::model::kinds::Phase;
 use dualprop::app::model::launcher::Launcher;
-use dualprop::training::events::{Command, Event, Finish, StepReport};
+use dualprop::config::BranchSource;
+use dualprop::training::events::{BranchReport, Command, Event, Finish, RunInfo, StepReport};
+use dualprop::training::method::MethodLabel;
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
@@ -211,6 +213,32 @@ fn a_failure_is_told_and_the_window_lives_on() {
     let again = stage.played.runs.try_recv().expect("a second run");
     assert!(again.request.resume);
     assert_eq!(again.request.out, ends.request.out);
+}
+
+/// A user's own list of branches is shown as what it is: two unattacked branches of one domain are two curves.
+#[test]
+fn two_branches_of_one_domain_are_two_curves() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    tell(
+        &ends,
+        Event::Started(RunInfo { method: MethodLabel::OwnBranches, ..demo::info(&ends.request.out) }),
+    );
+    for n in 1..=20 {
+        let mut report = demo::step(n);
+        let clean = report.branches[0].clone();
+        let cutmix =
+            BranchReport { branch: 1, source: BranchSource::Cutmix, loss: clean.loss + 0.5, ..clean };
+        report.branches = vec![report.branches.remove(0), cutmix];
+        tell(&ends, Event::Step(report));
+    }
+    stage.frames();
+    stage.expect("Line main, clean");
+    stage.expect("Line main, cutmix");
+    let lines: Vec<_> = stage.window().run.loss.values().map(|line| (line.len(), line.last())).collect();
+    assert!(lines.len() == 2 && lines.iter().all(|(points, _)| *points == 20), "{lines:?}");
+    assert!(lines[1].1 > lines[0].1, "{lines:?}");
+    assert_eq!(stage.window().run.method, "own branches");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::app::model::kinds::Phase;
 use crate::app::model::run::RunView;
 use crate::app::theme::icons::Icon;
 use crate::training::events::{Finish, WorkLimit};
+use crate::training::run_folder::RunFiles;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 /// The panes, in the order of their menu.
@@ -341,7 +342,7 @@ impl UiCommand {
                 refuse_if(*phase == Phase::Preparing, "The run is still being prepared")
             }
             C::StudyBest => {
-                let has_best = run.dir.as_ref().is_some_and(|dir| dir.join("best.safetensors").is_file());
+                let has_best = run.dir.as_ref().is_some_and(|dir| RunFiles::of(dir).best().is_file());
                 refuse_if(!has_best, "The run on screen has no best.safetensors yet")
             }
             C::Limit(limit) => {
@@ -350,8 +351,7 @@ impl UiCommand {
             }
             C::Resume => {
                 refuse_if(phase.is_active(), BUSY)?;
-                let has_checkpoint =
-                    run.dir.as_ref().is_some_and(|dir| dir.join("last.safetensors").is_file());
+                let has_checkpoint = run.dir.as_ref().is_some_and(|dir| RunFiles::of(dir).last().is_file());
                 refuse_if(!has_checkpoint, "No run folder with a last.safetensors is open")?;
                 refuse_if(run.at_work_elsewhere, "Another program trains in this folder")
             }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::common::{
-    Guess, ModelOptions, Picture, attack_spec, check_class, note, pixels, print_json, print_line,
-    top_guesses, whole,
+    ModelOptions, NamedGuess, Picture, attack_spec, check_class, named_guesses, note, pixels, print_json,
+    print_line, whole,
 };
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
@@ -62,9 +62,9 @@ struct Outcome {
     attack: String,
     label: usize,
     /// Of the clean image, best first.
-    clean: Vec<Guess>,
+    clean: Vec<NamedGuess>,
     /// Of the adversarial PNG.
-    adversarial: Vec<Guess>,
+    adversarial: Vec<NamedGuess>,
     /// Largest change of a pixel value in the PNG, 1/255.
     max_change: u8,
     /// Magnification of the perturbation picture.
@@ -89,8 +89,8 @@ impl Attack {
             let pictures =
                 paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
             let clean = pixels(&pictures);
-            let guesses = |logits: &[f32]| -> Vec<Vec<Guess>> {
-                logits.chunks_exact(classes.len()).map(|l| top_guesses(l, &classes, TOP)).collect()
+            let guesses = |logits: &[f32]| -> Vec<Vec<NamedGuess>> {
+                logits.chunks_exact(classes.len()).map(|l| named_guesses(l, &classes, TOP)).collect()
             };
             let before = guesses(&model.logits(&clean, domain)?);
             let labels: Vec<usize> = before.iter().map(|g| self.label.unwrap_or(g[0].index)).collect();
@@ -143,6 +143,6 @@ impl Attack {
     }
 }
 
-fn in_words(guesses: &[Guess]) -> String {
+fn in_words(guesses: &[NamedGuess]) -> String {
     guesses.first().map_or(String::new(), |g| format!("{} {:.1}%", g.class, 100.0 * g.p))
 }

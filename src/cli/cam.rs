@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, top_guesses, whole};
+use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, whole};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
+use crate::evaluation::softmax::top_classes;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::npy;
 
@@ -81,7 +82,7 @@ impl Cam {
                 paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
             let pixels = pixels(&pictures);
             let seen = model.see(&pixels, domain)?;
-            let guesses = seen.logits.chunks_exact(names.len()).map(|l| top_guesses(l, &names, 1)[0].index);
+            let guesses = seen.logits.chunks_exact(names.len()).map(|l| top_classes(l, 1)[0].0);
             let classes: Vec<usize> = guesses.map(|predicted| self.class.unwrap_or(predicted)).collect();
             let maps = model.maps(&seen, &classes, self.method.engine());
             for (((picture, stem), class), map) in pictures.iter().zip(stems).zip(classes).zip(maps) {

@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
 use super::progress::Progress;
-use crate::config::AttackConfig;
+use crate::config::{AttackConfig, Domain};
+use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
 
@@ -54,7 +56,7 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ModelOptions {
     /// BN domain that the images go through
-    #[arg(long, value_enum, default_value_t = Domain::Main)]
+    #[arg(long, value_parser = domain_parser(), default_value_t = Domain::Main)]
     pub domain: Domain,
     /// Last weights, or their moving average; by default the average where there is one
     #[arg(long, value_enum)]
@@ -76,22 +78,9 @@ impl ModelOptions {
     }
 }
 
-/// The BN domains by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Domain {
-    Main,
-    Aux,
-    Aux2,
-}
-
-impl Domain {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Main => "main",
-            Self::Aux => "aux",
-            Self::Aux2 => "aux2",
-        }
-    }
+/// Reads `--domain` for clap, which lists the names in `--help`.
+pub(super) fn domain_parser() -> impl TypedValueParser<Value = Domain> {
+    PossibleValuesParser::new(Domain::NAMES).try_map(|name| name.parse::<Domain>())
 }
 
 /// `--weights`.
@@ -114,30 +103,19 @@ pub(super) fn attack_spec(text: &str) -> Result<AttackConfig, String> {
     AttackConfig::parse_spec(text)
 }
 
-/// A class with its probability.
+/// A class by number and name with its probability, 0..1: an entry of the lists in `--json`.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Guess {
+pub(super) struct NamedGuess {
     pub index: usize,
     pub class: String,
     pub p: f64,
 }
 
-/// The `count` most probable classes, best first; of equal ones the lower index first.
-pub(super) fn top_guesses(logits: &[f32], classes: &[String], count: usize) -> Vec<Guess> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weights: Vec<f64> = logits.iter().map(|l| f64::from(l - highest).exp()).collect();
-    let total: f64 = weights.iter().sum();
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
-    order
-        .into_iter()
-        .take(count)
-        .map(|index| Guess {
-            index,
-            class: classes.get(index).cloned().unwrap_or_else(|| index.to_string()),
-            p: weights[index] / total,
-        })
-        .collect()
+/// The `count` most probable classes with their names; a class without one is called by its number.
+pub(super) fn named_guesses(logits: &[f32], classes: &[String], count: usize) -> Vec<NamedGuess> {
+    let name = |index: usize| classes.get(index).cloned().unwrap_or_else(|| index.to_string());
+    let top = top_classes(logits, count).into_iter();
+    top.map(|(index, p)| NamedGuess { index, class: name(index), p }).collect()
 }
 
 /// Checks a class number that the user gave.
@@ -189,18 +167,4 @@ pub(super) fn note(line: &str) {
 /// Prints one JSON value on a line.
 pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print_line(&serde_json::to_string(value)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn guesses_are_sorted_and_sum_to_one() {
-        let classes: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
-        let guesses = top_guesses(&[1000.0, 1001.0, 1000.0], &classes, 3);
-        assert_eq!(guesses.iter().map(|g| g.index).collect::<Vec<_>>(), [1, 0, 2]);
-        assert!((guesses.iter().map(|g| g.p).sum::<f64>() - 1.0).abs() < 1e-12);
-        assert_eq!(top_guesses(&[0.0, 1.0, 2.0], &classes, 2)[0].class, "c");
-    }
 }

@@ -47,7 +47,7 @@ impl Data {
 
 impl Export {
     fn run(self) -> anyhow::Result<()> {
-        if self.name != DataSource::Shapes && self.path.is_none() {
+        if self.name.needs_path() && self.path.is_none() {
             return Err(UsageError("--path DIR is needed for every data set but shapes".into()).into());
         }
         let path = self.path.map(|p| p.display().to_string()).unwrap_or_default();

@@ -73,7 +73,7 @@ impl Eval {
         if self.corruptions.is_some() {
             bail!("--corruptions is not in this version yet; expected a clean or attacked evaluation");
         }
-        if let (DataSource::Shapes, Some(path)) = (self.data.source, &self.path) {
+        if let Some(path) = self.path.as_ref().filter(|_| !self.data.source.needs_path()) {
             return Err(UsageError(format!(
                 "--path is {}; shapes is built in and needs none",
                 path.display()
@@ -121,7 +121,7 @@ fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc
     let trained = Config::parse(&meta.config, "the checkpoint's configuration", &[]).ok().map(|c| c.data);
     let known = trained.filter(|data| data.source == spec.source).unwrap_or_default();
     let path = path.map_or(known.path, |p| p.display().to_string());
-    if spec.source != DataSource::Shapes && path.is_empty() {
+    if spec.source.needs_path() && path.is_empty() {
         let name = source_name(spec.source);
         return Err(UsageError(format!("--path DIR is needed: the folder of the data set {name}")).into());
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 
-use super::common::{Domain, WeightsChoice, check_other_file, print_line};
+use super::common::{WeightsChoice, check_other_file, domain_parser, print_line};
+use crate::config::Domain;
 use crate::training::checkpoint::Checkpoint;
 
 /// Writes a deployable model with one BN domain, without training state.
@@ -25,7 +26,7 @@ pub(super) struct Export {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// BN domain to keep
-    #[arg(long, value_enum, default_value_t = Domain::Main)]
+    #[arg(long, value_parser = domain_parser(), default_value_t = Domain::Main)]
     domain: Domain,
     /// Last weights, or their moving average; by default the average where there is one
     #[arg(long, value_enum)]

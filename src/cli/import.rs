@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail};
 
 use super::common::{UsageError, check_other_file, print_line, whole};
-use crate::config::{Config, MethodKind, schema};
+use crate::config::{Config, Domain, MethodKind, schema};
 use crate::interop::state_dict;
 use crate::interop::tensor_file::TensorFile;
 use crate::models::names::expected;
 use crate::models::registry;
-use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, domain_names};
+use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
 
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
@@ -155,7 +155,7 @@ impl Import {
             format_version: FORMAT_VERSION,
             arch: self.arch.clone(),
             classes: named.filter(|names| names.len() == classes).unwrap_or_else(numbers),
-            domains: domain_names(domains),
+            domains: Domain::names_of(domains),
             image_size,
             mean,
             std,

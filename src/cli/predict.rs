@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::common::{Guess, ModelOptions, Picture, pixels, print_json, print_line, top_guesses};
+use super::common::{ModelOptions, NamedGuess, Picture, named_guesses, pixels, print_json, print_line};
 use super::progress::Progress;
 
 /// Images at a time.
@@ -37,7 +37,7 @@ struct Prediction {
     path: String,
     domain: &'static str,
     logits: Vec<f32>,
-    top: Vec<Guess>,
+    top: Vec<NamedGuess>,
 }
 
 impl Predict {
@@ -54,7 +54,7 @@ impl Predict {
                 predictions.push(Prediction {
                     path: path.display().to_string(),
                     domain: self.options.domain.name(),
-                    top: top_guesses(logits, &classes, self.top as usize),
+                    top: named_guesses(logits, &classes, self.top as usize),
                     logits: logits.to_vec(),
                 });
             }

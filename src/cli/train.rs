@@ -12,7 +12,7 @@ use super::common::{DeviceOption, UsageError, note, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
 use crate::session::{RunOptions, spawn};
-use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport};
+use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport, branch_names};
 
 /// Time between two plain lines about steps.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -48,7 +48,10 @@ fn long_help() -> String {
 
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = Config::load(&self.config, &self.set).map_err(as_usage)?;
+        let (config, warnings) = Config::load_warning(&self.config, &self.set).map_err(as_usage)?;
+        for sentence in warnings {
+            note(&format!("warning: {sentence}"));
+        }
         let out = self.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.run.name));
         let mut view = View::new(config.run.batch_size);
         let handle = spawn(RunOptions {
@@ -189,13 +192,11 @@ impl View {
         let Some(info) = &self.info else { return Ok(()) };
         let images_left = info.total_steps.saturating_sub(report.step) as f64 * self.batch_size as f64;
         let eta = duration(images_left / report.images_per_s);
-        let branches: Vec<String> = report
-            .branches
+        let names = branch_names(&report.branches);
+        let branches: Vec<String> = names
             .iter()
-            .map(|b| {
-                let attacked = if b.attack.is_some() { " attacked" } else { "" };
-                format!("{}{attacked} loss {:.3} top-1 {:.1}%", b.domain, b.loss, 100.0 * b.top1)
-            })
+            .zip(&report.branches)
+            .map(|(name, b)| format!("{name} loss {:.3} top-1 {:.1}%", b.loss, 100.0 * b.top1))
             .collect();
         let message = format!(
             "epoch {:.2}  {}  lr {:.4}  {:.1} images/s{}  ETA {eta}",

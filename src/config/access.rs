@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::schema::{self, Field};
-use super::{Config, ConfigError, OptimizerKind, ScheduleKind};
+use super::{Config, ConfigError, OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind};
 
 impl Config {
     /// All present keys as nested tables.
@@ -104,30 +105,24 @@ pub(super) fn from_partial(mut table: Table) -> Result<Config, ConfigError> {
 
 /// The keys whose default depends on a kind, with that default under the kinds of `table`.
 fn kind_defaults(table: &Table) -> impl Iterator<Item = (&'static str, Value)> + use<> {
-    let optimizer = match value_at(table, "optimizer.kind").and_then(Value::as_str) {
-        Some("sgd") => OptimizerKind::Sgd,
-        Some("adamw") => OptimizerKind::Adamw,
-        _ => OptimizerKind::Rmsprop,
-    };
-    let schedule = match value_at(table, "schedule.kind").and_then(Value::as_str) {
-        Some("step") => ScheduleKind::Step,
-        _ => ScheduleKind::Exponential,
-    };
-    let [momentum, decay, eps, weight_decay] = match optimizer {
-        OptimizerKind::Rmsprop => [0.9, 0.9, 0.001, 1e-5],
-        OptimizerKind::Sgd => [0.9, 0.9, 0.001, 5e-4],
-        OptimizerKind::Adamw => [0.9, 0.999, 1e-8, 0.05],
-    };
-    let decay_rate = if schedule == ScheduleKind::Step { 0.1 } else { 0.97 };
+    let optimizer =
+        OptimizerConfig::of_kind(kind_at(table, "optimizer.kind").unwrap_or(OptimizerKind::Rmsprop));
+    let schedule =
+        ScheduleConfig::of_kind(kind_at(table, "schedule.kind").unwrap_or(ScheduleKind::Exponential));
     [
-        ("optimizer.momentum", momentum),
-        ("optimizer.decay", decay),
-        ("optimizer.eps", eps),
-        ("optimizer.weight_decay", weight_decay),
-        ("schedule.decay_rate", decay_rate),
+        ("optimizer.momentum", optimizer.momentum),
+        ("optimizer.decay", optimizer.decay),
+        ("optimizer.eps", optimizer.eps),
+        ("optimizer.weight_decay", optimizer.weight_decay),
+        ("schedule.decay_rate", schedule.decay_rate),
     ]
     .into_iter()
     .map(|(path, value)| (path, Value::Float(value)))
+}
+
+/// The kind that the table names at `path`; `None` where it names none.
+fn kind_at<T: DeserializeOwned>(table: &Table, path: &str) -> Option<T> {
+    value_at(table, path)?.clone().try_into().ok()
 }
 
 /// The key that decides the default of `dependent`.

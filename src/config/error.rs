@@ -9,6 +9,7 @@ pub struct ConfigError {
     pub key: String,
     /// What is wrong and what was expected, without place.
     pub message: String,
+    /// Where the value was written.
     pub place: Place,
 }
 
@@ -18,8 +19,13 @@ pub enum Place {
     /// A default, or a value set by a program.
     #[default]
     Unknown,
-    /// A line of a file, from 1.
-    Line { file: String, line: usize },
+    /// A line of a file.
+    Line {
+        /// The file's name.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+    },
     /// The file as a whole.
     File(String),
     /// A `--set` argument, as it was given.

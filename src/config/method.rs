@@ -1,10 +1,13 @@
 //! The `[method]` part of the configuration: branches, attack, mixing.
 
+use super::Domain;
 use serde::{Deserialize, Serialize};
 
+/// The table `[method]`: how clean, attacked and mixed images train the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MethodConfig {
+    /// The method, unless `branch` lists the user's own.
     pub kind: MethodKind,
     /// Weight of each auxiliary branch's loss; the main branch has weight 1.
     pub aux_weight: f32,
@@ -13,7 +16,9 @@ pub struct MethodConfig {
     pub adversarial_epochs: Option<f64>,
     /// `fast_advprop`: share of a batch that is attacked; the other images train clean.
     pub adversarial_share: f32,
+    /// The attack that makes the adversarial images.
     pub attack: AttackConfig,
+    /// How mixup and CutMix mix images.
     pub mixup: MixupConfig,
     /// The user's own method; when there are any, they take the place of `kind` and `aux_weight`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -34,18 +39,58 @@ impl Default for MethodConfig {
     }
 }
 
+/// The methods of the papers and their baselines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MethodKind {
+    /// Clean images alone.
     Vanilla,
+    /// Attacked images alone, through the main domain (Madry et al. 2018).
     Adversarial,
+    /// Clean and attacked images in one batch through the main domain (AdvProp, section 3).
     AdversarialMix,
+    /// Attacked images alone, then clean ones alone (AdvProp, section 3).
     AdversarialFinetune,
+    /// Half of each batch mixed, through the main domain (mixup; MixProp's baseline).
     Mixup,
+    /// Clean images through main, the same images mixed through aux (MixProp, section 3).
     Mixprop,
+    /// Clean images through main, attacked ones through aux (AdvProp, algorithm 1).
     Advprop,
+    /// AdvProp with a third domain for images with the augmentation policy (AdvProp, section 4.3).
     AdvpropFineGrained,
+    /// A share of each batch attacked in the pass that also trains (Fast AdvProp, section 3).
     FastAdvprop,
+}
+
+impl MethodKind {
+    /// The names in files, in the order of the papers' baselines before their methods.
+    pub const NAMES: [&str; 9] = [
+        Self::Vanilla.name(),
+        Self::Adversarial.name(),
+        Self::AdversarialMix.name(),
+        Self::AdversarialFinetune.name(),
+        Self::Mixup.name(),
+        Self::Mixprop.name(),
+        Self::Advprop.name(),
+        Self::AdvpropFineGrained.name(),
+        Self::FastAdvprop.name(),
+    ];
+
+    /// The name in files, on the command line and in the window.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vanilla => "vanilla",
+            Self::Adversarial => "adversarial",
+            Self::AdversarialMix => "adversarial_mix",
+            Self::AdversarialFinetune => "adversarial_finetune",
+            Self::Mixup => "mixup",
+            Self::Mixprop => "mixprop",
+            Self::Advprop => "advprop",
+            Self::AdvpropFineGrained => "advprop_fine_grained",
+            Self::FastAdvprop => "fast_advprop",
+        }
+    }
 }
 
 /// Branches that a method may have.
@@ -55,6 +100,7 @@ pub const MAX_BRANCHES: usize = 8;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BranchConfig {
+    /// Where the branch's images come from.
     pub source: BranchSource,
     /// BN domain that the images go through.
     pub domain: Domain,
@@ -71,7 +117,8 @@ impl Default for BranchConfig {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a branch's images come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BranchSource {
     /// The images without the policy of `data.augment` where another branch is `augmented`, else with it.
@@ -80,29 +127,39 @@ pub enum BranchSource {
     Augmented,
     /// The clean images, attacked.
     Attack,
+    /// Clean images, each mixed with a partner: λ of the one and 1 − λ of the other (mixup, section 2).
     Mixup,
+    /// Clean images with a box of their partner in them (CutMix, section 3).
     Cutmix,
 }
 
-/// A BN domain by its name in files and on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Domain {
-    Main,
-    Aux,
-    Aux2,
-    Aux3,
-}
+impl BranchSource {
+    /// The names in files, in the order of the variants.
+    pub const NAMES: [&str; 5] = [
+        Self::Clean.name(),
+        Self::Augmented.name(),
+        Self::Attack.name(),
+        Self::Mixup.name(),
+        Self::Cutmix.name(),
+    ];
 
-impl Domain {
-    pub fn index(self) -> usize {
-        self as usize
+    /// The name in files, on the command line and in the window.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Augmented => "augmented",
+            Self::Attack => "attack",
+            Self::Mixup => "mixup",
+            Self::Cutmix => "cutmix",
+        }
     }
 }
 
+/// The table `[method.attack]`, and what an attack SPEC of the command line says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AttackConfig {
+    /// The attacker.
     pub kind: AttackKind,
     /// Radius of the L∞ ball in 1/255 pixel units.
     pub epsilon: f32,
@@ -115,8 +172,11 @@ pub struct AttackConfig {
     pub random_start: bool,
     /// Share of the images that start from noise, the others from the clean image; drawn per image.
     pub start_probability: f32,
+    /// Whether the attack leads away from the true class or towards another.
     pub target: AttackTarget,
+    /// Which statistics the attacked domain normalises with; an attack never updates them.
     pub bn_stats: AttackStatistics,
+    /// The loss that the attack raises.
     pub loss: AttackLoss,
     /// BN domain that the attacked network uses; absent: the one that trains on the images.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,15 +200,21 @@ impl Default for AttackConfig {
     }
 }
 
+/// The attackers; all take steps along the sign of the loss's gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttackKind {
+    /// Steps from a random point of the ε-ball, kept within the ball (Madry et al. 2018).
     Pgd,
+    /// As `Pgd`, from the clean image (Kurakin et al. 2017).
     Ifgsm,
+    /// As `Pgd`, without keeping to the ball after the start (AdvProp, section 5.4).
     Gd,
+    /// One step of size ε from the clean image (Goodfellow et al. 2015).
     Fgsm,
 }
 
+/// Where an attack leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttackTarget {
@@ -158,21 +224,27 @@ pub enum AttackTarget {
     RandomWrong,
 }
 
+/// Which BN statistics the attacked domain uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttackStatistics {
+    /// Those of the attacked batch.
     Batch,
+    /// The running ones.
     Running,
 }
 
+/// Which loss an attack raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttackLoss {
     /// The training loss, label smoothing included.
     Training,
+    /// Cross-entropy without label smoothing.
     CrossEntropy,
 }
 
+/// The table `[method.mixup]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MixupConfig {
@@ -181,6 +253,7 @@ pub struct MixupConfig {
     /// Fixes lambda instead of drawing it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<f32>,
+    /// Which images are mixed with each other.
     pub pairing: Pairing,
 }
 
@@ -190,9 +263,11 @@ impl Default for MixupConfig {
     }
 }
 
+/// How the images of a batch find their partners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pairing {
+    /// By a permutation, drawn anew for each batch.
     Random,
     /// Image i with image n-1-i.
     Reverse,

@@ -1,7 +1,10 @@
 //! One schema for a run: it drives the command line, the window's form, the TOML file and the documentation.
 
+#![warn(missing_docs)]
+
 mod access;
 mod attack_spec;
+mod domain;
 mod error;
 mod method;
 mod parse;
@@ -11,6 +14,7 @@ mod types;
 mod validate;
 mod validate_method;
 
+pub use domain::Domain;
 pub use error::{ConfigError, Place};
 pub use method::*;
 pub use types::*;

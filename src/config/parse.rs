@@ -16,8 +16,14 @@ use super::{Config, ConfigError};
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads and checks a file. `sets` are `key=value` overrides as `--set` takes them.
+    /// Reads and checks a file. `sets` are `key=value` overrides as `--set` takes them. Keys of earlier versions are
+    /// passed over in silence; see [`Config::load_warning`].
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
+        Ok(Self::load_warning(path, sets)?.0)
+    }
+
+    /// As [`Config::load`], with a sentence for each key of an earlier version that was passed over.
+    pub fn load_warning(path: &Path, sets: &[String]) -> Result<(Self, Vec<String>), ConfigError> {
         let name = path.display().to_string();
         let fault = |message: String| ConfigError::new("", message).at(Place::File(name.clone()));
         let size =
@@ -31,13 +37,23 @@ impl Config {
         let bytes = std::fs::read(path).map_err(|e| fault(format!("cannot read the configuration: {e}")))?;
         let text =
             String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text; expected a TOML file".into()))?;
-        Self::parse(&text, &name, sets)
+        Self::parse_warning(&text, &name, sets)
     }
 
-    /// Reads and checks a text; `file_name` is only for messages.
+    /// Reads and checks a text; `file_name` is only for messages. Keys of earlier versions are passed over in silence.
     pub fn parse(text: &str, file_name: &str, sets: &[String]) -> Result<Self, ConfigError> {
+        Ok(Self::parse_warning(text, file_name, sets)?.0)
+    }
+
+    /// As [`Config::parse`], with a sentence for each key of an earlier version that was passed over.
+    pub fn parse_warning(
+        text: &str,
+        file_name: &str,
+        sets: &[String],
+    ) -> Result<(Self, Vec<String>), ConfigError> {
         let mut places = BTreeMap::new();
         let mut table = Table::new();
+        let mut warnings = Vec::new();
         let document = DeTable::parse(text).map_err(|e| {
             let place = match e.span() {
                 Some(span) => Place::Line { file: file_name.into(), line: line_of(text, span.start) },
@@ -45,10 +61,16 @@ impl Config {
             };
             ConfigError::new("", format!("not valid TOML: {}", e.message().replace('\n', ", "))).at(place)
         })?;
-        let mut reader = Reader { text, file_name, places: &mut places, table: &mut table };
+        let mut reader =
+            Reader { text, file_name, places: &mut places, table: &mut table, warnings: &mut warnings };
         reader.section("", document.get_ref())?;
         for argument in sets {
             let place = Place::Argument(argument.clone());
+            let path = argument.split_once('=').map_or("", |(path, _)| path.trim());
+            if let Some(reason) = schema::retired(path) {
+                warnings.push(passed_over(path, reason, place));
+                continue;
+            }
             let (field, value) = parse_set(argument).map_err(|e| e.at(place.clone()))?;
             insert(&mut table, field.path, value);
             places.insert(field.path.to_string(), place);
@@ -58,8 +80,14 @@ impl Config {
             let place = places.get(&e.key).cloned().unwrap_or_else(|| Place::File(file_name.into()));
             e.at(place)
         })?;
-        Ok(config)
+        Ok((config, warnings))
     }
+}
+
+/// The sentence on a key of an earlier version.
+fn passed_over(path: &str, reason: &str, place: Place) -> String {
+    let message = format!("`{path}` is no longer a key and can be deleted: {reason}");
+    ConfigError::new(path, message).at(place).to_string()
 }
 
 /// Walks the document and collects checked values.
@@ -68,6 +96,7 @@ struct Reader<'a> {
     file_name: &'a str,
     places: &'a mut BTreeMap<String, Place>,
     table: &'a mut Table,
+    warnings: &'a mut Vec<String>,
 }
 
 impl Reader<'_> {
@@ -89,6 +118,10 @@ impl Reader<'_> {
     }
 
     fn entry(&mut self, path: &str, value: &Spanned<DeValue<'_>>, place: &Place) -> Result<(), ConfigError> {
+        if let Some(reason) = schema::retired(path) {
+            self.warnings.push(passed_over(path, reason, place.clone()));
+            return Ok(());
+        }
         let is_section = is_section(path);
         match value.get_ref() {
             DeValue::Table(inner) if is_section => self.section(path, inner),

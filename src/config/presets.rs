@@ -3,7 +3,9 @@
 /// A preset: a name for lists, and the text of its file.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
+    /// The name of the file, without `.toml`.
     pub name: &'static str,
+    /// The file's text, TOML.
     pub text: &'static str,
 }
 

@@ -8,22 +8,33 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Length, batch and numbers of the run.
     pub run: RunConfig,
+    /// Which images it trains on.
     pub data: DataConfig,
+    /// Which network it trains.
     pub model: ModelConfig,
+    /// How clean, attacked and mixed images train it.
     pub method: MethodConfig,
+    /// How gradients become updates.
     pub optimizer: OptimizerConfig,
+    /// The learning rate over time.
     pub schedule: ScheduleConfig,
+    /// The training loss.
     pub loss: LossConfig,
+    /// The moving average of the weights.
     pub ema: EmaConfig,
+    /// Validation during the run.
     pub eval: EvalConfig,
 }
 
+/// The table `[run]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
     /// Names the run folder when `--out` does not.
     pub name: String,
+    /// Every random number of the run follows from it.
     pub seed: u64,
     /// Passes over the training set. Ignored when `steps` is given.
     pub epochs: f64,
@@ -34,13 +45,14 @@ pub struct RunConfig {
     pub batch_size: usize,
     /// Micro-batches per optimizer step; `batch_size` must divide by it.
     pub accumulate: usize,
+    /// How training stores activations and their gradients.
     pub precision: Precision,
+    /// Which batch norms are taken into the kernels beside them.
     pub fusion: FusionRule,
     /// Starting weights under timm's names; empty: a fresh initialisation from the seed.
     pub init: String,
     /// Optimizer steps between writes of `last.safetensors`; 0: at each epoch's end and on a stop.
     pub checkpoint_steps: u64,
-    pub deterministic: bool,
 }
 
 impl Default for RunConfig {
@@ -56,15 +68,17 @@ impl Default for RunConfig {
             fusion: FusionRule::Auto,
             init: String::new(),
             checkpoint_steps: 0,
-            deterministic: true,
         }
     }
 }
 
+/// The format of stored activations; sums, weights and statistics are always f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
+    /// Single precision, the reference.
     F32,
+    /// Half precision, with a loss scale.
     F16,
 }
 
@@ -80,15 +94,19 @@ pub enum FusionRule {
     All,
 }
 
+/// The table `[data]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
+    /// Where the images come from.
     pub source: DataSource,
     /// Folder of the data set; not used by `shapes`.
     pub path: String,
     /// Side of the square input, pixels.
     pub image_size: usize,
+    /// Whether each epoch has an order of its own; else the files' sorted one.
     pub shuffle: bool,
+    /// Random changes of the training images.
     pub augment: Vec<Augmentation>,
     /// What autoaugment means.
     pub policy: AutoAugmentPolicy,
@@ -100,6 +118,7 @@ pub struct DataConfig {
     pub cutout_size: usize,
     /// Per RGB channel; input = (pixel/255 - mean) / std.
     pub mean: [f32; 3],
+    /// Per RGB channel; see `mean`.
     pub std: [f32; 3],
     /// File of class names, one a line: only these classes are used; empty: all.
     pub classes_file: String,
@@ -133,16 +152,30 @@ impl Default for DataConfig {
     }
 }
 
+/// The data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataSource {
+    /// Drawn by the program.
     Shapes,
+    /// CIFAR-10's binary files.
     Cifar10,
+    /// CIFAR-100's binary files.
     Cifar100,
+    /// Fashion-MNIST's IDX files.
     FashionMnist,
+    /// A folder of images for each class.
     Folder,
 }
 
+impl DataSource {
+    /// Whether the images lie in a folder that `data.path` must name. Only `shapes` is made by the program.
+    pub fn needs_path(self) -> bool {
+        self != Self::Shapes
+    }
+}
+
+/// The random changes of a training image, in the order in which they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Augmentation {
@@ -174,9 +207,11 @@ pub enum AutoAugmentPolicy {
     Cifar,
 }
 
+/// The table `[model]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
+    /// The network, by timm's name.
     pub arch: String,
     /// 0: as many as the data has.
     pub classes: usize,
@@ -186,8 +221,11 @@ pub struct ModelConfig {
     pub width: f64,
     /// Multiplies the architecture's own depth factor before the ceiling.
     pub depth: f64,
+    /// Probability of dropping a pooled feature.
     pub dropout: f32,
+    /// Largest probability of skipping a residual block, growing linearly with depth.
     pub drop_path: f32,
+    /// Whether activations are computed again instead of stored.
     pub checkpointing: Checkpointing,
 }
 
@@ -206,36 +244,49 @@ impl Default for ModelConfig {
     }
 }
 
+/// When activations are computed again instead of stored; the numbers are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Checkpointing {
+    /// Where memory is short.
     Auto,
+    /// Never.
     Off,
+    /// Always.
     On,
 }
 
+/// The table `[optimizer]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
+    /// The update rule.
     pub kind: OptimizerKind,
+    /// Learning rate after the warm-up.
     pub lr: f64,
     /// Momentum; AdamW's beta1.
     pub momentum: f64,
     /// RMSProp's decay of the mean square; AdamW's beta2.
     pub decay: f64,
+    /// Keeps the division finite: inside RMSProp's root, outside AdamW's.
     pub eps: f64,
+    /// L2 term of SGD and RMSProp, decoupled decay of AdamW.
     pub weight_decay: f64,
+    /// Whether weight decay acts on biases too.
     pub decay_bias: bool,
+    /// Whether weight decay acts on BN's gamma and beta too.
     pub decay_bn: bool,
+    /// Nesterov's form of SGD's momentum.
     pub nesterov: bool,
     /// Largest L2 norm of the whole gradient; 0: no clipping.
     pub clip_norm: f64,
 }
 
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        Self {
-            kind: OptimizerKind::Rmsprop,
+impl OptimizerConfig {
+    /// What an optimizer of `kind` does where the configuration says no more.
+    pub fn of_kind(kind: OptimizerKind) -> Self {
+        let rmsprop = Self {
+            kind,
             lr: 0.016,
             momentum: 0.9,
             decay: 0.9,
@@ -245,54 +296,87 @@ impl Default for OptimizerConfig {
             decay_bn: false,
             nesterov: false,
             clip_norm: 0.0,
+        };
+        match kind {
+            OptimizerKind::Rmsprop => rmsprop,
+            OptimizerKind::Sgd => Self { weight_decay: 5e-4, ..rmsprop },
+            OptimizerKind::Adamw => Self { decay: 0.999, eps: 1e-8, weight_decay: 0.05, ..rmsprop },
         }
     }
 }
 
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::of_kind(OptimizerKind::Rmsprop)
+    }
+}
+
+/// The update rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
+    /// SGD with momentum, as PyTorch computes it.
     Sgd,
+    /// RMSProp in TensorFlow's form: eps inside the root, lr inside the momentum.
     Rmsprop,
+    /// Adam with decoupled weight decay.
     Adamw,
 }
 
+/// The table `[schedule]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
+    /// How the learning rate falls after the warm-up.
     pub kind: ScheduleKind,
+    /// Epochs of linear rise from 0.
     pub warmup_epochs: f64,
     /// Factor of one decay; 0.97, or 0.1 for `step`.
     pub decay_rate: f64,
+    /// Epochs between two decays of `exponential`.
     pub decay_epochs: f64,
     /// Epochs at which `step` decays.
     pub milestones: Vec<f64>,
 }
 
-impl Default for ScheduleConfig {
-    fn default() -> Self {
+impl ScheduleConfig {
+    /// What a schedule of `kind` does where the configuration says no more.
+    pub fn of_kind(kind: ScheduleKind) -> Self {
         Self {
-            kind: ScheduleKind::Exponential,
+            kind,
             warmup_epochs: 5.0,
-            decay_rate: 0.97,
+            decay_rate: if kind == ScheduleKind::Step { 0.1 } else { 0.97 },
             decay_epochs: 2.4,
             milestones: vec![90.0, 180.0, 220.0],
         }
     }
 }
 
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self::of_kind(ScheduleKind::Exponential)
+    }
+}
+
+/// The shapes of the learning rate over time, counted from step 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
+    /// A staircase: a factor every some epochs.
     Exponential,
+    /// A factor at each milestone.
     Step,
+    /// Half a cosine from the base rate to 0.
     Cosine,
+    /// The base rate throughout.
     Constant,
 }
 
+/// The table `[loss]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
+    /// Share of the target that all classes divide, 0..1.
     pub label_smoothing: f32,
 }
 
@@ -302,6 +386,7 @@ impl Default for LossConfig {
     }
 }
 
+/// The table `[ema]`: the moving average of weights and running statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmaConfig {
@@ -317,6 +402,7 @@ impl Default for EmaConfig {
     }
 }
 
+/// The table `[eval]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
@@ -332,9 +418,11 @@ pub struct EvalConfig {
     pub patience: u64,
 }
 
+/// What `best.safetensors` is best at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BestBy {
+    /// Clean top-1.
     Top1,
     /// Top-1 under `eval.attack`.
     AttackedTop1,

@@ -1,7 +1,7 @@
 //! What the keys must fulfil together.
 
 use super::schema;
-use super::{Augmentation, BestBy, Config, ConfigError, DataSource, OptimizerKind, ScheduleKind};
+use super::{Augmentation, BestBy, Config, ConfigError, OptimizerKind, ScheduleKind};
 
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
@@ -54,13 +54,13 @@ impl Config {
 
     fn validate_data(&self) -> Result<(), ConfigError> {
         let data = &self.data;
-        if data.source != DataSource::Shapes && data.path.is_empty() {
+        if data.source.needs_path() && data.path.is_empty() {
             return fault(
                 "data.path",
                 "`data.path` is empty; expected the folder of the data set (only `data.source` = \"shapes\" needs none)",
             );
         }
-        if data.source == DataSource::Shapes && !data.path.is_empty() {
+        if !data.source.needs_path() && !data.path.is_empty() {
             return fault(
                 "data.path",
                 "`data.path` is given, but `data.source` = \"shapes\" is made by the program; expected \"\" or another source",

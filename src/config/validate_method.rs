@@ -47,16 +47,16 @@ impl Config {
                 format!("[[method.branch]] stands {} times; expected at most {MAX_BRANCHES}", branches.len()),
             );
         }
-        let domains = [Domain::Main, Domain::Aux, Domain::Aux2, Domain::Aux3];
         let used = |domain: Domain| branches.iter().any(|b| b.domain == domain);
-        if let Some(gap) = domains.windows(2).find(|pair| used(pair[1]) && !used(pair[0])) {
+        if let Some(gap) = Domain::ALL.windows(2).find(|pair| used(pair[1]) && !used(pair[0])) {
             return fault(
                 "method.branch",
                 format!(
-                    "[[method.branch]] uses the domain {:?} but not {:?}; expected main, aux, aux2, aux3 without a gap",
-                    gap[1], gap[0]
-                )
-                .to_lowercase(),
+                    "[[method.branch]] uses the domain {} but not {}; expected {} without a gap",
+                    gap[1],
+                    gap[0],
+                    Domain::NAMES.join(", ")
+                ),
             );
         }
         if branches.iter().all(|b| b.weight == 0.0) {

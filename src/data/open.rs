@@ -111,7 +111,7 @@ fn wanted_classes(config: &DataConfig, name: &str, set: &dyn Dataset) -> anyhow:
 
 fn checked_path(config: &DataConfig) -> anyhow::Result<&Path> {
     let path = Path::new(&config.path);
-    if config.source != DataSource::Shapes {
+    if config.source.needs_path() {
         ensure!(!config.path.is_empty(), "`data.path` is empty; expected the folder of the data set");
         ensure!(path.is_dir(), "`data.path`: there is no folder {}", path.display());
     }

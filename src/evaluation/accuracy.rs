@@ -1,11 +1,10 @@
 //! Top-1, top-5 and loss of a network on a set of images, through one BN domain, clean or attacked.
 
 use super::inference::{ImageBatch, Inference};
-use crate::config::AttackConfig;
+use crate::config::{AttackConfig, Domain};
 use crate::data::{Dataset, EvalOptions, EvalReader};
 use crate::gpu::Gpu;
 use crate::training::events::EvalRow;
-use crate::training::method::domain_name;
 use std::sync::Arc;
 
 /// Which images to measure, through which domain, clean or attacked.
@@ -67,7 +66,7 @@ pub fn accuracy(
     let mean = |count: usize| (count as f64 / images as f64) as f32;
     Ok(Some(EvalRow {
         split: what.split.to_owned(),
-        domain: domain_name(what.domain),
+        domain: Domain::name_of(what.domain),
         attack: what.attack.map(AttackConfig::spec),
         images,
         loss: (loss / images as f64) as f32,

@@ -1,7 +1,7 @@
 //! Which classes a network takes for which: counts over a set of images, and the images that it gets most wrong.
 
 use super::inference::Outcome;
-use super::snapshot::best;
+use super::softmax::top_guesses;
 use crate::training::events::Guess;
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl Confusion {
         for (place, (&label, &index)) in labels.iter().zip(indices).enumerate() {
             let label = label as usize;
             let logits = &outcome.logits[place * self.classes..(place + 1) * self.classes];
-            let guesses = best(logits, 3);
+            let guesses = top_guesses(logits, 3);
             let Some(predicted) = guesses.first().map(|guess| guess.class) else { continue };
             *self.counts.entry((label, predicted)).or_default() += 1;
             self.of[label] += 1;

@@ -12,5 +12,6 @@ pub mod inference;
 mod model;
 pub mod perturbation;
 pub mod snapshot;
+pub mod softmax;
 
 pub use model::{Model, Seen, Weights, bn_layers_of, network_of};

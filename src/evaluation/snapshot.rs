@@ -4,14 +4,14 @@
 use super::activation_map::{self, CamMethod};
 use super::feature_grid::FeatureGrid;
 use super::inference::{ImageBatch, Inference};
-use crate::config::AttackConfig;
+use super::softmax::top_guesses;
+use crate::config::{AttackConfig, Domain};
 use crate::data::Dataset;
 use crate::gpu::Gpu;
 use crate::graph::pad4;
 use crate::graph::params::ParamLayout;
 use crate::models::init::Arenas;
 use crate::training::events::{BnDomain, BnLayer, DomainView, GalleryItem, Guess, Snapshot};
-use crate::training::method::domain_name;
 
 /// Images of the gallery.
 const IMAGES: usize = 6;
@@ -131,7 +131,7 @@ pub fn snapshot(
         gallery,
         bn_layers: bn_layers(&inference.network().layout, arenas),
         attack: attack.spec(),
-        attack_domain: domain_name(attack_domain),
+        attack_domain: Domain::name_of(attack_domain),
         classes: classes.to_vec(),
     })
 }
@@ -147,27 +147,10 @@ fn look(
     let outcome = inference.forward(gpu, images, domain)?;
     let features = inference.features(&gpu.device, images.labels.len())?;
     let network = inference.network();
-    let guesses = outcome.logits.chunks_exact(network.classes).map(|row| best(row, GUESSES));
+    let guesses = outcome.logits.chunks_exact(network.classes).map(|row| top_guesses(row, GUESSES));
     let labels: Vec<usize> = images.labels.iter().map(|label| *label as usize).collect();
     let maps = activation_map::maps(network, &arenas.params, &features, &labels, CamMethod::Cam);
     Ok(guesses.zip(maps).collect())
-}
-
-/// The `count` most probable classes by softmax, best first; equal logits by lower class.
-pub fn best(logits: &[f32], count: usize) -> Vec<Guess> {
-    let largest = logits.iter().copied().fold(f32::MIN, f32::max);
-    let sum: f64 = logits.iter().map(|l| f64::from(l - largest).exp()).sum();
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    let guess = |class: usize| Guess { class, p: (f64::from(logits[class] - largest).exp() / sum) as f32 };
-    order.into_iter().take(count).map(guess).collect()
-}
-
-/// Cross-entropy of a row of logits against `label`, nats.
-pub fn loss(logits: &[f32], label: usize) -> f32 {
-    let largest = logits.iter().copied().fold(f32::MIN, f32::max);
-    let sum: f64 = logits.iter().map(|l| f64::from(l - largest).exp()).sum();
-    (sum.ln() - f64::from(logits[label] - largest)) as f32
 }
 
 /// Every BN layer's statistics and affine parameters by domain.

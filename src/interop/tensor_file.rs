@@ -42,15 +42,25 @@ impl TensorFile {
     /// Reads a file; f16, bf16 and f64 become f32, PyTorch's integer `num_batches_tracked` is left out. Every
     /// fault is one sentence that names the file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::read_where(path, |_, _| true)
+    }
+
+    /// Reads metadata and integers alone, without the tensors, which takes little time for a file of any size.
+    pub fn read_facts(path: &Path) -> anyhow::Result<Self> {
+        Self::read_where(path, |dtype, shape| dtype == Dtype::U64 && shape.is_empty())
+    }
+
+    fn read_where(path: &Path, wanted: impl Fn(Dtype, &[usize]) -> bool) -> anyhow::Result<Self> {
         // Before it is opened: a pipe would wait for a writer.
         if path.metadata().is_ok_and(|data| !data.is_file()) {
             bail!("{} is not a regular file; expected a safetensors file", path.display());
         }
         let file = File::open(path).map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
-        Self::read_from(file).map_err(|e| anyhow!("{} is no usable safetensors file: {e:#}", path.display()))
+        Self::read_from(file, wanted)
+            .map_err(|e| anyhow!("{} is no usable safetensors file: {e:#}", path.display()))
     }
 
-    fn read_from(mut file: File) -> anyhow::Result<Self> {
+    fn read_from(mut file: File, wanted: impl Fn(Dtype, &[usize]) -> bool) -> anyhow::Result<Self> {
         ensure!(file.metadata()?.is_file(), "it is not a regular file");
         let size = file.metadata()?.len();
         let mut length = [0; 8];
@@ -77,6 +87,9 @@ impl TensorFile {
         }
         for name in metadata.offset_keys() {
             let info = metadata.info(&name).ok_or_else(|| anyhow!("its header is damaged at \"{name}\""))?;
+            if !wanted(info.dtype, &info.shape) {
+                continue;
+            }
             file.seek(SeekFrom::Start(8 + length + info.data_offsets.0 as u64))?;
             let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
             file.read_exact(&mut bytes).with_context(|| format!("its tensor \"{name}\" cannot be read"))?;

@@ -22,7 +22,7 @@ impl LossShape {
 }
 
 /// One row of the label table as the shader reads it: the loss is `lambda · CE(label_a) + (1 - lambda) · CE(label_b)`
-/// and `weight` multiplies its gradient.
+/// and `weight` multiplies its gradient. Hits count against the label with the larger share, `label_a` of equal ones.
 pub fn table_row(label_a: u32, label_b: u32, lambda: f32, weight: f32) -> [u32; 4] {
     [label_a, label_b, lambda.to_bits(), weight.to_bits()]
 }
@@ -30,7 +30,7 @@ pub fn table_row(label_a: u32, label_b: u32, lambda: f32, weight: f32) -> [u32; 
 /// Classes above which a whole workgroup shares a row.
 const ONE_THREAD_CLASSES: usize = 64;
 
-/// Per row (loss, top-1 hit, top-5 hit, 0) into `results`, and with `dlogits` the gradient of the weighted loss.
+/// Writes per row (loss, top-1 hit, top-5 hit, 0) to `results` `[rows, 4]`, and with `dlogits` the gradient of the weighted loss.
 /// `table` holds a [`table_row`] a row. Equal logits rank by class number, lower first.
 pub fn cross_entropy(
     shape: &LossShape,

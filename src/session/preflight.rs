@@ -3,13 +3,14 @@
 //! shows what each branch trains on.
 
 use super::open_device;
-use super::setup::{class_names, first_weights, loader_options, total_steps};
-use crate::config::Config;
+use super::setup::{class_names, first_weights, loader_options};
+use crate::config::{Config, Domain};
 use crate::data::{self, Loader};
 use crate::gpu::{Device, DeviceChoice};
 use crate::models::{ModelOptions, build};
 use crate::training::engine::{Engine, RunLength};
-use crate::training::method::{self, Source, domain_name};
+use crate::training::method;
+use crate::training::schedule::total_steps;
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::cell::Cell;
@@ -186,7 +187,7 @@ fn check(
     let device = open_adapter(config, device, teller)?;
     teller.begin("Memory")?;
     let steps_per_epoch = data::steps_per_epoch(data.train_images, config.run.batch_size)?;
-    let length = RunLength { steps_per_epoch, total_steps: total_steps(config, steps_per_epoch) };
+    let length = RunLength { steps_per_epoch, total_steps: total_steps(&config.run, steps_per_epoch) };
     let mut engine = plan(config, device, data.classes, length, teller)?;
     teller.begin("One batch")?;
     let seconds_per_step = train(config, &mut engine, &mut data.loader, teller)?;
@@ -299,20 +300,14 @@ fn previews(engine: &Engine) -> anyhow::Result<Vec<BranchPreview>> {
     let method = engine.method_at(0);
     let size = engine.network().image_size;
     let made = method.branches.iter().enumerate().map(|(index, branch)| {
-        let source = match &branch.source {
-            Source::Clean => "clean",
-            Source::Augmented => "augmented",
-            Source::Attack { .. } => "attack",
-            Source::Mixup { .. } => "mixup",
-            Source::Cutmix => "cutmix",
-        };
+        let source = branch.source.kind().name();
         let pixels = engine.branch_pixels(0, index)?;
         let images = pixels.chunks_exact(size * size * 4).take(SHOWN).map(rgb).collect();
         let mixed = engine.mixed_pairs(0, index, SHOWN)?.map(|found| {
             let pairs = found.pairs.iter().map(|[a, b]| [rgb(a), rgb(b)]);
             MixedPreview { lambda: found.lambda, pairs: pairs.collect() }
         });
-        Ok(BranchPreview { source, domain: domain_name(branch.domain), size, images, mixed })
+        Ok(BranchPreview { source, domain: Domain::name_of(branch.domain), size, images, mixed })
     });
     made.collect()
 }

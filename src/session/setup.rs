@@ -28,11 +28,6 @@ pub(super) fn loader_options(config: &Config, step: u64) -> LoaderOptions {
     }
 }
 
-/// Optimizer steps of the whole run.
-pub(super) fn total_steps(config: &Config, steps_per_epoch: u64) -> u64 {
-    config.run.steps.unwrap_or_else(|| (config.run.epochs * steps_per_epoch as f64).ceil() as u64)
-}
-
 /// What a fresh run starts with: drawn by the seed, or `run.init`.
 pub(super) fn first_weights(config: &Config, network: &Network) -> anyhow::Result<init::Arenas> {
     let mut arenas = init::initialize(&config.model.arch, network, config.run.seed);

@@ -26,6 +26,7 @@ impl Distance {
         }
     }
 
+    /// The whole distance, nats.
     pub fn total(self) -> f64 {
         self.of_means + self.of_variances
     }

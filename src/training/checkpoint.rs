@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, ensure};
 
-use crate::config::Config;
+use crate::config::{Config, Domain};
 pub use crate::interop::tensor_file::Tensor;
 use crate::interop::tensor_file::{self, TensorFile};
 
@@ -28,7 +28,9 @@ const MAX_IMAGE_SIZE: usize = 8192;
 /// Facts about the network of a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Meta {
+    /// See [`FORMAT_VERSION`].
     pub format_version: u32,
+    /// The network, by timm's name.
     pub arch: String,
     /// Names by index.
     pub classes: Vec<String>,
@@ -38,6 +40,7 @@ pub struct Meta {
     pub image_size: usize,
     /// Input = (pixel/255 − mean) / std, per RGB channel.
     pub mean: [f32; 3],
+    /// Spread of each RGB channel; see `mean`.
     pub std: [f32; 3],
     /// The resolved configuration as TOML.
     pub config: String,
@@ -50,6 +53,7 @@ pub struct Meta {
 /// A file's contents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
+    /// Facts about the network.
     pub meta: Meta,
     /// Network, `optimizer.*` and `ema.*` tensors. Conv weights are OIHW.
     pub tensors: BTreeMap<String, Tensor>,
@@ -68,7 +72,15 @@ impl Checkpoint {
 
     /// Reads a file; every fault is one sentence that names it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let file = TensorFile::read(path)?;
+        Self::of_file(TensorFile::read(path)?, path)
+    }
+
+    /// As [`Checkpoint::load`], but without the tensors: how far the run had come, in little time for a file of any size.
+    pub fn load_facts(path: &Path) -> anyhow::Result<Self> {
+        Self::of_file(TensorFile::read_facts(path)?, path)
+    }
+
+    fn of_file(file: TensorFile, path: &Path) -> anyhow::Result<Self> {
         if !file.metadata.contains_key("format_version") {
             return Err(anyhow!(
                 "{} has no DualProp metadata; expected a checkpoint (`dualprop import` makes one of a timm or torchvision file)",
@@ -90,6 +102,7 @@ impl Checkpoint {
         Ok(Config::parse(&self.meta.config, "the checkpoint's configuration", &[])?)
     }
 
+    /// Whether the file holds a moving average beside the last weights.
     pub fn has_ema(&self) -> bool {
         self.tensors.keys().any(|name| name.starts_with(EMA))
     }
@@ -124,7 +137,7 @@ impl Checkpoint {
                 tensors.insert(format!("{layer}.{value}"), tensor);
             }
         }
-        let meta = Meta { domains: vec!["main".into()], ..self.meta.clone() };
+        let meta = Meta { domains: Domain::names_of(1), ..self.meta.clone() };
         Ok(Self { meta, tensors, loop_state: BTreeMap::new() })
     }
 }
@@ -132,17 +145,6 @@ impl Checkpoint {
 /// The tensors of any safetensors file, such as timm's, without its metadata.
 pub fn load_tensors(path: &Path) -> anyhow::Result<BTreeMap<String, Tensor>> {
     Ok(TensorFile::read(path)?.tensors)
-}
-
-/// Names of `count` BN domains: `main`, `aux`, `aux2`, `aux3`, …
-pub fn domain_names(count: usize) -> Vec<String> {
-    (0..count)
-        .map(|i| match i {
-            0 => "main".into(),
-            1 => "aux".into(),
-            _ => format!("aux{i}"),
-        })
-        .collect()
 }
 
 impl Meta {

@@ -5,15 +5,20 @@
 //! go through a [`LatestSlot`], where a newer value takes the place of one that nobody looked at.
 
 use super::checkpoint::Meta;
+use super::method::MethodLabel;
+use crate::config::BranchSource;
 use crate::models::init::Arenas;
 use crossbeam_channel::Sender;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 /// What a front end asks of a run. Taken between two optimizer steps.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
+    /// Hold after the current step.
     Pause,
+    /// Go on after a pause.
     Resume,
     /// One optimizer step, then pause.
     SingleStep,
@@ -21,7 +26,9 @@ pub enum Command {
     StopAndSave,
     /// End the run without writing; the last checkpoint on disk stays.
     StopAndDiscard,
+    /// Write `last.safetensors` and go on.
     SaveNow,
+    /// Validate and go on.
     EvaluateNow,
     /// Multiply the schedule's learning rate by this from the next step on (1: as scheduled). Checkpoints keep it.
     ScaleLearningRate(f64),
@@ -45,6 +52,7 @@ pub enum WorkLimit {
 }
 
 impl WorkLimit {
+    /// All limits, the loosest first.
     pub const ALL: [Self; 3] = [Self::Full, Self::Balanced, Self::Background];
 
     /// Rest after a piece of work, as a share of its time.
@@ -70,7 +78,9 @@ impl PartialEq for WeightsReply {
 /// A copy of a run's weights (the moving average when there is one) with what a reader of a checkpoint would know.
 #[derive(Clone)]
 pub struct RunWeights {
+    /// What the metadata of a checkpoint of these weights would say.
     pub meta: Meta,
+    /// Parameters and running statistics of all domains.
     pub arenas: Arenas,
 }
 
@@ -79,20 +89,31 @@ pub struct RunWeights {
 pub enum Event {
     /// Work before the first step: `done` of `total` of the named thing (data files, shader pipelines).
     Preparing {
+        /// The work, in words.
         what: String,
+        /// Units done.
         done: usize,
+        /// Units in all.
         total: usize,
     },
+    /// The first step comes next.
     Started(RunInfo),
+    /// An update was made.
     Step(StepReport),
+    /// A validation was made.
     Evaluated(EvalReport),
+    /// A checkpoint was written.
     Saved {
+        /// The file.
         path: PathBuf,
+        /// It is the best checkpoint so far, else the newest.
         best: bool,
     },
     /// One sentence that the user can act on.
     Warning(String),
+    /// The run holds until it is told to go on.
     Paused,
+    /// The run goes on after a pause.
     Resumed,
     /// Always the last event of a run.
     Finished(Finish),
@@ -101,24 +122,35 @@ pub enum Event {
 /// Facts that hold for the whole run.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
+    /// The run folder.
     pub run_dir: PathBuf,
+    /// The adapter's name.
     pub adapter: String,
+    /// The graphics interface: Vulkan, Metal or DX12.
     pub backend: String,
+    /// The network, by timm's name.
     pub arch: String,
     /// Trainable values, every domain's BN parameters included.
     pub parameters: u64,
     /// Bytes of GPU memory that the plans allocate.
     pub planned_bytes: u64,
+    /// Side of the square input, pixels.
     pub image_size: usize,
+    /// Names by class index.
     pub classes: Vec<String>,
     /// Names of the BN domains: `main`, `aux`, …
     pub domains: Vec<String>,
-    pub method: String,
+    /// The method by its kind, or that the branches are the user's own.
+    pub method: MethodLabel,
+    /// Optimizer steps an epoch.
     pub steps_per_epoch: u64,
+    /// Optimizer steps of the whole run.
     pub total_steps: u64,
     /// Finished steps at the start (more than 0 on a resume).
     pub first_step: u64,
+    /// Images of the training set.
     pub train_images: usize,
+    /// Images of the validation set.
     pub val_images: usize,
 }
 
@@ -129,6 +161,7 @@ pub struct StepReport {
     pub step: u64,
     /// Epochs finished, with fraction.
     pub epoch: f64,
+    /// Learning rate of the update.
     pub lr: f64,
     /// Clean images per second over the last steps, pauses left out.
     pub images_per_s: f64,
@@ -141,6 +174,7 @@ pub struct StepReport {
     /// Bytes that the driver has given to the run, looked up about once a second; `None` where the back end does not
     /// tell.
     pub memory_bytes: Option<u64>,
+    /// One a branch, by number.
     pub branches: Vec<BranchReport>,
 }
 
@@ -162,21 +196,56 @@ impl std::fmt::Display for Idle {
     }
 }
 
-/// Mean loss and accuracies of one branch's images in one step. Fractions are 0..1.
+/// Mean loss and accuracies of one branch's images in one step. Fractions are 0..1; the hits of a mixed image count
+/// against the label with the larger share.
 #[derive(Clone, Debug)]
 pub struct BranchReport {
+    /// The branch's number in its step, from 0: by domain, and within one in the order of the method's list.
+    pub branch: usize,
+    /// Where its images come from.
+    pub source: BranchSource,
+    /// The BN domain that they go through.
     pub domain: String,
     /// The attack SPEC on adversarial branches.
     pub attack: Option<String>,
+    /// Mean training loss, nats.
     pub loss: f32,
+    /// Share of images whose most probable class is the counted label.
     pub top1: f32,
+    /// Share of images whose counted label is among the five most probable classes.
     pub top5: f32,
 }
 
+/// Short names of a step's branches, no two alike: `main`, `aux attacked`. Where two would be the same, the sources are
+/// named too (`main clean`, `main cutmix`), and where even those agree the branches' numbers.
+pub fn branch_names(branches: &[BranchReport]) -> Vec<String> {
+    let is_attacked = |branch: &BranchReport| branch.attack.is_some();
+    let name = |branch: &BranchReport| {
+        let alike = |other: &&BranchReport| {
+            other.domain == branch.domain && is_attacked(other) == is_attacked(branch)
+        };
+        let mut name = branch.domain.clone();
+        if is_attacked(branch) {
+            name += " attacked";
+        } else if branches.iter().filter(alike).count() > 1 {
+            name += &format!(" {}", branch.source.name());
+        }
+        if branches.iter().filter(alike).filter(|other| other.source == branch.source).count() > 1 {
+            name += &format!(" {}", branch.branch);
+        }
+        name
+    };
+    branches.iter().map(name).collect()
+}
+
+/// One validation of all splits and domains.
 #[derive(Clone, Debug)]
 pub struct EvalReport {
+    /// Finished updates.
     pub step: u64,
+    /// Epochs finished, with fraction.
     pub epoch: f64,
+    /// Split by split, domain by domain, clean before attacked.
     pub rows: Vec<EvalRow>,
 }
 
@@ -185,18 +254,36 @@ pub struct EvalReport {
 pub struct EvalRow {
     /// `val`, `val-stylized`, …
     pub split: String,
+    /// The BN domain.
     pub domain: String,
+    /// The attack's SPEC; `None` for clean images.
     pub attack: Option<String>,
+    /// Images measured.
     pub images: usize,
+    /// Mean cross-entropy without label smoothing, nats.
     pub loss: f32,
+    /// Share of images whose most probable class is the true one.
     pub top1: f32,
+    /// Share of images whose true class is among the five most probable.
     pub top5: f32,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+impl EvalRow {
+    /// Where the images came from: the split's own, or those attacked.
+    pub fn source(&self) -> BranchSource {
+        if self.attack.is_some() { BranchSource::Attack } else { BranchSource::Clean }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", content = "reason", rename_all = "snake_case")]
 pub enum Finish {
+    /// All steps were made, or validations no longer got better.
     Completed,
+    /// It was stopped, after its newest step was saved.
     StoppedAndSaved,
+    /// It was stopped without saving; the last checkpoint stays.
     Discarded,
     /// One sentence: the cause and the next thing to do.
     Failed(String),
@@ -205,11 +292,15 @@ pub enum Finish {
 /// Pictures and statistics of the live model, made from the same few validation images each time.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// Finished updates.
     pub step: u64,
+    /// The same few validation images each time.
     pub gallery: Vec<GalleryItem>,
+    /// From input to output.
     pub bn_layers: Vec<BnLayer>,
     /// SPEC of the attack that made the adversarial images, and the domain that it went through.
     pub attack: String,
+    /// The domain that the attack went through.
     pub attack_domain: String,
     /// Names by class index.
     pub classes: Vec<String>,
@@ -218,12 +309,15 @@ pub struct Snapshot {
 /// One validation image, attacked and explained.
 #[derive(Clone, Debug)]
 pub struct GalleryItem {
+    /// The image's name in its data set.
     pub name: String,
+    /// The true class.
     pub label: usize,
     /// Side of the square images, pixels.
     pub size: usize,
     /// `[H, W, 3]` 0..255.
     pub clean: Vec<u8>,
+    /// The attacked image, rounded, `[H, W, 3]` 0..255.
     pub adversarial: Vec<u8>,
     /// Signed difference adversarial − clean in 1/255 units, `[H, W, 3]`.
     pub perturbation: Vec<f32>,
@@ -234,7 +328,9 @@ pub struct GalleryItem {
 /// How one domain sees an image before and after the attack.
 #[derive(Clone, Debug)]
 pub struct DomainView {
+    /// The most probable classes of the clean image, best first, three of them.
     pub clean: Vec<Guess>,
+    /// The same of the attacked image.
     pub adversarial: Vec<Guess>,
     /// Class activation map of the true class on the clean image, `[H, W]`, raw scores (scale them together).
     pub cam: Vec<f32>,
@@ -245,23 +341,31 @@ pub struct DomainView {
 /// A class with its probability, best first, three of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Guess {
+    /// The class by index.
     pub class: usize,
+    /// Its softmax probability, 0..1.
     pub p: f32,
 }
 
 /// The statistics of one BN layer in every domain.
 #[derive(Clone, Debug)]
 pub struct BnLayer {
+    /// The layer by timm's name.
     pub name: String,
     /// One per domain.
     pub domains: Vec<BnDomain>,
 }
 
+/// One domain's vectors of a BN layer, `[channels]` each.
 #[derive(Clone, Debug)]
 pub struct BnDomain {
+    /// Running mean of each channel.
     pub running_mean: Vec<f32>,
+    /// Running variance of each channel.
     pub running_var: Vec<f32>,
+    /// Learned scale of each channel.
     pub gamma: Vec<f32>,
+    /// Learned shift of each channel.
     pub beta: Vec<f32>,
 }
 
@@ -270,19 +374,53 @@ pub struct BnDomain {
 pub struct LatestSlot<T>(Mutex<Option<T>>);
 
 impl<T> LatestSlot<T> {
+    /// An empty slot.
     pub fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(None)))
     }
 
+    /// Puts a value in, in the place of one that nobody took.
     pub fn put(&self, value: T) {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
     }
 
+    /// Takes the value out, if there is one.
     pub fn take(&self) -> Option<T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
 
+    /// Whether there is no value to take.
     pub fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn branch(branch: usize, source: BranchSource, domain: &str) -> BranchReport {
+        let attack = (source == BranchSource::Attack).then(|| "fgsm:eps=2".to_owned());
+        BranchReport { branch, source, domain: domain.into(), attack, loss: 1.0, top1: 0.0, top5: 0.0 }
+    }
+
+    #[test]
+    fn no_two_branches_have_one_name() {
+        use BranchSource::{Attack, Clean, Cutmix, Mixup};
+        let names = |branches: &[(BranchSource, &str)]| {
+            let reports = branches.iter().enumerate().map(|(n, (source, domain))| branch(n, *source, domain));
+            branch_names(&reports.collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[(Clean, "main"), (Attack, "aux")]), ["main", "aux attacked"]);
+        assert_eq!(names(&[(Clean, "main"), (Attack, "main")]), ["main", "main attacked"]);
+        assert_eq!(names(&[(Clean, "main"), (Mixup, "aux")]), ["main", "aux"]);
+        assert_eq!(
+            names(&[(Clean, "main"), (Cutmix, "main"), (Attack, "aux"), (Clean, "aux")]),
+            ["main clean", "main cutmix", "aux attacked", "aux"]
+        );
+        assert_eq!(
+            names(&[(Clean, "main"), (Clean, "main"), (Attack, "aux"), (Attack, "aux")]),
+            ["main clean 0", "main clean 1", "aux attacked 2", "aux attacked 3"]
+        );
     }
 }

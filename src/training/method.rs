@@ -11,17 +11,39 @@ pub enum Source {
     Clean,
     /// The same images with the augmentation policy that the clean ones go without.
     Augmented,
-    /// The clean images, attacked through domain `through`.
-    Attack { config: AttackConfig, through: usize },
-    /// The branch's first `mixed` images mixed with their partners in the whole batch, the rest as they are.
-    Mixup { mixed: usize },
+    /// The clean images, attacked.
+    Attack {
+        /// The attack.
+        config: AttackConfig,
+        /// Index of the BN domain of the attacked network.
+        through: usize,
+    },
+    /// Some images mixed with their partners in the whole batch, the rest as they are.
+    Mixup {
+        /// How many of the branch's images are mixed, the first so many.
+        mixed: usize,
+    },
     /// All images with a box of their partner in them.
     Cutmix,
+}
+
+impl Source {
+    /// What the source is called in the configuration and in reports.
+    pub fn kind(&self) -> BranchSource {
+        match self {
+            Self::Clean => BranchSource::Clean,
+            Self::Augmented => BranchSource::Augmented,
+            Self::Attack { .. } => BranchSource::Attack,
+            Self::Mixup { .. } => BranchSource::Mixup,
+            Self::Cutmix => BranchSource::Cutmix,
+        }
+    }
 }
 
 /// One term of the loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Branch {
+    /// Where its images come from.
     pub source: Source,
     /// Index of the BN domain.
     pub domain: usize,
@@ -34,7 +56,9 @@ pub struct Branch {
 /// Branches in order of domain, those of one domain side by side: they share one batch and its statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Method {
+    /// At least one.
     pub branches: Vec<Branch>,
+    /// BN domains of the network, used by a branch or not.
     pub domains: usize,
     /// Fast AdvProp: the attack's one pass over the noisy images trains the weights too, each of the noisy and the
     /// adversarial images counting half, and every parameter's gradient is divided by the number of images it saw.
@@ -44,16 +68,34 @@ pub struct Method {
 /// A method that begins at an optimizer step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phase {
+    /// The optimizer step, from 0, that it begins at.
     pub first_step: u64,
+    /// What is trained from there on.
     pub method: Method,
 }
 
-/// `main`, `aux`, `aux2`, `aux3`, …
-pub fn domain_name(domain: usize) -> String {
-    match domain {
-        0 => "main".to_owned(),
-        1 => "aux".to_owned(),
-        n => format!("aux{n}"),
+/// What the method of a run is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MethodLabel {
+    /// A method of `method.kind`.
+    Kind(MethodKind),
+    /// The user's own list, `[[method.branch]]`, which takes the place of `method.kind`.
+    OwnBranches,
+}
+
+impl MethodLabel {
+    /// The label of a configured method.
+    pub fn of(config: &MethodConfig) -> Self {
+        if config.branch.is_empty() { Self::Kind(config.kind) } else { Self::OwnBranches }
+    }
+}
+
+impl std::fmt::Display for MethodLabel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kind(kind) => kind.name(),
+            Self::OwnBranches => "own branches",
+        })
     }
 }
 
@@ -198,8 +240,9 @@ impl Method {
         Self { branches, domains: domains(config), recycle: false }
     }
 
+    /// The names of the method's BN domains, by index.
     pub fn domain_names(&self) -> Vec<String> {
-        (0..self.domains).map(domain_name).collect()
+        Domain::names_of(self.domains)
     }
 
     /// Branch indices of each pass when every domain goes alone.

@@ -1,6 +1,12 @@
-//! Learning rate and EMA decay as functions of the step, so that a resumed run needs no schedule state.
+//! The length of a run, and its learning rate and EMA decay as functions of the step, so that a resumed run needs no
+//! schedule state.
 
-use crate::config::{EmaConfig, ScheduleConfig, ScheduleKind};
+use crate::config::{EmaConfig, RunConfig, ScheduleConfig, ScheduleKind};
+
+/// Optimizer steps of the whole run: `run.steps`, else `run.epochs` rounded up to a whole step.
+pub fn total_steps(config: &RunConfig, steps_per_epoch: u64) -> u64 {
+    config.steps.unwrap_or_else(|| (config.epochs * steps_per_epoch as f64).ceil() as u64)
+}
 
 /// The learning rate of update `step` (from 0). Warm-up rises linearly from 0 and counts into the decays, as in
 /// the EfficientNet code.

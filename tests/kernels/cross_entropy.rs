@@ -80,6 +80,21 @@ fn equal_logits_rank_by_class_number_and_nan_is_wrong() {
     assert_eq!(hits(&logits)[0], (0.0, 0.0));
 }
 
+/// Every row mixes classes 1 and 2, and the network says 2.
+#[test]
+fn a_mixed_row_counts_against_the_label_with_the_larger_share() {
+    let target = |lambda| Target { label_a: 1, label_b: 2, lambda, weight: 1.0 };
+    let targets = [1.0, 0.7, 0.5, 0.3, 0.0].map(target);
+    for classes in [8, 65] {
+        let shape = LossShape { rows: targets.len(), classes, smoothing: 0.0, negate: false };
+        let mut row = vec![0.0; shape.padded_classes()];
+        (row[1], row[2]) = (-1.0, 1.0);
+        let (results, _) = gpu(&shape, &row.repeat(targets.len()), &targets, false);
+        let hits: Vec<_> = results.chunks(4).map(|r| (r[1], r[2])).collect();
+        assert_eq!(hits, [(0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0)], "{classes} classes");
+    }
+}
+
 #[test]
 fn metrics_sum_each_segment() {
     let results = uniform(71 * 4, 0.0, 2.0, 1);

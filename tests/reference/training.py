@@ -20,7 +20,7 @@ DOMAINS = ["main", "aux", "aux2", "aux3"]
 
 DEFAULTS = {
     "run": dict(name="run", seed=0, epochs=10.0, steps=None, batch_size=64, accumulate=1, precision="f32", init="",
-                checkpoint_steps=0, deterministic=True),
+                checkpoint_steps=0),
     "data": dict(source="shapes", path="", image_size=32, shuffle=True, augment=["crop", "flip"], mean=[0.5] * 3,
                  std=[0.5] * 3, train_limit=0),
     "model": dict(arch="tf_efficientnet_b0", classes=0, stem_stride=2, width=1.0, depth=1.0, dropout=0.2,

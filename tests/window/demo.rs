@@ -4,7 +4,7 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dualprop::app::model::launcher::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
-use dualprop::config::AttackConfig;
+use dualprop::config::{AttackConfig, BranchSource, MethodKind};
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
 use dualprop::gpu::DeviceChoice;
@@ -17,6 +17,7 @@ use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, Command, DomainView, EvalReport, EvalRow, Event, Finish, GalleryItem,
     Guess, Idle, LatestSlot, RunInfo, Snapshot, StepReport,
 };
+use dualprop::training::method::MethodLabel;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +117,7 @@ pub(crate) fn info(dir: &Path) -> RunInfo {
         image_size: SIDE,
         classes: CLASSES.map(String::from).to_vec(),
         domains: vec!["main".into(), "aux".into()],
-        method: "advprop".into(),
+        method: MethodLabel::Kind(MethodKind::Advprop),
         steps_per_epoch: STEPS_PER_EPOCH,
         total_steps: TOTAL_STEPS,
         first_step: 0,
@@ -129,7 +130,9 @@ pub(crate) fn step(step: u64) -> StepReport {
     let falling = |end: f32, seed: u64| {
         end + (2.3 - end) * (-(step as f32) / 130.0).exp() + 0.12 * noise(step * 31 + seed)
     };
-    let branch = |domain: &str, attack: Option<&str>, loss: f32| BranchReport {
+    let branch = |branch: usize, domain: &str, attack: Option<&str>, loss: f32| BranchReport {
+        branch,
+        source: if attack.is_some() { BranchSource::Attack } else { BranchSource::Clean },
         domain: domain.into(),
         attack: attack.map(Into::into),
         loss: loss.max(0.02),
@@ -137,8 +140,8 @@ pub(crate) fn step(step: u64) -> StepReport {
         top5: 0.95,
     };
     let branches = vec![
-        branch("main", None, falling(0.35, 1)),
-        branch("aux", Some("pgd:eps=1,step=1,iters=1"), falling(0.75, 2)),
+        branch(0, "main", None, falling(0.35, 1)),
+        branch(1, "aux", Some("pgd:eps=1,step=1,iters=1"), falling(0.75, 2)),
     ];
     let epoch = step as f64 / STEPS_PER_EPOCH as f64;
     let images_per_s = 312.0 + 9.0 * f64::from(noise(step));

@@ -8,7 +8,7 @@ use dualprop::config::{Config, DataSource};
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Command, Event, WorkLimit};
 use dualprop::training::pictures;
-use dualprop::training::run_folder::{RunFolder, pictures_file};
+use dualprop::training::run_folder::{RunFiles, RunFolder};
 use egui::accesskit::Role;
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
@@ -65,8 +65,9 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("first");
     write_run(&dir, 0, 20, 0.5);
-    let log = "2026-11-21T07:30:05Z started by hand\n2026-11-21T07:31:05Z stopped after step 20\n";
-    std::fs::write(dir.join("log.txt"), log).expect("writable");
+    let files = RunFiles::of(&dir);
+    std::fs::write(files.log(), "2026-11-21T07:30:05Z started by hand\n").expect("writable");
+    std::fs::write(files.ended(), r#"{"how":"stopped_and_saved","step":20}"#).expect("writable");
     let mut stage = Stage::new();
     stage.window().open_run(&dir).expect("a run folder");
     stage.show(Pane::Log);
@@ -81,13 +82,13 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     drop(run);
     wait_for(&mut stage, "Run folder");
     for step in [20, 40] {
-        pictures::save(&pictures_file(&dir), &demo::snapshot(step)).expect("writable");
+        pictures::save(&files.pictures(), &demo::snapshot(step)).expect("writable");
         wait_for(&mut stage, &format!("Step {step}, pgd"));
         let image = demo::snapshot(step).gallery[0].clone();
         stage.expect(&image.name);
         stage.expect(demo::CLASSES[image.label]);
     }
-    std::fs::write(pictures_file(&dir), "no pictures").expect("writable");
+    std::fs::write(files.pictures(), "no pictures").expect("writable");
     stage.show(Pane::Log);
     wait_for(&mut stage, "The pictures were left out");
     stage.show(Pane::Gallery);
@@ -325,6 +326,21 @@ fn a_path_is_typed_and_entered() {
     enter(&mut stage, "t");
     assert_eq!(stage.window().run.dir.as_deref(), Some(dir.as_path()));
     assert!(!stage.sees("Open a run folder"));
+}
+
+#[test]
+fn a_configuration_of_an_earlier_version_opens_with_a_sentence() {
+    let mut stage = Stage::new();
+    let file = stage.folder.path().join("old.toml");
+    std::fs::write(&file, "[run]\nseed = 3\ndeterministic = true\n").expect("writable");
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::OpenConfig);
+    stage.frames();
+    stage.harness.event(egui::Event::Text(file.display().to_string()));
+    stage.harness.run_steps(1);
+    stage.harness.key_press(egui::Key::Enter);
+    wait_for(&mut stage, "`run.deterministic` is no longer a key");
+    assert_eq!(stage.window().form.config().run.seed, 3);
 }
 
 /// What is of the same run stays as the set-up has it; another network's set-up gives way to the folder's.

@@ -1,24 +1,8 @@
 //! The distances between BN domains over training time, read from a run folder's `bn_stats.jsonl`, of a run at work
 //! as of a finished one.
 
-use serde::Deserialize;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
-
-/// Bytes taken in at one look, so that a long run's file never holds up a frame.
-const LOOK: u64 = 1 << 19;
-
-/// One line of the file; the parts are absent in files of older versions.
-#[derive(Deserialize)]
-struct Line {
-    step: u64,
-    layer: String,
-    domain: String,
-    distance: Option<f64>,
-    distance_of_means: Option<f64>,
-    distance_of_variances: Option<f64>,
-}
+use crate::training::run_folder::{BnLine, Follower, RunFiles};
+use std::path::Path;
 
 /// A layer's distance from `main` at one step, nats: whole, of the means, of the variances. NaN where unknown.
 pub type Parts = [f32; 3];
@@ -26,9 +10,8 @@ pub type Parts = [f32; 3];
 /// Distances by step, domain and layer.
 #[derive(Debug, Default)]
 pub struct BnHistory {
-    path: PathBuf,
-    /// Bytes of whole lines taken in.
-    offset: u64,
+    /// Reads on in `bn_stats.jsonl`; `None` where there is no run.
+    lines: Option<Follower<BnLine>>,
     /// BN layers from input to output.
     pub layers: Vec<String>,
     /// Domains; `main`, whose distance is 0, is the first.
@@ -43,38 +26,30 @@ pub struct BnHistory {
 
 impl BnHistory {
     pub fn of_run(dir: &Path) -> Self {
-        Self { path: dir.join("bn_stats.jsonl"), ..Self::default() }
+        Self { lines: Some(Follower::new(RunFiles::of(dir).bn_stats())), ..Self::default() }
     }
 
     /// Takes in some of what has come since; true while there is more to read at once.
     pub fn read(&mut self) -> bool {
-        let Ok(mut file) = File::open(&self.path) else { return false };
-        let length = file.metadata().map_or(0, |data| data.len());
-        if length < self.offset {
+        let Some(follower) = &mut self.lines else { return false };
+        if follower.was_cut() {
             // A resumed run cut the lines past its checkpoint.
-            let generation = self.generation + 1;
-            *self = Self { path: std::mem::take(&mut self.path), generation, ..Self::default() };
+            follower.restart();
+            let (lines, generation) = (self.lines.take(), self.generation + 1);
+            *self = Self { lines, generation, ..Self::default() };
         }
-        let mut text = Vec::new();
-        let read =
-            file.seek(SeekFrom::Start(self.offset)).and_then(|_| file.take(LOOK).read_to_end(&mut text));
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        if read.is_err() || whole == 0 {
-            return false;
+        let Some(Ok((lines, more))) = self.lines.as_mut().map(Follower::read) else { return false };
+        if lines.is_empty() {
+            return more;
         }
-        self.offset += whole as u64;
-        for line in text[..whole].split(|byte| *byte == b'\n') {
-            // A torn line is the run's, which cuts it off when it resumes.
-            if let Ok(line) = serde_json::from_slice::<Line>(line) {
-                self.add(line);
-            }
+        for line in lines {
+            self.add(line);
         }
         self.generation += 1;
-        // A last line without an end waits for the run to write on.
-        text.len() as u64 == LOOK
+        more
     }
 
-    fn add(&mut self, line: Line) {
+    fn add(&mut self, line: BnLine) {
         let index = |list: &mut Vec<String>, name: String| {
             list.iter().position(|known| *known == name).unwrap_or_else(|| {
                 list.push(name);
@@ -96,7 +71,7 @@ impl BnHistory {
             layers.resize(layer + 1, [f32::NAN; 3]);
         }
         let parts = [line.distance, line.distance_of_means, line.distance_of_variances];
-        layers[layer] = parts.map(|part| part.map_or(f32::NAN, |part| part as f32));
+        layers[layer] = parts.map(|part| part as f32);
     }
 
     /// The distance of a domain's layer at the `step`th validation; NaN where unknown.
@@ -121,7 +96,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut history = BnHistory::of_run(dir.path());
         assert!(!history.read(), "there is no file yet");
-        let path = dir.path().join("bn_stats.jsonl");
+        let path = RunFiles::of(dir.path()).bn_stats();
         let first =
             line(10, "bn1", "main", 0.0) + &line(10, "bn1", "aux", 0.5) + &line(10, "bn2", "aux", 1.0);
         std::fs::write(&path, format!("{first}{{\"step\":2")).expect("writable");

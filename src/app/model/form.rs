@@ -87,12 +87,13 @@ impl Form {
         Ok(())
     }
 
-    pub fn fill_from_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let config = Config::load(path, &[])?;
+    /// Takes a file over; returns a sentence for each key of an earlier version that it was read without.
+    pub fn fill_from_file(&mut self, path: &Path) -> Result<Vec<String>, ConfigError> {
+        let (config, warnings) = Config::load_warning(path, &[])?;
         self.fill(config);
         self.preset = None;
         self.file = Some(path.to_owned());
-        Ok(())
+        Ok(warnings)
     }
 
     fn refresh(&mut self) {
@@ -269,7 +270,7 @@ pub const ESSENTIAL: [&str; 12] = [
 pub fn is_idle(form: &Form, path: &str) -> bool {
     let config = form.config();
     match path {
-        "data.path" => config.data.source == crate::config::DataSource::Shapes,
+        "data.path" => !config.data.source.needs_path(),
         "run.steps" => config.run.steps.is_none(),
         "run.epochs" => config.run.steps.is_some(),
         "method.attack.epsilon" => !crate::training::method::attacks(&config.method),

@@ -1,11 +1,10 @@
 //! The words of the window's model: kinds of data, lines, axes, phases, log levels.
 
+use crate::config::BranchSource;
 use crate::training::events::Finish;
 
 /// The split whose best value is marked and that the status speaks of.
 pub const MAIN_SPLIT: &str = "val";
-/// The domain that every run has.
-pub const MAIN_DOMAIN: &str = "main";
 
 /// What was done to the images behind a number. It decides the colour of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,13 +23,12 @@ impl DataKind {
         }
     }
 
-    /// The data of a training branch: an attack names itself, mixup only shows in the method.
-    pub(super) fn of_branch(method: &str, domain: &str, attack: Option<&str>) -> Self {
-        match (attack, method) {
-            (Some(_), _) => Self::Attacked,
-            (None, "mixup") => Self::Mixed,
-            (None, "mixprop") if domain != MAIN_DOMAIN => Self::Mixed,
-            (None, _) => Self::Clean,
+    /// The kind of data that a training branch with this source sees.
+    pub fn of_source(source: BranchSource) -> Self {
+        match source {
+            BranchSource::Clean | BranchSource::Augmented => Self::Clean,
+            BranchSource::Attack => Self::Attacked,
+            BranchSource::Mixup | BranchSource::Cutmix => Self::Mixed,
         }
     }
 }
@@ -96,11 +94,42 @@ impl Phase {
     }
 }
 
-/// A line of a curve plot: which data through which domain (an index into [`RunView::domains`]).
+/// A line of a curve plot: which images through which domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineKey {
+    /// An index into [`super::run::RunView::domains`].
     pub domain: usize,
-    pub data: DataKind,
+    /// Where the images come from.
+    pub source: BranchSource,
+    /// The training branch's number in its step; `None` for validation.
+    pub branch: Option<usize>,
+}
+
+impl LineKey {
+    /// The line of validations through `domain`.
+    pub fn of_validation(domain: usize, attacked: bool) -> Self {
+        let source = if attacked { BranchSource::Attack } else { BranchSource::Clean };
+        Self { domain, source, branch: None }
+    }
+
+    /// The kind of data, which decides the line's colour.
+    pub fn data(self) -> DataKind {
+        DataKind::of_source(self.source)
+    }
+
+    /// What the images are called in legends.
+    pub fn images(self) -> &'static str {
+        if self.source == BranchSource::Attack { DataKind::Attacked.label() } else { self.source.name() }
+    }
+}
+
+/// How a run ended, in a word for the status bar.
+pub fn ending(finish: &Finish) -> &'static str {
+    match finish {
+        Finish::Completed => "completed",
+        Finish::StoppedAndSaved | Finish::Discarded => "stopped",
+        Finish::Failed(_) => "failed",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

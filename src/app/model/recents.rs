@@ -1,7 +1,8 @@
 //! The runs, configurations and data folders that were used last, kept between sessions, and the search for a run that
 //! a crash left unfinished.
 
-use crate::training::run_folder::is_at_work;
+use crate::training::events::Finish;
+use crate::training::run_folder::{self, RunFiles, is_at_work};
 use std::path::{Path, PathBuf};
 
 /// Kept of each kind.
@@ -37,28 +38,22 @@ impl Recents {
         remember(&mut self.data, dir);
     }
 
-    /// The newest run that ended without having been asked to: its log ends neither with its completion nor with a
-    /// stop, and it left a checkpoint. `None` when the newest run ended well. Reads files, so not for each frame.
+    /// The newest run that neither completed nor was stopped, if it left a checkpoint. `None` when the newest run ended
+    /// well. Reads files, so not for each frame.
     pub fn unfinished(&self) -> Option<PathBuf> {
-        let newest = self.runs.iter().find(|dir| dir.join("log.txt").is_file())?;
-        (newest.join("last.safetensors").is_file() && was_cut_off(newest)).then(|| newest.clone())
+        let newest = self.runs.iter().map(RunFiles::of).find(|files| files.log().is_file())?;
+        let can_go_on = newest.last().is_file() && !is_at_work(&newest);
+        let ended_well =
+            || run_folder::ended(&newest).is_some_and(|ended| !matches!(ended, Finish::Failed(_)));
+        (can_go_on && !ended_well()).then(|| newest.dir().to_owned())
     }
-}
-
-fn was_cut_off(dir: &Path) -> bool {
-    if is_at_work(dir) {
-        return false;
-    }
-    let Ok(log) = std::fs::read_to_string(dir.join("log.txt")) else { return false };
-    let endings = ["completed", "stopped", "was complete already"];
-    // Each line begins with the time.
-    let words = log.lines().last().and_then(|line| line.split_once(' ')).map_or("", |(_, words)| words);
-    !endings.iter().any(|ending| words.starts_with(ending))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::training::run_folder::RunFolder;
 
     #[test]
     fn the_newest_comes_first_and_once() {
@@ -77,21 +72,21 @@ mod tests {
     fn a_run_that_was_cut_off_is_found_and_one_that_ended_is_not() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("run");
-        std::fs::create_dir(&dir).expect("writable");
         let mut recents = Recents::default();
         recents.add_run(&dir);
-        let write = |log: &str| std::fs::write(dir.join("log.txt"), log).expect("writable");
-        write("2026-11-21T07:30:00Z started by dualprop\n");
-        assert_eq!(recents.unfinished(), None, "without a checkpoint there is nothing to go on from");
-        std::fs::write(dir.join("last.safetensors"), b"").expect("writable");
-        assert!(recents.unfinished().is_some());
-        let lock = std::fs::File::create(dir.join(".lock")).expect("writable");
-        lock.lock().expect("nobody else has it");
+        let files = RunFiles::of(&dir);
+        let (mut run, _) = RunFolder::open(&dir, &Config::default(), false).expect("a new folder");
+        std::fs::write(files.last(), b"").expect("writable");
         assert_eq!(recents.unfinished(), None, "it is still at work");
-        drop(lock);
-        write("2026-11-21T07:30:00Z started\n2026-11-21T07:31:00Z stopped after step 7\n");
+        run.end(&Finish::StoppedAndSaved, 7).expect("writable");
+        drop(run);
         assert_eq!(recents.unfinished(), None);
-        write("2026-11-21T07:31:00Z failed: the loss is no longer a finite number\n");
+        let failed = r#"{"how":"failed","reason":"the loss is no longer a finite number","step":7}"#;
+        std::fs::write(files.ended(), failed).expect("writable");
         assert!(recents.unfinished().is_some());
+        std::fs::remove_file(files.ended()).expect("there");
+        assert!(recents.unfinished().is_some(), "it was cut off");
+        std::fs::remove_file(files.last()).expect("there");
+        assert_eq!(recents.unfinished(), None, "without a checkpoint there is nothing to go on from");
     }
 }

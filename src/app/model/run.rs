@@ -2,8 +2,9 @@
 //! folded from the run's events. Panes read it and keep nothing of it.
 
 use super::bn_history::BnHistory;
-use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_DOMAIN, MAIN_SPLIT, Phase, StepAxis};
+use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_SPLIT, Phase, StepAxis};
 use super::series::Series;
+use crate::config::Domain;
 use crate::training::events::{BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, WorkLimit};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -24,8 +25,8 @@ pub struct RunView {
     pub info: Option<RunInfo>,
     /// How long an opened folder's run is to be.
     pub length: Option<Length>,
-    /// How an opened folder's run ended, as far as its log tells.
-    pub ended: Option<&'static str>,
+    /// How an opened folder's run ended; `None` for one that is at work or was cut off.
+    pub ended: Option<Finish>,
     /// Another program trains in the opened folder.
     pub at_work_elsewhere: bool,
     /// Domain names in order; `main` first.
@@ -99,7 +100,7 @@ impl RunView {
 
     /// What a domain was trained on, for the colours of views without an attack of their own.
     pub fn domain_data(&self, domain: usize) -> DataKind {
-        let seen = |kind| self.loss.contains_key(&LineKey { domain, data: kind });
+        let seen = |kind| self.loss.keys().any(|key| key.domain == domain && key.data() == kind);
         [DataKind::Clean, DataKind::Attacked, DataKind::Mixed]
             .into_iter()
             .find(|&kind| seen(kind))
@@ -154,7 +155,7 @@ impl RunView {
         }
         self.dir = Some(info.run_dir.clone());
         self.domains.clone_from(&info.domains);
-        self.method.clone_from(&info.method);
+        self.method = info.method.to_string();
         // A resumed run writes its steps after the checkpoint again.
         self.forget_after(info.first_step);
         self.log(
@@ -170,8 +171,8 @@ impl RunView {
     /// Adds one update's figures.
     pub fn step(&mut self, report: StepReport) {
         for branch in &report.branches {
-            let data = DataKind::of_branch(&self.method, &branch.domain, branch.attack.as_deref());
-            let key = LineKey { domain: self.domain(&branch.domain), data };
+            let (source, number) = (branch.source, Some(branch.branch));
+            let key = LineKey { domain: self.domain(&branch.domain), source, branch: number };
             self.loss.entry(key).or_default().push(report.step, f64::from(branch.loss));
         }
         if self.recent.len() == RATE_WINDOW {
@@ -190,15 +191,15 @@ impl RunView {
     /// Adds one validation's figures.
     pub fn evaluated(&mut self, report: EvalReport) {
         for row in &report.rows {
-            let data = if row.attack.is_some() { DataKind::Attacked } else { DataKind::Clean };
-            let key = LineKey { domain: self.domain(&row.domain), data };
+            let key = LineKey::of_validation(self.domain(&row.domain), row.attack.is_some());
             let percent = 100.0 * f64::from(row.top1);
             if !self.splits.contains(&row.split) {
                 self.splits.push(row.split.clone());
             }
             let split = self.accuracy.entry(row.split.clone()).or_default();
             split.entry(key).or_default().push(report.step, percent);
-            let is_main = row.split == MAIN_SPLIT && row.domain == MAIN_DOMAIN && data == DataKind::Clean;
+            let is_main =
+                row.split == MAIN_SPLIT && row.domain == Domain::Main.name() && row.attack.is_none();
             if is_main && self.best.is_none_or(|(_, best)| percent > best) {
                 self.best = Some((report.step, percent));
             }
@@ -214,7 +215,7 @@ impl RunView {
         for series in self.loss.values_mut().chain(splits).chain(std::iter::once(&mut self.clock)) {
             series.truncate_after(step);
         }
-        let key = LineKey { domain: 0, data: DataKind::Clean };
+        let key = LineKey::of_validation(0, false);
         let main = self.accuracy.get(MAIN_SPLIT).and_then(|split| split.get(&key));
         self.best = main.and_then(Series::highest);
         self.recent.clear();
@@ -284,17 +285,24 @@ impl RunView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::BranchSource;
     use crate::training::events::{BranchReport, EvalRow};
+    use crate::training::method::MethodLabel;
 
     fn step(step: u64, elapsed_s: f64) -> StepReport {
-        let branch = |domain: &str, attack: Option<&str>| BranchReport {
+        let branch = |branch: usize, source: BranchSource, domain: &str, attack: Option<&str>| BranchReport {
+            branch,
+            source,
             domain: domain.into(),
             attack: attack.map(Into::into),
             loss: 2.0,
             top1: 0.1,
             top5: 0.5,
         };
-        let branches = vec![branch("main", None), branch("aux", Some("pgd:eps=1,step=1,iters=1"))];
+        let branches = vec![
+            branch(0, BranchSource::Clean, "main", None),
+            branch(1, BranchSource::Attack, "aux", Some("pgd:eps=1,step=1,iters=1")),
+        ];
         StepReport {
             step,
             epoch: 0.0,
@@ -309,14 +317,23 @@ mod tests {
     }
 
     #[test]
-    fn branches_become_lines_by_data_and_domain() {
+    fn branches_become_lines_of_their_own() {
         let mut run = RunView::default();
-        run.step(step(1, 1.0));
-        let keys: Vec<_> = run.loss.keys().copied().collect();
+        let mut report = step(1, 1.0);
+        let cutmix = BranchReport { branch: 2, source: BranchSource::Cutmix, ..report.branches[0].clone() };
+        report.branches.push(cutmix);
+        run.step(report);
+        let keys: Vec<_> = run.loss.keys().map(|key| (key.domain, key.images(), key.data())).collect();
         assert_eq!(
             keys,
-            [LineKey { domain: 0, data: DataKind::Clean }, LineKey { domain: 1, data: DataKind::Attacked }]
+            [
+                (0, "clean", DataKind::Clean),
+                (0, "cutmix", DataKind::Mixed),
+                (1, "attacked", DataKind::Attacked)
+            ]
         );
+        assert!(run.loss.values().all(|series| series.len() == 1));
+        assert_eq!((run.domain_data(0), run.domain_data(1)), (DataKind::Clean, DataKind::Attacked));
     }
 
     #[test]
@@ -342,7 +359,7 @@ mod tests {
             image_size: 32,
             classes: vec![],
             domains: vec![],
-            method: String::new(),
+            method: MethodLabel::OwnBranches,
             steps_per_epoch: 5,
             total_steps: 15,
             first_step: 0,

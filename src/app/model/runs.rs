@@ -2,9 +2,10 @@
 //! its own.
 
 use super::history;
-use super::kinds::{DataKind, LineKey, MAIN_SPLIT};
+use super::kinds::{LineKey, MAIN_SPLIT};
 use super::run::RunView;
 use crate::config::Config;
+use crate::training::run_folder::RunFiles;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,9 +29,9 @@ pub struct ListedRun {
 
 impl ListedRun {
     /// The highest value of a line of `val`, percent.
-    pub fn best(&self, domain: usize, data: DataKind) -> Option<f64> {
+    pub fn best(&self, domain: usize, attacked: bool) -> Option<f64> {
         let lines = self.run.accuracy.get(MAIN_SPLIT)?;
-        Some(lines.get(&LineKey { domain, data })?.highest()?.1)
+        Some(lines.get(&LineKey::of_validation(domain, attacked))?.highest()?.1)
     }
 }
 
@@ -56,10 +57,10 @@ pub fn list(known: &[PathBuf], parents: &[PathBuf]) -> Vec<ListedRun> {
     // One folder under one name.
     let mut seen = BTreeSet::new();
     dirs.retain(|dir| {
-        dir.join("metrics.jsonl").is_file() && dir.canonicalize().is_ok_and(|d| seen.insert(d))
+        RunFiles::of(dir).metrics().is_file() && dir.canonicalize().is_ok_and(|d| seen.insert(d))
     });
     let changed =
-        |dir: &PathBuf| std::fs::metadata(dir.join("metrics.jsonl")).and_then(|m| m.modified()).ok();
+        |dir: &PathBuf| std::fs::metadata(RunFiles::of(dir).metrics()).and_then(|m| m.modified()).ok();
     let mut newest: Vec<PathBuf> = dirs.into_iter().collect();
     newest.sort_by_key(|dir| std::cmp::Reverse(changed(dir)));
     newest.into_iter().take(MOST).filter_map(|dir| read(&dir)).collect()
@@ -138,8 +139,9 @@ mod tests {
             config.run.name = name.into();
             let dir = folder.path().join(name);
             std::fs::create_dir(&dir).expect("writable");
-            std::fs::write(dir.join("config.toml"), config.resolved_toml()).expect("writable");
-            std::fs::write(dir.join("metrics.jsonl"), "").expect("writable");
+            let files = RunFiles::of(&dir);
+            std::fs::write(files.config(), config.resolved_toml()).expect("writable");
+            std::fs::write(files.metrics(), "").expect("writable");
         }
         std::fs::create_dir(folder.path().join("no run")).expect("writable");
         let found = list(&[folder.path().join("a")], &[folder.path().to_owned()]);

@@ -1,7 +1,7 @@
 //! The bar at the bottom: state, progress, speed, time and memory of the run, each with its definition as a tooltip.
 
 use crate::app::format;
-use crate::app::model::kinds::{MAIN_DOMAIN, Phase};
+use crate::app::model::kinds::{Phase, ending};
 use crate::app::model::run::RunView;
 use crate::app::theme::tokens::Tokens;
 use crate::training::events::{Finish, Idle, RunInfo, WorkLimit};
@@ -44,7 +44,7 @@ pub fn ui(ui: &mut Ui, run: &RunView) {
                     ui,
                     &format!("best {best:.1}%"),
                     &format!(
-                        "Highest clean top-1 accuracy of the {MAIN_DOMAIN} domain on val, at step {step}. \
+                        "Highest clean top-1 accuracy of the main domain on val, at step {step}. \
                          Percent of images."
                     ),
                 );
@@ -105,8 +105,8 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
     let text = match run.asked {
         Some(doing) if run.phase.is_active() => format!("{}, {doing}", run.phase.label()),
         None if run.at_work_elsewhere => "At work elsewhere".to_owned(),
-        _ if run.phase == Phase::Opened => match run.ended {
-            Some(ended) => format!("{}, {ended}", run.phase.label()),
+        _ if run.phase == Phase::Opened => match &run.ended {
+            Some(ended) => format!("{}, {}", run.phase.label(), ending(ended)),
             None => run.phase.label().to_owned(),
         },
         _ if run.phase == Phase::Running => format!("{}{limit}", run.phase.label()),

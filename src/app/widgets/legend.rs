@@ -45,7 +45,7 @@ fn entry_ui(ui: &mut Ui, entry: &Entry<'_>, hidden: &mut Vec<LineKey>) {
     let width = SAMPLE_WIDTH + 6.0 + name.size().x + 6.0 + value.size().x;
     let (rect, response) = ui.allocate_exact_size(vec2(width, name.size().y.max(18.0)), Sense::click());
     if ui.is_rect_visible(rect) {
-        let colour = if shown { tokens.data(entry.key.data) } else { tokens.line };
+        let colour = if shown { tokens.data(entry.key.data()) } else { tokens.line };
         let left = pos2(rect.left(), rect.center().y);
         sample(ui, left, tokens::dash(entry.key.domain), colour);
         let at = pos2(rect.left() + SAMPLE_WIDTH + 6.0, rect.center().y - name.size().y / 2.0);

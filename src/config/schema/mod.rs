@@ -14,6 +14,7 @@ use super::Config;
 pub struct Field {
     /// Dotted path, such as `method.attack.epsilon`.
     pub path: &'static str,
+    /// What values the key takes.
     pub kind: Kind,
     /// `""` for pure numbers and words.
     pub unit: &'static str,
@@ -30,21 +31,30 @@ pub struct Field {
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
+    /// True or false.
     Flag,
     /// Whole number, both ends included.
     Integer {
+        /// The lowest value.
         min: i64,
+        /// The highest value; `i64::MAX`: none.
         max: i64,
     },
+    /// A finite number, whole or not.
     Number(Range),
+    /// Any string.
     Text,
     /// Path of a folder or file.
     Path,
+    /// One of these words.
     Choice(&'static [&'static str]),
     /// Any of these, each at most once.
     ChoiceList(&'static [&'static str]),
+    /// A list of numbers.
     NumberList {
+        /// How many; `None`: any number of them.
         length: Option<usize>,
+        /// What each must lie in.
         each: Range,
     },
     /// As on the command line, such as `pgd:eps=4,step=1,iters=5`; may be empty.
@@ -56,13 +66,18 @@ pub enum Kind {
 /// An interval; an open end is excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
+    /// The lower end.
     pub min: f64,
+    /// The upper end.
     pub max: f64,
+    /// Whether `min` itself is outside.
     pub open_min: bool,
+    /// Whether `max` itself is outside.
     pub open_max: bool,
 }
 
 impl Range {
+    /// Whether the value lies in the interval.
     pub fn contains(&self, value: f64) -> bool {
         let above = if self.open_min { value > self.min } else { value >= self.min };
         let below = if self.open_max { value < self.max } else { value <= self.max };
@@ -128,6 +143,11 @@ pub fn branch_fields() -> &'static [Field] {
 /// The key of that dotted path.
 pub fn field(path: &str) -> Option<&'static Field> {
     fields().iter().find(|f| f.path == path)
+}
+
+/// Why a key of an earlier version is no longer one; `None` for every other path.
+pub fn retired(path: &str) -> Option<&'static str> {
+    words::RETIRED.iter().find(|(key, _)| *key == path).map(|(_, reason)| *reason)
 }
 
 /// The dotted paths of all tables, in the order of the file.

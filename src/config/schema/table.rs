@@ -1,6 +1,7 @@
 //! The table itself: one entry a key, in the order of the file. One table stays one file, however many keys it has.
 
 use super::{Field, Kind, Range};
+use crate::config::{BranchSource, Domain, MethodKind};
 
 const ARCHITECTURES: &[&str] = &[
     "tf_efficientnet_b0",
@@ -29,20 +30,6 @@ const ARCHITECTURES: &[&str] = &[
 
 const AUGMENTATIONS: &[&str] =
     &["crop", "flip", "inception", "color", "autoaugment", "randaugment", "cutout"];
-
-const METHODS: &[&str] = &[
-    "vanilla",
-    "adversarial",
-    "adversarial_mix",
-    "adversarial_finetune",
-    "mixup",
-    "mixprop",
-    "advprop",
-    "advprop_fine_grained",
-    "fast_advprop",
-];
-
-const DOMAINS: &[&str] = &["main", "aux", "aux2", "aux3"];
 
 /// From `min` to `max`, both included.
 const fn closed(min: f64, max: f64) -> Range {
@@ -150,7 +137,6 @@ pub(super) const FIELDS: &[Field] = &[
         "Optimizer steps between writes of last.safetensors; 0: at each epoch's end and on a stop.",
         "ours",
     ),
-    key("run.deterministic", Kind::Flag, "", "Same seed and same device give bit-identical runs; every kernel sums in a fixed order, so false changes nothing.", "ours"),
     key(
         "data.source",
         Kind::Choice(&["shapes", "cifar10", "cifar100", "fashion_mnist", "folder"]),
@@ -303,7 +289,7 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     key(
         "method.kind",
-        Kind::Choice(METHODS),
+        Kind::Choice(&MethodKind::NAMES),
         "",
         "How clean, attacked and mixed images train the network.",
         "AdvProp 4, MixProp 3",
@@ -409,7 +395,7 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     key(
         "method.attack.through",
-        Kind::Choice(DOMAINS),
+        Kind::Choice(&Domain::NAMES),
         "",
         "BN domain of the attacked network; absent: the one that trains on the images.",
         "AdvProp 4, algorithm 1: the auxiliary one",
@@ -602,12 +588,12 @@ pub(super) const FIELDS: &[Field] = &[
 pub(super) const BRANCH_FIELDS: &[Field] = &[
     key(
         "method.branch.source",
-        Kind::Choice(&["clean", "augmented", "attack", "mixup", "cutmix"]),
+        Kind::Choice(&BranchSource::NAMES),
         "",
         "Where the branch's images come from.",
         "ours",
     ),
-    key("method.branch.domain", Kind::Choice(DOMAINS), "", "BN domain that they go through.", "ours"),
+    key("method.branch.domain", Kind::Choice(&Domain::NAMES), "", "BN domain that they go through.", "ours"),
     key(
         "method.branch.weight",
         Kind::Number(closed(0.0, 1000.0)),

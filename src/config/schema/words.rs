@@ -1,4 +1,10 @@
-//! What other tools call the keys.
+//! What other tools call the keys, and what earlier versions of this program had besides.
+
+/// Keys of earlier versions that decide nothing any more, with the reason. A file that has one is read without it.
+pub(super) const RETIRED: &[(&str, &str)] = &[(
+    "run.deterministic",
+    "every run is deterministic: the same seed on the same device gives the same bits",
+)];
 
 /// Words that other tools use, with the key's own name here.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[

@@ -10,6 +10,7 @@ mod trace;
 use crate::config::{AttackConfig, AttackTarget, Config};
 use crate::gpu::{Device, Element, Gpu, GpuError, StepUniform, step_buffer};
 use crate::graph::{Network, Statistics, pad4};
+use crate::kernels::cross_entropy::table_row;
 use crate::training::attack_plans::AttackPass;
 use crate::training::buffers::{self, Buffers};
 use crate::training::draws::{self, Stream};
@@ -168,8 +169,7 @@ impl Inference {
     }
 
     fn write_labels(&self, device: &Device, labels: impl Iterator<Item = u32>) {
-        let one = 1.0_f32.to_bits();
-        let rows: Vec<[u32; 4]> = labels.map(|label| [label, label, one, one]).collect();
+        let rows: Vec<[u32; 4]> = labels.map(|label| table_row(label, label, 1.0, 1.0)).collect();
         device.write(self.buffers.get(buffers::ATTACK_ROWS), 0, &rows);
     }
 

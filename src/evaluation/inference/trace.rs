@@ -2,7 +2,7 @@
 
 use super::{ImageBatch, Inference};
 use crate::config::AttackConfig;
-use crate::evaluation::snapshot::loss;
+use crate::evaluation::softmax::cross_entropy;
 use crate::gpu::{Gpu, GpuError};
 use crate::graph::pad4;
 use crate::training::buffers;
@@ -33,7 +33,7 @@ impl Inference {
         let logits = gpu.device.read_f32(&traced, 0, floats * iterations)?;
         let of_images = |logits: &[f32]| -> Vec<f32> {
             let rows = logits.chunks_exact(row).zip(images.labels);
-            rows.map(|(row, label)| loss(&row[..classes], *label as usize)).collect()
+            rows.map(|(row, label)| cross_entropy(&row[..classes], *label as usize)).collect()
         };
         Ok(logits.chunks_exact(floats).map(of_images).collect())
     }

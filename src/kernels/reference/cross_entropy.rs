@@ -31,9 +31,9 @@ pub fn cross_entropy(shape: &LossShape, logits: &[f32], targets: &[Target]) -> (
                         + (1.0 - lambda) * f64::from(class == target.label_b))
         };
         let loss: f64 = (0..k).map(|class| wanted(class) * (log_sum - z[class])).sum();
-        let a = z[target.label_a];
-        let rank =
-            (0..k).filter(|class| z[*class] > a || (z[*class] == a && *class < target.label_a)).count();
+        let counted = if target.lambda < 0.5 { target.label_b } else { target.label_a };
+        let before = |class: &usize| z[*class] > z[counted] || (z[*class] == z[counted] && *class < counted);
+        let rank = (0..k).filter(before).count();
         results.extend([loss as f32, f32::from(rank < 1), f32::from(rank < 5), 0.0]);
         for class in 0..k {
             let share = (z[class] - log_sum).exp();

@@ -68,7 +68,7 @@ pub(super) fn distributions(
     for (domain, statistics) in layer.domains.iter().enumerate() {
         let classes = model.meta().classes.len();
         let logits = model.logits(&clean, domain)?;
-        let guesses = logits.chunks_exact(classes).map(|row| crate::evaluation::snapshot::best(row, 1));
+        let guesses = logits.chunks_exact(classes).map(|row| crate::evaluation::softmax::top_guesses(row, 1));
         let predicted: Vec<usize> = guesses.map(|g| g.first().map_or(0, |guess| guess.class)).collect();
         let labels: Vec<usize> =
             images.labels.iter().zip(predicted).map(|(known, guess)| known.unwrap_or(guess)).collect();

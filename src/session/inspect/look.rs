@@ -6,7 +6,7 @@ use crate::config::AttackConfig;
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::feature_grid::FeatureGrid;
 use crate::evaluation::perturbation::share_at_bound;
-use crate::evaluation::snapshot::best;
+use crate::evaluation::softmax::top_guesses;
 use crate::evaluation::{Model, Seen};
 use crate::training::events::{DomainView, GalleryItem, Guess};
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ pub(super) fn look(opened: &mut Opened, kept: &mut SeenImages, request: &Look) -
     let chosen = request.class.filter(|class| *class < classes);
     let of_maps: Vec<usize> = attacked.labels.iter().map(|label| chosen.unwrap_or(*label)).collect();
     let explained = |seen: &Seen| -> Vec<(Vec<Guess>, Vec<f32>)> {
-        let guesses = seen.logits.chunks_exact(classes).map(|row| best(row, GUESSES));
+        let guesses = seen.logits.chunks_exact(classes).map(|row| top_guesses(row, GUESSES));
         let maps = model.maps(seen, &of_maps, request.map);
         guesses.zip(maps.iter().map(|map| grid.resize(map, size))).collect()
     };

@@ -3,7 +3,7 @@
 
 use super::opened::{ImageChoice, Pixels};
 use crate::config::AttackConfig;
-use crate::evaluation::snapshot::{best, loss};
+use crate::evaluation::softmax::{cross_entropy, top_guesses};
 use crate::evaluation::{Model, Seen};
 
 /// What was seen last.
@@ -89,7 +89,7 @@ impl SeenAttacked {
     fn new(model: &mut Model, call: AttackCall, clean: &SeenClean) -> anyhow::Result<Self> {
         let AttackCall { attack, domain, seed } = &call;
         let classes = model.meta().classes.len();
-        let guesses = clean.seen[*domain].logits.chunks_exact(classes).map(|logits| best(logits, 1));
+        let guesses = clean.seen[*domain].logits.chunks_exact(classes).map(|logits| top_guesses(logits, 1));
         let guesses = guesses.map(|guesses| guesses.first().map_or(0, |guess| guess.class));
         let labels: Vec<usize> =
             clean.images.labels.iter().zip(guesses).map(|(known, guess)| known.unwrap_or(guess)).collect();
@@ -97,7 +97,7 @@ impl SeenAttacked {
             model.traced_attack(&clean.pixels, &labels, attack, *domain, *seed, &clean.images.ids)?;
         let seen = seen_by_domain(model, &pixels)?;
         let ends = seen[*domain].logits.chunks_exact(classes).zip(&labels);
-        losses.push(ends.map(|(logits, label)| loss(logits, *label)).collect());
+        losses.push(ends.map(|(logits, label)| cross_entropy(logits, *label)).collect());
         Ok(Self { call, labels, pixels, seen, losses })
     }
 }

@@ -36,12 +36,19 @@ enum Wish {
 pub(super) fn run(options: &RunOptions, front: FrontEnd<'_>) -> anyhow::Result<Finish> {
     options.config.validate()?;
     let mut run = Run::prepare(options, front)?;
-    let finish = run.steps();
-    if let Err(error) = &finish {
-        // The log is the last place to look when the front end is gone; its own failure changes nothing.
-        let _ = run.folder.log(&format!("failed: {error:#}"));
+    match run.steps() {
+        Ok(finish) => {
+            run.folder.end(&finish, run.step)?;
+            Ok(finish)
+        }
+        Err(error) => {
+            let sentence = format!("{error:#}");
+            // The folder is the last place to look when the front end is gone; its own failure changes nothing.
+            let _ = run.folder.log(&format!("failed: {sentence}"));
+            let _ = run.folder.end(&Finish::Failed(sentence), run.step);
+            Err(error)
+        }
     }
-    finish
 }
 
 /// A run between two steps.

@@ -13,14 +13,16 @@ use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build};
 use crate::session::input;
-use crate::session::setup::{check_same_data, class_names, empty_classes, first_weights, total_steps};
+use crate::session::setup::{check_same_data, class_names, empty_classes, first_weights};
 use crate::session::state::{self, LoopState};
 use crate::session::{RunOptions, open_device};
+use crate::training::buffers;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Event, RunInfo};
+use crate::training::method::{self, MethodLabel};
 use crate::training::run_folder::RunFolder;
-use crate::training::{buffers, method};
+use crate::training::schedule::total_steps;
 use std::sync::Arc;
 
 /// Images of a validation batch; small enough for any adapter, large enough to keep one busy.
@@ -107,10 +109,7 @@ impl<'a> Run<'a> {
             image_size: config.data.image_size,
             classes: self.data.classes.clone(),
             domains: engine.domain_names(),
-            method: config
-                .get("method.kind")
-                .and_then(|kind| kind.as_str().map(str::to_owned))
-                .unwrap_or_default(),
+            method: MethodLabel::of(&config.method),
             steps_per_epoch: self.length.steps_per_epoch,
             total_steps: self.length.total_steps,
             first_step: self.step,
@@ -140,7 +139,7 @@ fn network(config: &Config, data: &Data) -> anyhow::Result<Network> {
 
 fn length(config: &Config, data: &Data) -> anyhow::Result<RunLength> {
     let steps_per_epoch = data::steps_per_epoch(data.splits.train.len(), config.run.batch_size)?;
-    Ok(RunLength { steps_per_epoch, total_steps: total_steps(config, steps_per_epoch) })
+    Ok(RunLength { steps_per_epoch, total_steps: total_steps(&config.run, steps_per_epoch) })
 }
 
 /// The run folder, and what it and the data say about the start.

@@ -1,7 +1,7 @@
 //! What a run tells: metrics as they arrive, validation, statistics, checkpoints, pictures.
 
 use super::Run;
-use crate::config::BestBy;
+use crate::config::{BestBy, Domain};
 use crate::data::Dataset;
 use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::snapshot::{SnapshotRequest, bn_layers, snapshot};
@@ -12,7 +12,7 @@ use crate::training::engine::StepSums;
 use crate::training::events::{
     BranchReport, EvalReport, EvalRow, Event, RunWeights, Snapshot, StepReport, WeightsReply,
 };
-use crate::training::method::{Source, domain_name};
+use crate::training::method::Source;
 use anyhow::Context as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,11 +76,14 @@ impl Run<'_> {
         let stages = self.engine.stage_seconds();
         let idle = self.meters.idle(batch_size as f64 / images_per_s, &stages);
         let memory_bytes = self.meters.memory_bytes(self.engine.device());
+        let method = self.engine.method_at(sums.step);
         let branches =
-            self.engine.method_at(sums.step).branches.iter().zip(&sums.branches).map(|(branch, sums)| {
+            method.branches.iter().zip(&sums.branches).enumerate().map(|(number, (branch, sums))| {
                 let mean = |sum: f64| (sum / sums.images.max(1.0)) as f32;
                 BranchReport {
-                    domain: domain_name(branch.domain),
+                    branch: number,
+                    source: branch.source.kind(),
+                    domain: Domain::name_of(branch.domain),
                     attack: match &branch.source {
                         Source::Attack { config, .. } => Some(config.spec()),
                         _ => None,
@@ -227,8 +230,8 @@ impl Run<'_> {
 /// What `eval.best` looks at, larger is better; `None` before it was measured.
 fn best_value(rows: &[EvalRow], by: BestBy) -> Option<f32> {
     let attacked = by == BestBy::AttackedTop1;
-    let row = rows
-        .iter()
-        .find(|row| row.split == "val" && row.domain == domain_name(0) && row.attack.is_some() == attacked)?;
+    let row = rows.iter().find(|row| {
+        row.split == "val" && row.domain == Domain::Main.name() && row.attack.is_some() == attacked
+    })?;
     Some(if by == BestBy::Loss { -row.loss } else { row.top1 })
 }

@@ -4,6 +4,7 @@ use crate::config::{Config, Precision};
 use crate::data::{Batch, Placement};
 use crate::gpu::{BufferId, Upload};
 use crate::graph::Network;
+use crate::kernels::cross_entropy::table_row;
 use crate::kernels::images::placement;
 use crate::training::branch_buffers::BranchBuffers;
 use crate::training::buffers::{self, Buffers};
@@ -13,11 +14,6 @@ use crate::training::parts::PhaseParts;
 use anyhow::Context as _;
 use rand::seq::SliceRandom as _;
 use std::ops::Range;
-
-/// A row of the loss: two labels, the first one's share and the weight of the row.
-fn row(first: u32, second: u32, lambda: f32, weight: f32) -> [u32; 4] {
-    [first, second, lambda.to_bits(), weight.to_bits()]
-}
 
 /// A table row that copies an image.
 fn copy(image: u32) -> [u32; 4] {
@@ -153,18 +149,18 @@ impl MicroBatch<'_> {
                 Source::Mixup { mixed } if position < mixed => {
                     let partner = mixing.partners[image];
                     let other = labels[partner as usize];
-                    *to = row(label, other, mixing.lambda, weight);
+                    *to = table_row(label, other, mixing.lambda, weight);
                     table.push([image as u32, partner, mixing.lambda.to_bits(), 0]);
                 }
                 Source::Cutmix => {
                     let partner = mixing.partners[image];
                     let other = labels[partner as usize];
                     let lambda = draws::cutmix_lambda(*corners, self.network.image_size as u32);
-                    *to = row(label, other, lambda, weight);
+                    *to = table_row(label, other, lambda, weight);
                     table.extend([[image as u32, partner, 0, 0], *corners]);
                 }
                 _ => {
-                    *to = row(label, label, 1.0, weight);
+                    *to = table_row(label, label, 1.0, weight);
                     table.push(copy(image as u32));
                 }
             }
@@ -192,7 +188,7 @@ impl MicroBatch<'_> {
         scratch.table.clear();
         scratch.table.extend(self.batch.labels[self.range()].iter().map(|label| {
             let aim = if targeted { draws::wrong_class(*label, classes, &mut rng) } else { *label };
-            row(aim, aim, 1.0, weight)
+            table_row(aim, aim, 1.0, weight)
         }));
         let rows = &scratch.table[branch.images.clone()];
         to.write(self.buffers.get(buffers::branch_attack_rows(index)), rows);
@@ -218,7 +214,7 @@ impl MicroBatch<'_> {
         for (to, at) in rows.iter_mut().zip(mine) {
             let at = *at as usize;
             let image = at / each * images + branch.images.start + at % each;
-            *to = row(self.batch.labels[image], self.batch.labels[image], 1.0, branch.weight);
+            *to = table_row(self.batch.labels[image], self.batch.labels[image], 1.0, branch.weight);
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What `--resume` finds in a run folder: whether the run is the same, and what of it a kill left behind or is of steps
 //! past the checkpoint.
 
-use super::pictures_file;
 use crate::config::Config;
 use crate::config::schema::Field;
 use crate::interop::atomic::{TEMPORARY_SUFFIX, write_atomic};
 use crate::training::pictures;
 use anyhow::{Context as _, bail};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::Path;
@@ -50,34 +49,33 @@ pub(super) fn remove_temporaries(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Pictures of steps that a resumed run has yet to make, and unreadable ones, go.
-pub(super) fn remove_later_pictures(dir: &Path, step: u64) -> anyhow::Result<()> {
-    let path = pictures_file(dir);
-    if path.exists() && pictures::load(&path).map_or(true, |snapshot| snapshot.step > step) {
-        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+pub(super) fn remove_later_pictures(path: &Path, step: u64) -> anyhow::Result<()> {
+    if path.exists() && pictures::load(path).map_or(true, |snapshot| snapshot.step > step) {
+        std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())
 }
 
-/// Rewrites a file of JSON lines without those past `step`, without validations past `validated`, and without a torn
-/// last one. Returns `wall_s` of the
-/// last line that stays.
-pub(super) fn cut_lines(path: &Path, step: u64, validated: u64) -> anyhow::Result<f64> {
+/// Rewrites a file of JSON lines with those that `stays` keeps, without a torn last one. Returns the last that stays.
+pub(super) fn cut_lines<L: DeserializeOwned>(
+    path: &Path,
+    stays: impl Fn(&L) -> bool,
+) -> anyhow::Result<Option<L>> {
     let file = match File::open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0.0),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.with_context(|| format!("cannot open {}", path.display()))?,
     };
     let mut kept = Vec::new();
-    let mut wall_s = 0.0;
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line.with_context(|| format!("cannot read {}", path.display()))?;
-        let Ok(value) = serde_json::from_slice::<Value>(&line) else { continue };
-        let last = if value["split"] == "train" { step } else { validated };
-        if value["step"].as_u64().is_some_and(|s| s <= last) {
-            wall_s = value["wall_s"].as_f64().unwrap_or(wall_s);
-            kept.extend(line);
+    let mut last = None;
+    for text in BufReader::new(file).split(b'\n') {
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        let Ok(line) = serde_json::from_slice::<L>(&text) else { continue };
+        if stays(&line) {
+            kept.extend(text);
             kept.push(b'\n');
+            last = Some(line);
         }
     }
     write_atomic(path, |out| out.write_all(&kept))?;
-    Ok(wall_s)
+    Ok(last)
 }

@@ -4,7 +4,7 @@
 use super::Shared;
 use crate::app::commands::UiCommand;
 use crate::app::format;
-use crate::app::model::kinds::{DataKind, LineKey, StepAxis};
+use crate::app::model::kinds::{LineKey, StepAxis};
 use crate::app::model::run::RunView;
 use crate::app::model::series::{MAX_SMOOTHING, Series};
 use crate::app::shell::chrome;
@@ -137,9 +137,16 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut CurvesView) {
     }
 }
 
+/// What a line is called: domain and images, such as `main, cutmix`, with the branch's number where several lines of the
+/// run would have one name.
 pub fn line_name(run: &RunView, key: &LineKey) -> String {
     let domain = run.domains.get(key.domain).map_or("?", String::as_str);
-    format!("{domain}, {}", key.data.label())
+    let name = format!("{domain}, {}", key.images());
+    let alike = run.loss.keys().filter(|other| (other.domain, other.source) == (key.domain, key.source));
+    match key.branch {
+        Some(branch) if alike.count() > 1 => format!("{name} {branch}"),
+        _ => name,
+    }
 }
 
 fn title(ui: &mut Ui, text: &str, help: &str) {
@@ -209,14 +216,16 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
         for (key, [raw, smoothed]) in drawn.iter().filter(|(key, _)| !hidden.contains(key)) {
             if smoothing > 0.0 {
                 let line = Line::new(format!("{} raw", line_name(run, key)), PlotPoints::Borrowed(raw));
-                plot.line(line.color(tokens.data_raw(key.data)).width(1.0).allow_hover(false));
+                plot.line(line.color(tokens.data_raw(key.data())).width(1.0).allow_hover(false));
             }
             let line = Line::new(line_name(run, key), PlotPoints::Borrowed(smoothed));
-            let line = line.color(tokens.data(key.data)).style(tokens::dash(key.domain));
+            let line = line.color(tokens.data(key.data())).style(tokens::dash(key.domain));
             plot.line(line.width(tokens::LINE_WIDTH).allow_band(false));
             if let [only] = smoothed[..] {
                 let point = Points::new(line_name(run, key), PlotPoints::Owned(vec![only]));
-                plot.points(point.color(tokens.data(key.data)).shape(tokens::marker(key.domain)).radius(2.6));
+                plot.points(
+                    point.color(tokens.data(key.data())).shape(tokens::marker(key.domain)).radius(2.6),
+                );
             }
         }
     });
@@ -332,7 +341,7 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, e
         .include_y(1.18 * run.best.map_or(0.0, |(_, best)| best));
     let response = plot.show(ui, |plot| {
         for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
-            let colour = tokens.data(key.data);
+            let colour = tokens.data(key.data());
             let drawn = placed(run, axis, series.raw(false));
             let line = Line::new(line_name(run, key), PlotPoints::Owned(drawn.clone()));
             plot.line(line.color(colour).style(tokens::dash(key.domain)).width(tokens::LINE_WIDTH));
@@ -340,7 +349,7 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, e
             let points = points.color(colour).shape(tokens::marker(key.domain)).radius(2.6);
             plot.points(points.allow_hover(false));
         }
-        let best_key = LineKey { domain: 0, data: DataKind::Clean };
+        let best_key = LineKey::of_validation(0, false);
         let is_main = split == crate::app::model::kinds::MAIN_SPLIT && !hidden.contains(&best_key);
         if let Some((step, best)) = run.best.filter(|_| is_main) {
             let at = PlotPoint::new(run.place(axis, step as f64), best);

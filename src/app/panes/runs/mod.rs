@@ -58,8 +58,13 @@ impl Default for RunsView {
 impl RunsView {
     fn series<'a>(&self, run: &'a RunView) -> Option<&'a Series> {
         let data = if self.attacked { DataKind::Attacked } else { DataKind::Clean };
-        let key = LineKey { domain: self.domain, data };
-        if self.loss { run.loss.get(&key) } else { run.accuracy.get(&self.split)?.get(&key) }
+        if self.loss {
+            let mut lines = run.loss.iter();
+            return lines
+                .find(|(key, _)| key.domain == self.domain && key.data() == data)
+                .map(|(_, line)| line);
+        }
+        run.accuracy.get(&self.split)?.get(&LineKey::of_validation(self.domain, self.attacked))
     }
 
     fn unit(&self) -> &'static str {
@@ -176,8 +181,8 @@ fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsWish> {
     ui.label(&run.method);
     ui.label(run.seed.map_or_else(|| "–".to_owned(), |seed| seed.to_string()));
     ui.label(run.run.last_step.as_ref().map_or_else(|| "0".to_owned(), |step| format::count(step.step)));
-    for data in [DataKind::Clean, DataKind::Attacked] {
-        ui.label(run.best(0, data).map_or_else(|| "–".to_owned(), |best| format!("{best:.1}%")));
+    for attacked in [false, true] {
+        ui.label(run.best(0, attacked).map_or_else(|| "–".to_owned(), |best| format!("{best:.1}%")));
     }
     ui.end_row();
     wish
@@ -335,20 +340,18 @@ fn quantity_ui(ui: &mut Ui, view: &mut RunsView, listed: &[ListedRun]) {
     );
     let widest = listed.iter().max_by_key(|run| run.run.domains.len());
     let Some(run) = widest.map(|run| &run.run) else { return };
-    let data = if view.attacked { DataKind::Attacked } else { DataKind::Clean };
+    let line = |domain, attacked| line_name(run, &LineKey::of_validation(domain, attacked));
     let combo = ComboBox::from_id_salt("compared line").width(110.0);
-    let response =
-        combo.selected_text(line_name(run, &LineKey { domain: view.domain, data })).show_ui(ui, |ui| {
-            for domain in 0..run.domains.len() {
-                for (attacked, data) in [(false, DataKind::Clean), (true, DataKind::Attacked)] {
-                    let chosen = (view.domain, view.attacked) == (domain, attacked);
-                    let name = line_name(run, &LineKey { domain, data });
-                    if ui.selectable_label(chosen, name).clicked() {
-                        (view.domain, view.attacked) = (domain, attacked);
-                    }
+    let response = combo.selected_text(line(view.domain, view.attacked)).show_ui(ui, |ui| {
+        for domain in 0..run.domains.len() {
+            for attacked in [false, true] {
+                let chosen = (view.domain, view.attacked) == (domain, attacked);
+                if ui.selectable_label(chosen, line(domain, attacked)).clicked() {
+                    (view.domain, view.attacked) = (domain, attacked);
                 }
             }
-        });
+        }
+    });
     response.response.accessible_name("Compared line").on_hover_text("BN domain and kind of images");
 }
 

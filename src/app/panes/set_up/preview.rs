@@ -13,7 +13,7 @@ use crate::config::{Config, DataSource};
 use crate::data::Dataset as _;
 use crate::data::shapes::{Shapes, ShapesSplit};
 use crate::session::preflight::{BranchPreview, Forecast, MixedPreview};
-use crate::training::schedule::learning_rate;
+use crate::training::schedule::{learning_rate, total_steps};
 use egui::{Frame, ProgressBar, Rect, RichText, Slider, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints};
 use std::collections::BTreeMap;
@@ -90,8 +90,7 @@ fn length(config: &Config) -> Option<(u64, u64)> {
     let all = Shapes::new(ShapesSplit::Train).len();
     let images = if data.train_limit == 0 { all } else { data.train_limit.min(all) };
     let steps_per_epoch = (images / config.run.batch_size.max(1)).max(1) as u64;
-    let total = config.run.steps.unwrap_or((config.run.epochs * steps_per_epoch as f64).ceil() as u64);
-    Some((steps_per_epoch, total))
+    Some((steps_per_epoch, total_steps(&config.run, steps_per_epoch)))
 }
 
 /// The learning rate over the run's steps.

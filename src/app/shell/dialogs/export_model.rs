@@ -3,7 +3,9 @@
 use super::{Answer, primary, title};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::config::Domain;
 use crate::training::checkpoint::Checkpoint;
+use crate::training::run_folder::RunFiles;
 use egui::{ComboBox, RichText, TextEdit, Ui};
 use std::path::{Path, PathBuf};
 
@@ -23,11 +25,11 @@ pub struct ModelExport {
 impl ModelExport {
     /// For the best checkpoint of a run folder, or one that the user names.
     pub fn of_run(dir: Option<&Path>, domains: &[String]) -> Self {
-        let file = |name: &str| dir.map_or_else(String::new, |dir| dir.join(name).display().to_string());
-        let known = if domains.is_empty() { vec!["main".into(), "aux".into()] } else { domains.to_vec() };
+        let text = |path: PathBuf| path.display().to_string();
+        let known = if domains.is_empty() { Domain::names_of(2) } else { domains.to_vec() };
         Self {
-            checkpoint: file("best.safetensors"),
-            out: file("model.safetensors"),
+            checkpoint: dir.map_or_else(String::new, |dir| text(RunFiles::of(dir).best())),
+            out: dir.map_or_else(String::new, |dir| text(dir.join("model.safetensors"))),
             domains: known,
             domain: 0,
             raw: false,

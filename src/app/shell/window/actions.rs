@@ -14,13 +14,16 @@ use crate::app::shell::layout::Layout;
 use crate::app::shell::palette::Palette;
 use crate::app::widgets::pictures::Pictures;
 use crate::training::events::{Command, Event, Finish};
-use crate::training::run_folder::parting_key;
+use crate::training::run_folder::{RunFiles, parting_key};
 use egui::{Context, Theme, ViewportCommand};
 use std::path::{Path, PathBuf};
 
 impl Window {
     pub(super) fn open_config(&mut self, file: &Path) -> anyhow::Result<()> {
-        self.form.fill_from_file(file)?;
+        let warnings = self.form.fill_from_file(file)?;
+        if !warnings.is_empty() {
+            self.notice = Some(Notice::Done(warnings.join("\n")));
+        }
         self.recents.add_config(file);
         self.layout.reveal(Pane::SetUp);
         Ok(())
@@ -163,7 +166,7 @@ impl Window {
             UiCommand::StudyLive => self.open_model(ModelChoice::Live),
             UiCommand::StudyBest => {
                 if let Some(dir) = &self.run.dir {
-                    self.open_model(ModelChoice::File(dir.join("best.safetensors")));
+                    self.open_model(ModelChoice::File(RunFiles::of(dir).best()));
                 }
             }
             UiCommand::OpenCheckpoint => self.dialog = Some(Dialog::path(PathFor::OpenCheckpoint)),
@@ -221,8 +224,8 @@ impl Window {
     /// Sets up a new run like the one on screen.
     fn duplicate(&mut self) {
         let Some(dir) = self.run.dir.clone() else { return };
-        match self.form.fill_from_file(&dir.join("config.toml")) {
-            Ok(()) => {
+        match self.form.fill_from_file(&RunFiles::of(&dir).config()) {
+            Ok(_) => {
                 self.form.run_dir.clear();
                 self.form.file = None;
                 self.form.look_for_folder();

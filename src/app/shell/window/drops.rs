@@ -5,6 +5,7 @@ use crate::app::commands::Pane;
 use crate::app::model::study::ModelChoice;
 use crate::app::shell::chrome::Notice;
 use crate::config::DataSource;
+use crate::training::run_folder::RunFiles;
 use egui::{Align2, Context, Id, LayerId, Order, TextStyle, Theme};
 use std::path::{Path, PathBuf};
 use toml::Value;
@@ -30,7 +31,7 @@ fn kind_of(path: &Path) -> Dropped {
     let owned = path.to_owned();
     if path.is_dir() {
         return match () {
-            () if path.join("metrics.jsonl").is_file() => Dropped::Run(owned),
+            () if RunFiles::of(path).metrics().is_file() => Dropped::Run(owned),
             () if path.join("train").is_dir() && path.join("val").is_dir() => Dropped::Data(owned),
             () => Dropped::Unknown(owned),
         };

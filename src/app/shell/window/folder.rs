@@ -3,13 +3,13 @@
 
 use super::Window;
 use crate::app::commands::Pane;
-use crate::app::model::history::{self, Follower};
+use crate::app::model::history;
 use crate::app::model::kinds::{Level, Phase};
 use crate::app::widgets::pictures::Pictures;
 use crate::evaluation::bn_layers_of;
 use crate::training::events::{BnLayer, Snapshot};
 use crate::training::pictures;
-use crate::training::run_folder::{is_at_work, pictures_file};
+use crate::training::run_folder::{MetricsFollower, RunFiles, is_at_work};
 use crossbeam_channel::Receiver;
 use egui::Context;
 use std::path::Path;
@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Following {
     /// Reads on in the metrics; when it last looked.
-    metrics: Option<(Follower, Option<Instant>)>,
+    metrics: Option<(MetricsFollower, Option<Instant>)>,
     /// When the history of the BN domains was last read.
     bn_looked: Option<Instant>,
     /// When the newest checkpoint and the pictures that were last read had been written.
@@ -48,7 +48,7 @@ impl Window {
         if let Some(config) = config {
             self.form.fill(config);
             self.form.preset = None;
-            self.form.file = Some(dir.join("config.toml"));
+            self.form.file = Some(RunFiles::of(dir).config());
         }
         self.recents.add_run(dir);
         let listed = self.runs.listed.as_ref();
@@ -87,17 +87,18 @@ impl Window {
                 Err(error) => self.stop_following(&error.to_string()),
             }
         } else {
-            match follower.read(&mut self.run) {
-                Ok(false) => {}
-                Ok(true) => {
-                    *looked = None;
-                    ctx.request_repaint();
+            match follower.read() {
+                Ok(found) => {
+                    if history::take_in(&mut self.run, found) {
+                        *looked = None;
+                        ctx.request_repaint();
+                    }
                 }
                 Err(error) => self.stop_following(&error.to_string()),
             }
         }
         if let Some(dir) = self.run.dir.clone() {
-            self.run.at_work_elsewhere = is_at_work(&dir);
+            self.run.at_work_elsewhere = is_at_work(&RunFiles::of(&dir));
             self.read_files(&dir);
         }
     }
@@ -125,9 +126,9 @@ impl Window {
         if self.following.news.is_some() {
             return;
         }
-        let checkpoints = ["last.safetensors", "best.safetensors"].map(|name| dir.join(name));
-        let checkpoint = checkpoints.into_iter().find(|file| file.is_file());
-        let pictures = pictures_file(dir);
+        let files = RunFiles::of(dir);
+        let checkpoint = [files.last(), files.best()].into_iter().find(|file| file.is_file());
+        let pictures = files.pictures();
         let written = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
         let now = [checkpoint.as_deref().and_then(written), written(&pictures)];
         let seen = std::mem::replace(&mut self.following.seen, now);

@@ -1,66 +1,34 @@
-//! A run's folder: resolved configuration, command lines, curves, checkpoints and log. Every line goes to the file
-//! in one write, so that a killed run leaves at most one torn line, which `--resume` cuts off.
-
-mod resume;
-
-pub use resume::parting_key;
+//! Writing a run folder. Every line goes to its file in one write, so that a killed run leaves at most one torn line,
+//! which `--resume` cuts off.
 
 use std::fs::{File, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
-use super::bn_distance::{self, Distance};
-use super::checkpoint::{Checkpoint, VALIDATED};
-use super::events::{BnLayer, EvalReport, Snapshot, StepReport};
-use super::pictures;
+use super::resume::{check_same_run, cut_lines, remove_later_pictures, remove_temporaries};
+use super::{BnLine, Ended, MetricLine, Pace, RunFiles};
 use crate::config::Config;
 use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use crate::interop::tensorboard::EventWriter;
-use resume::{check_same_run, cut_lines, remove_later_pictures, remove_temporaries};
-
-const CONFIG: &str = "config.toml";
-const ARGUMENTS: &str = "args.txt";
-const METRICS: &str = "metrics.jsonl";
-const BN_STATS: &str = "bn_stats.jsonl";
-const LOG: &str = "log.txt";
-const PICTURES: &str = "pictures.safetensors";
-const LAST: &str = "last.safetensors";
-const BEST: &str = "best.safetensors";
-/// Locked as long as a run writes the folder; a killed program's lock goes with it.
-const LOCK: &str = ".lock";
-
-/// One line of `metrics.jsonl`; the field order is the file's.
-#[derive(Clone, Debug, Serialize)]
-struct Metric<'a> {
-    step: u64,
-    epoch: f64,
-    split: &'a str,
-    domain: &'a str,
-    attack: Option<&'a str>,
-    loss: f32,
-    top1: f32,
-    top5: f32,
-    lr: f64,
-    images_per_s: f64,
-    wall_s: f64,
-}
+use crate::training::bn_distance;
+use crate::training::checkpoint::{Checkpoint, VALIDATED};
+use crate::training::events::{BnLayer, EvalReport, Finish, Snapshot, StepReport, branch_names};
+use crate::training::pictures;
 
 /// An open run folder.
 #[derive(Debug)]
 pub struct RunFolder {
-    dir: PathBuf,
+    files: RunFiles,
     metrics: Appender,
     bn_stats: Appender,
     log: Appender,
     events: EventWriter,
-    /// Of the last step: what validation lines repeat.
-    lr: f64,
-    images_per_s: f64,
-    wall_s: f64,
+    /// What validation lines repeat of the last step.
+    pace: Pace,
     _lock: Option<File>,
 }
 
@@ -77,44 +45,50 @@ impl RunFolder {
                 dir.display()
             );
         }
+        let files = RunFiles::of(dir);
         let mut checkpoint = None;
         if !empty {
-            let kept = dir.join(CONFIG);
+            let kept = files.config();
             if !kept.is_file() {
-                bail!("{} holds no run to resume: it has no {CONFIG}", dir.display());
+                bail!("{} holds no run to resume: it has no {}", dir.display(), name(&kept));
             }
             check_same_run(&kept, config)?;
             remove_temporaries(dir)?;
-            if dir.join(LAST).exists() {
-                checkpoint = Some(Checkpoint::load(&dir.join(LAST))?);
-            } else if dir.join(BEST).exists() {
+            let (last, best) = (files.last(), files.best());
+            if last.exists() {
+                checkpoint = Some(Checkpoint::load(&last)?);
+            } else if best.exists() {
                 bail!(
-                    "{} has a {BEST} but no {LAST} to resume from; expected both (a new run can begin with its weights by \
+                    "{} has a {} but no {} to resume from; expected both (a new run can begin with its weights by \
                      run.init)",
-                    dir.display()
+                    dir.display(),
+                    name(&best),
+                    name(&last)
                 );
             }
         }
-        let lock = lock(dir)?;
+        let lock = lock(&files)?;
+        remove_if_there(&files.ended())?;
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
         let validated =
             checkpoint.as_ref().and_then(|c| c.loop_state.get(VALIDATED).copied()).unwrap_or(step);
-        let wall_s = cut_lines(&dir.join(METRICS), step, validated)?;
-        cut_lines(&dir.join(BN_STATS), validated, validated)?;
-        remove_later_pictures(dir, validated)?;
-        write_atomic(&dir.join(CONFIG), |out| out.write_all(config.resolved_toml().as_bytes()))?;
-        Appender::open(dir.join(ARGUMENTS))?.line(&command_line())?;
+        let last_line = cut_lines(&files.metrics(), |line: &MetricLine| {
+            line.step <= if line.is_train() { step } else { validated }
+        })?;
+        cut_lines(&files.bn_stats(), |line: &BnLine| line.step <= validated)?;
+        remove_later_pictures(&files.pictures(), validated)?;
+        write_atomic(&files.config(), |out| out.write_all(config.resolved_toml().as_bytes()))?;
+        Appender::open(files.arguments())?.line(&command_line())?;
         let purge_from = (!empty).then_some(step + 1);
         let events = EventWriter::create(dir, purge_from).map_err(|e| anyhow!(sentence(dir, &e)))?;
+        let wall_s = last_line.map(|line| line.wall_s).filter(|seconds| seconds.is_finite()).unwrap_or(0.0);
         let mut folder = Self {
-            dir: dir.to_path_buf(),
-            metrics: Appender::open(dir.join(METRICS))?,
-            bn_stats: Appender::open(dir.join(BN_STATS))?,
-            log: Appender::open(dir.join(LOG))?,
+            metrics: Appender::open(files.metrics())?,
+            bn_stats: Appender::open(files.bn_stats())?,
+            log: Appender::open(files.log())?,
             events,
-            lr: 0.0,
-            images_per_s: 0.0,
-            wall_s,
+            pace: Pace { wall_s, ..Pace::default() },
+            files,
             _lock: lock,
         };
         let begun = if empty { "started".to_string() } else { format!("resumed after step {step}") };
@@ -122,49 +96,39 @@ impl RunFolder {
         Ok((folder, checkpoint))
     }
 
-    pub fn path(&self) -> &Path {
-        &self.dir
-    }
-
     /// Seconds of training that the kept lines report; a resumed run counts on from there.
     pub fn wall_s(&self) -> f64 {
-        self.wall_s
+        self.pace.wall_s
     }
 
     /// Adds a train line for each branch, and the same figures as TensorBoard points.
     pub fn train_step(&mut self, report: &StepReport) -> anyhow::Result<()> {
-        (self.lr, self.images_per_s, self.wall_s) = (report.lr, report.images_per_s, report.elapsed_s);
-        let mut points = vec![
-            ("lr".to_string(), report.lr as f32),
-            ("images_per_s".to_string(), report.images_per_s as f32),
-        ];
-        let mut lines = String::new();
-        for branch in &report.branches {
-            let figures = [branch.loss, branch.top1, branch.top5];
-            let attack = branch.attack.as_deref();
-            lines += &self.metric(report.step, report.epoch, "train", &branch.domain, attack, figures)?;
-            points.extend(curves("train", &branch.domain, attack, figures));
+        let StepReport { lr, images_per_s, elapsed_s: wall_s, .. } = *report;
+        self.pace = Pace { lr, images_per_s, wall_s };
+        let mut points =
+            vec![("lr".to_string(), lr as f32), ("images_per_s".to_string(), images_per_s as f32)];
+        let lines = report.branches.iter().map(|branch| MetricLine::of_branch(report, branch));
+        self.metrics.json_lines(lines)?;
+        for (name, branch) in branch_names(&report.branches).iter().zip(&report.branches) {
+            points.extend(curves("train", name, [branch.loss, branch.top1, branch.top5]));
         }
-        self.metrics.text(&lines)?;
         self.points(report.step, &points)
     }
 
-    /// Adds the lines and points of a validation. `lr`, speed and time are those of the last train step.
+    /// Adds the lines and points of a validation. Learning rate, speed and time are those of the last train step.
     pub fn evaluated(&mut self, report: &EvalReport) -> anyhow::Result<()> {
-        let mut points = Vec::new();
-        let mut lines = String::new();
-        for row in &report.rows {
-            let figures = [row.loss, row.top1, row.top5];
-            let attack = row.attack.as_deref();
-            lines += &self.metric(report.step, report.epoch, &row.split, &row.domain, attack, figures)?;
-            points.extend(curves(&row.split, &row.domain, attack, figures));
-        }
-        self.metrics.text(&lines)?;
+        let pace = self.pace;
+        self.metrics.json_lines(report.rows.iter().map(|row| MetricLine::of_row(report, row, pace)))?;
+        let points = report.rows.iter().flat_map(|row| {
+            let attacked = if row.attack.is_some() { " attacked" } else { "" };
+            curves(&row.split, &format!("{}{attacked}", row.domain), [row.loss, row.top1, row.top5])
+        });
+        let points: Vec<_> = points.collect();
         self.points(report.step, &points)
     }
 
     /// Adds a line for each BN layer and domain to `bn_stats.jsonl`: channel means of its four vectors, and how far
-    /// it is from the main domain (see [`super::bn_distance`]).
+    /// it is from the main domain (see [`bn_distance`]).
     pub fn bn_stats(
         &mut self,
         step: u64,
@@ -172,28 +136,26 @@ impl RunFolder {
         domains: &[String],
         layers: &[BnLayer],
     ) -> anyhow::Result<()> {
-        let mut lines = String::new();
-        for layer in layers {
-            for (i, (name, domain)) in domains.iter().zip(&layer.domains).enumerate() {
-                let distance = bn_distance::of_layer(layer, 0, i);
-                let line = serde_json::json!({
-                    "step": step,
-                    "epoch": epoch,
-                    "layer": layer.name,
-                    "domain": name,
-                    "channels": domain.running_mean.len(),
-                    "running_mean": mean(&domain.running_mean),
-                    "running_var": mean(&domain.running_var),
-                    "weight": mean(&domain.gamma),
-                    "bias": mean(&domain.beta),
-                    "distance": distance.map(Distance::total),
-                    "distance_of_means": distance.map(|d| d.of_means),
-                    "distance_of_variances": distance.map(|d| d.of_variances),
-                });
-                lines += &format!("{line}\n");
-            }
-        }
-        self.bn_stats.text(&lines)
+        let lines = layers.iter().flat_map(|layer| {
+            domains.iter().zip(&layer.domains).enumerate().map(move |(index, (name, domain))| {
+                let distance = bn_distance::of_layer(layer, 0, index);
+                BnLine {
+                    step,
+                    epoch,
+                    layer: layer.name.clone(),
+                    domain: name.clone(),
+                    channels: domain.running_mean.len(),
+                    running_mean: mean(&domain.running_mean),
+                    running_var: mean(&domain.running_var),
+                    weight: mean(&domain.gamma),
+                    bias: mean(&domain.beta),
+                    distance: distance.map_or(f64::NAN, |d| d.total()),
+                    distance_of_means: distance.map_or(f64::NAN, |d| d.of_means),
+                    distance_of_variances: distance.map_or(f64::NAN, |d| d.of_variances),
+                }
+            })
+        });
+        self.bn_stats.json_lines(lines)
     }
 
     /// Adds a line with the time (UTC) to `log.txt`.
@@ -201,54 +163,46 @@ impl RunFolder {
         self.log.line(&format!("{} {line}", utc_now()))
     }
 
+    /// Says in `ended.json` how the run ended, after `step` finished steps: the last thing that a run writes.
+    pub fn end(&mut self, finish: &Finish, step: u64) -> anyhow::Result<()> {
+        let text = serde_json::to_string(&Ended { finish: finish.clone(), step })?;
+        write_atomic(&self.files.ended(), |out| writeln!(out, "{text}"))
+    }
+
     /// Writes `last.safetensors`. The lines up to its step are synced before, so that a resume finds them.
     pub fn save_last(&self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
         self.metrics.sync()?;
         self.bn_stats.sync()?;
-        self.events.sync().map_err(|e| anyhow!(sentence(&self.dir, &e)))?;
-        let path = self.dir.join(LAST);
+        self.events.sync().map_err(|e| anyhow!(sentence(self.files.dir(), &e)))?;
+        let path = self.files.last();
         checkpoint.save_atomic(&path)?;
         Ok(path)
     }
 
     /// Writes `best.safetensors`.
     pub fn save_best(&self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
-        let path = self.dir.join(BEST);
+        let path = self.files.best();
         checkpoint.save_atomic(&path)?;
         Ok(path)
     }
 
     /// Writes `pictures.safetensors`.
     pub fn save_pictures(&self, snapshot: &Snapshot) -> anyhow::Result<()> {
-        pictures::save(&pictures_file(&self.dir), snapshot)
-    }
-
-    fn metric(
-        &self,
-        step: u64,
-        epoch: f64,
-        split: &str,
-        domain: &str,
-        attack: Option<&str>,
-        [loss, top1, top5]: [f32; 3],
-    ) -> anyhow::Result<String> {
-        let Self { lr, images_per_s, wall_s, .. } = *self;
-        let line = Metric { step, epoch, split, domain, attack, loss, top1, top5, lr, images_per_s, wall_s };
-        Ok(serde_json::to_string(&line)? + "\n")
+        pictures::save(&self.files.pictures(), snapshot)
     }
 
     fn points(&mut self, step: u64, points: &[(String, f32)]) -> anyhow::Result<()> {
         self.events
             .scalars(step, points)
-            .map_err(|e| anyhow!(sentence(&self.dir.join("events.out.tfevents"), &e)))
+            .map_err(|e| anyhow!(sentence(&self.files.dir().join("events.out.tfevents"), &e)))
     }
 }
 
 /// Keeps a second program out of the folder. `None` on file systems without locks.
-fn lock(dir: &Path) -> anyhow::Result<Option<File>> {
-    // Whoever asks [`is_at_work`] holds the lock for a moment.
+fn lock(files: &RunFiles) -> anyhow::Result<Option<File>> {
+    // Whoever asks [`super::is_at_work`] holds the lock for a moment.
     const ATTEMPTS: u32 = 5;
-    let Ok(file) = File::create(dir.join(LOCK)) else { return Ok(None) };
+    let Ok(file) = File::create(files.lock()) else { return Ok(None) };
     for _ in 0..ATTEMPTS {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
@@ -256,23 +210,31 @@ fn lock(dir: &Path) -> anyhow::Result<Option<File>> {
             Err(TryLockError::Error(_)) => return Ok(None),
         }
     }
-    bail!("another program is writing the run folder {}; expected one that nobody writes", dir.display())
+    bail!(
+        "another program is writing the run folder {}; expected one that nobody writes",
+        files.dir().display()
+    )
 }
 
-/// Whether some program is writing a run into the folder now.
-pub fn is_at_work(dir: &Path) -> bool {
-    let file = File::open(dir.join(LOCK));
-    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+/// Points of a figure set under their TensorBoard names, such as `val/main attacked/top1`.
+fn curves(split: &str, name: &str, figures: [f32; 3]) -> [(String, f32); 3] {
+    let [loss, top1, top5] = figures;
+    [("loss", loss), ("top1", top1), ("top5", top5)]
+        .map(|(figure, value)| (format!("{split}/{name}/{figure}"), value))
 }
 
-/// TensorBoard names of a figure set, such as `val/main attacked/top1`.
-fn curves(split: &str, domain: &str, attack: Option<&str>, figures: [f32; 3]) -> Vec<(String, f32)> {
-    let attacked = if attack.is_some() { " attacked" } else { "" };
-    ["loss", "top1", "top5"]
-        .into_iter()
-        .zip(figures)
-        .map(|(name, value)| (format!("{split}/{domain}{attacked}/{name}"), value))
-        .collect()
+/// The last part of a path, for sentences.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn mean(values: &[f32]) -> f64 {
@@ -297,6 +259,16 @@ impl Appender {
         self.file.write_all(text.as_bytes()).map_err(|e| anyhow!(sentence(&self.path, &e)))
     }
 
+    /// Adds a line of JSON for each of `lines`, in one write.
+    fn json_lines(&mut self, lines: impl Iterator<Item = impl Serialize>) -> anyhow::Result<()> {
+        let mut text = String::new();
+        for line in lines {
+            text += &serde_json::to_string(&line)?;
+            text.push('\n');
+        }
+        self.text(&text)
+    }
+
     fn line(&mut self, line: &str) -> anyhow::Result<()> {
         self.text(&format!("{}\n", line.replace('\n', " ")))
     }
@@ -310,11 +282,6 @@ fn is_empty(dir: &Path) -> anyhow::Result<bool> {
     let mut entries =
         std::fs::read_dir(dir).with_context(|| format!("cannot list the run folder {}", dir.display()))?;
     Ok(entries.next().is_none())
-}
-
-/// Where the run in `dir` keeps the pictures of its last validation; see [`pictures`].
-pub fn pictures_file(dir: &Path) -> PathBuf {
-    dir.join(PICTURES)
 }
 
 /// The program's arguments, quoted where a shell would need it.

@@ -1,0 +1,289 @@
+//! A run's folder: what is in it, how it is written, resumed and read. Every other part of the program asks here, so
+//! that a name or a field is written down once.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `config.toml` | the resolved configuration |
+//! | `args.txt` | the command line of each start |
+//! | `metrics.jsonl` | a [`MetricLine`] for each branch of a step and each row of a validation |
+//! | `bn_stats.jsonl` | a [`BnLine`] for each BN layer and domain at a validation |
+//! | `events.out.tfevents.*` | the same figures for TensorBoard |
+//! | `last.safetensors`, `best.safetensors` | checkpoints |
+//! | `pictures.safetensors` | the pictures of the last validation |
+//! | `log.txt` | sentences with their time, for people |
+//! | `ended.json` | how the run ended ([`Ended`]); absent while it is at work and after a kill |
+//! | `.lock` | locked as long as a program writes the run |
+
+mod read;
+mod resume;
+mod write;
+
+pub use read::{Follower, Metrics, MetricsFollower, Report, ended, is_at_work, log_tail};
+pub use resume::parting_key;
+pub use write::RunFolder;
+
+use super::events::{BranchReport, EvalReport, EvalRow, Finish, StepReport};
+use crate::config::BranchSource;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The paths of a run folder's files; whether they exist is another question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFiles(PathBuf);
+
+impl RunFiles {
+    /// The files of the run in `dir`.
+    pub fn of(dir: impl Into<PathBuf>) -> Self {
+        Self(dir.into())
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.0
+    }
+
+    /// The resolved configuration, TOML.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// The command lines that started and resumed the run.
+    pub fn arguments(&self) -> PathBuf {
+        self.0.join("args.txt")
+    }
+
+    /// The figures of steps and validations, a [`MetricLine`] a line. A folder that has this file is a run folder.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// The BN statistics of validations, a [`BnLine`] a line.
+    pub fn bn_stats(&self) -> PathBuf {
+        self.0.join("bn_stats.jsonl")
+    }
+
+    /// Sentences with their time.
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log.txt")
+    }
+
+    /// The pictures of the last validation; see [`super::pictures`].
+    pub fn pictures(&self) -> PathBuf {
+        self.0.join("pictures.safetensors")
+    }
+
+    /// The newest checkpoint, from which a run is resumed.
+    pub fn last(&self) -> PathBuf {
+        self.0.join("last.safetensors")
+    }
+
+    /// The checkpoint of the best validation.
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best.safetensors")
+    }
+
+    /// How the run ended, an [`Ended`] as JSON.
+    pub fn ended(&self) -> PathBuf {
+        self.0.join("ended.json")
+    }
+
+    /// Locked as long as a run writes the folder; a killed program's lock goes with it.
+    fn lock(&self) -> PathBuf {
+        self.0.join(".lock")
+    }
+}
+
+/// How and when a run ended: the content of `ended.json`. The file is written whole as the last thing that a run does,
+/// and removed as the first thing that a resumed run does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The way it ended, as `how` and, of a failure, `reason`.
+    #[serde(flatten)]
+    pub finish: Finish,
+    /// Finished optimizer steps.
+    pub step: u64,
+}
+
+/// One line of `metrics.jsonl`; the order of the fields is the file's. JSON has no number for NaN and the infinities:
+/// they are written as null, and null or an absent figure is read as NaN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricLine {
+    /// Finished optimizer steps, from 1.
+    pub step: u64,
+    /// Finished epochs, with fraction.
+    pub epoch: f64,
+    /// `train`, `val`, or the name of another validation set.
+    pub split: String,
+    /// The branch's number in its step ([`BranchReport::branch`]); null on validation lines.
+    #[serde(default)]
+    pub branch: Option<usize>,
+    /// Where the images came from, on validation lines `clean` or `attack`; absent in files of earlier versions.
+    #[serde(default)]
+    pub source: Option<BranchSource>,
+    /// The BN domain that they went through.
+    pub domain: String,
+    /// The attack SPEC, exactly where the images were attacked.
+    #[serde(default)]
+    pub attack: Option<String>,
+    /// Mean loss, nats.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub loss: f32,
+    /// Share of the images whose most probable class is the true one, 0..1.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub top1: f32,
+    /// Share of the images whose true class is among the five most probable, 0..1.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub top5: f32,
+    /// Learning rate of the step, on validation lines of the last step.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub lr: f64,
+    /// Clean images a second over the last steps.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub images_per_s: f64,
+    /// Seconds of training so far, pauses and validation left out.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub wall_s: f64,
+}
+
+/// The name of the training set among the splits.
+const TRAIN: &str = "train";
+
+/// What a validation line repeats of the last step: learning rate, images a second, seconds of training.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    lr: f64,
+    images_per_s: f64,
+    wall_s: f64,
+}
+
+impl MetricLine {
+    fn is_train(&self) -> bool {
+        self.split == TRAIN
+    }
+
+    fn of_branch(report: &StepReport, branch: &BranchReport) -> Self {
+        Self {
+            step: report.step,
+            epoch: report.epoch,
+            split: TRAIN.to_owned(),
+            branch: Some(branch.branch),
+            source: Some(branch.source),
+            domain: branch.domain.clone(),
+            attack: branch.attack.clone(),
+            loss: branch.loss,
+            top1: branch.top1,
+            top5: branch.top5,
+            lr: report.lr,
+            images_per_s: report.images_per_s,
+            wall_s: report.elapsed_s,
+        }
+    }
+
+    fn of_row(report: &EvalReport, row: &EvalRow, pace: Pace) -> Self {
+        Self {
+            step: report.step,
+            epoch: report.epoch,
+            split: row.split.clone(),
+            branch: None,
+            source: Some(row.source()),
+            domain: row.domain.clone(),
+            attack: row.attack.clone(),
+            loss: row.loss,
+            top1: row.top1,
+            top5: row.top5,
+            lr: pace.lr,
+            images_per_s: pace.images_per_s,
+            wall_s: pace.wall_s,
+        }
+    }
+}
+
+/// One line of `bn_stats.jsonl`: a layer's statistics in one domain, means over its channels. Earlier versions left
+/// some out; those, and null, are read as NaN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BnLine {
+    /// Finished optimizer steps.
+    pub step: u64,
+    /// Finished epochs, with fraction.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub epoch: f64,
+    /// The BN layer by timm's name.
+    pub layer: String,
+    /// The BN domain.
+    pub domain: String,
+    /// Channels of the layer.
+    #[serde(default)]
+    pub channels: usize,
+    /// Mean of the running means.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub running_mean: f64,
+    /// Mean of the running variances.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub running_var: f64,
+    /// Mean of gamma.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub weight: f64,
+    /// Mean of beta.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub bias: f64,
+    /// How far the domain is from the main one, nats; see [`super::bn_distance`].
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub distance: f64,
+    /// The part of the distance that the means make.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub distance_of_means: f64,
+    /// The part of the distance that the variances make.
+    #[serde(default = "nan", deserialize_with = "number_or_null")]
+    pub distance_of_variances: f64,
+}
+
+fn nan<T: From<f32>>() -> T {
+    T::from(f32::NAN)
+}
+
+fn number_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + From<f32>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(nan))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_endings_are_read_as_they_were_written() {
+        let line = MetricLine {
+            step: 3,
+            epoch: 0.1,
+            split: "val".into(),
+            branch: None,
+            source: Some(BranchSource::Attack),
+            domain: "aux".into(),
+            attack: Some("pgd:eps=1".into()),
+            loss: 0.1,
+            top1: 0.25,
+            top5: 0.5,
+            lr: 0.016,
+            images_per_s: 1.5,
+            wall_s: 2.5,
+        };
+        let text = serde_json::to_string(&line).expect("plain data");
+        assert_eq!(serde_json::from_str::<MetricLine>(&text).expect("its own text"), line);
+        let diverged =
+            serde_json::to_string(&MetricLine { loss: f32::INFINITY, ..line }).expect("plain data");
+        assert!(diverged.contains("\"loss\":null"), "{diverged}");
+        assert!(serde_json::from_str::<MetricLine>(&diverged).expect("its own text").loss.is_nan());
+
+        for finish in
+            [Finish::Completed, Finish::StoppedAndSaved, Finish::Discarded, Finish::Failed("no disk".into())]
+        {
+            let ended = Ended { finish, step: 7 };
+            let text = serde_json::to_string(&ended).expect("plain data");
+            assert_eq!(serde_json::from_str::<Ended>(&text).expect("its own text"), ended, "{text}");
+        }
+        let failed = Ended { finish: Finish::Failed("no disk".into()), step: 7 };
+        let text = serde_json::to_string(&failed).expect("plain data");
+        assert_eq!(text, r#"{"how":"failed","reason":"no disk","step":7}"#);
+    }
+}
