@@ -1,12 +1,12 @@
 //! A whole run on the built-in data: what front ends hear, exact resume, a kill at any moment, failures as sentences.
 
-use dualprop::config::Config;
+use dualprop::config::{BranchSource, Config};
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::{RunOptions, spawn};
 use dualprop::training::checkpoint::{Checkpoint, Tensor};
 use dualprop::training::events::{Command, Event, Finish, WorkLimit};
 use dualprop::training::pictures;
-use dualprop::training::run_folder::RunFiles;
+use dualprop::training::run_folder::{MetricLine, RunFiles, ended};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -420,6 +420,42 @@ fn every_method_resumes_to_the_same_bits() {
         assert_eq!(metrics(&whole), metrics(&parts), "{sets:?}: the curves differ");
         assert_eq!(Checkpoint::load(&whole.join("last.safetensors")).unwrap().meta.domains.len(), domains);
     }
+}
+
+/// Two branches of a user's own list go through one domain, neither of them attacked.
+#[test]
+fn the_branches_of_a_users_list_are_told_apart() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let files = RunFiles::of(folder.path().join("run"));
+    let own = "method.branch=[{source = \"cutmix\"}, {source = \"clean\"}, {source = \"attack\", domain = \"aux\"}]";
+    let handle = spawn(options(config(&[own, "run.steps=2", "eval.limit=8"]), files.dir(), false));
+    let mut methods = Vec::new();
+    for event in &handle.events {
+        match event {
+            Event::Started(info) => methods.push(info.method.to_string()),
+            Event::Finished(_) => break,
+            _ => {}
+        }
+    }
+    handle.join();
+    assert_eq!(methods, ["own branches"]);
+    let text = std::fs::read_to_string(files.metrics()).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<MetricLine>(line).unwrap());
+    let (trained, validated): (Vec<_>, Vec<_>) = lines.partition(|line| line.split == "train");
+    let names: Vec<_> =
+        trained.iter().map(|l| (l.step, l.branch.unwrap(), l.source.unwrap(), l.domain.as_str())).collect();
+    let of_step = |step| {
+        [
+            (step, 0, BranchSource::Cutmix, "main"),
+            (step, 1, BranchSource::Clean, "main"),
+            (step, 2, BranchSource::Attack, "aux"),
+        ]
+    };
+    assert_eq!(names, [of_step(1), of_step(2)].concat());
+    assert!(trained.iter().all(|line| line.attack.is_some() == (line.source == Some(BranchSource::Attack))));
+    assert!(!validated.is_empty() && validated.iter().all(|line| line.branch.is_none()));
+    assert_eq!(ended(&files), Some(Finish::Completed));
 }
 
 fn options(config: Config, out: &Path, resume: bool) -> RunOptions {
