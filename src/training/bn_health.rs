@@ -15,11 +15,28 @@ const COINCIDE: f64 = 1e-3;
 #[derive(Clone, Debug, PartialEq)]
 pub enum BnWarning {
     /// Channels of a layer and domain that are constant.
-    Dead { layer: usize, domain: usize, channels: usize },
+    Dead {
+        /// Index of the layer.
+        layer: usize,
+        /// Index of the domain.
+        domain: usize,
+        /// How many of its channels.
+        channels: usize,
+    },
     /// Channels of a layer and domain whose variance or mean is huge or no number.
-    Exploding { layer: usize, domain: usize, channels: usize },
+    Exploding {
+        /// Index of the layer.
+        layer: usize,
+        /// Index of the domain.
+        domain: usize,
+        /// How many of its channels.
+        channels: usize,
+    },
     /// A domain that is as good as `main` in every layer.
-    Coincides { domain: usize },
+    Coincides {
+        /// Index of the domain.
+        domain: usize,
+    },
 }
 
 /// All that is amiss, from input to output. Layers and domains by index.

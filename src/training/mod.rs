@@ -1,6 +1,8 @@
 //! Training: branches, attack, mixup, optimizer, schedule, and the step that the engine replays on the GPU; the
 //! checkpoints and the run folder. Threads and front ends are the session's business.
 
+#![warn(missing_docs)]
+
 pub mod attack_plans;
 pub mod bn_distance;
 pub mod bn_health;
