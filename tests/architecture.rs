@@ -65,6 +65,62 @@ fn every_folder_of_the_source_has_a_place_in_the_order() {
     }
 }
 
+/// A frame of the window never waits for a disk: files are touched by the readers of run folders and by the functions
+/// that the window runs on helper threads, and nowhere else in it.
+#[test]
+fn the_window_touches_files_on_helper_threads_alone() {
+    const READERS: [&str; 7] = [
+        "model/bn_history.rs",
+        "model/free_folder.rs",
+        "model/history.rs",
+        "model/recents.rs",
+        "model/runs.rs",
+        "shell/window/disk.rs",
+        "shell/window/folder.rs",
+    ];
+    const TOUCHES: [&str; 20] = [
+        "std::fs",
+        "fs::",
+        "File::",
+        "OpenOptions",
+        ".is_file()",
+        ".is_dir()",
+        ".exists()",
+        ".try_exists()",
+        ".metadata()",
+        ".modified()",
+        ".canonicalize()",
+        "read_dir(",
+        "Config::load",
+        "Checkpoint::load(",
+        "bn_layers_of(",
+        "pictures::load(",
+        "is_at_work(",
+        "create_folder(",
+        "write_atomic(",
+        ".save_atomic(",
+    ];
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app");
+    let mut files = Vec::new();
+    rust_files(&app, &mut files);
+    let mut wrong = Vec::new();
+    for file in &files {
+        let name = file.strip_prefix(&app).unwrap().to_string_lossy().replace('\\', "/");
+        let text = std::fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in code.lines().enumerate() {
+            let touches = TOUCHES.iter().any(|touch| line.contains(touch));
+            // What the command line names is read before the first frame.
+            let is_before_frames = name == "mod.rs" && line.contains("Config::load");
+            if touches && !READERS.contains(&name.as_str()) && !is_before_frames {
+                wrong.push(format!("src/app/{name}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(files.len() > 30, "the source was not found");
+    assert!(wrong.is_empty(), "the window touches files in a frame:\n{}", wrong.join("\n"));
+}
+
 /// What `Device::object_counts` counts, no other module makes; the window has a device of its own.
 #[test]
 fn gpu_objects_are_made_where_they_are_counted() {

@@ -14,15 +14,17 @@ mod walk;
 
 use demo::{Ends, Played, Scripted};
 use dualprop::app::Window;
-use dualprop::app::commands::{Pane, UiCommand};
-use dualprop::app::model::kinds::Phase;
+use dualprop::app::commands::UiCommand;
+use dualprop::app::model::kinds::RunPhase;
 use dualprop::app::model::launcher::Launcher;
+use dualprop::app::panes::Pane;
 use dualprop::config::BranchSource;
 use dualprop::training::events::{BranchReport, Command, Event, Finish, RunInfo, StepReport};
 use dualprop::training::method::MethodLabel;
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use std::time::{Duration, Instant};
 
 /// A window in a harness, with the trainer's side of its runs.
 struct Stage {
@@ -70,6 +72,12 @@ impl Stage {
     /// Lets the window take in what came. An active window asks for frames for ever, so not until it rests.
     fn frames(&mut self) {
         self.harness.run_steps(4);
+        // What helper threads read and write is there before the next look. Only a hang runs into the limit.
+        let begun = Instant::now();
+        while self.window().is_at_disk() && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(2));
+            self.harness.run_steps(4);
+        }
         self.harness.check_accessibility();
     }
 
@@ -118,7 +126,7 @@ fn a_run_from_set_up_to_stop() {
     let mut stage = Stage::new();
     stage.expect("No curves yet");
     let ends = stage.start();
-    assert_eq!(stage.window().run.phase, Phase::Running);
+    assert_eq!(stage.window().run.phase, RunPhase::Running);
     stage.expect("Locked while the run is at work");
 
     train(&ends, 1..=40);
@@ -187,11 +195,11 @@ fn discarding_asks_first() {
     stage.click("Stop and discard…");
     assert!(ends.commands.try_recv().is_err(), "nothing is sent before the answer");
     stage.click("Keep running");
-    assert_eq!(stage.window().run.phase, Phase::Running);
+    assert_eq!(stage.window().run.phase, RunPhase::Running);
     stage.click("Stop and discard…");
     stage.click("Discard the run");
     assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndDiscard));
-    assert_eq!(stage.window().run.phase, Phase::Stopping);
+    assert_eq!(stage.window().run.phase, RunPhase::Stopping);
 }
 
 #[test]
@@ -208,14 +216,15 @@ fn a_failure_is_told_and_the_window_lives_on() {
     std::fs::create_dir_all(&ends.request.out).expect("a run folder");
     std::fs::write(ends.request.out.join("last.safetensors"), b"").expect("a checkpoint");
     std::fs::write(ends.request.out.join("metrics.jsonl"), b"").expect("metrics");
-    stage.frames();
+    frame::wait_for(&mut stage, "Resume from checkpoint");
     stage.click("Resume from checkpoint");
     let again = stage.played.runs.try_recv().expect("a second run");
     assert!(again.request.resume);
     assert_eq!(again.request.out, ends.request.out);
 }
 
-/// A user's own list of branches is shown as what it is: two unattacked branches of one domain are two curves.
+/// A user's own list of branches is shown as what it is: two unattacked branches of one domain are two
+/// curves.
 #[test]
 fn two_branches_of_one_domain_are_two_curves() {
     let mut stage = Stage::new();
@@ -362,7 +371,7 @@ fn closing_asks_while_a_run_is_at_work() {
     assert!(ends.commands.try_recv().is_err(), "nothing is sent before the answer");
     stage.click("Stop, save and close");
     assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndSave));
-    assert_eq!(stage.window().run.phase, Phase::Stopping);
+    assert_eq!(stage.window().run.phase, RunPhase::Stopping);
 }
 
 /// Renders the window's main states into `target/window-pictures` to be looked at:

@@ -1,68 +1,12 @@
-//! Every command of the window in one enum: menu, toolbar, shortcut, palette, tooltip and the list of keys are
-//! all made from it.
+//! Every command of the window in one enum: menu, toolbar, shortcut, palette, tooltip and the list of keys
+//! are all made from it.
 
-use crate::app::model::kinds::Phase;
+use crate::app::model::kinds::RunPhase;
 use crate::app::model::run::RunView;
+use crate::app::panes::{PANES, Pane};
 use crate::app::theme::icons::Icon;
 use crate::training::events::{Finish, WorkLimit};
-use crate::training::run_folder::RunFiles;
 use egui::{Key, KeyboardShortcut, Modifiers};
-
-/// The panes, in the order of their menu.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub enum Pane {
-    SetUp,
-    Curves,
-    Runs,
-    Gallery,
-    Lab,
-    Attention,
-    Domains,
-    Results,
-    Log,
-}
-
-impl Pane {
-    pub const ALL: [Self; 9] = [
-        Self::SetUp,
-        Self::Curves,
-        Self::Runs,
-        Self::Gallery,
-        Self::Lab,
-        Self::Attention,
-        Self::Domains,
-        Self::Results,
-        Self::Log,
-    ];
-
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::SetUp => "Set-up",
-            Self::Curves => "Curves",
-            Self::Runs => "Runs",
-            Self::Gallery => "Gallery",
-            Self::Lab => "Lab",
-            Self::Attention => "Attention",
-            Self::Domains => "BN domains",
-            Self::Results => "Results",
-            Self::Log => "Log",
-        }
-    }
-
-    fn purpose(self) -> &'static str {
-        match self {
-            Self::SetUp => "Choose what to train and how",
-            Self::Curves => "Training loss and validation accuracy over steps",
-            Self::Runs => "Compare runs; those that differ in their seed alone as mean and spread",
-            Self::Lab => "Attack images of your choice and watch what each step does",
-            Self::Gallery => "Validation images, their perturbations and the predictions before and after",
-            Self::Attention => "Where each domain looks: class activation maps on one scale",
-            Self::Domains => "How far the domains' batch-norm statistics lie apart, layer by layer",
-            Self::Results => "Confusion, accuracy by class and the worst images, clean and attacked",
-            Self::Log => "What the run reported",
-        }
-    }
-}
 
 /// What a user can ask of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +53,10 @@ pub enum Menu {
 }
 
 impl Menu {
+    /// The menus from left to right.
     pub const ALL: [Self; 5] = [Self::File, Self::Run, Self::Model, Self::View, Self::Help];
 
+    /// The word in the menu bar.
     pub fn title(self) -> &'static str {
         match self {
             Self::File => "File",
@@ -155,9 +101,10 @@ impl UiCommand {
             C::ExportModel,
         ];
         let last = [C::EnlargePane, C::ResetLayout, C::ToggleTheme, C::Palette, C::Shortcuts];
-        first.into_iter().chain(Pane::ALL.map(C::Show)).chain(last)
+        first.into_iter().chain(PANES.iter().map(|info| C::Show(info.pane))).chain(last)
     }
 
+    /// The menu that lists the command.
     pub fn menu(self) -> Menu {
         match self {
             C::OpenRun | C::OpenRecent | C::OpenConfig | C::SaveConfig | C::DuplicateRun | C::Quit => {
@@ -175,7 +122,7 @@ impl UiCommand {
         match self {
             C::Start => "Start",
             C::Resume => "Resume from checkpoint",
-            C::PauseOrContinue if matches!(run.phase, Phase::Paused | Phase::Pausing) => "Continue",
+            C::PauseOrContinue if matches!(run.phase, RunPhase::Paused | RunPhase::Pausing) => "Continue",
             C::PauseOrContinue => "Pause",
             C::SingleStep => "Single step",
             C::StopAndSave => "Stop and save",
@@ -250,7 +197,7 @@ impl UiCommand {
             C::OpenConfig => "Fill the set-up from a TOML file",
             C::SaveConfig => "Write the set-up to a TOML file that `dualprop train` reads too",
             C::CopyCommandLine => "Copy the command that trains the same without a window",
-            C::Show(pane) => pane.purpose(),
+            C::Show(pane) => pane.info().purpose,
             C::EnlargePane => "Give the pane shown last the whole window, or all panes their places back",
             C::ResetLayout => "Put all panes back to their first places",
             C::ToggleTheme => "Change between the light and the dark theme",
@@ -260,10 +207,11 @@ impl UiCommand {
         }
     }
 
+    /// The icon of its button, where it has one.
     pub fn icon(self, run: &RunView) -> Option<Icon> {
         Some(match self {
             C::Start | C::Resume => Icon::Play,
-            C::PauseOrContinue if matches!(run.phase, Phase::Paused | Phase::Pausing) => Icon::Play,
+            C::PauseOrContinue if matches!(run.phase, RunPhase::Paused | RunPhase::Pausing) => Icon::Play,
             C::PauseOrContinue => Icon::Pause,
             C::SingleStep => Icon::Step,
             C::StopAndSave => Icon::Stop,
@@ -274,6 +222,7 @@ impl UiCommand {
         })
     }
 
+    /// The key that runs it, where it has one.
     pub fn shortcut(self) -> Option<KeyboardShortcut> {
         const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
         let (modifiers, key) = match self {
@@ -295,20 +244,7 @@ impl UiCommand {
             C::OpenRecent => (Modifiers::COMMAND, Key::R),
             C::ExportModel => (Modifiers::COMMAND, Key::E),
             C::OpenCheckpoint => (CTRL_SHIFT, Key::M),
-            C::Show(pane) => {
-                let keys = [
-                    Key::Num1,
-                    Key::Num2,
-                    Key::Num3,
-                    Key::Num4,
-                    Key::Num5,
-                    Key::Num6,
-                    Key::Num7,
-                    Key::Num8,
-                    Key::Num9,
-                ];
-                (Modifiers::COMMAND, keys[pane as usize])
-            }
+            C::Show(pane) => return pane.info().shortcut(),
             C::Resume
             | C::StopAndDiscard
             | C::ChangeLearningRate
@@ -339,30 +275,26 @@ impl UiCommand {
             }
             C::StudyLive => {
                 refuse_if(!phase.is_active(), NO_RUN)?;
-                refuse_if(*phase == Phase::Preparing, "The run is still being prepared")
+                refuse_if(*phase == RunPhase::Preparing, "The run is still being prepared")
             }
-            C::StudyBest => {
-                let has_best = run.dir.as_ref().is_some_and(|dir| RunFiles::of(dir).best().is_file());
-                refuse_if(!has_best, "The run on screen has no best.safetensors yet")
-            }
+            C::StudyBest => refuse_if(!run.checkpoints.best, "The run on screen has no best.safetensors yet"),
             C::Limit(limit) => {
                 refuse_if(!phase.is_active(), NO_RUN)?;
                 refuse_if(run.limit == limit, "The run works like this already")
             }
             C::Resume => {
                 refuse_if(phase.is_active(), BUSY)?;
-                let has_checkpoint = run.dir.as_ref().is_some_and(|dir| RunFiles::of(dir).last().is_file());
-                refuse_if(!has_checkpoint, "No run folder with a last.safetensors is open")?;
+                refuse_if(!run.checkpoints.last, "No run folder with a last.safetensors is open")?;
                 refuse_if(run.at_work_elsewhere, "Another program trains in this folder")
             }
             C::PauseOrContinue | C::SingleStep | C::SaveNow | C::EvaluateNow | C::ChangeLearningRate => {
                 refuse_if(!phase.is_active(), NO_RUN)?;
-                refuse_if(*phase == Phase::Stopping, STOPPING)?;
-                refuse_if(*phase == Phase::Preparing, "The run is still being prepared")
+                refuse_if(*phase == RunPhase::Stopping, STOPPING)?;
+                refuse_if(*phase == RunPhase::Preparing, "The run is still being prepared")
             }
             C::StopAndSave | C::StopAndDiscard => {
                 refuse_if(!phase.is_active(), NO_RUN)?;
-                refuse_if(*phase == Phase::Stopping, STOPPING)
+                refuse_if(*phase == RunPhase::Stopping, STOPPING)
             }
             _ => Ok(()),
         }
@@ -387,7 +319,7 @@ fn refuse_if(refused: bool, reason: &'static str) -> Result<(), &'static str> {
 
 /// Whether `run` can be gone on with after it failed or was stopped.
 pub fn can_resume(run: &RunView) -> bool {
-    !matches!(run.phase, Phase::Ended(Finish::Completed)) && C::Resume.available(run).is_ok()
+    !matches!(run.phase, RunPhase::Ended(Finish::Completed)) && C::Resume.available(run).is_ok()
 }
 
 #[cfg(test)]
@@ -407,7 +339,7 @@ mod tests {
         let mut run = RunView::default();
         assert!(C::Start.available(&run).is_ok());
         assert!(C::SingleStep.available(&run).is_err());
-        run.phase = Phase::Paused;
+        run.phase = RunPhase::Paused;
         assert!(C::Start.available(&run).is_err());
         assert!(C::SingleStep.available(&run).is_ok());
     }

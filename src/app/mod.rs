@@ -1,5 +1,6 @@
-//! The window. It meets training only as commands in and events out (`model::launcher`), so it never waits for a GPU, and
-//! everything it shows is folded from events (`model::run`) or read from a run folder (`model::history`).
+//! The window. It meets training only as commands in and events out (`model::launcher`), so it never waits
+//! for a GPU, and everything it shows is folded from events (`model::run`) or read from a run folder
+//! (`model::history`).
 
 pub mod commands;
 pub mod format;
@@ -11,6 +12,7 @@ pub mod widgets;
 
 pub use shell::window::Window;
 
+use crate::config::Config;
 use anyhow::Context as _;
 use eframe::{CreationContext, Frame, NativeOptions, Storage};
 use egui::{Context, Ui, ViewportBuilder};
@@ -39,8 +41,8 @@ pub struct AppOptions {
     pub run: Option<PathBuf>,
 }
 
-/// Opens the window and returns when it is closed. Fails with one sentence when there is no display, and when a
-/// path in `options` cannot be read.
+/// Opens the window and returns when it is closed. Fails with one sentence when there is no display, and when
+/// a path in `options` cannot be read.
 pub fn run(options: AppOptions) -> anyhow::Result<()> {
     run_with(options, Box::new(LocalLauncher))
 }
@@ -93,7 +95,8 @@ fn open(
         window.recents = recents.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }
     if let Some(config) = options.config {
-        window.form.fill_from_file(&config)?;
+        let read = Config::load(&config, &[])?;
+        window.form.fill_from_file(&config, read);
     }
     if let Some(dir) = options.run {
         window.open_run(&dir)?;
@@ -124,8 +127,8 @@ impl eframe::App for Host {
         self.times.add(self.ticked + start.elapsed());
     }
 
-    /// The ground of bars and panes. Nothing else is drawn below them: a software adapter pays some 20 ms for each
-    /// layer that covers the window.
+    /// The ground of bars and panes. Nothing else is drawn below them: a software adapter pays some 20 ms for
+    /// each layer that covers the window.
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
     }

@@ -1,5 +1,5 @@
-//! A run played from a script, for tests and for a look at the window without a GPU. Figures follow smooth made-up
-//! laws with fixed noise: nothing here was trained.
+//! A run played from a script, for tests and for a look at the window without a GPU. Figures follow smooth
+//! made-up laws with fixed noise: nothing here was trained.
 #![allow(dead_code, reason = "the test and the example each use a part of it")]
 
 use crossbeam_channel::{Receiver, Sender, bounded};

@@ -1,8 +1,9 @@
-//! The frame around the panes: dropped paths, recent things, preflight, compared runs, changes to a run at work,
-//! notifications, and a run that a crash left unfinished.
+//! The frame around the panes: dropped paths, recent things, preflight, compared runs, changes to a run at
+//! work, notifications, and a run that a crash left unfinished.
 
 use super::{Stage, demo, tell, train};
-use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::commands::UiCommand;
+use dualprop::app::panes::Pane;
 use dualprop::app::shell::dialogs::PathFor;
 use dualprop::config::{Config, DataSource};
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
@@ -143,6 +144,7 @@ fn what_is_dropped_goes_where_it_belongs() {
     let file = at(&stage, "mine.toml");
     std::fs::write(&file, "[run]\nname = \"mine\"\n").expect("writable");
     stage.window().take_dropped(std::slice::from_ref(&file));
+    stage.frames();
     assert_eq!(stage.window().form.config().run.name, "mine");
 
     let run = at(&stage, "a");

@@ -2,7 +2,8 @@
 
 use super::demo::{self, StudyEnds};
 use super::{Stage, tell, train};
-use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::commands::UiCommand;
+use dualprop::app::panes::Pane;
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
 use dualprop::session::inspect::{

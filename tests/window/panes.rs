@@ -1,15 +1,16 @@
-//! One small picture of every pane, on made data, held to the one in `tests/window/panes`. Pictures are drawn at twice
-//! their size and shrunk, and single pixels may differ, so that another rasteriser's edges pass; a pane that is blank,
-//! lost a widget or is laid out otherwise does not.
+//! One small picture of every pane, on made data, held to the one in `tests/window/panes`. Pictures are drawn
+//! at twice their size and shrunk, and single pixels may differ, so that another rasteriser's edges pass; a
+//! pane that is blank, lost a widget or is laid out otherwise does not.
 //!
-//! After a wanted change: look at the `.new.png` beside the picture, take it over with
-//! `UPDATE_SNAPSHOTS=1 cargo test --test window panes::`, and make it small: `mogrify -strip -alpha off -define
-//! png:compression-level=9 -define png:compression-filter=5` for the panes of many colours (Attention, Gallery, Lab),
-//! `mogrify -strip +dither -colors 256 -define png:format=png8` for the others.
+//! After a wanted change: look at the `.new.png` beside the picture, take it over with `UPDATE_SNAPSHOTS=1
+//! cargo test --test window panes::`, and make it small: `mogrify -strip -alpha off -define
+//! png:compression-level=9 -define png:compression-filter=5` for the panes of many colours (Attention,
+//! Gallery, Lab), `mogrify -strip +dither -colors 256 -define png:format=png8` for the others.
 
 use super::frame::{wait_for, write_run};
 use super::{Stage, demo, tell, train};
-use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::commands::UiCommand;
+use dualprop::app::panes::Pane;
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Event, Finish};
 use egui::{Theme, Vec2, vec2};
@@ -25,11 +26,11 @@ const SIZE_OF_FORM: Vec2 = vec2(640.0, 1160.0);
 /// Menus and tabs above the pane, the status below it, pixels.
 const ABOVE: u32 = 72;
 const BELOW: u32 = 30;
-/// Squared distance of two colours that count as one: some 12 of 255 levels of grey. A button differs from its pane by
-/// 20.
-const SAME: f32 = 80.0;
+/// Squared distance of two colours that count as one: some 12 of 255 levels of grey. A button differs from
+/// its pane by 20.
+const COLOUR_TOLERANCE: f32 = 80.0;
 /// Pixels of some 130 000 that may be further apart. The smallest button has some 110.
-const STRAY: usize = 60;
+const STRAY_PIXELS: usize = 60;
 
 /// The pane alone, at half its size.
 fn picture(stage: &mut Stage, pane: Pane) -> RgbaImage {
@@ -45,7 +46,7 @@ fn picture(stage: &mut Stage, pane: Pane) -> RgbaImage {
 
 #[track_caller]
 fn compare(stage: &mut Stage, pane: Pane) {
-    let options = SnapshotOptions::new().threshold(SAME).max_failed_pixels(STRAY);
+    let options = SnapshotOptions::new().threshold(COLOUR_TOLERANCE).max_failed_pixels(STRAY_PIXELS);
     let options = options.output_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/window/panes"));
     image_snapshot_options(&picture(stage, pane), format!("{pane:?}"), &options);
 }
@@ -86,6 +87,7 @@ fn set_up() {
     let mut stage = stage(SIZE_OF_FORM);
     let ctx = stage.harness.ctx.clone();
     stage.window().carry_out(&ctx, UiCommand::Preflight);
+    stage.frames();
     let events = stage.played.preflights.try_recv().expect("a preflight is started");
     let image = |n: usize| demo::snapshot(1).gallery[n].clean.clone();
     let pairs: Vec<_> = (0..4).map(|n| [image(n), image(n + 4)]).collect();

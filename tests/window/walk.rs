@@ -1,10 +1,11 @@
-//! The whole way of a user, with nothing scripted: set-up, preflight, training on the built-in data, the lab, results,
-//! exports.
+//! The whole way of a user, with nothing scripted: set-up, preflight, training on the built-in data, the lab,
+//! results, exports.
 
 use super::Stage;
 use super::demo::Scripted;
-use dualprop::app::commands::{Pane, UiCommand};
+use dualprop::app::commands::UiCommand;
 use dualprop::app::model::local_launcher::LocalLauncher;
+use dualprop::app::panes::Pane;
 use dualprop::config::Config;
 use dualprop::gpu::DeviceChoice;
 use dualprop::training::checkpoint::Checkpoint;

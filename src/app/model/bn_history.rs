@@ -1,17 +1,16 @@
-//! The distances between BN domains over training time, read from a run folder's `bn_stats.jsonl`, of a run at work
-//! as of a finished one.
+//! The distances between BN domains over training time, read from a run folder's `bn_stats.jsonl`, of a run
+//! at work as of a finished one.
 
 use crate::training::run_folder::{BnLine, Follower, RunFiles};
 use std::path::Path;
 
-/// A layer's distance from `main` at one step, nats: whole, of the means, of the variances. NaN where unknown.
+/// A layer's distance from `main` at one step, nats: whole, of the means, of the variances. NaN where
+/// unknown.
 pub type Parts = [f32; 3];
 
 /// Distances by step, domain and layer.
 #[derive(Debug, Default)]
 pub struct BnHistory {
-    /// Reads on in `bn_stats.jsonl`; `None` where there is no run.
-    lines: Option<Follower<BnLine>>,
     /// BN layers from input to output.
     pub layers: Vec<String>,
     /// Domains; `main`, whose distance is 0, is the first.
@@ -24,32 +23,52 @@ pub struct BnHistory {
     pub generation: u64,
 }
 
-impl BnHistory {
+/// Reads what a run appends to its `bn_stats.jsonl`.
+#[derive(Debug)]
+pub struct BnFollower(Follower<BnLine>);
+
+/// What one look at the file found, for [`BnHistory::add`].
+#[derive(Debug, Default)]
+pub struct NewDistances {
+    /// A resumed run cut the lines past its checkpoint; these lines are the first of the file.
+    was_cut: bool,
+    lines: Vec<BnLine>,
+    more: bool,
+}
+
+impl BnFollower {
+    /// A follower of the run in `dir`, at the beginning of its file.
     pub fn of_run(dir: &Path) -> Self {
-        Self { lines: Some(Follower::new(RunFiles::of(dir).bn_stats())), ..Self::default() }
+        Self(Follower::new(RunFiles::of(dir).bn_stats()))
     }
 
-    /// Takes in some of what has come since; true while there is more to read at once.
-    pub fn read(&mut self) -> bool {
-        let Some(follower) = &mut self.lines else { return false };
-        if follower.was_cut() {
-            // A resumed run cut the lines past its checkpoint.
-            follower.restart();
-            let (lines, generation) = (self.lines.take(), self.generation + 1);
-            *self = Self { lines, generation, ..Self::default() };
+    /// Reads some of what has come since; a file that cannot be read has nothing new.
+    pub fn read(&mut self) -> NewDistances {
+        let was_cut = self.0.was_cut();
+        if was_cut {
+            self.0.restart();
         }
-        let Some(Ok((lines, more))) = self.lines.as_mut().map(Follower::read) else { return false };
-        if lines.is_empty() {
-            return more;
+        let (lines, more) = self.0.read().unwrap_or_default();
+        NewDistances { was_cut, lines, more }
+    }
+}
+
+impl BnHistory {
+    /// Takes in what a follower of the same file found; true while there is more to read at once.
+    pub fn add(&mut self, new: NewDistances) -> bool {
+        if new.was_cut {
+            *self = Self { generation: self.generation + 1, ..Self::default() };
         }
-        for line in lines {
-            self.add(line);
+        if !new.lines.is_empty() {
+            self.generation += 1;
         }
-        self.generation += 1;
-        more
+        for line in new.lines {
+            self.add_line(line);
+        }
+        new.more
     }
 
-    fn add(&mut self, line: BnLine) {
+    fn add_line(&mut self, line: BnLine) {
         let index = |list: &mut Vec<String>, name: String| {
             list.iter().position(|known| *known == name).unwrap_or_else(|| {
                 list.push(name);
@@ -94,23 +113,23 @@ mod tests {
     #[test]
     fn a_file_that_grows_is_read_on_and_one_that_was_cut_afresh() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let mut history = BnHistory::of_run(dir.path());
-        assert!(!history.read(), "there is no file yet");
+        let (mut history, mut follower) = (BnHistory::default(), BnFollower::of_run(dir.path()));
+        assert!(!history.add(follower.read()), "there is no file yet");
         let path = RunFiles::of(dir.path()).bn_stats();
         let first =
             line(10, "bn1", "main", 0.0) + &line(10, "bn1", "aux", 0.5) + &line(10, "bn2", "aux", 1.0);
         std::fs::write(&path, format!("{first}{{\"step\":2")).expect("writable");
-        assert!(!history.read());
+        assert!(!history.add(follower.read()));
         assert_eq!((history.steps.as_slice(), history.layers.len()), (&[10][..], 2));
         assert_eq!(history.distance(0, 1, 1, 0), 1.0);
         assert_eq!(history.distance(0, 1, 0, 1), 0.25);
         assert!(history.distance(0, 1, 0, 2).is_nan(), "a part that the file does not know");
         std::fs::write(&path, first.clone() + &line(20, "bn1", "aux", 2.0)).expect("writable");
-        history.read();
+        history.add(follower.read());
         assert_eq!(history.steps, [10, 20]);
         assert_eq!(history.distance(1, 1, 0, 0), 2.0);
         std::fs::write(&path, first).expect("writable");
-        history.read();
+        history.add(follower.read());
         assert_eq!(history.steps, [10]);
     }
 }

@@ -1,6 +1,7 @@
 //! The set-up behind the form: the configuration being edited, texts that are not taken over yet, and what is
 //! wrong with them. Types, ranges and help texts are the schema's.
 
+use super::free_folder::{self, FolderSearch, FoundFolder};
 use super::launcher::DeviceItem;
 use crate::config::presets::{PRESETS, Preset};
 use crate::config::schema::{self, Field, Kind};
@@ -10,20 +11,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Parent of run folders that the program names itself.
-const RUNS: &str = "runs";
 /// The form's own entry beside the keys of the configuration.
 pub const RUN_DIR: &str = "run folder";
 
 /// What is being set up.
 #[derive(Debug)]
-pub struct Form {
+pub struct SetUpForm {
     config: Config,
     /// The configuration as a table, so that drawing need not make one each frame.
     table: Table,
-    /// Texts in the entry fields.
+    /// The texts that stand in the entry fields, by key.
     texts: BTreeMap<&'static str, String>,
-    /// What is wrong, by key.
+    /// The sentence on what is wrong with a key.
     faults: BTreeMap<String, String>,
     /// A key that the pane should scroll to.
     pub jump: Option<String>,
@@ -34,13 +33,15 @@ pub struct Form {
     /// The typed run folder; empty: named after the run.
     pub run_dir: String,
     automatic_dir: PathBuf,
+    /// The free name for a run folder is to be looked for again.
+    wants_folder: bool,
     pub device: DeviceChoice,
     pub devices: Vec<DeviceItem>,
     pub search: String,
     pub show_all: bool,
 }
 
-impl Default for Form {
+impl Default for SetUpForm {
     fn default() -> Self {
         let mut form = Self {
             config: Config::default(),
@@ -51,7 +52,8 @@ impl Default for Form {
             preset: None,
             file: None,
             run_dir: String::new(),
-            automatic_dir: PathBuf::new(),
+            automatic_dir: free_folder::first(""),
+            wants_folder: true,
             device: DeviceChoice::Auto,
             devices: Vec::new(),
             search: String::new(),
@@ -66,7 +68,8 @@ impl Default for Form {
     }
 }
 
-impl Form {
+impl SetUpForm {
+    /// The configuration as far as it is valid.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -79,6 +82,7 @@ impl Form {
         self.refresh();
     }
 
+    /// Takes a preset over; an error is a fault of the build.
     pub fn fill_from_preset(&mut self, preset: &'static Preset) -> Result<(), ConfigError> {
         let config = Config::parse(preset.text, preset.name, &[])?;
         self.fill(config);
@@ -87,13 +91,11 @@ impl Form {
         Ok(())
     }
 
-    /// Takes a file over; returns a sentence for each key of an earlier version that it was read without.
-    pub fn fill_from_file(&mut self, path: &Path) -> Result<Vec<String>, ConfigError> {
-        let (config, warnings) = Config::load_warning(path, &[])?;
+    /// Takes over the configuration that was read from the file `path`.
+    pub fn fill_from_file(&mut self, path: &Path, config: Config) {
         self.fill(config);
         self.preset = None;
         self.file = Some(path.to_owned());
-        Ok(warnings)
     }
 
     fn refresh(&mut self) {
@@ -107,13 +109,27 @@ impl Form {
         self.look_for_folder();
     }
 
-    /// Finds a free run folder named after the run. Looks at the disk, so not for each frame.
+    /// Asks for a new look at the run folders, for a name that is still free.
     pub fn look_for_folder(&mut self) {
-        let name = self.config.run.name.trim();
-        let base = Path::new(RUNS).join(if name.is_empty() { "run" } else { name });
-        let numbered = (2..1000).map(|n| base.with_file_name(format!("{name}-{n}")));
-        let mut candidates = std::iter::once(base.clone()).chain(numbered);
-        self.automatic_dir = candidates.find(|dir| !dir.exists()).unwrap_or(base);
+        self.wants_folder = true;
+    }
+
+    /// What is to be looked for on the disk: after a change of the set-up, or after a run has made its
+    /// folder.
+    pub fn take_folder_search(&mut self) -> Option<FolderSearch> {
+        std::mem::take(&mut self.wants_folder).then(|| self.folder_search())
+    }
+
+    /// The search for a free run folder of the set-up as it is.
+    pub fn folder_search(&self) -> FolderSearch {
+        FolderSearch { name: self.config.run.name.trim().to_owned(), typed: self.run_dir.trim().to_owned() }
+    }
+
+    /// Takes over what was found, unless the set-up has another name by now.
+    pub fn take_folder(&mut self, found: FoundFolder) {
+        if found.searched.name == self.config.run.name.trim() {
+            self.automatic_dir = found.free;
+        }
     }
 
     /// The folder that a start would write to.
@@ -135,10 +151,12 @@ impl Form {
         table.get(last)
     }
 
+    /// The text in the entry field of a key.
     pub fn text_mut(&mut self, field: &'static Field) -> &mut String {
         self.texts.entry(field.path).or_default()
     }
 
+    /// The sentence on what is wrong with a key, if anything is.
     pub fn fault(&self, path: &str) -> Option<&str> {
         self.faults.get(path).map(String::as_str)
     }
@@ -183,7 +201,8 @@ impl Form {
         }
     }
 
-    /// Checks everything as Start does. On a fault, the field is marked and jumped to, and the sentence returned.
+    /// Checks everything as Start does. On a fault, the field is marked and jumped to, and the sentence
+    /// returned.
     pub fn check(&mut self) -> Result<(), String> {
         for field in schema::fields() {
             let typed = self.texts.get(field.path).map_or("", |text| text.trim());
@@ -202,14 +221,18 @@ impl Form {
             self.jump_to(&error.key);
             return Err(error.message);
         }
-        self.look_for_folder();
-        let out = self.out_dir();
-        let holds_something =
-            out.is_file() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_some());
-        if holds_something {
+        Ok(())
+    }
+
+    /// Takes over what was found when Start looked at the disk: the error is a sentence on a run folder that
+    /// is in use, whose field is marked and jumped to.
+    pub fn check_folder(&mut self, found: FoundFolder) -> Result<(), String> {
+        let (is_in_use, typed) = (found.is_in_use, found.searched.typed.clone());
+        self.take_folder(found);
+        if is_in_use && typed == self.run_dir.trim() {
             let message = format!(
                 "{} is not empty; expected a new run folder (open it with File, Open run folder to resume it)",
-                out.display()
+                self.out_dir().display()
             );
             self.faults.insert(RUN_DIR.to_owned(), message.clone());
             self.jump_to(RUN_DIR);
@@ -226,10 +249,8 @@ impl Form {
         self.jump = Some(key.to_owned());
     }
 
-    /// The command that trains the same without a window; `None` until there is a file to name.
-    pub fn command_line(&self) -> Option<String> {
-        let file = self.file.as_ref()?;
-        let base = Config::load(file, &[]).ok()?;
+    /// The command that trains the same without a window, from the configuration `file` that holds `base`.
+    pub fn command_line(&self, file: &Path, base: &Config) -> String {
         let base = base.to_table();
         let mut words = vec!["dualprop".into(), "train".into(), quoted(&file.display().to_string())];
         for field in schema::fields() {
@@ -245,7 +266,7 @@ impl Form {
             words.push("--device".into());
             words.push(quoted(&self.device.to_string()));
         }
-        Some(words.join(" "))
+        words.join(" ")
     }
 }
 
@@ -265,9 +286,9 @@ pub const ESSENTIAL: [&str; 12] = [
     "run.name",
 ];
 
-/// A key of [`ESSENTIAL`] that says nothing in this set-up: the folder of the made data set, epochs where steps
-/// decide.
-pub fn is_idle(form: &Form, path: &str) -> bool {
+/// A key of [`ESSENTIAL`] that says nothing in this set-up: the folder of the made data set, epochs where
+/// steps decide.
+pub fn is_idle(form: &SetUpForm, path: &str) -> bool {
     let config = form.config();
     match path {
         "data.path" => !config.data.source.needs_path(),
@@ -306,7 +327,7 @@ fn value_of(field: &Field, text: &str) -> Option<Value> {
             Value::Array(numbers.collect::<Result<_, _>>().ok()?)
         }
         Kind::Flag => Value::Boolean(text.parse().ok()?),
-        // These have an editor of their own.
+        // Branches have an editor of their own.
         Kind::Branches => return None,
         Kind::ChoiceList(_) => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -330,7 +351,7 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn edit(form: &mut Form, path: &str, text: &str) {
+    fn edit(form: &mut SetUpForm, path: &str, text: &str) {
         let field = schema::field(path).expect("a key of the schema");
         *form.text_mut(field) = text.into();
         form.commit_text(field);
@@ -338,7 +359,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_schema_comes_back_from_its_own_text() {
-        let mut form = Form::default();
+        let mut form = SetUpForm::default();
         let before = form.config().clone();
         for field in schema::fields() {
             form.commit_text(field);
@@ -349,7 +370,7 @@ mod tests {
 
     #[test]
     fn a_wrong_text_is_told_and_not_taken() {
-        let mut form = Form::default();
+        let mut form = SetUpForm::default();
         let before = form.config().run.batch_size;
         for wrong in ["many", "0", "1.5", ""] {
             edit(&mut form, "run.batch_size", wrong);
@@ -365,15 +386,18 @@ mod tests {
     fn start_refuses_a_text_that_nobody_left_yet_and_a_full_folder() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join("metrics.jsonl"), "").expect("writable");
-        let mut form = Form { run_dir: dir.path().display().to_string(), ..Form::default() };
+        let mut form = SetUpForm { run_dir: dir.path().display().to_string(), ..SetUpForm::default() };
         *form.text_mut(schema::field("optimizer.lr").expect("a key")) = "fast".into();
         assert!(form.check().is_err());
         assert_eq!(form.jump.as_deref(), Some("optimizer.lr"));
         edit(&mut form, "optimizer.lr", "0.1");
-        let error = form.check().expect_err("the folder holds a run");
+        assert_eq!(form.check(), Ok(()));
+        let found = form.folder_search().run();
+        let error = form.check_folder(found).expect_err("the folder holds a run");
         assert!(error.contains("not empty"), "{error}");
         form.run_dir = dir.path().join("new").display().to_string();
-        assert_eq!(form.check(), Ok(()));
+        let found = form.folder_search().run();
+        assert_eq!(form.check_folder(found), Ok(()));
     }
 
     #[test]

@@ -1,31 +1,40 @@
 //! Opens run folders, so that finished runs and runs of the command line can be looked at without a GPU.
 
-use super::kinds::{Level, Phase};
-use super::run::{Length, RunView};
+use super::kinds::{Level, RunPhase};
+use super::run::{Checkpoints, Length, RunView};
 use crate::config::{Config, Domain};
 use crate::training::method::{self, MethodLabel};
 use crate::training::run_folder::{self, Metrics, MetricsFollower, Report, RunFiles};
 use anyhow::{Context as _, bail};
 use std::path::Path;
 
-/// The run in `dir` with all of its curves, and its configuration when it can be read. Takes seconds for a long run.
+/// The run in `dir` with all of its curves, and its configuration when it can be read. Takes seconds for a
+/// long run.
 pub fn read(dir: &Path) -> anyhow::Result<(RunView, Option<Config>)> {
-    let (mut run, config, mut follower) = open(dir)?;
+    let Opened { mut run, config, mut follower } = open(dir)?;
     while take_in(&mut run, follower.read().context(UNREADABLE)?) {}
     Ok((run, config))
 }
 
 const UNREADABLE: &str = "cannot read metrics.jsonl";
 
-/// The run in `dir` with the beginning of its curves, its configuration when it can be read, and what reads on, also
-/// while the run still writes.
-pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>, MetricsFollower)> {
+/// An opened run folder: the run with the beginning of its curves, its configuration when it can be read, and
+/// what reads on, also while the run still writes.
+#[derive(Debug)]
+pub struct Opened {
+    pub run: RunView,
+    pub config: Option<Config>,
+    pub follower: MetricsFollower,
+}
+
+/// Opens the run folder `dir`.
+pub fn open(dir: &Path) -> anyhow::Result<Opened> {
     if !dir.is_dir() {
         bail!("{} is not a folder; expected a run folder with metrics.jsonl", dir.display());
     }
     let files = RunFiles::of(dir);
     let mut run = RunView::starting(dir.to_owned());
-    run.phase = Phase::Opened;
+    run.phase = RunPhase::Opened;
     let config = read_config(&files, &mut run);
     let mut follower = MetricsFollower::new(&files, config.as_ref());
     let beginning = follower.read().with_context(|| {
@@ -37,7 +46,13 @@ pub fn open(dir: &Path) -> anyhow::Result<(RunView, Option<Config>, MetricsFollo
     }
     run.ended = run_folder::ended(&files);
     run.log(Level::Info, format!("Opened {}", dir.display()));
-    Ok((run, config, follower))
+    run.checkpoints = checkpoints_in(&files);
+    Ok(Opened { run, config, follower })
+}
+
+/// Which checkpoints lie in a run folder.
+pub fn checkpoints_in(files: &RunFiles) -> Checkpoints {
+    Checkpoints { last: files.last().is_file(), best: files.best().is_file() }
 }
 
 /// Folds in what a look at the metrics found; true while there is more to read at once.

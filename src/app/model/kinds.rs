@@ -15,6 +15,7 @@ pub enum DataKind {
 }
 
 impl DataKind {
+    /// The word in legends.
     pub fn label(self) -> &'static str {
         match self {
             Self::Clean => "clean",
@@ -43,8 +44,10 @@ pub enum StepAxis {
 }
 
 impl StepAxis {
+    /// All axes in the order of their menu.
     pub const ALL: [Self; 3] = [Self::Step, Self::Epoch, Self::Time];
 
+    /// The word in the menu, and the unit of the axis.
     pub fn name(self) -> &'static str {
         match self {
             Self::Step => "steps",
@@ -56,7 +59,7 @@ impl StepAxis {
 
 /// Where a run stands, as the user sees it.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub enum Phase {
+pub enum RunPhase {
     /// Nothing was started or opened.
     #[default]
     Idle,
@@ -71,12 +74,13 @@ pub enum Phase {
     Opened,
 }
 
-impl Phase {
+impl RunPhase {
     /// A training thread is at work or waits for commands.
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Preparing | Self::Running | Self::Pausing | Self::Paused | Self::Stopping)
     }
 
+    /// The words in the status bar.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Idle => "Ready",
@@ -132,6 +136,7 @@ pub fn ending(finish: &Finish) -> &'static str {
     }
 }
 
+/// How grave a line of the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Info,
@@ -139,6 +144,7 @@ pub enum Level {
     Error,
 }
 
+/// A line of the log.
 #[derive(Clone, Debug)]
 pub struct LogLine {
     pub level: Level,

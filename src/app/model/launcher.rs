@@ -10,7 +10,8 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Events waiting for the window. A window that sleeps this long holds the trainer back rather than lose a point.
+/// Events waiting for the window. A window that sleeps this long holds the trainer back rather than lose a
+/// point.
 const QUEUE: usize = 4096;
 /// Events taken in one frame, so that a burst cannot freeze the window.
 const EVENTS_PER_FRAME: usize = 2048;
@@ -22,7 +23,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 #[derive(Clone, Debug)]
 pub struct RunRequest {
     pub config: Config,
-    /// The run folder.
+    /// The run folder to write to.
     pub out: PathBuf,
     /// Go on from `last.safetensors` in the run folder.
     pub resume: bool,
@@ -37,7 +38,7 @@ pub struct DeviceItem {
     pub label: String,
 }
 
-/// Starts runs.
+/// Starts what runs on threads of its own: runs, studies and preflights.
 pub trait Launcher {
     /// Starts a run on a thread of its own and returns at once. An error is one sentence for the user.
     fn start(&self, request: RunRequest, wake: Wake) -> anyhow::Result<RunLink>;
@@ -65,7 +66,7 @@ pub struct RunLink {
 pub struct Drained {
     pub events: Vec<Event>,
     pub snapshot: Option<Snapshot>,
-    /// The other end is gone.
+    /// The trainer's end of the link is gone.
     pub closed: bool,
 }
 
@@ -76,8 +77,8 @@ impl std::fmt::Debug for dyn Launcher {
 }
 
 impl RunLink {
-    /// Puts a named thread between the trainer's events and the window that wakes the window for each one, and
-    /// does `after` when the run has ended.
+    /// Puts a named thread between the trainer's events and the window that wakes the window for each one,
+    /// and does `after` when the run has ended.
     pub fn waking(self, wake: Wake, after: impl FnOnce() + Send + 'static) -> anyhow::Result<Self> {
         let (sender, receiver) = bounded(QUEUE);
         let events = self.events;

@@ -1,8 +1,9 @@
-//! What the window knows and shows: the run on screen, the opened model, the other runs, the set-up. Folded from what
-//! training threads report and read from run folders; the panes read it and draw it.
+//! What the window knows and shows: the run on screen, the opened model, the other runs, the set-up. Folded
+//! from what training threads report and read from run folders; the panes read it and draw it.
 
 pub mod bn_history;
 pub mod form;
+pub mod free_folder;
 pub mod history;
 pub mod kinds;
 pub mod launcher;

@@ -42,6 +42,7 @@ impl Report {
         self.made_for.as_ref().is_some_and(|made_for| made_for != config)
     }
 
+    /// Whether a preflight is at work.
     pub fn is_running(&self) -> bool {
         self.events.is_some()
     }
@@ -65,7 +66,7 @@ impl Report {
         }
     }
 
-    /// Takes in what came.
+    /// Folds in the events that have come.
     pub fn take_events(&mut self) {
         loop {
             let Some(events) = &self.events else { return };

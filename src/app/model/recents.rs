@@ -1,14 +1,15 @@
-//! The runs, configurations and data folders that were used last, kept between sessions, and the search for a run that
-//! a crash left unfinished.
+//! The runs, configurations and data folders that were used last, kept between sessions, and the search for a
+//! run that a crash left unfinished.
 
 use crate::training::events::Finish;
 use crate::training::run_folder::{self, RunFiles, is_at_work};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Kept of each kind.
+/// So many paths of each kind are kept.
 const KEPT: usize = 10;
 
-/// Newest first.
+/// The paths that were used last, the newest of each kind first.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Recents {
@@ -26,20 +27,29 @@ fn remember(list: &mut Vec<PathBuf>, path: &Path) {
 }
 
 impl Recents {
+    /// Puts a run folder first.
     pub fn add_run(&mut self, dir: &Path) {
         remember(&mut self.runs, dir);
     }
 
+    /// Puts a configuration file first.
     pub fn add_config(&mut self, file: &Path) {
         remember(&mut self.configs, file);
     }
 
+    /// Puts a data folder first.
     pub fn add_data(&mut self, dir: &Path) {
         remember(&mut self.data, dir);
     }
 
-    /// The newest run that neither completed nor was stopped, if it left a checkpoint. `None` when the newest run ended
-    /// well. Reads files, so not for each frame.
+    /// Those of the paths that are still there. Looks at the disk.
+    pub fn existing(&self) -> BTreeSet<PathBuf> {
+        let all = self.runs.iter().chain(&self.configs).chain(&self.data);
+        all.filter(|path| path.exists()).cloned().collect()
+    }
+
+    /// The newest run that neither completed nor was stopped, if it left a checkpoint. `None` when the newest
+    /// run ended well. Reads files, so not for each frame.
     pub fn unfinished(&self) -> Option<PathBuf> {
         let newest = self.runs.iter().map(RunFiles::of).find(|files| files.log().is_file())?;
         let can_go_on = newest.last().is_file() && !is_at_work(&newest);

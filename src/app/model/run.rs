@@ -1,8 +1,8 @@
-//! What the window knows of the run that it shows: the curves, the newest pictures, the log and the phase, all
-//! folded from the run's events. Panes read it and keep nothing of it.
+//! What the window knows of the run that it shows: the curves, the newest pictures, the log and the phase,
+//! all folded from the run's events. Panes read it and keep nothing of it.
 
 use super::bn_history::BnHistory;
-use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_SPLIT, Phase, StepAxis};
+use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_SPLIT, RunPhase, StepAxis};
 use super::series::Series;
 use crate::config::Domain;
 use crate::training::events::{BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, WorkLimit};
@@ -20,7 +20,7 @@ pub type SplitCurves = BTreeMap<LineKey, Series>;
 /// The run on screen.
 #[derive(Debug, Default)]
 pub struct RunView {
-    pub phase: Phase,
+    pub phase: RunPhase,
     pub dir: Option<PathBuf>,
     pub info: Option<RunInfo>,
     /// How long an opened folder's run is to be.
@@ -31,10 +31,12 @@ pub struct RunView {
     pub at_work_elsewhere: bool,
     /// Domain names in order; `main` first.
     pub domains: Vec<String>,
+    /// Which checkpoints the run folder holds, as far as it was looked at.
+    pub checkpoints: Checkpoints,
     pub method: String,
     /// Mean training loss a step, one line a branch.
     pub loss: BTreeMap<LineKey, Series>,
-    /// Top-1 in percent by split.
+    /// The validation top-1 in percent, by split.
     pub accuracy: BTreeMap<String, SplitCurves>,
     /// Splits in the order in which they were first reported.
     pub splits: Vec<String>,
@@ -67,6 +69,13 @@ pub struct RunView {
     recent: VecDeque<(u64, f64)>,
 }
 
+/// Which checkpoints a run folder holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoints {
+    pub last: bool,
+    pub best: bool,
+}
+
 /// The length of a run as its configuration says it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Length {
@@ -77,10 +86,10 @@ pub enum Length {
 impl RunView {
     /// A run that was just asked for.
     pub fn starting(dir: PathBuf) -> Self {
-        let bn_history = BnHistory::of_run(&dir);
-        Self { phase: Phase::Preparing, dir: Some(dir), bn_history, ..Self::default() }
+        Self { phase: RunPhase::Preparing, dir: Some(dir), ..Self::default() }
     }
 
+    /// Adds a line to the log; a full log loses its oldest.
     pub fn log(&mut self, level: Level, text: impl Into<String>) {
         if self.log.len() == LOG_LINES {
             self.log.pop_front();
@@ -121,16 +130,17 @@ impl RunView {
             Event::Evaluated(report) => self.evaluated(report),
             Event::Saved { path, best } => {
                 self.asked = None;
+                *(if best { &mut self.checkpoints.best } else { &mut self.checkpoints.last }) = true;
                 let what = if best { "new best" } else { "checkpoint" };
                 self.log(Level::Info, format!("Saved {what}: {}", path.display()));
             }
             Event::Warning(text) => self.log(Level::Warning, text),
             Event::Paused => {
-                self.phase = Phase::Paused;
+                self.phase = RunPhase::Paused;
                 self.log(Level::Info, "Paused");
             }
             Event::Resumed => {
-                self.phase = Phase::Running;
+                self.phase = RunPhase::Running;
                 self.log(Level::Info, "Resumed");
             }
             Event::Finished(finish) => {
@@ -142,7 +152,7 @@ impl RunView {
                 }
                 self.preparing = None;
                 self.asked = None;
-                self.phase = Phase::Ended(finish);
+                self.phase = RunPhase::Ended(finish);
             }
         }
     }
@@ -150,8 +160,8 @@ impl RunView {
     fn started(&mut self, info: RunInfo) {
         self.preparing = None;
         // A pause or stop may have been asked for while pipelines were made.
-        if self.phase == Phase::Preparing {
-            self.phase = Phase::Running;
+        if self.phase == RunPhase::Preparing {
+            self.phase = RunPhase::Running;
         }
         self.dir = Some(info.run_dir.clone());
         self.domains.clone_from(&info.domains);
@@ -222,6 +232,7 @@ impl RunView {
         self.curves_generation += 1;
     }
 
+    /// Takes new pictures and statistics over.
     pub fn show(&mut self, snapshot: Snapshot) {
         self.snapshot = Some(Arc::new(snapshot));
         self.snapshot_generation += 1;
@@ -246,13 +257,15 @@ impl RunView {
         }
     }
 
+    /// The sentence on why the run failed, if it did.
     pub fn failure(&self) -> Option<&str> {
         match &self.phase {
-            Phase::Ended(Finish::Failed(sentence)) => Some(sentence),
+            RunPhase::Ended(Finish::Failed(sentence)) => Some(sentence),
             _ => None,
         }
     }
 
+    /// Optimizer steps of the whole run, where they are known.
     pub fn total_steps(&self) -> Option<u64> {
         if let Some(info) = &self.info {
             return Some(info.total_steps);
@@ -266,8 +279,8 @@ impl RunView {
         }
     }
 
-    /// Seconds of training that remain at the median pace of the last steps. Pauses are no training time, so they
-    /// do not count.
+    /// Seconds of training that remain at the median pace of the last steps. Pauses are no training time, so
+    /// they do not count.
     pub fn eta_s(&self) -> Option<f64> {
         let total = self.total_steps()?;
         let done = self.last_step.as_ref()?.step;

@@ -1,5 +1,5 @@
-//! The runs that can be compared: every run folder near the one on screen and among the recent ones, read on a thread of
-//! its own.
+//! The runs that can be compared: every run folder near the one on screen and among the recent ones, read on
+//! a thread of its own.
 
 use super::history;
 use super::kinds::{LineKey, MAIN_SPLIT};
@@ -17,7 +17,7 @@ const MOST: usize = 200;
 #[derive(Debug)]
 pub struct ListedRun {
     pub dir: PathBuf,
-    /// Name of the folder.
+    /// The name of the folder.
     pub name: String,
     pub run: RunView,
     pub method: String,
@@ -35,7 +35,7 @@ impl ListedRun {
     }
 }
 
-/// What was found and what is chosen.
+/// The runs that were found and those that are chosen.
 #[derive(Debug, Default)]
 pub struct Runs {
     /// `None` before the first search.
@@ -54,7 +54,7 @@ pub fn list(known: &[PathBuf], parents: &[PathBuf]) -> Vec<ListedRun> {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         dirs.extend(entries.flatten().map(|entry| entry.path()));
     }
-    // One folder under one name.
+    // A folder that is reached under two names is listed once.
     let mut seen = BTreeSet::new();
     dirs.retain(|dir| {
         RunFiles::of(dir).metrics().is_file() && dir.canonicalize().is_ok_and(|d| seen.insert(d))

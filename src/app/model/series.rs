@@ -1,4 +1,5 @@
-//! Curves: the points of a line over steps, and how they become what is drawn (smoothing, logarithm, thinning).
+//! Curves: the points of a line over steps, and how they become what is drawn (smoothing, logarithm,
+//! thinning).
 
 use egui_plot::PlotPoint;
 
@@ -20,22 +21,27 @@ impl Series {
         self.0.push((step, value));
     }
 
+    /// Drops the points after `step`.
     pub fn truncate_after(&mut self, step: u64) {
         self.0.truncate(self.0.partition_point(|&(at, _)| at <= step));
     }
 
+    /// Number of points.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Whether there is no point.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The newest value.
     pub fn last(&self) -> Option<f64> {
         self.0.last().map(|&(_, value)| value)
     }
 
+    /// All points: step and value.
     pub fn points(&self) -> &[(u64, f64)] {
         &self.0
     }
@@ -84,8 +90,9 @@ impl Series {
         keep_extremes(points)
     }
 
-    /// The exponential moving average with factor `smoothing` in 0..=[`MAX_SMOOTHING`], freed of the pull towards
-    /// zero that its start has, thinned evenly. The average is taken of the values, never of their logarithms.
+    /// The exponential moving average with factor `smoothing` in 0..=[`MAX_SMOOTHING`], freed of the pull
+    /// towards zero that its start has, thinned evenly. The average is taken of the values, never of their
+    /// logarithms.
     pub fn smoothed(&self, smoothing: f64, log: bool) -> Vec<PlotPoint> {
         let a = smoothing.clamp(0.0, MAX_SMOOTHING);
         let (mut sum, mut weight) = (0.0, 0.0);

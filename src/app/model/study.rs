@@ -1,5 +1,5 @@
-//! What the window knows of the model that it looks into: folded from the study's answers, as the run's view is from
-//! its events. Panes read it and put what they want next into [`Wishes`].
+//! What the window knows of the model that it looks into: folded from the study's answers, as the run's view
+//! is from its events. Panes read it and ask for what they want next by requests.
 
 use super::launcher::{Launcher, Wake};
 use crate::gpu::DeviceChoice;
@@ -12,7 +12,7 @@ use crossbeam_channel::{Sender, TryRecvError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Which model.
+/// The model that the study looks into.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelChoice {
     Live,
@@ -31,17 +31,13 @@ impl ModelChoice {
     }
 }
 
-/// What panes ask for in a frame.
-#[derive(Debug, Default)]
-pub struct Wishes(pub Vec<Request>);
-
 /// The study as the panes see it.
 #[derive(Debug, Default)]
 pub struct Study {
     handle: Option<Inspector>,
     /// The model that was asked for.
     pub choice: Option<ModelChoice>,
-    /// There when it is open.
+    /// What is known of the model once it is open.
     pub info: Option<Arc<ModelInfo>>,
     /// Finished steps of the weights in use.
     pub step: u64,
@@ -55,7 +51,7 @@ pub struct Study {
     pub sweeping: bool,
     pub measured: Option<Arc<Measured>>,
     pub measure_generation: u64,
-    /// Images done, of all.
+    /// The images that a measurement has done, and all of its images.
     pub measuring: Option<(usize, usize)>,
     pub distributions: Option<Arc<Distributions>>,
     asked_distributions: Option<DistributionRequest>,
@@ -104,9 +100,9 @@ impl Study {
         }
     }
 
-    /// Asks for what panes want.
-    pub fn grant(&mut self, wishes: Wishes) {
-        for request in wishes.0 {
+    /// Sends what panes ask for.
+    pub fn ask_all(&mut self, requests: Vec<Request>) {
+        for request in requests {
             match &request {
                 Request::Look(look) => {
                     self.asked_look = Some(look.clone());
@@ -130,6 +126,7 @@ impl Study {
         self.asked_look.as_ref() == Some(look)
     }
 
+    /// Whether these distributions were asked for already: the newest, answered or not.
     pub fn has_asked_distributions(&self, request: &DistributionRequest) -> bool {
         self.asked_distributions.as_ref() == Some(request)
     }

@@ -2,20 +2,13 @@
 //! predicts before and after.
 
 use super::{Names, Shared, once_there};
-use crate::app::format;
-use crate::app::shell::chrome;
-use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::cards::{card_ui, card_width, gain_ui};
+use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export;
-use crate::app::widgets::pictures::{RowPictures, full_gain};
+use crate::app::widgets::pictures::full_gain;
 use crate::training::events::{GalleryItem, Guess, Snapshot};
-use egui::{Align, ComboBox, Frame, Layout, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
-
-/// Gains offered beside the automatic one.
-const GAINS: [f32; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 64.0];
-
-/// Room for a domain's name and a class with its probability, points.
-const PREDICTIONS_WIDTH: f32 = 128.0;
+use egui::{RichText, ScrollArea, Slider, Ui};
 
 /// How the gallery is drawn.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -34,6 +27,7 @@ impl Default for GalleryView {
     }
 }
 
+/// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
     let run = shared.run;
     let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.gallery.is_empty()) else {
@@ -42,7 +36,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
              {}",
             once_there(run)
         );
-        chrome::empty_ui(ui, "No pictures yet", &text, run, &[], shared.queue);
+        empty_ui(ui, "No pictures yet", &text, run, &[], shared.queue);
         return;
     };
     let gain = view.gain.unwrap_or_else(|| full_gain(&snapshot.gallery));
@@ -71,11 +65,6 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
     });
 }
 
-/// Three pictures, the predictions, gaps and margins.
-pub fn card_width(side: f32) -> f32 {
-    3.0 * side + 3.0 * tokens::GAP_SMALL + PREDICTIONS_WIDTH + 2.0 * tokens::GAP
-}
-
 fn is_changed(item: &GalleryItem) -> bool {
     let best = |guesses: &[Guess]| guesses.first().map(|guess| guess.class);
     item.views.iter().any(|view| best(&view.clean) != best(&view.adversarial))
@@ -99,140 +88,4 @@ fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f
             .on_hover_text("Show only images whose most probable class the attack changed in some domain");
         export::picture_ui(ui, "gallery", shared.area, shared.exports);
     });
-}
-
-/// The choice of a perturbation's gain; `now` is the one in use.
-pub fn gain_ui(ui: &mut Ui, gain: &mut Option<f32>, now: f32) {
-    ui.label("Gain");
-    let name = |gain: Option<f32>| gain.map_or_else(|| "auto".to_owned(), |gain| format!("×{gain}"));
-    let combo = ComboBox::from_id_salt("gain").width(64.0).selected_text(name(*gain));
-    let response = combo.show_ui(ui, |ui| {
-        for choice in std::iter::once(None).chain(GAINS.map(Some)) {
-            ui.selectable_value(gain, choice, name(choice));
-        }
-    });
-    let help = format!(
-        "The perturbation is multiplied by this before it is drawn around middle grey; now ×{now}. Auto: the \
-         largest gain that clips nothing in these pictures."
-    );
-    response.response.accessible_name("Perturbation gain").on_hover_text(help);
-}
-
-/// An image with its perturbation, its attacked version and every domain's predictions; `more` goes below them. Of
-/// files nobody knows the class: then nothing is called right or wrong.
-pub fn card_ui(
-    ui: &mut Ui,
-    names: Names<'_>,
-    item: &GalleryItem,
-    label_known: bool,
-    pictures: &RowPictures,
-    side: f32,
-    width: f32,
-    gain: f32,
-    more: impl FnOnce(&mut Ui),
-) {
-    let tokens = Tokens::of(ui);
-    let frame = Frame::new().fill(tokens.raised).corner_radius(6).inner_margin(tokens::GAP);
-    frame.show(ui, |ui| {
-        ui.set_width(width - 2.0 * tokens::GAP);
-        ui.vertical(|ui| {
-            ui.spacing_mut().item_spacing = vec2(tokens::GAP_SMALL, 3.0);
-            ui.horizontal(|ui| {
-                let (label, help) = match label_known {
-                    true => (names.class(item.label), "The true class"),
-                    false => (
-                        "Own image".to_owned(),
-                        "Its class is not known; the attack leads away from the prediction",
-                    ),
-                };
-                ui.label(RichText::new(label).strong().color(tokens.text_strong)).on_hover_text(help);
-                ui.add(egui::Label::new(RichText::new(&item.name).small().weak()).truncate());
-            });
-            ui.horizontal_top(|ui| {
-                picture_ui(ui, &pictures.clean, side, "clean", "The clean validation image");
-                let help = format!(
-                    "Adversarial − clean, times {gain}, around middle grey. Largest change here: {}/255.",
-                    format::significant(largest(&item.perturbation))
-                );
-                picture_ui(ui, &pictures.perturbation, side, &format!("perturbation ×{gain}"), &help);
-                picture_ui(ui, &pictures.adversarial, side, "attacked", "The adversarial image");
-                ui.vertical(|ui| {
-                    ui.spacing_mut().interact_size.y = 0.0;
-                    for (domain, view) in item.views.iter().enumerate() {
-                        let label = label_known.then_some(item.label);
-                        prediction_ui(ui, names, label, domain, &view.clean, &view.adversarial);
-                    }
-                });
-            });
-            more(ui);
-        });
-    });
-}
-
-fn largest(values: &[f32]) -> f64 {
-    values.iter().fold(0.0f64, |largest, value| largest.max(f64::from(value.abs())))
-}
-
-/// A picture with its caption below.
-fn picture_ui(ui: &mut Ui, texture: &TextureHandle, side: f32, caption: &str, help: &str) {
-    ui.vertical(|ui| {
-        ui.set_width(side);
-        let image = egui::Image::new(texture).fit_to_exact_size(vec2(side, side)).corner_radius(3);
-        ui.add(image.alt_text(format!("{caption} image"))).on_hover_text(help);
-        ui.label(RichText::new(caption).small().color(Tokens::of(ui).text_weak));
-    });
-}
-
-/// Two lines: the domain and its first guess on the clean image, an arrow and its first guess on the attacked one.
-fn prediction_ui(
-    ui: &mut Ui,
-    names: Names<'_>,
-    label: Option<usize>,
-    domain: usize,
-    before: &[Guess],
-    after: &[Guess],
-) {
-    let domain = names.domain(domain);
-    let lines = [(domain, before, "clean"), ("→", after, "attacked")];
-    for (lead, guesses, data) in lines {
-        ui.horizontal(|ui| {
-            let size = vec2(30.0, 17.0);
-            let layout = Layout::right_to_left(Align::Center);
-            ui.allocate_ui_with_layout(size, layout, |ui| {
-                ui.set_min_size(size);
-                ui.label(RichText::new(lead).small().color(Tokens::of(ui).text_weak))
-                    .on_hover_text(format!("{domain}: the BN domain that the {data} image goes through"));
-            });
-            guess_ui(ui, names, label, guesses, data);
-        });
-    }
-    ui.add_space(3.0);
-}
-
-/// The first guess, with a mark where the true class is known.
-pub fn guess_ui(ui: &mut Ui, names: Names<'_>, label: Option<usize>, guesses: &[Guess], data: &str) {
-    let tokens = Tokens::of(ui);
-    let Some(first) = guesses.first() else {
-        ui.label("–");
-        return;
-    };
-    let (mark, colour, verdict) = match label {
-        Some(label) if first.class == label => (Some(Icon::Check), tokens.good, ", right"),
-        Some(_) => (Some(Icon::Cross), tokens.error, ", wrong"),
-        None => (None, tokens.text_strong, ""),
-    };
-    let text = format!("{} {}", names.class(first.class), format::percent(first.p));
-    let lines: Vec<String> = guesses
-        .iter()
-        .map(|guess| format!("{}: {:.1}%", names.class(guess.class), 100.0 * guess.p))
-        .collect();
-    if let Some(mark) = mark {
-        icons::show(ui, mark, colour, verdict.trim_start_matches(", "));
-    }
-    let help = format!(
-        "Most probable classes of the {data} image{verdict}, softmax probability in percent:\n{}",
-        lines.join("\n")
-    );
-    let text = RichText::new(text).color(colour);
-    ui.add(egui::Label::new(text).truncate()).on_hover_text(help);
 }

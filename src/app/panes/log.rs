@@ -2,9 +2,9 @@
 
 use super::Shared;
 use crate::app::model::kinds::{Level, LogLine};
-use crate::app::shell::chrome;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::command_button::empty_ui;
 use egui::{RichText, ScrollArea, TextStyle, TextWrapMode, Ui};
 
 /// Which lines are shown.
@@ -32,11 +32,12 @@ impl LogView {
     }
 }
 
+/// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LogView) {
     let run = shared.run;
     if run.log.is_empty() {
         let text = "Messages of the run appear here: what was saved, what was skipped, what went wrong.";
-        chrome::empty_ui(ui, "Nothing to report", text, run, &[], shared.queue);
+        empty_ui(ui, "Nothing to report", text, run, &[], shared.queue);
         return;
     }
     let lines: Vec<&LogLine> = run.log.iter().filter(|line| view.shows(line.level)).collect();

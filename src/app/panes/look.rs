@@ -1,12 +1,12 @@
-//! What the panes on an opened model share: the bar that says which model it is, and the choice of images and attack.
-//! Lab and Attention show the same images under the same attack, so one answer serves both.
+//! What the panes on an opened model share: the bar that says which model it is, and the choice of images and
+//! attack. Lab and Attention show the same images under the same attack, so one answer serves both.
 
 use super::{Names, Shared};
 use crate::app::commands::UiCommand;
 use crate::app::model::study::{ModelChoice, Study};
-use crate::app::shell::chrome::{self, Look as Shown};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
 use crate::config::{AttackConfig, AttackKind, AttackTarget};
 use crate::evaluation::activation_map::CamMethod;
 use crate::session::inspect::{ImageChoice, Look, ModelInfo, Request};
@@ -27,7 +27,7 @@ const KINDS: [(AttackKind, &str, &str); 4] = [
     (AttackKind::Fgsm, "FGSM", "One step of size ε along the gradient's sign"),
 ];
 
-/// Images, attack and map.
+/// The images, the attack and the kind of map that Lab and Attention ask for.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct LookView {
@@ -50,7 +50,7 @@ pub struct LookView {
 
 impl Default for LookView {
     fn default() -> Self {
-        // As the command line attacks.
+        // The attack is the one that the command line uses when none is named.
         let attack = AttackConfig::parse_spec("pgd:eps=4,step=1").unwrap_or_default();
         Self {
             split: "val".to_owned(),
@@ -89,6 +89,7 @@ impl LookView {
         self.domain.min(info.domains.len().saturating_sub(1))
     }
 
+    /// The request for what is chosen.
     pub fn request(&self, info: &ModelInfo) -> Look {
         Look {
             images: self.images(info),
@@ -100,13 +101,13 @@ impl LookView {
         }
     }
 
-    /// Asks for what is chosen unless it was asked for. One question at a time: while a slider moves, the answer to
-    /// one place of it brings the question for the next.
+    /// Asks for what is chosen unless it was asked for. One question at a time: while a slider moves, the
+    /// answer to one place of it brings the question for the next.
     pub fn ask(&self, info: &ModelInfo, shared: &mut Shared<'_>) {
         let can_show = !info.splits.is_empty() || !self.files.is_empty();
         let wanted = self.request(info);
         if can_show && !shared.study.looking && !shared.study.has_asked(&wanted) {
-            shared.wishes.0.push(Request::Look(wanted));
+            shared.study_requests.push(Request::Look(wanted));
         }
     }
 }
@@ -191,7 +192,7 @@ pub fn nothing_open_ui(ui: &mut Ui, shared: &mut Shared<'_>, title: &str, text: 
     }
     fault_ui(ui, shared.study);
     let commands = [UiCommand::StudyLive, UiCommand::StudyBest, UiCommand::OpenCheckpoint];
-    chrome::empty_ui(ui, title, text, shared.run, &commands, shared.queue);
+    empty_ui(ui, title, text, shared.run, &commands, shared.queue);
 }
 
 fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut LookView) {
@@ -224,7 +225,7 @@ fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut 
             view.files.clear();
         }
     }
-    chrome::command_button(ui, UiCommand::OpenImages, shared.run, shared.queue, Shown::Plain);
+    command_button(ui, UiCommand::OpenImages, shared.run, shared.queue, ButtonStyle::Plain);
 }
 
 /// The choice of the attack.

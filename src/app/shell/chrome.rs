@@ -1,10 +1,12 @@
-//! The bars above the panes: menus and toolbar, and below them what needs an answer: notices, a failure, an unfinished run.
+//! The bars above the panes: menus and toolbar, and below them what needs an answer: notices, a failure, an
+//! unfinished run.
 
 use crate::app::commands::{self, Menu, UiCommand};
 use crate::app::model::run::RunView;
+use crate::app::panes::Pane;
 use crate::app::theme::icons::{self, Icon};
-use crate::app::theme::tokens::{self, Tokens};
-
+use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::command_button::{ButtonStyle, command_button};
 use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui};
 use std::path::Path;
 
@@ -43,22 +45,22 @@ fn menu_ui(ui: &mut Ui, menu: Menu, run: &RunView, queue: &mut Vec<UiCommand>) {
 
 fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     use UiCommand as C;
-    let look = if ui.available_width() < ROOM_FOR_WORDS { Look::Small } else { Look::Plain };
+    let style = if ui.available_width() < ROOM_FOR_WORDS { ButtonStyle::Small } else { ButtonStyle::Plain };
     if run.phase.is_active() {
-        command_button(ui, C::PauseOrContinue, run, queue, Look::Primary);
+        command_button(ui, C::PauseOrContinue, run, queue, ButtonStyle::Primary);
     } else {
-        command_button(ui, C::Start, run, queue, Look::Primary);
+        command_button(ui, C::Start, run, queue, ButtonStyle::Primary);
         if commands::can_resume(run) {
-            command_button(ui, C::Resume, run, queue, Look::Plain);
+            command_button(ui, C::Resume, run, queue, ButtonStyle::Plain);
         }
     }
-    command_button(ui, C::SingleStep, run, queue, look);
+    command_button(ui, C::SingleStep, run, queue, style);
     ui.separator();
-    command_button(ui, C::StopAndSave, run, queue, look);
-    command_button(ui, C::StopAndDiscard, run, queue, look);
+    command_button(ui, C::StopAndSave, run, queue, style);
+    command_button(ui, C::StopAndDiscard, run, queue, style);
     ui.separator();
-    command_button(ui, C::SaveNow, run, queue, look);
-    command_button(ui, C::EvaluateNow, run, queue, look);
+    command_button(ui, C::SaveNow, run, queue, style);
+    command_button(ui, C::EvaluateNow, run, queue, style);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let icon = if ui.visuals().dark_mode { Icon::Sun } else { Icon::Moon };
         let tooltip = C::ToggleTheme.tooltip(ui.ctx(), run);
@@ -81,52 +83,11 @@ fn notifications_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     let name = format!("{} new warnings", run.unseen);
     let help = "Warnings and errors of the run that were not looked at yet. Click to read them in the log";
     if ui.add(button).accessible_name(name).on_hover_text(help).clicked() {
-        queue.push(UiCommand::Show(commands::Pane::Log));
+        queue.push(UiCommand::Show(Pane::Log));
     }
 }
 
-/// How a command's button looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// Filled with the accent colour.
-    Primary,
-    Plain,
-    /// Without its words, where it has an icon.
-    Small,
-}
-
-/// A button that puts a command into `queue`; greyed out with the reason while it cannot be done.
-pub fn command_button(
-    ui: &mut Ui,
-    command: UiCommand,
-    run: &RunView,
-    queue: &mut Vec<UiCommand>,
-    look: Look,
-) {
-    let tokens = Tokens::of(ui);
-    let text = command.text(run);
-    let available = command.available(run);
-    let filled = look == Look::Primary && available.is_ok();
-    let mut label = RichText::new(text);
-    if filled {
-        label = label.color(tokens.on_accent).strong();
-    }
-    let mut button = match command.icon(run) {
-        Some(icon) if look == Look::Small => Button::new(icons::atom(icon, None)),
-        Some(icon) => Button::new((icons::atom(icon, filled.then_some(tokens.on_accent)), label)),
-        None => Button::new(label),
-    };
-    if filled {
-        button = button.fill(tokens.accent);
-    }
-    let tooltip = command.tooltip(ui.ctx(), run);
-    let response = ui.add_enabled(available.is_ok(), button).accessible_name(text);
-    if response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip).clicked() {
-        queue.push(command);
-    }
-}
-
-/// How long good news stays.
+/// How long a notice of something done stays, seconds.
 const TOAST_SECONDS: f64 = 8.0;
 
 /// A sentence of the window's own, such as why Start refused.
@@ -228,7 +189,7 @@ fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
         });
         ui.horizontal(|ui| {
             if commands::can_resume(run) {
-                command_button(ui, UiCommand::Resume, run, queue, Look::Primary);
+                command_button(ui, UiCommand::Resume, run, queue, ButtonStyle::Primary);
             } else {
                 ui.label(
                     RichText::new("Nothing was saved yet; change the set-up and start again")
@@ -236,35 +197,8 @@ fn failure_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
                 );
             }
             if ui.button("Show log").clicked() {
-                queue.push(UiCommand::Show(commands::Pane::Log));
+                queue.push(UiCommand::Show(Pane::Log));
             }
         });
-    });
-}
-
-/// What a pane shows while it has nothing: what will be here and how to get it.
-pub fn empty_ui(
-    ui: &mut Ui,
-    title: &str,
-    text: &str,
-    run: &RunView,
-    commands: &[UiCommand],
-    queue: &mut Vec<UiCommand>,
-) {
-    let tokens = Tokens::of(ui);
-    let offered = commands.iter().copied().filter(|command| command.available(run).is_ok());
-    let offered: Vec<UiCommand> = offered.collect();
-    let height = 92.0 + 34.0 * offered.len() as f32;
-    ui.add_space(((ui.available_height() - height) / 2.0).max(tokens::GAP));
-    ui.vertical_centered(|ui| {
-        ui.set_max_width(420.0);
-        ui.label(RichText::new(title).heading().color(tokens.text_strong));
-        ui.add_space(tokens::GAP_SMALL);
-        ui.label(RichText::new(text).color(tokens.text_weak));
-        ui.add_space(tokens::GAP_SMALL);
-        for command in offered {
-            let look = if command == UiCommand::Start { Look::Primary } else { Look::Plain };
-            command_button(ui, command, run, queue, look);
-        }
     });
 }

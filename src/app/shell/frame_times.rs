@@ -1,5 +1,5 @@
-//! A hidden measurement for developers: with `DUALPROP_FRAME_TIMES` set, the window prints to stderr every few
-//! seconds how many frames it drew and how long its own thread worked on them.
+//! A hidden measurement for developers: with `DUALPROP_FRAME_TIMES` set, the window prints to stderr every
+//! few seconds how many frames it drew and how long its own thread worked on them.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ pub struct FrameTimes {
 }
 
 impl FrameTimes {
+    /// Measures where the environment variable is set.
     pub fn from_environment() -> Self {
         let wanted = std::env::var_os(VARIABLE).is_some();
         Self { since: wanted.then(Instant::now), worked: Vec::new() }

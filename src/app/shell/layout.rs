@@ -1,7 +1,7 @@
 //! Where the panes are: a docking tree that the user rearranges by dragging tabs, saved under a version and
 //! checked before it is used again.
 
-use crate::app::commands::Pane;
+use crate::app::panes::{PANES, Pane, Place};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use egui::{Color32, Id, Stroke, Visuals, WidgetText};
@@ -27,13 +27,14 @@ impl Default for Layout {
     /// Set-up and log on the left, curves above pictures on the right.
     fn default() -> Self {
         let mut tiles = Tiles::default();
-        let mut tabs = |panes: &[Pane]| {
-            let children: Vec<TileId> = panes.iter().map(|&pane| tiles.insert_pane(pane)).collect();
+        let mut tabs = |place: Place| {
+            let panes = PANES.iter().filter(|info| info.place == place);
+            let children: Vec<TileId> = panes.map(|info| tiles.insert_pane(info.pane)).collect();
             tiles.insert_tab_tile(children)
         };
-        let left = tabs(&[Pane::SetUp, Pane::Log]);
-        let top = tabs(&[Pane::Curves, Pane::Runs]);
-        let bottom = tabs(&[Pane::Gallery, Pane::Lab, Pane::Attention, Pane::Domains, Pane::Results]);
+        let left = tabs(Place::Left);
+        let top = tabs(Place::Top);
+        let bottom = tabs(Place::Bottom);
         let right = Linear::new_binary(LinearDir::Vertical, [top, bottom], CURVES_SHARE);
         let right = tiles.insert_container(right);
         let root = Linear::new_binary(LinearDir::Horizontal, [left, right], SET_UP_SHARE);
@@ -60,7 +61,7 @@ impl Layout {
         let mut left = tree.tiles.len();
         collect(&tree, tree.root()?, &mut found, &mut left)?;
         found.sort_unstable();
-        (found == Pane::ALL).then(|| Self::of(tree))
+        found.iter().eq(PANES.iter().map(|info| &info.pane)).then(|| Self::of(tree))
     }
 
     /// Brings a pane to the front of its tabs.
@@ -85,6 +86,7 @@ impl Layout {
         self.enlarged = if self.enlarged.is_some() { None } else { Some(self.last) };
     }
 
+    /// Whether one pane has the whole window.
     pub fn is_enlarged(&self) -> bool {
         self.enlarged.is_some()
     }
@@ -110,7 +112,7 @@ impl Layout {
                 if ui.button("Restore panes").on_hover_text(help).clicked() {
                     self.enlarged = None;
                 }
-                for other in Pane::ALL {
+                for other in PANES.iter().map(|info| info.pane) {
                     if ui.selectable_label(other == pane, other.title()).clicked() {
                         (self.enlarged, self.last) = (Some(other), other);
                     }

@@ -1,4 +1,5 @@
-//! What is around the panes: the window itself with its bars, dialogs and command palette, and where the panes lie.
+//! What is around the panes: the window itself with its bars, dialogs and command palette, and where the
+//! panes lie.
 
 pub mod chrome;
 pub mod dialogs;

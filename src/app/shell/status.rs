@@ -1,7 +1,8 @@
-//! The bar at the bottom: state, progress, speed, time and memory of the run, each with its definition as a tooltip.
+//! The bar at the bottom: state, progress, speed, time and memory of the run, each with its definition as a
+//! tooltip.
 
 use crate::app::format;
-use crate::app::model::kinds::{Phase, ending};
+use crate::app::model::kinds::{RunPhase, ending};
 use crate::app::model::run::RunView;
 use crate::app::theme::tokens::Tokens;
 use crate::training::events::{Finish, Idle, RunInfo, WorkLimit};
@@ -10,6 +11,7 @@ use egui::{Align, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
 /// Width below which the bar leaves out what is not asked for at every glance.
 const ROOM_FOR_ALL: f32 = 1200.0;
 
+/// Draws the bar.
 pub fn ui(ui: &mut Ui, run: &RunView) {
     let frame = Frame::new().inner_margin(Margin::symmetric(10, 4));
     egui::Panel::bottom("status").frame(frame).show_separator_line(true).show(ui, |ui| {
@@ -90,11 +92,11 @@ fn idle_ui(ui: &mut Ui, idle: Option<Idle>) {
 fn phase_ui(ui: &mut Ui, run: &RunView) {
     let tokens = Tokens::of(ui);
     let colour = match &run.phase {
-        Phase::Running => tokens.good,
-        Phase::Opened if run.at_work_elsewhere => tokens.good,
-        Phase::Ended(Finish::Failed(_)) => tokens.error,
-        Phase::Ended(Finish::Completed) => tokens.good,
-        Phase::Pausing | Phase::Paused | Phase::Stopping => tokens.warning,
+        RunPhase::Running => tokens.good,
+        RunPhase::Opened if run.at_work_elsewhere => tokens.good,
+        RunPhase::Ended(Finish::Failed(_)) => tokens.error,
+        RunPhase::Ended(Finish::Completed) => tokens.good,
+        RunPhase::Pausing | RunPhase::Paused | RunPhase::Stopping => tokens.warning,
         _ => tokens.text_weak,
     };
     let limit = match run.limit {
@@ -105,11 +107,11 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
     let text = match run.asked {
         Some(doing) if run.phase.is_active() => format!("{}, {doing}", run.phase.label()),
         None if run.at_work_elsewhere => "At work elsewhere".to_owned(),
-        _ if run.phase == Phase::Opened => match &run.ended {
+        _ if run.phase == RunPhase::Opened => match &run.ended {
             Some(ended) => format!("{}, {}", run.phase.label(), ending(ended)),
             None => run.phase.label().to_owned(),
         },
-        _ if run.phase == Phase::Running => format!("{}{limit}", run.phase.label()),
+        _ if run.phase == RunPhase::Running => format!("{}{limit}", run.phase.label()),
         _ => run.phase.label().to_owned(),
     };
     let help = match run.at_work_elsewhere {

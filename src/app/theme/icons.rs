@@ -9,6 +9,7 @@ use egui::{
 /// Side of an icon beside text, points.
 pub const SIZE: f32 = 13.0;
 
+/// An icon of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
     Play,

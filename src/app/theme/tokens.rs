@@ -2,8 +2,9 @@
 //! other file names a colour.
 //!
 //! Data has a colour and a domain has a dash and a marker, the same in every plot and legend: clean is blue,
-//! attacked is orange, mixed is purple; `main` is solid, the first auxiliary domain dashed, the second dotted.
-//! Blue and orange stay apart under the common forms of colour blindness, and the dash tells the rest.
+//! attacked is orange, mixed is purple; `main` is solid, the first auxiliary domain dashed, the second
+//! dotted. Blue and orange stay apart under the common forms of colour blindness, and the dash tells the
+//! rest.
 
 use crate::app::model::kinds::DataKind;
 use egui::{
@@ -15,7 +16,7 @@ use egui_plot::{LineStyle, MarkerShape};
 /// The colours of one theme.
 #[derive(Debug)]
 pub struct Tokens {
-    /// Behind all panes.
+    /// The ground behind all panes.
     pub backdrop: Color32,
     /// Ground of a pane, a menu, a dialog.
     pub panel: Color32,
@@ -113,8 +114,8 @@ pub const LINE_WIDTH: f32 = 1.8;
 /// Opacity of a raw curve under its smoothed one.
 const RAW_ALPHA: f32 = 0.35;
 
-/// Stops of the heat colour map, evenly spaced from 0 to 1: matplotlib's `inferno` (CC0), which rises evenly in
-/// lightness, so it reads in grey and under colour blindness too.
+/// Stops of the heat colour map, evenly spaced from 0 to 1: matplotlib's `inferno` (CC0), which rises evenly
+/// in lightness, so it reads in grey and under colour blindness too.
 const HEAT: [[f32; 3]; 9] = [
     [0.0, 0.0, 4.0],
     [27.0, 12.0, 66.0],

@@ -1,13 +1,11 @@
-//! Any plot or table as a file: what is seen as PNG, its numbers as CSV. A pane offers both in one small menu and says
-//! where it lies and what its numbers are; the window asks where to write.
+//! Any plot or table as a file: what is seen as PNG, its numbers as CSV. A pane offers both in one small menu
+//! and says where it lies and what its numbers are; the window asks where to write.
 
 use crate::app::theme::icons::{self, Icon};
-use crate::interop::atomic::write_atomic;
 use egui::{ColorImage, Rect, Ui};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// Something that a user asked to export.
 #[derive(Clone, Debug)]
@@ -17,6 +15,7 @@ pub struct Export {
     pub what: Exported,
 }
 
+/// What is exported.
 #[derive(Clone, Debug)]
 pub enum Exported {
     /// A part of the window, points.
@@ -34,12 +33,14 @@ pub struct Table {
 }
 
 impl Table {
+    /// A table with its heading row.
     pub fn new<T: AsRef<str>>(headings: impl IntoIterator<Item = T>) -> Self {
         let mut table = Self::default();
         table.row(headings);
         table
     }
 
+    /// Adds a row.
     pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         for (index, cell) in cells.into_iter().enumerate() {
             let cell = cell.as_ref();
@@ -54,6 +55,7 @@ impl Table {
         self.text.push('\n');
     }
 
+    /// The table as CSV text.
     pub fn into_text(self) -> String {
         self.text
     }
@@ -113,11 +115,6 @@ pub fn png(rgb: &[u8], width: usize, height: usize) -> anyhow::Result<Vec<u8>> {
     let (width, height) = (u32::try_from(width)?, u32::try_from(height)?);
     PngEncoder::new(&mut bytes).write_image(rgb, width, height, ExtendedColorType::Rgb8)?;
     Ok(bytes)
-}
-
-/// Writes a file whole or not at all.
-pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    write_atomic(path, |out| out.write_all(bytes))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The legend of the curves: each entry shows its line as it is drawn (colour and dash), its newest value, and
-//! switches the line on and off.
+//! The legend of the curves: each entry shows its line as it is drawn (colour and dash), its newest value,
+//! and switches the line on and off.
 
 use crate::app::model::kinds::LineKey;
 use crate::app::theme::tokens::{self, Tokens};
@@ -10,7 +10,7 @@ use egui_plot::LineStyle;
 
 const SAMPLE_WIDTH: f32 = 26.0;
 
-/// One entry.
+/// An entry of the legend: one line of a plot.
 pub struct Entry<'a> {
     pub key: LineKey,
     /// Domain and data, such as `main, attacked`.

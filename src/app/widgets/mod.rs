@@ -1,6 +1,9 @@
 //! What several panes draw with: plots and legends, cards of attacked images, textures, the export menu.
 
+pub mod axis;
+pub mod cards;
 pub mod class_choice;
+pub mod command_button;
 pub mod export;
 pub mod legend;
 pub mod pictures;

@@ -1,5 +1,5 @@
-//! Textures of what the panes show. They are made when a pane shows them for the first time and again only when new
-//! pictures, another gain or another colour scale asks for it, never per frame.
+//! Textures of what the panes show. They are made when a pane shows them for the first time and again only
+//! when new pictures, another gain or another colour scale asks for it, never per frame.
 
 use crate::app::theme::tokens;
 use crate::training::events::GalleryItem;
@@ -34,7 +34,7 @@ pub enum MapScale {
     All,
 }
 
-/// All textures.
+/// The textures of all panes.
 #[derive(Default)]
 pub struct Pictures {
     /// Of the live run's snapshot.
@@ -120,8 +120,8 @@ impl PictureSet {
 }
 
 impl Plain {
-    /// One texture an image `[size, size, 3]` of `images`, which are asked for only when `made_for` is another than the
-    /// last time.
+    /// One texture an image `[size, size, 3]` of `images`, which are asked for only when `made_for` is
+    /// another than the last time.
     pub fn textures<I: AsRef<[u8]>>(
         &mut self,
         ctx: &Context,

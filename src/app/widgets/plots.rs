@@ -1,5 +1,5 @@
-//! What the plots of all panes share: look, axes with round numbers, and logarithmic axes (which egui_plot lacks:
-//! the data is transformed, and these put the right numbers back).
+//! What the plots of all panes share: look, axes with round numbers, and logarithmic axes (which egui_plot
+//! lacks: the data is transformed, and these put the right numbers back).
 
 use crate::app::format;
 use crate::app::theme::tokens::Tokens;
@@ -11,7 +11,8 @@ const FINEST: f32 = 10.0;
 /// Points between two marks of an axis, at least.
 const APART_X: f64 = 64.0;
 const APART_Y: f64 = 30.0;
-/// egui_plot draws marks and labels of small steps faintly; ours are all of one kind, so they claim a large one.
+/// egui_plot draws marks and labels of small steps faintly; ours are all of one kind, so they claim a large
+/// one.
 const FULL_STRENGTH: f64 = 40.0;
 /// Decades between which 2 and 5 are marked too.
 const FEW_DECADES: f64 = 3.0;
@@ -89,8 +90,8 @@ fn even_marks(input: GridInput, apart: f64) -> Vec<GridMark> {
     (first..=last).map(mark).collect()
 }
 
-/// Marks of a logarithmic axis: decades, with 2 and 5 between them when few are seen, and even steps of the value itself
-/// where fewer than three of those are in sight.
+/// Marks of a logarithmic axis: decades, with 2 and 5 between them when few are seen, and even steps of the
+/// value itself where fewer than three of those are in sight.
 fn log_marks(input: GridInput) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     if !(low.is_finite() && high.is_finite()) || high - low > 60.0 {

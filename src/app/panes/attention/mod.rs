@@ -1,12 +1,13 @@
-//! Attention: where each domain looks on the same images, clean and attacked, on one colour scale; of the live run's
-//! own pictures, or of an opened model with CAM or Grad-CAM of any class, beside the maps of another model.
+//! Attention: where each domain looks on the same images, clean and attacked, on one colour scale; of the
+//! live run's own pictures, or of an opened model with CAM or Grad-CAM of any class, beside the maps of
+//! another model.
 
 use super::look::{self, LookView};
 use super::{Names, Shared, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
-use crate::app::shell::chrome;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
 use crate::app::widgets::pictures::{MapScale, Maps, range_of_all};
 use crate::app::widgets::{class_choice, export};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo};
@@ -28,11 +29,11 @@ pub struct AttentionView {
     pub side: f32,
     /// Maps that stay on screen beside those of the model opened next, with that model's name.
     #[serde(skip)]
-    kept: Option<Kept>,
+    kept: Option<KeptMaps>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptMaps {
     name: String,
     domains: Vec<String>,
     looked: Arc<Looked>,
@@ -55,6 +56,7 @@ struct Columns<'a> {
     maps: &'a [Maps],
 }
 
+/// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView, look: &mut LookView) {
     match shared.study.info.clone() {
         Some(info) => opened_ui(ui, shared, view, look, &info),
@@ -76,14 +78,14 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
             once_there(run)
         );
         let commands = [UiCommand::StudyBest, UiCommand::OpenCheckpoint];
-        chrome::empty_ui(ui, "No maps yet", &text, run, &commands, shared.queue);
+        empty_ui(ui, "No maps yet", &text, run, &commands, shared.queue);
         return;
     };
     ui.horizontal_wrapped(|ui| {
         ui.label(format!("Step {}, map of the true class", snapshot.step)).on_hover_text(HELP);
         controls_ui(ui, view);
         let command = if run.phase.is_active() { UiCommand::StudyLive } else { UiCommand::StudyBest };
-        chrome::command_button(ui, command, run, shared.queue, chrome::Look::Plain);
+        command_button(ui, command, run, shared.queue, ButtonStyle::Plain);
         export::picture_ui(ui, "attention", shared.area, shared.exports);
     });
     ui.add_space(tokens::GAP_SMALL);
@@ -128,7 +130,7 @@ fn opened_ui(
             if ui.button("Keep beside").on_hover_text(help).clicked() {
                 let name = format!("{name}, step {}", looked.step);
                 let (domains, generation) = (info.domains.clone(), shared.study.look_generation);
-                view.kept = Some(Kept { name, domains, looked, generation });
+                view.kept = Some(KeptMaps { name, domains, looked, generation });
             }
         }
         export::picture_ui(ui, "attention", shared.area, shared.exports);

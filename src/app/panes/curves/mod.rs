@@ -7,8 +7,9 @@ use crate::app::format;
 use crate::app::model::kinds::{LineKey, StepAxis};
 use crate::app::model::run::RunView;
 use crate::app::model::series::{MAX_SMOOTHING, Series};
-use crate::app::shell::chrome;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::axis::{axis_ui, line_name, placed};
+use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export::{self, Export, Table};
 use crate::app::widgets::legend::{Entry, legend_ui};
 use crate::app::widgets::plots::{log_y, percent_y, plot};
@@ -78,38 +79,13 @@ impl Drawn {
     }
 }
 
-/// Points over steps as points over what `axis` counts.
-pub fn placed(run: &RunView, axis: StepAxis, points: Vec<PlotPoint>) -> Vec<PlotPoint> {
-    points.into_iter().map(|point| PlotPoint::new(run.place(axis, point.x), point.y)).collect()
-}
-
-/// The choice of what the horizontal axis counts.
-pub fn axis_ui(ui: &mut Ui, axis: &mut StepAxis) {
-    let combo = ComboBox::from_id_salt("axis").selected_text(axis.name()).width(70.0);
-    let response = combo.show_ui(ui, |ui| {
-        for choice in StepAxis::ALL {
-            ui.selectable_value(axis, choice, choice.name());
-        }
-    });
-    response.response.accessible_name("Horizontal axis").on_hover_text(
-        "What the horizontal axis counts: optimizer steps, passes over the training set, or minutes of training \
-         without pauses and validation",
-    );
-}
-
+/// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut CurvesView) {
     let run = shared.run;
     if run.loss.is_empty() && run.accuracy.is_empty() {
         let text = "Training loss of each branch and validation accuracy of each domain, clean and attacked, \
                     appear here while a run is at work. Start one, or open a run folder.";
-        chrome::empty_ui(
-            ui,
-            "No curves yet",
-            text,
-            run,
-            &[UiCommand::Start, UiCommand::OpenRun],
-            shared.queue,
-        );
+        empty_ui(ui, "No curves yet", text, run, &[UiCommand::Start, UiCommand::OpenRun], shared.queue);
         return;
     }
     let height = ui.available_height();
@@ -134,18 +110,6 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut CurvesView) {
         let exports = &mut *shared.exports;
         ui.allocate_ui(vec2(ui.available_width(), half), |ui| loss_ui(ui, run, view, half, exports));
         ui.allocate_ui(vec2(ui.available_width(), half), |ui| accuracy_ui(ui, run, view, half, exports));
-    }
-}
-
-/// What a line is called: domain and images, such as `main, cutmix`, with the branch's number where several lines of the
-/// run would have one name.
-pub fn line_name(run: &RunView, key: &LineKey) -> String {
-    let domain = run.domains.get(key.domain).map_or("?", String::as_str);
-    let name = format!("{domain}, {}", key.images());
-    let alike = run.loss.keys().filter(|other| (other.domain, other.source) == (key.domain, key.source));
-    match key.branch {
-        Some(branch) if alike.count() > 1 => format!("{name} {branch}"),
-        _ => name,
     }
 }
 
@@ -279,32 +243,7 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, e
     let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height));
     let first = run.splits.first().cloned().unwrap_or_default();
     let split = if run.splits.contains(&view.split) { view.split.clone() } else { first };
-    ui.horizontal_wrapped(|ui| {
-        title(
-            ui,
-            "Validation accuracy",
-            "Top-1: share of the split's images whose most probable class is the true one, in percent. Colour \
-             is the data, dash is the BN domain.",
-        );
-        if run.splits.len() > 1 {
-            ui.add_space(tokens::GAP);
-            let mut chosen = split.clone();
-            let combo = ComboBox::from_id_salt("split").selected_text(&chosen).width(96.0);
-            let response = combo.show_ui(ui, |ui| {
-                for name in &run.splits {
-                    ui.selectable_value(&mut chosen, name.clone(), name);
-                }
-            });
-            response.response.accessible_name("Split").on_hover_text("Set of images that is measured");
-            if chosen != split {
-                view.split = chosen;
-            }
-        }
-        if let Some(curves) = run.accuracy.get(&split) {
-            let name = format!("Accuracy on {split}");
-            export::menu_ui(ui, &name, area, || table(run, curves, "top-1 (%)"), exports);
-        }
-    });
+    accuracy_header_ui(ui, run, view, &split, area, exports);
     let Some(curves) = run.accuracy.get(&split) else {
         let text = match run.phase.is_active() {
             true => "The first validation is still to come. “Evaluate now” makes one after the current step.",
@@ -363,4 +302,41 @@ fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, e
         }
     });
     response.response.accessible_name("Validation accuracy plot");
+}
+
+/// The title of the accuracy plot, the choice of the split and the export menu.
+fn accuracy_header_ui(
+    ui: &mut Ui,
+    run: &RunView,
+    view: &mut CurvesView,
+    split: &str,
+    area: Rect,
+    exports: &mut Vec<Export>,
+) {
+    ui.horizontal_wrapped(|ui| {
+        title(
+            ui,
+            "Validation accuracy",
+            "Top-1: share of the split's images whose most probable class is the true one, in percent. Colour \
+             is the data, dash is the BN domain.",
+        );
+        if run.splits.len() > 1 {
+            ui.add_space(tokens::GAP);
+            let mut chosen = split.to_owned();
+            let combo = ComboBox::from_id_salt("split").selected_text(&chosen).width(96.0);
+            let response = combo.show_ui(ui, |ui| {
+                for name in &run.splits {
+                    ui.selectable_value(&mut chosen, name.clone(), name);
+                }
+            });
+            response.response.accessible_name("Split").on_hover_text("Set of images that is measured");
+            if chosen != split {
+                view.split = chosen;
+            }
+        }
+        if let Some(curves) = run.accuracy.get(split) {
+            let name = format!("Accuracy on {split}");
+            export::menu_ui(ui, &name, area, || table(run, curves, "top-1 (%)"), exports);
+        }
+    });
 }

@@ -1,5 +1,5 @@
-//! How the inputs of a BN layer are distributed once they are normalised by each domain's running statistics, for
-//! clean and attacked images: around 0 with a spread of 1 where the statistics describe the data.
+//! How the inputs of a BN layer are distributed once they are normalised by each domain's running statistics,
+//! for clean and attacked images: around 0 with a spread of 1 where the statistics describe the data.
 
 use super::DomainsView;
 use crate::app::format;
@@ -13,6 +13,7 @@ use crate::session::inspect::{BINS, Distribution, DistributionRequest, Distribut
 use egui::{ComboBox, RichText, Ui};
 use egui_plot::{HoverPosition, Line, PlotPoints, VLine};
 
+/// Draws the view of normalised inputs.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &mut LookView) {
     let text = "How a BN layer's inputs are distributed after normalisation, of clean and attacked images through \
                 each domain. Choose a model to look into.";
@@ -59,7 +60,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &m
     let can_show = !info.splits.is_empty() || !look.files.is_empty();
     let study = shared.study;
     if can_show && !study.distributing && !study.has_asked_distributions(&request) {
-        shared.wishes.0.push(Request::Distributions(request));
+        shared.study_requests.push(Request::Distributions(request));
     }
     match &shared.study.distributions {
         Some(found) => histogram_ui(ui, shared, look::names(&info), found),

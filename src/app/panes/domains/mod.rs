@@ -1,5 +1,5 @@
-//! BN domains: how far the domains' running statistics lie apart, layer by layer; over training time; the channels of
-//! one layer; and how a layer's inputs are distributed once they are normalised.
+//! BN domains: how far the domains' running statistics lie apart, layer by layer; over training time; the
+//! channels of one layer; and how a layer's inputs are distributed once they are normalised.
 
 pub mod channels;
 pub mod inputs;
@@ -10,9 +10,9 @@ use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::model::kinds::DataKind;
 use crate::app::model::study::ModelChoice;
-use crate::app::shell::chrome;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export::{self, Table};
 use crate::session::inspect::ModelInfo;
 use crate::training::bn_distance::{self as distance, Distance};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 const STRIP_HEIGHT: f32 = 84.0;
 const CAPTION_HEIGHT: f32 = 36.0;
-/// Below this the pane scrolls.
+/// The least height of the channel plots, points; a lower pane scrolls.
 const LEAST_PLOT_HEIGHT: f32 = 110.0;
 
 /// What the channel plots' axes span.
@@ -36,7 +36,7 @@ pub enum ChannelScale {
     Fixed,
 }
 
-/// Which part of a distance.
+/// The part of a distance that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Part {
     #[default]
@@ -48,6 +48,7 @@ pub enum Part {
 impl Part {
     const ALL: [Self; 3] = [Self::Whole, Self::Means, Self::Variances];
 
+    /// The word in the menu.
     pub fn name(self) -> &'static str {
         match self {
             Self::Whole => "whole",
@@ -65,6 +66,7 @@ impl Part {
     }
 }
 
+/// Which of the three views of the pane is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Face {
     #[default]
@@ -100,13 +102,13 @@ pub struct DomainsView {
 /// Distances and warnings of all layers, made again when the statistics change.
 #[derive(Debug, Default)]
 struct Strip {
-    made_for: Option<(Key3, usize, Part)>,
+    made_for: Option<(SourceKey, usize, Part)>,
     distances: Vec<f64>,
     warnings: Vec<BnWarning>,
 }
 
 /// Whose statistics: which kind of source, its generation, its step.
-type Key3 = (u8, u64, u64);
+type SourceKey = (u8, u64, u64);
 
 /// The statistics on screen and what is known about them.
 pub struct Source<'a> {
@@ -117,9 +119,10 @@ pub struct Source<'a> {
     pub names: Names<'a>,
     /// What each domain was trained on.
     pub data: Vec<DataKind>,
-    key: Key3,
+    key: SourceKey,
 }
 
+/// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &mut look::LookView) {
     ui.horizontal_wrapped(|ui| {
         for (face, name, help) in [
@@ -137,27 +140,27 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &m
     }
 }
 
-/// What the statistics are taken from: the live run, else the opened model, else the run folder's checkpoint. A model of
-/// another run gives way to the folder on screen.
-enum Held {
+/// What the statistics are taken from: the live run, else the opened model, else the run folder's checkpoint.
+/// A model of another run gives way to the folder on screen.
+enum Origin {
     Live(Arc<Snapshot>),
     Opened(Arc<ModelInfo>),
     Folder(u64, Arc<Vec<BnLayer>>),
 }
 
-fn held(shared: &Shared<'_>) -> Option<Held> {
+fn origin(shared: &Shared<'_>) -> Option<Origin> {
     let live = shared.run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty());
-    let folder = shared.run.bn.clone().map(|(step, layers)| Held::Folder(step, layers));
-    let opened = shared.study.info.clone().map(Held::Opened);
+    let folder = shared.run.bn.clone().map(|(step, layers)| Origin::Folder(step, layers));
+    let opened = shared.study.info.clone().map(Origin::Opened);
     let of_another = match &shared.study.choice {
         Some(ModelChoice::File(path)) => path.parent() != shared.run.dir.as_deref(),
         _ => false,
     };
     let (first, second) = if of_another { (folder, opened) } else { (opened, folder) };
-    live.map(Held::Live).or(first).or(second)
+    live.map(Origin::Live).or(first).or(second)
 }
 
-impl Held {
+impl Origin {
     fn source<'a>(&'a self, shared: &Shared<'a>) -> Source<'a> {
         let run = shared.run;
         let of_run = |domains: usize| (0..domains).map(|domain| run.domain_data(domain)).collect();
@@ -186,21 +189,21 @@ impl Held {
 
 fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     let run = shared.run;
-    let Some(held) = held(shared) else {
+    let Some(origin) = origin(shared) else {
         let text = format!(
             "The distance between the domains' batch-norm statistics, layer by layer. {}",
             once_there(run)
         );
         let commands = [UiCommand::StudyBest, UiCommand::OpenCheckpoint];
-        chrome::empty_ui(ui, "No statistics yet", &text, run, &commands, shared.queue);
+        empty_ui(ui, "No statistics yet", &text, run, &commands, shared.queue);
         return;
     };
-    let source = held.source(shared);
+    let source = origin.source(shared);
     let domains = source.data.len();
     if domains < 2 {
         let text =
             "This model has one BN domain, so there is nothing to compare. AdvProp and MixProp have two.";
-        chrome::empty_ui(ui, "One domain only", text, run, &[], shared.queue);
+        empty_ui(ui, "One domain only", text, run, &[], shared.queue);
         return;
     }
     let other = if (1..domains).contains(&view.other) { view.other } else { 1 };

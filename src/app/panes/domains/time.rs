@@ -1,11 +1,12 @@
-//! The distance between the BN domains over training time: a heatmap with a column a validation and a row a layer.
+//! The distance between the BN domains over training time: a heatmap with a column a validation and a row a
+//! layer.
 
 use super::{DomainsView, Part, part_ui};
 use crate::app::format;
 use crate::app::model::bn_history::BnHistory;
 use crate::app::panes::Shared;
-use crate::app::shell::chrome;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export::{self, Table};
 use egui::{Align2, ColorImage, Rect, RichText, Sense, TextStyle, TextureHandle, TextureOptions, Ui, vec2};
 
@@ -50,12 +51,13 @@ impl Drawn {
     }
 }
 
+/// Draws the view over training time.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     let history = &shared.run.bn_history;
     if history.steps.is_empty() || history.domains.len() < 2 {
         let text = "The distance between the domains of each BN layer at every validation, from the run folder. \
                     A run writes the first column with its first validation, and only where it has two domains.";
-        chrome::empty_ui(ui, "No history yet", text, shared.run, &[], shared.queue);
+        empty_ui(ui, "No history yet", text, shared.run, &[], shared.queue);
         return;
     }
     let domains = history.domains.len();

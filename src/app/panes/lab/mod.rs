@@ -1,14 +1,14 @@
-//! Adversarial lab: images of the user's choice under an attack of the user's choice, step by step, updating while
-//! sliders move; and how accuracy falls as ε grows.
+//! Adversarial lab: images of the user's choice under an attack of the user's choice, step by step, updating
+//! while sliders move; and how accuracy falls as ε grows.
 
 pub mod plots;
 
-use super::gallery::{card_ui, card_width, gain_ui};
 use super::look::{self, LookView};
 use super::{Names, Shared};
 use crate::app::format;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::cards::{card_ui, card_width, gain_ui};
 use crate::app::widgets::export::{Export, Exported};
 use crate::app::widgets::pictures::full_gain;
 use crate::config::AttackKind;
@@ -32,7 +32,7 @@ pub struct LabView {
     pub gain: Option<f32>,
     /// Side of a picture, points.
     pub side: f32,
-    /// Images of a sweep.
+    /// The number of images of a sweep.
     pub sweep_images: usize,
 }
 
@@ -42,6 +42,7 @@ impl Default for LabView {
     }
 }
 
+/// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut LookView) {
     let text = "Attack images of a model step by step: the perturbation, the loss after each iteration, every \
                 domain's predictions, and how accuracy falls as ε grows. Choose a model to look into.";
@@ -255,13 +256,13 @@ fn plots_ui(
             let (split, _) = look.set(&info);
             let attack = look.attack.clone();
             let sweep = Sweep { split, images: view.sweep_images, attack, seed: look.seed };
-            shared.wishes.0.push(Request::Sweep(sweep));
+            shared.study_requests.push(Request::Sweep(sweep));
         }
         ui.add(DragValue::new(&mut view.sweep_images).range(8..=1024).suffix(" images"))
             .accessible_name("Images of the sweep")
             .on_hover_text("Images of the sweep, evenly spread over the set");
         if shared.study.sweeping && ui.button("Stop").on_hover_text("End the sweep").clicked() {
-            shared.wishes.0.push(Request::Stop);
+            shared.study_requests.push(Request::Stop);
         }
     });
     if let Some(swept) = shared.study.swept.clone() {

@@ -80,24 +80,7 @@ pub fn sweep_ui(
 ) {
     let help = "Top-1 accuracy in percent of the attacked images over ε in 1/255, each domain attacked and seen \
                 through itself. The vertical line is the ε of the training attack.";
-    let table = || {
-        let mut table =
-            Table::new(["epsilon (1/255)", "domain", "accuracy (%)", "success (%)", "at the bound (%)"]);
-        for point in &swept.points {
-            for (domain, figures) in point.domains.iter().enumerate() {
-                let percent = |share: f32| (100.0 * share).to_string();
-                table.row([
-                    point.epsilon.to_string(),
-                    names.domain(domain).to_owned(),
-                    percent(figures.accuracy),
-                    figures.success.map_or_else(String::new, percent),
-                    percent(figures.at_bound),
-                ]);
-            }
-        }
-        table
-    };
-    heading_ui(ui, "Accuracy over ε", help, height, table, exports);
+    heading_ui(ui, "Accuracy over ε", help, height, || sweep_table(names, swept), exports);
     let tokens = Tokens::of(ui);
     ui.horizontal_wrapped(|ui| {
         for domain in 0..names.domains.len() {
@@ -152,4 +135,23 @@ pub fn sweep_ui(
         plot.text(Text::new("training ε", place, text).anchor(egui::Align2::LEFT_TOP).allow_hover(false));
     });
     response.response.accessible_name("Accuracy over epsilon plot");
+}
+
+/// A row for each ε and domain.
+fn sweep_table(names: Names<'_>, swept: &Swept) -> Table {
+    let mut table =
+        Table::new(["epsilon (1/255)", "domain", "accuracy (%)", "success (%)", "at the bound (%)"]);
+    for point in &swept.points {
+        for (domain, figures) in point.domains.iter().enumerate() {
+            let percent = |share: f32| (100.0 * share).to_string();
+            table.row([
+                point.epsilon.to_string(),
+                names.domain(domain).to_owned(),
+                percent(figures.accuracy),
+                figures.success.map_or_else(String::new, percent),
+                percent(figures.at_bound),
+            ]);
+        }
+    }
+    table
 }

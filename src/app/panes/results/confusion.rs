@@ -7,7 +7,8 @@ use crate::app::widgets::pictures::Plain;
 use crate::evaluation::confusion::Confusion;
 use egui::epaint::TextShape;
 use egui::{
-    Align2, Color32, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo,
+    Align2, FontId, Key, Pos2, Rect, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle,
+    Ui, WidgetInfo,
 };
 use egui::{pos2, vec2};
 use std::f32::consts::FRAC_PI_2;
@@ -28,8 +29,8 @@ const ROOM_FOR_GAPS: f32 = 12.0;
 /// Classes of the largest matrix; graphics cards have larger textures, and nobody reads them.
 const MOST_CLASSES: usize = 2048;
 
-/// Draws the matrix. A click, or the arrow keys, choose the row of `class`. The picture of many classes is made when
-/// `key` changes.
+/// Draws the matrix. A click, or the arrow keys, choose the row of `class`. The picture of many classes is
+/// made when `key` changes.
 pub fn ui(
     ui: &mut Ui,
     names: Names<'_>,
@@ -38,7 +39,6 @@ pub fn ui(
     textures: &mut Plain,
     key: (u64, u32),
 ) {
-    let tokens = Tokens::of(ui);
     let classes = confusion.classes;
     if classes > MOST_CLASSES {
         ui.weak(format!("{classes} classes are too many for a matrix; “Most mistaken” lists the pairs."));
@@ -50,100 +50,130 @@ pub fn ui(
     let least = if named { ROOM_FOR_NUMBERS } else { SMALLEST };
     let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
-        ui.label(RichText::new("True class down, predicted class across").small().color(tokens.text_weak))
+        let weak = Tokens::of(ui).text_weak;
+        ui.label(RichText::new("True class down, predicted class across").small().color(weak))
             .on_hover_text("Colour: share of the true class's images, 0 to 100%. Numbers: images");
         let side_of_all = side * classes as f32;
         let size = vec2(NAMES_WIDTH + side_of_all + tokens::GAP, names_height + side_of_all);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
         let origin = pos2(rect.left() + NAMES_WIDTH, rect.top() + names_height);
-        let cell = |row: usize, column: usize| {
-            let at = origin + vec2(column as f32, row as f32) * side;
-            Rect::from_min_size(at, vec2(side, side)).shrink(0.5)
-        };
-        let painter = ui.painter();
-        let font = TextStyle::Small.resolve(ui.style());
-        let share = |row: usize, count: u32| {
-            let (images, _) = confusion.of_class(row);
-            if images > 0 { count as f32 / images as f32 } else { 0.0 }
-        };
+        let matrix = Matrix { names, confusion, rect, origin, side };
         if side <= ROOM_FOR_GAPS {
-            let cells = || {
-                let mut rgb = tokens::heat(0.0).to_array()[..3].repeat(classes * classes);
-                for row in 0..classes {
-                    for (column, count) in confusion.row(row) {
-                        let colour = tokens::heat(share(row, count)).to_array();
-                        rgb[3 * (row * classes + column)..][..3].copy_from_slice(&colour[..3]);
-                    }
-                }
-                vec![rgb]
-            };
-            let made = textures.textures(ui.ctx(), key, classes, egui::TextureOptions::NEAREST, cells);
-            let whole = Rect::from_min_size(origin, vec2(side, side) * classes as f32);
-            let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-            for texture in made {
-                painter.image(texture.id(), whole, uv, Color32::WHITE);
-            }
+            matrix.picture_ui(ui, textures, key);
         }
         if named {
-            let above = Rect::from_min_max(pos2(origin.x, rect.top()), pos2(rect.right(), origin.y));
-            let painter = painter.with_clip_rect(above.intersect(ui.clip_rect()));
-            for column in 0..classes {
-                let name = painter.layout_no_wrap(names.class(column), font.clone(), tokens.text);
-                let at = origin + vec2((column as f32 + 0.5) * side - 0.5 * name.size().y, -4.0);
-                painter.add(TextShape::new(at, name, tokens.text).with_angle(-FRAC_PI_2));
-            }
+            matrix.column_names_ui(ui);
         }
-        // Rows in sight: a thousand names a frame are too many.
-        let of = |y: f32| ((y - origin.y) / side).clamp(0.0, classes as f32);
-        let (top, bottom) = (of(ui.clip_rect().top()), of(ui.clip_rect().bottom()));
-        for row in top as usize..bottom.ceil() as usize {
-            if side > ROOM_FOR_GAPS {
-                for column in 0..classes {
-                    let count = confusion.count(row, column);
-                    let share = share(row, count);
-                    let place = cell(row, column);
-                    painter.rect_filled(place, 1.0, tokens::heat(share));
-                    if side >= ROOM_FOR_NUMBERS && count > 0 {
-                        let colour = tokens::on_heat(share);
-                        painter.text(place.center(), Align2::CENTER_CENTER, count, font.clone(), colour);
-                    }
+        matrix.rows_ui(ui, *class);
+        matrix.choose_ui(ui, response, class);
+    });
+}
+
+/// The matrix as it lies on the window.
+struct Matrix<'a> {
+    names: Names<'a>,
+    confusion: &'a Confusion,
+    /// Cells and names, points.
+    rect: Rect,
+    /// The upper left corner of the cells.
+    origin: Pos2,
+    /// Side of a cell, points.
+    side: f32,
+}
+
+impl Matrix<'_> {
+    /// The share of the true class `row` that `count` of its images are, 0..1.
+    fn share(&self, row: usize, count: u32) -> f32 {
+        let (images, _) = self.confusion.of_class(row);
+        if images > 0 { count as f32 / images as f32 } else { 0.0 }
+    }
+
+    /// All cells as one picture, a pixel a cell, which is made again when `key` changes.
+    fn picture_ui(&self, ui: &Ui, textures: &mut Plain, key: (u64, u32)) {
+        let classes = self.confusion.classes;
+        let cells = || {
+            let mut rgb = tokens::heat(0.0).to_array()[..3].repeat(classes * classes);
+            for row in 0..classes {
+                for (column, count) in self.confusion.row(row) {
+                    let colour = tokens::heat(self.share(row, count)).to_array();
+                    rgb[3 * (row * classes + column)..][..3].copy_from_slice(&colour[..3]);
                 }
             }
+            vec![rgb]
+        };
+        let made = textures.textures(ui.ctx(), key, classes, egui::TextureOptions::NEAREST, cells);
+        let whole = Rect::from_min_size(self.origin, vec2(self.side, self.side) * classes as f32);
+        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        for texture in made {
+            ui.painter().image(texture.id(), whole, uv, tokens::opacity(1.0));
+        }
+    }
+
+    /// The names of the predicted classes, upright above their columns.
+    fn column_names_ui(&self, ui: &Ui) {
+        let tokens = Tokens::of(ui);
+        let font = TextStyle::Small.resolve(ui.style());
+        let (left, right) = (self.origin.x, self.rect.right());
+        let above = Rect::from_min_max(pos2(left, self.rect.top()), pos2(right, self.origin.y));
+        let painter = ui.painter().with_clip_rect(above.intersect(ui.clip_rect()));
+        for column in 0..self.confusion.classes {
+            let name = painter.layout_no_wrap(self.names.class(column), font.clone(), tokens.text);
+            let at = self.origin + vec2((column as f32 + 0.5) * self.side - 0.5 * name.size().y, -4.0);
+            painter.add(TextShape::new(at, name, tokens.text).with_angle(-FRAC_PI_2));
+        }
+    }
+
+    /// The cells and names of the rows in sight (a thousand names a frame are too many), and a frame around
+    /// the chosen one.
+    fn rows_ui(&self, ui: &Ui, class: Option<usize>) {
+        let tokens = Tokens::of(ui);
+        let (classes, side) = (self.confusion.classes, self.side);
+        let font = TextStyle::Small.resolve(ui.style());
+        let row_at = |y: f32| ((y - self.origin.y) / side).clamp(0.0, classes as f32);
+        let (top, bottom) = (row_at(ui.clip_rect().top()), row_at(ui.clip_rect().bottom()));
+        let beside = Rect::from_min_max(self.rect.left_top(), pos2(self.origin.x, self.rect.bottom()));
+        let names_painter = ui.painter().with_clip_rect(beside.intersect(ui.clip_rect()));
+        for row in top as usize..bottom.ceil() as usize {
+            if side > ROOM_FOR_GAPS {
+                self.cells_ui(ui, row, &font);
+            }
             if side >= ROOM_FOR_NAMES {
-                let at = pos2(origin.x - 6.0, origin.y + (row as f32 + 0.5) * side);
-                let chosen = *class == Some(row);
-                let colour = if chosen { tokens.accent } else { tokens.text };
-                let clip = Rect::from_min_max(rect.left_top(), pos2(origin.x, rect.bottom()));
-                painter.with_clip_rect(clip.intersect(ui.clip_rect())).text(
-                    at,
-                    Align2::RIGHT_CENTER,
-                    names.class(row),
-                    font.clone(),
-                    colour,
-                );
+                let at = pos2(self.origin.x - 6.0, self.origin.y + (row as f32 + 0.5) * side);
+                let colour = if class == Some(row) { tokens.accent } else { tokens.text };
+                let name = self.names.class(row);
+                names_painter.text(at, Align2::RIGHT_CENTER, name, font.clone(), colour);
             }
         }
         if let Some(row) = class.filter(|row| *row < classes) {
-            let line =
-                Rect::from_min_size(origin + vec2(0.0, row as f32 * side), vec2(side * classes as f32, side));
-            painter.rect_stroke(line, 1.0, Stroke::new(1.5, tokens.accent), StrokeKind::Outside);
+            let corner = self.origin + vec2(0.0, row as f32 * side);
+            let line = Rect::from_min_size(corner, vec2(side * classes as f32, side));
+            ui.painter().rect_stroke(line, 1.0, Stroke::new(1.5, tokens.accent), StrokeKind::Outside);
         }
+    }
+
+    fn cells_ui(&self, ui: &Ui, row: usize, font: &FontId) {
+        for column in 0..self.confusion.classes {
+            let count = self.confusion.count(row, column);
+            let share = self.share(row, count);
+            let at = self.origin + vec2(column as f32, row as f32) * self.side;
+            let place = Rect::from_min_size(at, vec2(self.side, self.side)).shrink(0.5);
+            ui.painter().rect_filled(place, 1.0, tokens::heat(share));
+            if self.side >= ROOM_FOR_NUMBERS && count > 0 {
+                let colour = tokens::on_heat(share);
+                ui.painter().text(place.center(), Align2::CENTER_CENTER, count, font.clone(), colour);
+            }
+        }
+    }
+
+    /// The choice of a row by pointer and keys, and what is said of the cell under the pointer.
+    fn choose_ui(&self, ui: &Ui, response: Response, class: &mut Option<usize>) {
+        let (names, confusion) = (self.names, self.confusion);
+        let classes = confusion.classes;
         let under = response.hover_pos().and_then(|at| {
-            let (x, y) = ((at.x - origin.x) / side, (at.y - origin.y) / side);
+            let (x, y) = ((at.x - self.origin.x) / self.side, (at.y - self.origin.y) / self.side);
             let inside = x >= 0.0 && y >= 0.0 && (x as usize) < classes && (y as usize) < classes;
             inside.then_some((y as usize, x as usize))
         });
-        let about = |row: usize, column: usize| {
-            let (images, _) = confusion.of_class(row);
-            let count = confusion.count(row, column);
-            let share = format::percent(count as f32 / images as f32);
-            format!(
-                "{} of {images} images of {} taken for {} ({share})",
-                count,
-                names.class(row),
-                names.class(column)
-            )
-        };
         response.widget_info(|| {
             let row = class.unwrap_or(0);
             let text =
@@ -162,13 +192,21 @@ pub fn ui(
             if up || down {
                 *class = Some(if up { row.saturating_sub(1) } else { (row + 1).min(classes - 1) });
             }
-            let stroke = Stroke::new(1.0, tokens.accent);
-            ui.painter().rect_stroke(rect, 2.0, stroke, StrokeKind::Outside);
+            let stroke = Stroke::new(1.0, Tokens::of(ui).accent);
+            ui.painter().rect_stroke(self.rect, 2.0, stroke, StrokeKind::Outside);
         }
         if let Some((row, column)) = under {
-            response.on_hover_text_at_pointer(about(row, column));
+            response.on_hover_text_at_pointer(self.about(row, column));
         }
-    });
+    }
+
+    fn about(&self, row: usize, column: usize) -> String {
+        let (images, _) = self.confusion.of_class(row);
+        let count = self.confusion.count(row, column);
+        let share = format::percent(count as f32 / images as f32);
+        let [class, taken_for] = [row, column].map(|class| self.names.class(class));
+        format!("{count} of {images} images of {class} taken for {taken_for} ({share})")
+    }
 }
 
 /// What a class's images are taken for, most often first, for a screen reader.

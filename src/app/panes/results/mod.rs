@@ -1,14 +1,14 @@
-//! Results: an opened model measured on a set through every domain, clean and attacked: top-1 of each, the confusion
-//! of classes, accuracy by class, and the images that it gets most wrong.
+//! Results: an opened model measured on a set through every domain, clean and attacked: top-1 of each, the
+//! confusion of classes, accuracy by class, and the images that it gets most wrong.
 
 pub mod confusion;
 
-use super::gallery::guess_ui;
 use super::look::{self, LookView};
 use super::{Names, Shared};
 use crate::app::format;
 use crate::app::model::kinds::DataKind;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::cards::guess_ui;
 use crate::app::widgets::class_choice;
 use crate::app::widgets::export::{self, Table};
 use crate::app::widgets::pictures::options;
@@ -20,11 +20,12 @@ use egui::{
 
 /// Side of a picture in the gallery of the worst, points.
 const SIDE: f32 = 72.0;
-/// Columns of the tables, points.
+/// Widths of the tables' columns, points.
 const NAME_WIDTH: f32 = 190.0;
 const COUNT_WIDTH: f32 = 70.0;
 const BAR_WIDTH: f32 = 160.0;
 
+/// What of a measurement is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Detail {
     #[default]
@@ -76,6 +77,7 @@ impl Default for ResultsView {
     }
 }
 
+/// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &LookView) {
     let text = "Confusion matrix, accuracy by class and the images with the highest loss, of clean and attacked \
                 images through each domain. Choose a model to measure.";
@@ -142,7 +144,7 @@ fn controls_ui(
             .on_hover_text("Also measure the images attacked as Lab says, each domain through itself");
         if let Some((done, total)) = shared.study.measuring {
             if ui.button("Stop").on_hover_text("End the measurement").clicked() {
-                shared.wishes.0.push(Request::Stop);
+                shared.study_requests.push(Request::Stop);
             }
             let bar = ProgressBar::new(done as f32 / total.max(1) as f32).desired_width(160.0);
             ui.add(bar.desired_height(16.0).text(RichText::new(format!("{done}/{total} images")).small()));
@@ -155,7 +157,7 @@ fn controls_ui(
                 let attack = view.attacked.then(|| look.attack.clone());
                 let split = view.split.clone();
                 let measure = Measure { split, limit: view.limit, attack, seed: look.seed };
-                shared.wishes.0.push(Request::Measure(measure));
+                shared.study_requests.push(Request::Measure(measure));
             }
         }
     });
@@ -371,7 +373,8 @@ fn worst_ui(
     let textures = shared.pictures.worst.textures(ui.ctx(), key, size, options(size), pixels);
     let is_wanted = |example: &Example| view.class.is_none_or(|class| class == example.label);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        // Wrapped rows are centred otherwise, and only the first of a row is placed before its height is known.
+        // Wrapped rows are centred otherwise, and only the first of a row is placed before its height is
+        // known.
         ui.with_layout(Layout::left_to_right(Align::TOP).with_main_wrap(true), |ui| {
             for (example, texture) in worst.iter().zip(textures).filter(|(example, _)| is_wanted(example)) {
                 example_ui(ui, names, example, texture);

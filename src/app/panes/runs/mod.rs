@@ -1,16 +1,16 @@
-//! Runs: any number of run folders side by side, in a table and in one plot. Runs that differ in their seed alone are
-//! drawn as their mean with the span between the lowest and the highest.
+//! Runs: any number of run folders side by side, in a table and in one plot. Runs that differ in their seed
+//! alone are drawn as their mean with the span between the lowest and the highest.
 
 use super::Shared;
-use super::curves::{axis_ui, line_name, placed};
 use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::model::kinds::{DataKind, LineKey, MAIN_SPLIT, StepAxis};
 use crate::app::model::run::RunView;
 use crate::app::model::runs::{ListedRun, Runs, Spread, spread};
 use crate::app::model::series::Series;
-use crate::app::shell::chrome;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::axis::{axis_ui, line_name, placed};
+use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export::{self, Table};
 use crate::app::widgets::plots::plot;
 use egui::{ComboBox, Grid, RichText, ScrollArea, Ui, vec2};
@@ -74,64 +74,70 @@ impl RunsView {
 
 /// What the pane asks of the window.
 #[derive(Clone, Debug, PartialEq)]
-pub enum RunsWish {
+pub enum RunsRequest {
     Search,
     Open(PathBuf),
 }
 
-pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, runs: &mut Runs) -> Option<RunsWish> {
-    let mut wish = None;
-    let Some(listed) = runs.listed.clone() else {
-        if !runs.searching {
-            wish = Some(RunsWish::Search);
+/// Draws the pane.
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView) {
+    let request = contents_ui(ui, shared, view);
+    *shared.runs_request = request;
+}
+
+fn contents_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView) -> Option<RunsRequest> {
+    let mut request = None;
+    let Some(listed) = shared.runs.listed.clone() else {
+        if !shared.runs.searching {
+            request = Some(RunsRequest::Search);
         }
         ui.horizontal(|ui| {
             ui.spinner();
             ui.label("Looking for run folders…");
         });
-        return wish;
+        return request;
     };
     if listed.is_empty() {
         let text = "Every run folder beside the one on screen and among the recent ones can be compared here. None \
                     was found yet.";
         let commands = [UiCommand::OpenRun];
-        chrome::empty_ui(ui, "No runs yet", text, shared.run, &commands, shared.queue);
+        empty_ui(ui, "No runs yet", text, shared.run, &commands, shared.queue);
         ui.vertical_centered(|ui| {
             if ui.button("Search again").clicked() {
-                wish = Some(RunsWish::Search);
+                request = Some(RunsRequest::Search);
             }
         });
-        return wish;
+        return request;
     }
     if ui.available_width() > ROOM_FOR_TWO {
         ui.horizontal_top(|ui| {
             ui.vertical(|ui| {
                 ui.set_width(TABLE_WIDTH);
-                wish = table_ui(ui, runs, &listed);
+                request = table_ui(ui, shared.runs, &listed);
             });
             ui.vertical(|ui| {
                 ui.set_width(ui.available_width());
-                plot_ui(ui, shared, view, runs, &listed);
+                plot_ui(ui, shared, view, &listed);
             });
         });
     } else {
         let height = ui.available_height();
         ui.allocate_ui(vec2(ui.available_width(), 0.45 * height), |ui| {
-            wish = table_ui(ui, runs, &listed);
+            request = table_ui(ui, shared.runs, &listed);
         });
-        plot_ui(ui, shared, view, runs, &listed);
+        plot_ui(ui, shared, view, &listed);
     }
-    wish
+    request
 }
 
-fn table_ui(ui: &mut Ui, runs: &mut Runs, listed: &[ListedRun]) -> Option<RunsWish> {
-    let mut wish = None;
+fn table_ui(ui: &mut Ui, runs: &mut Runs, listed: &[ListedRun]) -> Option<RunsRequest> {
+    let mut request = None;
     ui.horizontal(|ui| {
         let count = if listed.len() == 1 { "1 run".to_owned() } else { format!("{} runs", listed.len()) };
         ui.label(RichText::new(count).strong());
         let help = "Read the run folders again";
         if ui.add_enabled(!runs.searching, egui::Button::new("Search again")).on_hover_text(help).clicked() {
-            wish = Some(RunsWish::Search);
+            request = Some(RunsRequest::Search);
         }
         if ui.button("None").on_hover_text("Take all runs out of the plot").clicked() {
             runs.chosen.clear();
@@ -153,16 +159,16 @@ fn table_ui(ui: &mut Ui, runs: &mut Runs, listed: &[ListedRun]) -> Option<RunsWi
             ui.end_row();
             for run in listed {
                 if let Some(asked) = row_ui(ui, runs, run) {
-                    wish = Some(asked);
+                    request = Some(asked);
                 }
             }
         });
     });
-    wish
+    request
 }
 
-fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsWish> {
-    let mut wish = None;
+fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsRequest> {
+    let mut request = None;
     let mut on = runs.chosen.contains(&run.dir);
     ui.horizontal(|ui| {
         let response = ui.checkbox(&mut on, "").on_hover_text("Draw this run");
@@ -175,7 +181,7 @@ fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsWish> {
         }
         let help = format!("{}\n{}\nClick to open it", run.dir.display(), run.arch);
         if ui.link(&run.name).on_hover_text(help).clicked() {
-            wish = Some(RunsWish::Open(run.dir.clone()));
+            request = Some(RunsRequest::Open(run.dir.clone()));
         }
     });
     ui.label(&run.method);
@@ -185,7 +191,7 @@ fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsWish> {
         ui.label(run.best(0, attacked).map_or_else(|| "–".to_owned(), |best| format!("{best:.1}%")));
     }
     ui.end_row();
-    wish
+    request
 }
 
 /// A line to draw: one run, or several that differ in their seed alone.
@@ -258,14 +264,8 @@ impl RunsView {
     }
 }
 
-fn plot_ui(
-    ui: &mut Ui,
-    shared: &mut Shared<'_>,
-    view: &mut RunsView,
-    runs: &Runs,
-    listed: &Arc<Vec<ListedRun>>,
-) {
-    view.refresh(runs, listed);
+fn plot_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, listed: &Arc<Vec<ListedRun>>) {
+    view.refresh(shared.runs, listed);
     ui.horizontal_wrapped(|ui| {
         quantity_ui(ui, view, listed);
         axis_ui(ui, &mut view.axis);

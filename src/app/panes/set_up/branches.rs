@@ -1,6 +1,6 @@
 //! The method as a list of branches: what a named method consists of, and the user's own list to edit.
 
-use crate::app::model::form::Form;
+use crate::app::model::form::SetUpForm;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::config::schema::{self, Kind};
@@ -13,7 +13,7 @@ use toml::Value;
 const NUMBERS_WIDTH: f32 = 168.0;
 
 /// The list below the method's name.
-pub fn ui(ui: &mut Ui, form: &mut Form) {
+pub fn ui(ui: &mut Ui, form: &mut SetUpForm) {
     let own = !form.config().method.branch.is_empty();
     let listed = if own {
         Some(form.config().method.branch.clone())
@@ -109,7 +109,7 @@ fn number_ui(ui: &mut Ui, row: usize, key: &str, value: &mut f32, range: std::op
     ui.add(edit).accessible_name(format!("Branch {} {key}", row + 1)).on_hover_text(help(key));
 }
 
-fn set(form: &mut Form, branches: &[BranchConfig]) {
+fn set(form: &mut SetUpForm, branches: &[BranchConfig]) {
     // By way of text, as everywhere: 0.1f32 stays 0.1.
     let tables = branches.iter().filter_map(|b| toml::to_string(b).ok()?.parse().ok().map(Value::Table));
     form.set("method.branch", Value::Array(tables.collect()));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_list_goes_into_the_form_and_comes_back() {
-        let mut form = Form::default();
+        let mut form = SetUpForm::default();
         let branches = [
             BranchConfig::default(),
             BranchConfig { source: BranchSource::Cutmix, domain: Domain::Aux, weight: 0.1, share: 0.5 },

@@ -1,6 +1,6 @@
 //! The controls of the form: one row a key of the schema, made from its kind.
 
-use crate::app::model::form::Form;
+use crate::app::model::form::SetUpForm;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::config::schema::{Field, Kind, fields};
@@ -37,7 +37,7 @@ fn label_width(ui: &Ui) -> f32 {
 }
 
 /// The row of one key.
-pub fn row_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) {
+pub fn row_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) {
     let help = HELP.get(field.path).map_or(field.help, String::as_str);
     let name = label(field);
     let response = labelled(ui, &name, help, |ui| match field.kind {
@@ -50,7 +50,7 @@ pub fn row_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) {
 }
 
 /// What is wrong with a key, below its field.
-pub fn fault_ui(ui: &mut Ui, form: &Form, path: &str, field: &Response) {
+pub fn fault_ui(ui: &mut Ui, form: &SetUpForm, path: &str, field: &Response) {
     if form.jump.as_deref() == Some(path) {
         field.scroll_to_me(Some(Align::Center));
         field.request_focus();
@@ -65,7 +65,8 @@ pub fn fault_ui(ui: &mut Ui, form: &Form, path: &str, field: &Response) {
     }
 }
 
-/// The words before the field. Keys of one name in several sections are told apart by their section's heading.
+/// The words before the field. Keys of one name in several sections are told apart by their section's
+/// heading.
 fn label(field: &Field) -> String {
     let known = match field.path {
         "method.kind" => "Method",
@@ -99,7 +100,7 @@ fn help(field: &Field) -> String {
     )
 }
 
-fn flag_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
+fn flag_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) -> Response {
     let mut on = form.value(field.path).and_then(Value::as_bool).unwrap_or(false);
     let response = ui.checkbox(&mut on, "");
     if response.changed() {
@@ -108,7 +109,7 @@ fn flag_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
     response
 }
 
-fn choice_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]) -> Response {
+fn choice_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field, choices: &[&str]) -> Response {
     let now = form.value(field.path).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (mut chosen, mut cleared) = (None, false);
     let width = ui.available_width();
@@ -133,7 +134,7 @@ fn choice_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&st
     response.response
 }
 
-fn list_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]) -> Response {
+fn list_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field, choices: &[&str]) -> Response {
     let array = form.value(field.path).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut chosen: Vec<String> = array.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let before = chosen.clone();
@@ -157,7 +158,7 @@ fn list_ui(ui: &mut Ui, form: &mut Form, field: &'static Field, choices: &[&str]
     response.response
 }
 
-fn text_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
+fn text_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) -> Response {
     let is_number = matches!(field.kind, Kind::Integer { .. } | Kind::Number(_));
     let unit_width = if field.unit.is_empty() && !is_number { 0.0 } else { UNIT_WIDTH };
     let gap = if unit_width > 0.0 { ui.spacing().item_spacing.x } else { 0.0 };
@@ -182,7 +183,7 @@ fn text_ui(ui: &mut Ui, form: &mut Form, field: &'static Field) -> Response {
 }
 
 /// The unit; pixel quantities show the share of the whole range too, so that 8/255 is never read as 8.
-fn unit_ui(ui: &mut Ui, form: &Form, field: &Field) {
+fn unit_ui(ui: &mut Ui, form: &SetUpForm, field: &Field) {
     let value = form.value(field.path).and_then(Value::as_float);
     let text = match (field.unit, value) {
         ("1/255", Some(value)) => format!("/255 = {:.3}", value / 255.0),

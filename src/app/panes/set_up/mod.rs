@@ -1,5 +1,6 @@
-//! Set-up: a preset, the options that matter first, and all others behind a search. Each shows its unit; range,
-//! default and source are in the tooltip. A field is checked when it is left, and all of them at Start.
+//! Set-up: a preset, the options that matter first, and all others behind a search. Each shows its unit;
+//! range, default and source are in the tooltip. A field is checked when it is left, and all of them at
+//! Start.
 
 pub mod branches;
 pub mod fields;
@@ -7,24 +8,18 @@ pub mod preview;
 
 use super::Shared;
 use crate::app::commands::UiCommand;
-use crate::app::model::form::{ESSENTIAL, Form, RUN_DIR, is_idle};
-use crate::app::model::preflight::Report;
-use crate::app::shell::chrome::{self, Look};
+use crate::app::model::form::{ESSENTIAL, RUN_DIR, SetUpForm, is_idle};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::command_button::{ButtonStyle, command_button};
 use crate::config::presets::PRESETS;
 use crate::config::schema::{self, Field};
 use crate::gpu::DeviceChoice;
 use egui::{ComboBox, RichText, ScrollArea, TextEdit, Ui};
 use std::path::Path;
 
-pub fn ui(
-    ui: &mut Ui,
-    shared: &mut Shared<'_>,
-    form: &mut Form,
-    report: &Report,
-    view: &mut preview::PreviewView,
-) {
+/// Draws the pane.
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut preview::PreviewView) {
     let active = shared.run.phase.is_active();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         // Room for the scroll bar, so that it never lies over a field.
@@ -35,29 +30,29 @@ pub fn ui(
             ui.add_space(tokens::GAP_SMALL);
         }
         ui.add_enabled_ui(!active, |ui| {
-            preset_ui(ui, form);
+            preset_ui(ui, shared.form);
             heading(ui, "Essentials");
             for path in ESSENTIAL {
-                if let Some(field) = schema::field(path).filter(|_| !is_idle(form, path)) {
-                    fields::row_ui(ui, form, field);
+                if let Some(field) = schema::field(path).filter(|_| !is_idle(shared.form, path)) {
+                    fields::row_ui(ui, shared.form, field);
                 }
                 if path == "optimizer.lr" {
-                    preview::schedule_ui(ui, shared, form, report, &mut view.schedule);
+                    preview::schedule_ui(ui, shared, &mut view.schedule);
                 }
                 if path == "method.kind" {
-                    branches::ui(ui, form);
+                    branches::ui(ui, shared.form);
                 }
             }
-            run_dir_ui(ui, form, shared.run.dir.as_deref().filter(|_| active));
-            device_ui(ui, form);
-            all_ui(ui, form);
+            run_dir_ui(ui, shared.form, shared.run.dir.as_deref().filter(|_| active));
+            device_ui(ui, shared.form);
+            all_ui(ui, shared.form);
             ui.add_space(tokens::GAP);
             start_ui(ui, shared);
             ui.add_space(tokens::GAP_SMALL);
-            preview::preflight_ui(ui, shared, form, report, &mut view.mixing);
+            preview::preflight_ui(ui, shared, &mut view.mixing);
         });
     });
-    form.jump = None;
+    shared.form.jump = None;
 }
 
 fn heading(ui: &mut Ui, text: &str) {
@@ -65,7 +60,7 @@ fn heading(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).strong().color(Tokens::of(ui).text_strong));
 }
 
-fn preset_ui(ui: &mut Ui, form: &mut Form) {
+fn preset_ui(ui: &mut Ui, form: &mut SetUpForm) {
     fields::labelled(ui, "Preset", "A complete set-up to start from; it fills all fields", |ui| {
         let file = form.file.as_ref().map(|file| file.display().to_string());
         let name = file.as_deref().or(form.preset).unwrap_or("own");
@@ -90,7 +85,7 @@ fn preset_ui(ui: &mut Ui, form: &mut Form) {
 }
 
 /// `running`: the folder of the run at work, which is what a locked form shows.
-fn run_dir_ui(ui: &mut Ui, form: &mut Form, running: Option<&Path>) {
+fn run_dir_ui(ui: &mut Ui, form: &mut SetUpForm, running: Option<&Path>) {
     let help =
         "Where the run writes its checkpoints, curves and log. Empty: a new folder named after the run";
     let hint = form.out_dir().display().to_string();
@@ -102,7 +97,7 @@ fn run_dir_ui(ui: &mut Ui, form: &mut Form, running: Option<&Path>) {
     fields::fault_ui(ui, form, RUN_DIR, &response);
 }
 
-fn device_ui(ui: &mut Ui, form: &mut Form) {
+fn device_ui(ui: &mut Ui, form: &mut SetUpForm) {
     let help = "The adapter that trains. Automatic: discrete before integrated before software";
     fields::labelled(ui, "Device", help, |ui| {
         let name = |choice: &DeviceChoice| match choice {
@@ -129,7 +124,7 @@ fn device_ui(ui: &mut Ui, form: &mut Form) {
 }
 
 /// The other options, section by section, or those that the search finds.
-fn all_ui(ui: &mut Ui, form: &mut Form) {
+fn all_ui(ui: &mut Ui, form: &mut SetUpForm) {
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
         let arrow = icons::atom(if form.show_all { Icon::Down } else { Icon::Right }, None);
@@ -177,8 +172,8 @@ fn all_ui(ui: &mut Ui, form: &mut Form) {
 
 fn start_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
     ui.horizontal(|ui| {
-        chrome::command_button(ui, UiCommand::Start, shared.run, shared.queue, Look::Primary);
-        chrome::command_button(ui, UiCommand::Preflight, shared.run, shared.queue, Look::Plain);
-        chrome::command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, Look::Plain);
+        command_button(ui, UiCommand::Start, shared.run, shared.queue, ButtonStyle::Primary);
+        command_button(ui, UiCommand::Preflight, shared.run, shared.queue, ButtonStyle::Plain);
+        command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, ButtonStyle::Plain);
     });
 }

@@ -1,8 +1,8 @@
-//! Below the form: the learning rate that the run will have, and the last preflight with what each branch trains on.
+//! Below the form: the learning rate that the run will have, and the last preflight with what each branch
+//! trains on.
 
 use crate::app::format;
-use crate::app::model::form::Form;
-use crate::app::model::preflight::{Finding, Report};
+use crate::app::model::preflight::Finding;
 use crate::app::panes::Shared;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
@@ -31,7 +31,8 @@ pub struct PreviewView {
     pub mixing: Mixing,
 }
 
-/// The mixing ratios that the user chose for the previews, by branch; those of one preflight mean nothing for the next.
+/// The mixing ratios that the user chose for the previews, by branch; those of one preflight mean nothing for
+/// the next.
 #[derive(Debug, Default)]
 pub struct Mixing {
     chosen_for: u64,
@@ -94,13 +95,8 @@ fn length(config: &Config) -> Option<(u64, u64)> {
 }
 
 /// The learning rate over the run's steps.
-pub fn schedule_ui(
-    ui: &mut Ui,
-    shared: &mut Shared<'_>,
-    form: &Form,
-    report: &Report,
-    schedule: &mut Schedule,
-) {
+pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule) {
+    let (form, report) = (&*shared.form, shared.report);
     let forecast = report.forecast.as_ref().filter(|_| !report.is_outdated(form.config()));
     schedule.refresh(form.config(), forecast);
     let tokens = Tokens::of(ui);
@@ -143,7 +139,8 @@ pub fn schedule_ui(
 }
 
 /// What the last preflight found, and what the one at work is at.
-pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, form: &Form, report: &Report, mixing: &mut Mixing) {
+pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut Mixing) {
+    let (form, report) = (&*shared.form, shared.report);
     let tokens = Tokens::of(ui);
     if report.is_outdated(form.config()) {
         let warning = Tokens::of(ui).warning;

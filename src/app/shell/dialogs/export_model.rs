@@ -1,10 +1,10 @@
-//! The dialog that writes one BN domain of a checkpoint as a model for other programs, as `dualprop export` does.
+//! The dialog that writes one BN domain of a checkpoint as a model for other programs, as `dualprop export`
+//! does.
 
 use super::{Answer, primary, title};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::config::Domain;
-use crate::training::checkpoint::Checkpoint;
 use crate::training::run_folder::RunFiles;
 use egui::{ComboBox, RichText, TextEdit, Ui};
 use std::path::{Path, PathBuf};
@@ -35,28 +35,6 @@ impl ModelExport {
             raw: false,
             fault: None,
         }
-    }
-
-    /// Writes the model; one sentence on what was written or why not. Reads and writes whole checkpoints, so it
-    /// belongs on a thread of its own.
-    pub fn write(&self) -> anyhow::Result<String> {
-        let (from, to) = (PathBuf::from(self.checkpoint.trim()), PathBuf::from(self.out.trim()));
-        let checkpoint = Checkpoint::load(&from)?;
-        let name = self.domains.get(self.domain).map_or("main", String::as_str);
-        let domains = &checkpoint.meta.domains;
-        let domain = domains.iter().position(|domain| domain == name).ok_or_else(|| {
-            anyhow::anyhow!("{} has no domain {name}; it has {}", from.display(), domains.join(", "))
-        })?;
-        let ema = !self.raw && checkpoint.has_ema();
-        let exported = checkpoint.with_one_domain(domain, ema)?;
-        exported.save_atomic(&to)?;
-        Ok(format!(
-            "Wrote {}: {} tensors of {}, domain {name}, {} weights",
-            to.display(),
-            exported.tensors.len(),
-            exported.meta.arch,
-            if ema { "averaged" } else { "raw" }
-        ))
     }
 }
 
@@ -102,17 +80,4 @@ pub(super) fn ui(ui: &mut Ui, export: &mut ModelExport, answer: &mut Answer) {
             *answer = Answer::Dismissed;
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_checkpoint_is_a_sentence_that_names_it() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let export = ModelExport::of_run(Some(dir.path()), &[]);
-        let error = export.write().expect_err("there is no checkpoint");
-        assert!(format!("{error:#}").contains("best.safetensors"), "{error:#}");
-    }
 }

@@ -9,6 +9,7 @@ use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use egui::{Button, DragValue, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
 use export_model::ModelExport;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What a path is wanted for.
@@ -97,14 +98,15 @@ pub enum Dialog {
     LearningRate {
         factor: f64,
     },
-    Recent,
+    /// The recent things, and those of them that are still there.
+    Recent(BTreeSet<PathBuf>),
     ExportModel(ModelExport),
 }
 
 /// How a question was answered.
 #[derive(Debug)]
 pub enum Answer {
-    /// Still open.
+    /// The question is still open.
     Waiting,
     Dismissed,
     Discard,
@@ -120,6 +122,7 @@ pub enum Answer {
 }
 
 impl Dialog {
+    /// Asks for a path.
     pub fn path(wanted: PathFor) -> Self {
         Self::proposing(wanted, String::new())
     }
@@ -129,6 +132,7 @@ impl Dialog {
         Self::Path { wanted, typed, fault: None, empty_handed: false }
     }
 
+    /// Draws the question; the answer is [`Answer::Waiting`] as long as it is open.
     pub fn ui(&mut self, ctx: &egui::Context, run: &RunView, recents: &Recents) -> Answer {
         let mut answer = Answer::Waiting;
         let response = Modal::new(Id::unique("dialog")).frame(frame(ctx)).show(ctx, |ui| match self {
@@ -139,7 +143,7 @@ impl Dialog {
                 path_ui(ui, *wanted, typed, fault.as_deref(), *empty_handed, &mut answer);
             }
             Self::LearningRate { factor } => learning_rate_ui(ui, run, factor, &mut answer),
-            Self::Recent => recent_ui(ui, recents, &mut answer),
+            Self::Recent(existing) => recent_ui(ui, recents, existing, &mut answer),
             Self::ExportModel(export) => export_model::ui(ui, export, &mut answer),
         });
         if matches!(answer, Answer::Waiting) && response.should_close() {
@@ -242,7 +246,7 @@ pub enum Recent {
     Data(PathBuf),
 }
 
-fn recent_ui(ui: &mut Ui, recents: &Recents, answer: &mut Answer) {
+fn recent_ui(ui: &mut Ui, recents: &Recents, existing: &BTreeSet<PathBuf>, answer: &mut Answer) {
     title(ui, "Open recent");
     let lists: [(&str, &[PathBuf], fn(PathBuf) -> Recent); 3] = [
         ("Runs", &recents.runs, Recent::Run),
@@ -256,7 +260,7 @@ fn recent_ui(ui: &mut Ui, recents: &Recents, answer: &mut Answer) {
         for (name, paths, choose) in lists.into_iter().filter(|(_, paths, _)| !paths.is_empty()) {
             ui.label(RichText::new(name).small().color(Tokens::of(ui).text_weak));
             for path in paths {
-                let there = path.exists();
+                let there = existing.contains(path);
                 let text = RichText::new(path.display().to_string());
                 let button = Button::selectable(false, text).truncate();
                 let button = button.min_size(egui::vec2(ui.available_width(), 24.0));

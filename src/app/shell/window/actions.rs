@@ -1,32 +1,47 @@
 //! What the window's commands and answered questions do.
 
-use super::Window;
-use crate::app::commands::{Pane, UiCommand};
+use super::{Window, disk};
+use crate::app::commands::UiCommand;
 use crate::app::model::history;
-use crate::app::model::kinds::{Level, Phase};
+use crate::app::model::kinds::{Level, RunPhase};
 use crate::app::model::launcher::RunRequest;
 use crate::app::model::run::RunView;
 use crate::app::model::study::ModelChoice;
+use crate::app::panes::Pane;
 use crate::app::shell::chrome::{self, Notice};
 use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::shell::dialogs::{Answer, Dialog, PathFor, Recent};
 use crate::app::shell::layout::Layout;
 use crate::app::shell::palette::Palette;
 use crate::app::widgets::pictures::Pictures;
+use crate::config::Config;
 use crate::training::events::{Command, Event, Finish};
 use crate::training::run_folder::{RunFiles, parting_key};
 use egui::{Context, Theme, ViewportCommand};
 use std::path::{Path, PathBuf};
 
 impl Window {
-    pub(super) fn open_config(&mut self, file: &Path) -> anyhow::Result<()> {
-        let warnings = self.form.fill_from_file(file)?;
-        if !warnings.is_empty() {
-            self.notice = Some(Notice::Done(warnings.join("\n")));
-        }
-        self.recents.add_config(file);
-        self.layout.reveal(Pane::SetUp);
-        Ok(())
+    /// Fills the set-up from the configuration `file`; `then` hears whether it could be read.
+    pub(super) fn open_config(
+        &mut self,
+        file: PathBuf,
+        then: impl FnOnce(&mut Self, anyhow::Result<()>) + Send + 'static,
+    ) {
+        let path = file.clone();
+        self.on_disk(
+            move || disk::load_config(&path),
+            move |window, read| {
+                let result = read.map(|(config, warnings)| {
+                    window.form.fill_from_file(&file, config);
+                    if !warnings.is_empty() {
+                        window.notice = Some(Notice::Done(warnings.join("\n")));
+                    }
+                    window.recents.add_config(&file);
+                    window.layout.reveal(Pane::SetUp);
+                });
+                then(window, result.map_err(Into::into));
+            },
+        );
     }
 
     /// Opens a model for Lab, Attention and Results.
@@ -60,12 +75,12 @@ impl Window {
             Answer::CloseAfter { save } => {
                 self.dialog = None;
                 self.stop(if save { Command::StopAndSave } else { Command::StopAndDiscard });
-                self.closing = self.run.phase == Phase::Stopping;
+                self.closing = self.run.phase == RunPhase::Stopping;
                 if !self.run.phase.is_active() {
                     ctx.send_viewport_cmd(ViewportCommand::Close);
                 }
             }
-            Answer::Path(wanted, path) => self.use_paths(wanted, &[path]),
+            Answer::Path(wanted, path) => self.use_paths(wanted, vec![path]),
             Answer::Browse(wanted, proposed) => {
                 let answer = self.in_background("dualprop-dialog", move || wanted.browse(&proposed));
                 self.background.browsed = answer.map(|receiver| (wanted, receiver));
@@ -76,66 +91,93 @@ impl Window {
             }
             Answer::Recent(recent) => {
                 self.dialog = None;
-                let result = match recent {
-                    Recent::Run(dir) => self.open_run(&dir),
-                    Recent::Config(file) => self.open_config(&file),
-                    Recent::Data(dir) => {
-                        self.use_data(&dir);
-                        Ok(())
-                    }
-                };
-                if let Err(error) = result {
-                    self.notice = Some(Notice::Refused(format!("{error:#}")));
+                match recent {
+                    Recent::Run(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
+                    Recent::Config(file) => self.open_config(file, Self::refuse_if_failed),
+                    Recent::Data(dir) => self.use_data(&dir),
                 }
             }
             Answer::Export(export) => {
                 self.dialog = None;
                 self.notice = Some(Notice::Done("Exporting…".into()));
-                self.write_in_background(move || export.write());
+                self.on_disk(
+                    move || disk::export_model(&export),
+                    |window, written| {
+                        window.notice = Some(match written {
+                            Ok(sentence) => Notice::Done(sentence),
+                            Err(error) => Notice::Refused(format!("{error:#}")),
+                        });
+                    },
+                );
             }
         }
     }
 
-    /// Does what paths were wanted for; a fault stays in the dialog.
-    pub(super) fn use_paths(&mut self, wanted: PathFor, paths: &[PathBuf]) {
-        let Some(path) = paths.first() else { return };
-        let result = match wanted {
-            PathFor::OpenRun => self.open_run(path),
-            PathFor::OpenConfig => self.open_config(path),
-            PathFor::SaveConfig => self.save_config(path),
-            PathFor::OpenCheckpoint => {
-                let there = path.is_file();
-                if there {
-                    self.open_model(ModelChoice::File(path.clone()));
-                }
-                if there { Ok(()) } else { Err(anyhow::anyhow!("there is no file {}", path.display())) }
+    /// Does what paths were wanted for. The dialog stays until that is done; a fault is told in it.
+    pub(super) fn use_paths(&mut self, wanted: PathFor, paths: Vec<PathBuf>) {
+        let Some(path) = paths.first().cloned() else { return };
+        let asked = path.clone();
+        let settle = move |window: &mut Self, result| window.settle_path(wanted, &asked, result);
+        match wanted {
+            PathFor::OpenRun => self.begin_open_run(path, settle),
+            PathFor::OpenConfig => self.open_config(path, settle),
+            PathFor::SaveConfig => self.save_config(path, settle),
+            PathFor::OpenCheckpoint | PathFor::OpenImages => {
+                let looked = paths.clone();
+                self.on_disk(
+                    move || disk::expect_files(&looked),
+                    move |window, result| {
+                        let is_there = result.is_ok();
+                        settle(window, result);
+                        if !is_there {
+                            return;
+                        }
+                        if wanted == PathFor::OpenCheckpoint {
+                            window.open_model(ModelChoice::File(path));
+                        } else {
+                            window.look_at_files(paths);
+                        }
+                    },
+                );
             }
-            PathFor::OpenImages => match paths.iter().find(|path| !path.is_file()) {
-                Some(missing) => Err(anyhow::anyhow!("there is no file {}", missing.display())),
-                None => {
-                    self.look_at_files(paths.to_vec());
-                    Ok(())
-                }
-            },
-            PathFor::SavePicture | PathFor::SaveTable | PathFor::SaveImages => self.write_pending(path),
-        };
-        self.dialog = match result {
-            Ok(()) => None,
-            Err(error) => {
-                let typed = path.display().to_string();
-                let fault = Some(format!("{error:#}"));
-                Some(Dialog::Path { wanted, typed, fault, empty_handed: false })
+            PathFor::SavePicture | PathFor::SaveTable | PathFor::SaveImages => {
+                self.write_pending(wanted, path);
             }
-        };
+        }
     }
 
-    fn save_config(&mut self, path: &Path) -> anyhow::Result<()> {
-        std::fs::write(path, self.form.config().resolved_toml())
-            .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
-        self.form.file = Some(path.to_owned());
-        self.recents.add_config(path);
-        self.run.log(Level::Info, format!("Saved the configuration to {}", path.display()));
-        Ok(())
+    /// Closes the dialog that asked for a path, or tells in it why the path would not do.
+    pub(super) fn settle_path(&mut self, wanted: PathFor, path: &Path, result: anyhow::Result<()>) {
+        let is_open = matches!(&self.dialog, Some(Dialog::Path { wanted: asked, .. }) if *asked == wanted);
+        match result {
+            Ok(()) if is_open => self.dialog = None,
+            Err(error) if is_open || self.dialog.is_none() => {
+                let typed = path.display().to_string();
+                let fault = Some(format!("{error:#}"));
+                self.dialog = Some(Dialog::Path { wanted, typed, fault, empty_handed: false });
+            }
+            // Another question is on screen by now.
+            _ => {}
+        }
+    }
+
+    fn save_config(
+        &mut self,
+        path: PathBuf,
+        then: impl FnOnce(&mut Self, anyhow::Result<()>) + Send + 'static,
+    ) {
+        let (text, file) = (self.form.config().resolved_toml(), path.clone());
+        self.on_disk(
+            move || disk::save_config(&file, &text),
+            move |window, result| {
+                if result.is_ok() {
+                    window.recents.add_config(&path);
+                    window.run.log(Level::Info, format!("Saved the configuration to {}", path.display()));
+                    window.form.file = Some(path);
+                }
+                then(window, result);
+            },
+        );
     }
 
     /// Carries a command out if it can be done now.
@@ -161,7 +203,13 @@ impl Window {
                 }
             }
             UiCommand::Preflight => self.preflight(),
-            UiCommand::OpenRecent => self.dialog = Some(Dialog::Recent),
+            UiCommand::OpenRecent => {
+                let recents = self.recents.clone();
+                self.on_disk(
+                    move || recents.existing(),
+                    |window, existing| window.dialog = Some(Dialog::Recent(existing)),
+                );
+            }
             UiCommand::DuplicateRun => self.duplicate(),
             UiCommand::StudyLive => self.open_model(ModelChoice::Live),
             UiCommand::StudyBest => {
@@ -197,70 +245,109 @@ impl Window {
         self.notice = None;
         let checked = self.form.check();
         if let Err(fault) = &checked {
-            self.notice = Some(Notice::Refused(format!("{what} needs a change in the set-up: {fault}")));
-            self.layout.reveal(Pane::SetUp);
+            self.refuse_form(what, fault);
         }
         checked.is_ok()
     }
 
-    fn preflight(&mut self) {
-        if !self.form_is_fine("Preflight") {
+    fn refuse_form(&mut self, what: &str, fault: &str) {
+        self.notice = Some(Notice::Refused(format!("{what} needs a change in the set-up: {fault}")));
+        self.layout.reveal(Pane::SetUp);
+    }
+
+    /// Does `then` when the form is fine and its run folder is free; else the fault is shown.
+    fn with_free_folder(&mut self, what: &'static str, then: fn(&mut Self)) {
+        if !self.form_is_fine(what) {
             return;
         }
-        let config = self.form.config().clone();
-        let (out, device) = (self.form.out_dir(), self.form.device.clone());
-        let request = RunRequest { config, out, resume: false, device };
-        match self.launcher.preflight(request, self.wake.clone()) {
-            Ok(events) => {
-                self.report.begin(events, self.form.config().clone());
-                self.notice =
-                    Some(Notice::Done("Preflight at work; its report comes below the set-up".into()));
-                self.layout.reveal(Pane::SetUp);
+        let search = self.form.folder_search();
+        self.on_disk(
+            move || disk::find_folder(search),
+            move |window, found| {
+                let checked = window.form.check_folder(found);
+                if window.run.phase.is_active() {
+                    return;
+                }
+                match checked {
+                    Ok(()) => then(window),
+                    Err(fault) => window.refuse_form(what, &fault),
+                }
+            },
+        );
+    }
+
+    fn preflight(&mut self) {
+        self.with_free_folder("Preflight", |window| {
+            let config = window.form.config().clone();
+            let (out, device) = (window.form.out_dir(), window.form.device.clone());
+            let request = RunRequest { config, out, resume: false, device };
+            match window.launcher.preflight(request, window.wake.clone()) {
+                Ok(events) => {
+                    window.report.begin(events, window.form.config().clone());
+                    let text = "Preflight at work; its report comes below the set-up";
+                    window.notice = Some(Notice::Done(text.into()));
+                    window.layout.reveal(Pane::SetUp);
+                }
+                Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
             }
-            Err(error) => self.notice = Some(Notice::Refused(format!("{error:#}"))),
-        }
+        });
     }
 
     /// Sets up a new run like the one on screen.
     fn duplicate(&mut self) {
         let Some(dir) = self.run.dir.clone() else { return };
-        match self.form.fill_from_file(&RunFiles::of(&dir).config()) {
-            Ok(_) => {
-                self.form.run_dir.clear();
-                self.form.file = None;
-                self.form.look_for_folder();
-                self.layout.reveal(Pane::SetUp);
-                let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
-                self.notice = Some(Notice::Done(text));
-            }
-            Err(error) => self.notice = Some(Notice::Refused(error.to_string())),
-        }
+        let file = RunFiles::of(&dir).config();
+        self.on_disk(
+            move || disk::load_config(&file),
+            move |window, read| match read {
+                Ok((config, _)) => {
+                    window.form.fill(config);
+                    window.form.preset = None;
+                    window.form.run_dir.clear();
+                    window.form.file = None;
+                    window.layout.reveal(Pane::SetUp);
+                    let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
+                    window.notice = Some(Notice::Done(text));
+                }
+                Err(error) => window.notice = Some(Notice::Refused(error.to_string())),
+            },
+        );
     }
 
     fn start(&mut self) {
-        if !self.form_is_fine("Start") {
-            return;
-        }
-        let run = RunView::starting(self.form.out_dir());
-        self.launch(run, false);
+        self.with_free_folder("Start", |window| {
+            let run = RunView::starting(window.form.out_dir());
+            window.launch(run, false);
+        });
     }
 
+    /// Goes on with the run on screen. Its folder knows the curves better than the window: what was not yet
+    /// written is trained again.
     fn resume(&mut self) {
         self.notice = None;
         let Some(dir) = self.run.dir.clone() else { return };
-        // The folder knows the curves better than the window: what was not yet written is trained again.
-        let (mut run, config) = match history::read(&dir) {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.notice = Some(Notice::Refused(format!("{error:#}")));
-                return;
-            }
-        };
+        let folder = dir.clone();
+        self.on_disk(
+            move || history::read(&folder),
+            move |window, read| {
+                // Another run may have been started or opened meanwhile.
+                if window.run.phase.is_active() || window.run.dir.as_ref() != Some(&dir) {
+                    return;
+                }
+                match read {
+                    Ok((run, config)) => window.resume_read(run, config),
+                    Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+                }
+            },
+        );
+    }
+
+    fn resume_read(&mut self, mut run: RunView, config: Option<Config>) {
         // A set-up of the same run may have made it longer.
         if let Some(config) = config.filter(|config| parting_key(config, self.form.config()).is_some()) {
             self.form.fill(config);
         }
-        run.phase = Phase::Preparing;
+        run.phase = RunPhase::Preparing;
         run.snapshot.clone_from(&self.run.snapshot);
         run.snapshot_generation = self.run.snapshot_generation;
         self.launch(run, true);
@@ -279,6 +366,7 @@ impl Window {
             self.pictures = Pictures::default();
         }
         self.run = run;
+        self.follow_live(&request.out);
         match self.launcher.start(request, self.wake.clone()) {
             Ok(link) => {
                 self.link = Some(link);
@@ -301,10 +389,10 @@ impl Window {
         if answer != Some(true) {
             return;
         }
-        match self.open_run(&dir) {
-            Ok(()) => self.resume(),
-            Err(error) => self.notice = Some(Notice::Refused(format!("{error:#}"))),
-        }
+        self.begin_open_run(dir, |window, result| match result {
+            Ok(()) => window.resume(),
+            Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+        });
     }
 
     /// Sends a command; `true` when it went.
@@ -329,28 +417,38 @@ impl Window {
     }
 
     fn pause_or_continue(&mut self) {
-        if matches!(self.run.phase, Phase::Paused | Phase::Pausing) {
+        if matches!(self.run.phase, RunPhase::Paused | RunPhase::Pausing) {
             self.send(Command::Resume);
-        } else if matches!(self.run.phase, Phase::Running) && self.try_send(Command::Pause) {
-            self.run.phase = Phase::Pausing;
+        } else if matches!(self.run.phase, RunPhase::Running) && self.try_send(Command::Pause) {
+            self.run.phase = RunPhase::Pausing;
         }
     }
 
     fn stop(&mut self, command: Command) {
         if self.run.phase.is_active() && self.try_send(command) {
-            self.run.phase = Phase::Stopping;
+            self.run.phase = RunPhase::Stopping;
         }
     }
 
     fn copy_command_line(&mut self, ctx: &Context) {
-        self.notice = Some(match self.form.command_line() {
-            Some(line) => {
-                ctx.copy_text(line.clone());
-                Notice::Done(format!("Copied: {line}"))
-            }
-            None => Notice::Refused(
-                "Save the configuration to a file first; the command line trains from a file".into(),
-            ),
-        });
+        let refused = "Save the configuration to a file first; the command line trains from a file";
+        let Some(file) = self.form.file.clone() else {
+            self.notice = Some(Notice::Refused(refused.into()));
+            return;
+        };
+        let (ctx, path) = (ctx.clone(), file.clone());
+        self.on_disk(
+            move || disk::load_config(&path),
+            move |window, base| {
+                window.notice = Some(match base {
+                    Ok((base, _)) => {
+                        let line = window.form.command_line(&file, &base);
+                        ctx.copy_text(line.clone());
+                        Notice::Done(format!("Copied: {line}"))
+                    }
+                    Err(_) => Notice::Refused(refused.into()),
+                });
+            },
+        );
     }
 }

@@ -1,16 +1,16 @@
-//! What the window does on threads of its own, so that no frame waits for a disk or a dialog: the search for adapters
-//! and run folders, file dialogs, exports.
+//! What the window does on threads of its own, so that no frame waits for a disk or a dialog: the search for
+//! adapters and run folders, file dialogs, exports.
 
 use super::Window;
+use super::disk::{self, Contents};
 use crate::app::model::kinds::Level;
 use crate::app::model::launcher::DeviceItem;
-use crate::app::model::runs::{self, ListedRun};
-use crate::app::panes::runs::RunsWish;
+use crate::app::model::runs;
+use crate::app::panes::runs::RunsRequest;
 use crate::app::shell::chrome::Notice;
 use crate::app::shell::dialogs::{Dialog, PathFor};
 use crate::app::widgets::export::{self, Export, Exported};
-use crate::interop::atomic::create_folder;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{ColorImage, Context, Rect};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,19 +20,15 @@ use std::sync::Arc;
 pub(super) struct Background {
     devices: Option<Receiver<Vec<DeviceItem>>>,
     pub(super) browsed: Option<(PathFor, Receiver<Option<Vec<PathBuf>>>)>,
-    /// A sentence on what was written, or why not.
-    written: Option<Receiver<anyhow::Result<String>>>,
-    runs: Option<Receiver<Vec<ListedRun>>>,
+    /// Work under way on helper threads; each sends what is to be done with its result.
+    jobs: Vec<Receiver<Done>>,
     shot: Option<(String, Rect, Receiver<Arc<ColorImage>>)>,
     /// What the open save dialog will write.
-    pending: Option<Pending>,
+    pending: Option<Arc<Contents>>,
 }
 
-#[derive(Clone)]
-enum Pending {
-    Bytes(Vec<u8>),
-    Images(Vec<(String, usize, Vec<u8>)>),
-}
+/// What is done in the window with the result of a job.
+type Done = Box<dyn FnOnce(&mut Window) + Send>;
 
 fn taken<T>(slot: &mut Option<Receiver<T>>) -> Option<T> {
     let came = slot.as_ref()?.try_recv().ok()?;
@@ -49,7 +45,50 @@ impl Window {
 
     /// Offers the newest run if a crash left it unfinished.
     pub fn look_for_unfinished(&mut self) {
-        self.unfinished = self.recents.unfinished();
+        let recents = self.recents.clone();
+        self.on_disk(move || recents.unfinished(), |window, found| window.unfinished = found);
+    }
+
+    /// Does `work` on a helper thread, and `then` with its result in the first frame after it. Whatever reads
+    /// or writes files goes through here, so that no frame waits for a disk.
+    pub(super) fn on_disk<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce(&mut Self, T) + Send + 'static,
+    ) {
+        let job = move || -> Done {
+            let result = work();
+            Box::new(move |window| then(window, result))
+        };
+        let job = self.in_background("dualprop-disk", job);
+        self.background.jobs.extend(job);
+    }
+
+    /// Whether a helper thread is at work for the window, or its result still to be taken in.
+    pub fn is_at_disk(&self) -> bool {
+        !self.background.jobs.is_empty()
+    }
+
+    /// Looks for a free run folder when the set-up has another name.
+    pub(super) fn look_for_free_folder(&mut self) {
+        if let Some(search) = self.form.take_folder_search() {
+            self.on_disk(move || disk::find_folder(search), |window, found| window.form.take_folder(found));
+        }
+    }
+
+    /// Does what finished jobs ask for.
+    fn take_jobs(&mut self) {
+        let mut done = Vec::new();
+        self.background.jobs.retain(|job| match job.try_recv() {
+            Ok(result) => {
+                done.push(result);
+                false
+            }
+            Err(error) => error == TryRecvError::Empty,
+        });
+        for done in done {
+            done(self);
+        }
     }
 
     pub(super) fn in_background<T: Send + 'static>(
@@ -90,44 +129,40 @@ impl Window {
             self.background.browsed = None;
             self.take_browsed(wanted, answer.unwrap_or_default());
         }
-        if let Some(written) = taken(&mut self.background.written) {
-            self.notice = Some(match written {
-                Ok(sentence) => Notice::Done(sentence),
-                Err(error) => Notice::Refused(format!("{error:#}")),
-            });
-        }
-        if let Some(found) = taken(&mut self.background.runs) {
-            self.runs.searching = false;
-            self.runs.listed = Some(Arc::new(found));
-        }
+        self.take_jobs();
         self.take_shot(ctx);
     }
 
     /// Uses what the system's dialog was answered with; without a path the typed one is still to be had.
     pub fn take_browsed(&mut self, wanted: PathFor, paths: Vec<PathBuf>) {
         if !paths.is_empty() {
-            self.use_paths(wanted, &paths);
+            self.use_paths(wanted, paths);
         } else if let Some(Dialog::Path { wanted: asked, empty_handed, .. }) = &mut self.dialog {
             *empty_handed = *asked == wanted;
         }
     }
 
-    pub(super) fn grant_runs(&mut self, wish: RunsWish) {
-        match wish {
-            RunsWish::Search => {
+    pub(super) fn answer_runs_pane(&mut self, request: RunsRequest) {
+        match request {
+            RunsRequest::Search => {
                 let known: Vec<PathBuf> = self.run.dir.iter().chain(&self.recents.runs).cloned().collect();
                 let parents: Vec<PathBuf> =
                     self.form.out_dir().parent().map(Path::to_owned).into_iter().collect();
                 self.runs.searching = true;
-                self.background.runs =
-                    self.in_background("dualprop-runs", move || runs::list(&known, &parents));
+                self.on_disk(
+                    move || runs::list(&known, &parents),
+                    |window, found| {
+                        window.runs.searching = false;
+                        window.runs.listed = Some(Arc::new(found));
+                    },
+                );
             }
-            RunsWish::Open(dir) => {
+            RunsRequest::Open(dir) => {
                 if self.run.phase.is_active() {
                     let text = "A run is at work; stop it to open another in its place";
                     self.notice = Some(Notice::Refused(text.into()));
-                } else if let Err(error) = self.open_run(&dir) {
-                    self.notice = Some(Notice::Refused(format!("{error:#}")));
+                } else {
+                    self.begin_open_run(dir, Self::refuse_if_failed);
                 }
             }
         }
@@ -147,11 +182,11 @@ impl Window {
                 self.background.shot = Some((name, area, receiver));
             }
             Exported::Table(text) => {
-                self.background.pending = Some(Pending::Bytes(text.into_bytes()));
+                self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
                 self.ask_where(PathFor::SaveTable, &format!("{name}.csv"));
             }
             Exported::Images(images) => {
-                self.background.pending = Some(Pending::Images(images));
+                self.background.pending = Some(Arc::new(Contents::Images(images)));
                 self.ask_where(PathFor::SaveImages, &name);
             }
         }
@@ -164,7 +199,7 @@ impl Window {
         self.background.shot = None;
         match export::crop_png(&image, area, ctx.pixels_per_point()) {
             Ok(bytes) => {
-                self.background.pending = Some(Pending::Bytes(bytes));
+                self.background.pending = Some(Arc::new(Contents::Bytes(bytes)));
                 self.ask_where(PathFor::SavePicture, &format!("{name}.png"));
             }
             Err(error) => self.notice = Some(Notice::Refused(format!("No picture was made: {error:#}"))),
@@ -179,28 +214,27 @@ impl Window {
         self.dialog = Some(Dialog::proposing(wanted, path.display().to_string()));
     }
 
-    /// Writes what is pending; a fault is for the dialog.
-    pub(super) fn write_pending(&mut self, path: &Path) -> anyhow::Result<()> {
-        let Some(pending) = self.background.pending.clone() else { return Ok(()) };
-        match pending {
-            Pending::Bytes(bytes) => export::write(path, &bytes)?,
-            Pending::Images(images) => {
-                create_folder(path)?;
-                for (name, size, rgb) in &images {
-                    export::write(&path.join(name), &export::png(rgb, *size, *size)?)?;
+    /// Writes what is pending to `path`, and says so; a fault is for the dialog, in which another path can be
+    /// typed.
+    pub(super) fn write_pending(&mut self, wanted: PathFor, path: PathBuf) {
+        let Some(pending) = self.background.pending.clone() else { return self.dialog = None };
+        let written = path.clone();
+        self.on_disk(
+            move || disk::write(&path, &pending),
+            move |window, result| {
+                if result.is_ok() {
+                    window.background.pending = None;
+                    window.notice = Some(Notice::Done(format!("Wrote {}", written.display())));
                 }
-            }
-        }
-        self.background.pending = None;
-        self.notice = Some(Notice::Done(format!("Wrote {}", path.display())));
-        Ok(())
+                window.settle_path(wanted, &written, result);
+            },
+        );
     }
 
-    /// Does work that ends in a sentence, and shows that.
-    pub(super) fn write_in_background(
-        &mut self,
-        work: impl FnOnce() -> anyhow::Result<String> + Send + 'static,
-    ) {
-        self.background.written = self.in_background("dualprop-export", work);
+    /// Shows a failure as a notice.
+    pub(super) fn refuse_if_failed(&mut self, result: anyhow::Result<()>) {
+        if let Err(error) = result {
+            self.notice = Some(Notice::Refused(format!("{error:#}")));
+        }
     }
 }

@@ -1,48 +1,14 @@
 //! What is dropped onto the window: a run folder or a data folder, a configuration, a checkpoint, images.
 
 use super::Window;
-use crate::app::commands::Pane;
+use super::disk::{self, Dropped};
 use crate::app::model::study::ModelChoice;
+use crate::app::panes::Pane;
 use crate::app::shell::chrome::Notice;
 use crate::config::DataSource;
-use crate::training::run_folder::RunFiles;
 use egui::{Align2, Context, Id, LayerId, Order, TextStyle, Theme};
 use std::path::{Path, PathBuf};
 use toml::Value;
-
-const IMAGES: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-
-/// What a path is, as far as the window can use it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Dropped {
-    Run(PathBuf),
-    Data(PathBuf),
-    Config(PathBuf),
-    Checkpoint(PathBuf),
-    Image(PathBuf),
-    Unknown(PathBuf),
-}
-
-fn ending(path: &Path) -> String {
-    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
-}
-
-fn kind_of(path: &Path) -> Dropped {
-    let owned = path.to_owned();
-    if path.is_dir() {
-        return match () {
-            () if RunFiles::of(path).metrics().is_file() => Dropped::Run(owned),
-            () if path.join("train").is_dir() && path.join("val").is_dir() => Dropped::Data(owned),
-            () => Dropped::Unknown(owned),
-        };
-    }
-    match ending(path).as_str() {
-        "toml" => Dropped::Config(owned),
-        "safetensors" => Dropped::Checkpoint(owned),
-        ending if IMAGES.contains(&ending) => Dropped::Image(owned),
-        _ => Dropped::Unknown(owned),
-    }
-}
 
 /// Says what can be dropped while something is held over the window.
 pub(super) fn hint_ui(ctx: &Context) {
@@ -74,34 +40,31 @@ impl Window {
 
     /// Uses dropped paths: all images together, and of the others each for itself.
     pub fn take_dropped(&mut self, paths: &[PathBuf]) {
+        let paths = paths.to_vec();
+        let kinds = move || paths.iter().map(|path| disk::kind_of(path)).collect::<Vec<Dropped>>();
+        self.on_disk(kinds, Self::use_dropped);
+    }
+
+    fn use_dropped(&mut self, dropped: Vec<Dropped>) {
         let mut images = Vec::new();
-        for path in paths {
-            let result = match kind_of(path) {
-                Dropped::Image(path) => {
-                    images.push(path);
-                    Ok(())
-                }
-                Dropped::Checkpoint(path) => {
-                    self.open_model(ModelChoice::File(path));
-                    Ok(())
-                }
+        for dropped in dropped {
+            match dropped {
+                Dropped::Image(path) => images.push(path),
+                Dropped::Checkpoint(path) => self.open_model(ModelChoice::File(path)),
                 _ if self.run.phase.is_active() => {
-                    Err(anyhow::anyhow!("A run is at work; stop it to open another in its place"))
+                    let text = "A run is at work; stop it to open another in its place";
+                    self.notice = Some(Notice::Refused(text.into()));
                 }
-                Dropped::Run(dir) => self.open_run(&dir),
-                Dropped::Data(dir) => {
-                    self.use_data(&dir);
-                    Ok(())
+                Dropped::Run(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
+                Dropped::Data(dir) => self.use_data(&dir),
+                Dropped::Config(file) => self.open_config(file, Self::refuse_if_failed),
+                Dropped::Unknown(path) => {
+                    self.notice = Some(Notice::Refused(format!(
+                        "{} is none of what the window opens: a run folder (metrics.jsonl), a data folder (train/ and \
+                         val/), .toml, .safetensors, or an image",
+                        path.display()
+                    )));
                 }
-                Dropped::Config(file) => self.open_config(&file),
-                Dropped::Unknown(path) => Err(anyhow::anyhow!(
-                    "{} is none of what the window opens: a run folder (metrics.jsonl), a data folder (train/ and \
-                     val/), .toml, .safetensors, or an image",
-                    path.display()
-                )),
-            };
-            if let Err(error) = result {
-                self.notice = Some(Notice::Refused(format!("{error:#}")));
             }
         }
         if !images.is_empty() {
@@ -133,27 +96,5 @@ impl Window {
         self.form.set("data.path", Value::String(dir.display().to_string()));
         self.recents.add_data(dir);
         self.layout.reveal(Pane::SetUp);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_told_apart_by_what_they_hold() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let at = |name: &str| folder.path().join(name);
-        for dir in ["run", "data/train", "data/val", "else"] {
-            std::fs::create_dir_all(at(dir)).expect("writable");
-        }
-        std::fs::write(at("run/metrics.jsonl"), "").expect("writable");
-        assert_eq!(kind_of(&at("run")), Dropped::Run(at("run")));
-        assert_eq!(kind_of(&at("data")), Dropped::Data(at("data")));
-        assert_eq!(kind_of(&at("else")), Dropped::Unknown(at("else")));
-        assert_eq!(kind_of(&at("x.TOML")), Dropped::Config(at("x.TOML")));
-        assert_eq!(kind_of(&at("x.JPeG")), Dropped::Image(at("x.JPeG")));
-        assert_eq!(kind_of(&at("x.safetensors")), Dropped::Checkpoint(at("x.safetensors")));
-        assert_eq!(kind_of(&at("x.exe")), Dropped::Unknown(at("x.exe")));
     }
 }

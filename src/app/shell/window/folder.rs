@@ -1,160 +1,254 @@
-//! An opened run folder: its curves, and while another program trains in it what comes in, looked up every second; its
-//! statistics and pictures are read on a thread of their own.
+//! The run folder on screen, looked at every second on a helper thread: the BN history and the checkpoints of
+//! every run, and of an opened folder the curves, statistics and pictures that another program may still
+//! write.
 
 use super::Window;
-use crate::app::commands::Pane;
-use crate::app::model::history;
-use crate::app::model::kinds::{Level, Phase};
+use crate::app::model::bn_history::{BnFollower, NewDistances};
+use crate::app::model::history::{self, Opened};
+use crate::app::model::kinds::{Level, RunPhase};
+use crate::app::model::run::{Checkpoints, RunView};
+use crate::app::panes::Pane;
 use crate::app::widgets::pictures::Pictures;
 use crate::evaluation::bn_layers_of;
 use crate::training::events::{BnLayer, Snapshot};
 use crate::training::pictures;
-use crate::training::run_folder::{MetricsFollower, RunFiles, is_at_work};
-use crossbeam_channel::Receiver;
+use crate::training::run_folder::{Metrics, MetricsFollower, RunFiles, is_at_work};
 use egui::Context;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Time between two looks at an opened run folder.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What was read of the opened folder, and what is being read.
+/// The run folder that is looked at.
 #[derive(Default)]
 pub(super) struct Following {
-    /// Reads on in the metrics; when it last looked.
-    metrics: Option<(MetricsFollower, Option<Instant>)>,
-    /// When the history of the BN domains was last read.
-    bn_looked: Option<Instant>,
-    /// When the newest checkpoint and the pictures that were last read had been written.
-    seen: [Option<SystemTime>; 2],
-    news: Option<Receiver<News>>,
+    /// Where reading goes on; away while a helper thread reads.
+    reader: Option<FolderReader>,
+    /// When it last looked; at once where it is not known.
+    looked: Option<Instant>,
+    /// Tells a look at this folder from a late one at another.
+    generation: u64,
 }
 
-/// What is new in the folder beside its lines.
-struct News {
+/// Reads on in a run folder.
+struct FolderReader {
+    files: RunFiles,
+    /// Reads on in the metrics of an opened folder; a run of this window reports them itself.
+    metrics: Option<MetricsFollower>,
+    distances: BnFollower,
+    /// When the newest checkpoint and the pictures that were last read had been written.
+    seen: [Option<SystemTime>; 2],
+}
+
+/// What a look at a run folder found.
+struct FolderUpdate {
+    checkpoints: Checkpoints,
+    distances: NewDistances,
+    /// What the opened folder's run has written since.
+    opened: Option<OpenedUpdate>,
+}
+
+struct OpenedUpdate {
+    /// A program trains in the folder.
+    is_at_work: bool,
+    metrics: Option<anyhow::Result<MetricsUpdate>>,
     /// Finished steps of the newest checkpoint, and its BN layers.
     statistics: Option<(u64, Vec<BnLayer>)>,
     pictures: Option<anyhow::Result<Snapshot>>,
 }
 
+/// What the metrics have become.
+enum MetricsUpdate {
+    Grown(Metrics),
+    /// A resumed run cut the lines past its checkpoint: the run as it is now.
+    Cut(Box<RunView>),
+}
+
+impl FolderReader {
+    fn new(dir: &Path, metrics: Option<MetricsFollower>) -> Self {
+        let distances = BnFollower::of_run(dir);
+        Self { files: RunFiles::of(dir), metrics, distances, seen: [None; 2] }
+    }
+
+    /// Looks at the folder. Reads files, so it belongs on a thread of its own.
+    fn look(&mut self, is_opened: bool) -> FolderUpdate {
+        let opened = is_opened.then(|| self.look_at_opened());
+        FolderUpdate {
+            checkpoints: history::checkpoints_in(&self.files),
+            distances: self.distances.read(),
+            opened,
+        }
+    }
+
+    fn look_at_opened(&mut self) -> OpenedUpdate {
+        let metrics = self.read_metrics();
+        if matches!(metrics, Some(Err(_))) {
+            self.metrics = None;
+        }
+        let checkpoint = [self.files.last(), self.files.best()].into_iter().find(|file| file.is_file());
+        let pictures = self.files.pictures();
+        let written = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
+        let now = [checkpoint.as_deref().and_then(written), written(&pictures)];
+        let seen = std::mem::replace(&mut self.seen, now);
+        let [checkpoint_is_new, pictures_are_new] = [0, 1].map(|i| now[i].is_some() && now[i] != seen[i]);
+        OpenedUpdate {
+            is_at_work: is_at_work(&self.files),
+            metrics,
+            statistics: checkpoint.filter(|_| checkpoint_is_new).and_then(|file| bn_layers_of(&file).ok()),
+            pictures: pictures_are_new.then(|| pictures::load(&pictures)),
+        }
+    }
+
+    fn read_metrics(&mut self) -> Option<anyhow::Result<MetricsUpdate>> {
+        let follower = self.metrics.as_mut()?;
+        if !follower.was_cut() {
+            return Some(follower.read().map(MetricsUpdate::Grown).map_err(Into::into));
+        }
+        let opened = history::open(self.files.dir()).map(|opened| {
+            *self = Self::new(self.files.dir(), Some(opened.follower));
+            MetricsUpdate::Cut(Box::new(opened.run))
+        });
+        Some(opened)
+    }
+}
+
 impl Window {
-    /// Shows the curves of a run folder and fills the set-up from it.
+    /// Shows the curves of a run folder and fills the set-up from it. Reads files, so it is for the time
+    /// before the first frame; later [`Self::begin_open_run`] reads on a thread of its own.
     pub fn open_run(&mut self, dir: &Path) -> anyhow::Result<()> {
-        let (run, config, follower) = history::open(dir)?;
-        self.run = run;
-        self.following = Following { metrics: Some((follower, None)), ..Following::default() };
+        let opened = history::open(dir)?;
+        self.show_opened(dir, opened);
+        Ok(())
+    }
+
+    /// Reads a run folder on a thread of its own and shows it; `then` hears whether it could be read.
+    pub(super) fn begin_open_run(
+        &mut self,
+        dir: PathBuf,
+        then: impl FnOnce(&mut Self, anyhow::Result<()>) + Send + 'static,
+    ) {
+        let folder = dir.clone();
+        self.on_disk(
+            move || history::open(&folder),
+            move |window, opened| {
+                // A run that was started meanwhile stays on screen.
+                if window.run.phase.is_active() {
+                    return;
+                }
+                let result = opened.map(|opened| window.show_opened(&dir, opened));
+                then(window, result);
+            },
+        );
+    }
+
+    fn show_opened(&mut self, dir: &Path, opened: Opened) {
+        self.run = opened.run;
+        self.follow_folder(FolderReader::new(dir, Some(opened.follower)));
         self.pictures = Pictures::default();
-        if let Some(config) = config {
-            self.form.fill(config);
-            self.form.preset = None;
-            self.form.file = Some(RunFiles::of(dir).config());
+        if let Some(config) = opened.config {
+            self.form.fill_from_file(&RunFiles::of(dir).config(), config);
         }
         self.recents.add_run(dir);
         let listed = self.runs.listed.as_ref();
         if listed.is_some_and(|listed| !listed.iter().any(|run| run.dir == dir)) {
-            // The pane looks for runs again.
+            // The list lacks this run, so the pane looks for runs again.
             self.runs.listed = None;
         }
         if self.unfinished.as_deref() == Some(dir) {
             self.unfinished = None;
         }
-        self.read_files(dir);
         self.layout.reveal(Pane::Curves);
-        Ok(())
     }
 
-    /// Takes in what the run of an opened folder has written since, if it still does.
+    /// Looks at the folder of the run that this window trains.
+    pub(super) fn follow_live(&mut self, dir: &Path) {
+        self.follow_folder(FolderReader::new(dir, None));
+    }
+
+    fn follow_folder(&mut self, reader: FolderReader) {
+        let generation = self.following.generation + 1;
+        self.following = Following { reader: Some(reader), looked: None, generation };
+    }
+
+    /// Looks at the run's folder again in the next frame.
+    pub(super) fn look_soon(&mut self) {
+        self.following.looked = None;
+    }
+
+    /// Starts a look at the run's folder every second, as long as frames are drawn; an opened folder asks for
+    /// frames.
     pub(super) fn follow(&mut self, ctx: &Context) {
-        self.follow_bn(ctx);
-        if self.run.phase != Phase::Opened {
-            (self.following.metrics, self.following.news) = (None, None);
+        let is_opened = self.run.phase == RunPhase::Opened;
+        if is_opened {
+            ctx.request_repaint_after(LOOK_EVERY);
         }
-        self.take_news();
-        let Some((follower, looked)) = &mut self.following.metrics else { return };
-        ctx.request_repaint_after(LOOK_EVERY);
-        if looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+        if self.following.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return;
         }
-        *looked = Some(Instant::now());
-        if follower.was_cut() {
-            let dir = self.run.dir.clone().unwrap_or_default();
-            match history::open(&dir) {
-                Ok((run, _, follower)) => {
-                    self.run = run;
-                    self.following = Following { metrics: Some((follower, None)), ..Following::default() };
+        let Some(mut reader) = self.following.reader.take() else { return };
+        self.following.looked = Some(Instant::now());
+        let generation = self.following.generation;
+        self.on_disk(
+            move || {
+                let update = reader.look(is_opened);
+                (reader, update)
+            },
+            move |window, (reader, update)| {
+                if window.following.generation == generation {
+                    window.following.reader = Some(reader);
+                    window.take_update(update);
                 }
-                Err(error) => self.stop_following(&error.to_string()),
-            }
+            },
+        );
+    }
+
+    fn take_update(&mut self, update: FolderUpdate) {
+        let mut more = false;
+        let Checkpoints { last, best } = update.checkpoints;
+        if self.run.phase == RunPhase::Opened {
+            self.run.checkpoints = update.checkpoints;
         } else {
-            match follower.read() {
-                Ok(found) => {
-                    if history::take_in(&mut self.run, found) {
-                        *looked = None;
-                        ctx.request_repaint();
-                    }
-                }
-                Err(error) => self.stop_following(&error.to_string()),
+            // The run may have told of a checkpoint that was not there yet when the look began.
+            self.run.checkpoints.last |= last;
+            self.run.checkpoints.best |= best;
+        }
+        if let Some(opened) = update.opened.filter(|_| self.run.phase == RunPhase::Opened) {
+            more = self.take_opened(opened);
+        }
+        more |= self.run.bn_history.add(update.distances);
+        if more {
+            self.look_soon();
+            (self.wake)();
+        }
+    }
+
+    /// True while there is more to read at once.
+    fn take_opened(&mut self, update: OpenedUpdate) -> bool {
+        let mut more = false;
+        match update.metrics {
+            Some(Ok(MetricsUpdate::Grown(new))) => more = history::take_in(&mut self.run, new),
+            Some(Ok(MetricsUpdate::Cut(run))) => {
+                self.run = *run;
+                more = true;
             }
-        }
-        if let Some(dir) = self.run.dir.clone() {
-            self.run.at_work_elsewhere = is_at_work(&RunFiles::of(&dir));
-            self.read_files(&dir);
-        }
-    }
-
-    /// Takes in what the run's folder tells of its BN domains, a part of a long file in each look.
-    fn follow_bn(&mut self, ctx: &Context) {
-        if self.following.bn_looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
-            return;
-        }
-        self.following.bn_looked = Some(Instant::now());
-        if self.run.bn_history.read() {
-            self.following.bn_looked = None;
-            ctx.request_repaint();
-        }
-    }
-
-    fn stop_following(&mut self, reason: &str) {
-        self.following.metrics = None;
-        self.run.log(Level::Warning, format!("The run folder is no longer followed: {reason}"));
-    }
-
-    /// Reads the BN statistics of the folder's newest checkpoint and the pictures of its last validation, where they
-    /// are newer than those that were read.
-    fn read_files(&mut self, dir: &Path) {
-        if self.following.news.is_some() {
-            return;
-        }
-        let files = RunFiles::of(dir);
-        let checkpoint = [files.last(), files.best()].into_iter().find(|file| file.is_file());
-        let pictures = files.pictures();
-        let written = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
-        let now = [checkpoint.as_deref().and_then(written), written(&pictures)];
-        let seen = std::mem::replace(&mut self.following.seen, now);
-        let [checkpoint_is_new, pictures_are_new] = [0, 1].map(|i| now[i].is_some() && now[i] != seen[i]);
-        if !checkpoint_is_new && !pictures_are_new {
-            return;
-        }
-        let work = move || News {
-            statistics: checkpoint.filter(|_| checkpoint_is_new).and_then(|file| bn_layers_of(&file).ok()),
-            pictures: pictures_are_new.then(|| pictures::load(&pictures)),
-        };
-        self.following.news = self.in_background("dualprop-folder", work);
-    }
-
-    fn take_news(&mut self) {
-        let Some(news) = self.following.news.as_ref().and_then(|news| news.try_recv().ok()) else { return };
-        self.following.news = None;
-        if let Some((step, layers)) = news.statistics {
-            self.run.bn = Some((step, Arc::new(layers)));
-        }
-        match news.pictures {
-            Some(Ok(snapshot)) => self.run.show(snapshot),
             Some(Err(error)) => {
-                self.run.log(Level::Warning, format!("The pictures were left out: {error:#}"))
+                self.run.log(Level::Warning, format!("The run folder is no longer followed: {error:#}"));
             }
             None => {}
         }
+        self.run.at_work_elsewhere = update.is_at_work;
+        if let Some((step, layers)) = update.statistics {
+            self.run.bn = Some((step, Arc::new(layers)));
+        }
+        match update.pictures {
+            Some(Ok(snapshot)) => self.run.show(snapshot),
+            Some(Err(error)) => {
+                self.run.log(Level::Warning, format!("The pictures were left out: {error:#}"));
+            }
+            None => {}
+        }
+        more
     }
 }

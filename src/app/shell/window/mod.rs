@@ -1,8 +1,9 @@
-//! The window as a whole: it takes in what a run reports, draws bars and panes, and carries commands out. It never
-//! waits: training runs on a thread of its own, and so do file dialogs and the search for adapters.
+//! The window as a whole: it takes in what a run reports, draws bars and panes, and carries commands out. It
+//! never waits: training runs on a thread of its own, and so do file dialogs and the search for adapters.
 
 mod actions;
 mod background;
+mod disk;
 mod drops;
 mod folder;
 
@@ -11,16 +12,15 @@ use super::dialogs::Dialog;
 use super::layout::Layout;
 use super::palette::Palette;
 use super::status;
-use crate::app::commands::{Pane, UiCommand};
-use crate::app::model::form::Form;
+use crate::app::commands::UiCommand;
+use crate::app::model::form::SetUpForm;
 use crate::app::model::launcher::{Launcher, RunLink, Wake};
 use crate::app::model::preflight::Report;
 use crate::app::model::recents::Recents;
 use crate::app::model::run::RunView;
 use crate::app::model::runs::Runs;
-use crate::app::model::study::{ModelChoice, Study, Wishes};
-use crate::app::panes::set_up::preview::PreviewView;
-use crate::app::panes::{self, Shared, Views};
+use crate::app::model::study::{ModelChoice, Study};
+use crate::app::panes::{Pane, Shared, Views};
 use crate::app::theme::tokens;
 use crate::app::widgets::pictures::Pictures;
 use crate::session::inspect::Request;
@@ -34,8 +34,8 @@ use std::time::Duration;
 
 /// At least so often is an active run's window drawn, for times and rates.
 const HEARTBEAT: Duration = Duration::from_millis(250);
-/// Shortest time between two frames that events ask for: 60 a second, and fewer where the window itself is drawn
-/// by the processor that also trains.
+/// Shortest time between two frames that events ask for: 60 a second, and fewer where the window itself is
+/// drawn by the processor that also trains.
 const FRAME: Duration = Duration::from_millis(16);
 const FRAME_IN_SOFTWARE: Duration = Duration::from_millis(400);
 
@@ -44,7 +44,7 @@ pub struct Window {
     launcher: Box<dyn Launcher>,
     link: Option<RunLink>,
     pub run: RunView,
-    pub form: Form,
+    pub form: SetUpForm,
     pub views: Views,
     pub layout: Layout,
     pictures: Pictures,
@@ -54,7 +54,6 @@ pub struct Window {
     queue: Vec<UiCommand>,
     study: Study,
     report: Report,
-    preview: PreviewView,
     runs: Runs,
     pub recents: Recents,
     /// A run that a crash left unfinished, offered until it is answered.
@@ -83,7 +82,7 @@ impl Window {
             launcher,
             link: None,
             run: RunView::default(),
-            form: Form::default(),
+            form: SetUpForm::default(),
             views: Views::default(),
             layout: Layout::default(),
             pictures: Pictures::default(),
@@ -93,7 +92,6 @@ impl Window {
             queue: Vec::new(),
             study: Study::default(),
             report: Report::default(),
-            preview: PreviewView::default(),
             runs: Runs::default(),
             recents: Recents::default(),
             unfinished: None,
@@ -108,8 +106,9 @@ impl Window {
     /// Takes in what came from the run and from helper threads. Draws nothing.
     pub fn tick(&mut self, ctx: &Context) {
         self.take_reports(ctx);
-        self.follow(ctx);
         self.take_answers(ctx);
+        self.follow(ctx);
+        self.look_for_free_folder();
         self.take_drops(ctx);
         // A second request while the run is stopping leaves at once, like a second Ctrl-C.
         let asked = ctx.input(|input| input.viewport().close_requested());
@@ -133,7 +132,7 @@ impl Window {
             self.run.show(snapshot);
             let follows = self.views.look.follow && self.study.choice == Some(ModelChoice::Live);
             if follows && self.study.info.is_some() && !self.study.is_busy() {
-                self.study.grant(Wishes(vec![Request::Refresh]));
+                self.study.ask_all(vec![Request::Refresh]);
             }
         }
         if drained.closed {
@@ -149,6 +148,7 @@ impl Window {
         if !self.run.phase.is_active() {
             self.link = None;
             self.form.look_for_folder();
+            self.look_soon();
             if self.closing {
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
@@ -178,41 +178,42 @@ impl Window {
     }
 
     fn panes_ui(&mut self, ui: &mut Ui) {
-        let mut wishes = Wishes::default();
+        let mut study_requests = Vec::new();
         let mut exports = Vec::new();
-        let mut of_runs = None;
-        let Self { run, form, views, layout, pictures, queue, study, report, preview, runs, .. } = self;
-        let mut log_seen = false;
+        let mut runs_request = None;
+        let mut shown = Vec::new();
+        let Self { run, form, views, layout, pictures, queue, study, report, runs, .. } = self;
         let unseen = run.unseen;
         let mut show = |ui: &mut Ui, pane: Pane| {
-            let (wishes, exports) = (&mut wishes, &mut exports);
+            shown.push(pane);
+            let (study_requests, runs_request, exports) =
+                (&mut study_requests, &mut runs_request, &mut exports);
             let area = ui.max_rect();
-            let shared = &mut Shared { run, study, pictures, queue, wishes, exports, area };
-            match pane {
-                Pane::SetUp => panes::set_up::ui(ui, shared, form, report, preview),
-                Pane::Curves => panes::curves::ui(ui, shared, &mut views.curves),
-                Pane::Runs => of_runs = panes::runs::ui(ui, shared, &mut views.runs, runs),
-                Pane::Gallery => panes::gallery::ui(ui, shared, &mut views.gallery),
-                Pane::Lab => panes::lab::ui(ui, shared, &mut views.lab, &mut views.look),
-                Pane::Attention => panes::attention::ui(ui, shared, &mut views.attention, &mut views.look),
-                Pane::Domains => panes::domains::ui(ui, shared, &mut views.domains, &mut views.look),
-                Pane::Results => panes::results::ui(ui, shared, &mut views.results, &views.look),
-                Pane::Log => {
-                    log_seen = true;
-                    panes::log::ui(ui, shared, &mut views.log);
-                }
-            }
+            let shared = &mut Shared {
+                run,
+                study,
+                form,
+                report,
+                runs,
+                pictures,
+                queue,
+                study_requests,
+                runs_request,
+                exports,
+                area,
+            };
+            (pane.info().ui)(ui, shared, views);
         };
         layout.ui(ui, &mut show, unseen);
-        if log_seen {
+        if shown.contains(&Pane::Log) {
             run.unseen = 0;
         }
-        self.study.grant(wishes);
+        self.study.ask_all(study_requests);
         for export in exports {
             self.begin_export(ui.ctx(), export);
         }
-        if let Some(wish) = of_runs {
-            self.grant_runs(wish);
+        if let Some(request) = runs_request {
+            self.answer_runs_pane(request);
         }
     }
 

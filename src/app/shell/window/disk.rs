@@ -1,0 +1,142 @@
+//! What the window reads and writes on the user's word, as plain functions for helper threads.
+
+use crate::app::model::free_folder::{FolderSearch, FoundFolder};
+use crate::app::shell::dialogs::export_model::ModelExport;
+use crate::app::widgets::export::png;
+use crate::config::{Config, ConfigError};
+use crate::interop::atomic::{create_folder, write_atomic};
+use crate::training::checkpoint::Checkpoint;
+use crate::training::run_folder::RunFiles;
+use anyhow::{Context as _, bail};
+use std::path::{Path, PathBuf};
+
+const IMAGES: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+/// What a path is, as far as the window can use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    Run(PathBuf),
+    Data(PathBuf),
+    Config(PathBuf),
+    Checkpoint(PathBuf),
+    Image(PathBuf),
+    Unknown(PathBuf),
+}
+
+/// Tells a path by its ending, and a folder by what it holds.
+pub(super) fn kind_of(path: &Path) -> Dropped {
+    let owned = path.to_owned();
+    if path.is_dir() {
+        return match () {
+            () if RunFiles::of(path).metrics().is_file() => Dropped::Run(owned),
+            () if path.join("train").is_dir() && path.join("val").is_dir() => Dropped::Data(owned),
+            () => Dropped::Unknown(owned),
+        };
+    }
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "toml" => Dropped::Config(owned),
+        "safetensors" => Dropped::Checkpoint(owned),
+        ending if IMAGES.contains(&ending) => Dropped::Image(owned),
+        _ => Dropped::Unknown(owned),
+    }
+}
+
+/// Fails with a sentence on the first of `paths` that is no file.
+pub(super) fn expect_files(paths: &[PathBuf]) -> anyhow::Result<()> {
+    match paths.iter().find(|path| !path.is_file()) {
+        Some(missing) => bail!("there is no file {}", missing.display()),
+        None => Ok(()),
+    }
+}
+
+/// Reads the configuration `file`, with a sentence for each key of an earlier version that it was read
+/// without.
+pub(super) fn load_config(file: &Path) -> Result<(Config, Vec<String>), ConfigError> {
+    Config::load_warning(file, &[])
+}
+
+/// Writes a configuration's text to `file`.
+pub(super) fn save_config(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Looks for a free run folder.
+pub(super) fn find_folder(search: FolderSearch) -> FoundFolder {
+    search.run()
+}
+
+/// What an export writes.
+pub(super) enum Contents {
+    Bytes(Vec<u8>),
+    /// Square RGB pictures: the name of the file, the side in pixels and the bytes `[side, side, 3]` of each.
+    Images(Vec<(String, usize, Vec<u8>)>),
+}
+
+/// Writes a file, or several into the folder `path`, each whole or not at all.
+pub(super) fn write(path: &Path, contents: &Contents) -> anyhow::Result<()> {
+    let write = |path: &Path, bytes: &[u8]| write_atomic(path, |out| out.write_all(bytes));
+    match contents {
+        Contents::Bytes(bytes) => write(path, bytes),
+        Contents::Images(images) => {
+            create_folder(path)?;
+            for (name, size, rgb) in images {
+                write(&path.join(name), &png(rgb, *size, *size)?)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Writes one BN domain of a checkpoint as a model of its own; one sentence on what was written, or why
+/// nothing was.
+pub(super) fn export_model(export: &ModelExport) -> anyhow::Result<String> {
+    let (from, to) = (PathBuf::from(export.checkpoint.trim()), PathBuf::from(export.out.trim()));
+    let checkpoint = Checkpoint::load(&from)?;
+    let name = export.domains.get(export.domain).map_or("main", String::as_str);
+    let domains = &checkpoint.meta.domains;
+    let domain = domains
+        .iter()
+        .position(|domain| domain == name)
+        .with_context(|| format!("{} has no domain {name}; it has {}", from.display(), domains.join(", ")))?;
+    let ema = !export.raw && checkpoint.has_ema();
+    let exported = checkpoint.with_one_domain(domain, ema)?;
+    exported.save_atomic(&to)?;
+    Ok(format!(
+        "Wrote {}: {} tensors of {}, domain {name}, {} weights",
+        to.display(),
+        exported.tensors.len(),
+        exported.meta.arch,
+        if ema { "averaged" } else { "raw" }
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_apart_by_what_they_hold() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        for dir in ["run", "data/train", "data/val", "else"] {
+            std::fs::create_dir_all(at(dir)).expect("writable");
+        }
+        std::fs::write(at("run/metrics.jsonl"), "").expect("writable");
+        assert_eq!(kind_of(&at("run")), Dropped::Run(at("run")));
+        assert_eq!(kind_of(&at("data")), Dropped::Data(at("data")));
+        assert_eq!(kind_of(&at("else")), Dropped::Unknown(at("else")));
+        assert_eq!(kind_of(&at("x.TOML")), Dropped::Config(at("x.TOML")));
+        assert_eq!(kind_of(&at("x.JPeG")), Dropped::Image(at("x.JPeG")));
+        assert_eq!(kind_of(&at("x.safetensors")), Dropped::Checkpoint(at("x.safetensors")));
+        assert_eq!(kind_of(&at("x.exe")), Dropped::Unknown(at("x.exe")));
+    }
+
+    #[test]
+    fn a_missing_checkpoint_is_a_sentence_that_names_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let export = ModelExport::of_run(Some(dir.path()), &[]);
+        let error = export_model(&export).expect_err("there is no checkpoint");
+        assert!(format!("{error:#}").contains("best.safetensors"), "{error:#}");
+    }
+}
