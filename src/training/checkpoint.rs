@@ -1,6 +1,6 @@
 //! Checkpoints: named f32 tensors under timm's names with the facts that a reader needs beside them, in one
-//! safetensors file (`interfaces.md` section 3 of the contract: BN layer `X` keeps the main domain under its own
-//! names and auxiliary domain K under `X.aux_bn.K`; training state is under `optimizer.`, `ema.` and `loop.`).
+//! safetensors file. BN layer `X` keeps the main domain under its own names and auxiliary domain K under `X.aux_bn.K`,
+//! as timm's SplitBatchNorm2d does; training state is under `optimizer.`, `ema.` and `loop.`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
