@@ -1,8 +1,8 @@
-// dx = dy * act', from the stored input for SiLU, from the stored output for the sigmoid, from either for ReLU.
+// dx = dy * act', the slope computed from the activation's stored input or output, whichever it takes.
 // 0 stored [count]
 // 1 dy     [count]
-// 2 dx     [count], written, or added with ACCUMULATE
-// One thread a vec4, workgroups of 64. Launched by src/kernels/squeeze_excite.rs and fold.rs.
+// 2 dx     [count]
+// One thread a vec4, workgroups of 64. Launched by src/kernels/activation.rs.
 #import lib/grid
 #import lib/activation
 #import lib/storage
@@ -26,9 +26,5 @@ fn main(
     if (index >= params.count) {
         return;
     }
-    var value = vec4<f32>(dy[index]) * activation_slope(vec4<f32>(stored[index]));
-#if ACCUMULATE
-    value += vec4<f32>(dx[index]);
-#endif
-    dx[index] = Stored(value);
+    dx[index] = Stored(vec4<f32>(dy[index]) * slope_$(ACTIVATION)(vec4<f32>(stored[index])));
 }

@@ -1,8 +1,8 @@
-// y = act(x), for the small tensors of squeeze-and-excitation. A sigmoid turns the zeros of padded channels into
-// 1/2; they multiply padded activations, which are zero.
+// y = act(x), for vectors [images, C] behind dense layers. A gate's activation turns the zeros of padded channels into
+// 1/2; they multiply padded channels, which are zero.
 // 0 x [count]
 // 1 y [count]
-// One thread a vec4, workgroups of 64. Launched by src/kernels/squeeze_excite.rs.
+// One thread a vec4, workgroups of 64. Launched by src/kernels/activation.rs.
 #import lib/grid
 #import lib/activation
 
@@ -22,6 +22,6 @@ fn main(
 ) {
     let index = linear_index(workgroup, groups, local, 64u);
     if (index < params.count) {
-        y[index] = activate(x[index]);
+        y[index] = activate_$(ACTIVATION)(x[index]);
     }
 }

@@ -28,6 +28,6 @@ fn main(
     let shift = state[block + params.quads];
     for (var row = place.first; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
-        y[at] = Stored(activate(scale * vec4<f32>(x[at]) + shift));
+        y[at] = Stored(activate_$(ACTIVATION)(scale * vec4<f32>(x[at]) + shift));
     }
 }

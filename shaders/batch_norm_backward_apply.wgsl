@@ -3,7 +3,7 @@
 // 0 x     [rows, C]
 // 1 dx    [rows, C]
 // 2 dy    [rows, C], unless IN_PLACE, when dx holds it
-// then, with BATCH, coefs [segment][a C | b C | c C], and, unless ACTIVATION is 0, state
+// then, with BATCH, coefs [segment][a C | b C | c C], and, unless ACTIVATION is NO_ACTIVATION, state
 // [segment][mean C | rstd C | scale C | shift C]; without BATCH, state
 // One thread a slice (here 4 rows) and vec4 of channels, workgroups of 64, grid y over segments.
 // Launched by src/kernels/batch_norm.rs.
@@ -19,7 +19,7 @@
 #if BATCH
 @group(0) @binding($(3 - IN_PLACE)) var<storage, read_write> coefs: array<vec4<f32>>;
 #endif
-#if BATCH == 0 || ACTIVATION
+#if BATCH == 0 || ACTIVATION != NO_ACTIVATION
 @group(0) @binding($(3 - IN_PLACE + BATCH)) var<storage, read_write> state: array<vec4<f32>>;
 #endif
 
@@ -34,7 +34,7 @@ fn main(
         return;
     }
     let quad = place.quad;
-#if BATCH == 0 || ACTIVATION
+#if BATCH == 0 || ACTIVATION != NO_ACTIVATION
     let block = workgroup.y * 4u * params.quads + quad;
     let scale = state[block + 2u * params.quads];
     let shift = state[block + 3u * params.quads];
@@ -53,8 +53,8 @@ fn main(
 #else
         var du = vec4<f32>(dy[at]);
 #endif
-#if ACTIVATION
-        du *= activation_slope(scale * input + shift);
+#if ACTIVATION != NO_ACTIVATION
+        du *= slope_$(ACTIVATION)(scale * input + shift);
 #endif
 #if BATCH
         var value = a * du + b * input + c;

@@ -42,7 +42,7 @@ fn main(
         let dy_$i = vec4<f32>(dy[at + $(i)u * params.quads]);
 #end
 #for i in 0..4
-        let du_$i = dy_$i * activation_slope(scale * x_$i + shift);
+        let du_$i = dy_$i * slope_$(ACTIVATION)(scale * x_$i + shift);
 #end
         sum += (du_0 + du_1) + (du_2 + du_3);
         product += (du_0 * (x_0 - mean) + du_1 * (x_1 - mean)) + (du_2 * (x_2 - mean) + du_3 * (x_3 - mean));
@@ -50,7 +50,7 @@ fn main(
     for (; row < place.end; row += 1u) {
         let at = row * params.quads + quad;
         let value = vec4<f32>(x[at]);
-        let du = vec4<f32>(dy[at]) * activation_slope(scale * value + shift);
+        let du = vec4<f32>(dy[at]) * slope_$(ACTIVATION)(scale * value + shift);
         sum += du;
         product += du * (value - mean);
     }

@@ -2,7 +2,7 @@
 // 0 dy         [images, rows, C]
 // 1 d_branch   [images, rows, C]
 // 2 d_shortcut [images, rows, C]
-// 3 y          [images, rows, C], the output, with ACTIVATION = 1 (ReLU) only
+// 3 y          [images, rows, C], the output, unless ACTIVATION is NO_ACTIVATION
 // One thread a vec4, workgroups of 64; grid y over images. Launched by src/kernels/residual.rs.
 #import lib/drop_path
 #import lib/activation
@@ -11,7 +11,7 @@
 @group(0) @binding(0) var<storage, read_write> dy: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> d_branch: array<Stored>;
 @group(0) @binding(2) var<storage, read_write> d_shortcut: array<Stored>;
-#if ACTIVATION
+#if ACTIVATION != NO_ACTIVATION
 @group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 #endif
 
@@ -22,9 +22,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         return;
     }
     let at = workgroup.y * params.per_image + within;
-#if ACTIVATION
-    // ReLU's output is positive exactly where its input was.
-    let g = vec4<f32>(dy[at]) * activation_slope(vec4<f32>(y[at]));
+#if ACTIVATION != NO_ACTIVATION
+    // The slope is computed from the output.
+    let g = vec4<f32>(dy[at]) * slope_$(ACTIVATION)(vec4<f32>(y[at]));
 #else
     let g = vec4<f32>(dy[at]);
 #endif

@@ -29,5 +29,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let place = (segment_of(workgroup.y) * 4u + 2u) * params.quads + within % params.quads;
     value = state[place] * value + state[place + params.quads];
 #endif
-    y[at] = Stored(activate(vec4<f32>(shortcut[at]) + branch_mask(workgroup.y) * value));
+    y[at] = Stored(activate_$(ACTIVATION)(vec4<f32>(shortcut[at]) + branch_mask(workgroup.y) * value));
 }

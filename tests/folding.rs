@@ -8,7 +8,7 @@ use dualprop::graph::{
     fold_weights, pad4,
 };
 use dualprop::kernels::ImageShape;
-use dualprop::kernels::batch_norm::Activation;
+use dualprop::kernels::activation::Activation;
 use dualprop::kernels::cross_entropy::{self, LossShape};
 use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::images::{self, Normalization};

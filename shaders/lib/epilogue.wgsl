@@ -76,7 +76,7 @@ fn write_part(part: TallyPart, slice: u32, quad: u32, quads: u32) {
 }
 #else
 #if EPILOGUE == 2
-#import lib/activation_functions
+#import lib/activation
 // [rows, C], the input of the batch norm
 @group(0) @binding($(EPILOGUE_AT)) var<storage, read_write> norm_x: array<Stored>;
 // [segment][mean | rstd | scale | shift]
@@ -108,15 +108,7 @@ fn tally_of(segment: u32, quad: u32, quads: u32) -> Tally {
 
 fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
     let x = vec4<f32>(norm_x[at]);
-#if STORE_ACTIVATION == 2
-    let stored = Stored(value * silu_slope((*tally).scale * x + (*tally).shift));
-#else
-#if STORE_ACTIVATION == 1
-    let stored = Stored(value * relu_slope((*tally).scale * x + (*tally).shift));
-#else
-    let stored = Stored(value);
-#endif
-#endif
+    let stored = Stored(value * slope_$(STORE_ACTIVATION)((*tally).scale * x + (*tally).shift));
     let du = vec4<f32>(stored);
     (*tally).sum += du;
     (*tally).product += du * (x - (*tally).mean);
@@ -139,7 +131,7 @@ fn write_part(part: TallyPart, slice: u32, quad: u32, quads: u32) {
 }
 #else
 #if STORE
-#import lib/activation_functions
+#import lib/activation
 #if STORE == 3
 // [rows, C], what the forward pass stored or kept
 @group(0) @binding($(EPILOGUE_AT)) var<storage, read_write> store_x: array<Stored>;
@@ -171,23 +163,11 @@ fn tallied(tally: ptr<function, Tally>, value: vec4<f32>, at: u32) -> Stored {
 #if STORE == 2
     store_kept[at] = Stored(u);
 #endif
-#if STORE_ACTIVATION == 2
-    return Stored(silu(u));
-#else
-#if STORE_ACTIVATION == 1
-    return Stored(max(u, vec4<f32>(0.0)));
-#else
-    return Stored(u);
-#endif
-#endif
+    return Stored(activate_$(STORE_ACTIVATION)(u));
 #else
 #if STORE == 3
     let x = vec4<f32>(store_x[at]);
-#if STORE_ACTIVATION == 2
-    return Stored(value * silu_slope(x));
-#else
-    return Stored(value * relu_slope(x));
-#endif
+    return Stored(value * slope_$(STORE_ACTIVATION)(x));
 #else
     return Stored(value);
 #endif

@@ -28,7 +28,7 @@ fn prologue_of(segment: u32, quad: u32, quads: u32) -> Prologue {
 }
 
 fn loaded(at: u32, p: Prologue) -> vec4<f32> {
-    return activate(p.scale * vec4<f32>(source[at]) + p.shift);
+    return activate_$(ACTIVATION)(p.scale * vec4<f32>(source[at]) + p.shift);
 }
 #else
 #if PROLOGUE == 2
@@ -56,7 +56,7 @@ fn prologue_of(segment: u32, quad: u32, quads: u32) -> Prologue {
 
 fn loaded(at: u32, p: Prologue) -> vec4<f32> {
 #if PROLOGUE == 3
-    return activate(vec4<f32>(source[at]));
+    return activate_$(ACTIVATION)(vec4<f32>(source[at]));
 #else
     return vec4<f32>(source[at]);
 #endif

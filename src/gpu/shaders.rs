@@ -7,6 +7,9 @@
 //!   variables and constants. This unrolls by name, because dynamically indexed private arrays are slow on every
 //!   back end.
 //!
+//! A line `const NAME: u32 = 3u;` stays in the text, and directives and `$` know `NAME` from there on: so a constant that
+//! chooses between cases is compared with their names.
+//!
 //! The kernel's constants stand before the text as `const NAME: u32`, and before them what a constant needs enabled.
 
 use super::launch::{Element, Kernel};
@@ -48,9 +51,9 @@ pub fn expand(kernel: &Kernel) -> Result<String, ShaderError> {
     for (name, value) in &kernel.constants {
         writeln!(out, "const {name}: u32 = {value}u;").expect("a string grows");
     }
-    let variables = kernel.constants.iter().map(|(n, v)| ((*n).to_owned(), i64::from(*v))).collect();
+    let mut variables = kernel.constants.iter().map(|(n, v)| ((*n).to_owned(), i64::from(*v))).collect();
     let mut expander = Expander { out, imported: Vec::new() };
-    expander.file(kernel.shader, &variables)?;
+    expander.file(kernel.shader, &mut variables)?;
     Ok(expander.out)
 }
 
@@ -62,7 +65,7 @@ struct Expander {
 }
 
 impl Expander {
-    fn file(&mut self, name: &str, variables: &Variables) -> Result<(), ShaderError> {
+    fn file(&mut self, name: &str, variables: &mut Variables) -> Result<(), ShaderError> {
         let text = text_of(name).ok_or_else(|| ShaderError {
             shader: name.to_owned(),
             line: 0,
@@ -78,7 +81,7 @@ impl Expander {
         shader: &str,
         lines: &[&str],
         first: usize,
-        variables: &Variables,
+        variables: &mut Variables,
     ) -> Result<(), ShaderError> {
         let mut at = 0;
         while at < lines.len() {
@@ -87,6 +90,7 @@ impl Expander {
             let line = lines[at];
             let Some(directive) = line.trim_start().strip_prefix('#') else {
                 let text = substitute(line, variables).map_err(fail)?;
+                variables.extend(named_constant(&text));
                 self.out.push_str(&text);
                 self.out.push('\n');
                 at += 1;
@@ -128,7 +132,7 @@ impl Expander {
                     for value in low..high {
                         let mut inner = variables.clone();
                         inner.insert(variable.trim().to_owned(), value);
-                        self.block(shader, &lines[at + 1..end], first + at + 1, &inner)?;
+                        self.block(shader, &lines[at + 1..end], first + at + 1, &mut inner)?;
                     }
                     at = end + 1;
                 }
@@ -137,6 +141,12 @@ impl Expander {
         }
         Ok(())
     }
+}
+
+/// The name and value of a line `const NAME: u32 = 3u;`.
+pub(crate) fn named_constant(line: &str) -> Option<(String, i64)> {
+    let (name, value) = line.strip_prefix("const ")?.split_once(": u32 = ")?;
+    Some((name.to_owned(), value.strip_suffix("u;")?.parse().ok()?))
 }
 
 fn is_directive(line: &str, word: &str) -> bool {
@@ -277,10 +287,10 @@ mod tests {
     use super::*;
 
     fn run(text: &str, constants: &[(&'static str, u32)]) -> Result<String, ShaderError> {
-        let variables = constants.iter().map(|(n, v)| ((*n).to_owned(), i64::from(*v))).collect();
+        let mut variables = constants.iter().map(|(n, v)| ((*n).to_owned(), i64::from(*v))).collect();
         let mut expander = Expander { out: String::new(), imported: Vec::new() };
         let lines: Vec<&str> = text.lines().collect();
-        expander.block("test", &lines, 0, &variables)?;
+        expander.block("test", &lines, 0, &mut variables)?;
         Ok(expander.out)
     }
 
@@ -296,6 +306,15 @@ mod tests {
         assert_eq!(run(text, &[("K", 3), ("FLAG", 1)]).unwrap(), "three\n");
         assert_eq!(run(text, &[("K", 5), ("FLAG", 1)]).unwrap(), "other\nflag\n");
         assert_eq!(run(text, &[("K", 5), ("FLAG", 0)]).unwrap(), "other\n");
+    }
+
+    #[test]
+    fn a_case_has_a_name() {
+        let text =
+            "const FIRST: u32 = 1u;\n#if K == FIRST\nfn f_$(FIRST)()\n#endif\nconst SUM: u32 = FIRST + 2u;";
+        let expected = "const FIRST: u32 = 1u;\nfn f_1()\nconst SUM: u32 = FIRST + 2u;\n";
+        assert_eq!(run(text, &[("K", 1)]).unwrap(), expected);
+        assert!(run("#if K == SUM\n#endif", &[("K", 1)]).is_err());
     }
 
     #[test]

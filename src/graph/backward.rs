@@ -3,17 +3,18 @@
 
 use super::blocks::blocks;
 use super::forward::Forward;
-use super::fusion::{consumers, gradient_on_load};
+use super::fusion::gradient_on_load;
 use super::network::{Node, NodeId, Op};
 use super::pad4;
 use super::pass::Statistics;
 use super::plan::PlanBuilder;
 use crate::config::FusionRule;
 use crate::gpu::View;
-use crate::kernels::batch_norm::{self, Activation, BnShape};
+use crate::kernels::activation::{self, Activation};
+use crate::kernels::batch_norm::{self, BnShape};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
-use crate::kernels::{column_sum, depthwise, dropout, fold, pool, residual};
+use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
 
 /// What the backward pass leaves besides the weight gradients in their arena.
 pub struct Gradients {
@@ -75,7 +76,7 @@ impl Gradients {
         let mut gradients = vec![None; network.nodes.len()];
         gradients[network.logits.0] = Some(Gradient::Stored(d_logits));
         let first_consumer: Vec<usize> =
-            consumers(network).iter().map(|all| all.first().copied().unwrap_or(usize::MAX)).collect();
+            network.consumers().iter().map(|all| all.first().copied().unwrap_or(usize::MAX)).collect();
         for (position, block) in blocks(network).iter().rev().enumerate() {
             // The last block's values are still there when the backward pass begins.
             if forward.spec.recompute && position > 0 {
@@ -126,7 +127,7 @@ impl Backward<'_, '_> {
         if forward.spec.fusion == FusionRule::Off || self.first_consumer[id.0] != writer {
             return plain;
         }
-        if forward.folds[node.inputs[0].0].is_some() {
+        if forward.folds[node.inputs[0].0] {
             if activation == Activation::None {
                 return plain;
             }
@@ -255,7 +256,7 @@ impl Backward<'_, '_> {
         let Op::BatchNorm { layer, activation } = node.op else { unreachable!("called for this op") };
         let input = node.inputs[0];
         let x = forward.stored(input);
-        if forward.folds[input.0].is_some() {
+        if forward.folds[input.0] {
             debug_assert!(self.gradients[input.0].is_none(), "its batch norm alone reads it");
             let du = match dy {
                 Gradient::Folded(du) => *du,
@@ -263,7 +264,7 @@ impl Backward<'_, '_> {
                 _ => {
                     let (du, _) = self.target(input);
                     let elements = forward.images() * node.shape.padded_len();
-                    self.builder.push(fold::slope(activation, elements, x, dy.stored(), du));
+                    self.builder.push(activation::backward(activation, elements, x, dy.stored(), du));
                     du
                 }
             };

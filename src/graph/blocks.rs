@@ -2,7 +2,7 @@
 //! forward and the backward pass. Everything inside a block is computed again when the backward pass enters it.
 
 use super::network::{Network, Node, Op};
-use crate::kernels::batch_norm::Activation;
+use crate::kernels::activation::Activation;
 use std::ops::Range;
 
 /// Ranges of nodes, in order, each ending with the one node that later ranges read. The last range runs to the logits.
@@ -76,7 +76,7 @@ pub(super) fn recomputed(network: &Network, block: &Range<usize>) -> Vec<usize> 
 mod tests {
     use super::*;
     use crate::graph::{BnLayer, NetworkBuilder, NodeId, Padding};
-    use crate::kernels::batch_norm::Activation::{None as Linear, Relu};
+    use crate::kernels::activation::Activation::{None as Linear, Relu};
 
     /// A stem, a residual block with a projected shortcut, one without, and the head.
     fn network(after: Activation) -> Network {

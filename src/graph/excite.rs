@@ -7,14 +7,14 @@ use super::network::{Node, Op};
 use super::pad4;
 use super::plan::PlanBuilder;
 use crate::gpu::View;
+use crate::kernels::activation;
 use crate::kernels::conv::{self, ConvShape};
-use crate::kernels::excite::{self, Excitation, ExciteShape, ExciteWeights};
 use crate::kernels::fusion::{Fusion, Prologue};
 use crate::kernels::pool;
-use crate::kernels::squeeze_excite::{self, Nonlinearity};
+use crate::kernels::squeeze_excite::{self, Excitation, ExciteShape, ExciteWeights};
 
 impl Forward<'_> {
-    /// The gate of a node, and what its backward pass reads; the product is the node's own business.
+    /// Appends the launches that compute a node's gate, without the product with it.
     pub(super) fn excite(&self, builder: &mut PlanBuilder, node: &Node) -> Excitation {
         let Op::SqueezeExcite { inner, .. } = &node.op else { unreachable!("called for this op") };
         let (images, channels) = (self.images(), node.shape.channels);
@@ -31,34 +31,30 @@ impl Forward<'_> {
         let shape = self.excite_shape(node);
         let weights = self.excite_weights(node);
         if excites_at_once(&self.caps, self.spec.fusion, &shape) {
-            builder.push(excite::forward(&shape, &weights, &excitation));
+            builder.push(squeeze_excite::excite(&shape, &weights, &excitation));
             return excitation;
         }
         let ExciteWeights { reduce, reduce_bias, expand, expand_bias } = weights;
-        let none = &Fusion::NONE;
+        let (caps, none) = (&self.caps, &Fusion::NONE);
         let squeeze = dense_shape(images, channels, *inner);
-        let Excitation { pooled, hidden_raw, hidden, gate } = excitation;
-        builder.push(conv::forward(
-            &self.caps,
-            &squeeze,
-            pooled,
-            reduce,
-            Some(reduce_bias),
-            hidden_raw,
-            none,
-        ));
-        builder.push(squeeze_excite::activation_forward(Nonlinearity::Silu, narrow, hidden_raw, hidden));
-        let gate_raw = builder.tensor(wide);
         let widen = dense_shape(images, *inner, channels);
-        builder.push(conv::forward(&self.caps, &widen, hidden, expand, Some(expand_bias), gate_raw, none));
-        builder.push(squeeze_excite::activation_forward(Nonlinearity::Sigmoid, wide, gate_raw, gate));
+        let Excitation { pooled, hidden_raw, hidden, gate } = excitation;
+        let gate_raw = builder.tensor(wide);
+        builder.extend([
+            conv::forward(caps, &squeeze, pooled, reduce, Some(reduce_bias), hidden_raw, none),
+            activation::forward(shape.hidden, narrow, hidden_raw, hidden),
+            conv::forward(caps, &widen, hidden, expand, Some(expand_bias), gate_raw, none),
+            activation::forward(shape.gate, wide, gate_raw, gate),
+        ]);
         excitation
     }
 
     fn excite_shape(&self, node: &Node) -> ExciteShape {
-        let Op::SqueezeExcite { inner, .. } = node.op else { unreachable!("called for this op") };
+        let Op::SqueezeExcite { inner, hidden, gate, .. } = node.op else {
+            unreachable!("called for this op")
+        };
         let channels = pad4(node.shape.channels);
-        ExciteShape { images: self.images(), channels, inner: pad4(inner) }
+        ExciteShape { images: self.images(), channels, inner: pad4(inner), hidden, gate }
     }
 
     fn excite_weights(&self, node: &Node) -> ExciteWeights {
@@ -73,9 +69,12 @@ impl Forward<'_> {
 }
 
 impl Backward<'_, '_> {
+    /// Appends the backward pass of a squeeze-and-excitation from the gradient `dy` of its output.
     pub(super) fn squeeze_excite(&mut self, index: usize, node: &Node, dy: View) {
         let forward = self.forward;
-        let Op::SqueezeExcite { reduce, expand, inner } = node.op else { unreachable!("called for this op") };
+        let Op::SqueezeExcite { reduce, expand, inner, .. } = node.op else {
+            unreachable!("called for this op")
+        };
         let saved = forward.excitations[index].expect("the forward pass made them");
         let (x, fusion) = forward.operand(node.inputs[0]);
         let scale = forward.scale_shape(node.shape);
@@ -89,23 +88,17 @@ impl Backward<'_, '_> {
         let shape = forward.excite_shape(node);
         let weights = forward.excite_weights(node);
         let d_gate_raw = if excites_at_once(&forward.caps, forward.spec.fusion, &shape) {
-            self.builder.push(excite::backward(&shape, &weights, &saved, d_gate, d_hidden_raw, d_pooled));
+            let launch =
+                squeeze_excite::excite_backward(&shape, &weights, &saved, d_gate, d_hidden_raw, d_pooled);
+            self.builder.push(launch);
             d_gate
         } else {
             let (d_gate_raw, d_hidden) = (self.builder.tensor(wide), self.builder.tensor(narrow));
-            let (sigmoid, silu) = (Nonlinearity::Sigmoid, Nonlinearity::Silu);
             let (caps, none) = (&forward.caps, &Fusion::NONE);
             self.builder.extend([
-                squeeze_excite::activation_backward(sigmoid, wide, saved.gate, d_gate, d_gate_raw, false),
+                activation::backward(shape.gate, wide, saved.gate, d_gate, d_gate_raw),
                 conv::data_gradient(caps, &widen, d_gate_raw, weights.expand, d_hidden, false, none),
-                squeeze_excite::activation_backward(
-                    silu,
-                    narrow,
-                    saved.hidden_raw,
-                    d_hidden,
-                    d_hidden_raw,
-                    false,
-                ),
+                activation::backward(shape.hidden, narrow, saved.hidden_raw, d_hidden, d_hidden_raw),
                 conv::data_gradient(caps, &squeeze, d_hidden_raw, weights.reduce, d_pooled, false, none),
             ]);
             d_gate_raw

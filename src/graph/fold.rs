@@ -1,63 +1,69 @@
-//! Batch norms with running statistics as part of the convolutions before them: attacks with fixed statistics, and
-//! inference.
+//! Batch norms with running statistics, folded into the convolutions before them: in attacks with fixed statistics, and
+//! in inference.
 //!
 //! Such a batch norm is `scale * x + shift` with fixed numbers. One launch a layer multiplies the weights by the scale
-//! of their output channel and makes the shift, which the convolution adds as it stores; so the forward pass has no
-//! batch norm left. The gradient of the image needs the folded weights and the activation's slope, which the kernel
-//! that completes a gradient applies as it stores: of the three passes over the tensor that the backward pass of such
-//! a batch norm takes (read x and dy, write dx) one read is left, and none without an activation.
+//! of their output channel and computes the shift, which the convolution adds as it stores; so the forward pass has no
+//! batch norm left. The gradient of the image needs the folded weights and the activation's slope. The kernel that
+//! completes a gradient multiplies by that slope as it stores. A batch norm's own backward pass reads x and dy and writes
+//! dx; of these three passes over the tensor a folded one leaves one read, or none where it has no activation.
 //!
-//! What is stored: `act(u)`, u = scale * x + shift, where nothing asks for u again. ReLU's slope follows from its
-//! output; SiLU's does not, so a pass with a backward part stores u and lets the consumers apply the SiLU as they
-//! read, or, where that costs more than a second write, stores both ([`super::fusion`]'s rule).
+//! The convolution stores `act(u)`, u = scale * x + shift, where nothing needs u again. The slope of ReLU and ReLU6 is
+//! computed from their output ([`Activation::slope_from`]); SiLU's and hard swish's is computed from u. Therefore a pass
+//! with a backward part stores u for these and lets the consumers apply the activation as they read, or, where that
+//! costs more than a second write, stores both (see [`super::fusion`]).
 //!
-//! Folding costs a read and a write of the weights, and takes the place of the launch that would make scale and shift.
-//! Whether to fold does not depend on the batch: results would depend on it in their last bits.
+//! Folding reads and writes the weights once, and replaces the launch that would compute scale and shift. Whether a
+//! convolution is folded does not depend on the batch: otherwise the last bits of an image's results would depend on the
+//! images beside it.
 //!
-//! Both forms fold: a GPU saves launches and traffic; a software adapter takes some 5 % off an attack (measured on
-//! llvmpipe), because what the passes took comes back in part as work in the stores of the convolutions.
+//! Both forms of the kernels fold. A GPU saves launches and memory traffic; on a software adapter an attack becomes some
+//! 5 % faster (measured on llvmpipe), because part of the work of the passes that are saved moves into the stores of
+//! the convolutions.
 
-use super::forward::{Forward, Value, float_range};
-use super::fusion::consumers;
+use super::forward::Forward;
 use super::network::{Network, NodeId, Op};
 use super::pad4;
 use super::pass::{PassBuffers, PassSpec, Statistics};
 use super::plan::PlanBuilder;
+use super::value::{Value, float_range};
 use crate::config::FusionRule;
 use crate::gpu::{BufferId, View};
-use crate::kernels::batch_norm::Activation;
+use crate::kernels::activation::{Activation, SlopeFrom};
 use crate::kernels::fold::{FoldShape, fold};
 use crate::kernels::fusion::Epilogue;
 
-/// A convolution's weights with the batch norm behind it in them.
+/// A convolution of one pass with the batch norm behind it folded into its weights.
 #[derive(Clone, Copy)]
-struct Folded {
+pub(super) struct FoldedConv {
+    /// The weights times the batch norm's scale, in the layout of the convolution's own.
+    weights: View,
+    /// `[C]`, added to the convolution's result.
+    shift: View,
+    /// The batch norm's output as its consumers read it.
+    pub(super) output: Value,
+}
+
+/// Where the folded weights and the shift of a convolution lie.
+#[derive(Clone, Copy)]
+struct FoldedPlace {
     weights: View,
     shift: View,
 }
 
-/// What has become of a folded convolution in a pass.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Folding {
-    /// Once they are made.
-    made: Option<Folded>,
-    /// What the consumers of the batch norm read.
-    behind: Option<Value>,
-}
-
-/// Where a convolution writes, folded or not.
+/// Where a convolution stores its result, and what it does with the result before.
 pub(super) struct ConvStore {
     pub(super) epilogue: Epilogue,
+    /// Where the kernel writes what the epilogue makes of its result.
     pub(super) output: View,
-    /// The convolution's own value, which the slope is computed from.
+    /// The tensor that counts as the convolution's own output: the one that the backward pass computes the slope from.
     pub(super) value: View,
 }
 
-/// By node: the convolutions that take the batch norm behind them into their weights, in a pass whose outputs of
-/// `placed` nodes are asked for.
-pub(super) fn folded(network: &Network, spec: &PassSpec, placed: &[NodeId]) -> Vec<bool> {
+/// For each node: whether it is a convolution that takes the batch norm behind it into its weights, in a pass whose
+/// caller asks for the outputs of the `placed` nodes.
+pub(super) fn folded_convolutions(network: &Network, spec: &PassSpec, placed: &[NodeId]) -> Vec<bool> {
     let mut folded = vec![false; network.nodes.len()];
-    // The weights of several domains would differ; gradients would be those of the folded weights.
+    // Several domains would need several sets of weights, and weight gradients would be those of the folded weights.
     if spec.fusion == FusionRule::Off
         || spec.statistics != Statistics::Running
         || spec.segments.len() != 1
@@ -65,7 +71,7 @@ pub(super) fn folded(network: &Network, spec: &PassSpec, placed: &[NodeId]) -> V
     {
         return folded;
     }
-    let consumers = consumers(network);
+    let consumers = network.consumers();
     for (index, node) in network.nodes.iter().enumerate() {
         let convolves = matches!(node.op, Op::Conv { bias: None, .. } | Op::Depthwise { .. });
         // The builder of every network puts a batch norm right behind its convolution.
@@ -80,9 +86,9 @@ pub(super) fn folded(network: &Network, spec: &PassSpec, placed: &[NodeId]) -> V
     folded
 }
 
-/// Whether the gradient of a sum is still what it was when the convolution at `index` reads it as its own: without an
-/// activation between them, it passes through sum and batch norm as it is, and the kernels behind the other summand
-/// add to it.
+/// Whether the convolution at `index`, whose folded batch norm has no activation and feeds a sum, still finds the sum's
+/// gradient as it was. That gradient passes through the sum and the batch norm unchanged, so one tensor serves both summands,
+/// and the kernels behind the other summand add to it. They must come after the convolution has read it.
 fn keeps_gradient(network: &Network, consumers: &[Vec<usize>], index: usize) -> bool {
     let sums = consumers[index + 1].iter().filter(|c| matches!(network.nodes[**c].op, Op::Add { .. }));
     let others = sums.flat_map(|sum| network.nodes[*sum].inputs.iter().map(move |input| (*sum, input.0)));
@@ -91,7 +97,8 @@ fn keeps_gradient(network: &Network, consumers: &[Vec<usize>], index: usize) -> 
         .all(|(sum, other)| !consumers[other].iter().any(|c| (index..sum).contains(c)))
 }
 
-/// Appends the launches that fold what a pass of `spec` wants folded into `folded`, a buffer of the parameters' layout.
+/// Appends one launch for each convolution that a pass of `spec` folds. The folded weights and shifts go to `folded`, a
+/// buffer of the parameters' layout.
 pub fn fold_weights(
     builder: &mut PlanBuilder,
     network: &Network,
@@ -99,26 +106,27 @@ pub fn fold_weights(
     buffers: PassBuffers,
     folded: BufferId,
 ) {
-    for (index, wanted) in self::folded(network, spec, &[]).into_iter().enumerate() {
-        if wanted {
-            let made = place(network, index, folded);
-            launch(builder, network, spec, buffers, index, made);
+    for (index, folds) in folded_convolutions(network, spec, &[]).into_iter().enumerate() {
+        if folds {
+            let to = place(network, index, folded);
+            launch(builder, network, spec, buffers, index, to);
         }
     }
 }
 
-/// A convolution's parts of a buffer of the parameters' layout. The shift has gamma's place in the first domain.
-fn place(network: &Network, index: usize, buffer: BufferId) -> Folded {
+/// The place of a folded convolution in a buffer of the parameters' layout: that of its weights, and for the shift that
+/// of gamma in the first domain.
+fn place(network: &Network, index: usize, buffer: BufferId) -> FoldedPlace {
     let (weight, layer) = layers(network, index);
     let parameter = &network.layout.parameters[weight];
     let bn = &network.layout.bn[layer];
-    Folded {
+    FoldedPlace {
         weights: float_range(buffer, parameter.offset, parameter.kind.padded_len()),
         shift: float_range(buffer, bn.param_offset, pad4(bn.channels)),
     }
 }
 
-/// The weight of the convolution at `index`, and the layer of the batch norm behind.
+/// The index of the weight of the convolution at `index`, and of the BN layer behind it.
 fn layers(network: &Network, index: usize) -> (usize, usize) {
     match (&network.nodes[index].op, &network.nodes[index + 1].op) {
         (Op::Conv { weight, .. } | Op::Depthwise { weight, .. }, Op::BatchNorm { layer, .. }) => {
@@ -128,13 +136,14 @@ fn layers(network: &Network, index: usize) -> (usize, usize) {
     }
 }
 
+/// Appends the launch that folds the batch norm behind the convolution at `index` into its weights, at `to`.
 fn launch(
     builder: &mut PlanBuilder,
     network: &Network,
     spec: &PassSpec,
     buffers: PassBuffers,
     index: usize,
-    made: Folded,
+    to: FoldedPlace,
 ) {
     let (weight, layer) = layers(network, index);
     let (parameter, bn) = (&network.layout.parameters[weight], &network.layout.bn[layer]);
@@ -146,57 +155,70 @@ fn launch(
         float_range(buffers.params, parameter.offset, parameter.kind.padded_len()),
         float_range(buffers.params, bn.param_offset + domain, 2 * channels),
         float_range(buffers.running, bn.running_offset + domain, 2 * channels),
-        made.weights,
-        made.shift,
+        to.weights,
+        to.shift,
     ));
 }
 
 impl Forward<'_> {
-    /// How the convolution at `index` stores, where its batch norm is folded into it; `y` is there for its own value.
-    pub(super) fn fold(&mut self, builder: &mut PlanBuilder, index: usize, y: View) -> Option<ConvStore> {
-        let made = self.folds[index]?.made;
-        let network = self.network;
-        let made = match (made, self.buffers.folded) {
-            (Some(made), _) => made,
-            (None, Some(buffer)) => place(network, index, buffer),
-            (None, None) => {
-                let (weight, layer) = layers(network, index);
-                let made = Folded {
-                    weights: builder.tensor(network.layout.parameters[weight].kind.padded_len()),
-                    shift: builder.tensor(pad4(network.layout.bn[layer].channels)),
-                };
-                launch(builder, network, &self.spec, self.buffers, index, made);
-                made
-            }
-        };
+    /// How the convolution at `index` stores; `None` unless its batch norm is folded into it. `y` is there for the
+    /// convolution's own output.
+    pub(super) fn folded_store(
+        &mut self,
+        builder: &mut PlanBuilder,
+        index: usize,
+        y: View,
+    ) -> Option<ConvStore> {
+        if !self.folds[index] {
+            return None;
+        }
+        let FoldedPlace { weights, shift } = self.folded_place(builder, index);
         let norm = NodeId(index + 1);
-        let Op::BatchNorm { activation, .. } = network.node(norm).op else { unreachable!("it is folded") };
-        let asked = self.placed.iter().find(|(id, _)| *id == norm).map(|(_, view)| *view);
-        let slope_from_input = activation == Activation::Silu && self.spec.input_gradient;
-        let shift = |activation, kept| Epilogue::Shift { shift: made.shift, activation, kept };
-        let (epilogue, output, value, behind) = if !slope_from_input {
-            let y = asked.unwrap_or(y);
-            (shift(activation, None), y, y, Value::Stored(y))
-        } else if self.on_load[norm.0] {
-            let behind = Value::Normalized { x: y, state: None, activation, gate: None };
-            (shift(Activation::None, None), y, y, behind)
-        } else {
-            let output = asked
-                .unwrap_or_else(|| builder.stored(y.size as usize / y.element.bytes() as usize, y.element));
-            (shift(activation, Some(y)), output, y, Value::Stored(output))
+        let Op::BatchNorm { activation, .. } = self.network.node(norm).op else {
+            unreachable!("it is folded")
         };
-        self.folds[index] = Some(Folding { made: Some(made), behind: Some(behind) });
-        Some(ConvStore { epilogue, output, value })
+        let placed = self.placed.iter().find(|(id, _)| *id == norm).map(|(_, view)| *view);
+        let keeps_input = self.spec.input_gradient && activation.slope_from() == SlopeFrom::Input;
+        let (store, output) = if !keeps_input {
+            // The activated tensor serves the consumers and the slope.
+            let y = placed.unwrap_or(y);
+            let epilogue = Epilogue::Shift { shift, activation, kept: None };
+            (ConvStore { epilogue, output: y, value: y }, Value::Stored(y))
+        } else if self.on_load[norm.0] {
+            let epilogue = Epilogue::Shift { shift, activation: Activation::None, kept: None };
+            let output = Value::Normalized { x: y, state: None, activation, gate: None };
+            (ConvStore { epilogue, output: y, value: y }, output)
+        } else {
+            let activated = placed
+                .unwrap_or_else(|| builder.stored(y.size as usize / y.element.bytes() as usize, y.element));
+            let epilogue = Epilogue::Shift { shift, activation, kept: Some(y) };
+            (ConvStore { epilogue, output: activated, value: y }, Value::Stored(activated))
+        };
+        self.folded[index] = Some(FoldedConv { weights, shift, output });
+        Some(store)
     }
 
-    /// The value of the batch norm behind `convolution`, where that has it in its weights.
-    pub(super) fn behind_folded(&self, convolution: NodeId) -> Option<Value> {
-        self.folds[convolution.0]?.behind
+    /// The folded weights and the shift of the convolution at `index`: those of this pass where they are computed, else
+    /// the caller's, else new ones with the launch that computes them.
+    fn folded_place(&self, builder: &mut PlanBuilder, index: usize) -> FoldedPlace {
+        if let Some(FoldedConv { weights, shift, .. }) = self.folded[index] {
+            return FoldedPlace { weights, shift };
+        }
+        let network = self.network;
+        if let Some(buffer) = self.buffers.folded {
+            return place(network, index, buffer);
+        }
+        let (weight, layer) = layers(network, index);
+        let to = FoldedPlace {
+            weights: builder.tensor(network.layout.parameters[weight].kind.padded_len()),
+            shift: builder.tensor(pad4(network.layout.bn[layer].channels)),
+        };
+        launch(builder, network, &self.spec, self.buffers, index, to);
+        to
     }
 
-    /// The weights of the convolution at `index` as its kernels read them.
+    /// The weights of the convolution at `index` as its kernels read them; `weight` is the index of its own.
     pub(super) fn weights(&self, index: usize, weight: usize) -> View {
-        let made = self.folds[index].and_then(|folding| folding.made);
-        made.map_or_else(|| self.parameter(weight), |made| made.weights)
+        self.folded[index].map_or_else(|| self.parameter(weight), |folded| folded.weights)
     }
 }

@@ -2,38 +2,24 @@
 //! follows from its last use.
 
 use super::blocks::recomputed;
-use super::fold::{ConvStore, Folding, folded};
+use super::fold::{ConvStore, FoldedConv, folded_convolutions};
 use super::fusion::{plan_on_load, takes_statistics};
 use super::network::{Network, Node, NodeId, Op};
-use super::params::ALIGN;
 use super::pass::{PassBuffers, PassSpec, Statistics};
 use super::plan::PlanBuilder;
+use super::value::{Value, float_range};
 use super::{pad4, params::BnPlace};
 use crate::gpu::{BufferId, Caps, Element, View};
-use crate::kernels::batch_norm::{self, Activation};
+use crate::kernels::activation::Activation;
+use crate::kernels::batch_norm;
 use crate::kernels::conv;
 use crate::kernels::depthwise;
 use crate::kernels::dropout;
-use crate::kernels::excite::Excitation;
 use crate::kernels::fusion::{Epilogue, Fusion, Prologue, Slices};
 use crate::kernels::pool;
 use crate::kernels::residual::{self, BranchNorm};
-use crate::kernels::squeeze_excite;
+use crate::kernels::squeeze_excite::{self, Excitation};
 use std::ops::Range;
-
-/// A node's output as its consumers read it.
-#[derive(Clone, Copy)]
-pub(super) enum Value {
-    Stored(View),
-    /// `act(scale * x + shift)`, times the gate of the image where there is one, computed on each read; never stored.
-    /// Without a state x is scaled and shifted already.
-    Normalized {
-        x: View,
-        state: Option<View>,
-        activation: Activation,
-        gate: Option<View>,
-    },
-}
 
 /// A forward pass in a plan: the tensors that later stages read.
 pub struct Forward<'a> {
@@ -41,20 +27,23 @@ pub struct Forward<'a> {
     pub(super) spec: PassSpec,
     pub(super) buffers: PassBuffers,
     pub(super) caps: Caps,
-    /// Images of each segment.
+    /// Images of each batch-norm segment, in the order of the batch.
     pub(super) segments: Vec<usize>,
     /// Output of each node, `[N, H, W, C]`.
     pub(super) values: Vec<Value>,
-    /// Per BN layer: mean, rstd, scale, shift of each segment.
+    /// For each BN layer whose state is made: `[segment][mean | rstd | scale | shift]`.
     pub(super) states: Vec<Option<View>>,
+    /// For each squeeze-and-excitation that is computed: its gate, and what its backward pass reads.
     pub(super) excitations: Vec<Option<Excitation>>,
-    /// By node: a batch norm or gate that its consumers apply.
+    /// For each node: whether it is a batch norm or gate that its consumers apply as they read.
     pub(super) on_load: Vec<bool>,
-    /// By node: a convolution with the batch norm behind it in its weights.
-    pub(super) folds: Vec<Option<Folding>>,
-    /// Outputs that the caller asked for.
+    /// For each node: whether it is a convolution that takes the batch norm behind it into its weights.
+    pub(super) folds: Vec<bool>,
+    /// For each node of [`Self::folds`] that is computed: its folded weights and the batch norm's output.
+    pub(super) folded: Vec<Option<FoldedConv>>,
+    /// The nodes whose outputs the caller asked for, and where they go.
     pub(super) placed: Vec<(NodeId, View)>,
-    /// By node: slices of the statistics that the convolution before the batch norm took.
+    /// For each convolution that takes the statistics of the batch norm behind it: their slices and partial sums.
     statistics: Vec<Option<(Slices, View)>>,
 }
 
@@ -76,7 +65,7 @@ impl<'a> Forward<'a> {
         for plan in plan_on_load(network, &caps, &spec, &placed_ids) {
             on_load[plan.node] = plan.on_load;
         }
-        let folds = folded(network, &spec, &placed_ids);
+        let folds = folded_convolutions(network, &spec, &placed_ids);
         let mut pass = Self {
             network,
             segments: spec.segments.iter().map(|s| s.images).collect(),
@@ -87,7 +76,8 @@ impl<'a> Forward<'a> {
             states: vec![None; network.layout.bn.len()],
             excitations: vec![None; network.nodes.len()],
             on_load,
-            folds: folds.into_iter().map(|folds| folds.then(Folding::default)).collect(),
+            folds,
+            folded: vec![None; network.nodes.len()],
             placed: placed.to_vec(),
             statistics: vec![None; network.nodes.len()],
         };
@@ -107,6 +97,7 @@ impl<'a> Forward<'a> {
         pass
     }
 
+    /// The logits, `[N, classes]` with the classes padded to a multiple of 4.
     pub fn logits(&self) -> View {
         self.stored(self.network.logits)
     }
@@ -150,7 +141,7 @@ impl<'a> Forward<'a> {
         self.spec.images()
     }
 
-    /// Appends a node, its output in `y` unless its consumers make it.
+    /// Appends the launches of a node. Its output goes to `y`, unless its consumers compute it as they read.
     fn node(&mut self, builder: &mut PlanBuilder, index: usize, node: &Node, y: View) -> Value {
         match &node.op {
             Op::Input => {}
@@ -180,8 +171,8 @@ impl<'a> Forward<'a> {
                 return Value::Stored(store.value);
             }
             Op::BatchNorm { layer, activation } => {
-                if let Some(value) = self.behind_folded(node.inputs[0]) {
-                    return value;
+                if let Some(folded) = self.folded[node.inputs[0].0] {
+                    return folded.output;
                 }
                 let x = self.stored(node.inputs[0]);
                 // Statistics are those of the first time when a block is recomputed.
@@ -247,7 +238,8 @@ impl<'a> Forward<'a> {
         Value::Stored(y)
     }
 
-    /// Room for the statistics of a convolution's output, where the batch norm behind it wants those of this batch.
+    /// The partial sums that the convolution at `index` writes of its output's statistics; `None` unless the batch norm
+    /// behind it normalises by this batch and [`takes_statistics`] lets the convolution take the sums.
     fn take_statistics(
         &mut self,
         builder: &mut PlanBuilder,
@@ -268,7 +260,8 @@ impl<'a> Forward<'a> {
         })
     }
 
-    /// How the convolution at `index` stores into `y`, and the `statistics` that it takes.
+    /// Where and how the convolution at `index` stores: folded where its batch norm is, otherwise plainly into `y`, and with
+    /// the partial sums `statistics` where it takes them.
     fn store(
         &mut self,
         builder: &mut PlanBuilder,
@@ -277,7 +270,7 @@ impl<'a> Forward<'a> {
         statistics: Option<View>,
     ) -> ConvStore {
         let epilogue = statistics.map_or(Epilogue::None, |partials| Epilogue::Statistics { partials });
-        self.fold(builder, index, y).unwrap_or(ConvStore { epilogue, output: y, value: y })
+        self.folded_store(builder, index, y).unwrap_or(ConvStore { epilogue, output: y, value: y })
     }
 
     fn add_epilogue<'s>(&'s self, fusion: &mut Fusion<'s>, epilogue: Epilogue) {
@@ -287,13 +280,13 @@ impl<'a> Forward<'a> {
         }
     }
 
-    /// Computes the inner values of a block once more, into tensors of their own.
+    /// Appends launches that compute the inner values of `block` once more, into tensors of their own.
     pub(super) fn recompute(&mut self, builder: &mut PlanBuilder, block: &Range<usize>) {
         let network = self.network;
         let again = recomputed(network, block);
         for index in again.iter().copied() {
-            // A folded convolution's result is its batch norm's.
-            if self.folds[index].is_some() && !again.contains(&(index + 1)) {
+            // Computing a folded convolution computes its batch norm.
+            if self.folds[index] && !again.contains(&(index + 1)) {
                 continue;
             }
             let node = &network.nodes[index];
@@ -348,10 +341,4 @@ impl<'a> Forward<'a> {
         let floats = place.domain_stride * self.network.layout.domains;
         float_range(self.buffers.running, place.running_offset, floats)
     }
-}
-
-/// `floats` from `offset` on, where a tensor of an arena begins.
-pub(super) fn float_range(buffer: BufferId, offset: usize, floats: usize) -> View {
-    debug_assert_eq!(offset % ALIGN, 0);
-    View::words(buffer, offset as u64 * 4, floats)
 }

@@ -1,39 +1,30 @@
-//! Which batch norms and gates need no pass of their own over a tensor. A rewrite of the plan, not of the network: the plain
-//! graph stays the oracle ([`FusionRule::Off`]), and every fused plan gives its numbers up to rounding.
+//! Which batch norms and gates need no pass of their own over a tensor. Fusion rewrites the plan and not the network: the
+//! plan without it ([`FusionRule::Off`]) stays the oracle, and every fused plan gives the oracle's numbers up to rounding.
 //!
-//! Three rewrites: the statistics are taken where the convolution before stores its result; the consumers behind apply
-//! scale, shift and activation as they read, so that the normalised tensor does not exist; and in the backward pass the
-//! kernel that makes the last part of a gradient applies the activation's slope and takes the sums. The second repeats
-//! the activation once for each time a consumer reads a number: what that costs is held against [`STORE_COST`].
+//! There are three rewrites. First, a batch norm's statistics are taken by the convolution before it, as that stores its
+//! result. Second, the consumers of a batch norm apply scale, shift and activation as they read, so that the normalised
+//! tensor does not exist. Third, in the backward pass the kernel that completes a gradient applies the activation's slope
+//! and takes the batch norm's sums. The second rewrite repeats the activation each time that a consumer reads a number;
+//! what the repetition costs is compared with [`STORE_COST`].
 
-use super::fold::folded;
+use super::fold::folded_convolutions;
 use super::network::{Network, NodeId, Op};
 use super::pass::PassSpec;
 use crate::config::FusionRule;
 use crate::gpu::{Caps, Form};
-use crate::kernels::batch_norm::Activation;
+use crate::kernels::activation::{Activation, SlopeFrom};
 use crate::kernels::conv;
-use crate::kernels::excite::ExciteShape;
+use crate::kernels::squeeze_excite::ExciteShape;
 use serde::Serialize;
 
-/// What it costs to make the normalised tensor, in passes over it: read the raw one, write this one.
+/// The cost of storing a normalised tensor, in passes over it: its input is read and it is written.
 const STORE_COST: f64 = 2.0;
 
-/// What it costs to store the activated tensor next to what a folded batch norm keeps for its slope: write it.
+/// The cost of storing the activated tensor beside what a folded batch norm keeps for its slope, in passes over it: it is
+/// written.
 const STORE_BOTH_COST: f64 = 1.0;
 
-/// What repeating the batch norm and activation on one read costs, in passes over the tensor. A GPU does it beside its
-/// memory traffic; on a software adapter a load takes as long as 18 multiply-adds and a SiLU 11 (measured on llvmpipe).
-fn activation_cost(form: Form, activation: Activation) -> f64 {
-    match (form, activation) {
-        (Form::Tiles, Activation::Silu) => 0.2,
-        (Form::Tiles, _) => 0.05,
-        (Form::Subgroups, Activation::Silu) => 0.65,
-        (Form::Subgroups, _) => 0.1,
-    }
-}
-
-/// Whether a convolution takes the statistics of what it stores. The dense kernels of a software adapter keep a tile in
+/// Whether a convolution takes the batch statistics of its result as it stores that. The dense kernels of a software adapter keep a tile in
 /// more registers than there are, and lose more by the sums than a pass takes (measured on llvmpipe).
 pub(super) fn takes_statistics(caps: &Caps, rule: FusionRule, convolution: &Op) -> bool {
     match rule {
@@ -43,19 +34,19 @@ pub(super) fn takes_statistics(caps: &Caps, rule: FusionRule, convolution: &Op) 
     }
 }
 
-/// Whether the gradient of a convolution's output is computed by the kernels that read it, `reads` times in all, rather
-/// than stored: a pass over the tensor (two reads and a write) against one more read each time.
+/// Whether the gradient of a convolution's output is computed by the kernels that read it, `reads` times in all, and not
+/// stored. Storing it costs a pass over the tensor (two reads and a write), computing it one more read each time.
 pub(super) fn gradient_on_load(caps: &Caps, rule: FusionRule, reads: usize) -> bool {
     match rule {
         FusionRule::Off => false,
-        // There a read costs as much as the pass that it saves a part of.
+        // On a software adapter each of these reads costs as much as the pass of which it saves a part.
         FusionRule::Auto => caps.form == Form::Tiles && reads <= 2,
         FusionRule::All => true,
     }
 }
 
-/// Whether squeeze-and-excitation's two dense layers are one launch: it costs less than four on a GPU, and more than
-/// the dense kernels do on a software adapter, because every image reads the weights again.
+/// Whether squeeze-and-excitation's two dense layers are one launch. On a GPU one launch costs less than the four of the
+/// dense kernels; on a software adapter it costs more, because every image reads the weights again.
 pub(super) fn excites_at_once(caps: &Caps, rule: FusionRule, shape: &ExciteShape) -> bool {
     shape.fits()
         && match rule {
@@ -65,7 +56,8 @@ pub(super) fn excites_at_once(caps: &Caps, rule: FusionRule, shape: &ExciteShape
         }
 }
 
-/// Loading a channel's scale and shift within a convolution's inner loop, where four rows share them.
+/// The cost of loading a channel's scale and shift within a convolution's inner loop, where four rows share them, in
+/// passes over the tensor.
 fn inner_loop_cost(form: Form) -> f64 {
     match form {
         Form::Tiles => 0.05,
@@ -73,7 +65,7 @@ fn inner_loop_cost(form: Form) -> f64 {
     }
 }
 
-/// The gate of the image and channel, loaded with each number.
+/// The cost of loading the gate of the image and channel with each number, in passes over the tensor.
 fn gate_cost(form: Form) -> f64 {
     match form {
         Form::Tiles => 0.15,
@@ -81,39 +73,30 @@ fn gate_cost(form: Form) -> f64 {
     }
 }
 
-/// The decision on one batch norm, or on one squeeze-and-excitation's product with its gate.
+/// The decision on one batch norm, or on the product of one squeeze-and-excitation with its gate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OnLoad {
     /// Index of the node.
     pub node: usize,
     /// timm's name of the layer.
     pub name: String,
-    /// The consumers compute it as they read, and the tensor is not stored.
+    /// Whether the consumers compute the output as they read, so that the tensor is not stored.
     pub on_load: bool,
-    /// The batch norm is part of the weights before it, and at most its activation is left to the consumers.
+    /// Whether the batch norm is part of the weights before it; at most its activation is then left to the consumers.
     pub folded: bool,
-    /// Estimated passes over the tensor that this repeats, against `stored`; `None` where a consumer cannot.
+    /// The estimated cost of repeating the work on each read, in passes over the tensor; `None` where a consumer cannot
+    /// compute the output itself.
     pub repeated: Option<f64>,
-    /// Passes that it costs to store the tensor.
+    /// The cost of storing the tensor, in passes over it.
     pub stored: f64,
 }
 
-/// The consumers of each node.
-pub(super) fn consumers(network: &Network) -> Vec<Vec<usize>> {
-    let mut all = vec![Vec::new(); network.nodes.len()];
-    for (index, node) in network.nodes.iter().enumerate() {
-        for input in &node.inputs {
-            all[input.0].push(index);
-        }
-    }
-    all
-}
-
-/// Decides for each batch norm and gate of `network`, in a pass whose outputs of `placed` nodes are asked for.
+/// The decision for each batch norm and gate of `network`, in a pass whose caller asks for the outputs of the `placed`
+/// nodes.
 pub fn plan_on_load(network: &Network, caps: &Caps, spec: &PassSpec, placed: &[NodeId]) -> Vec<OnLoad> {
     let (images, weight_gradients) = (spec.images(), spec.weight_gradients);
-    let consumers = consumers(network);
-    let folds = folded(network, spec, placed);
+    let consumers = network.consumers();
+    let folds = folded_convolutions(network, spec, placed);
     let mut plans: Vec<OnLoad> = Vec::new();
     for (index, node) in network.nodes.iter().enumerate() {
         let folded = node.inputs.first().is_some_and(|input| folds[input.0]);
@@ -122,8 +105,9 @@ pub fn plan_on_load(network: &Network, caps: &Caps, spec: &PassSpec, placed: &[N
                 let name = network.layout.bn[layer].name.clone();
                 let reads =
                     |consumer: &usize| reads(network, caps, images, *consumer, index, weight_gradients);
-                // Folded, it leaves its consumers an activation only where the slope needs what was before.
-                let left = !folded || (activation == Activation::Silu && spec.input_gradient);
+                // A folded batch norm leaves the activation to its consumers only where the slope needs its input.
+                let keeps_input = spec.input_gradient && activation.slope_from() == SlopeFrom::Input;
+                let left = !folded || keeps_input;
                 let reads = consumers[index].iter().map(reads).sum::<Option<Reads>>().filter(|_| left);
                 let loads = |reads: Reads| if folded { reads.without_norm() } else { reads };
                 (name, reads.map(|reads| loads(reads).cost(caps.form, activation)))
@@ -153,7 +137,8 @@ pub fn plan_on_load(network: &Network, caps: &Caps, spec: &PassSpec, placed: &[N
     plans
 }
 
-/// What repeating a gate, and what `norm` before it leaves, costs the pointwise convolution behind.
+/// The cost for the pointwise convolution behind a gate of applying the gate, and what `norm` before it leaves to its
+/// consumers, on each read; `None` where another kernel reads the gated tensor.
 fn gated_cost(
     network: &Network,
     caps: &Caps,
@@ -174,27 +159,28 @@ fn gated_cost(
     }
     let reads = if norm.folded { reads.without_norm() } else { reads };
     // The pass that is saved would have computed the batch norm once.
-    let saved = activation_cost(caps.form, activation);
+    let saved = activation.cost(caps.form);
     Some(reads.cost(caps.form, activation) + reads.total * gate_cost(caps.form) - saved)
 }
 
-/// How often each number of a tensor is read.
+/// How often a consumer reads each number of a tensor.
 #[derive(Clone, Copy, Default)]
 struct Reads {
+    /// All reads.
     total: f64,
-    /// Of these, where each read also loads the channel's scale and shift.
+    /// Those reads that also load the channel's scale and shift.
     in_inner_loop: f64,
 }
 
 impl Reads {
-    /// Where scale and shift are in the tensor.
+    /// The same reads of a tensor that is scaled and shifted already.
     fn without_norm(self) -> Self {
         Self { in_inner_loop: 0.0, ..self }
     }
 
-    /// In passes over the tensor.
+    /// The cost of repeating batch norm and activation on these reads, in passes over the tensor.
     fn cost(self, form: Form, activation: Activation) -> f64 {
-        self.total * activation_cost(form, activation) + self.in_inner_loop * inner_loop_cost(form)
+        self.total * activation.cost(form) + self.in_inner_loop * inner_loop_cost(form)
     }
 }
 
@@ -207,7 +193,7 @@ impl std::iter::Sum for Reads {
     }
 }
 
-/// Reads of node `input` by `consumer`, forward and backward; `None` if it reads stored tensors only.
+/// The reads of node `input` by `consumer`, forward and backward; `None` if the consumer reads stored tensors only.
 fn reads(
     network: &Network,
     caps: &Caps,
@@ -230,10 +216,10 @@ fn reads(
             let once = 1.0 + (*kernel as f64 - 1.0) / 4.0;
             Some(Reads { total: once * (1.0 + gradient), in_inner_loop: 0.0 })
         }
-        // Pooled and scaled; the backward pass multiplies once more, in every pass.
+        // The map is pooled and scaled, and the backward pass multiplies it with the gradient.
         Op::SqueezeExcite { .. } => Some(Reads { total: 3.0, in_inner_loop: 0.0 }),
         Op::GlobalPool => Some(Reads { total: 1.0, in_inner_loop: 0.0 }),
-        // The kernel knows the branch as affine only.
+        // The kernel applies scale and shift to the branch, and no activation.
         Op::Add { .. } => {
             let branch = node.inputs[1].0 == input && node.inputs[0].0 != input;
             let Op::BatchNorm { activation: Activation::None, .. } = network.nodes[input].op else {

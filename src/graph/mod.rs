@@ -20,6 +20,7 @@ pub mod params;
 mod pass;
 mod plan;
 mod shapes;
+mod value;
 
 pub use backward::Gradients;
 pub use fold::fold_weights;

@@ -2,7 +2,7 @@
 
 use super::pad4;
 use super::params::{ParamKind, ParamLayout};
-use crate::kernels::batch_norm::Activation;
+use crate::kernels::activation::Activation;
 use crate::kernels::conv::ConvShape;
 use crate::kernels::depthwise::DepthwiseShape;
 
@@ -75,11 +75,16 @@ pub enum Op {
         layer: usize,
         activation: Activation,
     },
-    /// x · sigmoid(expand(silu(reduce(mean(x))))).
+    /// x · gate(expand · hidden(reduce · mean(x) + bias) + bias), `hidden` and `gate` the activations.
     SqueezeExcite {
+        /// Weight and bias of the first dense layer.
         reduce: (usize, usize),
+        /// Weight and bias of the second dense layer.
         expand: (usize, usize),
+        /// Channels between the layers.
         inner: usize,
+        hidden: Activation,
+        gate: Activation,
     },
     /// Inputs: shortcut, branch. `drop_rate`: the branch is left out for that share of the images in training.
     Add {
@@ -130,6 +135,17 @@ pub struct Network {
 impl Network {
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
+    }
+
+    /// For each node: the nodes that read its output, in order.
+    pub(super) fn consumers(&self) -> Vec<Vec<usize>> {
+        let mut all = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                all[input.0].push(index);
+            }
+        }
+        all
     }
 
     /// Multiply-adds of the convolutions and dense layers for one image.
@@ -256,7 +272,15 @@ impl NetworkBuilder {
         self.push(Op::BatchNorm { layer, activation }, &[x], shape)
     }
 
-    pub fn squeeze_excite(&mut self, name: &str, x: NodeId, inner: usize) -> NodeId {
+    /// Squeeze-and-excitation over x with `inner` channels between its dense layers, and the activations of both layers.
+    pub fn squeeze_excite(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        inner: usize,
+        hidden: Activation,
+        gate: Activation,
+    ) -> NodeId {
         let shape = self.shape(x);
         let c = shape.channels;
         let mut dense = |part: &str, out: usize, input: usize| {
@@ -266,7 +290,7 @@ impl NetworkBuilder {
         };
         let reduce = dense("conv_reduce", inner, c);
         let expand = dense("conv_expand", c, inner);
-        self.push(Op::SqueezeExcite { reduce, expand, inner }, &[x], shape)
+        self.push(Op::SqueezeExcite { reduce, expand, inner, hidden, gate }, &[x], shape)
     }
 
     pub fn add(
@@ -323,7 +347,7 @@ mod tests {
 
     #[test]
     fn same_padding_is_tensorflows() {
-        // Facts page 1.4: B0's stem and stage 3 at 224 px, B2's stage 3 at 65.
+        // B0's stem and stage 3 at 224 px, B2's stage 3 at 65.
         assert_eq!(Padding::Same.along(224, 3, 2), (112, 0));
         assert_eq!(Padding::Same.along(56, 5, 2), (28, 1));
         assert_eq!(Padding::Same.along(65, 5, 2), (33, 2));

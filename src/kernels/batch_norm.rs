@@ -9,6 +9,7 @@
 //! `[segment][mean C | rstd C | scale C | shift C]`; coefficients `[segment][a C | b C | c C]`, with which
 //! `dx = a * du + b * x + c`.
 
+use super::activation::Activation;
 use super::fusion::Slices;
 use super::{GROUP, LANE_CHOICES, MAX_SEGMENTS, STORED, combinations, quads, stored, with_lanes};
 use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
@@ -20,21 +21,6 @@ pub struct Segment {
     /// Images × height × width of the segment.
     pub rows: u32,
     pub domain: u32,
-}
-
-/// What follows the affine map of a batch norm, or the sum of a residual block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Activation {
-    None,
-    Relu,
-    Silu,
-}
-
-impl Activation {
-    /// The constant of `shaders/lib/activation.wgsl`.
-    pub(super) fn constant(self) -> (&'static str, u32) {
-        ("ACTIVATION", self as u32)
-    }
 }
 
 /// A batch norm layer over one tensor [rows, channels].
@@ -298,7 +284,7 @@ pub fn backward_apply_frozen(
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
-    const ACTIVATIONS: (&str, &[u32]) = ("ACTIVATION", &[0, 1, 2]);
+    const ACTIVATIONS: (&str, &[u32]) = ("ACTIVATION", &Activation::FUSED_NUMBERS);
     const SWITCH: &[u32] = &[0, 1];
     [
         combinations("batch_norm_statistics", &[STORED]),
@@ -314,7 +300,13 @@ pub fn permutations() -> Vec<Kernel> {
         // A gradient that replaces du.
         combinations(
             "batch_norm_backward_apply",
-            &[("ACTIVATION", &[0]), ("BATCH", &[1]), ("ACCUMULATE", &[0]), ("IN_PLACE", &[1]), STORED],
+            &[
+                ("ACTIVATION", &[Activation::None as u32]),
+                ("BATCH", &[1]),
+                ("ACCUMULATE", &[0]),
+                ("IN_PLACE", &[1]),
+                STORED,
+            ],
         ),
     ]
     .concat()

@@ -1,9 +1,8 @@
 //! Batch norm with running statistics as part of the convolution before it: the launch that folds it into the weights.
 //! The shift and the activation are epilogues ([`super::fusion`]), and so is the activation's slope in the backward
-//! pass; [`slope`] is the pass over the tensor where no epilogue can take it.
+//! pass; [`super::activation::backward`] is the pass over the tensor where no epilogue can take it.
 
-use super::batch_norm::Activation;
-use super::{GROUP, STORED, combinations, quads, stored};
+use super::{GROUP, quads};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
 
 /// Rows that a thread takes with one scale.
@@ -44,22 +43,7 @@ pub fn fold(
     }
 }
 
-/// `dx = dy * act'(x)` over `elements` numbers; x is the activation's input, or for ReLU its output.
-pub fn slope(activation: Activation, elements: usize, x: View, dy: View, dx: View) -> Launch {
-    let element = stored(&[x, dy, dx]);
-    let constants = [activation.constant(), ("ACCUMULATE", 0), element.constant()];
-    let count = quads(elements);
-    Launch {
-        kernel: Kernel::new("activation_backward", &constants),
-        views: vec![x, dy, dx],
-        params: vec![count],
-        grid: linear_grid(u64::from(count), GROUP),
-        cost: Cost { flops: elements as u64 * 8, bytes: elements as u64 * element.bytes() * 3 },
-    }
-}
-
-/// Every kernel that only this file launches, with every combination of its constants.
+/// Every kernel of this file.
 pub fn permutations() -> Vec<Kernel> {
-    let slopes = [("ACTIVATION", &[1, 2][..]), ("ACCUMULATE", &[0]), STORED];
-    [vec![kernel()], combinations("activation_backward", &slopes)].concat()
+    vec![kernel()]
 }

@@ -4,8 +4,8 @@
 //! norm's own passes in their place.
 
 use super::MAX_SEGMENTS;
-use super::batch_norm::Activation;
-use crate::gpu::{Element, Kernel, View};
+use super::activation::{Activation, SlopeFrom};
+use crate::gpu::{BufferId, Element, Kernel, View};
 
 /// How a kernel reads its input.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,7 +42,7 @@ pub enum Epilogue {
     /// Forward, where the batch norm behind has fixed statistics and its scale is in the weights: stores
     /// `act(u)`, `u = value + shift`. `kept` gets u where the slope of the activation will be asked for.
     Shift { shift: View, activation: Activation, kept: Option<View> },
-    /// Its backward: stores `value * act'(x)`; x is u, or for ReLU what was stored.
+    /// Its backward: stores `value * act'(x)`; x is u, or what was stored where the slope is computed from that.
     Derivative { x: View, activation: Activation },
 }
 
@@ -162,7 +162,7 @@ impl Fusion<'_> {
             ("EPILOGUE", epilogue),
             ("EPILOGUE_AT", epilogue_at),
             ("STORE", store),
-            ("STORE_ACTIVATION", activation_number(store_activation)),
+            ("STORE_ACTIVATION", store_activation.number()),
         ]);
     }
 
@@ -182,10 +182,6 @@ const STORE_PLAIN: u32 = 0;
 const STORE_SHIFTED: u32 = 1;
 const STORE_SHIFTED_KEPT: u32 = 2;
 const STORE_DERIVATIVE: u32 = 3;
-
-fn activation_number(activation: Activation) -> u32 {
-    activation.constant().1
-}
 
 /// `segment_ends` of `shaders/lib/image_segments.wgsl`.
 pub(super) fn segment_ends(images: &[usize]) -> [u32; MAX_SEGMENTS] {
@@ -211,57 +207,65 @@ pub(super) enum Role {
     },
 }
 
-/// `kernels`, which have `own_views` before those of the fusion, in all forms that their role has.
+/// `kernels`, which have `own_views` before those of the fusion, in all forms that their role has in a network.
 pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, role: Role) -> Vec<Kernel> {
-    let view = View::stored(crate::gpu::BufferId(0), 4, Element::F32);
-    let activations = [Activation::None, Activation::Relu, Activation::Silu];
+    let mut all: Vec<Kernel> = Vec::new();
+    for kernel in kernels {
+        for fusion in Activation::FUSED.into_iter().flat_map(|activations| fusions(activations, role)) {
+            let mut kernel = kernel.clone();
+            fusion.apply(&mut kernel, &mut vec![VIEW; own_views as usize]);
+            if !all.contains(&kernel) {
+                all.push(kernel);
+            }
+        }
+    }
+    all
+}
+
+/// A view of no buffer in particular, for kernels that are not launched.
+const VIEW: View = View { buffer: BufferId(0), offset: 0, size: 16, element: Element::F32 };
+
+/// What may be fused into a kernel of `role` in a network that has these `activations`.
+fn fusions(activations: &[Activation], role: Role) -> Vec<Fusion<'static>> {
+    let activations = activations.iter().copied();
+    // Only these are left to the consumers of a folded batch norm, because its convolution stores their input.
+    let left = || activations.clone().filter(|a| a.slope_from() == SlopeFrom::Input);
     let norms = |gate: bool| -> Vec<Prologue> {
-        let gated = Prologue::GatedNorm { state: view, activation: Activation::Silu, gate: view };
-        let norm = |activation| Prologue::Norm { state: view, activation };
-        [Prologue::None].into_iter().chain(activations.map(norm)).chain(gate.then_some(gated)).collect()
+        let norm = activations.clone().map(|activation| Prologue::Norm { state: VIEW, activation });
+        let active = activations.clone().filter(|a| gate && *a != Activation::None);
+        let gated = active.map(|activation| Prologue::GatedNorm { state: VIEW, activation, gate: VIEW });
+        [Prologue::None].into_iter().chain(norm).chain(gated).collect()
     };
-    // Only what a folded batch norm leaves to its consumers: SiLU, a gate, or both.
     let folded = |gate: bool| -> Vec<Prologue> {
-        let of = |activation, gate: Option<View>| Prologue::Folded { activation, gate };
-        let gated = [Activation::None, Activation::Silu].map(|activation| of(activation, Some(view)));
-        let plain = of(Activation::Silu, None);
-        [plain].into_iter().chain(gated.into_iter().filter(|_| gate)).collect()
+        let plain = left().map(|activation| Prologue::Folded { activation, gate: None });
+        let gated = left().chain([Activation::None]).filter(|_| gate);
+        plain.chain(gated.map(|activation| Prologue::Folded { activation, gate: Some(VIEW) })).collect()
     };
-    let (prologues, gradients, epilogues) = match role {
+    let gradient = NormGradient { x: VIEW, coefs: VIEW };
+    let (prologues, gradients, epilogues): (Vec<_>, Vec<_>, Vec<_>) = match role {
         Role::Forward { gate } => {
-            let shift = |activation, kept| Epilogue::Shift { shift: view, activation, kept };
-            let kept = shift(Activation::Silu, Some(view));
-            let shifts = activations.map(|activation| shift(activation, None)).into_iter().chain([kept]);
-            let epilogues = [Epilogue::None, Epilogue::Statistics { partials: view }];
+            let shift = |activation, kept| Epilogue::Shift { shift: VIEW, activation, kept };
+            let shifts = activations.clone().map(|activation| shift(activation, None));
+            let kept = left().map(|activation| shift(activation, Some(VIEW)));
+            let others = [Epilogue::None, Epilogue::Statistics { partials: VIEW }];
             let prologues = norms(gate).into_iter().chain(folded(gate)).collect();
-            (prologues, vec![None], epilogues.into_iter().chain(shifts).collect())
+            (prologues, vec![None], others.into_iter().chain(shifts).chain(kept).collect())
         }
         Role::DataGradient => {
-            let derivative = |activation| Epilogue::Derivative { x: view, activation };
-            let slope = |activation| Epilogue::Slope { x: view, state: view, activation, partials: view };
-            (
-                vec![Prologue::None, Prologue::NormGradient(NormGradient { x: view, coefs: view })],
-                vec![None],
-                [Epilogue::None]
-                    .into_iter()
-                    .chain(activations.map(slope))
-                    .chain([Activation::Relu, Activation::Silu].map(derivative))
-                    .collect(),
-            )
+            let slope = |activation| Epilogue::Slope { x: VIEW, state: VIEW, activation, partials: VIEW };
+            let active = activations.clone().filter(|a| *a != Activation::None);
+            let derivatives = active.map(|activation| Epilogue::Derivative { x: VIEW, activation });
+            let epilogues = [Epilogue::None].into_iter().chain(activations.clone().map(slope));
+            let prologues = vec![Prologue::None, Prologue::NormGradient(gradient)];
+            (prologues, vec![None], epilogues.chain(derivatives).collect())
         }
-        Role::WeightGradient { gate } => {
-            (norms(gate), vec![None, Some(NormGradient { x: view, coefs: view })], vec![Epilogue::None])
-        }
+        Role::WeightGradient { gate } => (norms(gate), vec![None, Some(gradient)], vec![Epilogue::None]),
     };
     let mut all = Vec::new();
-    for kernel in kernels {
-        for (prologue, gradient) in prologues.iter().flat_map(|p| gradients.iter().map(move |g| (*p, *g))) {
-            for epilogue in &epilogues {
-                let mut kernel = kernel.clone();
-                let mut views = vec![view; own_views as usize];
-                let fusion = Fusion { prologue, gradient, epilogue: *epilogue, segments: &[] };
-                fusion.apply(&mut kernel, &mut views);
-                all.push(kernel);
+    for prologue in prologues {
+        for gradient in gradients.iter().copied() {
+            for epilogue in epilogues.iter().copied() {
+                all.push(Fusion { prologue, gradient, epilogue, segments: &[] });
             }
         }
     }
@@ -270,7 +274,6 @@ pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, role: Role) -> V
 
 /// A kernel with `own_views` and nothing fused.
 pub(super) fn unfused(mut kernel: Kernel, own_views: u32) -> Kernel {
-    let view = View::stored(crate::gpu::BufferId(0), 4, Element::F32);
-    Fusion::NONE.apply(&mut kernel, &mut vec![view; own_views as usize]);
+    Fusion::NONE.apply(&mut kernel, &mut vec![VIEW; own_views as usize]);
     kernel
 }

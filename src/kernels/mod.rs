@@ -4,6 +4,7 @@
 //! channels. They and their gradients are stored as their views say, in f32 or f16; all else is f32, and so is all
 //! arithmetic. All sums run in a fixed order.
 
+pub mod activation;
 pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
@@ -14,7 +15,6 @@ mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;
 pub mod dropout;
-pub mod excite;
 pub mod fold;
 pub mod fusion;
 pub mod images;
@@ -154,6 +154,7 @@ fn elementwise(kernel: Kernel, views: &[View], params: Vec<u32>, elements: usize
 /// Every kernel with every combination of its constants, for the test that validates all shaders.
 pub fn all_permutations() -> Vec<Kernel> {
     [
+        activation::permutations(),
         attack::permutations(),
         batch_norm::permutations(),
         column_sum::permutations(),
@@ -161,7 +162,6 @@ pub fn all_permutations() -> Vec<Kernel> {
         cross_entropy::permutations(),
         depthwise::permutations(),
         dropout::permutations(),
-        excite::permutations(),
         fold::permutations(),
         images::permutations(),
         loss_scale::permutations(),

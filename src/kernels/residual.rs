@@ -1,6 +1,6 @@
 //! The end of a residual block: shortcut plus branch, drop-path, activation; and its backward pass.
 
-use super::batch_norm::Activation;
+use super::activation::{Activation, SlopeFrom};
 use super::fusion::segment_ends;
 use super::{ImageShape, STORED, combinations, image_grid, quads, stored};
 use crate::gpu::{Cost, Kernel, Launch, View};
@@ -79,10 +79,10 @@ pub fn forward(
     shape.launch(kernel, views, norm.map_or(&[shape.images], |n| n.segments), 3)
 }
 
-/// `g = dy * act'`, `d_branch = mask * g`, `d_shortcut` (written, or added to) `= g`. ReLU needs the output `y`.
+/// `g = dy * act'`, `d_branch = mask * g`, `d_shortcut` (written, or added to) `= g`. An activation needs the output `y`.
 ///
 /// # Panics
-/// For an activation whose slope does not follow from its output (SiLU), and for ReLU without `y`.
+/// For an activation whose slope is not computed from its output, such as SiLU, and for an activation without `y`.
 pub fn backward(
     shape: &ResidualShape,
     activation: Activation,
@@ -93,10 +93,9 @@ pub fn backward(
     accumulate_shortcut: bool,
 ) -> Launch {
     let mut views = vec![dy, d_branch, d_shortcut];
-    match activation {
-        Activation::None => {}
-        Activation::Relu => views.push(y.expect("ReLU's backward needs the output")),
-        Activation::Silu => panic!("SiLU's slope does not follow from its output"),
+    assert_eq!(activation.slope_from(), SlopeFrom::Output, "{activation:?} behind a sum");
+    if activation != Activation::None {
+        views.push(y.expect("an activation's backward pass needs the output"));
     }
     let constants =
         [activation.constant(), shape.drop_constant(), ("ACCUMULATE", u32::from(accumulate_shortcut))];
@@ -106,7 +105,8 @@ pub fn backward(
 
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Kernel> {
-    const SHARED: [(&str, &[u32]); 3] = [("ACTIVATION", &[0, 1]), ("DROP", &[0, 1]), STORED];
+    const SHARED: [(&str, &[u32]); 3] =
+        [("ACTIVATION", &[Activation::None as u32, Activation::Relu as u32]), ("DROP", &[0, 1]), STORED];
     let with =
         |shader, own: &'static str| combinations(shader, &[SHARED[0], SHARED[1], SHARED[2], (own, &[0, 1])]);
     [with("residual_forward", "NORM"), with("residual_backward", "ACCUMULATE")].concat()

@@ -1,10 +1,15 @@
-//! The element-wise parts of squeeze-and-excitation: gating by channel, its two gradients, and the activations of
-//! the two small dense layers. The layers themselves are dense kernels, the squeeze is `pool::global_average`.
+//! Squeeze-and-excitation: gating by channel with its two gradients, and the two dense layers that make the gate.
+//!
+//! The squeeze is `pool::global_average`. The dense layers have two forms: dense kernels with [`super::activation`]'s
+//! launches between them, and here one launch a direction ([`excite`], [`excite_backward`]) for adapters where a launch
+//! costs more than the layers do. There one workgroup computes one image, so every image reads the weights again: a
+//! software adapter is better served by the dense kernels.
 
+use super::activation::Activation;
 use super::fusion::Fusion;
 use super::pool::{ScaleForm, image_scale, image_sum};
-use super::{ImageShape, combinations, elementwise, quads};
-use crate::gpu::{Element, Kernel, Launch, View};
+use super::{ImageShape, quads};
+use crate::gpu::{Cost, Kernel, Launch, View};
 
 /// `y[image, row, c] = a[image, row, c] * g[image, c]`. a may have a prologue.
 pub fn channel_scale(shape: &ImageShape, a: View, g: View, y: View, fusion: &Fusion<'_>) -> Launch {
@@ -29,48 +34,105 @@ pub fn data_gradient(
     image_scale(shape, ScaleForm::ProductPlusPooled, vec![da, g, dy, d_pooled], false, fusion)
 }
 
-/// Activations of the two dense layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Nonlinearity {
-    Silu,
-    /// Padded channels become 1/2; harmless as a gate, because the gated tensor's padded channels are zero.
-    Sigmoid,
+/// `gate = expand's activation of (expand · reduce's activation of (reduce · pooled))`: the sizes and activations of
+/// the two dense layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExciteShape {
+    /// Images of the batch.
+    pub images: usize,
+    /// Channels of the gated map, padded to a multiple of 4.
+    pub channels: usize,
+    /// Channels between the layers, padded to a multiple of 4.
+    pub inner: usize,
+    /// The activation behind the first layer.
+    pub hidden: Activation,
+    /// The activation behind the second layer; its slope is computed from its output.
+    pub gate: Activation,
 }
 
-impl Nonlinearity {
-    /// The constant of `shaders/lib/activation.wgsl`.
-    fn constant(self) -> (&'static str, u32) {
-        ("ACTIVATION", if self == Self::Silu { 2 } else { 3 })
+/// The weights and biases of the two dense layers.
+#[derive(Clone, Copy, Debug)]
+pub struct ExciteWeights {
+    /// `[channels][inner]`
+    pub reduce: View,
+    /// `[inner]`
+    pub reduce_bias: View,
+    /// `[inner][channels]`
+    pub expand: View,
+    /// `[channels]`
+    pub expand_bias: View,
+}
+
+/// What the forward pass leaves for the backward pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Excitation {
+    /// `[images, channels]`, the mean of each image's channels.
+    pub pooled: View,
+    /// `[images, inner]`, before the first layer's activation.
+    pub hidden_raw: View,
+    /// `[images, inner]`, behind the first layer's activation.
+    pub hidden: View,
+    /// `[images, channels]`; 1/2 in padded channels.
+    pub gate: View,
+}
+
+/// `vec4`s of the widest squeezed layer that the shaders have room for.
+const INNER_MAX: usize = 64;
+
+impl ExciteShape {
+    /// Whether the kernels have room for the squeezed layer.
+    pub fn fits(&self) -> bool {
+        self.inner <= 4 * INNER_MAX
+    }
+
+    fn launch(&self, shader: &'static str, views: Vec<View>) -> Launch {
+        assert!(self.fits(), "{} squeezed channels", self.inner);
+        let weights = (self.channels * self.inner) as u64;
+        let vectors = (self.images * (self.channels + self.inner)) as u64;
+        Launch {
+            kernel: kernel(shader, self.hidden, self.gate),
+            views,
+            params: vec![quads(self.channels), quads(self.inner)],
+            grid: [self.images as u32, 1, 1],
+            cost: Cost { flops: 4 * self.images as u64 * weights, bytes: 8 * (weights + vectors) },
+        }
     }
 }
 
-/// `y = act(x)` over `elements` floats, a multiple of 4.
-pub fn activation_forward(kind: Nonlinearity, elements: usize, x: View, y: View) -> Launch {
-    let kernel = Kernel::new("activation_forward", &[kind.constant()]);
-    elementwise(kernel, &[x, y], vec![quads(elements)], elements, 2)
+fn kernel(shader: &'static str, hidden: Activation, gate: Activation) -> Kernel {
+    let constants = [
+        ("LANES", 16),
+        ("WORKGROUP", 256),
+        ("INNER_MAX", INNER_MAX as u32),
+        ("HIDDEN_ACTIVATION", hidden.number()),
+        ("GATE_ACTIVATION", gate.number()),
+    ];
+    Kernel::new(shader, &constants)
 }
 
-/// `dx` (written, or added to) `= dy * act'`. `stored` is the input of SiLU, the output of the sigmoid.
-pub fn activation_backward(
-    kind: Nonlinearity,
-    elements: usize,
-    stored: View,
-    dy: View,
-    dx: View,
-    accumulate: bool,
+/// The gate from what the squeeze left in `e.pooled`, and what lies between.
+pub fn excite(shape: &ExciteShape, weights: &ExciteWeights, e: &Excitation) -> Launch {
+    let ExciteWeights { reduce, reduce_bias, expand, expand_bias } = *weights;
+    let views = vec![e.pooled, reduce, reduce_bias, expand, expand_bias, e.hidden_raw, e.hidden, e.gate];
+    shape.launch("squeeze_excite_forward", views)
+}
+
+/// `d_pooled` `[images, channels]` and `d_hidden_raw` `[images, inner]` from the gradient of the gate
+/// `[images, channels]`, which is replaced by the gradient before the gate's activation.
+pub fn excite_backward(
+    shape: &ExciteShape,
+    weights: &ExciteWeights,
+    e: &Excitation,
+    d_gate: View,
+    d_hidden_raw: View,
+    d_pooled: View,
 ) -> Launch {
-    let constants = [kind.constant(), ("ACCUMULATE", u32::from(accumulate)), Element::F32.constant()];
-    let kernel = Kernel::new("activation_backward", &constants);
-    let passes = 3 + u64::from(accumulate);
-    elementwise(kernel, &[stored, dy, dx], vec![quads(elements)], elements, passes)
+    let views = vec![d_gate, e.gate, e.hidden_raw, weights.reduce, weights.expand, d_hidden_raw, d_pooled];
+    shape.launch("squeeze_excite_backward", views)
 }
 
-/// Every kernel that only this file launches, with every combination of its constants.
+/// Every kernel that only this file launches, with the activations of every family.
 pub fn permutations() -> Vec<Kernel> {
-    const KINDS: (&str, &[u32]) = ("ACTIVATION", &[2, 3]);
-    [
-        combinations("activation_forward", &[KINDS]),
-        combinations("activation_backward", &[KINDS, ("ACCUMULATE", &[0, 1]), (Element::CONSTANT, &[0])]),
-    ]
-    .concat()
+    let with = |shader| Activation::EXCITING.map(|(hidden, gate)| kernel(shader, hidden, gate));
+    [with("squeeze_excite_forward"), with("squeeze_excite_backward")].concat()
 }

@@ -4,7 +4,7 @@
 use super::registry::ModelOptions;
 use super::scaling::{round_channels, round_repeats};
 use crate::graph::{BnLayer, Network, NetworkBuilder, NodeId, Padding};
-use crate::kernels::batch_norm::Activation::{None as Linear, Silu};
+use crate::kernels::activation::Activation::{None as Linear, Sigmoid, Silu};
 
 /// One member of the family: its factors over B0 and how its strided convolutions pad.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,7 @@ impl Block {
         x = net.batch_norm(&format!("{name}.bn{bn}"), x, Silu);
         // The width comes from the block's input channels, not from the expanded ones.
         let inner = ((channels as f64 / 4.0).round_ties_even() as usize).max(1);
-        x = net.squeeze_excite(&format!("{name}.se"), x, inner);
+        x = net.squeeze_excite(&format!("{name}.se"), x, inner, Silu, Sigmoid);
         // The block without expansion calls its projection `conv_pw`.
         let project = if self.expand > 1 { "conv_pwl" } else { "conv_pw" };
         x = net.conv(&format!("{name}.{project}"), x, self.out, 1, 1, *padding);

@@ -5,7 +5,7 @@ use super::registry::ModelOptions;
 use super::scaling::round_channels;
 use super::stages::{Block, Blocks, STEM, stages};
 use crate::graph::{BnLayer, Network, NetworkBuilder, NodeId, Padding};
-use crate::kernels::batch_norm::Activation::{None as Linear, Relu};
+use crate::kernels::activation::Activation::{None as Linear, Relu};
 
 const PADDING: Padding = Padding::Symmetric;
 

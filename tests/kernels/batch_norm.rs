@@ -4,13 +4,15 @@ use crate::support::{
     Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, tolerance, uniform,
 };
 use dualprop::gpu::{Caps, Element, Form, Launch, View};
-use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
+use dualprop::kernels::activation::Activation;
+use dualprop::kernels::batch_norm::{self, BnShape, Segment};
 use dualprop::kernels::reference::batch_norm as reference;
 
 /// The form with all choices of lanes. `fusion` runs the passes over the slices in the other one.
 const CAPS: &Caps = &Caps::plain(Form::Tiles);
 
-const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Silu];
+const ACTIVATIONS: [Activation; 5] =
+    [Activation::None, Activation::Relu, Activation::Silu, Activation::Relu6, Activation::HardSwish];
 
 /// Domains in the parameter view; one of them, number 1, is never used.
 const DOMAINS: u32 = 4;

@@ -1,8 +1,8 @@
 //! A batch norm with fixed statistics in the weights, the stores and the loads of the convolutions around it.
 
 use crate::fusion::{IMAGES, activate, for_each, gated, slope};
-use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, rounded, tolerance, uniform};
-use dualprop::kernels::batch_norm::Activation;
+use crate::support::{Buffers, assert_close, assert_same_bits, rounded, tolerance, uniform};
+use dualprop::kernels::activation::{Activation, SlopeFrom};
 use dualprop::kernels::fold::{self, FoldShape};
 use dualprop::kernels::fusion::{Epilogue, Fusion, Prologue};
 
@@ -37,9 +37,13 @@ fn forward_activates_on_load_and_shifts_and_activates_on_store() {
         let w = uniform(layer.weights(), -1.0, 1.0, 2);
         let shift = uniform(out_c, -1.0, 1.0, 3);
         let mut b = Buffers::default();
-        // What a folded batch norm leaves to a consumer: a SiLU, and with a gate that alone.
+        // What a folded batch norm leaves to a consumer: an activation whose slope needs its input, or a gate alone.
         let gate = gated(layer, activation).then(|| uniform(IMAGES * in_c, 0.2, 1.0, 4));
-        let left = if activation == Activation::Relu { Activation::Silu } else { Activation::None };
+        let left = match activation {
+            Activation::Relu => Activation::Silu,
+            Activation::Relu6 => Activation::HardSwish,
+            _ => Activation::None,
+        };
         let mut a: Vec<f32> = x.iter().map(|x| activate(left, *x)).collect();
         if let Some(gate) = &gate {
             for (i, value) in a.iter_mut().enumerate() {
@@ -60,7 +64,7 @@ fn forward_activates_on_load_and_shifts_and_activates_on_store() {
         let xv = b.add_stored(element, &x);
         let [wv, shift] = [&w, &shift].map(|data| b.add(data));
         let [yv, kept] = [0; 2].map(|_| b.scratch_stored(element, out_pixels * out_c * IMAGES));
-        let keeps = activation == Activation::Silu;
+        let keeps = activation.slope_from() == SlopeFrom::Input;
         let epilogue = Epilogue::Shift { shift, activation, kept: keeps.then_some(kept) };
         let fusion = Fusion { prologue, epilogue, ..Fusion::NONE };
         b.run(&[layer.forward(caps, [xv, wv, yv], &fusion)]);
@@ -95,21 +99,4 @@ fn data_gradient_takes_the_slope_on_store() {
         b.run(&[layer.data_gradient(caps, [dyv, wv, dxv], accumulate, &fusion)]);
         assert_close(b.get(dxv), &expected, tolerance::stored(element, tolerance::SUM), what);
     });
-}
-
-#[test]
-fn the_slope_by_itself() {
-    for element in ELEMENTS {
-        for activation in [Activation::Relu, Activation::Silu] {
-            let n = 4 * 65 * 63;
-            let [x, dy] = [1, 2].map(|stream| rounded(element, &uniform(n, -2.0, 2.0, stream)));
-            let expected: Vec<f32> = x.iter().zip(&dy).map(|(x, dy)| dy * slope(activation, *x)).collect();
-            let mut b = Buffers::default();
-            let [xv, dyv] = [&x, &dy].map(|data| b.add_stored(element, data));
-            let dx = b.scratch_stored(element, n);
-            b.run(&[fold::slope(activation, n, xv, dyv, dx)]);
-            let limit = tolerance::stored(element, tolerance::EXPONENTIAL);
-            assert_close(b.get(dx), &expected, limit, &format!("{element:?} {activation:?}"));
-        }
-    }
 }

@@ -2,13 +2,16 @@
 
 use crate::support::{Buffers, ELEMENTS, assert_close, forms, rounded, tolerance, uniform};
 use dualprop::gpu::{Caps, Element, Launch, View};
-use dualprop::kernels::batch_norm::{self, Activation, BnShape, Segment};
+use dualprop::kernels::activation::{Activation, SlopeFrom};
+use dualprop::kernels::batch_norm::{self, BnShape, Segment};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
 use dualprop::kernels::reference;
 
+/// The activations that every layer takes in turn, and those that every third layer takes as well.
 const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Silu];
+const MORE_ACTIVATIONS: [Activation; 2] = [Activation::HardSwish, Activation::Relu6];
 
 /// Images of the batch norm segments: of very different sizes, so that strips end within and at segments.
 const SEGMENTS: [usize; 3] = [1, 3, 2];
@@ -174,22 +177,11 @@ fn map(pixels: usize, channels: usize, f: impl Fn(usize, usize, usize) -> f32) -
 }
 
 pub(crate) fn activate(activation: Activation, u: f32) -> f32 {
-    match activation {
-        Activation::None => u,
-        Activation::Relu => u.max(0.0),
-        Activation::Silu => u / (1.0 + (-u).exp()),
-    }
+    reference::activation::activate(activation, f64::from(u)) as f32
 }
 
 pub(crate) fn slope(activation: Activation, u: f32) -> f32 {
-    match activation {
-        Activation::None => 1.0,
-        Activation::Relu => f32::from(u > 0.0),
-        Activation::Silu => {
-            let s = 1.0 / (1.0 + (-u).exp());
-            s * (1.0 + u * (1.0 - s))
-        }
-    }
+    reference::activation::slope(activation, f64::from(u)) as f32
 }
 
 /// `[segment][mean | rstd | scale | shift]`.
@@ -205,12 +197,12 @@ fn normalized(activation: Activation, x: &[f32], state: &[f32], pixels: usize, c
     })
 }
 
-/// Whether the layer takes a gate.
+/// Whether the layer takes a gate; with the activations of squeeze-and-excitation nets some do.
 pub(crate) fn gated(layer: &Layer, activation: Activation) -> bool {
-    matches!(layer, Dense(s) if s.kernel == 1 && s.stride == 1) && activation == Activation::Silu
+    matches!(layer, Dense(s) if s.kernel == 1 && s.stride == 1) && activation.slope_from() == SlopeFrom::Input
 }
 
-/// How a layer reads x, and what it then reads: a batch norm, and behind a SiLU a gate, where the layer takes one.
+/// How a layer reads x, and what it then reads: a batch norm, and behind a SiLU or hard swish a gate, where the layer takes one.
 fn prologue(
     b: &mut Buffers,
     layer: &Layer,
@@ -244,15 +236,12 @@ pub(crate) fn for_each(mut check: impl FnMut(&Caps, Element, &Layer, Activation,
         let every = if element == Element::F16 { 3 } else { 1 };
         for caps in &forms(element) {
             for layer in layers().iter().step_by(every) {
-                let activation = ACTIVATIONS[turn % 3];
+                let more = (turn % 3 == 0).then(|| MORE_ACTIVATIONS[turn / 3 % 2]);
+                for activation in [ACTIVATIONS[turn % 3]].into_iter().chain(more) {
+                    let what = format!("{caps:?} {element:?} {activation:?} {layer:?}");
+                    check(caps, element, layer, activation, &what);
+                }
                 turn += 1;
-                check(
-                    caps,
-                    element,
-                    layer,
-                    activation,
-                    &format!("{caps:?} {element:?} {activation:?} {layer:?}"),
-                );
             }
         }
     }

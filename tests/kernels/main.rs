@@ -1,12 +1,12 @@
 //! Every kernel on an adapter against its plain CPU version, on odd sizes and in every variant.
 
+mod activation;
 mod attack;
 mod batch_norm;
 mod conv;
 mod cross_entropy;
 mod depthwise;
 mod dropout;
-mod excite;
 mod fold;
 mod fusion;
 mod images;

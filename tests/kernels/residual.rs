@@ -4,7 +4,7 @@ use crate::support::{
     Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, plus, rounded, tolerance, uniform,
 };
 use dualprop::gpu::{Element, StepUniform};
-use dualprop::kernels::batch_norm::Activation;
+use dualprop::kernels::activation::Activation;
 use dualprop::kernels::reference::residual as reference;
 use dualprop::kernels::residual::{self, BranchNorm, ResidualShape};
 

@@ -1,13 +1,15 @@
-//! The element-wise parts of squeeze-and-excitation.
+//! Squeeze-and-excitation: the gating, and its two dense layers in one launch against the layers one by one.
 
 use crate::pool::image_shapes;
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, plus, rounded, tolerance, uniform,
+    Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, rounded, tolerance, uniform,
 };
 use dualprop::gpu::Element;
+use dualprop::kernels::activation::Activation::{self, HardSigmoid, Relu, Sigmoid, Silu};
+use dualprop::kernels::conv::ConvShape;
 use dualprop::kernels::fusion::Fusion;
-use dualprop::kernels::reference::squeeze_excite as reference;
-use dualprop::kernels::squeeze_excite::{self, Nonlinearity};
+use dualprop::kernels::reference::{activation, conv, squeeze_excite as reference};
+use dualprop::kernels::squeeze_excite::{self, Excitation, ExciteShape, ExciteWeights};
 
 #[test]
 fn gating_and_its_gradients_match_the_reference() {
@@ -46,35 +48,68 @@ fn check_gating(element: Element) {
     }
 }
 
+/// One image and one vec4, more columns than a workgroup has, and sizes of EfficientNets.
+const SHAPES: [(usize, usize, usize); 4] = [(1, 4, 4), (3, 96, 8), (2, 1152, 48), (2, 1100, 84)];
+
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
 #[test]
-fn small_activations_match_the_reference() {
-    for kind in [Nonlinearity::Silu, Nonlinearity::Sigmoid] {
-        for elements in [4, 28, 252, 260] {
-            // Far tails too: neither an infinity nor a NaN may appear.
-            let mut x = uniform(elements, -6.0, 6.0, 1);
-            x[0] = -200.0;
-            x[1] = 200.0;
-            let dy = uniform(elements, -1.0, 1.0, 2);
-            let before = uniform(elements, -1.0, 1.0, 3);
-            for accumulate in [false, true] {
-                let what = format!("{kind:?} {elements} accumulate {accumulate}");
-                let mut buffers = Buffers::default();
-                let [vx, vdy, dx] = [&x, &dy, &before].map(|data| buffers.add(data));
-                let y = buffers.scratch(elements);
-                let stored = if kind == Nonlinearity::Silu { vx } else { y };
-                buffers.run(&[
-                    squeeze_excite::activation_forward(kind, elements, vx, y),
-                    squeeze_excite::activation_backward(kind, elements, stored, vdy, dx, accumulate),
-                ]);
-                let forward = reference::activation_forward(kind, &x);
-                assert_close(&buffers.get(y)[2..], &forward[2..], tolerance::EXPONENTIAL, &what);
-                assert_close(&buffers.get(y)[..2], &forward[..2], tolerance::EXPONENTIAL, &what);
-                let mut expected = reference::activation_backward(kind, buffers.get(stored), &dy);
-                if accumulate {
-                    expected = plus(&expected, &before);
-                }
-                assert_close(buffers.get(dx), &expected, tolerance::EXPONENTIAL, &what);
-            }
-        }
+fn one_launch_gives_what_the_layers_do() {
+    for sizes in SHAPES {
+        check_layers(sizes, Silu, Sigmoid);
+        check_layers(sizes, Relu, HardSigmoid);
+    }
+}
+
+fn check_layers((images, channels, inner): (usize, usize, usize), hidden: Activation, gate: Activation) {
+    let what = format!("{images} images, {channels} channels, {inner} squeezed, {hidden:?} and {gate:?}");
+    let shape = ExciteShape { images, channels, inner, hidden, gate };
+    let spread = |n: usize| 1.0 / (n as f32).sqrt();
+    let weights = |stream, from: usize| uniform(channels * inner, -spread(from), spread(from), stream);
+    let (pooled, d_gate) =
+        (uniform(images * channels, -1.0, 1.0, 1), uniform(images * channels, -1.0, 1.0, 2));
+    let (w1, w2) = (weights(3, channels), weights(4, inner));
+    let (b1, b2) = (uniform(inner, -1.0, 1.0, 5), uniform(channels, -1.0, 1.0, 6));
+    let first = ConvShape::dense(images, channels, inner);
+    let second = ConvShape::dense(images, inner, channels);
+
+    let hidden_raw = single(&conv::forward(&first, &pooled, &w1, Some(&b1)));
+    let hidden = activation::forward(shape.hidden, &hidden_raw);
+    let gate = activation::forward(shape.gate, &single(&conv::forward(&second, &hidden, &w2, Some(&b2))));
+    let d_gate_raw = activation::backward(shape.gate, &gate, &d_gate);
+    let d_hidden = single(&conv::data_gradient(&second, &d_gate_raw, &w2));
+    let d_hidden_raw = activation::backward(shape.hidden, &hidden_raw, &d_hidden);
+    let d_pooled = single(&conv::data_gradient(&first, &d_hidden_raw, &w1));
+
+    let mut b = Buffers::default();
+    let weights = ExciteWeights {
+        reduce: b.add(&w1),
+        reduce_bias: b.add(&b1),
+        expand: b.add(&w2),
+        expand_bias: b.add(&b2),
+    };
+    let e = Excitation {
+        pooled: b.add(&pooled),
+        hidden_raw: b.scratch(hidden_raw.len()),
+        hidden: b.scratch(hidden.len()),
+        gate: b.scratch(gate.len()),
+    };
+    let dg = b.add(&d_gate);
+    let (dh, dp) = (b.scratch(hidden.len()), b.scratch(pooled.len()));
+    b.run(&[
+        squeeze_excite::excite(&shape, &weights, &e),
+        squeeze_excite::excite_backward(&shape, &weights, &e, dg, dh, dp),
+    ]);
+    for (view, expected, name) in [
+        (e.hidden_raw, &hidden_raw, "hidden before its activation"),
+        (e.hidden, &hidden, "hidden"),
+        (e.gate, &gate, "gate"),
+        (dg, &d_gate_raw, "gradient before the gate's activation"),
+        (dh, &d_hidden_raw, "gradient before the hidden activation"),
+        (dp, &d_pooled, "gradient of the pooled"),
+    ] {
+        assert_close(b.get(view), expected, tolerance::SUM, &format!("{what}: {name}"));
     }
 }

@@ -1,6 +1,8 @@
 //! Batch norm over row segments. Parameters and running statistics are laid out as in `kernels::batch_norm`.
 
-use crate::kernels::batch_norm::{Activation, BnShape, Segment};
+use super::activation::{activate, slope};
+use crate::kernels::activation::Activation;
+use crate::kernels::batch_norm::{BnShape, Segment};
 
 /// Per segment and channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,25 +56,6 @@ pub fn update_running(shape: &BnShape, moments: &[Moments], running: &mut [f32])
             for (place, new) in [(at + k, moments.mean[k]), (at + c + k, unbiased)] {
                 running[place] = ((1.0 - momentum) * f64::from(running[place]) + momentum * new) as f32;
             }
-        }
-    }
-}
-
-pub fn activate(activation: Activation, u: f64) -> f64 {
-    match activation {
-        Activation::None => u,
-        Activation::Relu => u.max(0.0),
-        Activation::Silu => u / (1.0 + (-u).exp()),
-    }
-}
-
-pub fn slope(activation: Activation, u: f64) -> f64 {
-    match activation {
-        Activation::None => 1.0,
-        Activation::Relu => f64::from(u > 0.0),
-        Activation::Silu => {
-            let s = 1.0 / (1.0 + (-u).exp());
-            s * (1.0 + u * (1.0 - s))
         }
     }
 }

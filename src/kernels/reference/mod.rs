@@ -1,5 +1,6 @@
 //! Plain CPU versions of the kernels: slow indexing loops over slices, sums in f64, the same layouts as the shaders.
 
+pub mod activation;
 pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;

@@ -1,9 +1,9 @@
 //! The end of a residual block.
 
-use super::batch_norm::{activate, slope};
+use super::activation::{activate, slope};
 use super::random::{random_unit, step_key};
 use crate::gpu::StepUniform;
-use crate::kernels::batch_norm::Activation;
+use crate::kernels::activation::Activation;
 use crate::kernels::residual::ResidualShape;
 
 /// Factor of each image's branch: 0 or 1 / keep.

@@ -1,9 +1,6 @@
 //! The element-wise parts of squeeze-and-excitation.
 
-use super::batch_norm::{activate, slope};
 use crate::kernels::ImageShape;
-use crate::kernels::batch_norm::Activation;
-use crate::kernels::squeeze_excite::Nonlinearity;
 
 /// Index into [images, channels] of element `i` of [images, rows, channels].
 fn vector_index(shape: &ImageShape, i: usize) -> usize {
@@ -28,21 +25,4 @@ pub fn data_gradient(shape: &ImageShape, dy: &[f32], g: &[f32], d_pooled: &[f32]
         dy * g[at] + d_pooled[at] / shape.rows_per_image as f32
     };
     dy.iter().enumerate().map(value).collect()
-}
-
-pub fn activation_forward(kind: Nonlinearity, x: &[f32]) -> Vec<f32> {
-    let value = |x: f64| match kind {
-        Nonlinearity::Silu => activate(Activation::Silu, x),
-        Nonlinearity::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-    };
-    x.iter().map(|x| value(f64::from(*x)) as f32).collect()
-}
-
-/// `stored` is the input of SiLU, the output of the sigmoid.
-pub fn activation_backward(kind: Nonlinearity, stored: &[f32], dy: &[f32]) -> Vec<f32> {
-    let factor = |s: f64| match kind {
-        Nonlinearity::Silu => slope(Activation::Silu, s),
-        Nonlinearity::Sigmoid => s * (1.0 - s),
-    };
-    stored.iter().zip(dy).map(|(s, dy)| (f64::from(*dy) * factor(f64::from(*s))) as f32).collect()
 }

@@ -1,5 +1,5 @@
-// The data gradients of excite_forward's two dense layers in one launch; their weights' gradients are dense ones.
-// 0 d_gate       [images, C], replaced by the gradient before the sigmoid
+// The data gradients of squeeze_excite_forward's two dense layers in one launch; their weights' gradients are dense ones.
+// 0 d_gate       [images, C], replaced by the gradient before the gate's activation
 // 1 gate         [images, C]
 // 2 hidden_raw   [images, S]
 // 3 reduce       [C][S / 4]
@@ -7,9 +7,9 @@
 // 5 d_hidden_raw [images, S]
 // 6 d_pooled     [images, C]
 // A workgroup is one image: LANES lanes over the sum's terms x COLUMNS vec4s of outputs.
-// Launched by src/kernels/excite.rs.
+// Launched by src/kernels/squeeze_excite.rs.
 #import lib/lane_sum
-#import lib/activation_functions
+#import lib/activation
 
 struct Params {
     // vec4s of C and S.
@@ -28,9 +28,8 @@ struct Params {
 
 var<workgroup> squeezed: array<vec4<f32>, INNER_MAX>;
 
-fn before_sigmoid(at: u32) -> vec4<f32> {
-    let g = gate[at];
-    return d_gate[at] * g * (1.0 - g);
+fn before_activation(at: u32) -> vec4<f32> {
+    return d_gate[at] * slope_$(GATE_ACTIVATION)(gate[at]);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -42,7 +41,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         var sum = vec4<f32>();
         if (column < params.inner) {
             for (var c = lane; c < params.quads; c += LANES) {
-                let d = before_sigmoid(image * params.quads + c);
+                let d = before_activation(image * params.quads + c);
                 let at = column * 4u * params.quads + c;
                 sum += vec4<f32>(
                     dot(d, expand[at]),
@@ -55,7 +54,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let total = lane_sum(sum, local);
         if (lane == 0u && column < params.inner) {
             let at = image * params.inner + column;
-            let d = total * silu_slope(hidden_raw[at]);
+            let d = total * slope_$(HIDDEN_ACTIVATION)(hidden_raw[at]);
             d_hidden_raw[at] = d;
             squeezed[column] = d;
         }
@@ -63,7 +62,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     workgroupBarrier();
     for (var c = local; c < params.quads; c += WORKGROUP) {
         let place = image * params.quads + c;
-        d_gate[place] = before_sigmoid(place);
+        d_gate[place] = before_activation(place);
         var sum = vec4<f32>();
         for (var s = 0u; s < params.inner; s++) {
             let d = squeezed[s];

@@ -1,17 +1,17 @@
 // The two dense layers of squeeze-and-excitation in one launch:
-// gate = sigmoid(silu(pooled · reduce + b) · expand + b).
+// gate = GATE_ACTIVATION(HIDDEN_ACTIVATION(pooled · reduce + b) · expand + b).
 // 0 pooled     [images, C]
 // 1 reduce     [C][S / 4], its weights
 // 2 reduce_b   [S]
 // 3 expand     [S][C / 4]
 // 4 expand_b   [C]
-// 5 hidden_raw [images, S], before the SiLU; the backward pass reads it
+// 5 hidden_raw [images, S], before its activation; the backward pass reads it
 // 6 hidden     [images, S]
 // 7 gate       [images, C]
 // A workgroup is one image: LANES lanes over the sum's terms x COLUMNS vec4s of outputs.
-// Launched by src/kernels/excite.rs.
+// Launched by src/kernels/squeeze_excite.rs.
 #import lib/lane_sum
-#import lib/activation_functions
+#import lib/activation
 
 struct Params {
     // vec4s of C and S.
@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let total = lane_sum(sum, local);
         if (lane == 0u && column < params.inner) {
             let raw = total + reduce_b[column];
-            let activated = raw * sigmoid(raw);
+            let activated = activate_$(HIDDEN_ACTIVATION)(raw);
             hidden_raw[image * params.inner + column] = raw;
             hidden[image * params.inner + column] = activated;
             squeezed[column] = activated;
@@ -64,6 +64,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             sum += x[0] * expand[at] + x[1] * expand[at + params.quads];
             sum += x[2] * expand[at + 2u * params.quads] + x[3] * expand[at + 3u * params.quads];
         }
-        gate[image * params.quads + column] = sigmoid(sum);
+        gate[image * params.quads + column] = activate_$(GATE_ACTIVATION)(sum);
     }
 }
