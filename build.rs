@@ -8,11 +8,15 @@ fn main() {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("shaders");
     let mut files = Vec::new();
     collect(&root, &mut files);
-    files.sort();
+    let name = |file: &Path| {
+        let name = file.strip_prefix(&root).expect("below the root").with_extension("");
+        name.to_string_lossy().replace('\\', "/")
+    };
+    // By name and not by path: a folder's path sorts before a file of the same name with an ending.
+    files.sort_by_key(|file| name(file));
     let mut table = String::from("pub(super) const FILES: &[(&str, &str)] = &[\n");
     for file in files {
-        let name = file.strip_prefix(&root).expect("below the root").with_extension("");
-        let name = name.to_string_lossy().replace('\\', "/");
+        let name = name(&file);
         writeln!(table, "    ({name:?}, include_str!({:?})),", file.display().to_string())
             .expect("a string grows");
     }

@@ -1,18 +1,18 @@
 // Start of an attack: x_adv = clip(x + U(-epsilon, epsilon), 0, 255), drawn per element, for that share of the images;
 // a copy of x for the others (and for all with RANDOM = 0).
-// 0 x     [images, per_image] pixels in 0..255, fourth channel zero
-// 1 x_adv [images, per_image]
+// 0 x     [images, rows_per_image] pixels in 0..255, fourth channel zero
+// 1 x_adv [images, rows_per_image]
 // 2 ids   [images] u32, with RANDOM only: what identifies an image whatever batch it stands in
 // One thread a pixel, workgroups of 64; grid y over images. Launched by src/kernels/attack.rs.
 #import lib/attack_ball
 #if RANDOM
-#import lib/random
-#import lib/step
+  #import lib/random
+  #import lib/step
 #endif
 
 struct Params {
     // Pixels of one image.
-    per_image: u32,
+    rows_per_image: u32,
     stream: u32,
     epsilon: f32,
     // 0; see lib/attack_ball.
@@ -31,10 +31,10 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let within = workgroup.x * 64u + local;
-    if (within >= params.per_image) {
+    if (within >= params.rows_per_image) {
         return;
     }
-    let at = workgroup.y * params.per_image + within;
+    let at = workgroup.y * params.rows_per_image + within;
 #if RANDOM
     if (random_unit(step.seed, step_key(), params.stream + 1u, ids[workgroup.y]) >= params.probability) {
         x_adv[at] = x[at];

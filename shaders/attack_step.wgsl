@@ -1,16 +1,16 @@
 // One step of an attack: x_adv = clip(clip(x_adv + size * sign(gradient), x - epsilon, x + epsilon), 0, 255), without
 // the inner clip when PROJECT = 0 (GD). sign(0) = 0. `size` carries the direction: negative to minimise.
-// 0 x        [images, per_image] clean pixels in 0..255, fourth channel zero
-// 1 gradient vec4s, read from params.gradient_offset on
-// 2 x_adv    [images, per_image], read and written
+// 0 x        [rows] clean pixels in 0..255, fourth channel zero
+// 1 gradient vec4s, read from params.gradient_row on
+// 2 x_adv    [rows], read and written
 // One thread a pixel, workgroups of 64. Launched by src/kernels/attack.rs.
 #import lib/grid
 #import lib/attack_ball
 #import lib/storage
 
 struct Params {
-    count: u32,
-    gradient_offset: u32,
+    rows: u32,
+    gradient_row: u32,
     size: f32,
     epsilon: f32,
     // 0; see lib/attack_ball.
@@ -29,10 +29,10 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = linear_index(workgroup, groups, local, 64u);
-    if (index >= params.count) {
+    if (index >= params.rows) {
         return;
     }
-    let g = vec4<f32>(gradient[params.gradient_offset + index]);
+    let g = vec4<f32>(gradient[params.gradient_row + index]);
     let zero = vec4<f32>(0.0);
     let direction = select(zero, vec4<f32>(1.0), g > zero) - select(zero, vec4<f32>(1.0), g < zero);
     let moved = x_adv[index] + params.size * direction;

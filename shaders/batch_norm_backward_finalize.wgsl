@@ -6,7 +6,7 @@
 // 1 state    [segment][mean C | rstd C | scale C | shift C]
 // 2 coefs    [segment][a C | b C | c C]
 // 3 gradient [domain][dgamma C | dbeta C], with GRADIENTS only
-// params.flags: 1 when the statistics are those of the batch.
+// params.batch_statistics: 1 when the statistics are those of the batch.
 // A workgroup is LANES lanes over slices x COLUMNS vec4s of channels; grid x over channels, y over segments.
 // Launched by src/kernels/batch_norm.rs.
 #import lib/segments
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (quad < params.quads) {
         let slices = slices_in(workgroup.y);
         for (var i = lane; i < slices; i += LANES) {
-            let at = (segment.w + i) * 2u * params.quads + quad;
+            let at = (segment.first_slice + i) * 2u * params.quads + quad;
             partial_sum += partials[at];
             partial_product += partials[at + params.quads];
         }
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let sum = lane_sum(partial_sum, local);
     let product = lane_sum(partial_product, local);
     if (lane == 0u && quad < params.quads) {
-        let weight = f32(params.flags) / f32(segment.y);
+        let weight = f32(params.batch_statistics) / f32(segment.rows);
         let block = workgroup.y * 4u * params.quads + quad;
         let scale = state[block + 2u * params.quads];
         let slope = -scale * state[block + params.quads] * (product * weight);
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         coefs[at + params.quads] = slope;
         coefs[at + 2u * params.quads] = -scale * (sum * weight) - slope * state[block];
 #if GRADIENTS
-        let place = segment.z * params.domain_stride + quad;
+        let place = segment.domain * params.domain_stride + quad;
         gradient[place] += product;
         gradient[place + params.quads] += sum;
 #endif

@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (quad < params.quads) {
         let slices = slices_in(workgroup.y);
         for (var i = lane; i < slices; i += LANES) {
-            let at = (segment.w + i) * (2u * params.quads + 1u);
+            let at = (segment.first_slice + i) * (2u * params.quads + 1u);
             let count = partials[at + 2u * params.quads].x;
             total = merged(total, Moments(count, partials[at + quad], partials[at + params.quads + quad]));
         }
@@ -56,12 +56,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
 #endif
     if (lane == 0u && quad < params.quads) {
-        let variance = total.m2 / f32(segment.y);
+        let variance = total.m2 / f32(segment.rows);
         write_state(workgroup.y, segment, quad, total.mean, variance);
 #if RUNNING
         // One value has no unbiased variance; the biased one (zero) stands in.
-        let unbiased = total.m2 / f32(max(segment.y, 2u) - 1u);
-        let at = segment.z * params.domain_stride + quad;
+        let unbiased = total.m2 / f32(max(segment.rows, 2u) - 1u);
+        let at = segment.domain * params.domain_stride + quad;
         let old_mean = running[at];
         let old_variance = running[at + params.quads];
         // A channel that overflowed leaves its running statistics alone: one bad batch would spoil them for good.

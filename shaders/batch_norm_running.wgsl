@@ -17,6 +17,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         return;
     }
     let segment = params.segments[workgroup.y];
-    let at = segment.z * params.domain_stride + quad;
+    let at = segment.domain * params.domain_stride + quad;
     write_state(workgroup.y, segment, quad, running[at], running[at + params.quads]);
 }

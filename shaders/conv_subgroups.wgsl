@@ -70,26 +70,26 @@ fn main(
     for (var first = strip.first; first < strip.end; first += $(8 * ROWS)u) {
 #for r in 0..ROWS
         let row_$r = min(first + lane + $(8 * r)u, strip.end - 1u);
-#if POINTWISE == 0
+  #if POINTWISE == 0
         let pixel_$r = pixel_of(walk, row_$r);
-#endif
-#for j in 0..COLUMNS
+  #endif
+  #for j in 0..COLUMNS
         var acc_$r_$j = vec4<f32>();
-#end
+  #end
 #end
 #if POINTWISE
-#for r in 0..ROWS
+  #for r in 0..ROWS
         let base_$r = row_$r * params.source4;
-#end
+  #end
         var weight = 0u;
 #else
-        for (var tap_y = 0u; tap_y < walk.taps.x; tap_y++) {
-        for (var tap_x = 0u; tap_x < walk.taps.y; tap_x++) {
-        let tap = vec2<u32>(tap_y, tap_x);
-#for r in 0..ROWS
+        for (var tap_y = 0u; tap_y < walk.taps.y; tap_y++) {
+        for (var tap_x = 0u; tap_x < walk.taps.x; tap_x++) {
+        let tap = Yx(tap_y, tap_x);
+  #for r in 0..ROWS
         let source_$r = source_of(walk, pixel_$r, tap);
         let base_$r = source_$r.index * params.source4;
-#end
+  #end
         var weight = tap_number(walk, tap) * tap_size;
 #endif
         for (var k = 0u; k < params.source4; k++) {
@@ -98,30 +98,30 @@ fn main(
 #end
             let prologue = prologue_of(strip.segment, k, params.source4);
 #for r in 0..ROWS
-#if POINTWISE
+  #if POINTWISE
             let a_$r = gated(loaded(base_$r + k, prologue), row_$r, k);
-#else
+  #else
             let a_$r = select(vec4<f32>(), loaded(base_$r + k, prologue), source_$r.inside);
-#endif
+  #endif
 #end
 #for j in 0..COLUMNS
-#if GRADIENT
-#for c in 0..4
+  #if GRADIENT
+    #for c in 0..4
             let t_$j_$c = subgroupBroadcast(w_$((4 * j + c) / 8), $((4 * j + c) % 8)u);
-#end
-#for kk in 0..4
+    #end
+    #for kk in 0..4
             let b_$j_$kk = vec4<f32>(t_$j_0[$kk], t_$j_1[$kk], t_$j_2[$kk], t_$j_3[$kk]);
-#end
-#else
-#for kk in 0..4
+    #end
+  #else
+    #for kk in 0..4
             let b_$j_$kk = subgroupBroadcast(w_$((kk * COLUMNS + j) / 8), $((kk * COLUMNS + j) % 8)u);
-#end
-#endif
-#for kk in 0..4
-#for r in 0..ROWS
+    #end
+  #endif
+  #for kk in 0..4
+    #for r in 0..ROWS
             acc_$r_$j += a_$r[$kk] * b_$j_$kk;
-#end
-#end
+    #end
+  #end
 #end
             weight += weight_step;
         }
@@ -132,22 +132,22 @@ fn main(
 
 #for r in 0..ROWS
         if (first + lane + $(8 * r)u < strip.end) {
-#if POINTWISE
+  #if POINTWISE
             let out_$r = row_$r * params.output4 + column;
-#else
+  #else
             let out_$r = pixel_$r.output * params.output4 + column;
-#endif
-#for j in 0..COLUMNS
+  #endif
+  #for j in 0..COLUMNS
             if (column + $ju < params.output4) {
-#if BIAS
+    #if BIAS
                 acc_$r_$j += bias[column + $ju];
-#endif
+    #endif
                 if (params.accumulate != 0u) {
                     acc_$r_$j += vec4<f32>(output[out_$r + $ju]);
                 }
                 output[out_$r + $ju] = tallied(&tally_$j, acc_$r_$j, out_$r + $ju);
             }
-#end
+  #end
         }
 #end
     }

@@ -12,9 +12,9 @@
 
 #import lib/conv_rows
 #if MATRIX
-#import lib/conv_matrix
+  #import lib/conv_matrix
 #else
-#import lib/conv_tile
+  #import lib/conv_tile
 #endif
 #import lib/storage
 #import lib/prologue
@@ -52,7 +52,7 @@ fn main(
 #else
     let strip = strip_of(walk, tile / column_tiles, 0u, 1u);
 #endif
-    let depth = walk.taps.x * walk.taps.y * params.source4;
+    let depth = walk.taps.y * walk.taps.x * params.source4;
     let thread_x = local % $(TILE_N / TN)u;
     let thread_y = local / $(TILE_N / TN)u;
 #for j in 0..TN / 4
@@ -69,29 +69,29 @@ fn main(
     let block = local / STEPS;
     for (var first = strip.first; first < strip.end; first += TILE_M) {
         var channel = step;
-        var tap = vec2<u32>();
+        var tap = Yx();
 #for p in 0..(TILE_M * KC / 16 + THREADS - 1) / THREADS
-#for r in 0..4
+  #for r in 0..4
         let row_$p_$r = first + (block + $(p * THREADS * 4 / KC)u) * 4u + $ru;
         let safe_$p_$r = min(row_$p_$r, strip.end - 1u);
-#if POINTWISE == 0
+    #if POINTWISE == 0
         let pixel_$p_$r = pixel_of(walk, safe_$p_$r);
-#endif
-#end
+    #endif
+  #end
 #end
 #if MATRIX
-#import lib/conv_matrix_start
+  #import lib/conv_matrix_start
 #else
-#import lib/conv_tile_start
+  #import lib/conv_tile_start
 #endif
 
         for (var start = 0u; start < depth; start += STEPS) {
 #if POINTWISE == 0
             while (channel >= params.source4) {
                 channel -= params.source4;
-                tap.y += 1u;
-                if (tap.y == walk.taps.y) {
-                    tap = vec2<u32>(tap.x + 1u, 0u);
+                tap.x += 1u;
+                if (tap.x == walk.taps.x) {
+                    tap = Yx(tap.y + 1u, 0u);
                 }
             }
 #endif
@@ -100,59 +100,59 @@ fn main(
 #for p in 0..(TILE_M * KC / 16 + THREADS - 1) / THREADS
             let block_$p = block + $(p * THREADS * 4 / KC)u;
             if (block_$p < $(TILE_M / 4)u) {
-#for r in 0..4
+  #for r in 0..4
                 var x_$p_$r = vec4<f32>();
-#if POINTWISE
+    #if POINTWISE
                 if (within && row_$p_$r < strip.end) {
                     x_$p_$r = gated(loaded(safe_$p_$r * params.source4 + channel, prologue), safe_$p_$r, channel);
                 }
-#else
+    #else
                 let at_$p_$r = source_of(walk, pixel_$p_$r, tap);
                 if (within && row_$p_$r < strip.end && at_$p_$r.inside) {
                     x_$p_$r = loaded(at_$p_$r.index * params.source4 + channel, prologue);
                 }
-#endif
-#end
-#if MATRIX
-#for r in 0..4
+    #endif
+  #end
+  #if MATRIX
+    #for r in 0..4
                 keep_a((block_$p * 4u + $ru) * A_ROW + step, x_$p_$r);
-#end
-#else
-#for c in 0..4
+    #end
+  #else
+    #for c in 0..4
                 keep_a(
                     (step * 4u + $cu) * A_ROW + block_$p,
                     vec4<f32>(x_$p_0[$c], x_$p_1[$c], x_$p_2[$c], x_$p_3[$c]));
-#end
-#endif
+    #end
+  #endif
             }
 #end
 #if GRADIENT
             let tap_at = tap_number(walk, tap) * params.output4 * 4u;
-#for p in 0..(TILE_N * KC / 16 + THREADS - 1) / THREADS
+  #for p in 0..(TILE_N * KC / 16 + THREADS - 1) / THREADS
             let panel_$p = block + $(p * THREADS * 4 / KC)u;
             if (panel_$p < $(TILE_N / 4)u) {
                 let inside_$p = within && column + panel_$p < params.output4;
-#for r in 0..4
+    #for r in 0..4
                 var w_$p_$r = vec4<f32>();
                 if (inside_$p) {
                     w_$p_$r = weights[(tap_at + (column + panel_$p) * 4u + $ru) * params.source4 + channel];
                 }
-#end
-#if MATRIX
-#for r in 0..4
+    #end
+    #if MATRIX
+      #for r in 0..4
                 keep_b((panel_$p * 4u + $ru) * B_ROW + step, w_$p_$r);
-#end
-#else
-#for c in 0..4
+      #end
+    #else
+      #for c in 0..4
                 keep_b(
                     (step * 4u + $cu) * B_ROW + panel_$p,
                     vec4<f32>(w_$p_0[$c], w_$p_1[$c], w_$p_2[$c], w_$p_3[$c]));
-#end
-#endif
+      #end
+    #endif
             }
-#end
+  #end
 #else
-#for p in 0..(TILE_N * KC / 4 + THREADS - 1) / THREADS
+  #for p in 0..(TILE_N * KC / 4 + THREADS - 1) / THREADS
             let element_$p = local + $(p * THREADS)u;
             let k_$p = element_$p / $(TILE_N / 4)u;
             let n_$p = element_$p % $(TILE_N / 4)u;
@@ -163,49 +163,49 @@ fn main(
                 }
                 keep_b(k_$p * B_ROW + n_$p, w_$p);
             }
-#end
-#endif
+  #end
+#endif GRADIENT
             workgroupBarrier();
 #if MATRIX
-#import lib/conv_matrix_step
+  #import lib/conv_matrix_step
 #else
-#import lib/conv_tile_step
+  #import lib/conv_tile_step
 #endif
             workgroupBarrier();
             channel += STEPS;
         }
 #if MATRIX
-#import lib/conv_matrix_results
+  #import lib/conv_matrix_results
 #endif
 
 #for i in 0..TM / 4
-#for r in 0..4
+  #for r in 0..4
         let out_row_$i_$r = first + (thread_y + $(i * TILE_M / TM)u) * 4u + $ru;
         if (out_row_$i_$r < strip.end) {
-#if GRADIENT && POINTWISE == 0
+    #if GRADIENT && POINTWISE == 0
             let out_$i_$r = pixel_of(walk, out_row_$i_$r).output * params.output4;
-#else
+    #else
             let out_$i_$r = out_row_$i_$r * params.output4;
-#endif
-#for j in 0..TN / 4
+    #endif
+    #for j in 0..TN / 4
             let column_$i_$r_$j = column + thread_x + $(j * TILE_N / TN)u;
             if (column_$i_$r_$j < params.output4) {
                 var value_$i_$r_$j = acc_$(i * 4 + r)_$j;
-#if BIAS
+      #if BIAS
                 value_$i_$r_$j += bias[column_$i_$r_$j];
-#endif
+      #endif
                 if (params.accumulate != 0u) {
                     value_$i_$r_$j += vec4<f32>(output[out_$i_$r + column_$i_$r_$j]);
                 }
                 let at_$i_$r_$j = out_$i_$r + column_$i_$r_$j;
                 output[at_$i_$r_$j] = tallied(&tally_$j, value_$i_$r_$j, at_$i_$r_$j);
             }
-#end
+    #end
         }
-#end
+  #end
 #end
     }
-#if EPILOGUE
-#import lib/conv_tile_tally
+#if TALLIES
+  #import lib/conv_tile_tally
 #endif
 }

@@ -56,80 +56,78 @@ fn main(
 #for i in 0..(COLUMNS + 1) / 2
     let narrow_row_$i = (lane + $(8 * i)u) / COLUMNS;
     let narrow_at_$i = min(first + (lane + $(8 * i)u) % COLUMNS, narrow - 1u);
-#if POINTWISE == 0
+  #if POINTWISE == 0
     let tap_$i = narrow_at_$i / params.source4;
-    let tap_yx_$i = vec2<u32>(tap_$i / params.kernel, tap_$i % params.kernel);
+    let tap_yx_$i = Yx(tap_$i / params.kernel, tap_$i % params.kernel);
     let channel_$i = narrow_at_$i % params.source4;
-#else
+  #else
     let channel_$i = narrow_at_$i;
-#endif
-#if WIDE_INPUT
+  #endif
+  #if WIDE_INPUT
     let gradient_$i = gradient_prologue_of(strip.segment, narrow_at_$i, params.output4);
-#else
+  #else
     let prologue_$i = prologue_of(strip.segment, channel_$i, params.source4);
-#endif
+  #endif
 #end
 #for j in 0..COLUMNS
-#for c in 0..4
+  #for c in 0..4
     var acc_$j_$c = vec4<f32>();
-#end
+  #end
 #end
 
     for (var m = strip.first; m < end; m += 4u) {
 #for i in 0..(COLUMNS + 1) / 2
         let row_$i = m + narrow_row_$i;
         let last_$i = min(row_$i, end - 1u);
-#if WIDE_INPUT
+  #if WIDE_INPUT
         let at_$i = last_$i * narrow + narrow_at_$i;
         let n_$i = select(vec4<f32>(), gradient_of(output[at_$i], at_$i, gradient_$i), row_$i < end);
-#else
-#if POINTWISE
+  #elif POINTWISE
         let x_$i = gated(loaded(last_$i * narrow + narrow_at_$i, prologue_$i), last_$i, narrow_at_$i);
         let n_$i = select(vec4<f32>(), x_$i, row_$i < end);
-#else
+  #else
         let at_$i = source_of(walk, pixel_of(walk, last_$i), tap_yx_$i);
         let value_$i = loaded(at_$i.index * params.source4 + channel_$i, prologue_$i);
         let n_$i = select(vec4<f32>(), value_$i, row_$i < end && at_$i.inside);
-#endif
-#endif
+  #endif WIDE_INPUT
 #end
 #for r in 0..4
-#if WIDE_INPUT
+  #if WIDE_INPUT
         let m_$r = min(m + $ru, end - 1u);
         let v_$r = gated(loaded(m_$r * wide + wide_at, prologue), m_$r, wide_at);
-#else
+  #else
         let wide_at_$r = min(m + $ru, end - 1u) * wide + wide_at;
         let v_$r = gradient_of(output[wide_at_$r], wide_at_$r, gradient);
-#endif
+  #endif
 #end
 #for j in 0..COLUMNS
-#for r in 0..4
+  #for r in 0..4
         let b_$j_$r = subgroupBroadcast(n_$((r * COLUMNS + j) / 8), $((r * COLUMNS + j) % 8)u);
-#for c in 0..4
-#if WIDE_INPUT
+    #for c in 0..4
+      #if WIDE_INPUT
         acc_$j_$c += v_$r[$c] * b_$j_$r;
-#else
+      #else
         acc_$j_$c += b_$j_$r[$c] * v_$r;
-#endif
-#end
-#end
+      #endif
+    #end
+  #end
 #end
     }
 
     if (mine < wide) {
 #for j in 0..COLUMNS
         if (first + $ju < narrow) {
-#for c in 0..4
-#if WIDE_INPUT
+  #for c in 0..4
+    #if WIDE_INPUT
             let at_$j_$c = (group.z * inputs * 4u + mine * 4u + $cu) * params.output4 + first + $ju;
-#else
+    #else
             let at_$j_$c = ((group.z * inputs + first + $ju) * 4u + $cu) * params.output4 + mine;
-#endif
+    #endif
             if (params.accumulate != 0u) {
                 acc_$j_$c += sums[at_$j_$c];
             }
             sums[at_$j_$c] = acc_$j_$c;
-#end
+  #end
         }
 #end
     }

@@ -11,9 +11,9 @@
 
 #import lib/conv_rows
 #if MATRIX
-#import lib/conv_matrix
+  #import lib/conv_matrix
 #else
-#import lib/conv_tile
+  #import lib/conv_tile
 #endif
 #import lib/storage
 #import lib/prologue
@@ -53,7 +53,7 @@ fn main(
     let j_inside = column + b_at < params.output4;
 #if POINTWISE == 0
     let tap = q / params.source4;
-    let tap_yx = vec2<u32>(tap / params.kernel, tap % params.kernel);
+    let tap_yx = Yx(tap / params.kernel, tap % params.kernel);
     let channel = q % params.source4;
 #else
     let channel = q;
@@ -64,9 +64,9 @@ fn main(
     let gradient = gradient_prologue_of(strip.segment, min(column + b_at, params.output4 - 1u), params.output4);
 #if MATRIX
     make_zeros(local);
-#import lib/conv_matrix_start
+  #import lib/conv_matrix_start
 #else
-#import lib/conv_tile_start
+  #import lib/conv_tile_start
 #endif
 
     for (var start = strip.first; start < end; start += KC) {
@@ -75,16 +75,16 @@ fn main(
         if (a_k_$p < KC) {
             let m_$p = start + a_k_$p;
             var x_$p = vec4<f32>();
-#if POINTWISE
+  #if POINTWISE
             if (m_$p < end && q_inside) {
                 x_$p = gated(loaded(m_$p * params.source4 + q, prologue), m_$p, q);
             }
-#else
+  #else
             let at_$p = source_of(walk, pixel_of(walk, min(m_$p, end - 1u)), tap_yx);
             if (m_$p < end && q_inside && at_$p.inside) {
                 x_$p = loaded(at_$p.index * params.source4 + channel, prologue);
             }
-#endif
+  #endif
             keep_a(a_k_$p * A_ROW + a_at, x_$p);
         }
 #end
@@ -101,20 +101,20 @@ fn main(
 #end
         workgroupBarrier();
 #if MATRIX
-#import lib/conv_matrix_step
+  #import lib/conv_matrix_step
 #else
-#import lib/conv_tile_step
+  #import lib/conv_tile_step
 #endif
         workgroupBarrier();
     }
 #if MATRIX
-#import lib/conv_matrix_results
+  #import lib/conv_matrix_results
 #endif
 
 #for i in 0..TM
     let q_$i = (first + thread_y + $(i / 4 * TILE_M / TM)u) * 4u + $(i % 4)u;
     if (q_$i < inputs * 4u) {
-#for j in 0..TN / 4
+  #for j in 0..TN / 4
         let column_$i_$j = column + thread_x + $(j * TILE_N / TN)u;
         if (column_$i_$j < params.output4) {
             let at_$i_$j = (group.z * inputs * 4u + q_$i) * params.output4 + column_$i_$j;
@@ -124,7 +124,7 @@ fn main(
             }
             sums[at_$i_$j] = sum_here_$i_$j;
         }
-#end
+  #end
     }
 #end
 }

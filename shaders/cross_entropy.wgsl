@@ -133,11 +133,11 @@ fn main(
     }
 #if GRADIENT
     if (in_range) {
-#if SCALED
+  #if SCALED
         let weight = loss_scale.scale * params.sign * bitcast<f32>(entry.w);
-#else
+  #else
         let weight = params.sign * bitcast<f32>(entry.w);
-#endif
+  #endif
         let on_a = (1.0 - params.smoothing) * lambda;
         let on_b = (1.0 - params.smoothing) * (1.0 - lambda);
         for (var quad = lane; quad < params.quads; quad += LANES) {
@@ -149,5 +149,5 @@ fn main(
             dlogits[base + quad] = select(vec4<f32>(0.0), weight * (share - target_share), class_numbers < limit);
         }
     }
-#endif
+#endif GRADIENT
 }

@@ -20,6 +20,7 @@
 #import lib/epilogue
 
 struct Params {
+    segment_ends: array<vec4<u32>, 2>,
     threads: u32,
     quads: u32,
     // Strips of an image: one above the other, and side by side.
@@ -39,7 +40,6 @@ struct Params {
     // Blocks of an image, one above the other, and of a strip.
     blocks_h: u32,
     strip_blocks: u32,
-    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
@@ -77,9 +77,9 @@ fn main(
     var top = params.source_y + i32(first_block * SOURCE_ROW_STEP);
     var y = params.first_y + i32(first_block * ROWS);
 #for kh in 0..KERNEL
-#for kw in 0..KERNEL
+  #for kw in 0..KERNEL
     let weight_$kh_$kw = weights[$(kh * KERNEL + kw)u * params.quads + channel];
-#end
+  #end
 #end
 #for j in 0..SOURCE_COLUMNS
     let column_inside_$j = inside(left + $j, params.source_w);
@@ -88,58 +88,54 @@ fn main(
 #for s in 0..SOURCE_ROWS - SOURCE_ROW_STEP
     let above_$s = inside(top + $s, params.source_h);
     let above_base_$s = ((image * params.source_h + u32(top + $s)) * params.source_w + u32(left)) * params.quads + channel;
-#for j in 0..SOURCE_COLUMNS
+  #for j in 0..SOURCE_COLUMNS
     var value_$s_$j = vec4<f32>();
     if (above_$s && column_inside_$j) {
         value_$s_$j = loaded(above_base_$s + $ju * params.quads, prologue);
     }
-#end
+  #end
 #end
 
     for (var block = first_block; block < end_block; block++) {
 #for t in 0..ROWS
-#for u in 0..COLUMNS
+  #for u in 0..COLUMNS
         var sum_$t_$u = vec4<f32>();
-#end
+  #end
 #end
 #for s in 0..SOURCE_ROWS
-#if s >= SOURCE_ROWS - SOURCE_ROW_STEP
+  #if s >= SOURCE_ROWS - SOURCE_ROW_STEP
         let inside_$s = inside(top + $s, params.source_h);
         let base_$s = ((image * params.source_h + u32(top + $s)) * params.source_w + u32(left)) * params.quads + channel;
-#for j in 0..SOURCE_COLUMNS
+    #for j in 0..SOURCE_COLUMNS
         var value_$s_$j = vec4<f32>();
         if (inside_$s && column_inside_$j) {
             value_$s_$j = loaded(base_$s + $ju * params.quads, prologue);
         }
-#end
-#endif
-#for t in 0..ROWS
-#for kh in 0..KERNEL
-#if GRADIENT
-#if (s - (KERNEL - 1) / STRIDE) * STRIDE == t - kh
-#for u in 0..COLUMNS
-#for kw in 0..KERNEL
-#if (u + KERNEL - 1 - kw) % STRIDE == (KERNEL - 1) % STRIDE
+    #end
+  #endif
+  #for t in 0..ROWS
+    #for kh in 0..KERNEL
+      #if GRADIENT && (s - (KERNEL - 1) / STRIDE) * STRIDE == t - kh
+        #for u in 0..COLUMNS
+          #for kw in 0..KERNEL
+            #if (u + KERNEL - 1 - kw) % STRIDE == (KERNEL - 1) % STRIDE
         sum_$t_$u += weight_$kh_$kw * value_$s_$((KERNEL - 1) / STRIDE + (u - kw) / STRIDE);
-#endif
-#end
-#end
-#endif
-#else
-#if s == t * STRIDE + kh
-#for u in 0..COLUMNS
-#for kw in 0..KERNEL
+            #endif
+          #end
+        #end
+      #elif GRADIENT == 0 && s == t * STRIDE + kh
+        #for u in 0..COLUMNS
+          #for kw in 0..KERNEL
         sum_$t_$u += weight_$kh_$kw * value_$s_$(u * STRIDE + kw);
-#end
-#end
-#endif
-#endif
-#end
-#end
+          #end
+        #end
+      #endif GRADIENT
+    #end
+  #end
 #end
 #for t in 0..ROWS
         let out_$t = ((image * params.output_h + u32(y + $t)) * params.output_w + u32(x)) * params.quads + channel;
-#for u in 0..COLUMNS
+  #for u in 0..COLUMNS
         if (inside(y + $t, params.output_h) && inside(x + $u, params.output_w)) {
             let at = out_$t + $uu * params.quads;
             if (params.accumulate != 0u) {
@@ -147,12 +143,12 @@ fn main(
             }
             output[at] = tallied(&tally, sum_$t_$u, at);
         }
-#end
+  #end
 #end
 #for s in 0..SOURCE_ROWS - SOURCE_ROW_STEP
-#for j in 0..SOURCE_COLUMNS
+  #for j in 0..SOURCE_COLUMNS
         value_$s_$j = value_$(s + SOURCE_ROW_STEP)_$j;
-#end
+  #end
 #end
         top += i32(SOURCE_ROW_STEP);
         y += i32(ROWS);

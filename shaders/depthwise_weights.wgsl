@@ -16,6 +16,7 @@
 #import lib/gradient_prologue
 
 struct Params {
+    segment_ends: array<vec4<u32>, 2>,
     threads: u32,
     quads: u32,
     in_h: u32,
@@ -28,8 +29,6 @@ struct Params {
     bands: u32,
     bands_per_image: u32,
     bands_per_slice: u32,
-    unused: u32,
-    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;
@@ -61,9 +60,9 @@ fn main(
     let slice = part / $(KERNEL / TAP_ROWS)u;
     let first_tap = (part % $(KERNEL / TAP_ROWS)u) * TAP_ROWS;
 #for t in 0..TAP_ROWS
-#for kw in 0..KERNEL
+  #for kw in 0..KERNEL
     var sum_$t_$kw = vec4<f32>();
-#end
+  #end
 #end
     let first = slice * params.bands_per_slice;
     let end = min(first + params.bands_per_slice, params.bands);
@@ -78,13 +77,13 @@ fn main(
         let inside_$r = u32(top + $r) < params.in_h;
         let line_$r = (image * params.in_h + u32(top + $r)) * params.in_w;
         // The window holds the taps of the column before: its last KERNEL − STRIDE move to the front.
-#for kw in 0..KERNEL
-#if kw < STRIDE
+  #for kw in 0..KERNEL
+    #if kw < STRIDE
         var window_$r_$kw = vec4<f32>();
-#else
+    #else
         var window_$r_$kw = load(inside_$r, line_$r, $(kw - STRIDE) - params.pad_left, channel, prologue);
-#endif
-#end
+    #endif
+  #end
 #end
         for (var column = 0u; column < params.out_w; column++) {
             let left = i32(column * STRIDE) - params.pad_left;
@@ -96,26 +95,26 @@ fn main(
             }
 #end
 #for r in 0..(LINES - 1) * STRIDE + TAP_ROWS
-#for kw in 0..KERNEL - STRIDE
+  #for kw in 0..KERNEL - STRIDE
             window_$r_$kw = window_$r_$(kw + STRIDE);
-#end
-#for kw in KERNEL - STRIDE..KERNEL
+  #end
+  #for kw in KERNEL - STRIDE..KERNEL
             window_$r_$kw = load(inside_$r, line_$r, left + $kw, channel, prologue);
-#end
+  #end
 #end
 #for l in 0..LINES
-#for t in 0..TAP_ROWS
-#for kw in 0..KERNEL
+  #for t in 0..TAP_ROWS
+    #for kw in 0..KERNEL
             sum_$t_$kw += gradient_$l * window_$(l * STRIDE + t)_$kw;
-#end
-#end
+    #end
+  #end
 #end
         }
     }
     let target_tap = slice * $(KERNEL * KERNEL)u + first_tap * KERNEL;
 #for t in 0..TAP_ROWS
-#for kw in 0..KERNEL
+  #for kw in 0..KERNEL
     partials[(target_tap + $(t * KERNEL + kw)u) * params.quads + channel] = sum_$t_$kw;
-#end
+  #end
 #end
 }

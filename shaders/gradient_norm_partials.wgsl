@@ -4,10 +4,10 @@
 // Thread t takes the vec4s t, t + threads, ...; `threads` is a multiple of 64, the
 // workgroup's size. Launched by src/kernels/optimizer.rs.
 #import lib/step
+#import lib/parameter_groups
 
 struct Params {
-    // Bits of (weight decay, gradient scale, lr scale, 0) of each group.
-    groups: array<vec4<u32>, 8>,
+    groups: array<Group, 8>,
     count: u32,
     first_block: u32,
     threads: u32,
@@ -24,7 +24,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let thread = workgroup.x * 64u + local;
     var sum = 0.0;
     for (var index = thread; index < params.count; index += params.threads) {
-        let scale = bitcast<f32>(params.groups[table[params.first_block + index / 16u]].y) * step.grad_scale;
+        let group = table[params.first_block + index / 16u];
+        let scale = params.groups[group].grad_scale * step.grad_scale;
         let g = gradient[index] * scale;
         sum += dot(g, g);
     }

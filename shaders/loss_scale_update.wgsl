@@ -1,10 +1,10 @@
-// Decides over a step: an overflow halves the scale; `growth` steps without one double it.
+// Decides over a step: an overflow halves the scale; `growth_steps` steps without one double it.
 // 0 state the loss scale, read and written
 // One thread. Launched by src/kernels/loss_scale.rs.
 #import lib/loss_scale
 
 struct Params {
-    growth: u32,
+    growth_steps: u32,
     smallest: f32,
     largest: f32,
 }
@@ -21,7 +21,7 @@ fn main() {
         state.scale = max(0.5 * state.scale, params.smallest);
         state.good_steps = 0u;
         state.skipped += 1u;
-    } else if (state.good_steps + 1u >= params.growth) {
+    } else if (state.good_steps + 1u >= params.growth_steps) {
         state.scale = min(2.0 * state.scale, params.largest);
         state.good_steps = 0u;
     } else {

@@ -4,9 +4,14 @@
 // One workgroup of 64 a segment, grid x over segments. Launched by src/kernels/cross_entropy.rs.
 #import lib/lane_sum
 
+struct Segment {
+    first_row: u32,
+    // 16 bytes a segment, as uniform arrays ask.
+    @size(12) rows: u32,
+}
+
 struct Params {
-    // (first row, rows, 0, 0)
-    segments: array<vec4<u32>, 8>,
+    segments: array<Segment, 8>,
 }
 
 @group(0) @binding(0) var<storage, read_write> results: array<vec4<f32>>;
@@ -17,8 +22,8 @@ struct Params {
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let segment = params.segments[workgroup.x];
     var partial = vec4<f32>(0.0);
-    for (var row = local; row < segment.y; row += LANES) {
-        partial += vec4<f32>(results[segment.x + row].xyz, 1.0);
+    for (var row = local; row < segment.rows; row += LANES) {
+        partial += vec4<f32>(results[segment.first_row + row].xyz, 1.0);
     }
     let sum = lane_sum(partial, local);
     if (local == 0u) {

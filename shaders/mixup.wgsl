@@ -1,12 +1,12 @@
 // Mixup: out[i] = lambda * x[source] + (1 - lambda) * x[partner]. A row with lambda = 1 is an exact copy, whatever
 // its partner holds.
-// 0 x     [images, per_image]
+// 0 x     [images, rows_per_image]
 // 1 table [out images] (source, partner, bits of lambda, 0)
-// 2 out   [out images, per_image]
+// 2 out   [out images, rows_per_image]
 // One thread a vec4, workgroups of 64; grid y over output images. Launched by src/kernels/images.rs.
 struct Params {
-    // vec4s of one image.
-    per_image: u32,
+    // Pixels of one image, a vec4 each.
+    rows_per_image: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
@@ -17,14 +17,14 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let within = workgroup.x * 64u + local;
-    if (within >= params.per_image) {
+    if (within >= params.rows_per_image) {
         return;
     }
     let entry = table[workgroup.y];
     let lambda = bitcast<f32>(entry.z);
-    var value = x[entry.x * params.per_image + within];
+    var value = x[entry.x * params.rows_per_image + within];
     if (lambda < 1.0) {
-        value = lambda * value + (1.0 - lambda) * x[entry.y * params.per_image + within];
+        value = lambda * value + (1.0 - lambda) * x[entry.y * params.rows_per_image + within];
     }
-    out[workgroup.y * params.per_image + within] = value;
+    out[workgroup.y * params.rows_per_image + within] = value;
 }

@@ -1,16 +1,16 @@
 // The network's input: (pixel / 255 - mean) / std, as pixel * scale + shift; zero in the fourth channel.
-// 0 pixels [count] vec4s in 0..255
-// 1 input  vec4s, written from params.out_offset on
+// 0 pixels [rows] vec4s in 0..255
+// 1 input  vec4s, written from params.out_row on
 // One thread a pixel, workgroups of 64. Launched by src/kernels/images.rs.
 #import lib/grid
 #import lib/storage
 
 struct Params {
     // 1 / (255 * std) and -mean / std; zero for the padded channel.
-    scale: vec4<u32>,
-    shift: vec4<u32>,
-    count: u32,
-    out_offset: u32,
+    scale: vec4<f32>,
+    shift: vec4<f32>,
+    rows: u32,
+    out_row: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> pixels: array<vec4<f32>>;
@@ -24,8 +24,8 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let index = linear_index(workgroup, groups, local, 64u);
-    if (index < params.count) {
-        input[params.out_offset + index] =
-            Stored(pixels[index] * bitcast<vec4<f32>>(params.scale) + bitcast<vec4<f32>>(params.shift));
+    if (index < params.rows) {
+        input[params.out_row + index] =
+            Stored(pixels[index] * params.scale + params.shift);
     }
 }

@@ -18,10 +18,10 @@
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let within = workgroup.x * 64u + local;
-    if (within >= params.per_image) {
+    if (within >= params.quads_per_image) {
         return;
     }
-    let at = workgroup.y * params.per_image + within;
+    let at = workgroup.y * params.quads_per_image + within;
 #if ACTIVATION != NO_ACTIVATION
     // The slope is computed from the output.
     let g = vec4<f32>(dy[at]) * slope_$(ACTIVATION)(vec4<f32>(y[at]));

@@ -20,10 +20,10 @@
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let within = workgroup.x * 64u + local;
-    if (within >= params.per_image) {
+    if (within >= params.quads_per_image) {
         return;
     }
-    let at = workgroup.y * params.per_image + within;
+    let at = workgroup.y * params.quads_per_image + within;
     var value = vec4<f32>(branch[at]);
 #if NORM
     let place = (segment_of(workgroup.y) * 4u + 2u) * params.quads + within % params.quads;

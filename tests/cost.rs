@@ -12,7 +12,7 @@ const IMAGES: usize = 8;
 /// Images that a plan sends forward and backward: rows of its losses with a gradient.
 fn images(launches: &[Launch]) -> usize {
     let with_gradient =
-        |l: &&Launch| l.kernel.shader == "cross_entropy" && l.kernel.constants.contains(&("GRADIENT", 1));
+        |l: &&Launch| l.kernel.shader == "cross_entropy" && l.kernel.constants.has(("GRADIENT", 1));
     launches.iter().filter(with_gradient).map(|l| l.params[0] as usize).sum()
 }
 

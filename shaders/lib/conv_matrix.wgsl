@@ -26,7 +26,7 @@ var<workgroup> b_tile: array<f16, B_QUADS * 4u>;
 var<workgroup> results: array<f32, RESULT_QUADS * 4u>;
 var<workgroup> zeros: array<f32, $(SIDE * SIDE)>;
 #endif
-#if EPILOGUE
+#if TALLIES
 var<workgroup> tally_counts: array<f32, $(TILE_M / TM)>;
 #endif
 
@@ -35,9 +35,9 @@ fn keep_a(at: u32, value: vec4<f32>) {
 #if VECTORS
     a_tile[at] = halves;
 #else
-#for i in 0..4
+  #for i in 0..4
     a_tile[at * 4u + $iu] = halves[$i];
-#end
+  #end
 #endif
 }
 
@@ -46,9 +46,9 @@ fn keep_b(at: u32, value: vec4<f32>) {
 #if VECTORS
     b_tile[at] = halves;
 #else
-#for j in 0..4
+  #for j in 0..4
     b_tile[at * 4u + $ju] = halves[$j];
-#end
+  #end
 #endif
 }
 
@@ -65,9 +65,9 @@ fn keep_tally(at: u32, value: vec4<f32>) {
 #if VECTORS
     results[at] = value;
 #else
-#for k in 0..4
+  #for k in 0..4
     results[at * 4u + $ku] = value[$k];
-#end
+  #end
 #endif
 }
 
@@ -81,9 +81,9 @@ fn make_zeros(local: u32) {
 #if VECTORS
         zeros[i] = vec4<f32>();
 #else
-#for z in 0..4
+  #for z in 0..4
         zeros[i * 4u + $zu] = 0.0;
-#end
+  #end
 #endif
     }
     workgroupBarrier();

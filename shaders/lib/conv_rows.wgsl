@@ -6,6 +6,8 @@
 // them downwards. Numbers come from src/kernels/conv.rs.
 
 struct Params {
+    // Images of each batch norm segment.
+    segment_images: array<vec4<u32>, 2>,
     images: u32,
     output_h: u32,
     output_w: u32,
@@ -26,14 +28,23 @@ struct Params {
     strips: u32,
     // Pixels of an image in the largest phase.
     phase_area: u32,
-    unused: u32,
-    // Images of each batch norm segment.
-    segment_images: array<vec4<u32>, 2>,
 }
 
 @group(1) @binding(0) var<uniform> params: Params;
 
 #import lib/divide
+
+// A line and a column, or numbers of them.
+struct Yx {
+    y: u32,
+    x: u32,
+}
+
+// As Yx, where the image's edge may lie in between.
+struct SignedYx {
+    y: i32,
+    x: i32,
+}
 
 // The taps of a phase and the grid of its output pixels.
 struct Walk {
@@ -41,31 +52,35 @@ struct Walk {
     width: u32,
     area: u32,
     rows: u32,
-    // The first tap in y and x; further ones are `tap_step` apart.
-    first: vec2<u32>,
+    // The first tap; further ones are `tap_step` apart.
+    first: Yx,
     tap_step: u32,
-    taps: vec2<u32>,
+    // Rows and columns of taps.
+    taps: Yx,
     // Source pixel of the phase's first output pixel at its first tap, its move per output pixel, and per tap.
-    origin: vec2<i32>,
+    origin: SignedYx,
     pixel_step: i32,
     source_step: i32,
     // Output pixel = phase + output_step × (pixel of the phase).
-    phase: vec2<u32>,
+    phase: Yx,
     output_step: u32,
 }
 
 fn walk_of(phase_number: u32) -> Walk {
     var w: Walk;
-    let pad = vec2<u32>(params.pad_top, params.pad_left);
 #if GRADIENT
     let s = params.stride;
-    w.phase = vec2<u32>(phase_number / s, phase_number % s);
-    w.width = (params.output_w + s - 1u - w.phase.y) / s;
-    w.area = (params.output_h + s - 1u - w.phase.x) / s * w.width;
-    w.first = (w.phase + pad) % s;
+    w.phase = Yx(phase_number / s, phase_number % s);
+    w.width = (params.output_w + s - 1u - w.phase.x) / s;
+    w.area = (params.output_h + s - 1u - w.phase.y) / s * w.width;
+    w.first = Yx((w.phase.y + params.pad_top) % s, (w.phase.x + params.pad_left) % s);
     w.tap_step = s;
-    w.taps = (max(vec2<u32>(params.kernel), w.first) - w.first + s - 1u) / s;
-    w.origin = vec2<i32>((w.phase + pad - w.first) / s);
+    w.taps = Yx(
+        (max(params.kernel, w.first.y) - w.first.y + s - 1u) / s,
+        (max(params.kernel, w.first.x) - w.first.x + s - 1u) / s);
+    w.origin = SignedYx(
+        i32((w.phase.y + params.pad_top - w.first.y) / s),
+        i32((w.phase.x + params.pad_left - w.first.x) / s));
     w.pixel_step = 1;
     w.source_step = -1;
     w.output_step = s;
@@ -73,19 +88,19 @@ fn walk_of(phase_number: u32) -> Walk {
     w.width = params.output_w;
     w.area = params.output_h * w.width;
     w.tap_step = 1u;
-    w.taps = vec2<u32>(params.kernel);
-    w.origin = -vec2<i32>(pad);
+    w.taps = Yx(params.kernel, params.kernel);
+    w.origin = SignedYx(-i32(params.pad_top), -i32(params.pad_left));
     w.pixel_step = i32(params.stride);
     w.source_step = 1;
     w.output_step = 1u;
-#endif
+#endif GRADIENT
     w.rows = params.images * w.area;
     return w;
 }
 
 struct Pixel {
     // Source pixel at the first tap, and the number of source pixels before its image.
-    source: vec2<i32>,
+    source: SignedYx,
     source_base: u32,
     // Index of the output pixel.
     output: u32,
@@ -95,12 +110,12 @@ fn pixel_of(w: Walk, row: u32) -> Pixel {
     let image = divide(row, w.area);
     let rest = row - image * w.area;
     let y = divide(rest, w.width);
-    let at = vec2<u32>(y, rest - y * w.width);
+    let x = rest - y * w.width;
     var p: Pixel;
-    p.source = w.origin + w.pixel_step * vec2<i32>(at);
+    p.source = SignedYx(w.origin.y + w.pixel_step * i32(y), w.origin.x + w.pixel_step * i32(x));
     p.source_base = image * params.source_h * params.source_w;
-    let out = w.phase + w.output_step * at;
-    p.output = (image * params.output_h + out.x) * params.output_w + out.y;
+    let out = Yx(w.phase.y + w.output_step * y, w.phase.x + w.output_step * x);
+    p.output = (image * params.output_h + out.y) * params.output_w + out.x;
     return p;
 }
 
@@ -110,18 +125,21 @@ struct Source {
     inside: bool,
 }
 
-fn source_of(w: Walk, p: Pixel, tap: vec2<u32>) -> Source {
-    let at = p.source + w.source_step * vec2<i32>(tap);
-    let size = vec2<i32>(vec2<u32>(params.source_h, params.source_w));
-    let inside = all(at >= vec2<i32>(0)) && all(at < size);
-    let safe = vec2<u32>(clamp(at, vec2<i32>(0), size - 1));
-    return Source(p.source_base + safe.x * params.source_w + safe.y, inside);
+fn source_of(w: Walk, p: Pixel, tap: Yx) -> Source {
+    let y = p.source.y + w.source_step * i32(tap.y);
+    let x = p.source.x + w.source_step * i32(tap.x);
+    let height = i32(params.source_h);
+    let width = i32(params.source_w);
+    // `&` and not `&&`: four comparisons are quicker than three branches.
+    let inside = (y >= 0) & (x >= 0) & (y < height) & (x < width);
+    let safe_y = u32(clamp(y, 0, height - 1));
+    let safe_x = u32(clamp(x, 0, width - 1));
+    return Source(p.source_base + safe_y * params.source_w + safe_x, inside);
 }
 
 // Number of a tap in the weights.
-fn tap_number(w: Walk, tap: vec2<u32>) -> u32 {
-    let at = w.first + w.tap_step * tap;
-    return at.x * params.kernel + at.y;
+fn tap_number(w: Walk, tap: Yx) -> u32 {
+    return (w.first.y + w.tap_step * tap.y) * params.kernel + w.first.x + w.tap_step * tap.x;
 }
 
 // Rows first..end of one batch norm segment, and the number of this strip among all strips and phases, segment by

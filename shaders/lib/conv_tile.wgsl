@@ -4,7 +4,7 @@ const A_ROW: u32 = $(TILE_M / 4 + 1)u;
 const B_ROW: u32 = $(TILE_N / 4 + 1)u;
 var<workgroup> a_tile: array<vec4<f32>, $(KC * (TILE_M / 4 + 1))>;
 var<workgroup> b_tile: array<vec4<f32>, $(KC * (TILE_N / 4 + 1))>;
-#if EPILOGUE
+#if TALLIES
 var<workgroup> tally_counts: array<f32, $(TILE_M / TM)>;
 #endif
 

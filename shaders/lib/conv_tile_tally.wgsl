@@ -1,4 +1,6 @@
     // A part of main: merges the tallies of the threads that share a column, in order, and writes the strip's slice.
+    // uses: tally_J, thread_x, thread_y, local, column, strip
+    // defines: nothing
 #for j in 0..TN / 4
     let part_$j = tally_part(&tally_$j);
     let tally_at_$j = (thread_y * $(TILE_N / 4)u + thread_x + $(j * TILE_N / TN)u) * 2u;

@@ -1,7 +1,9 @@
-// How a weight gradient, and with PROLOGUE 2 a data gradient, reads dy:
-// DY_PROLOGUE 0  what is stored
-// DY_PROLOGUE 1  a * du + b * x + c: the gradient of batch norm's input from the stored du
+// How a weight gradient, and with PROLOGUE_GRADIENT a data gradient, reads dy:
+// without DY_PROLOGUE  what is stored
+// with DY_PROLOGUE     a * du + b * x + c: the gradient of batch norm's input from the stored du
 // Tensors start at binding DY_PROLOGUE_AT. Host side: `NormGradient` in src/kernels/fusion.rs.
+// uses: DY_PROLOGUE, DY_PROLOGUE_AT
+// defines: GradientPrologue, gradient_prologue_of, gradient_of
 #import lib/storage
 #if DY_PROLOGUE
 @group(0) @binding($(DY_PROLOGUE_AT)) var<storage, read_write> dy_x: array<Stored>;
@@ -36,4 +38,4 @@ fn gradient_prologue_of(segment: u32, quad: u32, quads: u32) -> GradientPrologue
 fn gradient_of(stored: Stored, at: u32, p: GradientPrologue) -> vec4<f32> {
     return vec4<f32>(stored);
 }
-#endif
+#endif DY_PROLOGUE

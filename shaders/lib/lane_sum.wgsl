@@ -23,4 +23,4 @@ fn lane_sum(value: vec4<f32>, local: u32) -> vec4<f32> {
     }
     return lane_sums[local];
 }
-#endif
+#endif LANES

@@ -1,18 +1,24 @@
 // How a kernel reads its `source`, so that a tensor which is quick to compute need not be written and read again:
-// PROLOGUE 0  what is stored
-// PROLOGUE 1  act(scale * x + shift): the batch norm behind the stored x, activation ACTIVATION
-// PROLOGUE 2  a gradient made of the stored du, see lib/gradient_prologue
-// PROLOGUE 3  act(x): a batch norm that is folded into what made x
-// With GATE, lib/conv_gate multiplies by the gate of the image and channel. The including shader declares `source`;
-// the other tensors start at binding PROLOGUE_AT.
+// PROLOGUE_NONE      what is stored
+// PROLOGUE_NORM      act(scale * x + shift): the batch norm behind the stored x, activation ACTIVATION
+// PROLOGUE_GRADIENT  a gradient made of the stored du, see lib/gradient_prologue
+// PROLOGUE_FOLDED    act(x): a batch norm that is folded into what made x
+// With GATE, lib/conv_gate multiplies by the gate of the image and channel. Tensors start at binding PROLOGUE_AT.
 // Host side: `Prologue` in src/kernels/fusion.rs.
+// uses: source, PROLOGUE, PROLOGUE_AT, GATE, ACTIVATION
+// defines: Prologue, prologue_of, loaded; source_gate with GATE
 #import lib/storage
+const PROLOGUE_NONE: u32 = 0u;
+const PROLOGUE_NORM: u32 = 1u;
+const PROLOGUE_GRADIENT: u32 = 2u;
+const PROLOGUE_FOLDED: u32 = 3u;
 #if GATE
 // [images, C]
-@group(0) @binding($(PROLOGUE_AT + (PROLOGUE == 1))) var<storage, read_write> source_gate: array<vec4<f32>>;
+@group(0) @binding($(PROLOGUE_AT + (PROLOGUE == PROLOGUE_NORM))) var<storage, read_write> source_gate: array<vec4<f32>>;
 #endif
-#if PROLOGUE == 1
-#import lib/activation
+
+#if PROLOGUE == PROLOGUE_NORM
+  #import lib/activation
 // [segment][mean | rstd | scale | shift]
 @group(0) @binding($(PROLOGUE_AT)) var<storage, read_write> source_state: array<vec4<f32>>;
 
@@ -30,9 +36,8 @@ fn prologue_of(segment: u32, quad: u32, quads: u32) -> Prologue {
 fn loaded(at: u32, p: Prologue) -> vec4<f32> {
     return activate_$(ACTIVATION)(p.scale * vec4<f32>(source[at]) + p.shift);
 }
-#else
-#if PROLOGUE == 2
-#import lib/gradient_prologue
+#elif PROLOGUE == PROLOGUE_GRADIENT
+  #import lib/gradient_prologue
 alias Prologue = GradientPrologue;
 
 fn prologue_of(segment: u32, quad: u32, quads: u32) -> Prologue {
@@ -43,9 +48,9 @@ fn loaded(at: u32, p: Prologue) -> vec4<f32> {
     return gradient_of(source[at], at, p);
 }
 #else
-#if PROLOGUE == 3
-#import lib/activation
-#endif
+  #if PROLOGUE == PROLOGUE_FOLDED
+    #import lib/activation
+  #endif
 struct Prologue {
     none: u32,
 }
@@ -55,11 +60,10 @@ fn prologue_of(segment: u32, quad: u32, quads: u32) -> Prologue {
 }
 
 fn loaded(at: u32, p: Prologue) -> vec4<f32> {
-#if PROLOGUE == 3
+  #if PROLOGUE == PROLOGUE_FOLDED
     return activate_$(ACTIVATION)(vec4<f32>(source[at]));
-#else
+  #else
     return vec4<f32>(source[at]);
-#endif
+  #endif
 }
-#endif
-#endif
+#endif PROLOGUE

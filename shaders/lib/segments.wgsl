@@ -1,9 +1,17 @@
 // Batch norm over row segments: the rows of a tensor are cut into at most 8 contiguous segments, one a domain, and
 // each segment into slices of `rows_per_slice` rows that never cross its end. Declares the params of all batch norm
 // shaders. Host side: src/kernels/batch_norm.rs.
+struct Segment {
+    first_row: u32,
+    rows: u32,
+    // Whose parameters and running statistics the segment uses.
+    domain: u32,
+    // Number of the first slice among those of all segments.
+    first_slice: u32,
+}
+
 struct Params {
-    // (first row, rows, domain, number of the first slice)
-    segments: array<vec4<u32>, 8>,
+    segments: array<Segment, 8>,
     // Slices of each segment.
     slices: array<vec4<u32>, 2>,
     rows_per_slice: u32,
@@ -14,7 +22,8 @@ struct Params {
     eps: f32,
     // PyTorch's convention: the weight of the new value.
     momentum: f32,
-    flags: u32,
+    // 1 where the statistics are those of the batch; for the backward pass.
+    batch_statistics: u32,
 }
 
 @group(1) @binding(0) var<uniform> params: Params;
@@ -34,9 +43,9 @@ fn place_of(workgroup: vec3<u32>, groups: vec3<u32>, local: u32) -> Place {
     let segment = params.segments[workgroup.y];
     let index = (workgroup.z * groups.x + workgroup.x) * 64u + local;
     let slice = index / params.quads;
-    let end = segment.x + segment.y;
-    let first = min(segment.x + slice * params.rows_per_slice, end);
-    return Place(segment.w + slice, index - slice * params.quads, first, min(first + params.rows_per_slice, end));
+    let end = segment.first_row + segment.rows;
+    let first = min(segment.first_row + slice * params.rows_per_slice, end);
+    return Place(segment.first_slice + slice, index - slice * params.quads, first, min(first + params.rows_per_slice, end));
 }
 
 fn slices_in(segment: u32) -> u32 {

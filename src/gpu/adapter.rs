@@ -14,6 +14,7 @@ pub enum DeviceChoice {
     Auto,
     /// The first software adapter.
     Cpu,
+    /// The adapter of that number in `dualprop devices`.
     Index(usize),
     /// Case-insensitive part of the adapter's name.
     Name(String),
@@ -46,11 +47,15 @@ impl std::fmt::Display for DeviceChoice {
 /// One adapter as `dualprop devices` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct AdapterReport {
+    /// The number that `--device` takes.
     pub index: usize,
+    /// The adapter's name, as its driver gives it.
     pub name: String,
+    /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
     /// `discrete`, `integrated`, `virtual`, `software` or `other`.
     pub device_type: String,
+    /// Name and version of the driver.
     pub driver: String,
     /// Limits that decide what fits, in bytes or counts.
     pub limits: BTreeMap<String, u64>,

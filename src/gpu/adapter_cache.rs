@@ -13,8 +13,11 @@ use std::path::{Path, PathBuf};
 /// What must be the same for a file of the cache to be of use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
+    /// The adapter's name.
     pub adapter: String,
+    /// The back end that wgpu reaches the adapter by.
     pub backend: String,
+    /// Name and version of the driver.
     pub driver: String,
     /// Hash of all shader files.
     pub shaders: String,
@@ -47,6 +50,7 @@ impl AdapterCache {
         Self { folder: folder.to_owned(), identity }
     }
 
+    /// What a file of this cache must say about its adapter to be used.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }

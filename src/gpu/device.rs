@@ -7,8 +7,8 @@ use super::error::GpuError;
 use super::launch::{Element, Kernel, Launch, PARAMS_BYTES};
 use super::object_counts::Counters;
 use super::pipeline_cache::PipelineCache;
-use super::shaders;
 use super::step_uniform::StepUniform;
+use super::{shader_dump, shaders};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,6 +147,7 @@ impl Device {
         }))
     }
 
+    /// What `dualprop devices` says about the adapter.
     pub fn report(&self) -> &AdapterReport {
         &self.report
     }
@@ -181,6 +182,7 @@ impl Device {
         self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
     }
 
+    /// Bytes of the largest buffer that the device makes.
     pub fn largest_buffer(&self) -> u64 {
         self.limits.max_buffer_size
     }
@@ -310,6 +312,7 @@ impl Device {
         }
         self.counters.pipeline();
         let text = shaders::expand(kernel).map_err(Arc::new)?;
+        shader_dump::dump(kernel, &text);
         let module = self.module(kernel.shader, &text);
         let storage = self.storage_layout(storages);
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How many objects of each kind were made since the device was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObjectCounts {
-    /// With the staging buffer that wgpu makes for each [`Device::write`].
+    /// Buffers, with the staging buffer that wgpu makes for each [`Device::write`].
     pub buffers: u64,
+    /// Bind groups.
     pub bind_groups: u64,
+    /// Compute pipelines.
     pub pipelines: u64,
 }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 /// A device and its one [`Player`].
 pub struct Gpu {
+    /// The open adapter.
     pub device: Arc<Device>,
+    /// What plays programs on the device.
     pub player: Player,
 }
 

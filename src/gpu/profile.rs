@@ -12,8 +12,11 @@ const CHUNK: usize = 256;
 /// One dispatch and its time.
 #[derive(Clone, Copy, Debug)]
 pub struct DispatchTime {
+    /// The shader that ran.
     pub shader: &'static str,
+    /// The work of the dispatch.
     pub cost: Cost,
+    /// How long the dispatch took.
     pub seconds: f64,
 }
 

@@ -97,10 +97,12 @@ impl Program {
         begun.elapsed().as_secs_f64()
     }
 
+    /// Number of dispatches.
     pub fn len(&self) -> usize {
         self.dispatches.len()
     }
 
+    /// Whether there is no dispatch.
     pub fn is_empty(&self) -> bool {
         self.dispatches.is_empty()
     }
@@ -109,7 +111,7 @@ impl Program {
 fn bind(device: &Device, launch: &Launch, buffers: &[wgpu::Buffer]) -> Result<wgpu::BindGroup, GpuError> {
     let half = launch.views.iter().any(|v| v.element == Element::F16);
     debug_assert!(
-        !half || launch.kernel.constants.contains(&Element::F16.constant()),
+        !half || launch.kernel.constants.has(Element::F16.constant()),
         "{} would read f16 as f32",
         launch.kernel.shader
     );

@@ -52,6 +52,7 @@ struct Open {
 }
 
 impl Player {
+    /// A player for the device, with nothing queued.
     pub fn new(device: &Device) -> Self {
         let software = device.report().device_type == "software";
         // Starting points only; `scale` corrects them within a few submits.
@@ -226,7 +227,13 @@ impl Open {
 mod tests {
     use super::*;
     use crate::gpu::launch::{BufferId, Element, Kernel, Launch, View};
-    use crate::gpu::{StepUniform, step_buffer};
+    use crate::gpu::{StepUniform, params, step_buffer};
+
+    params! {
+        struct Count {
+            count: u32,
+        }
+    }
 
     /// A rest that only counts: five pieces have five rests, each when its piece is done.
     #[test]
@@ -238,8 +245,8 @@ mod tests {
         let zero = |part: u64| {
             let size = FLOATS as u64;
             let view = View { buffer: BufferId(0), offset: part * size, size, element: Element::F32 };
-            let (kernel, params) = (Kernel::new("zero", &[]), vec![FLOATS as u32 / 16]);
-            Launch { kernel, views: vec![view], params, grid: [1, 1, 1], cost: Cost::default() }
+            let params = Count { count: FLOATS as u32 / 16 };
+            Launch::new(Kernel::new("zero", &[]), vec![view], params, [1, 1, 1], Cost::default())
         };
         let step = step_buffer(&device, &StepUniform::default()).unwrap();
         let launches: Vec<Launch> = (0..4).map(zero).collect();

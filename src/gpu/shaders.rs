@@ -2,7 +2,8 @@
 //!
 //! Lines that start with `#` are directives:
 //! - `#import lib/random` pastes that file, once.
-//! - `#if EXPR` … `#else` … `#endif` keeps lines by a constant, or a comparison such as `KERNEL == 3`.
+//! - `#if EXPR` … `#elif EXPR` … `#else` … `#endif` keeps lines by a constant, or a comparison such as `KERNEL == 3`.
+//!   `#endif` may repeat a name of its `#if`.
 //! - `#for i in A..B` … `#end` repeats lines; `$i` becomes the number, `$(i * 4 + 1)` an integer expression of loop
 //!   variables and constants. This unrolls by name, because dynamically indexed private arrays are slow on every
 //!   back end.
@@ -12,7 +13,7 @@
 //!
 //! The kernel's constants stand before the text as `const NAME: u32`, and before them what a constant needs enabled.
 
-use super::launch::{Element, Kernel};
+use super::launch::Kernel;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -24,8 +25,11 @@ mod table {
 #[derive(Debug, thiserror::Error)]
 #[error("shader {shader}, line {line}: {problem}")]
 pub struct ShaderError {
+    /// The file below `shaders/`, without its ending.
     pub shader: String,
+    /// The line in the file, from 1; 0 where there is no file.
     pub line: usize,
+    /// What is wrong with the line.
     pub problem: String,
 }
 
@@ -42,16 +46,13 @@ pub(super) fn text_of(name: &str) -> Option<&'static str> {
 pub fn expand(kernel: &Kernel) -> Result<String, ShaderError> {
     let mut out = String::new();
     // WGSL wants directives before everything else.
-    if kernel.constants.contains(&Element::F16.constant()) {
-        out.push_str("enable f16;\n");
+    for extension in kernel.enables() {
+        writeln!(out, "enable {extension};").expect("a string grows");
     }
-    if kernel.constants.contains(&("MATRIX", 1)) {
-        out.push_str("enable wgpu_cooperative_matrix;\n");
-    }
-    for (name, value) in &kernel.constants {
+    for (name, value) in kernel.constants.iter() {
         writeln!(out, "const {name}: u32 = {value}u;").expect("a string grows");
     }
-    let mut variables = kernel.constants.iter().map(|(n, v)| ((*n).to_owned(), i64::from(*v))).collect();
+    let mut variables = kernel.constants.iter().map(|(n, v)| (n.to_owned(), i64::from(v))).collect();
     let mut expander = Expander { out, imported: Vec::new() };
     expander.file(kernel.shader, &mut variables)?;
     Ok(expander.out)
@@ -89,7 +90,10 @@ impl Expander {
                 |problem: String| ShaderError { shader: shader.to_owned(), line: first + at + 1, problem };
             let line = lines[at];
             let Some(directive) = line.trim_start().strip_prefix('#') else {
-                let text = substitute(line, variables).map_err(fail)?;
+                // A comment may speak of names that only some kernels have.
+                let comment = line.trim_start().starts_with("//");
+                let text =
+                    if comment { line.to_owned() } else { substitute(line, variables).map_err(fail)? };
                 variables.extend(named_constant(&text));
                 self.out.push_str(&text);
                 self.out.push('\n');
@@ -109,15 +113,13 @@ impl Expander {
                 "if" => {
                     let end =
                         closing(lines, at, "if", "endif").ok_or_else(|| fail("#if without #endif".into()))?;
-                    let middle = else_between(lines, at, end);
-                    let keep = evaluate(rest, variables).map_err(fail)? != 0;
-                    let (from, to) = match (keep, middle) {
-                        (true, Some(m)) => (at + 1, m),
-                        (true, None) => (at + 1, end),
-                        (false, Some(m)) => (m + 1, end),
-                        (false, None) => (end, end),
-                    };
-                    self.block(shader, &lines[from..to], first + from, variables)?;
+                    let named = argument(lines[end]);
+                    if !named.is_empty() && !names_in(rest).any(|name| name == named) {
+                        return Err(fail(format!("the #endif of `#if {rest}` names {named}")));
+                    }
+                    if let Some((from, to)) = kept_branch(lines, at, end, variables).map_err(fail)? {
+                        self.block(shader, &lines[from..to], first + from, variables)?;
+                    }
                     at = end + 1;
                 }
                 "for" => {
@@ -169,18 +171,39 @@ fn closing(lines: &[&str], start: usize, open: &str, close: &str) -> Option<usiz
     None
 }
 
-fn else_between(lines: &[&str], start: usize, end: usize) -> Option<usize> {
+/// What stands behind a directive's word.
+fn argument(line: &str) -> &str {
+    line.trim_start().split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim())
+}
+
+/// The names in an expression.
+fn names_in(expression: &str) -> impl Iterator<Item = &str> {
+    expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|name| !name.is_empty())
+}
+
+/// The lines `from..to` of the first branch that holds between the `#if` at `start` and the `#endif` at `end`.
+fn kept_branch(
+    lines: &[&str],
+    start: usize,
+    end: usize,
+    variables: &Variables,
+) -> Result<Option<(usize, usize)>, String> {
     let mut depth = 0;
+    let mut kept = (evaluate(argument(lines[start]), variables)? != 0).then_some(start + 1);
     for (index, line) in lines.iter().enumerate().take(end).skip(start + 1) {
         if is_directive(line, "if") {
             depth += 1;
         } else if is_directive(line, "endif") {
             depth -= 1;
-        } else if depth == 0 && is_directive(line, "else") {
-            return Some(index);
+        } else if depth == 0 && (is_directive(line, "elif") || is_directive(line, "else")) {
+            if let Some(from) = kept {
+                return Ok(Some((from, index)));
+            }
+            let holds = is_directive(line, "else") || evaluate(argument(line), variables)? != 0;
+            kept = holds.then_some(index + 1);
         }
     }
-    None
+    Ok(kept.map(|from| (from, end)))
 }
 
 /// Replaces `$name` and `$(expression)`.
@@ -309,12 +332,28 @@ mod tests {
     }
 
     #[test]
+    fn comments_stand_as_they_are() {
+        assert_eq!(run("  // $nobody\na_$(1 + 1)", &[]).unwrap(), "  // $nobody\na_2\n");
+    }
+
+    #[test]
     fn a_case_has_a_name() {
         let text =
             "const FIRST: u32 = 1u;\n#if K == FIRST\nfn f_$(FIRST)()\n#endif\nconst SUM: u32 = FIRST + 2u;";
         let expected = "const FIRST: u32 = 1u;\nfn f_1()\nconst SUM: u32 = FIRST + 2u;\n";
         assert_eq!(run(text, &[("K", 1)]).unwrap(), expected);
         assert!(run("#if K == SUM\n#endif", &[("K", 1)]).is_err());
+    }
+
+    #[test]
+    fn the_first_branch_that_holds_is_kept() {
+        let text = "#if A\na\n#elif B == 2\nb\n#if A\nno\n#elif B\nwithin\n#endif A\n#elif B\nlater\n#else\nnone\n#endif A\nend";
+        assert_eq!(run(text, &[("A", 1), ("B", 2)]).unwrap(), "a\nend\n");
+        assert_eq!(run(text, &[("A", 0), ("B", 2)]).unwrap(), "b\nwithin\nend\n");
+        assert_eq!(run(text, &[("A", 0), ("B", 1)]).unwrap(), "later\nend\n");
+        assert_eq!(run(text, &[("A", 0), ("B", 0)]).unwrap(), "none\nend\n");
+        let error = run("#if A == 1\n#endif B", &[("A", 1), ("B", 1)]).unwrap_err();
+        assert!(error.problem.contains("names B"), "{error}");
     }
 
     #[test]

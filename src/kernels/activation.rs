@@ -3,7 +3,7 @@
 //!
 //! The formulas are in `shaders/lib/activation.wgsl`, in f64 in [`super::reference::activation`].
 
-use super::{GROUP, STORED, combinations, elementwise, quads, stored};
+use super::{Count, GROUP, Permutation, STORED, combinations, elementwise, permuted, quads, stored};
 use crate::gpu::{Cost, Form, Kernel, Launch, View, linear_grid};
 
 /// What follows an affine map: that of a batch norm, of a dense layer, or the sum of a residual block.
@@ -85,7 +85,7 @@ impl Activation {
 /// harmless, because what the gate multiplies is zero there.
 pub fn forward(activation: Activation, elements: usize, x: View, y: View) -> Launch {
     let kernel = Kernel::new("activation_forward", &[activation.constant()]);
-    elementwise(kernel, &[x, y], vec![quads(elements)], elements, 2)
+    elementwise(kernel, &[x, y], Count { count: quads(elements) }, elements, 2)
 }
 
 /// `dx = dy * act'` over `elements` numbers, a multiple of 4, all three stored alike. `kept` is the activation's input
@@ -93,20 +93,19 @@ pub fn forward(activation: Activation, elements: usize, x: View, y: View) -> Lau
 pub fn backward(activation: Activation, elements: usize, kept: View, dy: View, dx: View) -> Launch {
     let element = stored(&[kept, dy, dx]);
     let count = quads(elements);
-    Launch {
-        kernel: Kernel::new("activation_backward", &[activation.constant(), element.constant()]),
-        views: vec![kept, dy, dx],
-        params: vec![count],
-        grid: linear_grid(u64::from(count), GROUP),
-        cost: Cost { flops: elements as u64 * 8, bytes: elements as u64 * element.bytes() * 3 },
-    }
+    let kernel = Kernel::new("activation_backward", &[activation.constant(), element.constant()]);
+    let cost = Cost { flops: elements as u64 * 8, bytes: elements as u64 * element.bytes() * 3 };
+    let grid = linear_grid(u64::from(count), GROUP);
+    Launch::new(kernel, vec![kept, dy, dx], Count { count }, grid, cost)
 }
 
 /// Every kernel of this file with every combination of its constants.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     const FIRST: u32 = Activation::Relu as u32;
     const ALL: (&str, &[u32]) = ("ACTIVATION", &[FIRST, 2, 3, 4, 5, Activation::HardSigmoid as u32]);
-    [combinations("activation_forward", &[ALL]), combinations("activation_backward", &[ALL, STORED])].concat()
+    let forward = permuted::<Count>(combinations("activation_forward", &[ALL]), |_| 2);
+    let backward = permuted::<Count>(combinations("activation_backward", &[ALL, STORED]), |_| 3);
+    [forward, backward].concat()
 }
 
 #[cfg(test)]

@@ -11,16 +11,56 @@
 
 use super::activation::Activation;
 use super::fusion::Slices;
-use super::{GROUP, LANE_CHOICES, MAX_SEGMENTS, STORED, combinations, quads, stored, with_lanes};
-use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
+use super::{
+    GROUP, LANE_CHOICES, MAX_SEGMENTS, Permutation, STORED, combinations, permuted, quads, stored, with_lanes,
+};
+use crate::gpu::{Caps, Constants, Cost, Element, Form, Kernel, Launch, View, linear_grid, params};
 
 /// Contiguous rows that are normalised together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
+    /// The row of the tensor where the segment begins.
     pub first_row: u32,
     /// Images × height × width of the segment.
     pub rows: u32,
+    /// The domain whose parameters and running statistics the segment uses.
     pub domain: u32,
+}
+
+params! {
+    /// A segment as `shaders/lib/segments.wgsl` knows it.
+    struct SegmentParams {
+        /// Row of the tensor where the segment begins.
+        first_row: u32,
+        /// Rows of the segment.
+        rows: u32,
+        /// The domain whose parameters and running statistics it uses.
+        domain: u32,
+        /// Number of its first slice among those of all segments.
+        first_slice: u32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/lib/segments.wgsl`.
+    struct SegmentsParams {
+        /// The segments; those beyond the grid are zero.
+        segments: [SegmentParams; MAX_SEGMENTS],
+        /// Slices of each segment.
+        slices: [u32; MAX_SEGMENTS],
+        /// Rows of a slice, where a kernel cuts the tensor.
+        rows_per_slice: u32,
+        /// vec4s of a row.
+        quads: u32,
+        /// vec4s between the domains' blocks of parameters and of running statistics.
+        domain_stride: u32,
+        /// Added to the variance.
+        eps: f32,
+        /// Weight of the new value in the running statistics.
+        momentum: f32,
+        /// 1 where the statistics are those of the batch, 0 where they are running ones; for the backward pass.
+        batch_statistics: u32,
+    }
 }
 
 /// A batch norm layer over one tensor [rows, channels].
@@ -28,11 +68,13 @@ pub struct Segment {
 pub struct BnShape {
     /// Padded: a multiple of 4.
     pub channels: usize,
+    /// Images × height × width of the tensor.
     pub rows: usize,
     /// In row order, covering all rows, at most [`MAX_SEGMENTS`], each of another domain.
     pub segments: Vec<Segment>,
     /// Floats between the domains' blocks of parameters and of running statistics.
     pub domain_stride: u32,
+    /// Added to the variance before the root.
     pub eps: f32,
     /// PyTorch's convention: the weight of the new value in the running statistics.
     pub momentum: f32,
@@ -72,29 +114,26 @@ impl BnShape {
     }
 
     /// `struct Params` of `shaders/lib/segments.wgsl`, where a segment has so many slices.
-    fn params(&self, slices: &Slices, rows_per_slice: u32, flags: u32) -> Vec<u32> {
+    fn params(&self, slices: &Slices, rows_per_slice: u32, batch_statistics: bool) -> SegmentsParams {
         self.check();
         assert_eq!(slices.0.len(), self.segments.len(), "slices of each segment");
-        let mut firsts = Vec::with_capacity(8 * MAX_SEGMENTS);
-        let mut counts = Vec::with_capacity(4 * MAX_SEGMENTS);
+        let mut params = SegmentsParams {
+            rows_per_slice,
+            quads: quads(self.channels),
+            domain_stride: self.domain_stride / 4,
+            eps: self.eps,
+            momentum: self.momentum,
+            batch_statistics: u32::from(batch_statistics),
+            ..SegmentsParams::default()
+        };
         let mut first_slice = 0;
-        for (segment, count) in self.segments.iter().zip(&slices.0) {
-            firsts.extend([segment.first_row, segment.rows, segment.domain, first_slice]);
-            counts.push(*count);
+        for (i, (segment, count)) in self.segments.iter().zip(&slices.0).enumerate() {
+            let Segment { first_row, rows, domain } = *segment;
+            params.segments[i] = SegmentParams { first_row, rows, domain, first_slice };
+            params.slices[i] = *count;
             first_slice += count;
         }
-        firsts.resize(4 * MAX_SEGMENTS, 0);
-        counts.resize(MAX_SEGMENTS, 0);
-        firsts.extend(counts);
-        firsts.extend([
-            rows_per_slice,
-            quads(self.channels),
-            self.domain_stride / 4,
-            self.eps.to_bits(),
-            self.momentum.to_bits(),
-            flags,
-        ]);
-        firsts
+        params
     }
 
     fn check(&self) {
@@ -123,17 +162,13 @@ impl BnShape {
         rows_per_slice: u32,
         [passes, flops]: [u64; 2],
     ) -> Launch {
-        kernel.constants.push(element.constant());
+        kernel.constants.set(element.constant());
         let elements = (self.rows * self.channels) as u64;
         let slices = self.cut(rows_per_slice);
         let [x, z, _] = linear_grid(u64::from(slices.longest()) * u64::from(quads(self.channels)), GROUP);
-        Launch {
-            kernel,
-            views: views.to_vec(),
-            params: self.params(&slices, rows_per_slice, 0),
-            grid: [x, self.segments.len() as u32, z],
-            cost: Cost { flops: elements * flops, bytes: elements * element.bytes() * passes },
-        }
+        let params = self.params(&slices, rows_per_slice, false);
+        let cost = Cost { flops: elements * flops, bytes: elements * element.bytes() * passes };
+        Launch::new(kernel, views.to_vec(), params, [x, self.segments.len() as u32, z], cost)
     }
 
     /// A pass over the partials: lanes over slices, columns over channels.
@@ -143,7 +178,7 @@ impl BnShape {
         mut kernel: Kernel,
         slices: &Slices,
         views: &[View],
-        flags: u32,
+        batch_statistics: bool,
     ) -> Launch {
         let (lanes, workgroup) = match (caps.form, slices.longest()) {
             // Workgroup memory is no gain there.
@@ -153,13 +188,10 @@ impl BnShape {
         };
         kernel.constants.extend([("LANES", lanes), ("WORKGROUP", workgroup)]);
         let partials = slices.elements(self.channels) as u64;
-        Launch {
-            kernel,
-            views: views.to_vec(),
-            params: self.params(slices, 0, flags),
-            grid: [quads(self.channels).div_ceil(workgroup / lanes), self.segments.len() as u32, 1],
-            cost: Cost { flops: partials * 4, bytes: partials * 4 },
-        }
+        let params = self.params(slices, 0, batch_statistics);
+        let grid = [quads(self.channels).div_ceil(workgroup / lanes), self.segments.len() as u32, 1];
+        let cost = Cost { flops: partials * 4, bytes: partials * 4 };
+        Launch::new(kernel, views.to_vec(), params, grid, cost)
     }
 }
 
@@ -184,19 +216,16 @@ pub fn finalize_batch(
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_finalize", &[("RUNNING", u32::from(update_running))]);
     let views = [partials, parameters, state, running];
-    shape.finalize_launch(caps, kernel, slices, if update_running { &views } else { &views[..3] }, 0)
+    shape.finalize_launch(caps, kernel, slices, if update_running { &views } else { &views[..3] }, false)
 }
 
 /// `state` from the running statistics.
 pub fn finalize_running(shape: &BnShape, parameters: View, running: View, state: View) -> Launch {
     let columns = quads(shape.channels);
-    Launch {
-        kernel: Kernel::new("batch_norm_running", &[]),
-        views: vec![parameters, state, running],
-        params: shape.params(&shape.cut(u32::MAX), 0, 0),
-        grid: [columns.div_ceil(GROUP as u32), shape.segments.len() as u32, 1],
-        cost: Cost { flops: 0, bytes: shape.state_elements() as u64 * 8 },
-    }
+    let params = shape.params(&shape.cut(u32::MAX), 0, false);
+    let grid = [columns.div_ceil(GROUP as u32), shape.segments.len() as u32, 1];
+    let cost = Cost { flops: 0, bytes: shape.state_elements() as u64 * 8 };
+    Launch::new(Kernel::new("batch_norm_running", &[]), vec![parameters, state, running], params, grid, cost)
 }
 
 /// `y = act(scale * x + shift)`.
@@ -234,7 +263,7 @@ pub fn backward_finalize(
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
     let views: Vec<View> = [partials, state, coefs].into_iter().chain(gradient).collect();
-    shape.finalize_launch(caps, kernel, slices, &views, u32::from(batch_statistics))
+    shape.finalize_launch(caps, kernel, slices, &views, batch_statistics)
 }
 
 /// Third pass of the backward: `dx` (written, or added to) `= a * du + b * x + c`, du = dy·act'(u). Where `dy` is du
@@ -283,30 +312,47 @@ pub fn backward_apply_frozen(
 }
 
 /// Every kernel of this file with every combination of its constants.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     const ACTIVATIONS: (&str, &[u32]) = ("ACTIVATION", &Activation::FUSED_NUMBERS);
     const SWITCH: &[u32] = &[0, 1];
+    let all = |kernels, views: fn(&Constants) -> u32| permuted::<SegmentsParams>(kernels, views);
+    // x, dx, dy unless dx holds it, and coefs or state or both.
+    let apply = |c: &Constants| {
+        let activated = c.get("ACTIVATION") != Some(Activation::None as u32);
+        let both = c.is_set("BATCH") && activated;
+        4 + u32::from(both) - u32::from(c.is_set("IN_PLACE"))
+    };
     [
-        combinations("batch_norm_statistics", &[STORED]),
-        with_lanes(combinations("batch_norm_finalize", &[("RUNNING", SWITCH)])),
-        combinations("batch_norm_running", &[]),
-        combinations("batch_norm_apply", &[ACTIVATIONS, STORED]),
-        combinations("batch_norm_backward_reduce", &[ACTIVATIONS, STORED]),
-        with_lanes(combinations("batch_norm_backward_finalize", &[("GRADIENTS", SWITCH)])),
-        combinations(
-            "batch_norm_backward_apply",
-            &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH), ("IN_PLACE", &[0]), STORED],
+        all(combinations("batch_norm_statistics", &[STORED]), |_| 2),
+        all(with_lanes(combinations("batch_norm_finalize", &[("RUNNING", SWITCH)])), |c| {
+            3 + u32::from(c.is_set("RUNNING"))
+        }),
+        all(combinations("batch_norm_running", &[]), |_| 3),
+        all(combinations("batch_norm_apply", &[ACTIVATIONS, STORED]), |_| 3),
+        all(combinations("batch_norm_backward_reduce", &[ACTIVATIONS, STORED]), |_| 4),
+        all(with_lanes(combinations("batch_norm_backward_finalize", &[("GRADIENTS", SWITCH)])), |c| {
+            3 + u32::from(c.is_set("GRADIENTS"))
+        }),
+        all(
+            combinations(
+                "batch_norm_backward_apply",
+                &[ACTIVATIONS, ("BATCH", SWITCH), ("ACCUMULATE", SWITCH), ("IN_PLACE", &[0]), STORED],
+            ),
+            apply,
         ),
         // A gradient that replaces du.
-        combinations(
-            "batch_norm_backward_apply",
-            &[
-                ("ACTIVATION", &[Activation::None as u32]),
-                ("BATCH", &[1]),
-                ("ACCUMULATE", &[0]),
-                ("IN_PLACE", &[1]),
-                STORED,
-            ],
+        all(
+            combinations(
+                "batch_norm_backward_apply",
+                &[
+                    ("ACTIVATION", &[Activation::None as u32]),
+                    ("BATCH", &[1]),
+                    ("ACCUMULATE", &[0]),
+                    ("IN_PLACE", &[1]),
+                    STORED,
+                ],
+            ),
+            apply,
         ),
     ]
     .concat()

@@ -1,8 +1,8 @@
 //! Gradient of a dense layer's bias: `db[c] += Σ_row dy[row, c]`.
 
 use super::fusion::Fusion;
-use super::{ImageShape, pool};
-use crate::gpu::{Kernel, Launch, View};
+use super::{ImageShape, Permutation, pool};
+use crate::gpu::{Launch, View};
 
 /// Adds the column sums of `dy` [rows, channels] to `db` [channels].
 pub fn column_sum(rows: usize, channels: usize, dy: View, db: View) -> Launch {
@@ -11,6 +11,6 @@ pub fn column_sum(rows: usize, channels: usize, dy: View, db: View) -> Launch {
 }
 
 /// None of its own: the kernel is `image_sum`, which `pool` lists.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     Vec::new()
 }

@@ -3,30 +3,51 @@
 //!
 //! Rows of the product are pixels, its reduction runs over (tap, channel). The data gradient is the forward
 //! computation with the roles of x and y exchanged; the weight gradient reduces over pixels and is cut into slices of
-//! them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two families of shaders compute the same: see [`crate::gpu::Form`].
+//! them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two families of shaders
+//! compute the same: see [`crate::gpu::Form`].
 
-use super::conv_case::{ConvCase, Direction};
 use super::conv_variants::{self, Variant};
 use super::fusion::{Fusion, Slices};
-use super::{MAX_SEGMENTS, stored};
-use crate::gpu::{Caps, Cost, Element, Kernel, Launch, View, linear_grid};
+use super::{MAX_SEGMENTS, Permutation, stored};
+pub use crate::gpu::ConvShape;
+use crate::gpu::{Caps, ConvCase, Cost, Direction, Element, Launch, View, linear_grid, params};
 
-/// x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`, weights `[kernel²][in_c][out_c]`; the padding at
-/// the bottom and right follows from the sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    pub images: usize,
-    pub in_h: usize,
-    pub in_w: usize,
-    /// Padded: a multiple of 4, as `out_c`.
-    pub in_c: usize,
-    pub out_h: usize,
-    pub out_w: usize,
-    pub out_c: usize,
-    pub kernel: usize,
-    pub stride: usize,
-    pub pad_top: usize,
-    pub pad_left: usize,
+params! {
+    /// The numbers of `shaders/lib/conv_rows.wgsl`. Output and source are y and x, or x and y in the data gradient.
+    pub(super) struct ConvParams {
+        /// Images of each batch norm segment.
+        segment_images: [u32; MAX_SEGMENTS],
+        /// Images of the batch.
+        images: u32,
+        /// Lines of an image of the output.
+        output_h: u32,
+        /// Columns of an image of the output.
+        output_w: u32,
+        /// vec4s of a pixel of the output.
+        output4: u32,
+        /// Lines of an image of the source.
+        source_h: u32,
+        /// Columns of an image of the source.
+        source_w: u32,
+        /// vec4s of a pixel of the source.
+        source4: u32,
+        /// Lines and columns of the filter.
+        kernel: u32,
+        /// Lines and columns of x between neighbouring outputs.
+        stride: u32,
+        /// Lines of zeros above x.
+        pad_top: u32,
+        /// Columns of zeros to the left of x.
+        pad_left: u32,
+        /// 1: add to what is there instead of overwriting it.
+        accumulate: u32,
+        /// Rows of a strip.
+        strip_rows: u32,
+        /// Strips of a phase.
+        strips: u32,
+        /// Pixels of an image in the largest phase.
+        phase_area: u32,
+    }
 }
 
 impl ConvShape {
@@ -91,28 +112,34 @@ impl ConvShape {
         }
     }
 
-    /// `struct Params` of `shaders/lib/conv_rows.wgsl`.
-    fn params(&self, gradient: bool, accumulate: bool, strips: &Strips) -> Vec<u32> {
+    fn params(&self, gradient: bool, accumulate: bool, strips: &Strips) -> ConvParams {
         let x = [self.in_h, self.in_w, self.in_c / 4];
         let y = [self.out_h, self.out_w, self.out_c / 4];
         let (output, source) = if gradient { (x, y) } else { (y, x) };
-        let rest = [self.kernel, self.stride, self.pad_top, self.pad_left, usize::from(accumulate)];
-        let cut = [strips.rows, strips.count(), strips.phase_area, 0];
-        let mut segments = strips.images.clone();
-        segments.resize(MAX_SEGMENTS, 0);
-        let all =
-            [self.images].into_iter().chain(output).chain(source).chain(rest).chain(cut).chain(segments);
-        all.map(|n| n as u32).collect()
-    }
-
-    /// The reverse of [`Self::params`].
-    pub(super) fn from_params(params: &[u32], gradient: bool) -> Self {
-        let n = |i: usize| params[i] as usize;
-        let (output, source) = ([n(1), n(2), 4 * n(3)], [n(4), n(5), 4 * n(6)]);
-        let ([in_h, in_w, in_c], [out_h, out_w, out_c]) =
-            if gradient { (output, source) } else { (source, output) };
-        let [kernel, stride, pad_top, pad_left] = [n(7), n(8), n(9), n(10)];
-        Self { images: n(0), in_h, in_w, in_c, out_h, out_w, out_c, kernel, stride, pad_top, pad_left }
+        let [output_h, output_w, output4] = output.map(|n| n as u32);
+        let [source_h, source_w, source4] = source.map(|n| n as u32);
+        let mut segment_images = [0; MAX_SEGMENTS];
+        for (place, images) in segment_images.iter_mut().zip(&strips.images) {
+            *place = *images as u32;
+        }
+        ConvParams {
+            segment_images,
+            images: self.images as u32,
+            output_h,
+            output_w,
+            output4,
+            source_h,
+            source_w,
+            source4,
+            kernel: self.kernel as u32,
+            stride: self.stride as u32,
+            pad_top: self.pad_top as u32,
+            pad_left: self.pad_left as u32,
+            accumulate: u32::from(accumulate),
+            strip_rows: strips.rows as u32,
+            strips: strips.count() as u32,
+            phase_area: strips.phase_area as u32,
+        }
     }
 }
 
@@ -243,8 +270,12 @@ impl<'a> Product<'a> {
     }
 
     fn variant(&self, caps: &Caps) -> Variant {
+        self.case().variant(caps)
+    }
+
+    fn case(&self) -> ConvCase {
         let direction = if self.gradient { Direction::DataGradient } else { Direction::Forward };
-        ConvCase { direction, shape: *self.shape }.variant(caps)
+        ConvCase { direction, shape: *self.shape }
     }
 
     pub(super) fn ranked(&self, caps: &Caps) -> Vec<Variant> {
@@ -282,7 +313,7 @@ impl<'a> Product<'a> {
         let segments = fusion.images(self.shape.images);
         let strips = self.strips(variant, segments, fusion.epilogue.tallies());
         let mut kernel = variant.kernel(element, self.shape.pointwise(), self.gradient);
-        kernel.constants.push(("BIAS", u32::from(views.len() == 4)));
+        kernel.constants.set(("BIAS", u32::from(views.len() == 4)));
         fusion.apply(&mut kernel, &mut views);
         let tiles = strips.count() * variant.column_tiles(self.columns);
         let [x, y, _] = linear_grid(tiles as u64, 1);
@@ -292,13 +323,9 @@ impl<'a> Product<'a> {
         let (source, output) =
             if self.gradient { (y_elements, x_elements) } else { (x_elements, y_elements) };
         cost.bytes += fusion.extra_tensors(source, output) * element.bytes();
-        Launch {
-            kernel,
-            views,
-            params: self.shape.params(self.gradient, accumulate, &strips),
-            grid: [x, y, self.phases as u32],
-            cost,
-        }
+        let params = self.shape.params(self.gradient, accumulate, &strips);
+        let launch = Launch::new(kernel, views, params, [x, y, self.phases as u32], cost);
+        Launch { convolution: Some(self.case()), ..launch }
     }
 }
 
@@ -379,13 +406,11 @@ impl<'a> WeightGradient<'a> {
         let mut kernel = self.variant.kernel(element, self.shape.pointwise(), false);
         let mut views = vec![x, dy, if direct { dw } else { partials }];
         fusion.apply(&mut kernel, &mut views);
-        let mut launches = vec![Launch {
-            kernel,
-            views,
-            params: self.shape.params(false, direct, &self.strips),
-            grid: [grid_x, grid_y, slices as u32],
-            cost: self.shape.cost(element),
-        }];
+        let params = self.shape.params(false, direct, &self.strips);
+        let grid = [grid_x, grid_y, slices as u32];
+        let launch = Launch::new(kernel, views, params, grid, self.shape.cost(element));
+        let case = ConvCase { direction: Direction::WeightGradient, shape: *self.shape };
+        let mut launches = vec![Launch { convolution: Some(case), ..launch }];
         if !direct {
             launches.push(super::sum_slices(partials, dw, self.shape.weights(), slices));
         }
@@ -394,6 +419,6 @@ impl<'a> WeightGradient<'a> {
 }
 
 /// Every kernel of this file with every combination of its constants.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     conv_variants::permutations()
 }

@@ -5,20 +5,7 @@ use super::conv::{ConvShape, Product, WeightGradient};
 use super::conv_variants::Variant;
 use super::fusion::Fusion;
 use crate::gpu::{BufferId, Caps, Element, Launch, View};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Direction {
-    Forward,
-    DataGradient,
-    WeightGradient,
-}
-
-/// One convolution in one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvCase {
-    pub direction: Direction,
-    pub shape: ConvShape,
-}
+pub use crate::gpu::{ConvCase, Direction};
 
 /// A case in one variant.
 #[derive(Clone, Debug)]
@@ -34,7 +21,9 @@ pub struct Trial {
 /// Launches over buffers of their own: buffer `i` holds `parts[i].0` numbers stored as `parts[i].1`.
 #[derive(Clone, Debug)]
 pub struct Work {
+    /// The launches in their order.
     pub launches: Vec<Launch>,
+    /// Numbers of each buffer and how they are stored.
     pub parts: Vec<(usize, Element)>,
     /// Which buffer gets the result. A weight gradient adds to what is there.
     pub result: usize,
@@ -44,18 +33,6 @@ pub struct Work {
 const COMPARED: usize = 1 << 21;
 
 impl ConvCase {
-    /// The convolution that a launch computes; `None` for other kernels.
-    pub fn of(launch: &Launch) -> Option<Self> {
-        let gradient = launch.kernel.constants.contains(&("GRADIENT", 1));
-        let direction = match launch.kernel.shader {
-            "conv_tiles" | "conv_subgroups" if gradient => Direction::DataGradient,
-            "conv_tiles" | "conv_subgroups" => Direction::Forward,
-            "conv_weights_tiles" | "conv_weights_subgroups" => Direction::WeightGradient,
-            _ => return None,
-        };
-        Some(Self { direction, shape: ConvShape::from_params(&launch.params, gradient) })
-    }
-
     /// What a choice is kept for. Convolutions of a class are the same matrix product, read alike; whether activations
     /// are f32 or f16 enters only where it changes the variants.
     pub fn class(&self, caps: &Caps) -> String {

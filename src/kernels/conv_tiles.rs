@@ -1,7 +1,7 @@
 //! The tiles of the convolutions' workgroup-memory form: the shapes that the shaders are made for, multiplied by the
 //! threads themselves or by cooperative matrices, and the rule that ranks them. Its constants are estimates.
 
-use crate::gpu::{Element, Matrices};
+use crate::gpu::{Element, MATRIX, Matrices};
 
 /// `m` × `n` results a workgroup, `tm` × `tn` a thread, `kc` of the reduction a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +126,7 @@ impl Tile {
         let names = ["TILE_M", "TILE_N", "TM", "TN", "KC", "THREADS"];
         let mut constants: Vec<(&'static str, u32)> = names.into_iter().zip(shape).collect();
         let matrices = self.matrices.filter(|_| element == Element::F16);
-        constants.push(("MATRIX", u32::from(matrices.is_some())));
+        constants.push((MATRIX, u32::from(matrices.is_some())));
         if let Some((kind, [rows, columns])) = matrices.and_then(|kind| Some((kind, self.subgroups(kind)?))) {
             constants.extend([
                 ("SIDE", kind.side),

@@ -1,9 +1,10 @@
 //! In which ways the shaders of `conv` cut a product, and the rules that choose one. The constants in the subgroup
 //! form's rules are measured on llvmpipe; the other form's are in `conv_tiles`.
 
-use super::combinations;
+use super::conv::ConvParams;
 use super::conv_tiles::Tile;
 use super::fusion::{Role, unfused, with_fusion};
+use super::{Permutation, SumSlices, combinations, permuted};
 use crate::gpu::{Caps, Element, Form, Kernel, Matrices};
 
 /// One way to cut a matrix product of `rows` × `columns` results into tiles.
@@ -157,7 +158,7 @@ impl Variant {
     /// The shader for a product, whose data gradient is one with `gradient`, or for a weight gradient.
     pub(super) fn kernel(&self, element: Element, pointwise: bool, gradient: bool) -> Kernel {
         let lanes = |names: [&'static str; 2], numbers: [usize; 2]| {
-            names.into_iter().zip(numbers.map(|number| number as u32)).collect()
+            names.into_iter().zip(numbers.map(|number| number as u32)).collect::<Vec<_>>()
         };
         let (shader, own) = match *self {
             Self::Lanes { rows, columns } => ("conv_subgroups", lanes(["ROWS", "COLUMNS"], [rows, columns])),
@@ -168,10 +169,11 @@ impl Variant {
             Self::Tile(tile) => ("conv_tiles", tile.constants(element, [true, gradient])),
             Self::WeightTile(tile) => ("conv_weights_tiles", tile.constants(element, [false, false])),
         };
-        let mut constants =
-            vec![("POINTWISE", u32::from(pointwise)), ("GRADIENT", u32::from(gradient)), element.constant()];
-        constants.extend(own);
-        Kernel { shader, constants }
+        let constants =
+            [("POINTWISE", u32::from(pointwise)), ("GRADIENT", u32::from(gradient)), element.constant()];
+        let mut kernel = Kernel::new(shader, &constants);
+        kernel.constants.extend(own);
+        kernel
     }
 }
 
@@ -196,8 +198,8 @@ const MATRICES: [Matrices; 3] = [
 ];
 
 /// Every kernel of `conv` with every combination of its constants.
-pub(super) fn permutations() -> Vec<Kernel> {
-    let mut all = combinations("sum_slices", &[]);
+pub(super) fn permutations() -> Vec<Permutation> {
+    let mut all = permuted::<SumSlices>(combinations("sum_slices", &[]), |_| 2);
     for element in [Element::F32, Element::F16] {
         for form in [Form::Subgroups, Form::Tiles] {
             all.extend(permutations_of(&Caps::plain(form), element));
@@ -208,32 +210,33 @@ pub(super) fn permutations() -> Vec<Kernel> {
         // Of the layers that stay f32 in an f16 pass the tiles are the same, whatever the matrices.
         let elements =
             if matrices == MATRICES[0] { &[Element::F16, Element::F32][..] } else { &[Element::F16] };
-        all.extend(elements.iter().flat_map(|element| permutations_of(&caps, *element)));
+        let of = elements.iter().flat_map(|element| permutations_of(&caps, *element));
+        all.extend(of.map(|permutation| Permutation { for_matrices: true, ..permutation }));
     }
     all
 }
 
-fn permutations_of(caps: &Caps, element: Element) -> Vec<Kernel> {
+fn permutations_of(caps: &Caps, element: Element) -> Vec<Permutation> {
     let mut all = Vec::new();
     for pointwise in [false, true] {
         let gate = pointwise;
         for (gradient, bias) in [(false, false), (false, true), (true, false)] {
             let product = |v: &Variant| {
                 let mut kernel = v.kernel(element, pointwise, gradient);
-                kernel.constants.push(("BIAS", u32::from(bias)));
+                kernel.constants.set(("BIAS", u32::from(bias)));
                 kernel
             };
             let kernels: Vec<Kernel> = Variant::products(caps).iter().map(product).collect();
             let role = if gradient { Role::DataGradient } else { Role::Forward { gate } };
             // A layer with a bias has no batch norm.
             let fused = if bias { Vec::new() } else { ends(&kernels) };
-            all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3 + u32::from(bias))));
-            all.extend(with_fusion(fused, 3, role));
+            all.extend(unfused::<ConvParams>(kernels, 3 + u32::from(bias)));
+            all.extend(with_fusion::<ConvParams>(fused, 3, role));
         }
         let weights = Variant::weights(caps, pointwise);
         let kernels: Vec<Kernel> = weights.iter().map(|v| v.kernel(element, pointwise, false)).collect();
-        all.extend(with_fusion(ends(&kernels), 3, Role::WeightGradient { gate }));
-        all.extend(kernels.into_iter().map(|kernel| unfused(kernel, 3)));
+        all.extend(with_fusion::<ConvParams>(ends(&kernels), 3, Role::WeightGradient { gate }));
+        all.extend(unfused::<ConvParams>(kernels, 3));
     }
     all
 }

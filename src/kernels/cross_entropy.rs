@@ -1,11 +1,13 @@
 //! Softmax cross-entropy with label smoothing and mixed labels, forward and backward in one pass, with top-1 and
 //! top-5 hits; and the sums of those over the branches of a step.
 
-use super::{GROUP, MAX_SEGMENTS, combinations, quads};
-use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+use super::{GROUP, MAX_SEGMENTS, Permutation, combinations, permuted, quads};
+use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};
 
+/// The logits `[rows, classes]` and what the loss of a row is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LossShape {
+    /// Images of the batch.
     pub rows: usize,
     /// Without padding; the logits have `classes` rounded up to a multiple of 4.
     pub classes: usize,
@@ -16,6 +18,7 @@ pub struct LossShape {
 }
 
 impl LossShape {
+    /// Floats of a row of the logits.
     pub fn padded_classes(&self) -> usize {
         self.classes.next_multiple_of(4)
     }
@@ -25,6 +28,41 @@ impl LossShape {
 /// and `weight` multiplies its gradient. Hits count against the label with the larger share, `label_a` of equal ones.
 pub fn table_row(label_a: u32, label_b: u32, lambda: f32, weight: f32) -> [u32; 4] {
     [label_a, label_b, lambda.to_bits(), weight.to_bits()]
+}
+
+params! {
+    /// The numbers of `shaders/cross_entropy.wgsl`.
+    struct LossParams {
+        /// Rows of the logits.
+        rows: u32,
+        /// Classes without padding.
+        classes: u32,
+        /// vec4s of a row.
+        quads: u32,
+        /// Label smoothing.
+        smoothing: f32,
+        /// 1, or -1 where the gradient is turned around.
+        sign: f32,
+    }
+}
+
+params! {
+    /// A row segment as `shaders/metrics.wgsl` knows it.
+    struct RowSegment {
+        /// The first row.
+        first_row: u32,
+        /// Rows of the segment.
+        rows: u32,
+        ; padding: [u32; 2],
+    }
+}
+
+params! {
+    /// The numbers of `shaders/metrics.wgsl`.
+    struct MetricsParams {
+        /// The segments; those beyond the grid are zero.
+        segments: [RowSegment; MAX_SEGMENTS],
+    }
 }
 
 /// Classes above which a whole workgroup shares a row.
@@ -63,47 +101,47 @@ fn launch(shape: &LossShape, views: [View; 3], dlogits: Option<View>, scale: Opt
     ];
     let elements = (shape.rows * shape.padded_classes()) as u64;
     let sign = if shape.negate { -1.0_f32 } else { 1.0 };
-    Launch {
-        kernel: Kernel::new("cross_entropy", &constants),
-        views: views.into_iter().chain(dlogits).chain(scale).collect(),
-        params: vec![
-            shape.rows as u32,
-            shape.classes as u32,
-            quads(shape.padded_classes()),
-            shape.smoothing.to_bits(),
-            sign.to_bits(),
-        ],
-        grid: linear_grid(shape.rows as u64 * u64::from(lanes), GROUP),
-        cost: Cost { flops: elements * 20, bytes: elements * 4 * (1 + u64::from(dlogits.is_some())) },
-    }
+    let params = LossParams {
+        rows: shape.rows as u32,
+        classes: shape.classes as u32,
+        quads: quads(shape.padded_classes()),
+        smoothing: shape.smoothing,
+        sign,
+    };
+    let cost = Cost { flops: elements * 20, bytes: elements * 4 * (1 + u64::from(dlogits.is_some())) };
+    let grid = linear_grid(shape.rows as u64 * u64::from(lanes), GROUP);
+    let views = views.into_iter().chain(dlogits).chain(scale).collect();
+    Launch::new(Kernel::new("cross_entropy", &constants), views, params, grid, cost)
 }
 
 /// Sums of `results` over row segments `(first row, rows)`, at most [`MAX_SEGMENTS`]: `sums` gets (loss, top-1 hits,
 /// top-5 hits, rows) a segment, written or added.
 pub fn metrics(segments: &[(u32, u32)], results: View, sums: View, accumulate: bool) -> Launch {
     assert!((1..=MAX_SEGMENTS).contains(&segments.len()), "{} segments", segments.len());
-    let mut params: Vec<u32> = segments.iter().flat_map(|(first, rows)| [*first, *rows, 0, 0]).collect();
-    params.resize(4 * MAX_SEGMENTS, 0);
-    let rows: u64 = segments.iter().map(|s| u64::from(s.1)).sum();
-    Launch {
-        kernel: Kernel::new(
-            "metrics",
-            &[("ACCUMULATE", u32::from(accumulate)), ("LANES", 64), ("WORKGROUP", 64)],
-        ),
-        views: vec![results, sums],
-        params,
-        grid: [segments.len() as u32, 1, 1],
-        cost: Cost { flops: rows * 4, bytes: rows * 16 },
+    let mut params = MetricsParams::default();
+    for (place, (first_row, rows)) in params.segments.iter_mut().zip(segments) {
+        *place = RowSegment { first_row: *first_row, rows: *rows, padding: [0; 2] };
     }
+    let rows: u64 = segments.iter().map(|s| u64::from(s.1)).sum();
+    let constants = [("ACCUMULATE", u32::from(accumulate)), ("LANES", 64), ("WORKGROUP", 64)];
+    let cost = Cost { flops: rows * 4, bytes: rows * 16 };
+    let grid = [segments.len() as u32, 1, 1];
+    Launch::new(Kernel::new("metrics", &constants), vec![results, sums], params, grid, cost)
 }
 
 /// Every kernel of this file with every combination of its constants.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     const SWITCH: &[u32] = &[0, 1];
-    [
+    let losses = [
         combinations("cross_entropy", &[("LANES", &[1, 64]), ("GRADIENT", &[0]), ("SCALED", &[0])]),
         combinations("cross_entropy", &[("LANES", &[1, 64]), ("GRADIENT", &[1]), ("SCALED", SWITCH)]),
-        combinations("metrics", &[("ACCUMULATE", SWITCH), ("LANES", &[64]), ("WORKGROUP", &[64])]),
+    ];
+    let metrics = combinations("metrics", &[("ACCUMULATE", SWITCH), ("LANES", &[64]), ("WORKGROUP", &[64])]);
+    [
+        permuted::<LossParams>(losses.concat(), |c| {
+            3 + u32::from(c.is_set("GRADIENT")) + u32::from(c.is_set("SCALED"))
+        }),
+        permuted::<MetricsParams>(metrics, |_| 2),
     ]
     .concat()
 }

@@ -2,8 +2,8 @@
 //! No workgroup memory, a vec4 of channels a thread; adapters differ in how many outputs a thread makes.
 
 use super::fusion::{Epilogue, Fusion, Prologue, Role, Slices, segment_ends, with_fusion};
-use super::{GROUP, quads, stored};
-use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid};
+use super::{GROUP, MAX_SEGMENTS, Permutation, quads, stored};
+use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid, params};
 
 /// Rows and columns of the blocks of outputs that a thread makes, all multiples of the strides. Larger blocks share
 /// more loads, which is what a software adapter spends its time on; a GPU has to hold them and the weights in
@@ -37,16 +37,25 @@ const SLICE_PIXELS: usize = 64;
 /// x `[images, in_h, in_w, channels]`, y `[images, out_h, out_w, channels]`, weights `[kernel², channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepthwiseShape {
+    /// Images of the batch.
     pub images: usize,
+    /// Lines of an image of x.
     pub in_h: usize,
+    /// Columns of an image of x.
     pub in_w: usize,
+    /// Lines of an image of y.
     pub out_h: usize,
+    /// Columns of an image of y.
     pub out_w: usize,
     /// Padded: a multiple of 4.
     pub channels: usize,
+    /// Lines and columns of the filter: 3 or 5.
     pub kernel: usize,
+    /// Lines and columns of x between neighbouring outputs: 1 or 2.
     pub stride: usize,
+    /// Lines of zeros above x.
     pub pad_top: usize,
+    /// Columns of zeros to the left of x.
     pub pad_left: usize,
 }
 
@@ -63,6 +72,74 @@ impl DepthwiseShape {
     /// Taps times channels.
     fn weights(&self) -> usize {
         self.kernel * self.kernel * self.channels
+    }
+}
+
+params! {
+    /// The numbers of `shaders/depthwise_gather.wgsl`. Output and source are y and x, or x and y in the data gradient.
+    struct GatherParams {
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
+        /// Threads that have work.
+        threads: u32,
+        /// vec4s of a pixel.
+        quads: u32,
+        /// Strips of an image, one above the other.
+        strips: u32,
+        /// Blocks of an image, side by side.
+        blocks_w: u32,
+        /// Lines of an image of the source.
+        source_h: u32,
+        /// Columns of an image of the source.
+        source_w: u32,
+        /// Lines of an image of the output.
+        output_h: u32,
+        /// Columns of an image of the output.
+        output_w: u32,
+        /// Line of the output where the first block begins; negative where the data gradient moves it to the phase.
+        first_y: i32,
+        /// Column of the output where the first block begins.
+        first_x: i32,
+        /// Line of the source where the first block begins.
+        source_y: i32,
+        /// Column of the source where the first block begins.
+        source_x: i32,
+        /// 1: add to what is there instead of overwriting it.
+        accumulate: u32,
+        /// Blocks of an image, one above the other.
+        blocks_h: u32,
+        /// Blocks of a strip, one above the other.
+        strip_blocks: u32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/depthwise_weights.wgsl`.
+    struct WeightsParams {
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
+        /// Threads that have work.
+        threads: u32,
+        /// vec4s of a pixel.
+        quads: u32,
+        /// Lines of an image of x.
+        in_h: u32,
+        /// Columns of an image of x.
+        in_w: u32,
+        /// Lines of an image of dy.
+        out_h: u32,
+        /// Columns of an image of dy.
+        out_w: u32,
+        /// Lines of zeros above x.
+        pad_top: i32,
+        /// Columns of zeros to the left of x.
+        pad_left: i32,
+        /// Bands of lines of all images.
+        bands: u32,
+        /// Bands of one image.
+        bands_per_image: u32,
+        /// Bands of a slice.
+        bands_per_slice: u32,
     }
 }
 
@@ -164,12 +241,24 @@ impl<'a> Gather<'a> {
         let (x, y) = ([shape.in_h, shape.in_w], [shape.out_h, shape.out_w]);
         let (source, output) = if self.gradient { (y, x) } else { (x, y) };
         let threads = shape.images * self.strips * self.blocks[1] * shape.channels / 4;
-        let numbers = [threads, shape.channels / 4, self.strips, self.blocks[1]];
-        let mut params: Vec<u32> = numbers.iter().chain(&source).chain(&output).map(|n| *n as u32).collect();
-        params.extend(self.first.map(|f| (f as u32).wrapping_neg()));
-        params.extend(self.from.map(i32::cast_unsigned));
-        params.extend([u32::from(accumulate), self.blocks[0] as u32, self.strip_blocks as u32, 0]);
-        params.extend(segment_ends(&fusion.images(shape.images)));
+        let params = GatherParams {
+            segment_ends: segment_ends(&fusion.images(shape.images)),
+            threads: threads as u32,
+            quads: quads(shape.channels),
+            strips: self.strips as u32,
+            blocks_w: self.blocks[1] as u32,
+            source_h: source[0] as u32,
+            source_w: source[1] as u32,
+            output_h: output[0] as u32,
+            output_w: output[1] as u32,
+            first_y: -(self.first[0] as i32),
+            first_x: -(self.first[1] as i32),
+            source_y: self.from[0],
+            source_x: self.from[1],
+            accumulate: u32::from(accumulate),
+            blocks_h: self.blocks[0] as u32,
+            strip_blocks: self.strip_blocks as u32,
+        };
         let element = stored(&[views[0], views[2]]);
         let mut kernel = gather_kernel(shape.kernel, shape.stride, self.gradient, self.block, element);
         let mut views = views.to_vec();
@@ -177,7 +266,7 @@ impl<'a> Gather<'a> {
         let mut cost = shape.cost(element);
         let [source, output] = [source, output].map(|[h, w]| (shape.images * h * w * shape.channels) as u64);
         cost.bytes += fusion.extra_tensors(source, output) * element.bytes();
-        Launch { kernel, views, params, grid: linear_grid(threads as u64, GROUP), cost }
+        Launch::new(kernel, views, params, linear_grid(threads as u64, GROUP), cost)
     }
 }
 
@@ -205,7 +294,7 @@ fn gather_kernel(
         ("SOURCE_COLUMN_STEP", step[1]),
     ];
     let mut kernel = Kernel::new("depthwise_gather", &constants.map(|(name, value)| (name, value as u32)));
-    kernel.constants.push(element.constant());
+    kernel.constants.set(element.constant());
     kernel
 }
 
@@ -233,33 +322,26 @@ impl<'a> Bands<'a> {
     fn launches(&self, [x, dy, partials, dw]: [View; 4], fusion: &Fusion<'_>) -> Vec<Launch> {
         let shape = self.shape;
         let threads = self.slices * (shape.kernel / self.cut.tap_rows) * shape.channels / 4;
-        let numbers = [
-            threads,
-            shape.channels / 4,
-            shape.in_h,
-            shape.in_w,
-            shape.out_h,
-            shape.out_w,
-            shape.pad_top,
-            shape.pad_left,
-            shape.images * self.per_image,
-            self.per_image,
-            self.per_slice,
-            0,
-        ];
-        let mut params = numbers.map(|n| n as u32).to_vec();
-        params.extend(segment_ends(&fusion.images(shape.images)));
+        let params = WeightsParams {
+            segment_ends: segment_ends(&fusion.images(shape.images)),
+            threads: threads as u32,
+            quads: quads(shape.channels),
+            in_h: shape.in_h as u32,
+            in_w: shape.in_w as u32,
+            out_h: shape.out_h as u32,
+            out_w: shape.out_w as u32,
+            pad_top: shape.pad_top as i32,
+            pad_left: shape.pad_left as i32,
+            bands: (shape.images * self.per_image) as u32,
+            bands_per_image: self.per_image as u32,
+            bands_per_slice: self.per_slice as u32,
+        };
         let element = stored(&[x, dy]);
         let mut kernel = weights_kernel(shape.kernel, shape.stride, self.cut, element);
         let mut views = vec![x, dy, partials];
         fusion.apply(&mut kernel, &mut views);
-        let sums = Launch {
-            kernel,
-            views,
-            params,
-            grid: linear_grid(threads as u64, GROUP),
-            cost: shape.cost(element),
-        };
+        let grid = linear_grid(threads as u64, GROUP);
+        let sums = Launch::new(kernel, views, params, grid, shape.cost(element));
         vec![sums, super::sum_slices(partials, dw, shape.weights(), self.slices)]
     }
 }
@@ -288,23 +370,23 @@ fn weights_kernel(kernel: usize, stride: usize, cut: WeightCut, element: Element
     let constants =
         [("KERNEL", kernel), ("STRIDE", stride), ("TAP_ROWS", cut.tap_rows), ("LINES", cut.lines)];
     let mut kernel = Kernel::new("depthwise_weights", &constants.map(|(name, value)| (name, value as u32)));
-    kernel.constants.push(element.constant());
+    kernel.constants.set(element.constant());
     kernel
 }
 
 /// Every kernel of this file with every combination of its constants.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     let mut all = Vec::new();
     for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
         for element in [Element::F32, Element::F16] {
             for gradient in [false, true] {
                 let gathers = BLOCKS.map(|block| gather_kernel(kernel, stride, gradient, block, element));
                 let role = if gradient { Role::DataGradient } else { Role::Forward { gate: false } };
-                all.extend(with_fusion(gathers.to_vec(), 3, role));
+                all.extend(with_fusion::<GatherParams>(gathers.to_vec(), 3, role));
             }
             let cuts = WEIGHT_CUTS.iter().filter(|cut| kernel % cut.tap_rows == 0);
             let weights = cuts.map(|cut| weights_kernel(kernel, stride, *cut, element)).collect();
-            all.extend(with_fusion(weights, 3, Role::WeightGradient { gate: false }));
+            all.extend(with_fusion::<WeightsParams>(weights, 3, Role::WeightGradient { gate: false }));
         }
     }
     all

@@ -1,11 +1,12 @@
 //! Dropout with a counter-based mask: the backward pass draws the same mask again instead of storing it.
 
-use super::{combinations, image_grid, quads};
-use crate::gpu::{Cost, Kernel, Launch, View};
+use super::{Permutation, combinations, image_grid, permuted, quads};
+use crate::gpu::{Cost, Kernel, Launch, View, params};
 
 /// A tensor [images, features].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DropoutShape {
+    /// Images of the batch.
     pub images: usize,
     /// Floats of one image, padded to a multiple of 4.
     pub features: usize,
@@ -17,19 +18,36 @@ pub struct DropoutShape {
     pub image_offset: u32,
 }
 
+params! {
+    /// The numbers of `shaders/dropout.wgsl`.
+    struct DropoutParams {
+        /// vec4s of one image.
+        quads_per_image: u32,
+        /// Number of the first image within the micro-batch.
+        image_offset: u32,
+        /// Names this draw among all of a step.
+        stream: u32,
+        /// Chance that an element becomes zero.
+        rate: f32,
+        /// 1 / (1 - rate).
+        scale: f32,
+    }
+}
+
 /// `output = input * mask / (1 - rate)`.
 pub fn forward(shape: &DropoutShape, input: View, output: View) -> Launch {
     assert!((0.0..1.0).contains(&shape.rate), "dropout rate {}", shape.rate);
     let elements = (shape.images * shape.features) as u64;
-    let per_image = quads(shape.features);
-    let scale = 1.0 / (1.0 - shape.rate);
-    Launch {
-        kernel: Kernel::new("dropout", &[]),
-        views: vec![input, output],
-        params: vec![per_image, shape.image_offset, shape.stream, shape.rate.to_bits(), scale.to_bits()],
-        grid: image_grid(u64::from(per_image), shape.images),
-        cost: Cost { flops: elements * 8, bytes: elements * 8 },
-    }
+    let params = DropoutParams {
+        quads_per_image: quads(shape.features),
+        image_offset: shape.image_offset,
+        stream: shape.stream,
+        rate: shape.rate,
+        scale: 1.0 / (1.0 - shape.rate),
+    };
+    let grid = image_grid(u64::from(params.quads_per_image), shape.images);
+    let cost = Cost { flops: elements * 8, bytes: elements * 8 };
+    Launch::new(Kernel::new("dropout", &[]), vec![input, output], params, grid, cost)
 }
 
 /// `dx = dy * mask / (1 - rate)` with the mask of the forward pass: it is the same map.
@@ -38,6 +56,6 @@ pub fn backward(shape: &DropoutShape, dy: View, dx: View) -> Launch {
 }
 
 /// Every kernel of this file.
-pub fn permutations() -> Vec<Kernel> {
-    combinations("dropout", &[])
+pub fn permutations() -> Vec<Permutation> {
+    permuted::<DropoutParams>(combinations("dropout", &[]), |_| 2)
 }

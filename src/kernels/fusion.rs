@@ -3,9 +3,9 @@
 //! is `shaders/lib/{prologue,gradient_prologue,epilogue}.wgsl`. Every kernel gives the same numbers, up to rounding, with the batch
 //! norm's own passes in their place.
 
-use super::MAX_SEGMENTS;
 use super::activation::{Activation, SlopeFrom};
-use crate::gpu::{BufferId, Element, Kernel, View};
+use super::{MAX_SEGMENTS, Permutation};
+use crate::gpu::{BufferId, Element, Kernel, Params, View};
 
 /// How a kernel reads its input.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,13 +13,30 @@ pub enum Prologue {
     /// What is stored.
     #[default]
     None,
-    /// `act(scale * x + shift)` of the stored x; `state` is that of [`super::batch_norm`].
-    Norm { state: View, activation: Activation },
+    /// `act(scale * x + shift)` of the stored x.
+    Norm {
+        /// `[segment][mean C | rstd C | scale C | shift C]` of [`super::batch_norm`].
+        state: View,
+        /// What follows the affine map.
+        activation: Activation,
+    },
     /// The same times `gate[image, channel]`: a squeeze-and-excitation behind the batch norm. Pointwise dense
     /// convolutions only.
-    GatedNorm { state: View, activation: Activation, gate: View },
+    GatedNorm {
+        /// As in [`Prologue::Norm`].
+        state: View,
+        /// What follows the affine map.
+        activation: Activation,
+        /// `[images, C]`
+        gate: View,
+    },
     /// `act(x)` of the stored x, which has its batch norm in it already; times the gate where there is one, as above.
-    Folded { activation: Activation, gate: Option<View> },
+    Folded {
+        /// What follows the stored x.
+        activation: Activation,
+        /// `[images, C]`
+        gate: Option<View>,
+    },
     /// A gradient that the kernel computes from the stored du.
     NormGradient(NormGradient),
 }
@@ -33,17 +50,42 @@ impl Prologue {
 /// What a kernel does with its results besides storing them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Epilogue {
+    /// Nothing.
     #[default]
     None,
     /// Slices of the batch statistics of what is stored.
-    Statistics { partials: View },
+    Statistics {
+        /// `[slices][mean C | M2 C | count, one vec4]`
+        partials: View,
+    },
     /// Stores `du = value * act'(scale * x + shift)` in place of the value, and slices of the sums of du and du·xhat.
-    Slope { x: View, state: View, activation: Activation, partials: View },
+    Slope {
+        /// `[rows, C]`, the input of the batch norm.
+        x: View,
+        /// `[segment][mean C | rstd C | scale C | shift C]` of [`super::batch_norm`].
+        state: View,
+        /// What follows the affine map.
+        activation: Activation,
+        /// `[slices][sum du C | sum du·xhat C]`
+        partials: View,
+    },
     /// Forward, where the batch norm behind has fixed statistics and its scale is in the weights: stores
     /// `act(u)`, `u = value + shift`. `kept` gets u where the slope of the activation will be asked for.
-    Shift { shift: View, activation: Activation, kept: Option<View> },
+    Shift {
+        /// `[C]`
+        shift: View,
+        /// What follows the shift.
+        activation: Activation,
+        /// `[rows, C]`, what goes into the activation.
+        kept: Option<View>,
+    },
     /// Its backward: stores `value * act'(x)`; x is u, or what was stored where the slope is computed from that.
-    Derivative { x: View, activation: Activation },
+    Derivative {
+        /// `[rows, C]`, what the forward pass stored or kept.
+        x: View,
+        /// What followed the shift.
+        activation: Activation,
+    },
 }
 
 impl Epilogue {
@@ -57,16 +99,20 @@ impl Epilogue {
 /// [`super::batch_norm::backward_finalize`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormGradient {
+    /// `[rows, C]`, the input of the batch norm.
     pub x: View,
+    /// `[segment][a C | b C | c C]`
     pub coefs: View,
 }
 
 /// All of it, for a tensor whose batch is cut into `segments`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fusion<'a> {
+    /// How the kernel reads its input.
     pub prologue: Prologue,
     /// How a weight gradient reads dy, where that is not what is stored.
     pub gradient: Option<NormGradient>,
+    /// What the kernel does with its results.
     pub epilogue: Epilogue,
     /// Images of each batch norm segment, in order; empty where neither end is fused.
     pub segments: &'a [usize],
@@ -77,6 +123,7 @@ pub struct Fusion<'a> {
 pub struct Slices(pub Vec<u32>);
 
 impl Slices {
+    /// Slices of all segments.
     pub fn total(&self) -> usize {
         self.0.iter().sum::<u32>() as usize
     }
@@ -111,20 +158,20 @@ impl Fusion<'_> {
     pub(super) fn apply(&self, kernel: &mut Kernel, views: &mut Vec<View>) {
         let prologue_at = views.len() as u32;
         let (prologue, activation, gate) = match self.prologue {
-            Prologue::None => (0, Activation::None, 0),
+            Prologue::None => (PROLOGUE_NONE, Activation::None, 0),
             Prologue::Norm { state, activation } => {
                 views.push(state);
-                (1, activation, 0)
+                (PROLOGUE_NORM, activation, 0)
             }
             Prologue::GatedNorm { state, activation, gate } => {
                 views.extend([state, gate]);
-                (1, activation, 1)
+                (PROLOGUE_NORM, activation, 1)
             }
             Prologue::Folded { activation, gate } => {
                 views.extend(gate);
-                (3, activation, u32::from(gate.is_some()))
+                (PROLOGUE_FOLDED, activation, u32::from(gate.is_some()))
             }
-            Prologue::NormGradient(_) => (2, Activation::None, 0),
+            Prologue::NormGradient(_) => (PROLOGUE_GRADIENT, Activation::None, 0),
         };
         let gradient = match self.prologue {
             Prologue::NormGradient(gradient) => Some(gradient),
@@ -133,23 +180,23 @@ impl Fusion<'_> {
         let gradient_at = views.len() as u32;
         views.extend(gradient.iter().flat_map(|g| [g.x, g.coefs]));
         let epilogue_at = views.len() as u32;
-        let (epilogue, store, store_activation) = match self.epilogue {
-            Epilogue::None => (0, STORE_PLAIN, Activation::None),
+        let (epilogue, store_activation) = match self.epilogue {
+            Epilogue::None => (EPILOGUE_NONE, Activation::None),
             Epilogue::Statistics { partials } => {
                 views.push(partials);
-                (1, STORE_PLAIN, Activation::None)
+                (EPILOGUE_STATISTICS, Activation::None)
             }
             Epilogue::Slope { x, state, activation, partials } => {
                 views.extend([x, state, partials]);
-                (2, STORE_PLAIN, activation)
+                (EPILOGUE_SLOPE, activation)
             }
             Epilogue::Shift { shift, activation, kept } => {
                 views.extend([shift].into_iter().chain(kept));
-                (0, if kept.is_some() { STORE_SHIFTED_KEPT } else { STORE_SHIFTED }, activation)
+                (if kept.is_some() { EPILOGUE_SHIFT_KEPT } else { EPILOGUE_SHIFT }, activation)
             }
             Epilogue::Derivative { x, activation } => {
                 views.push(x);
-                (0, STORE_DERIVATIVE, activation)
+                (EPILOGUE_DERIVATIVE, activation)
             }
         };
         kernel.constants.extend([
@@ -161,9 +208,16 @@ impl Fusion<'_> {
             ("DY_PROLOGUE_AT", gradient_at),
             ("EPILOGUE", epilogue),
             ("EPILOGUE_AT", epilogue_at),
-            ("STORE", store),
+            ("TALLIES", u32::from(self.epilogue.tallies())),
             ("STORE_ACTIVATION", store_activation.number()),
         ]);
+    }
+
+    /// The kernel with this fusion, which has `own_views` before those of the fusion.
+    fn permutation<P: Params>(&self, mut kernel: Kernel, own_views: u32) -> Permutation {
+        let mut views = vec![VIEW; own_views as usize];
+        self.apply(&mut kernel, &mut views);
+        Permutation { kernel, fields: P::FIELDS, views: views.len(), for_matrices: false }
     }
 
     /// Numbers of activation-sized tensors read or written besides the kernel's own.
@@ -177,11 +231,19 @@ impl Fusion<'_> {
     }
 }
 
-/// Values of STORE in `shaders/lib/epilogue.wgsl`.
-const STORE_PLAIN: u32 = 0;
-const STORE_SHIFTED: u32 = 1;
-const STORE_SHIFTED_KEPT: u32 = 2;
-const STORE_DERIVATIVE: u32 = 3;
+/// Values of PROLOGUE in `shaders/lib/prologue.wgsl`.
+pub(super) const PROLOGUE_NONE: u32 = 0;
+const PROLOGUE_NORM: u32 = 1;
+const PROLOGUE_GRADIENT: u32 = 2;
+const PROLOGUE_FOLDED: u32 = 3;
+
+/// Values of EPILOGUE in `shaders/lib/epilogue.wgsl`.
+pub(super) const EPILOGUE_NONE: u32 = 0;
+const EPILOGUE_STATISTICS: u32 = 1;
+const EPILOGUE_SLOPE: u32 = 2;
+const EPILOGUE_SHIFT: u32 = 3;
+const EPILOGUE_SHIFT_KEPT: u32 = 4;
+const EPILOGUE_DERIVATIVE: u32 = 5;
 
 /// `segment_ends` of `shaders/lib/image_segments.wgsl`.
 pub(super) fn segment_ends(images: &[usize]) -> [u32; MAX_SEGMENTS] {
@@ -208,14 +270,13 @@ pub(super) enum Role {
 }
 
 /// `kernels`, which have `own_views` before those of the fusion, in all forms that their role has in a network.
-pub(super) fn with_fusion(kernels: Vec<Kernel>, own_views: u32, role: Role) -> Vec<Kernel> {
-    let mut all: Vec<Kernel> = Vec::new();
+pub(super) fn with_fusion<P: Params>(kernels: Vec<Kernel>, own_views: u32, role: Role) -> Vec<Permutation> {
+    let mut all: Vec<Permutation> = Vec::new();
     for kernel in kernels {
         for fusion in Activation::FUSED.into_iter().flat_map(|activations| fusions(activations, role)) {
-            let mut kernel = kernel.clone();
-            fusion.apply(&mut kernel, &mut vec![VIEW; own_views as usize]);
-            if !all.contains(&kernel) {
-                all.push(kernel);
+            let permutation = fusion.permutation::<P>(kernel.clone(), own_views);
+            if !all.contains(&permutation) {
+                all.push(permutation);
             }
         }
     }
@@ -272,8 +333,40 @@ fn fusions(activations: &[Activation], role: Role) -> Vec<Fusion<'static>> {
     all
 }
 
-/// A kernel with `own_views` and nothing fused.
-pub(super) fn unfused(mut kernel: Kernel, own_views: u32) -> Kernel {
-    Fusion::NONE.apply(&mut kernel, &mut vec![VIEW; own_views as usize]);
-    kernel
+/// `kernels`, which have `own_views`, with nothing fused.
+pub(super) fn unfused<P: Params>(kernels: Vec<Kernel>, own_views: u32) -> Vec<Permutation> {
+    kernels.into_iter().map(|kernel| Fusion::NONE.permutation::<P>(kernel, own_views)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::shaders;
+    use crate::kernels::pool::{self, ScaleForm};
+
+    #[test]
+    fn every_case_has_its_number_in_the_shaders() {
+        let shader = |p: &Permutation| {
+            p.kernel.shader == "image_scale" && p.kernel.constants.has(("FORM", ScaleForm::Product as u32))
+        };
+        let kernel = pool::permutations().into_iter().find(shader).expect("squeeze-and-excitation").kernel;
+        let text = shaders::expand(&kernel).unwrap();
+        for (name, number) in [
+            ("PROLOGUE_NONE", PROLOGUE_NONE),
+            ("PROLOGUE_NORM", PROLOGUE_NORM),
+            ("PROLOGUE_GRADIENT", PROLOGUE_GRADIENT),
+            ("PROLOGUE_FOLDED", PROLOGUE_FOLDED),
+            ("EPILOGUE_NONE", EPILOGUE_NONE),
+            ("EPILOGUE_STATISTICS", EPILOGUE_STATISTICS),
+            ("EPILOGUE_SLOPE", EPILOGUE_SLOPE),
+            ("EPILOGUE_SHIFT", EPILOGUE_SHIFT),
+            ("EPILOGUE_SHIFT_KEPT", EPILOGUE_SHIFT_KEPT),
+            ("EPILOGUE_DERIVATIVE", EPILOGUE_DERIVATIVE),
+            ("FORM_PRODUCT", ScaleForm::Product as u32),
+            ("FORM_PRODUCT_PLUS_POOLED", ScaleForm::ProductPlusPooled as u32),
+            ("FORM_SPREAD", ScaleForm::Spread as u32),
+        ] {
+            assert!(text.contains(&format!("const {name}: u32 = {number}u;")), "{name} is not {number}");
+        }
+    }
 }

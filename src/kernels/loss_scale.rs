@@ -4,8 +4,8 @@
 //! lives on the device and decides there, so that no step waits for the host. What the host counts (schedule, AdamW's bias
 //! corrections, the EMA's warm-up) therefore counts steps that were left out as well.
 
-use super::{combinations, elementwise, quads};
-use crate::gpu::{Cost, Kernel, Launch, View};
+use super::{Count, Permutation, combinations, elementwise, permuted, quads};
+use crate::gpu::{Cost, Kernel, Launch, View, params};
 use bytemuck::{Pod, Zeroable};
 
 /// The state as the host knows it. Keep in step with `shaders/lib/loss_scale.wgsl`.
@@ -50,21 +50,28 @@ impl LossScale {
 /// Words of the state on the device: a [`LossScale`], a flag that is zero between steps, padding.
 pub const STATE_WORDS: usize = 8;
 
+params! {
+    /// The numbers of `shaders/loss_scale_update.wgsl`.
+    struct UpdateParams {
+        /// Updates without an overflow after which the scale doubles.
+        growth_steps: u32,
+        /// Smallest scale.
+        smallest: f32,
+        /// Largest scale.
+        largest: f32,
+    }
+}
+
 /// First pass over a part of the gradients: divides them by the scale of `state`, and notes one that is not finite.
 pub fn check(elements: usize, gradient: View, state: View) -> Launch {
     let kernel = Kernel::new("loss_scale_check", &[]);
-    elementwise(kernel, &[gradient, state], vec![quads(elements)], elements, 2)
+    elementwise(kernel, &[gradient, state], Count { count: quads(elements) }, elements, 2)
 }
 
 /// Second pass: `state` moves on by what [`check`] of all parts found.
 pub fn update(state: View) -> Launch {
-    Launch {
-        kernel: Kernel::new("loss_scale_update", &[]),
-        views: vec![state],
-        params: vec![GROWTH_STEPS, SMALLEST.to_bits(), LARGEST.to_bits()],
-        grid: [1, 1, 1],
-        cost: Cost::default(),
-    }
+    let params = UpdateParams { growth_steps: GROWTH_STEPS, smallest: SMALLEST, largest: LARGEST };
+    Launch::new(Kernel::new("loss_scale_update", &[]), vec![state], params, [1, 1, 1], Cost::default())
 }
 
 /// Name of the constant that lets a launch of the optimizer look at the loss scale.
@@ -75,13 +82,14 @@ pub(super) const GUARDED: &str = "GUARDED";
 /// # Panics
 /// For a kernel that cannot be guarded.
 pub fn guard(mut launch: Launch, state: View) -> Launch {
-    let constant = launch.kernel.constants.iter_mut().find(|(name, _)| *name == GUARDED);
-    constant.expect("an optimizer's kernel").1 = 1;
+    assert_eq!(launch.kernel.constants.get(GUARDED), Some(0), "{} cannot be guarded", launch.kernel.shader);
+    launch.kernel.constants.set((GUARDED, 1));
     launch.views.push(state);
     launch
 }
 
 /// Every kernel of this file.
-pub fn permutations() -> Vec<Kernel> {
-    [combinations("loss_scale_check", &[]), combinations("loss_scale_update", &[])].concat()
+pub fn permutations() -> Vec<Permutation> {
+    let check = permuted::<Count>(combinations("loss_scale_check", &[]), |_| 2);
+    [check, permuted::<UpdateParams>(combinations("loss_scale_update", &[]), |_| 1)].concat()
 }

@@ -4,6 +4,8 @@
 //! channels. They and their gradients are stored as their views say, in f32 or f16; all else is f32, and so is all
 //! arithmetic. All sums run in a fixed order.
 
+#![warn(missing_docs)]
+
 pub mod activation;
 pub mod attack;
 pub mod batch_norm;
@@ -25,7 +27,7 @@ pub mod reference;
 pub mod residual;
 pub mod squeeze_excite;
 
-use crate::gpu::{Cost, Element, Kernel, Launch, View, linear_grid};
+use crate::gpu::{Constants, Cost, Element, Field, Kernel, Launch, Params, View, linear_grid, params};
 
 /// Most row segments (batch-norm domains, branches) of one tensor.
 pub const MAX_SEGMENTS: usize = 8;
@@ -36,7 +38,9 @@ const GROUP: u64 = 64;
 /// A tensor [images, rows_per_image, channels]; a row is one position of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageShape {
+    /// Images of the batch.
     pub images: usize,
+    /// Positions of one image.
     pub rows_per_image: usize,
     /// Padded: a multiple of 4.
     pub channels: usize,
@@ -101,15 +105,51 @@ fn lanes(rows: usize, columns: u64) -> [(&'static str, u32); 2] {
 /// (lanes, threads of a workgroup) of the summing kernels; a workgroup covers threads / lanes columns.
 const LANE_CHOICES: [(u32, u32); 3] = [(1, 64), (8, 64), (64, 256)];
 
+params! {
+    /// The numbers of a kernel over a range of vec4s.
+    pub(crate) struct Count {
+        /// vec4s of the range.
+        count: u32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/sum_slices.wgsl`.
+    struct SumSlices {
+        /// vec4s of the sum.
+        quads: u32,
+        /// Partial sums.
+        slices: u32,
+    }
+}
+
 /// sum `[elements]` += the `slices` of partials, in order: the second pass of split sums.
 fn sum_slices(partials: View, sum: View, elements: usize, slices: usize) -> Launch {
-    Launch {
-        kernel: Kernel::new("sum_slices", &[]),
-        views: vec![partials, sum],
-        params: vec![quads(elements), slices as u32],
-        grid: flat_grid(elements),
-        cost: Cost { flops: (slices * elements) as u64, bytes: 4 * ((slices + 2) * elements) as u64 },
-    }
+    let cost = Cost { flops: (slices * elements) as u64, bytes: 4 * ((slices + 2) * elements) as u64 };
+    let params = SumSlices { quads: quads(elements), slices: slices as u32 };
+    Launch::new(Kernel::new("sum_slices", &[]), vec![partials, sum], params, flat_grid(elements), cost)
+}
+
+/// A kernel with what a launch hands to it, for the test that holds every shader to its launches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permutation {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The numbers of a launch, by name.
+    pub fields: &'static [Field],
+    /// The tensors of a launch.
+    pub views: usize,
+    /// Whether only adapters with cooperative matrices run it, which have twice the workgroup memory of others.
+    pub for_matrices: bool,
+}
+
+/// The permutations of kernels whose launches have the numbers of `P` and as many tensors as `views` says.
+fn permuted<P: Params>(kernels: Vec<Kernel>, views: impl Fn(&Constants) -> u32) -> Vec<Permutation> {
+    let with = |kernel: Kernel| {
+        let views = views(&kernel.constants) as usize;
+        Permutation { kernel, fields: P::FIELDS, views, for_matrices: false }
+    };
+    kernels.into_iter().map(with).collect()
 }
 
 /// Every combination of a kernel's constants, for `permutations`.
@@ -121,7 +161,7 @@ fn combinations(shader: &'static str, constants: &[(&'static str, &[u32])]) -> V
             .flat_map(|kernel| {
                 values.iter().map(|value| {
                     let mut kernel = kernel.clone();
-                    kernel.constants.push((name, *value));
+                    kernel.constants.set((name, *value));
                     kernel
                 })
             })
@@ -141,18 +181,13 @@ fn with_lanes(kernels: Vec<Kernel>) -> Vec<Kernel> {
 }
 
 /// A launch over `elements` floats, one `vec4` a thread, that reads and writes `passes` tensors of that size.
-fn elementwise(kernel: Kernel, views: &[View], params: Vec<u32>, elements: usize, passes: u64) -> Launch {
-    Launch {
-        kernel,
-        views: views.to_vec(),
-        params,
-        grid: flat_grid(elements),
-        cost: Cost { flops: elements as u64 * 2, bytes: elements as u64 * 4 * passes },
-    }
+fn elementwise<P: Params>(kernel: Kernel, views: &[View], params: P, elements: usize, passes: u64) -> Launch {
+    let cost = Cost { flops: elements as u64 * 2, bytes: elements as u64 * 4 * passes };
+    Launch::new(kernel, views.to_vec(), params, flat_grid(elements), cost)
 }
 
 /// Every kernel with every combination of its constants, for the test that validates all shaders.
-pub fn all_permutations() -> Vec<Kernel> {
+pub fn all_permutations() -> Vec<Permutation> {
     [
         activation::permutations(),
         attack::permutations(),

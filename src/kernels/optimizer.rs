@@ -5,8 +5,8 @@
 //! Arenas beyond the binding limit are cut by the caller into ranges that start at multiples of 64 floats.
 
 use super::loss_scale::GUARDED;
-use super::{combinations, elementwise, quads};
-use crate::gpu::{Cost, Kernel, Launch, View};
+use super::{Count, Permutation, combinations, elementwise, permuted, quads};
+use crate::gpu::{Constants, Cost, Kernel, Launch, View, params};
 
 /// Most parameter groups.
 pub const MAX_GROUPS: usize = 8;
@@ -17,9 +17,11 @@ pub const BLOCK: usize = 64;
 /// What differs between kinds of parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group {
+    /// Weight decay: added to the gradient (SGD, RMSProp) or taken from the weight (AdamW).
     pub weight_decay: f32,
     /// Multiplies the gradients, besides the step uniform's own factor.
     pub grad_scale: f32,
+    /// Multiplies the learning rate.
     pub lr_scale: f32,
 }
 
@@ -42,11 +44,30 @@ pub struct ArenaRange {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// State: one arena, the momentum buffer (its start values do not matter).
-    Sgd { momentum: f64, nesterov: bool },
+    Sgd {
+        /// Share of the momentum buffer that stays.
+        momentum: f64,
+        /// Whether the step looks ahead along the buffer.
+        nesterov: bool,
+    },
     /// TensorFlow's form. State: mean square (starts at one), momentum (starts at zero).
-    RmsProp { momentum: f64, decay: f64, eps: f64 },
+    RmsProp {
+        /// Share of the momentum buffer that stays.
+        momentum: f64,
+        /// Share of the mean square that stays.
+        decay: f64,
+        /// Added to the mean square, inside of the root.
+        eps: f64,
+    },
     /// State: first and second moment, both from zero.
-    AdamW { beta1: f64, beta2: f64, eps: f64 },
+    AdamW {
+        /// Share of the first moment that stays.
+        beta1: f64,
+        /// Share of the second moment that stays.
+        beta2: f64,
+        /// Added to the root of the second moment.
+        eps: f64,
+    },
 }
 
 impl Rule {
@@ -65,11 +86,74 @@ impl Rule {
     }
 }
 
-fn group_words(groups: &[Group]) -> Vec<u32> {
+params! {
+    /// A group as `shaders/lib/parameter_groups.wgsl` knows it.
+    struct GroupParams {
+        /// Weight decay.
+        weight_decay: f32,
+        /// Multiplies the gradients.
+        grad_scale: f32,
+        /// Multiplies the learning rate.
+        lr_scale: f32,
+        ; padding: u32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/lib/optimizer.wgsl`.
+    struct OptimizerParams {
+        /// The parameter groups; those beyond the last are zero.
+        groups: [GroupParams; MAX_GROUPS],
+        /// vec4s of the range.
+        count: u32,
+        /// Entry of the group table that belongs to the first float.
+        first_block: u32,
+        /// SGD's and RMSProp's momentum, AdamW's beta1.
+        momentum: f32,
+        /// RMSProp's decay of the mean square, AdamW's beta2.
+        decay: f32,
+        /// Added to the root, or inside of it.
+        eps: f32,
+        /// 1 - momentum, subtracted in f64.
+        new_momentum: f32,
+        /// 1 - decay, subtracted in f64: 1 - 0.999 in f32 is off by 5e-5.
+        new_decay: f32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/gradient_norm_partials.wgsl`.
+    struct PartialsParams {
+        /// The parameter groups; those beyond the last are zero.
+        groups: [GroupParams; MAX_GROUPS],
+        /// vec4s of the range.
+        count: u32,
+        /// Entry of the group table that belongs to the first float.
+        first_block: u32,
+        /// Threads of the launch, a multiple of 64.
+        threads: u32,
+        /// Float of the partial sums where this range begins.
+        partial_offset: u32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/gradient_norm.wgsl`.
+    struct NormParams {
+        /// vec4s of the partial sums.
+        count: u32,
+        /// Largest norm.
+        clip: f32,
+    }
+}
+
+fn group_params(groups: &[Group]) -> [GroupParams; MAX_GROUPS] {
     assert!(groups.len() <= MAX_GROUPS, "{} parameter groups", groups.len());
-    let words = |g: &Group| [g.weight_decay.to_bits(), g.grad_scale.to_bits(), g.lr_scale.to_bits(), 0];
-    let mut params: Vec<u32> = groups.iter().flat_map(words).collect();
-    params.resize(4 * MAX_GROUPS, 0);
+    let mut params = [GroupParams::default(); MAX_GROUPS];
+    for (place, group) in params.iter_mut().zip(groups) {
+        let Group { weight_decay, grad_scale, lr_scale } = *group;
+        *place = GroupParams { weight_decay, grad_scale, lr_scale, padding: 0 };
+    }
     params
 }
 
@@ -97,9 +181,16 @@ pub fn update(
             (Kernel::new("optimizer_adamw", &[(GUARDED, 0)]), beta1, beta2, eps)
         }
     };
-    let mut params = group_words(groups);
-    params.extend([quads(range.elements), range.first_block]);
-    params.extend([momentum, decay, eps, 1.0 - momentum, 1.0 - decay].map(|n| (n as f32).to_bits()));
+    let params = OptimizerParams {
+        groups: group_params(groups),
+        count: quads(range.elements),
+        first_block: range.first_block,
+        momentum: momentum as f32,
+        decay: decay as f32,
+        eps: eps as f32,
+        new_momentum: (1.0 - momentum) as f32,
+        new_decay: (1.0 - decay) as f32,
+    };
     let views: Vec<View> =
         [weights, gradient].into_iter().chain(state.iter().copied()).chain([table]).collect();
     // Weights and state are read and written, the gradient is read.
@@ -108,12 +199,13 @@ pub fn update(
 
 /// `average += (1 - d) · (value - average)` with 1 - d = `StepUniform::ema_rate`.
 pub fn ema(elements: usize, average: View, value: View) -> Launch {
-    elementwise(Kernel::new("ema", &[(GUARDED, 0)]), &[average, value], vec![quads(elements)], elements, 3)
+    let params = Count { count: quads(elements) };
+    elementwise(Kernel::new("ema", &[(GUARDED, 0)]), &[average, value], params, elements, 3)
 }
 
 /// Fills `elements` floats, a multiple of 4, with zeros.
 pub fn zero(elements: usize, target: View) -> Launch {
-    elementwise(Kernel::new("zero", &[]), &[target], vec![quads(elements)], elements, 1)
+    elementwise(Kernel::new("zero", &[]), &[target], Count { count: quads(elements) }, elements, 1)
 }
 
 /// Floats that [`sum_of_squares`] of a range writes; a multiple of 64.
@@ -133,44 +225,49 @@ pub fn sum_of_squares(
     partial_offset: usize,
 ) -> Launch {
     let threads = partials_elements(range) as u32;
-    let mut params = group_words(groups);
-    params.extend([quads(range.elements), range.first_block, threads, partial_offset as u32]);
-    Launch {
-        kernel: Kernel::new("gradient_norm_partials", &[]),
-        views: vec![gradient, table, partials],
-        params,
-        grid: [threads / 64, 1, 1],
-        cost: Cost { flops: range.elements as u64 * 3, bytes: range.elements as u64 * 4 },
-    }
+    let params = PartialsParams {
+        groups: group_params(groups),
+        count: quads(range.elements),
+        first_block: range.first_block,
+        threads,
+        partial_offset: partial_offset as u32,
+    };
+    let kernel = Kernel::new("gradient_norm_partials", &[]);
+    let cost = Cost { flops: range.elements as u64 * 3, bytes: range.elements as u64 * 4 };
+    Launch::new(kernel, vec![gradient, table, partials], params, [threads / 64, 1, 1], cost)
 }
 
 /// Second pass: `norm` gets (factor, norm, 0, 0) from all `partial_count` partials, where the factor
 /// min(1, clip / (norm + 1e-6)) brings the norm down to `clip`.
 pub fn clip_factor(partial_count: usize, clip: f32, partials: View, norm: View) -> Launch {
-    Launch {
-        kernel: Kernel::new("gradient_norm", &[("LANES", 256), ("WORKGROUP", 256)]),
-        views: vec![partials, norm],
-        params: vec![quads(partial_count), clip.to_bits()],
-        grid: [1, 1, 1],
-        cost: Cost { flops: partial_count as u64, bytes: partial_count as u64 * 4 },
-    }
+    let kernel = Kernel::new("gradient_norm", &[("LANES", 256), ("WORKGROUP", 256)]);
+    let params = NormParams { count: quads(partial_count), clip };
+    let cost = Cost { flops: partial_count as u64, bytes: partial_count as u64 * 4 };
+    Launch::new(kernel, vec![partials, norm], params, [1, 1, 1], cost)
 }
 
 /// Multiplies gradients in place by the factor of [`clip_factor`].
 pub fn clip_scale(elements: usize, gradient: View, norm: View) -> Launch {
-    elementwise(Kernel::new("clip_gradient", &[]), &[gradient, norm], vec![quads(elements)], elements, 2)
+    let params = Count { count: quads(elements) };
+    elementwise(Kernel::new("clip_gradient", &[]), &[gradient, norm], params, elements, 2)
 }
 
 /// Every kernel of this file with every combination of its constants.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     const GUARD: (&str, &[u32]) = (GUARDED, &[0, 1]);
-    let guarded = ["optimizer_rmsprop", "optimizer_adamw", "ema"];
-    let plain = ["zero", "gradient_norm_partials", "clip_gradient"];
+    let guard = |c: &Constants| u32::from(c.is_set(GUARDED));
+    let norm = combinations("gradient_norm", &[("LANES", &[256]), ("WORKGROUP", &[256])]);
     [
-        combinations("optimizer_sgd", &[("NESTEROV", &[0, 1]), GUARD]),
-        guarded.into_iter().flat_map(|name| combinations(name, &[GUARD])).collect(),
-        plain.into_iter().flat_map(|name| combinations(name, &[])).collect(),
-        combinations("gradient_norm", &[("LANES", &[256]), ("WORKGROUP", &[256])]),
+        permuted::<OptimizerParams>(combinations("optimizer_sgd", &[("NESTEROV", &[0, 1]), GUARD]), |c| {
+            4 + guard(c)
+        }),
+        permuted::<OptimizerParams>(combinations("optimizer_rmsprop", &[GUARD]), |c| 5 + guard(c)),
+        permuted::<OptimizerParams>(combinations("optimizer_adamw", &[GUARD]), |c| 5 + guard(c)),
+        permuted::<Count>(combinations("ema", &[GUARD]), |c| 2 + guard(c)),
+        permuted::<Count>(combinations("zero", &[]), |_| 1),
+        permuted::<Count>(combinations("clip_gradient", &[]), |_| 2),
+        permuted::<PartialsParams>(combinations("gradient_norm_partials", &[]), |_| 3),
+        permuted::<NormParams>(norm, |_| 2),
     ]
     .concat()
 }

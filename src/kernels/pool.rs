@@ -1,8 +1,67 @@
 //! Global average pooling and max pooling, forward and backward.
 
-use super::fusion::{Fusion, Role, Slices, segment_ends, with_fusion};
-use super::{GROUP, ImageShape, STORED, combinations, image_grid, lanes, quads, stored, with_lanes};
-use crate::gpu::{Cost, Kernel, Launch, View, linear_grid};
+use super::fusion::{EPILOGUE_NONE, Fusion, PROLOGUE_NONE, Role, Slices, segment_ends, with_fusion};
+use super::{
+    GROUP, ImageShape, MAX_SEGMENTS, Permutation, STORED, combinations, image_grid, lanes, permuted, quads,
+    stored, with_lanes,
+};
+use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};
+
+params! {
+    /// The numbers of `shaders/image_sum.wgsl`.
+    struct SumParams {
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
+        /// Rows of one image.
+        rows: u32,
+        /// vec4s of a row.
+        quads: u32,
+        /// Multiplies the sum.
+        scale: f32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/image_scale.wgsl`.
+    struct ScaleParams {
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
+        /// Rows of one image.
+        rows: u32,
+        /// vec4s of a row.
+        quads: u32,
+        /// 1 / rows.
+        scale: f32,
+        /// Rows a thread takes.
+        block_rows: u32,
+        /// Row blocks of one image.
+        blocks: u32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/lib/max_pool.wgsl`.
+    struct MaxPoolParams {
+        /// Output (forward) or input (backward) positions of all images, times `quads`.
+        count: u32,
+        /// vec4s of a position.
+        quads: u32,
+        /// Lines of an image of the input.
+        height: u32,
+        /// Columns of an image of the input.
+        width: u32,
+        /// Lines of an image of the output.
+        out_height: u32,
+        /// Columns of an image of the output.
+        out_width: u32,
+        /// Lines and columns of the window.
+        kernel: u32,
+        /// Lines and columns of the input between neighbouring outputs.
+        stride: u32,
+        /// Lines and columns of padding on each side.
+        pad: u32,
+    }
+}
 
 /// Rows a thread of `image_scale` takes: with an epilogue many, so that its tallies are few.
 fn block_rows(shape: &ImageShape, epilogue: bool) -> usize {
@@ -40,18 +99,18 @@ pub(super) fn image_sum(
     let mut kernel = Kernel::new("image_sum", &constants);
     let mut views: Vec<View> = [x, out].into_iter().chain(other).collect();
     fusion.apply(&mut kernel, &mut views);
-    let mut params = vec![shape.rows_per_image as u32, quads(shape.channels), scale.to_bits(), 0];
-    params.extend(segment_ends(&fusion.images(shape.images)));
-    Launch {
-        kernel,
-        views,
-        params,
-        grid: [quads(shape.channels).div_ceil(per_group), shape.images as u32, 1],
-        cost: Cost {
-            flops: shape.elements() * tensors,
-            bytes: shape.elements() * element.bytes() * tensors + shape.vector_bytes(),
-        },
-    }
+    let params = SumParams {
+        segment_ends: segment_ends(&fusion.images(shape.images)),
+        rows: shape.rows_per_image as u32,
+        quads: quads(shape.channels),
+        scale,
+    };
+    let cost = Cost {
+        flops: shape.elements() * tensors,
+        bytes: shape.elements() * element.bytes() * tensors + shape.vector_bytes(),
+    };
+    let grid = [quads(shape.channels).div_ceil(per_group), shape.images as u32, 1];
+    Launch::new(kernel, views, params, grid, cost)
 }
 
 /// Forms of `shaders/image_scale.wgsl`.
@@ -84,21 +143,21 @@ pub(super) fn image_scale(
     let quads = quads(shape.channels);
     let block_rows = block_rows(shape, fusion.epilogue.tallies());
     let blocks = rows.div_ceil(block_rows) as u32;
-    let scale = (1.0 / rows as f32).to_bits();
-    let mut params = vec![rows as u32, quads, scale, block_rows as u32, blocks, 0, 0, 0];
-    params.extend(segment_ends(&fusion.images(shape.images)));
+    let params = ScaleParams {
+        segment_ends: segment_ends(&fusion.images(shape.images)),
+        rows: rows as u32,
+        quads,
+        scale: 1.0 / rows as f32,
+        block_rows: block_rows as u32,
+        blocks,
+    };
     let passes = if form == ScaleForm::Spread { 1 + u64::from(accumulate) } else { 2 };
     let extra = fusion.extra_tensors(0, shape.elements());
-    Launch {
-        kernel,
-        views,
-        params,
-        grid: image_grid(u64::from(blocks) * u64::from(quads), shape.images),
-        cost: Cost {
-            flops: shape.elements(),
-            bytes: (shape.elements() * passes + extra) * element.bytes() + shape.vector_bytes(),
-        },
-    }
+    let cost = Cost {
+        flops: shape.elements(),
+        bytes: (shape.elements() * passes + extra) * element.bytes() + shape.vector_bytes(),
+    };
+    Launch::new(kernel, views, params, image_grid(u64::from(blocks) * u64::from(quads), shape.images), cost)
 }
 
 /// Mean over the rows of each image: [images, rows, C] to [images, C]. x may have a prologue.
@@ -120,22 +179,29 @@ pub fn global_average_backward(
 /// Max pooling with a square window and symmetric padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPoolShape {
+    /// Images of the batch.
     pub images: usize,
+    /// Lines of an image of x.
     pub height: usize,
+    /// Columns of an image of x.
     pub width: usize,
     /// Padded: a multiple of 4.
     pub channels: usize,
+    /// Lines and columns of the window.
     pub kernel: usize,
+    /// Lines and columns of x between neighbouring windows.
     pub stride: usize,
     /// At most kernel / 2, as in PyTorch, so that no window lies in the padding alone.
     pub pad: usize,
 }
 
 impl MaxPoolShape {
+    /// Lines of an image of y.
     pub fn out_height(&self) -> usize {
         (self.height + 2 * self.pad - self.kernel) / self.stride + 1
     }
 
+    /// Columns of an image of y.
     pub fn out_width(&self) -> usize {
         (self.width + 2 * self.pad - self.kernel) / self.stride + 1
     }
@@ -157,36 +223,33 @@ impl MaxPoolShape {
         passes: (usize, usize),
     ) -> Launch {
         let element = stored(&views);
-        kernel.constants.push(element.constant());
+        kernel.constants.set(element.constant());
         assert!(self.pad * 2 <= self.kernel && self.stride > 0, "max pool {self:?}");
         let count = quads(elements);
-        let numbers = [
-            self.height,
-            self.width,
-            self.out_height(),
-            self.out_width(),
-            self.kernel,
-            self.stride,
-            self.pad,
-        ];
-        let params = [count, quads(self.channels)].into_iter().chain(numbers.map(|n| n as u32)).collect();
+        let params = MaxPoolParams {
+            count,
+            quads: quads(self.channels),
+            height: self.height as u32,
+            width: self.width as u32,
+            out_height: self.out_height() as u32,
+            out_width: self.out_width() as u32,
+            kernel: self.kernel as u32,
+            stride: self.stride as u32,
+            pad: self.pad as u32,
+        };
         let bytes = (passes.0 * self.in_elements() + passes.1 * self.out_elements()) as u64 * element.bytes();
         let flops = (self.out_elements() * self.kernel * self.kernel) as u64;
-        Launch {
-            kernel,
-            views,
-            params,
-            grid: linear_grid(u64::from(count), GROUP),
-            cost: Cost { flops, bytes },
-        }
+        Launch::new(kernel, views, params, linear_grid(u64::from(count), GROUP), Cost { flops, bytes })
     }
 }
 
+/// y `[images, out_height, out_width, channels]`, the maximum over each window of x `[images, height, width, channels]`;
+/// padding never wins.
 pub fn max_pool(shape: &MaxPoolShape, x: View, y: View) -> Launch {
     shape.launch(Kernel::new("max_pool_forward", &[]), vec![x, y], shape.out_elements(), (1, 1))
 }
 
-/// `dx` (written, or added to): each window's gradient goes to its first maximum in scan order.
+/// `dx` `[images, height, width, channels]` (written, or added to): each window's gradient goes to its first maximum in scan order.
 pub fn max_pool_backward(
     shape: &MaxPoolShape,
     x: View,
@@ -200,37 +263,43 @@ pub fn max_pool_backward(
 }
 
 /// Every kernel of this file with every combination of its constants that is launched.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     const SWITCH: &[u32] = &[0, 1];
-    let scale = |form: &'static [u32], add| {
-        combinations("image_scale", &[("FORM", form), ("ACCUMULATE", add), STORED])
-    };
-    let without = |name| move |k: &Kernel| k.constants.contains(&(name, 0));
     let sums = with_lanes(combinations("image_sum", &[("ACCUMULATE", SWITCH), STORED]));
     let with_product = |value| {
         let with = move |mut kernel: Kernel| {
-            kernel.constants.push(("PRODUCT", value));
+            kernel.constants.set(("PRODUCT", value));
             kernel
         };
-        with_fusion(sums.iter().cloned().map(with).collect(), 2 + value, Role::Forward { gate: false })
+        sums.iter().cloned().map(with).collect()
     };
+    let forward = Role::Forward { gate: false };
+    // Vectors are stored as they are.
+    let read = |kernels, views| {
+        let all = with_fusion::<SumParams>(kernels, views, forward);
+        all.into_iter().filter(|p| p.kernel.constants.has(("EPILOGUE", EPILOGUE_NONE))).collect::<Vec<_>>()
+    };
+    let scaled = |form: ScaleForm, add, views, role| {
+        let kernels = combinations("image_scale", &[("FORM", &[form as u32]), ("ACCUMULATE", add), STORED]);
+        with_fusion::<ScaleParams>(kernels, views, role)
+    };
+    // A product is forward and has no tallies; what goes backward is read as it is stored.
+    let product = scaled(ScaleForm::Product, &[0], 3, forward);
+    let product = product.into_iter().filter(|p| !p.kernel.constants.is_set("TALLIES")).collect();
+    let backward = |form, add, views| {
+        let all = scaled(form, add, views, Role::DataGradient);
+        let plain = |p: &Permutation| p.kernel.constants.has(("PROLOGUE", PROLOGUE_NONE));
+        all.into_iter().filter(plain).collect::<Vec<_>>()
+    };
+    let pool_backward = combinations("max_pool_backward", &[("ACCUMULATE", SWITCH), STORED]);
     [
-        with_product(0).into_iter().filter(without("EPILOGUE")).collect(),
-        with_product(1).into_iter().filter(without("EPILOGUE")).collect(),
-        with_fusion(scale(&[0], &[0]), 3, Role::Forward { gate: false })
-            .into_iter()
-            .filter(without("EPILOGUE"))
-            .collect(),
-        with_fusion(scale(&[1], &[0]), 4, Role::DataGradient)
-            .into_iter()
-            .filter(without("PROLOGUE"))
-            .collect(),
-        with_fusion(scale(&[2], SWITCH), 2, Role::DataGradient)
-            .into_iter()
-            .filter(without("PROLOGUE"))
-            .collect(),
-        combinations("max_pool_forward", &[STORED]),
-        combinations("max_pool_backward", &[("ACCUMULATE", SWITCH), STORED]),
+        read(with_product(0), 2),
+        read(with_product(1), 3),
+        product,
+        backward(ScaleForm::ProductPlusPooled, &[0], 4),
+        backward(ScaleForm::Spread, SWITCH, 2),
+        permuted::<MaxPoolParams>(combinations("max_pool_forward", &[STORED]), |_| 2),
+        permuted::<MaxPoolParams>(pool_backward, |_| 4),
     ]
     .concat()
 }

@@ -2,13 +2,37 @@
 
 use super::activation::{Activation, SlopeFrom};
 use super::fusion::segment_ends;
-use super::{ImageShape, STORED, combinations, image_grid, quads, stored};
-use crate::gpu::{Cost, Kernel, Launch, View};
+use super::{
+    ImageShape, MAX_SEGMENTS, Permutation, STORED, combinations, image_grid, permuted, quads, stored,
+};
+use crate::gpu::{Constants, Cost, Kernel, Launch, View, params};
+
+params! {
+    /// The numbers of `shaders/lib/drop_path.wgsl`.
+    struct DropPathParams {
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
+        /// vec4s of one image.
+        quads_per_image: u32,
+        /// Number of the first image within the micro-batch.
+        image_offset: u32,
+        /// Names this draw among all of a step.
+        stream: u32,
+        /// Chance that an image's branch stays.
+        keep: f32,
+        /// 1 / keep.
+        inverse_keep: f32,
+        /// vec4s of a row.
+        quads: u32,
+    }
+}
 
 /// Both inputs and the output are [images, rows_per_image, channels].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResidualShape {
+    /// Positions of one image.
     pub rows_per_image: usize,
+    /// Images of the batch.
     pub images: usize,
     /// Padded: a multiple of 4.
     pub channels: usize,
@@ -26,16 +50,18 @@ impl ResidualShape {
     }
 
     /// `struct Params` of `shaders/lib/drop_path.wgsl`.
-    fn params(&self, segments: &[usize]) -> Vec<u32> {
+    fn params(&self, segments: &[usize]) -> DropPathParams {
         assert!((0.0..1.0).contains(&self.drop_rate), "drop rate {}", self.drop_rate);
         let keep = 1.0 - self.drop_rate;
-        let per_image = self.image_shape().quads_per_image() as u32;
-        let row = quads(self.channels);
-        let mut params =
-            vec![per_image, self.image_offset, self.stream, keep.to_bits(), (1.0 / keep).to_bits()];
-        params.extend([row, 0, 0]);
-        params.extend(segment_ends(segments));
-        params
+        DropPathParams {
+            segment_ends: segment_ends(segments),
+            quads_per_image: self.image_shape().quads_per_image() as u32,
+            image_offset: self.image_offset,
+            stream: self.stream,
+            keep,
+            inverse_keep: 1.0 / keep,
+            quads: quads(self.channels),
+        }
     }
 
     fn drop_constant(&self) -> (&'static str, u32) {
@@ -45,21 +71,19 @@ impl ResidualShape {
     fn launch(&self, mut kernel: Kernel, views: Vec<View>, segments: &[usize], passes: u64) -> Launch {
         let shape = self.image_shape();
         let element = stored(&views[..3]);
-        kernel.constants.push(element.constant());
-        Launch {
-            kernel,
-            views,
-            params: self.params(segments),
-            grid: image_grid(shape.quads_per_image(), shape.images),
-            cost: Cost { flops: shape.elements() * 2, bytes: shape.elements() * element.bytes() * passes },
-        }
+        kernel.constants.set(element.constant());
+        let cost = Cost { flops: shape.elements() * 2, bytes: shape.elements() * element.bytes() * passes };
+        let grid = image_grid(shape.quads_per_image(), shape.images);
+        Launch::new(kernel, views, self.params(segments), grid, cost)
     }
 }
 
 /// A batch norm without an activation, applied to the branch as it is read: its state and the images of its segments.
 #[derive(Clone, Copy, Debug)]
 pub struct BranchNorm<'a> {
+    /// `[segment][mean C | rstd C | scale C | shift C]` of [`super::batch_norm`].
     pub state: View,
+    /// Images of each segment, in order.
     pub segments: &'a [usize],
 }
 
@@ -104,10 +128,15 @@ pub fn backward(
 }
 
 /// Every kernel of this file with every combination of its constants.
-pub fn permutations() -> Vec<Kernel> {
+pub fn permutations() -> Vec<Permutation> {
     const SHARED: [(&str, &[u32]); 3] =
         [("ACTIVATION", &[Activation::None as u32, Activation::Relu as u32]), ("DROP", &[0, 1]), STORED];
     let with =
         |shader, own: &'static str| combinations(shader, &[SHARED[0], SHARED[1], SHARED[2], (own, &[0, 1])]);
-    [with("residual_forward", "NORM"), with("residual_backward", "ACCUMULATE")].concat()
+    let activated = |c: &Constants| c.get("ACTIVATION") != Some(Activation::None as u32);
+    [
+        permuted::<DropPathParams>(with("residual_forward", "NORM"), |c| 3 + u32::from(c.is_set("NORM"))),
+        permuted::<DropPathParams>(with("residual_backward", "ACCUMULATE"), |c| 3 + u32::from(activated(c))),
+    ]
+    .concat()
 }

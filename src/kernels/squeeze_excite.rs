@@ -8,8 +8,8 @@
 use super::activation::Activation;
 use super::fusion::Fusion;
 use super::pool::{ScaleForm, image_scale, image_sum};
-use super::{ImageShape, quads};
-use crate::gpu::{Cost, Kernel, Launch, View};
+use super::{ImageShape, Permutation, permuted, quads};
+use crate::gpu::{Cost, Kernel, Launch, View, params};
 
 /// `y[image, row, c] = a[image, row, c] * g[image, c]`. a may have a prologue.
 pub fn channel_scale(shape: &ImageShape, a: View, g: View, y: View, fusion: &Fusion<'_>) -> Launch {
@@ -76,6 +76,16 @@ pub struct Excitation {
     pub gate: View,
 }
 
+params! {
+    /// The numbers of `shaders/squeeze_excite_forward.wgsl` and `squeeze_excite_backward.wgsl`.
+    struct ExciteParams {
+        /// vec4s of the gated map's channels.
+        quads: u32,
+        /// vec4s between the layers.
+        inner: u32,
+    }
+}
+
 /// `vec4`s of the widest squeezed layer that the shaders have room for.
 const INNER_MAX: usize = 64;
 
@@ -89,13 +99,10 @@ impl ExciteShape {
         assert!(self.fits(), "{} squeezed channels", self.inner);
         let weights = (self.channels * self.inner) as u64;
         let vectors = (self.images * (self.channels + self.inner)) as u64;
-        Launch {
-            kernel: kernel(shader, self.hidden, self.gate),
-            views,
-            params: vec![quads(self.channels), quads(self.inner)],
-            grid: [self.images as u32, 1, 1],
-            cost: Cost { flops: 4 * self.images as u64 * weights, bytes: 8 * (weights + vectors) },
-        }
+        let params = ExciteParams { quads: quads(self.channels), inner: quads(self.inner) };
+        let cost = Cost { flops: 4 * self.images as u64 * weights, bytes: 8 * (weights + vectors) };
+        let kernel = kernel(shader, self.hidden, self.gate);
+        Launch::new(kernel, views, params, [self.images as u32, 1, 1], cost)
     }
 }
 
@@ -132,7 +139,8 @@ pub fn excite_backward(
 }
 
 /// Every kernel that only this file launches, with the activations of every family.
-pub fn permutations() -> Vec<Kernel> {
-    let with = |shader| Activation::EXCITING.map(|(hidden, gate)| kernel(shader, hidden, gate));
-    [with("squeeze_excite_forward"), with("squeeze_excite_backward")].concat()
+pub fn permutations() -> Vec<Permutation> {
+    let with = |shader| Activation::EXCITING.map(|(hidden, gate)| kernel(shader, hidden, gate)).to_vec();
+    let forward = permuted::<ExciteParams>(with("squeeze_excite_forward"), |_| 8);
+    [forward, permuted::<ExciteParams>(with("squeeze_excite_backward"), |_| 7)].concat()
 }

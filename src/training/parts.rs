@@ -220,8 +220,10 @@ impl Parts {
 
         let launches = || plans.iter().flat_map(PhasePlans::launches).chain(&zero).chain(&update);
         device.prepare(launches(), progress)?;
-        let classes: BTreeMap<String, ConvCase> =
-            launches().filter_map(ConvCase::of).map(|case| (case.class(&context.caps), case)).collect();
+        let classes: BTreeMap<String, ConvCase> = launches()
+            .filter_map(|launch| launch.convolution)
+            .map(|case| (case.class(&context.caps), case))
+            .collect();
         let convolutions = classes.into_values().collect();
 
         let mut made = Buffers::new(device)?;

@@ -259,8 +259,8 @@ fn a_launch_says_which_convolution_it_is() {
         let case = ConvCase { direction, shape };
         for caps in &FORMS {
             let launches = launches(caps, &case);
-            assert_eq!(ConvCase::of(&launches[0]), Some(case), "{caps:?}");
-            assert!(launches[1..].iter().all(|sum| ConvCase::of(sum).is_none()));
+            assert_eq!(launches[0].convolution, Some(case), "{caps:?}");
+            assert!(launches[1..].iter().all(|sum| sum.convolution.is_none()));
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::kernels::batch_norm::{BnShape, Segment};
 /// Per segment and channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
+    /// `[C]`
     pub mean: Vec<f64>,
     /// Biased.
     pub variance: Vec<f64>,
@@ -20,6 +21,7 @@ fn block(shape: &BnShape, segment: &Segment) -> usize {
     segment.domain as usize * shape.domain_stride as usize
 }
 
+/// Mean and biased variance of each segment of x `[rows, C]`.
 pub fn batch_moments(shape: &BnShape, x: &[f32]) -> Vec<Moments> {
     let c = shape.channels;
     let column = |segment: &Segment, k: usize| rows(segment).map(move |row| f64::from(x[row * c + k]));
@@ -33,6 +35,7 @@ pub fn batch_moments(shape: &BnShape, x: &[f32]) -> Vec<Moments> {
     shape.segments.iter().map(moments).collect()
 }
 
+/// Mean and variance of each segment's domain, from `running` `[domain][mean C | variance C]`.
 pub fn running_moments(shape: &BnShape, running: &[f32]) -> Vec<Moments> {
     let c = shape.channels;
     let moments = |segment: &Segment| {
@@ -60,6 +63,8 @@ pub fn update_running(shape: &BnShape, moments: &[Moments], running: &mut [f32])
     }
 }
 
+/// y `[rows, C]`: x `[rows, C]` normalised by its segment's moments, scaled, shifted and activated. `parameters` is
+/// `[domain][gamma C | beta C]`.
 pub fn forward(
     shape: &BnShape,
     activation: Activation,

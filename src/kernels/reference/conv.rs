@@ -35,6 +35,7 @@ fn for_each_product(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     });
 }
 
+/// y `[images, out_h, out_w, out_c]` from x `[images, in_h, in_w, in_c]`, w `[kernel²][in_c][out_c]` and bias `[out_c]`.
 pub fn forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
     let mut y: Vec<f64> = (0..s.images * s.out_h * s.out_w * s.out_c)
         .map(|i| bias.map_or(0.0, |b| f64::from(b[i % s.out_c])))
@@ -43,12 +44,14 @@ pub fn forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec
     y
 }
 
+/// dx `[images, in_h, in_w, in_c]` from dy `[images, out_h, out_w, out_c]` and w `[kernel²][in_c][out_c]`.
 pub fn data_gradient(s: &ConvShape, dy: &[f32], w: &[f32]) -> Vec<f64> {
     let mut dx = vec![0.0; s.images * s.in_h * s.in_w * s.in_c];
     for_each_product(s, |i, k, o| dx[i] += f64::from(dy[o]) * f64::from(w[k]));
     dx
 }
 
+/// dw `[kernel²][in_c][out_c]` from x `[images, in_h, in_w, in_c]` and dy `[images, out_h, out_w, out_c]`.
 pub fn weight_gradient(s: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f64> {
     let mut dw = vec![0.0; s.kernel * s.kernel * s.in_c * s.out_c];
     for_each_product(s, |i, k, o| dw[k] += f64::from(x[i]) * f64::from(dy[o]));

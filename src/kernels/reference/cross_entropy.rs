@@ -5,9 +5,13 @@ use crate::kernels::cross_entropy::LossShape;
 /// One row's labels; the meaning of `kernels::cross_entropy::table_row`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
+    /// First class.
     pub label_a: usize,
+    /// Second class.
     pub label_b: usize,
+    /// Share of the first class.
     pub lambda: f32,
+    /// Multiplies the gradient of the row.
     pub weight: f32,
 }
 

@@ -32,18 +32,21 @@ fn for_each_product(shape: &DepthwiseShape, mut f: impl FnMut(usize, usize, usiz
     }
 }
 
+/// y `[images, out_h, out_w, C]` from x `[images, in_h, in_w, C]` and w `[kernel²][C]`.
 pub fn forward(shape: &DepthwiseShape, x: &[f32], w: &[f32]) -> Vec<f64> {
     let mut y = vec![0.0; shape.images * shape.out_h * shape.out_w * shape.channels];
     for_each_product(shape, |i, k, o| y[o] += f64::from(x[i]) * f64::from(w[k]));
     y
 }
 
+/// dx `[images, in_h, in_w, C]` from dy `[images, out_h, out_w, C]` and w `[kernel²][C]`.
 pub fn data_gradient(shape: &DepthwiseShape, dy: &[f32], w: &[f32]) -> Vec<f64> {
     let mut dx = vec![0.0; shape.images * shape.in_h * shape.in_w * shape.channels];
     for_each_product(shape, |i, k, o| dx[i] += f64::from(dy[o]) * f64::from(w[k]));
     dx
 }
 
+/// dw `[kernel²][C]` from x `[images, in_h, in_w, C]` and dy `[images, out_h, out_w, C]`.
 pub fn weight_gradient(shape: &DepthwiseShape, x: &[f32], dy: &[f32]) -> Vec<f64> {
     let mut dw = vec![0.0; shape.kernel * shape.kernel * shape.channels];
     for_each_product(shape, |i, k, o| dw[k] += f64::from(x[i]) * f64::from(dy[o]));

@@ -4,6 +4,7 @@ use super::random::{random_unit4, step_key};
 use crate::gpu::StepUniform;
 use crate::kernels::dropout::DropoutShape;
 
+/// `[images, features]`: input times the mask of the step, divided by 1 - rate.
 pub fn apply(shape: &DropoutShape, step: &StepUniform, input: &[f32]) -> Vec<f32> {
     let key = step_key(step.step, step.micro);
     let first = shape.image_offset as usize * shape.features;

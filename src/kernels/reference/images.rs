@@ -8,6 +8,7 @@ pub fn pack_bytes(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks(4).map(word).collect()
 }
 
+/// Pixels `[images, size, size, 4]` from RGB bytes `[stored, size, size, 3]` and a placement (dx, dy, flip, image) for each.
 pub fn prepare(size: usize, bytes: &[u8], placements: &[[i32; 4]]) -> Vec<f32> {
     let mut pixels = Vec::new();
     let side = size as i32;
@@ -29,6 +30,7 @@ pub fn prepare(size: usize, bytes: &[u8], placements: &[[i32; 4]]) -> Vec<f32> {
     pixels
 }
 
+/// The network's input `[rows, 4]` from pixels `[rows, 4]` in 0..255.
 pub fn normalize(normalization: &Normalization, pixels: &[f32]) -> Vec<f32> {
     let value = |(i, pixel): (usize, &f32)| {
         let c = i % 4;

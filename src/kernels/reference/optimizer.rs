@@ -6,6 +6,7 @@ use crate::kernels::optimizer::{BLOCK, Group, Rule};
 /// Parameters with their state, in f64 so that a test sees only the shader's rounding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arena {
+    /// The parameters, as many floats as the range has.
     pub weights: Vec<f64>,
     /// [`Rule::states`] vectors.
     pub state: Vec<Vec<f64>>,

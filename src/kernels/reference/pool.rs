@@ -3,6 +3,7 @@
 use crate::kernels::ImageShape;
 use crate::kernels::pool::MaxPoolShape;
 
+/// y `[images, C]`, the mean over the rows of x `[images, rows, C]`.
 pub fn global_average(shape: &ImageShape, x: &[f32]) -> Vec<f32> {
     let ones = vec![1.0; x.len()];
     super::squeeze_excite::gate_gradient(shape, x, &ones)
@@ -11,6 +12,7 @@ pub fn global_average(shape: &ImageShape, x: &[f32]) -> Vec<f32> {
         .collect()
 }
 
+/// dx `[images, rows, C]` from dy `[images, C]`.
 pub fn global_average_backward(shape: &ImageShape, dy: &[f32]) -> Vec<f32> {
     let ImageShape { images, rows_per_image: rows, channels: c } = *shape;
     (0..images * rows * c).map(|i| dy[i / (rows * c) * c + i % c] / rows as f32).collect()
@@ -46,10 +48,12 @@ fn winners(shape: &MaxPoolShape, x: &[f32]) -> Vec<usize> {
     winners
 }
 
+/// y `[images, out_height, out_width, C]` from x `[images, height, width, C]`.
 pub fn max_pool(shape: &MaxPoolShape, x: &[f32]) -> Vec<f32> {
     winners(shape, x).into_iter().map(|at| x[at]).collect()
 }
 
+/// dx `[images, height, width, C]` from x of that shape and dy `[images, out_height, out_width, C]`.
 pub fn max_pool_backward(shape: &MaxPoolShape, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let mut dx = vec![0.0; x.len()];
     for (at, dy) in winners(shape, x).into_iter().zip(dy) {

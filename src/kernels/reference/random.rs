@@ -19,6 +19,7 @@ fn mix(v: &mut [u32; 4]) {
     }
 }
 
+/// The first of the four words.
 pub fn random_u32(seed: u32, step: u32, stream: u32, element: u32) -> u32 {
     random_u32x4(seed, step, stream, element)[0]
 }

@@ -17,6 +17,7 @@ pub fn masks(shape: &ResidualShape, step: &StepUniform) -> Vec<f32> {
     (0..shape.images as u32).map(|image| if shape.drop_rate > 0.0 { mask(image) } else { 1.0 }).collect()
 }
 
+/// y `[images, rows, C]` from shortcut and branch of that shape and the drop-path masks of the step.
 pub fn forward(
     shape: &ResidualShape,
     activation: Activation,
