@@ -1,4 +1,7 @@
-//! `run.precision = "f16"`: close to single precision, half its memory, exact repetition, and recovery from overflow.
+//! `run.precision = "f16"`: close to single precision, half its memory, exact repetition, and recovery from
+//! overflow.
+
+mod common;
 
 use dualprop::config::{Config, Precision};
 use dualprop::data::{Batch, PlacedImages, Placement};
@@ -46,8 +49,7 @@ const B0: [&str; 3] = ["model.arch=tf_efficientnet_b0", "model.width=0.2", "mode
 const RESNET: [&str; 3] = ["model.arch=resnet18", "model.width=0.1", "model.depth=1.0"];
 
 fn config(sets: &[&str]) -> Config {
-    let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-    Config::parse(CONFIG, "test", &sets).unwrap()
+    common::config(CONFIG, sets)
 }
 
 fn half(sets: &[&str]) -> Config {
@@ -142,12 +144,13 @@ struct Limits {
     running: f64,
 }
 
-/// Found: 0.3%, 4% and 0.2% for the first, 0.8%, 19% and 0.6% for the second. Rounding to 11 bits turns a ReLU over in one unit
-/// of a few thousand in every layer, and the signs of an attack: PyTorch in float64 with the same roundings put in has a
-/// first gradient that is off by 1% for such a B0 and by 8 to 14% for such a ResNet.
+/// Found: 0.3%, 4% and 0.2% for the first, 0.8%, 19% and 0.6% for the second; the limits are about half as
+/// much again. Rounding to 11 bits turns a ReLU over in one unit of a few thousand in every layer, and the
+/// signs of an attack: PyTorch in float64 with the same roundings put in has a first gradient that is off by
+/// 1% for such a B0 and by 8 to 14% for such a ResNet.
 const CLOSE: [([&str; 3], Limits); 2] = [
-    (B0, Limits { loss: 0.02, weights: 0.1, running: 0.01 }),
-    (RESNET, Limits { loss: 0.02, weights: 0.4, running: 0.02 }),
+    (B0, Limits { loss: 0.006, weights: 0.06, running: 0.004 }),
+    (RESNET, Limits { loss: 0.012, weights: 0.28, running: 0.01 }),
 ];
 
 #[test]
@@ -176,12 +179,13 @@ fn ten_steps_stay_close_to_single_precision() {
     }
 }
 
-/// The share of pixels that one attack step moves otherwise than in single precision: signs of gradients near zero. Found:
-/// 0.6% and 2.8%, at any loss scale from 1 to 32768; PyTorch with the same roundings has 0.4% and 2.4 to 5%.
+/// The share of pixels that one attack step moves otherwise than in single precision: signs of gradients near
+/// zero. Found: 0.6% and 2.8%, at any loss scale from 1 to 32768; PyTorch with the same roundings has 0.4%
+/// and 2.4 to 5%.
 #[test]
 fn few_signs_of_an_attack_turn_over() {
     let device = Device::for_tests();
-    for arch in [B0, RESNET] {
+    for (arch, limit) in [(B0, 0.01), (RESNET, 0.04)] {
         let moved = [config(&arch), half(&arch)].map(|mut config| {
             config.method.attack.iterations = Some(1);
             let mut run = Run::new(&device, &config, StepLayout::PLAIN);
@@ -196,7 +200,7 @@ fn few_signs_of_an_attack_turn_over() {
         let turned = moved[0].iter().zip(&moved[1]).filter(|(a, b)| a != b).count();
         let share = turned as f64 / moved[0].len() as f64;
         println!("{arch:?}: {:.3}% of {} signs turned over", share * 100.0, moved[0].len());
-        assert!(share < 0.05, "{arch:?}: {turned} of {} signs differ", moved[0].len());
+        assert!(share < limit, "{arch:?}: {turned} of {} signs differ", moved[0].len());
         assert!(
             moved[0].iter().filter(|m| m.is_ne()).count() * 2 > moved[0].len(),
             "the attack moves pixels"
@@ -232,7 +236,7 @@ fn activations_take_half_the_memory() {
             let [single, half] = [Element::F32, Element::F16].map(|e| arena(&config, &network, e, recompute));
             let share = half as f64 / single as f64;
             println!("{arch}, recompute {recompute}: {half} of {single} bytes, {share:.4}");
-            assert!((0.5..=0.62).contains(&share), "{arch}, recompute {recompute}: {share} of {single}");
+            assert!((0.5..=0.55).contains(&share), "{arch}, recompute {recompute}: {share} of {single}");
         }
     }
 }
@@ -347,7 +351,8 @@ fn recomputation_changes_no_bit() {
     assert_eq!(run(false), run(true));
 }
 
-/// Another order of f32 sums moves a rounding to f16 here and there. Without an attack, whose signs would magnify that.
+/// Another order of f32 sums moves a rounding to f16 here and there. Without an attack, whose signs would
+/// magnify that.
 #[test]
 fn sequential_domains_give_nearly_the_numbers_of_joint_ones() {
     let device = Device::for_tests();

@@ -1,12 +1,11 @@
-//! Training images that stay on the GPU train the same net, bit for bit, as those that are sent with each step.
+//! Training images that stay on the GPU train the same net, bit for bit, as those that are sent with each
+//! step.
 
-use dualprop::config::Config;
+mod common;
+
 use dualprop::data::{Dataset, EvalReader, Loader, LoaderOptions, Recipe, Views};
 use dualprop::gpu::Device;
-use dualprop::models::{ModelOptions, build, init};
-use dualprop::training::buffers;
-use dualprop::training::engine::{Engine, RunLength};
-use dualprop::training::method;
+use dualprop::training::engine::RunLength;
 use std::sync::Arc;
 
 const CLASSES: [&str; 3] = ["a", "b", "c"];
@@ -50,15 +49,10 @@ fn weights(method: &str, accumulate: usize, hold: bool) -> Vec<f32> {
         &format!("run.accumulate={accumulate}"),
         &format!("method.kind={method}"),
     ];
-    let config = Config::parse("", "test", &sets.map(str::to_owned)).unwrap();
-    let domains = method::domains(&config.method);
-    let options = ModelOptions::from_config(&config.model, SIZE, CLASSES.len(), domains);
-    let network = build(&config.model.arch, &options).unwrap();
-    let arenas = init::initialize(&config.model.arch, &network, 1);
-    let device = Arc::clone(&Device::for_tests());
+    let config = common::config("", &sets);
+    let device = Device::for_tests();
     let length = RunLength { steps_per_epoch: 2, total_steps: STEPS };
-    let mut engine = Engine::new(Arc::clone(&device), &config, network, length, |_, _| {}, |_| {}).unwrap();
-    engine.load_fresh(&arenas);
+    let (mut engine, _) = common::engine(&device, &config, CLASSES.len(), length);
     let set: Arc<dyn Dataset> = Arc::new(Made(CLASSES.map(str::to_owned).to_vec()));
     if hold {
         let images = EvalReader::read_whole(Arc::clone(&set), SIZE, |_, _| {}).unwrap().unwrap();
@@ -80,7 +74,7 @@ fn weights(method: &str, accumulate: usize, hold: bool) -> Vec<f32> {
         engine.step(step, &loader.next().unwrap()).unwrap();
     }
     engine.drain().unwrap();
-    device.read_f32(engine.buffers().get(buffers::PARAMS), 0, arenas.params.len()).unwrap()
+    common::weights(&device, &engine)
 }
 
 #[test]

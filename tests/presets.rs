@@ -1,13 +1,15 @@
-//! Every preset is a run: it parses, its numbers are those that its recipe states, its network has a memory plan, and
-//! a miniature of each kind of preset trains.
+//! Every preset is a run: it parses, its numbers are those that its recipe states, its network has a memory
+//! plan, and a miniature of each kind of preset trains.
+
+mod common;
 
 use dualprop::config::presets::{PRESETS, Preset};
 use dualprop::config::{Checkpointing, Config, DataSource, MethodKind};
-use dualprop::gpu::{Caps, DeviceChoice, Element, Form};
+use dualprop::gpu::{Caps, Element, Form};
 use dualprop::models::registry::find;
 use dualprop::models::{ModelOptions, build};
-use dualprop::session::{RunOptions, spawn};
-use dualprop::training::events::{Event, Finish};
+use dualprop::session::spawn;
+use dualprop::training::events::Finish;
 use dualprop::training::method::{Method, domains, phases};
 use dualprop::training::plans::{PlanContext, RowLayout};
 use std::collections::BTreeSet;
@@ -111,7 +113,8 @@ fn methods(config: &Config) -> Vec<Method> {
     phases(&config.method, images, 1, 1).into_iter().map(|phase| phase.method).collect()
 }
 
-/// Activations and gradients of a micro-batch in the smallest layout that the preset allows, in bytes by the exact plan.
+/// Activations and gradients of a micro-batch in the smallest layout that the preset allows, in bytes by the
+/// exact plan.
 fn planned_bytes(config: &Config) -> u64 {
     let classes = if config.model.classes > 0 { config.model.classes } else { 1000 };
     let domains = domains(&config.method);
@@ -170,14 +173,8 @@ fn a_miniature_of_every_preset_takes_two_steps() {
         // Two epochs of one step: fine-tuning spends one in each of its phases.
         let methods = methods(&config);
         let branches = [methods.first(), methods.last()].map(|method| method.unwrap().branches.len());
-        let device = DeviceChoice::Cpu;
-        let handle = spawn(RunOptions { config, out: out.clone(), resume: false, device, pictures: false });
-        let finish = handle.events.iter().find_map(|event| match event {
-            Event::Finished(finish) => Some(finish),
-            _ => None,
-        });
-        handle.join();
-        assert_eq!(finish, Some(Finish::Completed), "{}", preset.name);
+        let finish = common::finish(spawn(common::options(config, &out, false)));
+        assert_eq!(finish, Finish::Completed, "{}", preset.name);
         let lines = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
         let losses: Vec<f64> = lines
             .lines()

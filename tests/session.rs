@@ -1,7 +1,10 @@
-//! A whole run on the built-in data: what front ends hear, exact resume, a kill at any moment, failures as sentences.
+//! A whole run on the built-in data: what front ends hear, exact resume, a kill at any moment, failures as
+//! sentences.
 
+mod common;
+
+use common::{TINY, alone, finish, options};
 use dualprop::config::{BranchSource, Config};
-use dualprop::gpu::DeviceChoice;
 use dualprop::session::{RunOptions, spawn};
 use dualprop::training::checkpoint::{Checkpoint, Tensor};
 use dualprop::training::events::{Command, Event, Finish, WorkLimit};
@@ -9,48 +12,18 @@ use dualprop::training::pictures;
 use dualprop::training::run_folder::{MetricLine, RunFiles, ended};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A tiny net with everything that has state or randomness switched on.
-const CONFIG: &str = r#"
-[run]
-steps = 8
-batch_size = 8
-checkpoint_steps = 3
-[data]
-source = "shapes"
-train_limit = 40
-[model]
-arch = "tf_efficientnet_b0"
-width = 0.1
-depth = 0.3
-dropout = 0.2
-drop_path = 0.2
-[method]
-kind = "advprop"
-[method.attack]
-epsilon = 2.0
-[optimizer]
-kind = "rmsprop"
-lr = 0.002
-[schedule]
-warmup_epochs = 0.0
-[ema]
-decay = 0.9
-[eval]
-limit = 16
-attack = "pgd:eps=2,step=1,iters=2"
-"#;
-
-/// One run at a time: they share two cores with everything else.
-fn alone() -> MutexGuard<'static, ()> {
-    static LOCK: Mutex<()> = Mutex::new(());
-    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Everything that has state or randomness is switched on.
+const OWN: [&str; 5] = [
+    "run.steps=8",
+    "run.checkpoint_steps=3",
+    "model.dropout=0.2",
+    "model.drop_path=0.2",
+    "eval.attack=pgd:eps=2,step=1,iters=2",
+];
 
 fn config(sets: &[&str]) -> Config {
-    let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-    Config::parse(CONFIG, "test", &sets).unwrap()
+    common::config(TINY, &[&OWN[..], sets].concat())
 }
 
 /// Runs to the end; `on` sees each event and may send commands.
@@ -60,8 +33,7 @@ fn run(
     resume: bool,
     mut on: impl FnMut(&Event, &crossbeam_channel::Sender<Command>),
 ) -> (Finish, Vec<Event>) {
-    let device = DeviceChoice::Cpu;
-    let handle = spawn(RunOptions { config, out: out.to_owned(), resume, device, pictures: true });
+    let handle = spawn(RunOptions { pictures: true, ..options(config, out, resume) });
     let mut events = Vec::new();
     for event in &handle.events {
         on(&event, &handle.commands);
@@ -134,8 +106,8 @@ fn check_resume(sets: &[&str]) {
         assert!(step.memory_bytes >= planned, "{:?} measured, {planned:?} planned", step.memory_bytes);
     }
 
-    // Thrown away after step 5 or later: the checkpoint of step 3 or 6 is what the run goes on from. That it rests
-    // between its pieces changes no bit either.
+    // Thrown away after step 5 or later: the checkpoint of step 3 or 6 is what the run goes on from. That it
+    // rests between its pieces changes no bit either.
     let (finish, _) = run(config(sets), &parts, false, |event, commands| {
         if matches!(event, Event::Started(_)) {
             commands.send(Command::LimitWork(WorkLimit::Balanced)).unwrap();
@@ -160,10 +132,7 @@ fn check_resume(sets: &[&str]) {
 
     // A finished run that is resumed changes nothing.
     let before = metrics(&whole);
-    let device = DeviceChoice::Cpu;
-    let handle =
-        spawn(RunOptions { config: config(sets), out: whole.clone(), resume: true, device, pictures: false });
-    assert!(handle.events.iter().any(|e| matches!(e, Event::Finished(Finish::Completed))));
+    assert_eq!(run_quietly(config(sets), &whole, true), Finish::Completed);
     assert_eq!(metrics(&whole), before);
 }
 
@@ -286,7 +255,7 @@ fn a_killed_process_loses_only_the_steps_since_its_checkpoint() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    std::fs::write(&file, CONFIG).unwrap();
+    std::fs::write(&file, config(&[]).resolved_toml()).unwrap();
     let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
     let start = |out: &Path| {
         std::process::Command::new(env!("CARGO_BIN_EXE_dualprop"))
@@ -458,15 +427,8 @@ fn the_branches_of_a_users_list_are_told_apart() {
     assert_eq!(ended(&files), Some(Finish::Completed));
 }
 
-fn options(config: Config, out: &Path, resume: bool) -> RunOptions {
-    RunOptions { config, out: out.to_owned(), resume, device: DeviceChoice::Cpu, pictures: false }
-}
-
 fn run_quietly(config: Config, out: &Path, resume: bool) -> Finish {
-    let handle = spawn(options(config, out, resume));
-    let finish = handle.events.iter().find_map(|e| if let Event::Finished(f) = e { Some(f) } else { None });
-    handle.join();
-    finish.unwrap()
+    finish(spawn(options(config, out, resume)))
 }
 
 #[test]

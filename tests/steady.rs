@@ -1,17 +1,18 @@
-//! A steady step makes nothing that stays. What that means here, after the first few steps, in which rings fill and
-//! vectors find their size:
+//! A steady step makes nothing that stays. What that means here, after the first few steps, in which rings
+//! fill and vectors find their size:
 //!
-//! - the GPU objects that the program makes (buffers, bind groups, pipelines, counted where they are made, and the
-//!   staging buffers that wgpu would make for writes) stand still, exactly, over each following step;
-//! - the bytes on the heap, all threads and libraries together, are the same after fifty steps as before them, but for
-//!   a slack of less than one image, because tables inside wgpu and the driver's binding may still grow a little;
-//! - wgpu allocates while it encodes and submits, so allocations that are freed again are not forbidden; none of them
-//!   is as large as the images that the step sends, which therefore are not copied about on their way.
+//! - the GPU objects that the program makes (buffers, bind groups, pipelines, counted where they are made, and
+//!   the staging buffers that wgpu would make for writes) stand still, exactly, over each following step;
+//! - the bytes on the heap, all threads and libraries together, are the same after fifty steps as before them,
+//!   but for a slack of less than one image, because tables inside wgpu and the driver's binding may still grow
+//!   a little;
+//! - wgpu allocates while it encodes and submits, so allocations that are freed again are not forbidden; none
+//!   of them is as large as the images that the step sends, which therefore are not copied about on their way.
 
-use dualprop::config::Config;
+mod common;
+
 use dualprop::data::{Batch, PlacedImages, Placement};
 use dualprop::gpu::Device;
-use dualprop::models::{ModelOptions, build, init};
 use dualprop::training::engine::{Engine, RunLength};
 use dualprop::training::method;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -74,33 +75,18 @@ impl Run {
             "data.augment=[cutout]",
             &format!("data.image_size={size}"),
             &format!("run.batch_size={IMAGES}"),
-        ]
-        .map(str::to_owned);
-        let sets: Vec<String> = own.into_iter().chain(sets.iter().map(|s| (*s).to_owned())).collect();
-        let config = Config::parse("", "test", &sets).unwrap();
-        let domains = method::domains(&config.method);
-        let options = ModelOptions::from_config(&config.model, size, CLASSES, domains);
-        let network = build(&config.model.arch, &options).unwrap();
-        let arenas = init::initialize(&config.model.arch, &network, 1);
+        ];
+        let config = common::config("", &[&own[..], sets].concat());
         let length = RunLength { steps_per_epoch: 20, total_steps: 1000 };
-        let mut engine =
-            Engine::new(Arc::clone(device), &config, network, length, |_, _| {}, |_| {}).unwrap();
-        engine.load_fresh(&arenas);
+        let (mut engine, _) = common::engine(device, &config, CLASSES, length);
         let images: Vec<u8> = (0..IMAGES * size * size * 3).map(|i| (i * 31 % 251) as u8).collect();
         if hold {
             assert!(engine.hold_images(&images).unwrap());
         }
-        let placements = vec![Placement::default(); IMAGES];
         let augmented = method::wants_two_views(&config.method)
-            .then(|| PlacedImages { images: images.clone(), placements: placements.clone() });
-        let batch = Batch {
-            step: 0,
-            images: if hold { Vec::new() } else { images },
-            labels: (0..IMAGES).map(|i| (i % CLASSES) as u32).collect(),
-            placements,
-            augmented,
-            samples: (0..IMAGES as u32).collect(),
-        };
+            .then(|| PlacedImages { images: images.clone(), placements: vec![Placement::default(); IMAGES] });
+        let sent = if hold { Vec::new() } else { images };
+        let batch = Batch { augmented, ..common::batch(sent, IMAGES, CLASSES) };
         Self { engine, batch }
     }
 

@@ -1,6 +1,9 @@
-//! Looking into a model beside a run: a checkpoint, a run at work, a preflight; and what a run takes from its front end
-//! while it trains.
+//! Looking into a model beside a run: a checkpoint, a run at work, a preflight; and what a run takes from its
+//! front end while it trains.
 
+mod common;
+
+use common::{TINY, alone, finish, options};
 use crossbeam_channel::{Receiver, Sender};
 use dualprop::config::{AttackConfig, Config};
 use dualprop::evaluation::activation_map::CamMethod;
@@ -10,60 +13,26 @@ use dualprop::session::inspect::{
     Request, Subject, Sweep,
 };
 use dualprop::session::preflight::{self, Preflight};
-use dualprop::session::{RunHandle, RunOptions, spawn};
+use dualprop::session::{RunHandle, spawn};
 use dualprop::training::checkpoint::Checkpoint;
 use dualprop::training::events::{Command, Event, Finish, StepReport, WorkLimit};
 use dualprop::training::run_folder::{RunFiles, is_at_work};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-const CONFIG: &str = r#"
-[run]
-steps = 6
-batch_size = 8
-[data]
-source = "shapes"
-train_limit = 40
-[model]
-arch = "tf_efficientnet_b0"
-width = 0.1
-depth = 0.3
-[method]
-kind = "advprop"
-[method.attack]
-epsilon = 2.0
-[optimizer]
-kind = "rmsprop"
-lr = 0.002
-[schedule]
-kind = "constant"
-warmup_epochs = 0.0
-[ema]
-decay = 0.9
-[eval]
-every_epochs = 0
-limit = 16
-attack = "fgsm:eps=2"
-"#;
 
 /// Longer than any answer takes on a slow machine; only a lost one runs into it.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// One GPU user at a time: they share two cores with everything else.
-fn alone() -> MutexGuard<'static, ()> {
-    static LOCK: Mutex<()> = Mutex::new(());
-    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// What the model has learned matters less than that nothing takes long.
+const OWN: [&str; 2] = ["schedule.kind=constant", "eval.every_epochs=0"];
 
 fn config(sets: &[&str]) -> Config {
-    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    Config::parse(CONFIG, "test", &sets).unwrap()
+    common::config(TINY, &[&OWN[..], sets].concat())
 }
 
 fn start(config: Config, out: &Path, resume: bool) -> RunHandle {
-    let device = DeviceChoice::Cpu;
-    spawn(RunOptions { config, out: out.to_owned(), resume, device, pictures: false })
+    spawn(options(config, out, resume))
 }
 
 /// Takes events until `stop` says so; the last one is included.
@@ -84,10 +53,7 @@ fn is_end(event: &Event) -> bool {
 }
 
 fn train(config: Config, out: &Path) {
-    let handle = start(config, out, false);
-    let events = events_until(&handle.events, is_end);
-    assert!(matches!(events.last(), Some(Event::Finished(Finish::Completed))), "{:?}", events.last());
-    handle.join();
+    assert_eq!(finish(start(config, out, false)), Finish::Completed);
 }
 
 fn steps(events: &[Event]) -> Vec<&StepReport> {

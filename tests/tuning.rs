@@ -1,13 +1,11 @@
 //! What is kept about an adapter between runs: choices of timed trials and compiled pipelines.
 
+mod common;
+
 use dualprop::config::Config;
-use dualprop::data::{Batch, Placement};
 use dualprop::gpu::{AdapterCache, Device, DeviceChoice, tuned_variants};
-use dualprop::models::{ModelOptions, build, init};
 use dualprop::session::tune::tune_on;
-use dualprop::training::buffers;
-use dualprop::training::engine::{Engine, RunLength};
-use dualprop::training::method;
+use dualprop::training::engine::RunLength;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +22,7 @@ fn config() -> Config {
         "run.batch_size=4",
         "method.kind=advprop",
     ];
-    Config::parse("", "test", &sets.map(str::to_owned)).unwrap()
+    common::config("", &sets)
 }
 
 fn open(folder: Option<&Path>) -> Arc<Device> {
@@ -34,30 +32,18 @@ fn open(folder: Option<&Path>) -> Arc<Device> {
     Arc::new(Device::open_with(&choice, kept).unwrap())
 }
 
-/// The weights after two steps, how many classes of convolutions ran as kept choices say, and how many there are.
+/// The weights after two steps, how many classes of convolutions ran as kept choices say, and how many there
+/// are.
 fn train(device: &Arc<Device>, config: &Config) -> (Vec<f32>, usize, usize) {
-    let domains = method::domains(&config.method);
-    let options = ModelOptions::from_config(&config.model, SIZE, CLASSES, domains);
-    let network = build(&config.model.arch, &options).unwrap();
-    let arenas = init::initialize(&config.model.arch, &network, 1);
     let length = RunLength { steps_per_epoch: 10, total_steps: 10 };
-    let mut engine = Engine::new(Arc::clone(device), config, network, length, |_, _| {}, |_| {}).unwrap();
-    engine.load_fresh(&arenas);
-    let batch = Batch {
-        step: 0,
-        images: (0..IMAGES * SIZE * SIZE * 3).map(|i| (i * i % 251) as u8).collect(),
-        labels: vec![0, 1, 2, 3],
-        placements: vec![Placement::default(); IMAGES],
-        augmented: None,
-        samples: vec![0, 1, 2, 3],
-    };
+    let (mut engine, _) = common::engine(device, config, CLASSES, length);
+    let images = (0..IMAGES * SIZE * SIZE * 3).map(|i| (i * i % 251) as u8).collect();
+    let batch = common::batch(images, IMAGES, CLASSES);
     for step in 0..2 {
         engine.step(step, &batch).unwrap();
     }
     engine.drain().unwrap();
-    let weights = engine.buffers().get(buffers::PARAMS);
-    let values = device.read_f32(weights, 0, arenas.params.len()).unwrap();
-    (values, engine.kept_choices().len(), engine.convolutions().len())
+    (common::weights(device, &engine), engine.kept_choices().len(), engine.convolutions().len())
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
@@ -88,7 +74,8 @@ fn kept_choices_steer_later_runs_and_change_nothing_beyond_rounding() {
     assert_eq!(kept, all, "every class has its choice");
     let (second, _, _) = train(&open(Some(folder.path())), &config);
     assert!(first.iter().zip(&second).all(|(a, b)| a.to_bits() == b.to_bits()), "same choices, same bits");
-    // Two steps of a sign attack and RMSProp: rounding turns a few signs, and a step is at most about the rate.
+    // Two steps of a sign attack and RMSProp: rounding turns a few signs, and a step is at most about the
+    // rate.
     assert!(largest_difference(&first, &plain) < 2e-3, "{}", largest_difference(&first, &plain));
 
     std::fs::write(tuned_variants::file(tuned.cache().unwrap()), "{").unwrap();

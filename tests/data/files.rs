@@ -138,7 +138,8 @@ fn halves_jpeg() -> Vec<u8> {
 fn exif_orientation_is_applied() {
     let dir = tempdir().expect("a folder");
     let path = dir.path().join("turned.jpg");
-    // An APP1 segment with one TIFF entry: tag 0x0112 (orientation), type 3, one value, 6: turn right to show.
+    // An APP1 segment with one TIFF entry: tag 0x0112 (orientation), type 3, one value, 6: turn right to
+    // show.
     let mut app1 = vec![0xff, 0xe1, 0, 34];
     app1.extend(b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0");
     let mut bytes = halves_jpeg();
@@ -343,20 +344,4 @@ fn an_exported_set_reads_back_as_the_same_images() {
     assert_mentions(&message(export(&small, 32, &out, |_, _| ())), &["not empty", "out"]);
     std::fs::write(dir.path().join("file"), "").expect("a file");
     assert_mentions(&message(export(&small, 32, &dir.path().join("file"), |_, _| ())), &["file"]);
-}
-
-/// Images a second that one core decodes from the image folder that `DUALPROP_FOLDER` names.
-#[test]
-#[ignore = "measures, checks nothing"]
-fn decoding_rate() {
-    let dir = std::env::var("DUALPROP_FOLDER").expect("DUALPROP_FOLDER names an image folder");
-    let set = open(&config(DataSource::Folder, Path::new(&dir))).expect("an image folder").train;
-    for size in [64, 128] {
-        let count = set.len().min(1000);
-        let start = std::time::Instant::now();
-        for index in 0..count {
-            std::hint::black_box(set.load(index, size).expect("an image"));
-        }
-        println!("{size} px: {:.0} images/s on one core", count as f64 / start.elapsed().as_secs_f64());
-    }
 }

@@ -3,8 +3,8 @@
 use dualprop::data::shapes::{Shapes, ShapesSplit, TEXTURE_SHARE, Texture};
 use dualprop::data::{Dataset, open};
 
-/// A share among n draws may differ from its probability by this many standard deviations; five never happen by
-/// chance, and the draws are fixed anyway.
+/// A share among n draws may differ from its probability by this many standard deviations; five never happen
+/// by chance, and the draws are fixed anyway.
 const DEVIATIONS: f64 = 5.0;
 
 fn wears_own(set: &Shapes, index: usize) -> bool {
@@ -73,8 +73,8 @@ fn images_depend_on_split_and_index_only() {
     assert_eq!(distinct.len(), forward.len());
 }
 
-/// A checksum of images at three sizes. A change here changes the data set: results made before and after do not
-/// compare.
+/// A checksum of images at three sizes. A change here changes the data set: results made before and after do
+/// not compare.
 #[test]
 fn the_set_is_the_same_bytes_on_every_machine() {
     let mut sum = 0xcbf2_9ce4_8422_2325u64;
@@ -132,42 +132,4 @@ fn opening_shapes_needs_no_path_and_honours_the_limit() {
         splits.extra.iter().map(|(name, set)| (name.as_str(), set.len())).collect::<Vec<_>>(),
         [("val-stylized", 1000)]
     );
-}
-
-/// Writes contact sheets to look at into the folder that `DUALPROP_SHEETS` names.
-#[test]
-#[ignore = "writes pictures to look at, checks nothing"]
-fn contact_sheets() {
-    let dir = std::env::var("DUALPROP_SHEETS").expect("DUALPROP_SHEETS names the folder to write to");
-    for (split, size, zoom) in
-        [(ShapesSplit::Val, 32, 3), (ShapesSplit::ValStylized, 32, 3), (ShapesSplit::Val, 96, 1)]
-    {
-        let set = Shapes::new(split);
-        let (columns, rows) = (10, 8);
-        let side = (size * zoom) as u32;
-        let mut sheet = image::RgbImage::new(columns * (side + 2), rows * (side + 2));
-        for index in 0..columns * rows {
-            let bytes = set.load(index as usize, size).expect("an image");
-            let image = image::RgbImage::from_raw(size as u32, size as u32, bytes).expect("the stated size");
-            let image = image::imageops::resize(&image, side, side, image::imageops::FilterType::Nearest);
-            let (x, y) = (index % columns * (side + 2), index / columns * (side + 2));
-            image::imageops::replace(&mut sheet, &image, i64::from(x), i64::from(y));
-        }
-        sheet.save(format!("{dir}/{}-{size}.png", split.name())).expect("a writable folder");
-    }
-}
-
-#[test]
-#[ignore = "measures, checks nothing"]
-fn drawing_rate() {
-    let set = Shapes::new(ShapesSplit::Train);
-    for size in [32, 64, 224] {
-        let count = 64_000 / size;
-        let start = std::time::Instant::now();
-        for index in 0..count {
-            std::hint::black_box(set.load(index, size).expect("an image"));
-        }
-        let micros = start.elapsed().as_secs_f64() * 1e6 / count as f64;
-        println!("shapes at {size} px: {micros:.1} µs an image, {:.0} images/s on one core", 1e6 / micros);
-    }
 }

@@ -1,12 +1,10 @@
-//! The small numbers of `tests/fixtures/vectors.json`: optimizers, smoothed and mixed losses, the EMA's warm-up and
-//! learning-rate schedules, as PyTorch in float64 has them.
+//! The small numbers of `tests/fixtures/vectors.json` that kernels compute: optimizers, smoothed and mixed
+//! losses, as PyTorch in float64 has them. `tests/pytorch/schedules.rs` has the others.
 
 use crate::support::Buffers;
-use dualprop::config::{EmaConfig, ScheduleConfig};
 use dualprop::gpu::StepUniform;
 use dualprop::kernels::cross_entropy::{self, LossShape, table_row};
 use dualprop::kernels::optimizer::{self, ArenaRange, Group, Rule};
-use dualprop::training::schedule::{ema_decay, learning_rate};
 use serde_json::Value;
 
 fn vectors(name: &str) -> Vec<Value> {
@@ -71,33 +69,5 @@ fn smoothed_and_mixed_losses_give_the_vectors() {
         let results = buffers.scratch(4);
         buffers.run(&[cross_entropy::cross_entropy(&shape, logits, table, results, None)]);
         near(buffers.get(results)[0], case["loss"].as_f64().expect("a number"), &case);
-    }
-}
-
-#[test]
-fn schedules_and_the_ema_give_the_vectors() {
-    for case in vectors("ema_decays") {
-        let config = EmaConfig {
-            decay: case["decay"].as_f64().expect("a number"),
-            warmup: case["warmup"].as_bool().expect("a flag"),
-        };
-        for (step, expected) in numbers(&case["steps"]).into_iter().zip(numbers(&case["decays"])) {
-            assert!((ema_decay(&config, step as u64) - expected).abs() < 1e-12, "step {step} of {case}");
-        }
-    }
-    for case in vectors("schedules") {
-        // The file's keys are the configuration's, but for what the run gives.
-        let mut table = case.as_object().expect("an object").clone();
-        table.retain(|key, _| {
-            ["kind", "warmup_epochs", "decay_rate", "decay_epochs", "milestones"].contains(&key.as_str())
-        });
-        let config: ScheduleConfig = serde_json::from_value(table.into()).expect("a schedule");
-        let whole = |key: &str| case[key].as_u64().expect("a whole number");
-        let base = case["lr"].as_f64().expect("a number");
-        for (step, expected) in numbers(&case["steps"]).into_iter().zip(numbers(&case["rates"])) {
-            let rate =
-                learning_rate(&config, base, step as u64, whole("steps_per_epoch"), whole("total_steps"));
-            assert!((rate - expected).abs() < 1e-12, "step {step} of {case}");
-        }
     }
 }

@@ -3,4 +3,5 @@
 
 mod fixture;
 mod nets;
+mod schedules;
 mod training;
