@@ -1,67 +1,18 @@
 //! The panes on an opened model: lab, attention, BN inputs, results, and their exports.
 
 use super::demo::{self, StudyEnds};
+use super::stage::say;
 use super::{Stage, tell, train};
 use dualprop::app::commands::UiCommand;
 use dualprop::app::panes::Pane;
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
-use dualprop::session::inspect::{
-    Answer, ImageChoice, Measure, Measured, MeasuredView, ModelInfo, Request, Subject,
-};
+use dualprop::session::inspect::{Answer, ImageChoice, Measure, Measured, MeasuredView, ModelInfo, Request};
 use dualprop::training::events::{BnDomain, Event};
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-impl Stage {
-    /// Drops a checkpoint onto the window and plays the study that opens it.
-    pub(super) fn open_model(&mut self) -> StudyEnds {
-        self.open_model_in("run")
-    }
-
-    /// As [`Self::open_model`], the best one of the run called `name`.
-    pub(super) fn open_model_in(&mut self, name: &str) -> StudyEnds {
-        let path = self.folder.path().join(name).join("best.safetensors");
-        self.window().take_dropped(std::slice::from_ref(&path));
-        self.frames();
-        let ends = self.played.studies.try_recv().expect("a checkpoint starts the study");
-        let opened = ends.requests.try_recv().expect("the study is asked to open it");
-        let Request::Open { subject: Subject::Checkpoint(asked), .. } = opened else { panic!("{opened:?}") };
-        assert_eq!(asked, path);
-        say(&ends, Answer::Opened(Arc::new(demo::model(260))));
-        self.frames();
-        ends
-    }
-
-    /// Answers looks and distributions until nothing more is asked.
-    pub(super) fn serve(&mut self, ends: &StudyEnds) {
-        for _ in 0..4 {
-            while let Ok(request) = ends.requests.try_recv() {
-                answer(ends, request);
-            }
-            self.frames();
-        }
-    }
-}
-
-fn say(ends: &StudyEnds, answer: Answer) {
-    ends.answers.try_send(answer).expect("room in the queue");
-}
-
-fn answer(ends: &StudyEnds, request: Request) {
-    match request {
-        Request::Look(look) => say(ends, Answer::Looked(Arc::new(demo::looked(260, &look)))),
-        Request::Distributions(asked) => {
-            say(ends, Answer::Distributed(Arc::new(demo::distributed(260, &asked))));
-        }
-        Request::Measure(measure) => say(ends, Answer::Measured(Arc::new(demo::measured(260, &measure)))),
-        Request::Sweep(sweep) => say(ends, Answer::Swept(Arc::new(demo::swept(260, &sweep, 10)))),
-        Request::Refresh => say(ends, Answer::Refreshed(280)),
-        Request::Open { .. } | Request::Stop => {}
-    }
-}
 
 /// The newest look among the waiting requests.
 fn last_look(ends: &StudyEnds) -> dualprop::session::inspect::Look {

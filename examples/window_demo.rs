@@ -1,7 +1,7 @@
 //! Opens the real window on a scripted run, for a look at it without a GPU to train on:
 //! `cargo run --example window_demo`. The first argument may be a run folder to open.
 
-#[path = "demo.rs"]
+#[path = "../tests/window/demo.rs"]
 mod demo;
 
 fn main() -> anyhow::Result<()> {

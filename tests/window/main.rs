@@ -1,125 +1,21 @@
 //! The window, driven like a user drives it: by the names of its controls, with a run played from a script.
 #![cfg(feature = "gui")]
 
-#[path = "window/demo.rs"]
 mod demo;
-#[path = "window/frame.rs"]
 mod frame;
-#[path = "window/model.rs"]
 mod model;
-#[path = "window/panes.rs"]
 mod panes;
-#[path = "window/walk.rs"]
+mod stage;
 mod walk;
 
-use demo::{Ends, Played, Scripted};
-use dualprop::app::Window;
-use dualprop::app::commands::UiCommand;
 use dualprop::app::model::kinds::RunPhase;
-use dualprop::app::model::launcher::Launcher;
 use dualprop::app::panes::Pane;
 use dualprop::config::BranchSource;
 use dualprop::training::events::{BranchReport, Command, Event, Finish, RunInfo, StepReport};
 use dualprop::training::method::MethodLabel;
 use egui::{Key, Modifiers, vec2};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use std::time::{Duration, Instant};
-
-/// A window in a harness, with the trainer's side of its runs.
-struct Stage {
-    harness: Harness<'static, Option<Window>>,
-    played: Played,
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new() -> Self {
-        Self::sized(vec2(1280.0, 720.0))
-    }
-
-    fn sized(size: egui::Vec2) -> Self {
-        let (launcher, played) = Scripted::new();
-        Self::with(size, Box::new(launcher), played)
-    }
-
-    fn with(size: egui::Vec2, launcher: Box<dyn Launcher>, played: Played) -> Self {
-        let mut launcher = Some(launcher);
-        let mut harness = Harness::builder().with_size(size).with_max_steps(20).build_ui_state(
-            move |ui, window: &mut Option<Window>| {
-                let window = window.get_or_insert_with(|| {
-                    let launcher = launcher.take().expect("made once");
-                    Window::new(ui.ctx(), launcher, false)
-                });
-                // What the window's clear colour does on a screen.
-                ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
-                window.tick(ui.ctx());
-                window.show(ui);
-            },
-            None,
-        );
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        harness.run_steps(3);
-        let mut stage = Self { harness, played, folder };
-        stage.window().form.run_dir = stage.folder.path().join("run").display().to_string();
-        stage
-    }
-
-    fn window(&mut self) -> &mut Window {
-        self.harness.state_mut().as_mut().expect("made by the first frame")
-    }
-
-    /// Lets the window take in what came. An active window asks for frames for ever, so not until it rests.
-    fn frames(&mut self) {
-        self.harness.run_steps(4);
-        // What helper threads read and write is there before the next look. Only a hang runs into the limit.
-        let begun = Instant::now();
-        while self.window().is_at_disk() && begun.elapsed() < Duration::from_secs(60) {
-            std::thread::sleep(Duration::from_millis(2));
-            self.harness.run_steps(4);
-        }
-        self.harness.check_accessibility();
-    }
-
-    fn show(&mut self, pane: Pane) {
-        let ctx = self.harness.ctx.clone();
-        self.window().carry_out(&ctx, UiCommand::Show(pane));
-        self.frames();
-    }
-
-    fn click(&mut self, label: &str) {
-        self.harness.get_all_by_label(label).next().expect("at least one").click();
-        self.frames();
-    }
-
-    fn sees(&self, text: &str) -> bool {
-        self.harness.query_all_by_label_contains(text).next().is_some()
-    }
-
-    #[track_caller]
-    fn expect(&self, text: &str) {
-        assert!(self.sees(text), "“{text}” is nowhere on screen:\n{:?}", self.harness.root());
-    }
-
-    /// Presses Start and plays the trainer's first words.
-    fn start(&mut self) -> Ends {
-        self.click("Start");
-        let ends = self.played.runs.try_recv().expect("Start starts a run");
-        tell(&ends, Event::Started(demo::info(&ends.request.out)));
-        self.frames();
-        ends
-    }
-}
-
-fn tell(ends: &Ends, event: Event) {
-    ends.events.try_send(event).expect("room in the queue");
-}
-
-fn train(ends: &Ends, steps: std::ops::RangeInclusive<u64>) {
-    for n in steps {
-        tell(ends, Event::Step(demo::step(n)));
-    }
-}
+use stage::{Stage, tell, train};
 
 #[test]
 fn a_run_from_set_up_to_stop() {
@@ -372,89 +268,6 @@ fn closing_asks_while_a_run_is_at_work() {
     stage.click("Stop, save and close");
     assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndSave));
     assert_eq!(stage.window().run.phase, RunPhase::Stopping);
-}
-
-/// Renders the window's main states into `target/window-pictures` to be looked at:
-/// `cargo test --test window -- --ignored pictures`.
-#[test]
-#[ignore = "draws pictures for people, asserts nothing about them"]
-fn pictures_for_a_look() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/window-pictures");
-    std::fs::create_dir_all(&folder).expect("a folder for pictures");
-    let sizes = [(vec2(1280.0, 720.0), ""), (vec2(960.0, 540.0), "small-"), (vec2(1920.0, 1080.0), "large-")];
-    for theme in [egui::Theme::Dark, egui::Theme::Light] {
-        for (size, name) in sizes {
-            take_pictures(&folder, theme, size, name);
-        }
-    }
-}
-
-fn take_pictures(folder: &std::path::Path, theme: egui::Theme, size: egui::Vec2, prefix: &str) {
-    let mut stage = Stage::sized(size);
-    stage.harness.ctx.set_theme(theme);
-    let shoot = |stage: &mut Stage, name: &str| {
-        stage.frames();
-        let image = stage.harness.render().expect("an adapter to draw with");
-        image.save(folder.join(format!("{theme:?}-{prefix}{name}.png"))).expect("writable");
-    };
-    shoot(&mut stage, "1-empty");
-    let ends = stage.start();
-    for n in (20..=260).step_by(20) {
-        train(&ends, n - 19..=n);
-        tell(&ends, Event::Evaluated(demo::evaluation(n)));
-    }
-    ends.snapshot.put(demo::snapshot(260));
-    tell(&ends, Event::Warning("2 damaged images were left out: train/moon/0031.png".into()));
-    shoot(&mut stage, "2-gallery");
-    stage.show(Pane::Attention);
-    shoot(&mut stage, "3-attention");
-    stage.show(Pane::Domains);
-    shoot(&mut stage, "4-domains");
-    stage.show(Pane::Log);
-    shoot(&mut stage, "5-log");
-    stage.show(Pane::SetUp);
-    tell(
-        &ends,
-        Event::Finished(Finish::Failed("The loss became NaN at step 261; lower optimizer.lr".into())),
-    );
-    stage.frames();
-    stage.click("All options");
-    shoot(&mut stage, "6-failed");
-    let ctx = stage.harness.ctx.clone();
-    stage.window().carry_out(&ctx, UiCommand::Palette);
-    shoot(&mut stage, "7-palette");
-    stage.harness.key_press(Key::Escape);
-    stage.frames();
-    stage.window().carry_out(&ctx, UiCommand::OpenRun);
-    shoot(&mut stage, "8-open");
-    stage.harness.key_press(Key::Escape);
-    stage.frames();
-    stage.window().carry_out(&ctx, UiCommand::Shortcuts);
-    shoot(&mut stage, "9-keys");
-    stage.harness.key_press(Key::Escape);
-    stage.frames();
-    let study = stage.open_model();
-    stage.serve(&study);
-    shoot(&mut stage, "10-lab");
-    stage.click("Sweep ε");
-    stage.serve(&study);
-    shoot(&mut stage, "11-sweep");
-    stage.show(Pane::Attention);
-    shoot(&mut stage, "12-attention");
-    stage.show(Pane::Domains);
-    stage.click("Inputs");
-    stage.serve(&study);
-    shoot(&mut stage, "13-inputs");
-    stage.show(Pane::Results);
-    stage.click("Measure");
-    stage.serve(&study);
-    shoot(&mut stage, "14-confusion");
-    stage.click("Classes");
-    shoot(&mut stage, "15-classes");
-    stage.click("Worst first");
-    shoot(&mut stage, "16-worst");
-    stage.window().carry_out(&ctx, UiCommand::ExportModel);
-    shoot(&mut stage, "17-export");
 }
 
 #[test]
