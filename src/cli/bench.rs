@@ -15,7 +15,9 @@ const LISTED: usize = 12;
 /// measured bandwidth and multiply-add rate.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: dualprop bench --arch tf_efficientnet_b0 --size 64 --batch 16 --method advprop"
+    after_help = "Example: dualprop bench --arch tf_efficientnet_b0 --size 64 --batch 16 --method advprop\n\n\
+        With the environment variable DUALPROP_SHADER_DUMP=DIR this and every other command writes the text of each \
+        shader that it makes to DIR."
 )]
 pub(super) struct Bench {
     /// Architecture, as `dualprop models` lists them
