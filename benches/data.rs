@@ -2,12 +2,11 @@
 //! TEXT]` runs the lines whose name contains TEXT. `DUALPROP_FOLDER` adds the photos of an image folder.
 //! Reports, never judges.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use dualprop::config::{Augmentation, AutoAugmentPolicy, DataConfig, DataSource};
 use dualprop::data::shapes::{Shapes, ShapesSplit};
 use dualprop::data::{Dataset, Folder, FolderIndex, Loader, LoaderOptions, Recipe, Views, open};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const LEAST_TIME: Duration = Duration::from_millis(1500);
 

@@ -1,9 +1,6 @@
 //! A run folder can be left at any moment and continued: no line is lost, stands twice or is torn, and a run never
 //! writes over another.
 
-use std::io::Write as _;
-use std::path::Path;
-
 use dualprop::config::{BranchSource, Config, Domain};
 use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED};
 use dualprop::training::events::{
@@ -11,6 +8,8 @@ use dualprop::training::events::{
 };
 use dualprop::training::run_folder::{RunFiles, RunFolder, ended, is_at_work};
 use serde_json::Value;
+use std::io::Write as _;
+use std::path::Path;
 
 fn checkpoint(step: u64) -> Checkpoint {
     let meta = Meta {

@@ -1,8 +1,7 @@
 //! `dualprop app`, and plain `dualprop`: the window.
 
-use std::path::PathBuf;
-
 use anyhow::bail;
+use std::path::PathBuf;
 
 /// Opens the window.
 #[derive(Debug, Default, clap::Args)]

@@ -1,11 +1,10 @@
 //! `dualprop data`: data sets as files.
 
-use std::path::PathBuf;
-
 use super::common::{UsageError, note, print_line};
 use super::eval::source;
 use super::progress::Progress;
 use crate::config::{DataConfig, DataSource};
+use std::path::PathBuf;
 
 /// Works with data sets.
 #[derive(Debug, clap::Args)]

@@ -1,12 +1,10 @@
 //! `dualprop export`: a model with one BN domain for other programs.
 
-use std::path::PathBuf;
-
-use anyhow::{anyhow, bail};
-
 use super::common::{WeightsChoice, check_other_file, domain_parser, print_line};
 use crate::config::Domain;
 use crate::training::checkpoint::Checkpoint;
+use anyhow::{anyhow, bail};
+use std::path::PathBuf;
 
 /// Writes a deployable model with one BN domain, without training state.
 ///

@@ -1,13 +1,11 @@
 //! Names and contents of the files that `attack` and `cam` write.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
+use crate::interop::atomic::write_atomic;
 use anyhow::Context;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
-
-use crate::interop::atomic::write_atomic;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// Stems of the output files, one for each image: the file's own stem, with a number where two images share one
 /// (also where they differ only in case, which some file systems ignore). The second value tells the user so.

@@ -17,12 +17,10 @@ mod predict;
 mod progress;
 mod train;
 
-use std::process::ExitCode;
-
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-
 use common::{UsageError, note};
+use std::process::ExitCode;
 
 /// Trains image classifiers with AdvProp, MixProp and their relatives on any GPU.
 #[derive(Debug, Parser)]

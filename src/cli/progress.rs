@@ -1,11 +1,9 @@
 //! Progress of long work: a bar with rate and ETA on a terminal, now and then a plain line elsewhere.
 
+use super::common::note;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::common::note;
 
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);

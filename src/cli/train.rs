@@ -1,18 +1,16 @@
 //! `dualprop train`: a run without a window.
 
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, anyhow};
-use indicatif::{ProgressBar, ProgressDrawTarget};
-
 use super::common::{DeviceOption, UsageError, note, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
 use crate::session::{RunOptions, spawn};
 use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport, branch_names};
+use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Time between two plain lines about steps.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,12 +1,10 @@
 //! The configuration by dotted path, and as the text of a whole file.
 
-use std::fmt::Write as _;
-
-use serde::de::DeserializeOwned;
-use toml::{Table, Value};
-
 use super::schema::{self, Field};
 use super::{Config, ConfigError, OptimizerConfig, OptimizerKind, ScheduleConfig, ScheduleKind};
+use serde::de::DeserializeOwned;
+use std::fmt::Write as _;
+use toml::{Table, Value};
 
 impl Config {
     /// All present keys as nested tables.

@@ -1,8 +1,7 @@
 //! Attacks in one word, as on the command line: `pgd:eps=4,step=1,iters=5`, and the rules that hold for each kind.
 
-use std::fmt::Write as _;
-
 use super::{AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, schema};
+use std::fmt::Write as _;
 
 const KINDS: &[(&str, AttackKind)] = &[
     ("pgd", AttackKind::Pgd),

@@ -1,16 +1,14 @@
 //! From a TOML text and `--set` arguments to a checked configuration. Every fault names the key, the file and
 //! line, what was expected, and the nearest valid spelling.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use toml::de::{DeTable, DeValue};
-use toml::{Spanned, Table, Value};
-
 use super::access::{from_partial, insert};
 use super::error::Place;
 use super::schema::{self, Field, Kind};
 use super::{Config, ConfigError};
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
 
 /// Largest configuration file that is read; a checkpoint given by mistake fails here with a clear sentence.
 const MAX_FILE_BYTES: u64 = 1 << 20;

@@ -2,13 +2,11 @@
 //! one, the fine one is the class) and 3072 bytes, the 32×32 planes red, green, blue.
 //! Source of the layout: the data sets' own page, cs.toronto.edu/~kriz/cifar.html.
 
+use super::packed::Packed;
+use anyhow::{Context, ensure};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-
-use anyhow::{Context, ensure};
-
-use super::packed::Packed;
 
 const SIDE: usize = 32;
 const PIXELS: usize = 3 * SIDE * SIDE;

@@ -1,12 +1,10 @@
 //! Keeps count of images that cannot be read. A few are skipped with a warning; a set with more than one in a
 //! hundred damaged is not what its owner thinks it is, and the work stops.
 
+use super::Dataset;
+use anyhow::ensure;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use anyhow::ensure;
-
-use super::Dataset;
 
 /// Names shown when the work stops.
 const SHOWN: usize = 20;

@@ -1,8 +1,7 @@
 //! The one view that training and evaluation have of a set of labelled images.
 
-use std::sync::Arc;
-
 use super::Picture;
+use std::sync::Arc;
 
 /// A fixed, ordered set of labelled images.
 pub trait Dataset: Send + Sync {

@@ -1,17 +1,15 @@
 //! Writes a data set as an image folder that [`Folder`](super::Folder) and other programs read.
 
+use super::damage::{guarded, load_checked};
+use super::pool::{OrderedPool, Stop, worker_count};
+use super::{Dataset, Splits};
+use anyhow::{Context, bail, ensure};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use anyhow::{Context, bail, ensure};
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
-
-use super::damage::{guarded, load_checked};
-use super::pool::{OrderedPool, Stop, worker_count};
-use super::{Dataset, Splits};
 
 /// Images in one job of a worker.
 const CHUNK: usize = 16;

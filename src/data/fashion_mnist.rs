@@ -1,14 +1,12 @@
 //! Fashion-MNIST in its original IDX files, as they are or still compressed (`.gz`). Grey images of 28×28.
 //! Source of the format: yann.lecun.com/exdb/mnist and github.com/zalandoresearch/fashion-mnist.
 
+use super::packed::Packed;
+use anyhow::{Context, bail, ensure};
+use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-
-use anyhow::{Context, bail, ensure};
-use flate2::read::GzDecoder;
-
-use super::packed::Packed;
 
 const CLASSES: [&str; 10] =
     ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"];

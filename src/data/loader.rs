@@ -5,14 +5,12 @@
 //! the order). A damaged image gives its place to the next undamaged one in the epoch's order, so that steps per epoch
 //! do not depend on what is damaged.
 
-use std::sync::Arc;
-
-use anyhow::{bail, ensure};
-
 use super::Dataset;
 use super::augment::{Placement, Recipe, Shown, Views};
 use super::random::{Purpose, Random};
 use super::reader::{Gap, Making, Reader, ReaderOptions};
+use anyhow::{bail, ensure};
+use std::sync::Arc;
 
 /// What a [`Loader`] reads and how.
 #[derive(Clone, Debug)]

@@ -1,12 +1,11 @@
 //! Worker threads that turn jobs into results, handed back in the order in which the jobs went in.
 
+use anyhow::{Context, anyhow};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-
-use anyhow::{Context, anyhow};
-use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// Tells a job that nobody waits for its result any more.
 pub(super) struct Stop(Arc<AtomicBool>);

@@ -1,16 +1,14 @@
 //! Reads runs of images on worker threads; what training's [`Loader`](super::Loader) and the [`EvalReader`] share.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
-use std::sync::Arc;
-
-use anyhow::ensure;
-
 use super::augment::{Placement, Recipe, Showing, Shown, ShownViews, Views};
 use super::damage::{Damage, guarded, is_too_much, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::random::{Purpose, Random};
 use super::{Dataset, PlacedImages};
+use anyhow::ensure;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Batches under way: one that the caller waits for and two ahead of it.
 const BATCHES_AHEAD: usize = 3;

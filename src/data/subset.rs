@@ -1,12 +1,10 @@
 //! A part of a data set, chosen by class and number.
 
+use super::{Dataset, Picture};
+use anyhow::{Context, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-
-use anyhow::{Context, bail, ensure};
-
-use super::{Dataset, Picture};
 
 /// Names listed in a message.
 const SHOWN: usize = 10;

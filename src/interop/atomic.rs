@@ -1,9 +1,8 @@
 //! Files that appear whole or not at all: written under a temporary name in the same folder, synced, renamed.
 
+use anyhow::{Context, anyhow};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
-
-use anyhow::{Context, anyhow};
 
 /// Ending of the temporary names; a run folder clears away what a killed run left of them.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";

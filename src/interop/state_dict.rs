@@ -1,10 +1,8 @@
 //! Weights of other tools: a state dict's names and shapes held against those of an architecture.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use anyhow::{anyhow, bail};
-
 use super::tensor_file::Tensor;
+use anyhow::{anyhow, bail};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names listed in one message; the rest is counted.
 const LISTED: usize = 8;

@@ -1,17 +1,15 @@
 //! Safetensors files of named f32 tensors. Written in a fixed order, so equal contents give equal bytes; read
 //! with every length checked against the file before memory is taken.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
-
+use super::atomic::write_atomic;
 use anyhow::{Context, anyhow, bail, ensure};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde_json::{Map, Value, json};
-
-use super::atomic::write_atomic;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
 /// Largest header that is read. EfficientNet-B8 with three domains and optimizer state has about 2 MB.
 const MAX_HEADER_BYTES: u64 = 64 << 20;

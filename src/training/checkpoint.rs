@@ -2,14 +2,12 @@
 //! safetensors file. BN layer `X` keeps the main domain under its own names and auxiliary domain K under `X.aux_bn.K`,
 //! as timm's SplitBatchNorm2d does; training state is under `optimizer.`, `ema.` and `loop.`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use anyhow::{anyhow, ensure};
-
 use crate::config::{Config, Domain};
 pub use crate::interop::tensor_file::Tensor;
 use crate::interop::tensor_file::{self, TensorFile};
+use anyhow::{anyhow, ensure};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The format that this version writes and reads.
 pub const FORMAT_VERSION: u32 = 1;

@@ -1,13 +1,12 @@
 //! Augmentations: the same pixels as torchvision over Pillow and as EfficientNet's TensorFlow code, the published
 //! tables, and draws with the stated frequencies. The fixture's script is tests/reference/make_augment_fixtures.py.
 
-use std::collections::BTreeMap;
-
 use dualprop::config::{AutoAugmentPolicy, DataConfig};
 use dualprop::data::augment::{Action, Convention, Operation, PixelReach, Policy, Showing, Square, Table};
 use dualprop::data::{Picture, Window};
 use safetensors::SafeTensors;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 const OPERATIONS: [(&str, Operation); 16] = [
     ("ShearX", Operation::ShearX),

@@ -1,14 +1,12 @@
 //! Image folders of any size: the list kept between runs, class lists, limits, further evaluation splits.
 
+use super::{assert_mentions, message, ramp, save};
+use dualprop::config::{DataConfig, DataSource};
+use dualprop::data::{Dataset, Folder, FolderIndex, open, open_validation};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-
-use dualprop::config::{DataConfig, DataSource};
-use dualprop::data::{Dataset, Folder, FolderIndex, open, open_validation};
 use tempfile::{TempDir, tempdir};
-
-use super::{assert_mentions, message, ramp, save};
 
 fn names(set: &dyn Dataset) -> Vec<String> {
     (0..set.len()).map(|i| set.name(i)).collect()

@@ -1,21 +1,18 @@
 //! Training's and evaluation's readers: order, resume, damage, threads.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-
+use super::{assert_mentions, message};
 use dualprop::config::{Augmentation, DataConfig};
 use dualprop::data::augment::Showing;
 use dualprop::data::shapes::{Shapes, ShapesSplit};
 use dualprop::data::{
     Batch, Dataset, EvalOptions, EvalReader, Loader, LoaderOptions, Placement, Recipe, Views,
 };
-
 use dualprop::kernels::images::placement;
 use dualprop::kernels::reference::images as reference;
-
-use super::{assert_mentions, message};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// Images of one colour, some of which cannot be read.
 struct Plain {

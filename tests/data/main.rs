@@ -7,9 +7,8 @@ mod folders;
 mod loading;
 mod shapes;
 
-use std::path::Path;
-
 use image::{Rgb, RgbImage};
+use std::path::Path;
 
 /// An image whose every pixel tells where it is.
 fn ramp(width: u32, height: u32, blue: u8) -> RgbImage {

@@ -4,10 +4,9 @@
 mod table;
 mod words;
 
+use super::Config;
 use std::fmt;
 use std::fmt::Write as _;
-
-use super::Config;
 
 /// One key.
 #[derive(Clone, Copy, Debug)]

@@ -6,13 +6,12 @@
 //! Levels beyond 10 overshoot. A threshold above 255 then inverts nothing and eight or more kept bits change nothing:
 //! the code leaves both to how TensorFlow turns such numbers into bytes.
 
-use std::f64::consts::PI;
-
 use super::blend::{blend, blend_flat, blend_pixels, smooth};
 use super::lookup;
 use super::operation::{Action, GREY, Operation, PixelReach};
 use super::sample::sample;
 use super::square::Square;
+use std::f64::consts::PI;
 
 /// `reach` in pixels of this image.
 pub(super) fn apply(action: &Action, reach: PixelReach, image: &mut Square) {

@@ -8,13 +8,12 @@
 //! The file: a magic word, the folder's path, the classes with time and names, a CRC-32C of it all. Whatever is wrong
 //! with it only means that the folder is listed again.
 
+use anyhow::ensure;
+use etcetera::BaseStrategy;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use anyhow::ensure;
-use etcetera::BaseStrategy;
 
 const MAGIC: &[u8; 8] = b"DPFILES1";
 

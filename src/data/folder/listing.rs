@@ -1,13 +1,11 @@
 //! Finds the class folders and image files of a split, on several threads: a network disk answers many at a time.
 
+use super::index::{Listed, Stamp};
+use crate::data::pool::{OrderedPool, Stop, worker_count};
+use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
-
-use anyhow::{Context, bail};
-
-use super::index::{Listed, Stamp};
-use crate::data::pool::{OrderedPool, Stop, worker_count};
 
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 

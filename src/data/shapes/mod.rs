@@ -10,13 +10,12 @@ mod render;
 mod scene;
 mod texture;
 
-use std::ops::RangeInclusive;
-
 use self::figure::Figure;
 use self::scene::Scene;
 pub use self::texture::Texture;
 use super::Dataset;
 use super::random::{Purpose, Random};
+use std::ops::RangeInclusive;
 
 /// Seed of the set itself. It is part of the set's definition: a run's seed never changes the data.
 const DATA_SEED: u64 = 0x5348_4150_4553;

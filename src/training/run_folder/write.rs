@@ -1,14 +1,6 @@
 //! Writing a run folder. Every line goes to its file in one write, so that a killed run leaves at most one torn line,
 //! which `--resume` cuts off.
 
-use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use anyhow::{Context, anyhow, bail};
-use serde::Serialize;
-
 use super::resume::{check_same_run, cut_lines, remove_later_pictures, remove_temporaries};
 use super::{BnLine, Ended, MetricLine, Pace, RunFiles};
 use crate::config::Config;
@@ -18,6 +10,12 @@ use crate::training::bn_distance;
 use crate::training::checkpoint::{Checkpoint, VALIDATED};
 use crate::training::events::{BnLayer, EvalReport, Finish, Snapshot, StepReport, branch_names};
 use crate::training::pictures;
+use anyhow::{Context, anyhow, bail};
+use serde::Serialize;
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// An open run folder.
 #[derive(Debug)]
