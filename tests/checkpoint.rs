@@ -162,7 +162,8 @@ fn plain_weights_load_without_metadata_but_are_no_checkpoint() {
 #[test]
 fn metadata_out_of_range_is_an_error_that_names_the_entry() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let cases: [(&str, fn(&mut Meta)); 7] = [
+    type Change = fn(&mut Meta);
+    let cases: [(&str, Change); 7] = [
         ("format version is 2", |m| m.format_version = 2),
         ("image_size", |m| m.image_size = 0),
         ("image_size", |m| m.image_size = usize::MAX),

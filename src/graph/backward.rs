@@ -11,7 +11,7 @@ use super::plan::PlanBuilder;
 use crate::config::FusionRule;
 use crate::gpu::View;
 use crate::kernels::activation::{self, Activation};
-use crate::kernels::batch_norm::{self, BnShape};
+use crate::kernels::batch_norm::{self, BnShape, Partials};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
 use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
@@ -274,51 +274,45 @@ impl Backward<'_, '_> {
         let shape = forward.bn_shape(layer, node.shape);
         let state = forward.states[layer].expect("the forward pass made every layer's state");
         if let Gradient::Slope { du, slices, partials } = dy {
-            let coefs = self.finalize(layer, &shape, slices, *partials, state);
+            let partials = Partials { slices, sums: *partials };
+            let from = NormGradient { x, coefs: self.finalize(layer, &shape, partials, state) };
             // Nothing else reads du, and the gradient of the input takes its place.
             if self.gradients[input.0].is_none() {
                 self.gradients[input.0] = Some(if self.reads_on_load(input) {
-                    Gradient::Norm { du: *du, from: NormGradient { x, coefs } }
+                    Gradient::Norm { du: *du, from }
                 } else {
                     let none = Activation::None;
-                    self.builder
-                        .push(batch_norm::backward_apply(&shape, none, x, state, coefs, *du, *du, false));
+                    self.builder.push(batch_norm::backward_apply(&shape, none, from, state, *du, *du, false));
                     Gradient::Stored(*du)
                 });
             } else {
                 let (dx, add) = self.target(input);
                 let none = Activation::None;
-                self.builder.push(batch_norm::backward_apply(&shape, none, x, state, coefs, *du, dx, add));
+                self.builder.push(batch_norm::backward_apply(&shape, none, from, state, *du, dx, add));
             }
             return;
         }
         let dy = dy.stored();
         let batch_statistics = forward.spec.statistics != Statistics::Running;
-        let coefs = (batch_statistics || forward.spec.weight_gradients).then(|| {
+        let from = (batch_statistics || forward.spec.weight_gradients).then(|| {
             let caps = &forward.caps;
             let slices = shape.slices(caps);
             let partials = self.builder.tensor(slices.elements(shape.channels));
             self.builder.push(batch_norm::backward_reduce(caps, &shape, activation, x, state, dy, partials));
-            self.finalize(layer, &shape, &slices, partials, state)
+            let partials = Partials { slices: &slices, sums: partials };
+            NormGradient { x, coefs: self.finalize(layer, &shape, partials, state) }
         });
         if self.wants_gradient(input) {
             let (dx, add) = self.target(input);
-            self.builder.push(match coefs {
-                Some(coefs) => batch_norm::backward_apply(&shape, activation, x, state, coefs, dy, dx, add),
+            self.builder.push(match from {
+                Some(from) => batch_norm::backward_apply(&shape, activation, from, state, dy, dx, add),
                 None => batch_norm::backward_apply_frozen(&shape, activation, x, state, dy, dx, add),
             });
         }
     }
 
     /// The coefficients of a batch norm's gradient from its sums, and the gradients of gamma and beta.
-    fn finalize(
-        &mut self,
-        layer: usize,
-        shape: &BnShape,
-        slices: &Slices,
-        partials: View,
-        state: View,
-    ) -> View {
+    fn finalize(&mut self, layer: usize, shape: &BnShape, partials: Partials<'_>, state: View) -> View {
         let forward = self.forward;
         let place = &forward.network.layout.bn[layer];
         let coefs = self.builder.tensor(shape.coefs_elements());
@@ -329,7 +323,6 @@ impl Backward<'_, '_> {
         self.builder.push(batch_norm::backward_finalize(
             caps,
             shape,
-            slices,
             partials,
             state,
             coefs,

@@ -11,7 +11,7 @@ use super::value::{Value, float_range};
 use super::{pad4, params::BnPlace};
 use crate::gpu::{BufferId, Caps, Element, View};
 use crate::kernels::activation::Activation;
-use crate::kernels::batch_norm;
+use crate::kernels::batch_norm::{self, Partials};
 use crate::kernels::conv;
 use crate::kernels::depthwise;
 use crate::kernels::dropout;
@@ -311,10 +311,9 @@ impl<'a> Forward<'a> {
                 builder.push(batch_norm::statistics(caps, &shape, self.stored(input), partials));
                 (slices, partials)
             });
-            let update = self.spec.statistics == Statistics::BatchUpdating;
-            builder.push(batch_norm::finalize_batch(
-                caps, &shape, &slices, partials, params, running, state, update,
-            ));
+            let running = (self.spec.statistics == Statistics::BatchUpdating).then_some(running);
+            let partials = Partials { slices: &slices, sums: partials };
+            builder.push(batch_norm::finalize_batch(caps, &shape, partials, params, running, state));
         }
         self.states[layer] = Some(state);
         state

@@ -10,7 +10,7 @@
 //! `dx = a * du + b * x + c`.
 
 use super::activation::Activation;
-use super::fusion::Slices;
+use super::fusion::{NormGradient, Slices};
 use super::{
     GROUP, LANE_CHOICES, MAX_SEGMENTS, Permutation, STORED, combinations, permuted, quads, stored, with_lanes,
 };
@@ -201,22 +201,29 @@ pub fn statistics(caps: &Caps, shape: &BnShape, x: View, partials: View) -> Laun
     shape.tensor_launch(kernel, x.element, &[x, partials], shape.rows_per_slice(caps), [1, 4])
 }
 
-/// Second pass: `state` from the `slices` of `partials`. With `update_running` the domains' running statistics move, the variance by
-/// its unbiased estimate (one row has none; its variance counts as zero), except in channels whose batch statistics are not
-/// finite; otherwise `running` is not touched.
+/// The sums that a first pass took over a tensor.
+#[derive(Clone, Copy, Debug)]
+pub struct Partials<'a> {
+    /// How many slices the tensor's segments were cut into.
+    pub slices: &'a Slices,
+    /// The sums, slice by slice, [`Slices::elements`] floats.
+    pub sums: View,
+}
+
+/// The second pass of batch statistics: computes `state` from the sums of the first pass. With `running` the domains'
+/// running statistics move, the variance by its unbiased estimate (one row has none; its variance counts as zero), except in
+/// channels whose batch statistics are not finite.
 pub fn finalize_batch(
     caps: &Caps,
     shape: &BnShape,
-    slices: &Slices,
-    partials: View,
+    partials: Partials<'_>,
     parameters: View,
-    running: View,
+    running: Option<View>,
     state: View,
-    update_running: bool,
 ) -> Launch {
-    let kernel = Kernel::new("batch_norm_finalize", &[("RUNNING", u32::from(update_running))]);
-    let views = [partials, parameters, state, running];
-    shape.finalize_launch(caps, kernel, slices, if update_running { &views } else { &views[..3] }, false)
+    let kernel = Kernel::new("batch_norm_finalize", &[("RUNNING", u32::from(running.is_some()))]);
+    let views: Vec<View> = [partials.sums, parameters, state].into_iter().chain(running).collect();
+    shape.finalize_launch(caps, kernel, partials.slices, &views, false)
 }
 
 /// `state` from the running statistics.
@@ -249,35 +256,34 @@ pub fn backward_reduce(
     shape.tensor_launch(kernel, stored(&[x, dy]), &views, shape.rows_per_slice(caps), [2, 8])
 }
 
-/// Second pass of the backward: `coefs` (for running statistics unless `batch_statistics`) from the `slices` of
-/// `partials`, and the gradients of gamma and beta added to `gradient` where there is one.
+/// The second pass of the backward: computes `coefs` (those of running statistics unless `batch_statistics`) from the sums
+/// of the first pass, and adds the gradients of gamma and beta to `gradient` where there is one.
 pub fn backward_finalize(
     caps: &Caps,
     shape: &BnShape,
-    slices: &Slices,
-    partials: View,
+    partials: Partials<'_>,
     state: View,
     coefs: View,
     gradient: Option<View>,
     batch_statistics: bool,
 ) -> Launch {
     let kernel = Kernel::new("batch_norm_backward_finalize", &[("GRADIENTS", u32::from(gradient.is_some()))]);
-    let views: Vec<View> = [partials, state, coefs].into_iter().chain(gradient).collect();
-    shape.finalize_launch(caps, kernel, slices, &views, batch_statistics)
+    let views: Vec<View> = [partials.sums, state, coefs].into_iter().chain(gradient).collect();
+    shape.finalize_launch(caps, kernel, partials.slices, &views, batch_statistics)
 }
 
-/// Third pass of the backward: `dx` (written, or added to) `= a * du + b * x + c`, du = dy·act'(u). Where `dy` is du
-/// already, `activation` is none. `dx` may be `dy`.
+/// The third pass of the backward: `dx` (written, or added to) `= a * du + b * x + c` with the coefficients of `from`,
+/// du = dy·act'(u). Where `dy` is du already, `activation` is none. `dx` may be `dy`.
 pub fn backward_apply(
     shape: &BnShape,
     activation: Activation,
-    x: View,
+    from: NormGradient,
     state: View,
-    coefs: View,
     dy: View,
     dx: View,
     accumulate: bool,
 ) -> Launch {
+    let NormGradient { x, coefs } = from;
     let mut views = if dx == dy { vec![x, dx] } else { vec![x, dx, dy] };
     let constants = [
         activation.constant(),

@@ -5,8 +5,9 @@ use crate::support::{
 };
 use dualprop::gpu::{Caps, Element, Form, Launch, View};
 use dualprop::kernels::activation::Activation;
-use dualprop::kernels::batch_norm::{self, BnShape, Segment};
-use dualprop::kernels::reference::batch_norm as reference;
+use dualprop::kernels::batch_norm::{self, BnShape, Partials, Segment};
+use dualprop::kernels::fusion::NormGradient;
+use dualprop::kernels::reference::batch_norm::{self as reference, BackwardInput};
 
 /// The form with all choices of lanes. `fusion` runs the passes over the slices in the other one.
 const CAPS: &Caps = &Caps::plain(Form::Tiles);
@@ -105,12 +106,10 @@ impl Layer {
         batch_norm::finalize_batch(
             CAPS,
             shape,
-            &slices,
-            l.partials,
+            Partials { slices: &slices, sums: l.partials },
             l.parameters,
-            l.running,
+            update_running.then_some(l.running),
             l.state,
-            update_running,
         )
     }
 
@@ -119,13 +118,16 @@ impl Layer {
         batch_norm::backward_finalize(
             CAPS,
             shape,
-            &slices,
-            l.partials,
+            Partials { slices: &slices, sums: l.partials },
             l.state,
             l.coefs,
             gradient,
             batch_statistics,
         )
+    }
+
+    fn norm_gradient(&self) -> NormGradient {
+        NormGradient { x: self.x, coefs: self.coefs }
     }
 
     fn copy(&self, view: View) -> Vec<f32> {
@@ -212,7 +214,15 @@ fn backward_matches_the_reference() {
                 l.finalize(&shape, false),
                 batch_norm::backward_reduce(CAPS, &shape, activation, l.x, l.state, l.dy, l.partials),
                 l.backward_finalize(&shape, Some(l.gradient), true),
-                batch_norm::backward_apply(&shape, activation, l.x, l.state, l.coefs, l.dy, l.dx, accumulate),
+                batch_norm::backward_apply(
+                    &shape,
+                    activation,
+                    l.norm_gradient(),
+                    l.state,
+                    l.dy,
+                    l.dx,
+                    accumulate,
+                ),
             ]);
             let get = |view| l.buffers.get(view);
             let moments = reference::batch_moments(&shape, get(l.x));
@@ -220,9 +230,7 @@ fn backward_matches_the_reference() {
                 &shape,
                 activation,
                 &moments,
-                get(l.parameters),
-                get(l.x),
-                get(l.dy),
+                BackwardInput { parameters: get(l.parameters), x: get(l.x), dy: get(l.dy) },
                 &mut gradient,
                 true,
             );
@@ -253,7 +261,7 @@ fn backward_with_running_statistics_matches_the_reference() {
                 batch_norm::finalize_running(&shape, l.parameters, l.running, l.state),
                 batch_norm::backward_reduce(CAPS, &shape, silu, l.x, l.state, l.dy, l.partials),
                 l.backward_finalize(&shape, Some(l.gradient), false),
-                batch_norm::backward_apply(&shape, silu, l.x, l.state, l.coefs, l.dy, l.dx, accumulate),
+                batch_norm::backward_apply(&shape, silu, l.norm_gradient(), l.state, l.dy, l.dx, accumulate),
                 batch_norm::backward_apply_frozen(&shape, silu, l.x, l.state, l.dy, frozen, accumulate),
             ]);
             let get = |view| l.buffers.get(view);
@@ -262,9 +270,7 @@ fn backward_with_running_statistics_matches_the_reference() {
                 &shape,
                 silu,
                 &moments,
-                get(l.parameters),
-                get(l.x),
-                get(l.dy),
+                BackwardInput { parameters: get(l.parameters), x: get(l.x), dy: get(l.dy) },
                 &mut gradient,
                 false,
             );
@@ -290,7 +296,7 @@ fn an_attack_pass_writes_no_gradient_and_no_running_statistic() {
         l.finalize(&shape, false),
         batch_norm::backward_reduce(CAPS, &shape, Activation::Relu, l.x, l.state, l.dy, l.partials),
         l.backward_finalize(&shape, None, true),
-        batch_norm::backward_apply(&shape, Activation::Relu, l.x, l.state, l.coefs, l.dy, l.dx, false),
+        batch_norm::backward_apply(&shape, Activation::Relu, l.norm_gradient(), l.state, l.dy, l.dx, false),
     ]);
     assert_same_bits(l.buffers.get(l.running), &running, "running statistics");
     assert_same_bits(l.buffers.get(l.gradient), &gradient, "gradients");
@@ -339,7 +345,15 @@ fn check_domains_stay_apart(element: Element) {
             batch_norm::apply(shape, Activation::Silu, l.x, l.state, l.y),
             batch_norm::backward_reduce(CAPS, shape, Activation::Silu, l.x, l.state, l.dy, l.partials),
             l.backward_finalize(shape, Some(l.gradient), true),
-            batch_norm::backward_apply(shape, Activation::Silu, l.x, l.state, l.coefs, l.dy, l.dx, false),
+            batch_norm::backward_apply(
+                shape,
+                Activation::Silu,
+                l.norm_gradient(),
+                l.state,
+                l.dy,
+                l.dx,
+                false,
+            ),
         ]);
         (l, running, gradient)
     };
@@ -396,9 +410,7 @@ fn the_reference_gradient_is_the_derivative() {
         &shape,
         Activation::Silu,
         &moments,
-        &parameters,
-        &x,
-        &weight,
+        BackwardInput { parameters: &parameters, x: &x, dy: &weight },
         &mut gradient,
         true,
     );

@@ -3,7 +3,7 @@
 use crate::support::{Buffers, ELEMENTS, assert_close, forms, rounded, tolerance, uniform};
 use dualprop::gpu::{Caps, Element, Launch, View};
 use dualprop::kernels::activation::{Activation, SlopeFrom};
-use dualprop::kernels::batch_norm::{self, BnShape, Segment};
+use dualprop::kernels::batch_norm::{self, BnShape, Partials, Segment};
 use dualprop::kernels::conv::{self, ConvShape};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
@@ -273,7 +273,14 @@ fn forward_normalizes_on_load_and_takes_the_statistics_on_store() {
         };
         b.run(&[
             layer.forward(caps, [xv, wv, yv], &fusion),
-            batch_norm::finalize_batch(caps, &shape, &slices, partials, parameters, parameters, made, false),
+            batch_norm::finalize_batch(
+                caps,
+                &shape,
+                Partials { slices: &slices, sums: partials },
+                parameters,
+                None,
+                made,
+            ),
         ]);
         let limit = tolerance::multiplied(caps, tolerance::stored(element, tolerance::SUM));
         assert_close(b.get(yv), &expected, limit, what);
@@ -332,7 +339,15 @@ fn data_gradient_passes_through_both_batch_norms() {
         };
         b.run(&[
             layer.data_gradient(caps, [duv, wv, dxv], accumulate, &fusion),
-            batch_norm::backward_finalize(caps, &shape, &slices, partials, sv, made, Some(gradient), true),
+            batch_norm::backward_finalize(
+                caps,
+                &shape,
+                Partials { slices: &slices, sums: partials },
+                sv,
+                made,
+                Some(gradient),
+                true,
+            ),
         ]);
         let limit = tolerance::multiplied(caps, tolerance::stored(element, tolerance::SUM));
         assert_close(b.get(dxv), &expected, limit, what);

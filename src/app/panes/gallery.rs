@@ -3,7 +3,7 @@
 
 use super::{Names, Shared, once_there};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::cards::{card_ui, card_width, gain_ui};
+use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
 use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export;
 use crate::app::widgets::pictures::full_gain;
@@ -58,7 +58,9 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
         for row in shown.chunks(columns) {
             ui.horizontal_top(|ui| {
                 for (item, pictures) in row {
-                    card_ui(ui, names, item, true, pictures, view.side, stretched, gain, |_| {});
+                    let (side, width) = (view.side, stretched);
+                    let card = Card { item, label_known: true, pictures, side, width, gain };
+                    card_ui(ui, names, card, |_| {});
                 }
             });
         }

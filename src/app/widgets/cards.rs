@@ -37,19 +37,25 @@ pub fn gain_ui(ui: &mut Ui, gain: &mut Option<f32>, now: f32) {
     response.response.accessible_name("Perturbation gain").on_hover_text(help);
 }
 
+/// What a card shows, and how large.
+#[derive(Clone, Copy)]
+pub struct Card<'a> {
+    pub item: &'a GalleryItem,
+    /// Whether the item's label is the true class.
+    pub label_known: bool,
+    pub pictures: &'a RowPictures,
+    /// Side of a picture, points.
+    pub side: f32,
+    /// Width of the card, points.
+    pub width: f32,
+    /// What the perturbation is multiplied by before it is drawn.
+    pub gain: f32,
+}
+
 /// An image with its perturbation, its attacked version and every domain's predictions; `more` goes below
 /// them. Of files nobody knows the class: then nothing is called right or wrong.
-pub fn card_ui(
-    ui: &mut Ui,
-    names: Names<'_>,
-    item: &GalleryItem,
-    label_known: bool,
-    pictures: &RowPictures,
-    side: f32,
-    width: f32,
-    gain: f32,
-    more: impl FnOnce(&mut Ui),
-) {
+pub fn card_ui(ui: &mut Ui, names: Names<'_>, card: Card<'_>, more: impl FnOnce(&mut Ui)) {
+    let Card { item, label_known, pictures, side, width, gain } = card;
     let tokens = Tokens::of(ui);
     let frame = Frame::new().fill(tokens.raised).corner_radius(6).inner_margin(tokens::GAP);
     frame.show(ui, |ui| {

@@ -88,18 +88,28 @@ pub fn forward(
     y
 }
 
-/// Returns dx; adds the gradients of gamma and beta to `gradient`. Without `batch_statistics` the moments do not
-/// depend on x.
+/// What the backward pass of a layer reads.
+#[derive(Clone, Copy, Debug)]
+pub struct BackwardInput<'a> {
+    /// The layer's gamma and beta by domain.
+    pub parameters: &'a [f32],
+    /// The layer's input `[rows, channels]`.
+    pub x: &'a [f32],
+    /// The gradient of the activated output `[rows, channels]`.
+    pub dy: &'a [f32],
+}
+
+/// Returns dx `[rows, channels]`; adds the gradients of gamma and beta to `gradient`. Without `batch_statistics` the
+/// moments do not depend on x.
 pub fn backward(
     shape: &BnShape,
     activation: Activation,
     moments: &[Moments],
-    parameters: &[f32],
-    x: &[f32],
-    dy: &[f32],
+    input: BackwardInput<'_>,
     gradient: &mut [f32],
     batch_statistics: bool,
 ) -> Vec<f32> {
+    let BackwardInput { parameters, x, dy } = input;
     let c = shape.channels;
     let mut dx = vec![0.0; x.len()];
     for (segment, moments) in shape.segments.iter().zip(moments) {

@@ -89,10 +89,12 @@ pub fn ui(
     let layer = &source.layers[chosen];
     let order = order(layer, drawing.other, drawing.sorted);
     let [first, second] = if drawing.affine { AFFINE } else { STATISTICS };
+    let (order, scale) = (order.as_slice(), drawing.scale);
+    let drawn = |of| ChannelPlot { layer, order, of, scale, height };
     ui.columns_const(|[left, right]| {
         let area = area.with_min_y(left.cursor().top());
-        channel_plot(left, source, layer, &order, &first, drawing.scale, height, |_| {});
-        channel_plot(right, source, layer, &order, &second, drawing.scale, height, |ui| {
+        channel_plot(left, source, &drawn(&first), |_| {});
+        channel_plot(right, source, &drawn(&second), |ui| {
             let name = format!("BN channels of {}", layer.name);
             export::menu_ui(ui, &name, area, || table(source.names, layer), exports);
         });
@@ -155,16 +157,20 @@ pub fn domain_marks_ui(ui: &mut Ui, names: Names<'_>, data: &[DataKind], count: 
     }
 }
 
-fn channel_plot(
-    ui: &mut Ui,
-    source: &Source<'_>,
-    layer: &BnLayer,
-    order: &[usize],
-    of: &Quantity,
+/// One quantity of a layer's channels, drawn by domain.
+struct ChannelPlot<'a> {
+    layer: &'a BnLayer,
+    /// Channels from left to right.
+    order: &'a [usize],
+    of: &'a Quantity,
     scale: ChannelScale,
+    /// Height of the plot, points.
     height: f32,
-    corner: impl FnOnce(&mut Ui),
-) {
+}
+
+/// Draws a quantity; `corner` goes to the right of its title.
+fn channel_plot(ui: &mut Ui, source: &Source<'_>, drawn: &ChannelPlot<'_>, corner: impl FnOnce(&mut Ui)) {
+    let ChannelPlot { layer, order, of, scale, height } = *drawn;
     let tokens = Tokens::of(ui);
     let range = span(source, layer, scale, of);
     ui.horizontal(|ui| {

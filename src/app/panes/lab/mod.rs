@@ -8,7 +8,7 @@ use super::{Names, Shared};
 use crate::app::format;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::cards::{card_ui, card_width, gain_ui};
+use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
 use crate::app::widgets::export::{Export, Exported};
 use crate::app::widgets::pictures::full_gain;
 use crate::config::AttackKind;
@@ -118,19 +118,17 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut 
     for row in cards.chunks(columns) {
         ui.horizontal_top(|ui| {
             for (looked, pictures) in row {
-                card_ui(
-                    ui,
-                    names,
-                    &looked.item,
-                    looked.label_known,
+                let card = Card {
+                    item: &looked.item,
+                    label_known: looked.label_known,
                     pictures,
-                    view.side,
-                    stretched,
+                    side: view.side,
+                    width: stretched,
                     gain,
-                    |ui| {
-                        strength_ui(ui, looked);
-                    },
-                );
+                };
+                card_ui(ui, names, card, |ui| {
+                    strength_ui(ui, looked);
+                });
             }
         });
     }

@@ -248,7 +248,8 @@ pub enum Recent {
 
 fn recent_ui(ui: &mut Ui, recents: &Recents, existing: &BTreeSet<PathBuf>, answer: &mut Answer) {
     title(ui, "Open recent");
-    let lists: [(&str, &[PathBuf], fn(PathBuf) -> Recent); 3] = [
+    type Kind<'a> = (&'a str, &'a [PathBuf], fn(PathBuf) -> Recent);
+    let lists: [Kind<'_>; 3] = [
         ("Runs", &recents.runs, Recent::Run),
         ("Configurations", &recents.configs, Recent::Config),
         ("Data folders", &recents.data, Recent::Data),
