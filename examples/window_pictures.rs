@@ -2,7 +2,6 @@
 //!
 //! `cargo run --example window_pictures -- [FOLDER]` (by default `target/window-pictures`)
 
-#[allow(dead_code, reason = "the tests of the window use the rest")]
 #[path = "../tests/window/demo.rs"]
 mod demo;
 #[allow(dead_code, reason = "the tests of the window use the rest")]

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn mixed_images_are_the_branchs_own_also_where_it_takes_all() {
+    fn mixed_images_belong_to_the_branch_even_where_it_takes_all() {
         for (source, rows) in [(Source::Mixup { mixed: 8 }, 1), (Source::Cutmix, 2)] {
             let mixed = branch(source, 0..8);
             let own = of(&mixed).own_pixels().unwrap();
