@@ -7,7 +7,7 @@ use dualprop::models::names::export;
 use dualprop::models::registry::{ARCHITECTURES, find, names};
 use dualprop::models::{ModelOptions, build};
 
-/// What is known of a network: torchvision's and timm's counts for the EfficientNets and ResNets, the common CIFAR
+/// What is known of a network: torchvision's and timm's counts for the EfficientNets, MobileNets and ResNets, the common CIFAR
 /// code's with a final BN for the PreAct ones. Multiply-adds are those of convolutions and dense layers, squeeze and
 /// excite and classifier included.
 struct Facts {
@@ -140,6 +140,55 @@ const FACTS: &[Facts] = &[
         (181, 190_016),
         [62_597_461_568, 6_971_883_840],
     ),
+    efficientnet(
+        "tf_efficientnet_lite0",
+        (224, 0.2),
+        [4_652_008, 3_499_108],
+        (49, 21_008),
+        [385_187_552, 385_187_552],
+    ),
+    efficientnet(
+        "tf_efficientnet_lite1",
+        (240, 0.2),
+        [5_416_680, 4_263_780],
+        (64, 26_832),
+        [600_185_232, 502_467_680],
+    ),
+    efficientnet(
+        "tf_efficientnet_lite2",
+        (260, 0.3),
+        [6_092_072, 4_939_172],
+        (64, 29_048),
+        [859_736_272, 576_509_424],
+    ),
+    efficientnet(
+        "tf_efficientnet_lite3",
+        (280, 0.3),
+        [8_197_096, 7_044_196],
+        (73, 38_336),
+        [1_383_321_872, 852_099_536],
+    ),
+    efficientnet(
+        "tf_efficientnet_lite4",
+        (300, 0.3),
+        [13_006_568, 11_853_668],
+        (91, 56_184),
+        [2_553_034_336, 1_347_665_152],
+    ),
+    efficientnet(
+        "mobilenetv3_large_100",
+        (224, 0.2),
+        [5_483_032, 4_330_132],
+        (46, 12_200),
+        [216_589_760, 216_589_760],
+    ),
+    efficientnet(
+        "mobilenetv3_small_100",
+        (224, 0.2),
+        [2_542_856, 1_620_356],
+        (34, 6_056),
+        [56_510_400, 56_510_400],
+    ),
     resnet("resnet18", [11_689_512, 11_227_812], (20, 4_800), 512, 1_814_073_344),
     resnet("resnet34", [21_797_672, 21_335_972], (36, 8_512), 512, 3_663_761_408),
     resnet("resnet50", [25_557_032, 23_712_932], (53, 26_560), 2048, 4_089_184_256),
@@ -232,6 +281,17 @@ fn multipliers_act_before_the_rounding() {
         };
         assert_eq!([1, 2, 3, 4].map(blocks), [2, 2, 3, 2], "{arch}");
     }
+    // The ends of a Lite net keep their width and depth; MobileNetV3's stages share their blocks out.
+    let lite = scaled("tf_efficientnet_lite0", 0.5, 2.0);
+    assert_eq!([channels_of(&lite, "bn1"), channels_of(&lite, "bn2")], [32, 1280]);
+    let blocks_of = |network: &Network, stage: &str, last: &str| {
+        let named = |name: &String| name.starts_with(stage) && name.ends_with(last);
+        network.layout.bn.iter().filter(|bn| named(&bn.name)).count()
+    };
+    assert_eq!(["blocks.0.", "blocks.1."].map(|stage| blocks_of(&lite, stage, "bn2")), [1, 4]);
+    let mobile = scaled("mobilenetv3_large_100", 0.5, 1.5);
+    assert_eq!([channels_of(&mobile, "bn1"), channels_of(&mobile, "blocks.6.0.bn1")], [16, 480]);
+    assert_eq!(["blocks.1.", "blocks.3."].map(|stage| blocks_of(&mobile, stage, "bn3")), [3, 6]);
     assert_eq!(scaled("resnet200", 0.01, 0.01).layout.bn.len(), 1 + 4 * 4, "one block a stage");
 }
 
@@ -242,7 +302,12 @@ fn the_stem_stride_changes_the_stem_alone() {
         let network = build(arch, &options).expect("known");
         network.node(network.features).shape.height
     };
-    for (arch, sides) in [("tf_efficientnet_b1", [4, 2]), ("resnet50", [4, 2]), ("preact_resnet50", [8, 8])] {
+    for (arch, sides) in [
+        ("tf_efficientnet_b1", [4, 2]),
+        ("mobilenetv3_small_100", [4, 2]),
+        ("resnet50", [4, 2]),
+        ("preact_resnet50", [8, 8]),
+    ] {
         assert_eq!([side(arch, 1), side(arch, 2)], sides, "{arch}");
     }
 }
@@ -268,6 +333,12 @@ fn fresh_weights_follow_the_rule_of_their_family() {
         ("efficientnet_b0", "blocks.5.1.se.conv_expand.bias", Start::Constant(0.0)),
         ("efficientnet_b0", "classifier.weight", Start::Uniform(1.0 / 50.0_f64.sqrt())),
         ("efficientnet_b0", "classifier.bias", Start::Constant(0.0)),
+        ("tf_efficientnet_lite0", "blocks.5.1.conv_pw.weight", Start::Normal(fan(576.0))),
+        ("tf_efficientnet_lite0", "classifier.weight", Start::Uniform(1.0 / 50.0_f64.sqrt())),
+        ("mobilenetv3_large_100", "blocks.5.1.conv_dw.weight", Start::Normal(fan(25.0))),
+        ("mobilenetv3_large_100", "conv_head.weight", Start::Normal(fan(1280.0))),
+        ("mobilenetv3_large_100", "conv_head.bias", Start::Constant(0.0)),
+        ("mobilenetv3_large_100", "classifier.weight", Start::Uniform(1.0 / 50.0_f64.sqrt())),
         ("resnet50", "layer2.0.conv2.weight", Start::Normal(fan(9.0 * 64.0))),
         ("resnet50", "layer2.0.conv3.weight", Start::Normal(fan(256.0))),
         ("resnet50", "layer2.0.downsample.0.weight", Start::Normal(fan(256.0))),
@@ -319,7 +390,7 @@ fn an_unknown_architecture_is_an_error_that_lists_all() {
     assert!(ARCHITECTURES.iter().all(|arch| message.contains(arch.name)), "{message}");
 }
 
-/// Facts page 1.2: block i of N drops with p·i/N; B0 has 16 blocks and skips in 9 of them.
+/// Block i of N drops with p·i/N; B0 has 16 blocks and skips in 9 of them.
 #[test]
 fn drop_path_grows_linearly_over_all_blocks() {
     let options = ModelOptions { drop_path: 0.2, ..ModelOptions::plain(10, 64) };

@@ -4,8 +4,8 @@
 use dualprop::config::FusionRule;
 use dualprop::gpu::{BufferId, Caps, Device, Element, Form, StepUniform, View, run};
 use dualprop::graph::{
-    BnLayer, Forward, Gradients, Network, NetworkBuilder, Padding, PassBuffers, PassSpec, Plan, PlanBuilder,
-    fold_weights, pad4,
+    BnConstants, Forward, Gradients, Network, NetworkBuilder, Padding, PassBuffers, PassSpec, Plan,
+    PlanBuilder, fold_weights, pad4,
 };
 use dualprop::kernels::ImageShape;
 use dualprop::kernels::activation::Activation;
@@ -168,7 +168,14 @@ fn difference(a: &[f32], b: &[f32]) -> f64 {
     norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b))) / length
 }
 
-const ARCHS: [&str; 4] = ["tf_efficientnet_b0", "resnet18", "resnet50", "preact_resnet18"];
+const ARCHS: [&str; 6] = [
+    "tf_efficientnet_b0",
+    "tf_efficientnet_lite0",
+    "mobilenetv3_small_100",
+    "resnet18",
+    "resnet50",
+    "preact_resnet18",
+];
 
 #[test]
 fn folded_is_plain_up_to_rounding() {
@@ -210,7 +217,7 @@ fn folded_is_plain_up_to_rounding() {
 
 #[test]
 fn recomputed_activations_and_a_second_run_give_the_same_bits() {
-    for arch in ["tf_efficientnet_b0", "resnet50"] {
+    for arch in ["tf_efficientnet_b0", "mobilenetv3_large_100", "resnet50"] {
         let (network, arenas) = network(arch);
         for fusion in [FusionRule::Auto, FusionRule::All] {
             let way = Way { fusion, folded_before: true, ..Way::PLAIN };
@@ -229,7 +236,14 @@ fn count(plan: &Plan, shader: &str) -> usize {
 
 #[test]
 fn no_batch_norm_behind_a_convolution_is_left() {
-    for (arch, left) in [("tf_efficientnet_b0", 0), ("resnet50", 0), ("preact_resnet18", 5)] {
+    let nets = [
+        ("tf_efficientnet_b0", 0),
+        ("tf_efficientnet_lite0", 0),
+        ("mobilenetv3_large_100", 0),
+        ("resnet50", 0),
+        ("preact_resnet18", 5),
+    ];
+    for (arch, left) in nets {
         let (network, _) = network(arch);
         let layers = network.layout.bn.len();
         for form in [Form::Subgroups, Form::Tiles] {
@@ -265,7 +279,7 @@ fn no_batch_norm_behind_a_convolution_is_left() {
 /// Layers that must not be folded, or whose gradient another kernel changes before they read it.
 #[test]
 fn results_with_another_reader_are_left_alone() {
-    let bn = BnLayer { eps: 1e-3, momentum: 0.1 };
+    let bn = BnConstants { eps: 1e-3, momentum: 0.1 };
     let (mut net, image) = NetworkBuilder::new(SIZE, DOMAINS, bn);
     let stem = net.conv("stem", image, 8, 3, 1, Padding::Same);
     let x = net.batch_norm("stem.bn", stem, Activation::Silu);

@@ -228,7 +228,13 @@ fn arena(config: &Config, network: &Network, storage: Element, recompute: bool) 
 
 #[test]
 fn activations_take_half_the_memory() {
-    for arch in ["tf_efficientnet_b0", "resnet18", "preact_resnet18"] {
+    for arch in [
+        "tf_efficientnet_b0",
+        "tf_efficientnet_lite0",
+        "mobilenetv3_large_100",
+        "resnet18",
+        "preact_resnet18",
+    ] {
         let config = config(&[&format!("model.arch={arch}"), "run.batch_size=8"]);
         let options = ModelOptions::from_config(&config.model, 128, 100, 2);
         let network = build(arch, &options).unwrap();

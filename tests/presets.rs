@@ -64,6 +64,8 @@ fn presets_do_what_their_name_says() {
             let size = word.trim_start_matches(|c: char| c.is_ascii_alphabetic());
             match word.strip_suffix(size).filter(|_| !size.is_empty())? {
                 "b" => Some(format!("tf_efficientnet_b{size}")),
+                "lite" => Some(format!("tf_efficientnet_lite{size}")),
+                "mobilenetv" => Some(format!("mobilenetv{size}_small_100")),
                 "preact" => Some(format!("preact_resnet{size}")),
                 "resnet" => Some(format!("resnet{size}")),
                 _ => None,

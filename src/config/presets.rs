@@ -29,6 +29,8 @@ pub const PRESETS: &[Preset] = presets![
     "shapes-fine-grained",
     "shapes-fast-advprop",
     "shapes-advprop-resnet50",
+    "shapes-advprop-lite0",
+    "shapes-advprop-mobilenetv3",
     "flowers-advprop-b0",
     "vanilla-preact18-cifar100",
     "mixup-preact18-cifar100",

@@ -10,7 +10,7 @@ use super::pass::Statistics;
 use super::plan::PlanBuilder;
 use crate::config::FusionRule;
 use crate::gpu::View;
-use crate::kernels::activation::{self, Activation};
+use crate::kernels::activation::{self, Activation, SlopeFrom};
 use crate::kernels::batch_norm::{self, BnShape, Partials};
 use crate::kernels::conv::{self, ConvShape};
 use crate::kernels::fusion::{Epilogue, Fusion, NormGradient, Prologue, Slices};
@@ -18,36 +18,32 @@ use crate::kernels::{column_sum, depthwise, dropout, pool, residual};
 
 /// What the backward pass leaves besides the weight gradients in their arena.
 pub struct Gradients {
-    /// Gradient of the normalised input, `[N, S, S, 4]`, when the pass asked for it.
+    /// The gradient of the normalised input, `[N, S, S, 4]`, when the pass asked for it.
     pub input: Option<View>,
 }
 
+/// The backward pass of one forward pass, while its launches are appended.
 pub(super) struct Backward<'a, 'b> {
     pub(super) forward: &'b Forward<'a>,
     pub(super) builder: &'b mut PlanBuilder,
-    /// Gradient of each node's output, once a consumer has written it.
+    /// The gradient of each node's output, once a consumer has written it.
     gradients: &'b mut [Option<Gradient>],
     /// The first consumer of each node, whose backward comes last.
     first_consumer: &'b [usize],
 }
 
-/// A gradient as the kernels behind it find it.
+/// The gradient of a node's output as later kernels of the backward pass read it.
 #[derive(Clone)]
 enum Gradient {
+    /// The gradient itself, `[N, H, W, C]`.
     Stored(View),
-    /// Of a batch norm's output, times the slope of its activation already, and the slices of its two sums.
-    Slope {
-        du: View,
-        slices: Slices,
-        partials: View,
-    },
-    /// The same of a batch norm that is folded into the convolution before it: the gradient of that one's result too.
+    /// The gradient of a batch norm's output, already times the slope of its activation, and the slices of its two sums.
+    Slope { du: View, slices: Slices, partials: View },
+    /// The gradient of the output of a batch norm that is folded into the convolution before it, already times the slope:
+    /// therefore also the gradient of that convolution's result.
     Folded(View),
-    /// Of a batch norm's input, `a * du + b * x + c`, computed on each read.
-    Norm {
-        du: View,
-        from: NormGradient,
-    },
+    /// The gradient of a batch norm's input, `a * du + b * x + c`, computed on each read.
+    Norm { du: View, from: NormGradient },
 }
 
 impl Gradient {
@@ -61,10 +57,10 @@ impl Gradient {
     }
 }
 
-/// Where a kernel writes a gradient.
+/// Where and how a kernel writes a gradient.
 pub(super) struct Target {
     pub(super) view: View,
-    /// Add to what is there.
+    /// Whether the kernel adds to what is there.
     pub(super) add: bool,
     pub(super) epilogue: Epilogue,
 }
@@ -110,8 +106,9 @@ impl Backward<'_, '_> {
         (view, false)
     }
 
-    /// [`Self::target`] for a kernel with an epilogue: where `id` is a batch norm and `writer` the last to write its
-    /// gradient, the kernel applies the slope and takes the sums that the batch norm would. `slices` of the kernel.
+    /// As [`Self::target`], for a kernel with an epilogue. Where `id` is a batch norm and `writer` the last node to write
+    /// its gradient, the kernel applies the slope and takes the sums in the batch norm's place. `slices` gives the kernel's
+    /// slices of those sums.
     pub(super) fn fused_target(
         &mut self,
         writer: usize,
@@ -146,6 +143,7 @@ impl Backward<'_, '_> {
         Target { view, add, epilogue: Epilogue::Slope { x, state, activation, partials } }
     }
 
+    /// What is fused into a kernel with this prologue and epilogue.
     pub(super) fn fusion(&self, prologue: Prologue, epilogue: Epilogue) -> Fusion<'_> {
         if prologue == Prologue::None && epilogue == Epilogue::None {
             return Fusion::NONE;
@@ -198,6 +196,16 @@ impl Backward<'_, '_> {
                 }
             }
             Op::BatchNorm { .. } => self.batch_norm(node, dy),
+            Op::Activation { activation } => {
+                let kept = match activation.slope_from() {
+                    SlopeFrom::Input => node.inputs[0],
+                    SlopeFrom::Output => NodeId(index),
+                };
+                let elements = forward.images() * node.shape.padded_len();
+                let (dx, _) = self.target(node.inputs[0]);
+                let kept = forward.stored(kept);
+                self.builder.push(activation::backward(*activation, elements, kept, dy.stored(), dx));
+            }
             Op::SqueezeExcite { .. } => self.squeeze_excite(index, node, dy.stored()),
             Op::Add { .. } => self.add(index, node, dy.stored()),
             Op::MaxPool { .. } => {
@@ -229,7 +237,7 @@ impl Backward<'_, '_> {
         }
     }
 
-    /// Gradients of a convolution's weights and bias; x is read as `fusion` says.
+    /// Appends the gradients of a convolution's weights and bias; x is read as `fusion` says.
     pub(super) fn conv_parameters(
         &mut self,
         shape: &ConvShape,
@@ -311,7 +319,8 @@ impl Backward<'_, '_> {
         }
     }
 
-    /// The coefficients of a batch norm's gradient from its sums, and the gradients of gamma and beta.
+    /// Appends the launch that computes the coefficients of a batch norm's gradient from its sums, and the gradients of
+    /// gamma and beta where they are asked for. Returns the coefficients.
     fn finalize(&mut self, layer: usize, shape: &BnShape, partials: Partials<'_>, state: View) -> View {
         let forward = self.forward;
         let place = &forward.network.layout.bn[layer];
@@ -374,7 +383,7 @@ impl Backward<'_, '_> {
     }
 }
 
-/// A gradient as a data gradient reads it.
+/// The stored tensor of a gradient, and how a data gradient reads it.
 fn source(dy: &Gradient) -> (View, Prologue) {
     match *dy {
         Gradient::Stored(view) => (view, Prologue::None),
@@ -383,7 +392,7 @@ fn source(dy: &Gradient) -> (View, Prologue) {
     }
 }
 
-/// A gradient as a weight gradient reads it.
+/// The stored tensor of a gradient; `fusion` learns how a weight gradient reads it.
 fn weight_source<'f>(forward: &'f Forward<'_>, dy: &Gradient, fusion: &mut Fusion<'f>) -> View {
     match *dy {
         Gradient::Norm { du, from } => {

@@ -50,6 +50,7 @@ pub(super) fn recomputed(network: &Network, block: &Range<usize>) -> Vec<usize> 
             Op::Conv { .. }
                 | Op::Depthwise { .. }
                 | Op::BatchNorm { .. }
+                | Op::Activation { .. }
                 | Op::SqueezeExcite { .. }
                 | Op::MaxPool { .. }
         );
@@ -75,12 +76,12 @@ pub(super) fn recomputed(network: &Network, block: &Range<usize>) -> Vec<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{BnLayer, NetworkBuilder, NodeId, Padding};
+    use crate::graph::{BnConstants, NetworkBuilder, NodeId, Padding};
     use crate::kernels::activation::Activation::{None as Linear, Relu};
 
     /// A stem, a residual block with a projected shortcut, one without, and the head.
     fn network(after: Activation) -> Network {
-        let bn = BnLayer { eps: 1e-5, momentum: 0.1 };
+        let bn = BnConstants { eps: 1e-5, momentum: 0.1 };
         let (mut net, input) = NetworkBuilder::new(16, 1, bn);
         let layer = |net: &mut NetworkBuilder, name: &str, x: NodeId, activation| {
             let x = net.conv(name, x, 8, 3, 1, Padding::Same);

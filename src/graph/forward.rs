@@ -10,7 +10,7 @@ use super::plan::PlanBuilder;
 use super::value::{Value, float_range};
 use super::{pad4, params::BnPlace};
 use crate::gpu::{BufferId, Caps, Element, View};
-use crate::kernels::activation::Activation;
+use crate::kernels::activation::{self, Activation};
 use crate::kernels::batch_norm::{self, Partials};
 use crate::kernels::conv;
 use crate::kernels::depthwise;
@@ -186,6 +186,10 @@ impl<'a> Forward<'a> {
                 }
                 let shape = self.bn_shape(*layer, node.shape);
                 builder.push(batch_norm::apply(&shape, *activation, x, state, y));
+            }
+            Op::Activation { activation } => {
+                let elements = self.images() * node.shape.padded_len();
+                builder.push(activation::forward(*activation, elements, self.stored(node.inputs[0]), y));
             }
             Op::SqueezeExcite { .. } => {
                 let excitation = match self.excitations[index] {

@@ -8,15 +8,20 @@ pub const ALIGN_BYTES: u64 = 256;
 /// A tensor's size and the first and last launch that touch it.
 #[derive(Clone, Copy, Debug)]
 pub struct Interval {
+    /// Bytes of the tensor.
     pub bytes: u64,
+    /// The first launch that touches it.
     pub first: usize,
+    /// The last launch that touches it.
     pub last: usize,
 }
 
 /// Where a tensor lies: chunk number and byte offset in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Place {
+    /// Number of the chunk.
     pub chunk: usize,
+    /// Bytes from the start of the chunk.
     pub offset: u64,
 }
 

@@ -1,9 +1,12 @@
 //! A network as a list of typed operations, its forward and backward pass as launches, and their memory: from here
 //! on a step is a static plan. Nothing in this module touches a device.
 //!
-//! `network` describes, `params` lays out the weights, `forward` and `backward` (and `excite` for both) emit the launches
-//! of a `pass` into a `PlanBuilder`, `fusion` says what needs no pass over memory of its own, `fold` what fixed statistics make
-//! part of the weights, `blocks` what recomputation may drop, and `memory` packs what lives at different times into the same bytes.
+//! `network` describes a network, `params` lays out its weights. `forward` and `backward` (and `excite` for both) emit the
+//! launches of a `pass` into a `PlanBuilder`; `value` is an output as its consumers read it. `fusion` says which batch
+//! norms and gates need no pass over memory of their own, `fold` which fixed statistics make part of the weights, and
+//! `blocks` what recomputation may drop. `memory` packs tensors that live at different times into the same bytes.
+
+#![warn(missing_docs)]
 
 use crate::config::FusionRule;
 use crate::gpu::{BufferId, Caps, Element, Form};
@@ -26,7 +29,9 @@ pub use backward::Gradients;
 pub use fold::fold_weights;
 pub use forward::Forward;
 pub use fusion::{OnLoad, plan_on_load};
-pub use network::{BnLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape};
+pub use network::{
+    BnConstants, Hidden, HiddenLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape,
+};
 pub use params::{ParamKind, ParamLayout, Parameter};
 pub use pass::{PassBuffers, PassSegment, PassSpec, Statistics};
 pub use plan::{Plan, PlanBuilder};

@@ -9,13 +9,16 @@ use crate::kernels::depthwise::DepthwiseShape;
 /// Height, width and logical channels of one image's activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
+    /// Rows of the map.
     pub height: usize,
+    /// Columns of the map.
     pub width: usize,
+    /// Channels without padding.
     pub channels: usize,
 }
 
 impl Shape {
-    /// Floats of one image on the GPU.
+    /// Numbers of one image on the GPU, where the channels are padded to a multiple of 4.
     pub fn padded_len(self) -> usize {
         self.height * self.width * super::pad4(self.channels)
     }
@@ -24,14 +27,14 @@ impl Shape {
 /// How a convolution or pooling pads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// TensorFlow's: output = ceil(input / stride), the odd row and column at the bottom and right.
+    /// TensorFlow's SAME: output = ceil(input / stride), the odd row and column at the bottom and right.
     Same,
     /// (kernel − 1) / 2 on every side.
     Symmetric,
 }
 
 impl Padding {
-    /// (output size, padding before) along one axis.
+    /// The output's size and the padding before the input along one axis, for an input of `input` cells.
     pub fn along(self, input: usize, kernel: usize, stride: usize) -> (usize, usize) {
         match self {
             Self::Same => {
@@ -56,23 +59,40 @@ pub struct NodeId(pub usize);
 pub enum Op {
     /// The normalised image, 3 channels.
     Input,
-    /// Dense convolution; a dense layer is one with a bias on a 1×1 map.
+    /// A dense convolution. A dense layer is a convolution with a bias on a 1×1 map.
     Conv {
+        /// Index of the weight.
         weight: usize,
+        /// Index of the bias, where there is one.
         bias: Option<usize>,
+        /// Side of the square kernel.
         kernel: usize,
+        /// Stride in both directions.
         stride: usize,
+        /// How the input is padded.
         padding: Padding,
     },
+    /// A depthwise convolution: one filter a channel, no bias.
     Depthwise {
+        /// Index of the weight.
         weight: usize,
+        /// Side of the square kernel.
         kernel: usize,
+        /// Stride in both directions.
         stride: usize,
+        /// How the input is padded.
         padding: Padding,
     },
     /// Batch norm and the activation behind it.
     BatchNorm {
+        /// Index of the BN layer.
         layer: usize,
+        /// The activation behind it.
+        activation: Activation,
+    },
+    /// An activation that follows no batch norm, over a vector `[N, 1, 1, C]` behind the pooling.
+    Activation {
+        /// The activation.
         activation: Activation,
     },
     /// x · gate(expand · hidden(reduce · mean(x) + bias) + bias), `hidden` and `gate` the activations.
@@ -83,20 +103,30 @@ pub enum Op {
         expand: (usize, usize),
         /// Channels between the layers.
         inner: usize,
+        /// The activation behind the first layer.
         hidden: Activation,
+        /// The activation behind the second layer.
         gate: Activation,
     },
-    /// Inputs: shortcut, branch. `drop_rate`: the branch is left out for that share of the images in training.
+    /// The end of a residual block; the inputs are the shortcut and the branch.
     Add {
+        /// The activation behind the sum.
         activation: Activation,
+        /// The share of the images in [0, 1) whose branch is left out in training.
         drop_rate: f32,
     },
+    /// Max pooling with symmetric padding.
     MaxPool {
+        /// Side of the square window.
         kernel: usize,
+        /// Stride in both directions.
         stride: usize,
     },
+    /// The mean over all positions: `[N, H, W, C]` becomes `[N, 1, 1, C]`.
     GlobalPool,
+    /// Dropout of single numbers in training.
     Dropout {
+        /// The share of the numbers that become 0, in (0, 1).
         rate: f32,
     },
 }
@@ -104,14 +134,18 @@ pub enum Op {
 /// One operation with where its inputs come from.
 #[derive(Clone, Debug)]
 pub struct Node {
+    /// What the node computes.
     pub op: Op,
+    /// The nodes whose outputs it reads; all of them come before it.
     pub inputs: Vec<NodeId>,
+    /// The output of one image.
     pub shape: Shape,
 }
 
 /// What all BN layers of a network have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BnLayer {
+pub struct BnConstants {
+    /// Added to the variance before its root.
     pub eps: f32,
     /// PyTorch's convention: running = (1 − momentum)·running + momentum·batch.
     pub momentum: f32,
@@ -120,19 +154,50 @@ pub struct BnLayer {
 /// A network with its parameters' places.
 #[derive(Clone, Debug)]
 pub struct Network {
+    /// All nodes in the order of computation.
     pub nodes: Vec<Node>,
+    /// Where the parameters lie in the arenas.
     pub layout: ParamLayout,
-    pub bn: BnLayer,
+    /// Epsilon and momentum of all batch norms.
+    pub bn: BnConstants,
+    /// Side of the square input, pixels.
     pub image_size: usize,
+    /// Classes of the last layer.
     pub classes: usize,
-    /// The activated map that feeds the global pooling: what CAM reads.
+    /// The activated map `[N, h, w, C]` that feeds the global pooling: what class activation maps are made of.
     pub features: NodeId,
+    /// The last node, `[N, classes]`.
     pub logits: NodeId,
     /// Index of the classifier's weight in the layout.
     pub classifier: usize,
+    /// The dense layer between pooling and classifier, where the network has one.
+    pub hidden: Option<Hidden>,
+}
+
+/// A dense layer with an activation between the pooling and the classifier of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// Index of its weight in the layout.
+    pub weight: usize,
+    /// Index of its bias in the layout.
+    pub bias: usize,
+    /// The activation behind it.
+    pub activation: Activation,
+}
+
+/// What a builder must know of a [`Hidden`] layer.
+#[derive(Clone, Copy, Debug)]
+pub struct HiddenLayer<'a> {
+    /// timm's name of the layer.
+    pub name: &'a str,
+    /// Its output channels.
+    pub channels: usize,
+    /// The activation behind it.
+    pub activation: Activation,
 }
 
 impl Network {
+    /// The node `id`.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
     }
@@ -153,7 +218,7 @@ impl Network {
         self.nodes.iter().map(|node| self.node_macs(node)).sum()
     }
 
-    /// A convolution over a batch of `images`.
+    /// The kernel's shape of the convolution `node` over a batch of `images`.
     pub(super) fn conv_shape(&self, node: &Node, images: usize) -> ConvShape {
         let Op::Conv { kernel, stride, padding, .. } = node.op else { unreachable!("called for this op") };
         let input = self.node(node.inputs[0]).shape;
@@ -172,7 +237,7 @@ impl Network {
         }
     }
 
-    /// A depthwise convolution over a batch of `images`.
+    /// The kernel's shape of the depthwise convolution `node` over a batch of `images`.
     pub(super) fn depthwise_shape(&self, node: &Node, images: usize) -> DepthwiseShape {
         let Op::Depthwise { kernel, stride, padding, .. } = node.op else {
             unreachable!("called for this op")
@@ -207,17 +272,20 @@ impl Network {
 pub struct NetworkBuilder {
     nodes: Vec<Node>,
     layout: ParamLayout,
-    bn: BnLayer,
+    bn: BnConstants,
     image_size: usize,
 }
 
 impl NetworkBuilder {
-    pub fn new(image_size: usize, domains: usize, bn: BnLayer) -> (Self, NodeId) {
+    /// A builder for square images of `image_size` pixels and `domains` BN domains (at least 1), and the node of the
+    /// normalised input `[N, S, S, 3]`.
+    pub fn new(image_size: usize, domains: usize, bn: BnConstants) -> (Self, NodeId) {
         let shape = Shape { height: image_size, width: image_size, channels: 3 };
         let input = Node { op: Op::Input, inputs: Vec::new(), shape };
         (Self { nodes: vec![input], layout: ParamLayout::new(domains), bn, image_size }, NodeId(0))
     }
 
+    /// The output of node `id` for one image.
     pub fn shape(&self, id: NodeId) -> Shape {
         self.nodes[id.0].shape
     }
@@ -227,6 +295,7 @@ impl NetworkBuilder {
         NodeId(self.nodes.len() - 1)
     }
 
+    /// A convolution of x without bias, with `out` output channels and timm's `name`.
     pub fn conv(
         &mut self,
         name: &str,
@@ -247,6 +316,7 @@ impl NetworkBuilder {
         self.push(Op::Conv { weight, bias: None, kernel, stride, padding }, &[x], shape)
     }
 
+    /// A depthwise convolution of x, with timm's `name`.
     pub fn depthwise(
         &mut self,
         name: &str,
@@ -266,6 +336,7 @@ impl NetworkBuilder {
         self.push(Op::Depthwise { weight, kernel, stride, padding }, &[x], shape)
     }
 
+    /// Batch norm of x with the activation behind it, and timm's `name`.
     pub fn batch_norm(&mut self, name: &str, x: NodeId, activation: Activation) -> NodeId {
         let shape = self.shape(x);
         let layer = self.layout.add_bn(name.to_owned(), shape.channels);
@@ -293,6 +364,8 @@ impl NetworkBuilder {
         self.push(Op::SqueezeExcite { reduce, expand, inner, hidden, gate }, &[x], shape)
     }
 
+    /// The sum of `shortcut` and `branch`, which have the same shape, with the activation behind it; in training the branch
+    /// is left out for the share `drop_rate` of the images.
     pub fn add(
         &mut self,
         shortcut: NodeId,
@@ -305,6 +378,7 @@ impl NetworkBuilder {
         self.push(Op::Add { activation, drop_rate }, &[shortcut, branch], shape)
     }
 
+    /// Max pooling of x with symmetric padding.
     pub fn max_pool(&mut self, x: NodeId, kernel: usize, stride: usize) -> NodeId {
         let input = self.shape(x);
         let shape = Shape {
@@ -315,19 +389,59 @@ impl NetworkBuilder {
         self.push(Op::MaxPool { kernel, stride }, &[x], shape)
     }
 
-    /// Global average pooling, dropout and the classifier; ends the network.
-    pub fn classify(mut self, name: &str, features: NodeId, classes: usize, dropout: f32) -> Network {
+    /// Global average pooling, dropout at `rate` and the classifier, which end the network.
+    pub fn classify(mut self, name: &str, features: NodeId, classes: usize, rate: f32) -> Network {
+        let pooled = self.global_pool(features);
+        self.finish(name, features, pooled, None, classes, rate)
+    }
+
+    /// As [`Self::classify`], with a dense layer and its activation behind the pooling.
+    pub fn classify_through(
+        mut self,
+        hidden: &HiddenLayer<'_>,
+        name: &str,
+        features: NodeId,
+        classes: usize,
+        rate: f32,
+    ) -> Network {
+        let pooled = self.global_pool(features);
+        let HiddenLayer { channels, activation, .. } = *hidden;
+        // timm has it as a pointwise convolution, with that shape in its files.
+        let kind = ParamKind::Conv { out: channels, input: self.shape(pooled).channels, kernel: 1 };
+        let (x, weight, bias) = self.dense(hidden.name, kind, pooled, channels);
+        let shape = self.shape(x);
+        let x = self.push(Op::Activation { activation }, &[x], shape);
+        self.finish(name, features, x, Some(Hidden { weight, bias, activation }), classes, rate)
+    }
+
+    fn global_pool(&mut self, features: NodeId) -> NodeId {
         let channels = self.shape(features).channels;
-        let vector = Shape { height: 1, width: 1, channels };
-        let mut x = self.push(Op::GlobalPool, &[features], vector);
+        self.push(Op::GlobalPool, &[features], Shape { height: 1, width: 1, channels })
+    }
+
+    /// A dense layer over the vector x; its node, and the indices of its weight and bias.
+    fn dense(&mut self, name: &str, kind: ParamKind, x: NodeId, out: usize) -> (NodeId, usize, usize) {
+        let weight = self.layout.add(format!("{name}.weight"), kind);
+        let bias = self.layout.add(format!("{name}.bias"), ParamKind::Bias { channels: out });
+        let op = Op::Conv { weight, bias: Some(bias), kernel: 1, stride: 1, padding: Padding::Symmetric };
+        (self.push(op, &[x], Shape { height: 1, width: 1, channels: out }), weight, bias)
+    }
+
+    fn finish(
+        mut self,
+        name: &str,
+        features: NodeId,
+        mut x: NodeId,
+        hidden: Option<Hidden>,
+        classes: usize,
+        dropout: f32,
+    ) -> Network {
+        let vector = self.shape(x);
         if dropout > 0.0 {
             x = self.push(Op::Dropout { rate: dropout }, &[x], vector);
         }
-        let kind = ParamKind::Dense { out: classes, input: channels };
-        let weight = self.layout.add(format!("{name}.weight"), kind);
-        let bias = self.layout.add(format!("{name}.bias"), ParamKind::Bias { channels: classes });
-        let op = Op::Conv { weight, bias: Some(bias), kernel: 1, stride: 1, padding: Padding::Symmetric };
-        let logits = self.push(op, &[x], Shape { height: 1, width: 1, channels: classes });
+        let kind = ParamKind::Dense { out: classes, input: vector.channels };
+        let (logits, classifier, _) = self.dense(name, kind, x, classes);
         Network {
             nodes: self.nodes,
             layout: self.layout,
@@ -336,7 +450,8 @@ impl NetworkBuilder {
             classes,
             features,
             logits,
-            classifier: weight,
+            classifier,
+            hidden,
         }
     }
 }

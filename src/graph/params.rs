@@ -10,11 +10,15 @@ use super::pad4;
 /// Floats between aligned starts: 256 bytes.
 pub const ALIGN: usize = 64;
 
-/// Groups of the optimizer: weight decay and gradient scaling differ between them, nothing else.
+/// The optimizer's group of weights. Weight decay and gradient scaling differ between groups, nothing else.
 pub const GROUP_WEIGHT: u32 = 0;
+/// The optimizer's group of biases.
 pub const GROUP_BIAS: u32 = 1;
+/// The optimizer's group of gamma and beta of the main domain.
 pub const GROUP_BN_MAIN: u32 = 2;
+/// The optimizer's group of gamma and beta of the auxiliary domains.
 pub const GROUP_BN_AUX: u32 = 3;
+/// The number of groups.
 pub const GROUPS: usize = 4;
 
 /// What a parameter is, with its logical sizes.
@@ -22,21 +26,30 @@ pub const GROUPS: usize = 4;
 pub enum ParamKind {
     /// File shape `[out, in, k, k]`; on the GPU `[k·k, in, out]`.
     Conv {
+        /// Output channels.
         out: usize,
+        /// Input channels.
         input: usize,
+        /// Side of the square kernel, k.
         kernel: usize,
     },
     /// File shape `[channels, 1, k, k]`; on the GPU `[k·k, channels]`.
     Depthwise {
+        /// Channels.
         channels: usize,
+        /// Side of the square kernel, k.
         kernel: usize,
     },
     /// File shape `[out, in]`; on the GPU `[in, out]`.
     Dense {
+        /// Output channels.
         out: usize,
+        /// Input channels.
         input: usize,
     },
+    /// A vector `[channels]`, in files and on the GPU.
     Bias {
+        /// Channels.
         channels: usize,
     },
 }
@@ -52,6 +65,7 @@ impl ParamKind {
         }
     }
 
+    /// The shape in files: PyTorch's.
     pub fn file_shape(self) -> Vec<usize> {
         match self {
             Self::Conv { out, input, kernel } => vec![out, input, kernel, kernel],
@@ -61,6 +75,7 @@ impl ParamKind {
         }
     }
 
+    /// Numbers in files, without padding.
     pub fn file_len(self) -> usize {
         self.file_shape().iter().product()
     }
@@ -114,6 +129,7 @@ impl ParamKind {
 pub struct Parameter {
     /// timm's name, such as `blocks.0.0.conv_dw.weight`.
     pub name: String,
+    /// What it is, with its sizes.
     pub kind: ParamKind,
     /// Floats from the start of the arena.
     pub offset: usize,
@@ -125,8 +141,11 @@ pub struct Parameter {
 pub struct BnPlace {
     /// timm's name without the last part, such as `blocks.0.0.bn1`.
     pub name: String,
+    /// Channels without padding.
     pub channels: usize,
+    /// Floats from the start of the parameter arena to the first domain's block.
     pub param_offset: usize,
+    /// Floats from the start of the running-statistics arena to the first domain's block.
     pub running_offset: usize,
     /// Floats between two domains' blocks.
     pub domain_stride: usize,
@@ -135,8 +154,11 @@ pub struct BnPlace {
 /// The arenas of a network with a number of BN domains.
 #[derive(Clone, Debug, Default)]
 pub struct ParamLayout {
+    /// All weights and biases, in the order in which they were added.
     pub parameters: Vec<Parameter>,
+    /// All BN layers, in the order in which they were added.
     pub bn: Vec<BnPlace>,
+    /// BN domains, main included.
     pub domains: usize,
     /// Floats in the parameter arena.
     pub param_len: usize,
@@ -145,16 +167,19 @@ pub struct ParamLayout {
 }
 
 impl ParamLayout {
+    /// An empty layout for that many BN domains.
     pub fn new(domains: usize) -> Self {
         Self { domains, ..Self::default() }
     }
 
+    /// Adds a weight or bias at the arena's end; returns its index.
     pub fn add(&mut self, name: String, kind: ParamKind) -> usize {
         self.parameters.push(Parameter { name, kind, offset: self.param_len });
         self.param_len += kind.padded_len().next_multiple_of(ALIGN);
         self.parameters.len() - 1
     }
 
+    /// Adds a BN layer at the arenas' ends, with a block for each domain; returns its index.
     pub fn add_bn(&mut self, name: String, channels: usize) -> usize {
         let domain_stride = (2 * pad4(channels)).next_multiple_of(ALIGN);
         self.bn.push(BnPlace {

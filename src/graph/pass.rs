@@ -6,31 +6,39 @@ use crate::gpu::BufferId;
 /// Images of a pass that share a BN domain: they are contiguous, and domains do not repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassSegment {
+    /// How many images.
     pub images: usize,
+    /// Index of the domain; 0 is main.
     pub domain: usize,
 }
 
 /// What batch norm normalises by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {
-    /// The batch's, and the running ones move.
+    /// The batch's statistics, and the running ones move towards them.
     BatchUpdating,
-    /// The batch's; running statistics stay untouched (attacks).
+    /// The batch's statistics; the running ones stay untouched, as in attacks.
     Batch,
+    /// The running statistics.
     Running,
 }
 
 /// What a pass computes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PassSpec {
+    /// The images in the order of the batch.
     pub segments: Vec<PassSegment>,
+    /// What batch norm normalises by.
     pub statistics: Statistics,
-    /// Dropout and drop-path active.
+    /// Whether dropout and drop-path are active.
     pub regularize: bool,
+    /// Whether the backward pass computes the gradients of the parameters.
     pub weight_gradients: bool,
+    /// Whether the backward pass computes the gradient of the normalised images.
     pub input_gradient: bool,
-    /// Keep block outputs only, and compute the rest again in the backward pass: the same bits with less memory.
+    /// Whether block outputs alone are kept, and the backward pass computes the rest again: the same bits with less memory.
     pub recompute: bool,
+    /// Which batch norms and gates become part of the kernels beside them.
     pub fusion: FusionRule,
     /// Number of the first image in the step, so that random masks do not depend on how a step is cut into passes.
     pub first_image: u32,
@@ -51,6 +59,7 @@ impl PassSpec {
         }
     }
 
+    /// Images of the whole pass.
     pub fn images(&self) -> usize {
         self.segments.iter().map(|s| s.images).sum()
     }
@@ -59,10 +68,13 @@ impl PassSpec {
 /// The arenas that a pass works on.
 #[derive(Clone, Copy, Debug)]
 pub struct PassBuffers {
+    /// The parameter arena.
     pub params: BufferId,
+    /// The gradients of the parameters, laid out alike; a backward pass adds to it.
     pub gradients: BufferId,
+    /// The running statistics.
     pub running: BufferId,
-    /// Laid out as the parameters: weights with batch norms folded into them by [`super::fold_weights`]; `None`: a pass
-    /// that folds does it itself.
+    /// Weights with batch norms folded into them by [`super::fold_weights`], laid out as the parameters; without it a pass
+    /// folds them itself.
     pub folded: Option<BufferId>,
 }

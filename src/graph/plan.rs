@@ -15,6 +15,7 @@ pub struct PlanBuilder {
 }
 
 impl PlanBuilder {
+    /// A builder without launches.
     pub fn new() -> Self {
         Self::default()
     }
@@ -32,15 +33,17 @@ impl PlanBuilder {
         view
     }
 
+    /// Appends a launch.
     pub fn push(&mut self, launch: Launch) {
         self.launches.push(launch);
     }
 
+    /// Appends launches in order.
     pub fn extend(&mut self, launches: impl IntoIterator<Item = Launch>) {
         self.launches.extend(launches);
     }
 
-    /// What follows is the backward pass.
+    /// Marks where the backward pass begins: with the next launch.
     pub fn begin_backward(&mut self) {
         self.backward_from = Some(self.launches.len());
     }
@@ -75,6 +78,7 @@ impl PlanBuilder {
 
 /// Launches with final places, and the arena that they need.
 pub struct Plan {
+    /// All launches in order.
     pub launches: Vec<Launch>,
     /// Bytes of each arena chunk.
     pub arena: Vec<u64>,
@@ -83,6 +87,7 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The work of all launches together.
     pub fn cost(&self) -> Cost {
         self.launches.iter().fold(Cost::default(), |sum, launch| Cost {
             flops: sum.flops + launch.cost.flops,
@@ -90,6 +95,7 @@ impl Plan {
         })
     }
 
+    /// Bytes of all arena chunks together.
     pub fn arena_bytes(&self) -> u64 {
         self.arena.iter().sum()
     }

@@ -1,20 +1,28 @@
-//! Fresh weights from a seed, by the published rules of each family (facts page, section 1.6). Drawn on the CPU in
-//! file order with a named generator, so they are equal on every machine.
+//! Fresh weights from a seed, by the published rules of each family. They are drawn on the CPU in the file's order with a
+//! named generator, so they are equal on every machine.
 
+use super::registry::{InitRule, find};
 use crate::graph::params::ParamKind;
 use crate::graph::{Network, pad4};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Values of the parameter and running-statistics arenas.
+/// Values of a network's arenas, laid out by its `ParamLayout`.
 #[derive(Clone)]
 pub struct Arenas {
+    /// Weights, biases, and each domain's gamma and beta.
     pub params: Vec<f32>,
+    /// Each domain's running mean and variance.
     pub running: Vec<f32>,
 }
 
-/// A network's starting point: weights by `arch`'s rule, BN at γ = 1, β = 0, mean 0, variance 1 in every domain.
+/// A network's starting point: weights by the rule of the architecture `arch`, and batch norm at γ = 1, β = 0, mean 0 and
+/// variance 1 in every domain.
+///
+/// # Panics
+/// For an `arch` that the registry does not know; `network` was built by that name.
 pub fn initialize(arch: &str, network: &Network, seed: u64) -> Arenas {
+    let rule = find(arch).expect("the network was built by this name").init;
     let layout = &network.layout;
     let mut params = vec![0.0; layout.param_len];
     let mut running = vec![0.0; layout.running_len];
@@ -22,7 +30,7 @@ pub fn initialize(arch: &str, network: &Network, seed: u64) -> Arenas {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(u64::from_le_bytes(*b"weights\0"));
     for parameter in &layout.parameters {
-        let file = draw(arch, parameter.kind, network, &mut rng);
+        let file = draw(rule, parameter.kind, network, &mut rng);
         let place = parameter.offset..parameter.offset + parameter.kind.padded_len();
         parameter.kind.pack(&file, &mut params[place]);
     }
@@ -37,37 +45,41 @@ pub fn initialize(arch: &str, network: &Network, seed: u64) -> Arenas {
     Arenas { params, running }
 }
 
-fn draw(arch: &str, kind: ParamKind, network: &Network, rng: &mut ChaCha8Rng) -> Vec<f32> {
+/// Values of one parameter in file order.
+fn draw(rule: InitRule, kind: ParamKind, network: &Network, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let count = kind.file_len();
-    let efficientnet = arch.contains("efficientnet");
-    let preact = arch.starts_with("preact");
-    match kind {
-        // PyTorch's default for the CIFAR nets: uniform, bound 1/sqrt(fan in).
-        ParamKind::Conv { input, kernel, .. } if preact => {
+    match (kind, rule) {
+        // Bound 1/sqrt(fan in).
+        (ParamKind::Conv { input, kernel, .. }, InitRule::PyTorch) => {
             uniform(rng, count, 1.0 / ((input * kernel * kernel) as f64).sqrt())
         }
-        // Fan out, for both the EfficientNet code and torchvision's ResNets.
-        ParamKind::Conv { out, kernel, .. } => {
+        // Variance 2 over the fan out.
+        (ParamKind::Conv { out, kernel, .. }, InitRule::TensorFlow | InitRule::Torchvision) => {
             normal(rng, count, (2.0 / (out * kernel * kernel) as f64).sqrt())
         }
         // One filter a channel: the fan is the kernel alone.
-        ParamKind::Depthwise { kernel, .. } => normal(rng, count, (2.0 / (kernel * kernel) as f64).sqrt()),
-        ParamKind::Dense { out, .. } if efficientnet => uniform(rng, count, 1.0 / (out as f64).sqrt()),
-        ParamKind::Dense { input, .. } => uniform(rng, count, 1.0 / (input as f64).sqrt()),
-        ParamKind::Bias { .. } if efficientnet => vec![0.0; count],
+        (ParamKind::Depthwise { kernel, .. }, _) => {
+            normal(rng, count, (2.0 / (kernel * kernel) as f64).sqrt())
+        }
+        (ParamKind::Dense { out, .. }, InitRule::TensorFlow) => {
+            uniform(rng, count, 1.0 / (out as f64).sqrt())
+        }
+        (ParamKind::Dense { input, .. }, _) => uniform(rng, count, 1.0 / (input as f64).sqrt()),
+        (ParamKind::Bias { .. }, InitRule::TensorFlow) => vec![0.0; count],
         // Only the classifier of a ResNet has a bias: PyTorch's default, bound 1/sqrt(features).
-        ParamKind::Bias { .. } => {
+        (ParamKind::Bias { .. }, InitRule::Torchvision | InitRule::PyTorch) => {
             let features = network.node(network.features).shape.channels;
             uniform(rng, count, 1.0 / (features as f64).sqrt())
         }
     }
 }
 
+/// `count` values, uniform in [-bound, bound).
 fn uniform(rng: &mut ChaCha8Rng, count: usize, bound: f64) -> Vec<f32> {
     (0..count).map(|_| ((rng.random::<f64>() * 2.0 - 1.0) * bound) as f32).collect()
 }
 
-/// Box–Muller, two values a draw.
+/// `count` values of a normal distribution around 0, by Box and Muller's transform, two values a draw.
 fn normal(rng: &mut ChaCha8Rng, count: usize, deviation: f64) -> Vec<f32> {
     let mut values = Vec::with_capacity(count + 1);
     while values.len() < count {

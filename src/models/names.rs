@@ -1,7 +1,8 @@
 //! Which tensors a checkpoint of a network holds, under timm's names, and how they move in and out of the arenas.
 
 use super::init::Arenas;
-use super::registry::{ModelOptions, build};
+use super::options::ModelOptions;
+use super::registry::build;
 use crate::graph::pad4;
 use crate::graph::params::{ParamLayout, bn_name};
 

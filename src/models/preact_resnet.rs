@@ -1,16 +1,15 @@
 //! Pre-activation ResNet (He et al. 2016) in its CIFAR form: 3×3 stem without BN, BN + ReLU before each convolution
 //! and before the pooling. Names follow the common CIFAR PyTorch code, with `bn` for the last BN.
 
-use super::registry::ModelOptions;
+use super::options::ModelOptions;
 use super::scaling::round_channels;
 use super::stages::{Block, Blocks, STEM, stages};
-use crate::graph::{BnLayer, Network, NetworkBuilder, NodeId, Padding};
+use crate::graph::{BnConstants, Network, NetworkBuilder, NodeId, Padding};
 use crate::kernels::activation::Activation::{None as Linear, Relu};
 
 const PADDING: Padding = Padding::Symmetric;
 
-pub(super) fn preact_resnet(blocks: &Blocks, options: &ModelOptions) -> Network {
-    let bn = BnLayer { eps: 1e-5, momentum: 0.1 };
+pub(super) fn preact_resnet(blocks: &Blocks, bn: BnConstants, options: &ModelOptions) -> Network {
     let (mut net, input) = NetworkBuilder::new(options.image_size, options.domains, bn);
     // The stem keeps the image's size whatever `options.stem_stride` says: these nets are for small images.
     let x = net.conv("conv1", input, round_channels(STEM, options.width), 3, 1, PADDING);

@@ -1,12 +1,13 @@
-//! The architectures by name.
+//! The table of all architectures by name: what a family shares and what a member adds.
 
 use super::efficientnet::{self, Scale};
+use super::mobilenet_v3::{MobileNet, mobilenet_v3};
+use super::options::ModelOptions;
 use super::preact_resnet::preact_resnet;
 use super::resnet::resnet;
-use super::stages::{Blocks, Branch};
-use crate::config::ModelConfig;
+use super::stages::{Blocks, ResidualBranch};
 use crate::gpu::Element;
-use crate::graph::{Network, Padding, training_bytes_per_image};
+use crate::graph::{BnConstants, Network, Padding, training_bytes_per_image};
 use serde::Serialize;
 
 /// An architecture with what it was published with.
@@ -18,15 +19,38 @@ pub struct Architecture {
     pub input_size: usize,
     /// Dropout rate on the pooled features in the published recipe.
     pub dropout: f32,
+    /// How fresh weights are drawn.
+    pub init: InitRule,
+    /// Epsilon and momentum of its batch norms.
+    pub bn: BnConstants,
     layers: Layers,
+}
+
+/// How a family draws fresh weights; [`super::init`] has the formulas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitRule {
+    /// EfficientNet's code, which timm uses for MobileNets too: normal by the outputs, the classifier uniform by the
+    /// outputs, biases 0.
+    TensorFlow,
+    /// torchvision's ResNets: normal by the outputs, the classifier PyTorch's default.
+    Torchvision,
+    /// PyTorch's default everywhere, as the common CIFAR code has it: uniform by the inputs.
+    PyTorch,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Layers {
     Efficient(Scale),
+    Mobile(MobileNet),
     Residual(Blocks),
     PreActivated(Blocks),
 }
+
+/// Batch norm of the EfficientNet code for TPUs, where the momentum is 0.99 in TensorFlow's convention.
+const TENSORFLOW_BN: BnConstants = BnConstants { eps: 1e-3, momentum: 0.01 };
+
+/// PyTorch's defaults.
+const PYTORCH_BN: BnConstants = BnConstants { eps: 1e-5, momentum: 0.1 };
 
 /// Factors, resolution and dropout are those of the EfficientNet code's table.
 const fn efficientnet(
@@ -37,19 +61,46 @@ const fn efficientnet(
     input_size: usize,
     dropout: f32,
 ) -> Architecture {
-    let layers = Layers::Efficient(Scale { width, depth, padding });
-    Architecture { name, input_size, dropout, layers }
+    let layers = Layers::Efficient(Scale { width, depth, padding, lite: false });
+    Architecture { name, input_size, dropout, init: InitRule::TensorFlow, bn: TENSORFLOW_BN, layers }
 }
 
-const fn resnet_of(name: &'static str, branch: Branch, counts: [usize; 4]) -> Architecture {
-    Architecture { name, input_size: 224, dropout: 0.0, layers: Layers::Residual(Blocks { branch, counts }) }
+/// Factors, resolution and dropout are those of the EfficientNet-Lite code's table.
+const fn efficientnet_lite(
+    name: &'static str,
+    width: f64,
+    depth: f64,
+    input_size: usize,
+    dropout: f32,
+) -> Architecture {
+    let layers = Layers::Efficient(Scale { width, depth, padding: Padding::Same, lite: true });
+    Architecture { name, input_size, dropout, init: InitRule::TensorFlow, bn: TENSORFLOW_BN, layers }
 }
 
-const fn preact_resnet_of(name: &'static str, branch: Branch, counts: [usize; 4]) -> Architecture {
+/// Batch norm is timm's; the dropout rate is that of the paper (section 6.1.1).
+const fn mobilenet(name: &'static str, layers: MobileNet) -> Architecture {
+    let layers = Layers::Mobile(layers);
+    Architecture { name, input_size: 224, dropout: 0.2, init: InitRule::TensorFlow, bn: PYTORCH_BN, layers }
+}
+
+const fn resnet_of(name: &'static str, branch: ResidualBranch, counts: [usize; 4]) -> Architecture {
+    Architecture {
+        name,
+        input_size: 224,
+        dropout: 0.0,
+        init: InitRule::Torchvision,
+        bn: PYTORCH_BN,
+        layers: Layers::Residual(Blocks { branch, counts }),
+    }
+}
+
+const fn preact_resnet_of(name: &'static str, branch: ResidualBranch, counts: [usize; 4]) -> Architecture {
     Architecture {
         name,
         input_size: 32,
         dropout: 0.0,
+        init: InitRule::PyTorch,
+        bn: PYTORCH_BN,
         layers: Layers::PreActivated(Blocks { branch, counts }),
     }
 }
@@ -70,14 +121,21 @@ pub const ARCHITECTURES: &[Architecture] = &[
     efficientnet("efficientnet_b2", Padding::Symmetric, 1.1, 1.2, 260, 0.3),
     efficientnet("efficientnet_b3", Padding::Symmetric, 1.2, 1.4, 300, 0.3),
     efficientnet("efficientnet_b4", Padding::Symmetric, 1.4, 1.8, 380, 0.4),
-    resnet_of("resnet18", Branch::Basic, [2, 2, 2, 2]),
-    resnet_of("resnet34", Branch::Basic, [3, 4, 6, 3]),
-    resnet_of("resnet50", Branch::Bottleneck, [3, 4, 6, 3]),
-    resnet_of("resnet101", Branch::Bottleneck, [3, 4, 23, 3]),
-    resnet_of("resnet152", Branch::Bottleneck, [3, 8, 36, 3]),
-    resnet_of("resnet200", Branch::Bottleneck, [3, 24, 36, 3]),
-    preact_resnet_of("preact_resnet18", Branch::Basic, [2, 2, 2, 2]),
-    preact_resnet_of("preact_resnet50", Branch::Bottleneck, [3, 4, 6, 3]),
+    efficientnet_lite("tf_efficientnet_lite0", 1.0, 1.0, 224, 0.2),
+    efficientnet_lite("tf_efficientnet_lite1", 1.0, 1.1, 240, 0.2),
+    efficientnet_lite("tf_efficientnet_lite2", 1.1, 1.2, 260, 0.3),
+    efficientnet_lite("tf_efficientnet_lite3", 1.2, 1.4, 280, 0.3),
+    efficientnet_lite("tf_efficientnet_lite4", 1.4, 1.8, 300, 0.3),
+    mobilenet("mobilenetv3_large_100", MobileNet::Large),
+    mobilenet("mobilenetv3_small_100", MobileNet::Small),
+    resnet_of("resnet18", ResidualBranch::Basic, [2, 2, 2, 2]),
+    resnet_of("resnet34", ResidualBranch::Basic, [3, 4, 6, 3]),
+    resnet_of("resnet50", ResidualBranch::Bottleneck, [3, 4, 6, 3]),
+    resnet_of("resnet101", ResidualBranch::Bottleneck, [3, 4, 23, 3]),
+    resnet_of("resnet152", ResidualBranch::Bottleneck, [3, 8, 36, 3]),
+    resnet_of("resnet200", ResidualBranch::Bottleneck, [3, 24, 36, 3]),
+    preact_resnet_of("preact_resnet18", ResidualBranch::Basic, [2, 2, 2, 2]),
+    preact_resnet_of("preact_resnet50", ResidualBranch::Bottleneck, [3, 4, 6, 3]),
 ];
 
 /// The names of [`ARCHITECTURES`].
@@ -95,64 +153,21 @@ pub fn find(arch: &str) -> anyhow::Result<&'static Architecture> {
     })
 }
 
-/// What decides a network's layers.
-#[derive(Clone, Debug)]
-pub struct ModelOptions {
-    pub classes: usize,
-    /// BN domains, main included; at least 1.
-    pub domains: usize,
-    pub image_size: usize,
-    pub stem_stride: usize,
-    /// Multiplies the architecture's width factor before the rounding rule.
-    pub width: f64,
-    /// Multiplies the architecture's depth factor before the ceiling.
-    pub depth: f64,
-    pub dropout: f32,
-    /// Drop rate of the last block; the ramp starts at 0 with the first.
-    pub drop_path: f32,
-}
-
-impl ModelOptions {
-    pub fn from_config(config: &ModelConfig, image_size: usize, classes: usize, domains: usize) -> Self {
-        Self {
-            classes,
-            domains,
-            image_size,
-            stem_stride: config.stem_stride,
-            width: config.width,
-            depth: config.depth,
-            dropout: config.dropout,
-            drop_path: config.drop_path,
-        }
-    }
-
-    /// The architecture as published, one domain, nothing dropped.
-    pub fn plain(classes: usize, image_size: usize) -> Self {
-        Self {
-            classes,
-            domains: 1,
-            image_size,
-            stem_stride: 2,
-            width: 1.0,
-            depth: 1.0,
-            dropout: 0.0,
-            drop_path: 0.0,
-        }
-    }
-}
-
 /// The network `arch`, or a sentence that lists what there is.
 pub fn build(arch: &str, options: &ModelOptions) -> anyhow::Result<Network> {
-    Ok(match &find(arch)?.layers {
-        Layers::Efficient(scale) => efficientnet::efficientnet(scale, options),
-        Layers::Residual(blocks) => resnet(blocks, options),
-        Layers::PreActivated(blocks) => preact_resnet(blocks, options),
+    let Architecture { bn, layers, .. } = *find(arch)?;
+    Ok(match layers {
+        Layers::Efficient(scale) => efficientnet::efficientnet(scale, bn, options),
+        Layers::Mobile(net) => mobilenet_v3(net, bn, options),
+        Layers::Residual(blocks) => resnet(&blocks, bn, options),
+        Layers::PreActivated(blocks) => preact_resnet(&blocks, bn, options),
     })
 }
 
 /// One row of `dualprop models`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelSummary {
+    /// timm's name.
     pub arch: &'static str,
     /// Trainable values with one BN domain.
     pub parameters: u64,
@@ -173,7 +188,7 @@ pub struct ModelSummary {
 }
 
 impl Architecture {
-    /// The architecture's size at its native input.
+    /// The architecture's size at its native input, with `classes` classes.
     pub fn summary(&self, classes: usize) -> anyhow::Result<ModelSummary> {
         let network = build(self.name, &ModelOptions::plain(classes, self.input_size))?;
         let bytes = |element, recompute| training_bytes_per_image(&network, element, recompute);

@@ -1,16 +1,15 @@
 //! ResNet (He et al. 2015) in torchvision's v1.5 form, the stride in the 3×3 convolution; names are torchvision's and
 //! timm's.
 
-use super::registry::ModelOptions;
+use super::options::ModelOptions;
 use super::scaling::round_channels;
 use super::stages::{Block, Blocks, STEM, stages};
-use crate::graph::{BnLayer, Network, NetworkBuilder, NodeId, Padding};
+use crate::graph::{BnConstants, Network, NetworkBuilder, NodeId, Padding};
 use crate::kernels::activation::Activation::{None as Linear, Relu};
 
 const PADDING: Padding = Padding::Symmetric;
 
-pub(super) fn resnet(blocks: &Blocks, options: &ModelOptions) -> Network {
-    let bn = BnLayer { eps: 1e-5, momentum: 0.1 };
+pub(super) fn resnet(blocks: &Blocks, bn: BnConstants, options: &ModelOptions) -> Network {
     let (mut net, input) = NetworkBuilder::new(options.image_size, options.domains, bn);
     let stem = round_channels(STEM, options.width);
     let x = net.conv("conv1", input, stem, 7, options.stem_stride, PADDING);

@@ -1,6 +1,6 @@
 //! What both ResNet families share: four stages of residual blocks, each but the first halving the map's side.
 
-use super::registry::ModelOptions;
+use super::options::ModelOptions;
 use super::scaling::{round_channels, round_repeats};
 use crate::graph::{NetworkBuilder, NodeId};
 
@@ -12,14 +12,14 @@ const WIDTHS: [usize; 4] = [64, 128, 256, 512];
 
 /// The residual branch of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Branch {
+pub(super) enum ResidualBranch {
     /// Two 3×3 convolutions of the stage's width.
     Basic,
     /// 1×1, 3×3 and 1×1, the last four times as wide.
     Bottleneck,
 }
 
-impl Branch {
+impl ResidualBranch {
     /// Output channels over the inner width. A factor and not a width: the rounding rule applies before it.
     fn expansion(self) -> usize {
         match self {
@@ -32,7 +32,9 @@ impl Branch {
 /// The kind of a net's blocks and how many each stage has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocks {
-    pub branch: Branch,
+    /// The branch of every block.
+    pub branch: ResidualBranch,
+    /// Blocks of each stage.
     pub counts: [usize; 4],
 }
 
@@ -40,7 +42,7 @@ pub(super) struct Blocks {
 pub(super) struct Block {
     /// `layer2.0`
     pub name: String,
-    branch: Branch,
+    branch: ResidualBranch,
     /// Channels of the inner convolutions.
     inner: usize,
     /// Channels of the sum.
@@ -61,8 +63,10 @@ impl Block {
     pub(super) fn convolutions(&self) -> Vec<Convolution> {
         let convolution = |kernel, channels, stride| Convolution { kernel, channels, stride };
         match self.branch {
-            Branch::Basic => vec![convolution(3, self.inner, self.stride), convolution(3, self.out, 1)],
-            Branch::Bottleneck => vec![
+            ResidualBranch::Basic => {
+                vec![convolution(3, self.inner, self.stride), convolution(3, self.out, 1)]
+            }
+            ResidualBranch::Bottleneck => vec![
                 convolution(1, self.inner, 1),
                 convolution(3, self.inner, self.stride),
                 convolution(1, self.out, 1),

@@ -235,6 +235,26 @@ fn tf_efficientnet_b0_odd() {
 }
 
 #[test]
+fn relu6_and_ends_of_fixed_width_in_an_efficientnet_lite() {
+    check("tf_efficientnet_lite0_even");
+}
+
+#[test]
+fn an_efficientnet_lite_on_odd_sides_in_three_domains() {
+    check("tf_efficientnet_lite0_odd");
+}
+
+#[test]
+fn hard_swish_and_hard_sigmoid_gates_in_a_small_mobilenetv3() {
+    check("mobilenetv3_small_100_even");
+}
+
+#[test]
+fn a_large_mobilenetv3_on_odd_sides_in_three_domains() {
+    check("mobilenetv3_large_100_odd");
+}
+
+#[test]
 fn resnet18_even() {
     check("resnet18_even");
 }

@@ -28,6 +28,21 @@ NETS = {
         "kept": ["conv_stem", "bn1", "blocks.1.0.conv_dw", "blocks.1.0.bn2", "blocks.2.0.conv_dw", "blocks.2.0.se",
                  "blocks.6.0.bn3", "classifier"],
     },
+    "mobilenetv3_small_100": {
+        "seed": 17,
+        "kept": ["conv_stem", "bn1", "blocks.0.0.se", "blocks.0.0.bn2", "blocks.1.0.conv_dw", "blocks.2.0.se", "blocks.3.0.bn2",
+                 "blocks.4.0.conv_pwl", "blocks.5.0.bn1", "conv_head.bias", "classifier"],
+    },
+    "mobilenetv3_large_100": {
+        "seed": 18,
+        "kept": ["conv_stem", "bn1", "blocks.0.0.bn2", "blocks.2.0.se", "blocks.3.1.conv_dw", "blocks.4.0.se", "blocks.6.0.bn1",
+                 "conv_head.bias", "classifier"],
+    },
+    "tf_efficientnet_lite0": {
+        "seed": 19,
+        "kept": ["conv_stem", "bn1", "blocks.0.0.conv_dw", "blocks.1.0.bn2", "blocks.2.0.conv_dw", "blocks.4.0.bn1", "blocks.6.0.bn3",
+                 "bn2", "classifier"],
+    },
     "resnet50": {
         "seed": 15,
         "kept": ["conv1", "bn1", "layer1.0.conv1", "layer1.0.downsample", "layer2.0.conv2", "layer2.0.downsample",
@@ -58,6 +73,9 @@ LAYOUTS = {
     "resnet18": layout("resnet18", 0.0625, 1.0, **IMAGENET),
     "preact_resnet18": layout("preact_resnet18", 0.0625, 1.0, **IMAGENET),
     "efficientnet_b0": layout("efficientnet_b0", 0.1, 0.3),
+    "mobilenetv3_small_100": layout("mobilenetv3_small_100", 0.1, 0.3, **IMAGENET),
+    "mobilenetv3_large_100": layout("mobilenetv3_large_100", 0.1, 0.3, **IMAGENET),
+    "tf_efficientnet_lite0": layout("tf_efficientnet_lite0", 0.1, 0.3),
     "resnet50": layout("resnet50", 0.0625, 0.5, **IMAGENET),
     "preact_resnet50": layout("preact_resnet50", 0.0625, 0.5, **IMAGENET),
 }
@@ -128,6 +146,20 @@ NET_CASES = {
     },
     "efficientnet_b0_odd": {
         "net": "efficientnet_b0", "size": 33, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 32, "only_kept": True,
+        "config": {},
+    },
+    "mobilenetv3_small_100_even": {
+        "net": "mobilenetv3_small_100", "size": 40, "segments": [(4, 0), (4, 1)], "seed": 41, "only_kept": False, "config": {},
+    },
+    "mobilenetv3_large_100_odd": {
+        "net": "mobilenetv3_large_100", "size": 33, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 42, "only_kept": True,
+        "config": {},
+    },
+    "tf_efficientnet_lite0_even": {
+        "net": "tf_efficientnet_lite0", "size": 40, "segments": [(4, 0), (4, 1)], "seed": 43, "only_kept": False, "config": {},
+    },
+    "tf_efficientnet_lite0_odd": {
+        "net": "tf_efficientnet_lite0", "size": 33, "segments": [(3, 0), (4, 1), (2, 2)], "seed": 44, "only_kept": True,
         "config": {},
     },
     "resnet50_even": {

@@ -20,11 +20,12 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from timm.models.efficientnet import _gen_efficientnet
+from timm.models.efficientnet import _gen_efficientnet, _gen_efficientnet_lite
+from timm.models.mobilenetv3 import _gen_mobilenet_v3
 
 import training
 from cases import IMAGENET
-from nets import EFFICIENTNETS, NetSpec, build
+from nets import EFFICIENTNETS, MOBILENETS, NetSpec, build
 from starts import random_images, random_weights
 
 LIMIT = 1e-4  # some ten times what float32 PyTorch is off
@@ -48,6 +49,13 @@ CASES = [
     Case("efficientnet_b0", 64),
     Case("efficientnet_b0", 65),
     Case("efficientnet_b2", 40, stem_stride=1),
+    Case("tf_efficientnet_lite0", 65),
+    Case("tf_efficientnet_lite2", 64, width=0.5, depth=1.5),
+    Case("tf_efficientnet_lite4", 48),
+    Case("mobilenetv3_large_100", 64),
+    Case("mobilenetv3_large_100", 65, width=0.5, depth=1.5),
+    Case("mobilenetv3_small_100", 65),
+    Case("mobilenetv3_small_100", 48, width=1.5, depth=0.5, stem_stride=1),
     Case("resnet34", 64),
     Case("resnet50", 64),
     Case("resnet50", 65),
@@ -64,12 +72,15 @@ def timms(case: Case):
     if scales:
         width, depth = scales[0] * case.width, scales[1] * case.depth
         pads = {"pad_type": "same"} if case.arch.startswith("tf_") else {}
-        net = _gen_efficientnet(case.arch, width, depth, num_classes=CLASSES, **pads)
+        generate = _gen_efficientnet_lite if "lite" in case.arch else _gen_efficientnet
+        net = generate(case.arch, width, depth, num_classes=CLASSES, **pads)
+    elif case.arch in MOBILENETS:
+        net = _gen_mobilenet_v3(case.arch, case.width, case.depth, num_classes=CLASSES)
     elif case.arch.startswith("resnet") and case.width == case.depth == 1:
         net = timm.create_model(case.arch, num_classes=CLASSES)
     else:
         return None
-    stem = net.conv_stem if scales else net.conv1
+    stem = net.conv1 if case.arch.startswith("resnet") else net.conv_stem
     stem.stride = (case.stem_stride, case.stem_stride)
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -86,7 +86,7 @@ def net_fixture(case: str, table: dict) -> None:
         normalize, pixels = training.Normalize(config.data, dtype), training.to_pixels(images, dtype)
         out = {}
         with torch.no_grad():
-            for index, domain in enumerate(training.DOMAINS):
+            for index, domain in enumerate(training.DOMAINS[:3]):
                 out[f"logits.{domain}"] = net(normalize(pixels), [(count, index)])
         for index, domain in enumerate(training.DOMAINS[:2]):
             x = normalize(pixels[:1])

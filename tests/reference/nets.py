@@ -1,6 +1,6 @@
 """The networks of DualProp in plain PyTorch, with batch norm split into domains.
 
-Parameter names are timm's (tf_efficientnet_*, efficientnet_*, resnet*) and those of the common CIFAR code (preact_resnet*). A batch-norm layer X
+Parameter names are timm's (tf_efficientnet_*, efficientnet_*, mobilenetv3_*, resnet*) and those of the common CIFAR code (preact_resnet*). A batch-norm layer X
 holds domain 0 (`main`) under X.weight, X.bias, X.running_mean, X.running_var and domain k > 0 under X.aux_bn.{k-1}.*.
 `tests/reference/selfcheck.py` compares the nets with timm's.
 """
@@ -97,50 +97,52 @@ class PaddedConv(nn.Conv2d):
 
 
 class SqueezeExcite(nn.Module):
-    def __init__(self, channels: int, inner: int):
+    def __init__(self, channels: int, inner: int, act=F.silu, gate=torch.sigmoid):
         super().__init__()
         self.conv_reduce = nn.Conv2d(channels, inner, 1)
         self.conv_expand = nn.Conv2d(inner, channels, 1)
+        self.act, self.gate = act, gate
 
     def forward(self, x):
         gate = x.mean((2, 3), keepdim=True)
-        return x * torch.sigmoid(self.conv_expand(F.silu(self.conv_reduce(gate))))
+        return x * self.gate(self.conv_expand(self.act(self.conv_reduce(gate))))
 
 
 class DepthwiseSeparable(nn.Module):
-    """The MBConv block of expansion 1."""
+    """The MBConv block of expansion 1. `se` is its squeeze-and-excitation, or nothing."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, spec: NetSpec):
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, spec: NetSpec, act, se: nn.Module):
         super().__init__()
+        self.act = act
         self.conv_dw = PaddedConv(inputs, inputs, kernel, stride, spec, groups=inputs)
         self.bn1 = SplitBatchNorm(inputs, spec)
-        self.se = SqueezeExcite(inputs, round(inputs / 4))
+        self.se = se
         self.conv_pw = nn.Conv2d(inputs, outputs, 1, bias=False)
         self.bn2 = SplitBatchNorm(outputs, spec)
         self.skip = stride == 1 and inputs == outputs
 
     def forward(self, x):
-        y = self.se(F.silu(self.bn1(self.conv_dw(x))))
+        y = self.se(self.act(self.bn1(self.conv_dw(x))))
         y = self.bn2(self.conv_pw(y))
         return x + y if self.skip else y
 
 
 class InvertedResidual(nn.Module):
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, spec: NetSpec):
+    def __init__(self, inputs: int, inner: int, outputs: int, kernel: int, stride: int, spec: NetSpec, act, se: nn.Module):
         super().__init__()
-        inner = inputs * expansion
+        self.act = act
         self.conv_pw = nn.Conv2d(inputs, inner, 1, bias=False)
         self.bn1 = SplitBatchNorm(inner, spec)
         self.conv_dw = PaddedConv(inner, inner, kernel, stride, spec, groups=inner)
         self.bn2 = SplitBatchNorm(inner, spec)
-        self.se = SqueezeExcite(inner, round(inputs / 4))
+        self.se = se
         self.conv_pwl = nn.Conv2d(inner, outputs, 1, bias=False)
         self.bn3 = SplitBatchNorm(outputs, spec)
         self.skip = stride == 1 and inputs == outputs
 
     def forward(self, x):
-        y = F.silu(self.bn1(self.conv_pw(x)))
-        y = self.se(F.silu(self.bn2(self.conv_dw(y))))
+        y = self.act(self.bn1(self.conv_pw(x)))
+        y = self.se(self.act(self.bn2(self.conv_dw(y))))
         y = self.bn3(self.conv_pwl(y))
         return x + y if self.skip else y
 
@@ -159,7 +161,11 @@ class Net(nn.Module):
         return getattr(self, self.head_name)
 
     def forward(self, x, segments, training: bool = False, update: bool = False):
-        return self.head(self.maps(x, segments, training, update).mean((2, 3)))
+        return self.logits(self.maps(x, segments, training, update))
+
+    def logits(self, features):
+        """The logits of maps that feed the pooling."""
+        return self.head(features.mean((2, 3)))
 
     def maps(self, x, segments, training: bool = False, update: bool = False):
         state = self.spec.state
@@ -180,31 +186,111 @@ EFFICIENTNET_STAGES = [
 
 
 class EfficientNet(Net):
-    def __init__(self, spec: NetSpec, width: float, depth: float):
+    """Lite nets have ReLU6, no squeeze-and-excitation, and ends that are not scaled."""
+
+    def __init__(self, spec: NetSpec, width: float, depth: float, lite: bool):
         super().__init__(spec)
-        channels = round_channels(32 * width)
+        self.act = F.relu6 if lite else F.silu
+        channels = 32 if lite else round_channels(32 * width)
         self.conv_stem = PaddedConv(3, channels, 3, spec.stem_stride, spec)
         self.bn1 = SplitBatchNorm(channels, spec)
         stages = []
-        for repeats, kernel, stride, expansion, out in EFFICIENTNET_STAGES:
+        for number, (repeats, kernel, stride, expansion, out) in enumerate(EFFICIENTNET_STAGES):
             outputs, blocks = round_channels(out * width), []
-            for index in range(round_repeats(repeats * depth)):
-                step = stride if index == 0 else 1
+            fixed = lite and number in (0, len(EFFICIENTNET_STAGES) - 1)
+            for index in range(repeats if fixed else round_repeats(repeats * depth)):
+                step, inner = stride if index == 0 else 1, channels * expansion
+                se = nn.Identity() if lite else SqueezeExcite(inner, round(channels / 4))
                 if expansion == 1:
-                    blocks.append(DepthwiseSeparable(channels, outputs, kernel, step, spec))
+                    blocks.append(DepthwiseSeparable(channels, outputs, kernel, step, spec, self.act, se))
                 else:
-                    blocks.append(InvertedResidual(channels, outputs, kernel, step, expansion, spec))
+                    blocks.append(InvertedResidual(channels, inner, outputs, kernel, step, spec, self.act, se))
                 channels = outputs
             stages.append(nn.Sequential(*blocks))
         self.blocks = nn.Sequential(*stages)
-        head = round_channels(1280 * width)
+        head = 1280 if lite else round_channels(1280 * width)
         self.conv_head = nn.Conv2d(channels, head, 1, bias=False)
         self.bn2 = SplitBatchNorm(head, spec)
         self.classifier = nn.Linear(head, spec.classes)
 
     def features(self, x):
-        x = self.blocks(F.silu(self.bn1(self.conv_stem(x))))
-        return F.silu(self.bn2(self.conv_head(x)))
+        x = self.blocks(self.act(self.bn1(self.conv_stem(x))))
+        return self.act(self.bn2(self.conv_head(x)))
+
+
+RELU, HARD_SWISH = F.relu, F.hardswish
+# stages of rows: repeats, kernel, stride of the first block, expansion, output channels, squeeze-and-excitation, activation
+MOBILENETV3_LARGE = [
+    [(1, 3, 1, 1, 16, False, RELU)],
+    [(1, 3, 2, 4, 24, False, RELU), (1, 3, 1, 3, 24, False, RELU)],
+    [(3, 5, 2, 3, 40, True, RELU)],
+    [(1, 3, 2, 6, 80, False, HARD_SWISH), (1, 3, 1, 2.5, 80, False, HARD_SWISH), (2, 3, 1, 2.3, 80, False, HARD_SWISH)],
+    [(2, 3, 1, 6, 112, True, HARD_SWISH)],
+    [(3, 5, 2, 6, 160, True, HARD_SWISH)],
+]
+MOBILENETV3_SMALL = [
+    [(1, 3, 2, 1, 16, True, RELU)],
+    [(1, 3, 2, 4.5, 24, False, RELU), (1, 3, 1, 3.67, 24, False, RELU)],
+    [(1, 5, 2, 4, 40, True, HARD_SWISH), (2, 5, 1, 6, 40, True, HARD_SWISH)],
+    [(2, 5, 1, 3, 48, True, HARD_SWISH)],
+    [(3, 5, 2, 6, 96, True, HARD_SWISH)],
+]
+MOBILENETS = {  # stages, channels before the pooling and behind the dense layer after it
+    "mobilenetv3_large_100": (MOBILENETV3_LARGE, 960, 1280),
+    "mobilenetv3_small_100": (MOBILENETV3_SMALL, 576, 1024),
+}
+
+
+def share_repeats(repeats: list, depth: float) -> list:
+    """The sum times `depth`, rounded up, and shared out from the last row to the first."""
+    left, scaled_left, out = sum(repeats), round_repeats(sum(repeats) * depth), []
+    for count in reversed(repeats):
+        out.append(max(1, round(count / left * scaled_left)))
+        left, scaled_left = left - count, scaled_left - out[-1]
+    return out[::-1]
+
+
+class ConvBnAct(nn.Module):
+    def __init__(self, inputs: int, outputs: int, spec: NetSpec):
+        super().__init__()
+        self.conv, self.bn1 = nn.Conv2d(inputs, outputs, 1, bias=False), SplitBatchNorm(outputs, spec)
+
+    def forward(self, x):
+        return F.hardswish(self.bn1(self.conv(x)))
+
+
+class MobileNetV3(Net):
+    def __init__(self, spec: NetSpec, table: list, features: int, hidden: int):
+        super().__init__(spec)
+        channels = 16 if spec.width < 0.75 else round_channels(16 * spec.width)
+        self.conv_stem = PaddedConv(3, channels, 3, spec.stem_stride, spec)
+        self.bn1 = SplitBatchNorm(channels, spec)
+        stages = []
+        for rows in table:
+            blocks = []
+            for row, repeats in zip(rows, share_repeats([r[0] for r in rows], spec.depth)):
+                _, kernel, stride, expansion, out, excites, act = row
+                outputs = round_channels(out * spec.width)
+                for index in range(repeats):
+                    step, inner = stride if index == 0 else 1, round_channels(channels * expansion)
+                    se = SqueezeExcite(inner, round_channels(inner * 0.25), F.relu, F.hardsigmoid) if excites else nn.Identity()
+                    if expansion == 1:
+                        blocks.append(DepthwiseSeparable(channels, outputs, kernel, step, spec, act, se))
+                    else:
+                        blocks.append(InvertedResidual(channels, inner, outputs, kernel, step, spec, act, se))
+                    channels = outputs
+            stages.append(nn.Sequential(*blocks))
+        last = round_channels(features * spec.width)
+        stages.append(nn.Sequential(ConvBnAct(channels, last, spec)))
+        self.blocks = nn.Sequential(*stages)
+        self.conv_head = nn.Conv2d(last, hidden, 1)
+        self.classifier = nn.Linear(hidden, spec.classes)
+
+    def features(self, x):
+        return self.blocks(F.hardswish(self.bn1(self.conv_stem(x))))
+
+    def logits(self, features):
+        return self.head(F.hardswish(self.conv_head(features.mean((2, 3), keepdim=True))).flatten(1))
 
 
 def conv3(inputs: int, outputs: int, stride: int) -> nn.Conv2d:
@@ -355,6 +441,11 @@ EFFICIENTNETS = {  # width, depth
     "efficientnet_b6": (1.8, 2.6),
     "efficientnet_b7": (2.0, 3.1),
     "efficientnet_b8": (2.2, 3.6),
+    "efficientnet_lite0": (1.0, 1.0),
+    "efficientnet_lite1": (1.0, 1.1),
+    "efficientnet_lite2": (1.1, 1.2),
+    "efficientnet_lite3": (1.2, 1.4),
+    "efficientnet_lite4": (1.4, 1.8),
 }
 
 
@@ -363,7 +454,10 @@ def build(spec: NetSpec) -> Net:
     scales = EFFICIENTNETS.get(spec.arch.removeprefix("tf_"))
     if scales:
         spec.bn_eps, spec.bn_momentum, spec.same = 1e-3, 0.01, spec.arch.startswith("tf_")
-        return EfficientNet(spec, scales[0] * spec.width, scales[1] * spec.depth)
+        return EfficientNet(spec, scales[0] * spec.width, scales[1] * spec.depth, "lite" in spec.arch)
+    if spec.arch in MOBILENETS:
+        spec.bn_eps, spec.bn_momentum = 1e-5, 0.1
+        return MobileNetV3(spec, *MOBILENETS[spec.arch])
     family, _, size = spec.arch.rpartition("resnet")
     if family in ("", "preact_") and size in RESNET_BLOCKS:
         spec.bn_eps, spec.bn_momentum = 1e-5, 0.1
@@ -407,11 +501,14 @@ def kind_of(net: Net) -> dict:
 
 
 def class_map(net: Net, x, domain: int, label: int, grad: bool):
-    """CAM, or Grad-CAM, of one image [1,3,S,S] of normalised input: [S,S] in 0..1."""
+    """CAM, or Grad-CAM, of one image [1,3,S,S] of normalised input: [S,S] in 0..1.
+
+    Where a dense layer lies between pooling and classifier, CAM takes the gradient in place of the classifier's weights.
+    """
     features = net.maps(x, [(1, domain)])
-    if grad:
+    if grad or isinstance(net, MobileNetV3):
         features = features.detach().requires_grad_(True)
-        score = net.head(features.mean((2, 3)))[0, label]
+        score = net.logits(features)[0, label]
         weights = torch.autograd.grad(score, features)[0].mean((2, 3))[0]
     else:
         weights = net.head.weight[label]
