@@ -1,5 +1,5 @@
-// The activation functions and their slopes. Each function's name ends with the number of its activation, so that a
-// shader with a constant ACTIVATION calls `activate_$(ACTIVATION)(u)`.
+// The activation functions and their slopes. The name of each function ends with the number of its activation, so that a
+// shader puts the value of its constant ACTIVATION behind `activate_` or `slope_` to choose one.
 // Host side: `Activation` in src/kernels/activation.rs, which says what its slope is computed from: `slope_*` takes the
 // activation's input, that of a gate (sigmoid and hard sigmoid) its output. At the ends of ReLU, ReLU6, hard swish
 // and hard sigmoid the slopes are PyTorch's.

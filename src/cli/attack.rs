@@ -87,7 +87,7 @@ impl Attack {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.images.len());
         for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
             let pictures =
-                paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
+                paths.iter().map(|p| Picture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
             let clean = pixels(&pictures);
             let guesses = |logits: &[f32]| -> Vec<Vec<NamedGuess>> {
                 logits.chunks_exact(classes.len()).map(|l| named_guesses(l, &classes, TOP)).collect()

@@ -79,7 +79,7 @@ impl Cam {
         let mut lines = Vec::with_capacity(self.images.len());
         for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
             let pictures =
-                paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
+                paths.iter().map(|p| Picture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
             let pixels = pixels(&pictures);
             let seen = model.see(&pixels, domain)?;
             let guesses = seen.logits.chunks_exact(names.len()).map(|l| top_classes(l, 1)[0].0);

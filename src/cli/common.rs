@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::progress::Progress;
 use crate::config::{AttackConfig, Domain};
+use crate::data::Framing;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
@@ -140,8 +141,9 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub(super) fn load(path: &Path, size: usize) -> anyhow::Result<Self> {
-        let bytes = crate::data::load_image_file(path, size)?;
+    pub(super) fn load(path: &Path, model: &Model) -> anyhow::Result<Self> {
+        let framing = Framing::of(&model.config().data);
+        let bytes = crate::data::load_image_file(path, model.meta().image_size, framing)?;
         Ok(Self { path: path.to_path_buf(), bytes })
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line, whole};
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
-use crate::data::Dataset;
+use crate::data::{Dataset, Framing};
 use crate::evaluation::accuracy::Measurement;
 use crate::training::checkpoint::Meta;
 
@@ -119,6 +119,7 @@ impl Eval {
 /// and the class list of its run.
 fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc<dyn Dataset>> {
     let trained = Config::parse(&meta.config, "the checkpoint's configuration", &[]).ok().map(|c| c.data);
+    let framing = trained.as_ref().map(Framing::of).unwrap_or_default();
     let known = trained.filter(|data| data.source == spec.source).unwrap_or_default();
     let path = path.map_or(known.path, |p| p.display().to_string());
     if spec.source.needs_path() && path.is_empty() {
@@ -132,6 +133,8 @@ fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc
         image_size: meta.image_size,
         mean: meta.mean,
         std: meta.std,
+        crop_ratio: framing.crop_ratio,
+        interpolation: framing.interpolation,
         ..DataConfig::default()
     };
     if spec.part == "train" {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail};
 
 use super::common::{UsageError, check_other_file, print_line, whole};
-use crate::config::{Config, Domain, MethodKind, schema};
+use crate::config::{Config, Domain, Interpolation, MethodKind, schema};
 use crate::interop::state_dict;
 use crate::interop::tensor_file::TensorFile;
 use crate::models::names::expected;
@@ -44,6 +44,12 @@ pub(super) struct Import {
     /// Spread of the input's channels, of 1; default as for --mean
     #[arg(long, value_name = "a,b,c", value_parser = channels, requires = "mean")]
     std: Option<Channels>,
+    /// Share of the shorter side that the centre square of an image keeps, timm's crop_pct
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = crop_ratio, allow_negative_numbers = true)]
+    crop_ratio: f64,
+    /// Filter that resizes images; timm's networks mostly expect bicubic
+    #[arg(long, value_enum, default_value_t = Filter::Bilinear)]
+    interpolation: Filter,
     /// The width factor that the network was made with
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor, allow_negative_numbers = true)]
     width: f64,
@@ -62,6 +68,28 @@ const MAX_FACTOR: f64 = 16.0;
 fn factor(text: &str) -> Result<f64, String> {
     let number = text.trim().parse().ok().filter(|factor| *factor > 0.0 && *factor <= MAX_FACTOR);
     number.ok_or_else(|| format!("expected a number above 0 and at most {MAX_FACTOR}"))
+}
+
+/// As the configuration has `data.crop_ratio`.
+fn crop_ratio(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|ratio| (0.1..=1.0).contains(ratio));
+    number.ok_or_else(|| "expected a number from 0.1 to 1, such as 0.875".into())
+}
+
+/// `--interpolation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Filter {
+    Bilinear,
+    Bicubic,
+}
+
+impl Filter {
+    fn engine(self) -> Interpolation {
+        match self {
+            Self::Bilinear => Interpolation::Bilinear,
+            Self::Bicubic => Interpolation::Bicubic,
+        }
+    }
 }
 
 /// One number a colour channel.
@@ -142,6 +170,8 @@ impl Import {
         config.run.name = "imported".into();
         config.data.image_size = image_size;
         (config.data.mean, config.data.std) = (mean, std);
+        config.data.crop_ratio = self.crop_ratio;
+        config.data.interpolation = self.interpolation.engine();
         config.model.arch.clone_from(&self.arch);
         config.model.classes = classes;
         config.model.stem_stride = usize::from(self.stem_stride);

@@ -43,12 +43,12 @@ struct Prediction {
 impl Predict {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
-        let (size, classes) = (model.meta().image_size, model.meta().classes.clone());
+        let classes = model.meta().classes.clone();
         let mut progress = Progress::new("predicting", "images");
         let mut predictions = Vec::with_capacity(self.images.len());
         for paths in self.images.chunks(BATCH) {
             let pictures =
-                paths.iter().map(|p| Picture::load(p, size)).collect::<anyhow::Result<Vec<_>>>()?;
+                paths.iter().map(|p| Picture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
             let logits = model.logits(&pixels(&pictures), domain)?;
             for (path, logits) in paths.iter().zip(logits.chunks_exact(classes.len())) {
                 predictions.push(Prediction {

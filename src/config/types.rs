@@ -104,6 +104,10 @@ pub struct DataConfig {
     pub path: String,
     /// Side of the square input, pixels.
     pub image_size: usize,
+    /// Share of the shorter side that the centre square of a whole image keeps; timm's `crop_pct`.
+    pub crop_ratio: f64,
+    /// The filter that resizes whole images.
+    pub interpolation: Interpolation,
     /// Whether each epoch has an order of its own; else the files' sorted one.
     pub shuffle: bool,
     /// Random changes of the training images.
@@ -136,6 +140,8 @@ impl Default for DataConfig {
             source: DataSource::Shapes,
             path: String::new(),
             image_size: 32,
+            crop_ratio: 1.0,
+            interpolation: Interpolation::Bilinear,
             shuffle: true,
             augment: vec![Augmentation::Crop, Augmentation::Flip],
             policy: AutoAugmentPolicy::ImagenetV0,
@@ -150,6 +156,16 @@ impl Default for DataConfig {
             balanced: false,
         }
     }
+}
+
+/// The antialiased filters that resize whole images, as Pillow and torchvision have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpolation {
+    /// The triangle filter.
+    Bilinear,
+    /// Keys' cubic with a = −1/2.
+    Bicubic,
 }
 
 /// The data sets.

@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use super::cifar::Cifar;
 use super::shapes::{Shapes, ShapesSplit};
-use super::{Dataset, Folder, FolderIndex, NamedSets, Splits, fashion_mnist, subset};
+use super::{Dataset, Folder, FolderIndex, Framing, NamedSets, Splits, fashion_mnist, subset};
 use crate::config::{DataConfig, DataSource};
 
 /// What folders call their further evaluation splits: `val-stylized`, `val-sketch`.
@@ -93,7 +93,8 @@ fn part(config: &DataConfig, part: Part<'_>, progress: Progress<'_>) -> anyhow::
                 Part::Extra(name) => name,
             };
             let index = FolderIndex::of_user();
-            Arc::new(Folder::open(path, split, index.as_ref(), |done, total| progress(split, done, total))?)
+            let listed = |done, total| progress(split, done, total);
+            Arc::new(Folder::open(path, split, index.as_ref(), listed)?.framed(Framing::of(config)))
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Sets of small images that come in a few big files and are kept in memory whole.
 
-use super::{Dataset, Picture};
+use super::{Dataset, Framing, Picture};
 
 /// Square images of one size, each with one plane of bytes (grey) or three (red, green, blue).
 pub(super) struct Packed {
@@ -33,7 +33,7 @@ impl Dataset for Packed {
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
-        self.decode(index, size)?.into_square(size)
+        self.decode(index, size)?.into_square(size, Framing::default())
     }
 
     fn decode(&self, index: usize, _size: usize) -> anyhow::Result<Picture> {

@@ -1,14 +1,16 @@
 //! From an image file to the square RGB bytes that a net sees.
 //!
 //! The rule, everywhere in the program: EXIF orientation is applied; grey becomes RGB, 16 bits become 8, an alpha
-//! channel is dropped (the habit of the PyTorch world); the shorter side is resized to the wanted size by the
-//! antialiased bilinear filter of Pillow and torchvision, the longer one to the rounded-down proportional length;
-//! the centre square is kept, an odd margin split half to even as torchvision does. An image of exactly the wanted
-//! size passes through bit by bit.
+//! channel is dropped (the habit of the PyTorch world); the shorter side is resized by an antialiased filter of Pillow
+//! and torchvision, the longer one to the rounded-down proportional length; the centre square is kept, an odd margin
+//! split half to even as torchvision does. [`Framing`] says how much of the image that square holds, and which filter it
+//! is: by default all of the shorter side, and the bilinear one. Where that leaves an image of
+//! the wanted size as it is, it passes through bit by bit.
 
 use std::io::Cursor;
 use std::path::Path;
 
+use crate::config::{DataConfig, Interpolation};
 use anyhow::{Context, anyhow, ensure};
 use fast_image_resize as fir;
 use image::metadata::Orientation;
@@ -27,6 +29,35 @@ pub struct Picture {
     height: usize,
     /// `[height, width, 3]`.
     rgb: Vec<u8>,
+}
+
+/// How a whole image becomes a square.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Framing {
+    /// Share of the shorter side that the square keeps, above 0 and at most 1.
+    pub crop_ratio: f64,
+    /// The filter that resizes.
+    pub interpolation: Interpolation,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::of(&DataConfig::default())
+    }
+}
+
+impl Framing {
+    /// The framing that a configuration asks for.
+    pub fn of(config: &DataConfig) -> Self {
+        Self { crop_ratio: config.crop_ratio, interpolation: config.interpolation }
+    }
+
+    fn filter(self) -> fir::FilterType {
+        match self.interpolation {
+            Interpolation::Bilinear => fir::FilterType::Bilinear,
+            Interpolation::Bicubic => fir::FilterType::CatmullRom,
+        }
+    }
 }
 
 /// A part of an image, pixels; it must lie inside.
@@ -60,9 +91,11 @@ impl Picture {
     }
 
     /// Resizes and crops to `[size, size, 3]` by the rule at the top of this module.
-    pub(super) fn into_square(self, size: usize) -> anyhow::Result<Vec<u8>> {
+    pub(super) fn into_square(self, size: usize, framing: Framing) -> anyhow::Result<Vec<u8>> {
         let Self { width, height, .. } = self;
-        if (width, height) == (size, size) {
+        // As timm has it, rounded down.
+        let whole = (size as f64 / framing.crop_ratio) as usize;
+        if (width, height) == (size, size) && whole == size {
             return Ok(self.rgb);
         }
         ensure!(size > 0, "a {width}×{height} image cannot become {size}×{size}");
@@ -70,7 +103,7 @@ impl Picture {
         // so the result is that of a whole resize followed by a crop, and a very long image needs no long buffer.
         let short = width.min(height);
         let span = |side: usize| {
-            let resized = size * side / short;
+            let resized = whole * side / short;
             let scale = side as f64 / resized as f64;
             let margin = resized - size;
             let offset = (margin / 2 + usize::from(margin % 4 == 3)) as f64;
@@ -79,7 +112,7 @@ impl Picture {
         let ((left, box_width), (top, box_height)) = (span(width), span(height));
         let source = self.view()?;
         let options = fir::ResizeOptions::new()
-            .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
+            .resize_alg(fir::ResizeAlg::Convolution(framing.filter()))
             .crop(left, top, box_width, box_height);
         resize(&source, size, &options)
     }
@@ -113,9 +146,9 @@ fn resize(
 }
 
 /// Reads the image at `path` as `[size, size, 3]` RGB bytes by the rule at the top of this module.
-pub fn load_image_file(path: &Path, size: usize) -> anyhow::Result<Vec<u8>> {
+pub fn load_image_file(path: &Path, size: usize, framing: Framing) -> anyhow::Result<Vec<u8>> {
     read(path)
-        .and_then(|picture| picture.into_square(size))
+        .and_then(|picture| picture.into_square(size, framing))
         .with_context(|| format!("cannot use the image {}", path.display()))
 }
 

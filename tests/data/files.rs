@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dualprop::config::{DataConfig, DataSource};
-use dualprop::data::{Dataset, Splits, export, load_image_file, open, open_validation};
+use dualprop::data::{Dataset, Framing, Splits, export, load_image_file, open, open_validation};
 use image::{ExtendedColorType, ImageEncoder};
 use tempfile::tempdir;
 
@@ -83,7 +83,11 @@ fn an_image_of_the_exact_size_keeps_every_bit() {
     let image = ramp(33, 33, 77);
     for file in ["a.png", "a.webp"] {
         save(&image, &dir.path().join(file));
-        assert_eq!(&load_image_file(&dir.path().join(file), 33).expect("an image"), image.as_raw(), "{file}");
+        assert_eq!(
+            &load_image_file(&dir.path().join(file), 33, Framing::default()).expect("an image"),
+            image.as_raw(),
+            "{file}"
+        );
     }
 }
 
@@ -95,23 +99,23 @@ fn the_shorter_side_is_resized_and_the_centre_kept() {
     let image = ramp(31, 24, 5);
     save(&image, &path);
     let expected = image::imageops::crop_imm(&image, 4, 0, 24, 24).to_image();
-    assert_eq!(&load_image_file(&path, 24).expect("an image"), expected.as_raw());
+    assert_eq!(&load_image_file(&path, 24, Framing::default()).expect("an image"), expected.as_raw());
     // Half size: the bilinear filter over twice its width weighs four neighbours 1:3:3:1.
     let stripes = image::RgbImage::from_fn(64, 32, |x, _| image::Rgb([if x < 32 { 0 } else { 240 }; 3]));
     save(&stripes, &path);
-    let small = load_image_file(&path, 16).expect("an image");
+    let small = load_image_file(&path, 16, Framing::default()).expect("an image");
     let row: Vec<u8> = (0..16).map(|x| small[(8 * 16 + x) * 3]).collect();
     assert_eq!(row, [0, 0, 0, 0, 0, 0, 0, 30, 210, 240, 240, 240, 240, 240, 240, 240]);
     // A very long image must not be resized whole.
     save(&ramp(3, 9000, 1), &path);
-    assert_eq!(load_image_file(&path, 224).expect("an image").len(), 224 * 224 * 3);
+    assert_eq!(load_image_file(&path, 224, Framing::default()).expect("an image").len(), 224 * 224 * 3);
 }
 
 #[test]
 fn grey_alpha_and_deep_images_become_rgb() {
     let dir = tempdir().expect("a folder");
     let path = dir.path().join("x.png");
-    let load = || load_image_file(&path, 2).expect("an image");
+    let load = || load_image_file(&path, 2, Framing::default()).expect("an image");
     let write = |bytes: &[u8], colour| {
         let file = std::fs::File::create(&path).expect("a file");
         image::codecs::png::PngEncoder::new(file).write_image(bytes, 2, 2, colour).expect("a PNG");
@@ -145,7 +149,7 @@ fn exif_orientation_is_applied() {
     let mut bytes = halves_jpeg();
     bytes.splice(2..2, app1);
     std::fs::write(&path, bytes).expect("a file");
-    let image = load_image_file(&path, 32).expect("an image");
+    let image = load_image_file(&path, 32, Framing::default()).expect("an image");
     let at = |x: usize, y: usize| image[(y * 32 + x) * 3];
     assert!(at(4, 4) < 60 && at(28, 4) < 60, "the dark half is not on top");
     assert!(at(4, 28) > 180 && at(28, 28) > 180, "the bright half is not at the bottom");
@@ -157,10 +161,10 @@ fn damaged_files_are_errors_that_name_the_file() {
     let path = dir.path().join("bad.jpg");
     let jpeg = halves_jpeg();
     std::fs::write(&path, &jpeg).expect("a file");
-    load_image_file(&path, 32).expect("a whole JPEG");
+    load_image_file(&path, 32, Framing::default()).expect("a whole JPEG");
     for end in [0, 1, 3, 30, jpeg.len() / 2, jpeg.len() - 2] {
         std::fs::write(&path, &jpeg[..end]).expect("a file");
-        assert_mentions(&message(load_image_file(&path, 32)), &["bad.jpg"]);
+        assert_mentions(&message(load_image_file(&path, 32, Framing::default())), &["bad.jpg"]);
     }
     let mut png = Vec::new();
     image::codecs::png::PngEncoder::new(&mut png)
@@ -168,11 +172,17 @@ fn damaged_files_are_errors_that_name_the_file() {
         .expect("a PNG");
     for end in [20, png.len() / 2, png.len() - 14] {
         std::fs::write(&path, &png[..end]).expect("a file");
-        assert_mentions(&message(load_image_file(&path, 16)), &["bad.jpg"]);
+        assert_mentions(&message(load_image_file(&path, 16, Framing::default())), &["bad.jpg"]);
     }
     std::fs::write(&path, b"GIF89a not one of the known kinds").expect("a file");
-    assert_mentions(&message(load_image_file(&path, 16)), &["bad.jpg", "PNG, JPEG or WebP"]);
-    assert_mentions(&message(load_image_file(&dir.path().join("none.png"), 16)), &["none.png"]);
+    assert_mentions(
+        &message(load_image_file(&path, 16, Framing::default())),
+        &["bad.jpg", "PNG, JPEG or WebP"],
+    );
+    assert_mentions(
+        &message(load_image_file(&dir.path().join("none.png"), 16, Framing::default())),
+        &["none.png"],
+    );
 }
 
 #[test]
@@ -190,7 +200,7 @@ fn a_small_file_that_asks_for_gigabytes_is_refused() {
         let checksum = crc32(&bomb[12..29]);
         bomb[29..33].copy_from_slice(&checksum.to_be_bytes());
         std::fs::write(&path, bomb).expect("a file");
-        let text = message(load_image_file(&path, 32));
+        let text = message(load_image_file(&path, 32, Framing::default()));
         assert_mentions(&text, &["bomb.png", word]);
         assert!(!text.contains("CRC"), "the header was not read: {text}");
     }

@@ -161,6 +161,20 @@ pub(super) const FIELDS: &[Field] = &[
         "EfficientNet table 1: 224 for B0; CIFAR: 32",
     )
     .basic(),
+    key(
+        "data.crop_ratio",
+        Kind::Number(closed(0.1, 1.0)),
+        "share",
+        "Share of the shorter side that the centre square of a whole image keeps: its shorter side is resized to image_size / crop_ratio. Timm calls it crop_pct.",
+        "timm: 0.875 for most networks at 224 pixels",
+    ),
+    key(
+        "data.interpolation",
+        Kind::Choice(&["bilinear", "bicubic"]),
+        "",
+        "Filter that resizes whole images, antialiased; views that inception cuts out are always bicubic.",
+        "torchvision: bilinear; timm: bicubic for most networks",
+    ),
     key("data.shuffle", Kind::Flag, "", "false: files in sorted path order, every epoch.", "ours"),
     key(
         "data.augment",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 
 pub use self::index::FolderIndex;
-use super::{Dataset, Picture, picture};
+use super::{Dataset, Framing, Picture, picture};
 
 /// One split of an image folder. All file names share one string, so a million files need about 40 MB.
 pub struct Folder {
@@ -21,6 +21,7 @@ pub struct Folder {
     names: String,
     /// Where the slash behind each file's name stands in `names`.
     name_ends: Vec<usize>,
+    framing: Framing,
 }
 
 impl Folder {
@@ -61,7 +62,8 @@ impl Folder {
         );
         names.shrink_to_fit();
         name_ends.shrink_to_fit();
-        let set = Self { dir, classes, class_starts, names, name_ends };
+        let framing = Framing::default();
+        let set = Self { dir, classes, class_starts, names, name_ends, framing };
         if let Some(index) = index.filter(|index| changed && set.len() >= index.least_files) {
             let classes = (0..set.classes.len())
                 .map(|class| (set.classes[class].as_str(), stamps[class], set.class_names_text(class)));
@@ -71,6 +73,11 @@ impl Folder {
             }
         }
         Ok(set)
+    }
+
+    /// The same folder with its images framed in another way.
+    pub fn framed(self, framing: Framing) -> Self {
+        Self { framing, ..self }
     }
 
     /// The splits of the folder `root` whose names start with `prefix`, in bytewise order.
@@ -111,7 +118,7 @@ impl Dataset for Folder {
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
-        self.decode(index, size)?.into_square(size)
+        self.decode(index, size)?.into_square(size, self.framing)
     }
 
     fn decode(&self, index: usize, _size: usize) -> anyhow::Result<Picture> {

@@ -1,7 +1,7 @@
 //! The opened model, the sets that it can be shown, and images of them.
 
 use super::Subject;
-use crate::data::{Dataset, NamedSets, load_image_file};
+use crate::data::{Dataset, Framing, NamedSets, load_image_file};
 use crate::evaluation::Model;
 use anyhow::Context as _;
 use std::path::PathBuf;
@@ -53,6 +53,7 @@ impl Pixels {
     /// Reads the images at the model's size. Fails when one cannot be read or is of a class that the model lacks.
     pub(super) fn load(model: &Model, sets: &NamedSets, choice: &ImageChoice) -> anyhow::Result<Self> {
         let size = model.meta().image_size;
+        let framing = Framing::of(&model.config().data);
         let mut pixels = Self { names: Vec::new(), labels: Vec::new(), ids: Vec::new(), bytes: Vec::new() };
         match choice {
             ImageChoice::Data { split, first, count } => {
@@ -73,7 +74,7 @@ impl Pixels {
             }
             ImageChoice::Files(paths) => {
                 for (index, path) in paths.iter().enumerate() {
-                    pixels.bytes.extend(load_image_file(path, size)?);
+                    pixels.bytes.extend(load_image_file(path, size, framing)?);
                     let name = path.file_name().unwrap_or(path.as_os_str());
                     pixels.names.push(name.to_string_lossy().into_owned());
                     pixels.labels.push(None);
