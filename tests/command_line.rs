@@ -99,6 +99,10 @@ fn wrong_command_lines_exit_2_and_say_what_was_expected() {
         (&["import", "x", "--arch", "resnet-18", "--out", "y"], &["resnet-18", "nearest is resnet18"]),
         (&["import", "x", "--arch", "resnet18", "--out", "y", "--mean", "1,2"], &["--mean", "three numbers"]),
         (&["import", "x", "--arch", "resnet18", "--out", "y", "--mean", "0,0,0"], &["--std"]),
+        (
+            &["import", "x", "--arch", "resnet18", "--out", "y", "--crop-ratio", "0"],
+            &["--crop-ratio", "0.875"],
+        ),
         (&["data", "export", "cifar10", "--out", "y"], &["--path"]),
         (&["data"], &["data"]),
     ];

@@ -32,7 +32,8 @@ pub(super) struct Cam {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Class activation map (Zhou et al. 2016) or Grad-CAM
+    /// Class activation map (Zhou et al. 2016) or Grad-CAM. MobileNetV3 has a layer between pooling and classifier, so its
+    /// class activation map takes the gradient of the class's logit in place of the classifier's weights
     #[arg(long, value_enum, default_value_t = Method::Cam)]
     method: Method,
     /// Class to explain; by default the one predicted in the chosen domain
@@ -71,6 +72,12 @@ impl Cam {
         let (size, names) = (model.meta().image_size, model.meta().classes.clone());
         if let Some(class) = self.class {
             check_class("--class", class, &names)?;
+        }
+        if self.method == Method::Cam && model.network().hidden.is_some() {
+            let arch = &model.meta().arch;
+            note(&format!(
+                "note: {arch} has a layer between pooling and classifier, so each map takes the gradient of the class's logit in place of the classifier's weights"
+            ));
         }
         create_folder(&self.out)?;
         let (stems, notes) = unique_stems(&self.images);

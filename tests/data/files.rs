@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dualprop::config::{DataConfig, DataSource};
+use dualprop::config::{DataConfig, DataSource, Interpolation};
 use dualprop::data::{Dataset, Framing, Splits, export, load_image_file, open, open_validation};
 use image::{ExtendedColorType, ImageEncoder};
 use tempfile::tempdir;
@@ -109,6 +109,35 @@ fn the_shorter_side_is_resized_and_the_centre_kept() {
     // A very long image must not be resized whole.
     save(&ramp(3, 9000, 1), &path);
     assert_eq!(load_image_file(&path, 224, Framing::default()).expect("an image").len(), 224 * 224 * 3);
+}
+
+#[test]
+fn a_crop_ratio_keeps_the_middle_of_a_larger_square() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("photo.png");
+    save(&ramp(97, 80, 3), &path);
+    for interpolation in [Interpolation::Bilinear, Interpolation::Bicubic] {
+        let load = |size, crop_ratio| {
+            load_image_file(&path, size, Framing { crop_ratio, interpolation }).expect("an image")
+        };
+        // 28 / 0.875 = 32 pixels, of which 2 fall away on each side; the filter's weights are rounded either way.
+        let (whole, middle) = (load(32, 1.0), load(28, 0.875));
+        assert_eq!(middle.len(), 28 * 28 * 3);
+        for (i, found) in middle.iter().enumerate() {
+            let (y, x, c) = (i / 84, i / 3 % 28, i % 3);
+            let expected = whole[((y + 2) * 32 + x + 2) * 3 + c];
+            assert!(found.abs_diff(expected) <= 1, "{interpolation:?} {x} {y}: {found} {expected}");
+        }
+        assert_ne!(middle, load(28, 1.0), "{interpolation:?}");
+    }
+    let of = |interpolation| {
+        load_image_file(&path, 32, Framing { crop_ratio: 1.0, interpolation }).expect("an image")
+    };
+    assert_ne!(of(Interpolation::Bilinear), of(Interpolation::Bicubic));
+    // An image of the wanted size is cropped all the same.
+    save(&ramp(28, 28, 3), &path);
+    let bilinear = Framing { crop_ratio: 0.875, ..Framing::default() };
+    assert_ne!(load_image_file(&path, 28, bilinear).expect("an image"), ramp(28, 28, 3).into_raw());
 }
 
 #[test]
