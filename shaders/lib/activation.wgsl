@@ -53,7 +53,7 @@ fn activate_$(RELU6)(u: vec4<f32>) -> vec4<f32> {
 
 // ReLU6's slope is 0 at 0 and at 6. Its output has the same slope as its input.
 fn slope_$(RELU6)(u: vec4<f32>) -> vec4<f32> {
-    return select(vec4<f32>(0.0), vec4<f32>(1.0), u > vec4<f32>(0.0) & u < vec4<f32>(6.0));
+    return select(vec4<f32>(0.0), vec4<f32>(1.0), (u > vec4<f32>(0.0)) & (u < vec4<f32>(6.0)));
 }
 
 fn activate_$(HARD_SIGMOID)(u: vec4<f32>) -> vec4<f32> {
@@ -62,7 +62,7 @@ fn activate_$(HARD_SIGMOID)(u: vec4<f32>) -> vec4<f32> {
 
 // At the output `y`; 0 at both ends.
 fn slope_$(HARD_SIGMOID)(y: vec4<f32>) -> vec4<f32> {
-    return select(vec4<f32>(0.0), vec4<f32>(1.0 / 6.0), y > vec4<f32>(0.0) & y < vec4<f32>(1.0));
+    return select(vec4<f32>(0.0), vec4<f32>(1.0 / 6.0), (y > vec4<f32>(0.0)) & (y < vec4<f32>(1.0)));
 }
 
 fn activate_$(HARD_SWISH)(u: vec4<f32>) -> vec4<f32> {
