@@ -6,7 +6,7 @@
 
 use anyhow::Context as _;
 use dualprop::config::AttackConfig;
-use dualprop::data::load_image_file;
+use dualprop::data::{Framing, load_image_file};
 use dualprop::evaluation::perturbation::rounded_towards;
 use dualprop::evaluation::{Model, Weights};
 use dualprop::gpu::DeviceChoice;
@@ -24,7 +24,9 @@ fn main() -> anyhow::Result<()> {
     let device = DeviceChoice::Auto;
     let mut model = Model::load(Path::new(checkpoint), Weights::Auto, &device, 1, |_, _| {})?;
     let (size, domains) = (model.meta().image_size, model.meta().domains.clone());
-    let clean: Vec<f32> = load_image_file(Path::new(picture), size)?.into_iter().map(f32::from).collect();
+    let framing = Framing::of(&model.config().data);
+    let bytes = load_image_file(Path::new(picture), size, framing)?;
+    let clean: Vec<f32> = bytes.into_iter().map(f32::from).collect();
     for (domain, name) in domains.iter().enumerate() {
         let before = best(&model.logits(&clean, domain)?);
         // Away from the class that the clean picture is taken for. The seed and the picture's number decide
