@@ -20,7 +20,6 @@
 #import lib/epilogue
 
 struct Params {
-    segment_ends: array<vec4<u32>, 2>,
     threads: u32,
     quads: u32,
     // Strips of an image: one above the other, and side by side.
@@ -40,6 +39,7 @@ struct Params {
     // Blocks of an image, one above the other, and of a strip.
     blocks_h: u32,
     strip_blocks: u32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;

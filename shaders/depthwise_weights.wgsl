@@ -16,7 +16,6 @@
 #import lib/gradient_prologue
 
 struct Params {
-    segment_ends: array<vec4<u32>, 2>,
     threads: u32,
     quads: u32,
     in_h: u32,
@@ -29,6 +28,7 @@ struct Params {
     bands: u32,
     bands_per_image: u32,
     bands_per_slice: u32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;

@@ -20,13 +20,13 @@ const FORM_SPREAD: u32 = 2u;
 #import lib/epilogue
 
 struct Params {
-    segment_ends: array<vec4<u32>, 2>,
     rows: u32,
     quads: u32,
     scale: f32,
     block_rows: u32,
     // Row blocks of an image.
     blocks: u32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<Stored>;

@@ -12,10 +12,10 @@
 #import lib/prologue
 
 struct Params {
-    segment_ends: array<vec4<u32>, 2>,
     rows: u32,
     quads: u32,
     scale: f32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<storage, read_write> source: array<Stored>;

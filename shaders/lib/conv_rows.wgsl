@@ -6,8 +6,6 @@
 // them downwards. Numbers come from src/kernels/conv.rs.
 
 struct Params {
-    // Images of each batch norm segment.
-    segment_images: array<vec4<u32>, 2>,
     images: u32,
     output_h: u32,
     output_w: u32,
@@ -28,6 +26,8 @@ struct Params {
     strips: u32,
     // Pixels of an image in the largest phase.
     phase_area: u32,
+    // Images of each batch norm segment.
+    segment_images: array<vec4<u32>, 2>,
 }
 
 @group(1) @binding(0) var<uniform> params: Params;

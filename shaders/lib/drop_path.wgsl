@@ -1,6 +1,5 @@
 // The per-image factor of drop-path, the same in the forward and the backward pass. Declares their params.
 struct Params {
-    segment_ends: array<vec4<u32>, 2>,
     // vec4s of one image.
     quads_per_image: u32,
     // Number of the first image within the step, so that cutting a batch does not change the draws.
@@ -10,6 +9,7 @@ struct Params {
     inverse_keep: f32,
     // vec4s of one row.
     quads: u32,
+    segment_ends: array<vec4<u32>, 2>,
 }
 
 @group(1) @binding(0) var<uniform> params: Params;

@@ -15,8 +15,6 @@ use crate::gpu::{Caps, ConvCase, Cost, Direction, Element, Launch, View, linear_
 params! {
     /// The numbers of `shaders/lib/conv_rows.wgsl`. Output and source are y and x, or x and y in the data gradient.
     pub(super) struct ConvParams {
-        /// Images of each batch norm segment.
-        segment_images: [u32; MAX_SEGMENTS],
         /// Images of the batch.
         images: u32,
         /// Lines of an image of the output.
@@ -47,6 +45,9 @@ params! {
         strips: u32,
         /// Pixels of an image in the largest phase.
         phase_area: u32,
+        ; padding: u32,
+        /// Images of each batch norm segment.
+        segment_images: [u32; MAX_SEGMENTS],
     }
 }
 
@@ -123,7 +124,6 @@ impl ConvShape {
             *place = *images as u32;
         }
         ConvParams {
-            segment_images,
             images: self.images as u32,
             output_h,
             output_w,
@@ -139,6 +139,8 @@ impl ConvShape {
             strip_rows: strips.rows as u32,
             strips: strips.count() as u32,
             phase_area: strips.phase_area as u32,
+            padding: 0,
+            segment_images,
         }
     }
 }

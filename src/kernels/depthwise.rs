@@ -78,8 +78,6 @@ impl DepthwiseShape {
 params! {
     /// The numbers of `shaders/depthwise_gather.wgsl`. Output and source are y and x, or x and y in the data gradient.
     struct GatherParams {
-        /// Where each batch norm segment ends, in images.
-        segment_ends: [u32; MAX_SEGMENTS],
         /// Threads that have work.
         threads: u32,
         /// vec4s of a pixel.
@@ -110,14 +108,15 @@ params! {
         blocks_h: u32,
         /// Blocks of a strip, one above the other.
         strip_blocks: u32,
+        ; padding: u32,
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
     }
 }
 
 params! {
     /// The numbers of `shaders/depthwise_weights.wgsl`.
     struct WeightsParams {
-        /// Where each batch norm segment ends, in images.
-        segment_ends: [u32; MAX_SEGMENTS],
         /// Threads that have work.
         threads: u32,
         /// vec4s of a pixel.
@@ -140,6 +139,9 @@ params! {
         bands_per_image: u32,
         /// Bands of a slice.
         bands_per_slice: u32,
+        ; padding: u32,
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
     }
 }
 
@@ -242,7 +244,6 @@ impl<'a> Gather<'a> {
         let (source, output) = if self.gradient { (y, x) } else { (x, y) };
         let threads = shape.images * self.strips * self.blocks[1] * shape.channels / 4;
         let params = GatherParams {
-            segment_ends: segment_ends(&fusion.images(shape.images)),
             threads: threads as u32,
             quads: quads(shape.channels),
             strips: self.strips as u32,
@@ -258,6 +259,8 @@ impl<'a> Gather<'a> {
             accumulate: u32::from(accumulate),
             blocks_h: self.blocks[0] as u32,
             strip_blocks: self.strip_blocks as u32,
+            padding: 0,
+            segment_ends: segment_ends(&fusion.images(shape.images)),
         };
         let element = stored(&[views[0], views[2]]);
         let mut kernel = gather_kernel(shape.kernel, shape.stride, self.gradient, self.block, element);
@@ -323,7 +326,6 @@ impl<'a> Bands<'a> {
         let shape = self.shape;
         let threads = self.slices * (shape.kernel / self.cut.tap_rows) * shape.channels / 4;
         let params = WeightsParams {
-            segment_ends: segment_ends(&fusion.images(shape.images)),
             threads: threads as u32,
             quads: quads(shape.channels),
             in_h: shape.in_h as u32,
@@ -335,6 +337,8 @@ impl<'a> Bands<'a> {
             bands: (shape.images * self.per_image) as u32,
             bands_per_image: self.per_image as u32,
             bands_per_slice: self.per_slice as u32,
+            padding: 0,
+            segment_ends: segment_ends(&fusion.images(shape.images)),
         };
         let element = stored(&[x, dy]);
         let mut kernel = weights_kernel(shape.kernel, shape.stride, self.cut, element);

@@ -10,22 +10,21 @@ use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};
 params! {
     /// The numbers of `shaders/image_sum.wgsl`.
     struct SumParams {
-        /// Where each batch norm segment ends, in images.
-        segment_ends: [u32; MAX_SEGMENTS],
         /// Rows of one image.
         rows: u32,
         /// vec4s of a row.
         quads: u32,
         /// Multiplies the sum.
         scale: f32,
+        ; padding: u32,
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
     }
 }
 
 params! {
     /// The numbers of `shaders/image_scale.wgsl`.
     struct ScaleParams {
-        /// Where each batch norm segment ends, in images.
-        segment_ends: [u32; MAX_SEGMENTS],
         /// Rows of one image.
         rows: u32,
         /// vec4s of a row.
@@ -36,6 +35,9 @@ params! {
         block_rows: u32,
         /// Row blocks of one image.
         blocks: u32,
+        ; padding: [u32; 3],
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
     }
 }
 
@@ -100,10 +102,11 @@ pub(super) fn image_sum(
     let mut views: Vec<View> = [x, out].into_iter().chain(other).collect();
     fusion.apply(&mut kernel, &mut views);
     let params = SumParams {
-        segment_ends: segment_ends(&fusion.images(shape.images)),
         rows: shape.rows_per_image as u32,
         quads: quads(shape.channels),
         scale,
+        padding: 0,
+        segment_ends: segment_ends(&fusion.images(shape.images)),
     };
     let cost = Cost {
         flops: shape.elements() * tensors,
@@ -144,12 +147,13 @@ pub(super) fn image_scale(
     let block_rows = block_rows(shape, fusion.epilogue.tallies());
     let blocks = rows.div_ceil(block_rows) as u32;
     let params = ScaleParams {
-        segment_ends: segment_ends(&fusion.images(shape.images)),
         rows: rows as u32,
         quads,
         scale: 1.0 / rows as f32,
         block_rows: block_rows as u32,
         blocks,
+        padding: [0; 3],
+        segment_ends: segment_ends(&fusion.images(shape.images)),
     };
     let passes = if form == ScaleForm::Spread { 1 + u64::from(accumulate) } else { 2 };
     let extra = fusion.extra_tensors(0, shape.elements());

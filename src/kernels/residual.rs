@@ -10,8 +10,6 @@ use crate::gpu::{Constants, Cost, Kernel, Launch, View, params};
 params! {
     /// The numbers of `shaders/lib/drop_path.wgsl`.
     struct DropPathParams {
-        /// Where each batch norm segment ends, in images.
-        segment_ends: [u32; MAX_SEGMENTS],
         /// vec4s of one image.
         quads_per_image: u32,
         /// Number of the first image within the micro-batch.
@@ -24,6 +22,9 @@ params! {
         inverse_keep: f32,
         /// vec4s of a row.
         quads: u32,
+        ; padding: [u32; 2],
+        /// Where each batch norm segment ends, in images.
+        segment_ends: [u32; MAX_SEGMENTS],
     }
 }
 
@@ -54,13 +55,14 @@ impl ResidualShape {
         assert!((0.0..1.0).contains(&self.drop_rate), "drop rate {}", self.drop_rate);
         let keep = 1.0 - self.drop_rate;
         DropPathParams {
-            segment_ends: segment_ends(segments),
             quads_per_image: self.image_shape().quads_per_image() as u32,
             image_offset: self.image_offset,
             stream: self.stream,
             keep,
             inverse_keep: 1.0 / keep,
             quads: quads(self.channels),
+            padding: [0; 2],
+            segment_ends: segment_ends(segments),
         }
     }
 
