@@ -21,7 +21,8 @@ const ORDER: &[&str] = &[
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        // What was built in `benches/peers` is no source.
+        if path.is_dir() && !path.ends_with("target") {
             rust_files(&path, files);
         } else if path.extension().is_some_and(|e| e == "rs") {
             files.push(path);
@@ -140,4 +141,59 @@ fn gpu_objects_are_made_where_they_are_counted() {
         }
         assert_eq!(found, [Path::new(place)], "calls of {call}");
     }
+}
+
+/// The line on which an import stands apart from the one before it, counted from 1.
+fn import_apart(text: &str) -> Option<usize> {
+    // The last thing before a blank line was an import, or is one that goes on.
+    let (mut after_import, mut within, mut blank) = (false, false, false);
+    for (number, line) in text.lines().enumerate() {
+        if line.is_empty() {
+            blank = true;
+            continue;
+        }
+        let begins = line.starts_with("use ");
+        if begins && after_import && blank {
+            return Some(number + 1);
+        }
+        within |= begins;
+        after_import = within;
+        within &= !line.ends_with(';');
+        blank = false;
+    }
+    None
+}
+
+/// One block, which rustfmt can order.
+#[test]
+fn the_imports_of_a_file_stand_together() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    let apart = files.iter().filter_map(|file| {
+        let line = import_apart(&std::fs::read_to_string(file).unwrap())?;
+        Some(format!("{}:{line}", file.strip_prefix(root).unwrap().display()))
+    });
+    let apart: Vec<String> = apart.collect();
+    assert!(apart.is_empty(), "a blank line between imports:\n{}", apart.join("\n"));
+    assert_eq!(import_apart("use a;\nuse b::{\n    c,\n};\n\nmod d;\n\nuse e;\n"), None);
+    assert_eq!(import_apart("use b::{\n    c,\n};\n\nuse e;\n"), Some(5));
+}
+
+/// `x/mod.rs`, not `x.rs` beside `x/`; tests likewise `x/main.rs`.
+#[test]
+fn a_module_with_parts_is_in_the_folder_of_its_parts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    let has_parts = |file: &&PathBuf| {
+        let folder = file.with_extension("");
+        files.iter().any(|part| part.parent() == Some(folder.as_path()))
+    };
+    let outside: Vec<_> = files.iter().filter(has_parts).collect();
+    assert!(outside.is_empty(), "beside the folder of their parts: {outside:?}");
 }

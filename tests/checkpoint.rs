@@ -1,13 +1,12 @@
 //! A checkpoint comes back as it was written, byte by byte the same for the same contents; a damaged, truncated or
 //! foreign file is an error that names it, never a panic or a large allocation.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
 use dualprop::config::{Config, Domain};
 use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, Tensor, load_tensors};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 fn tensor(shape: &[usize], first: f32) -> Tensor {
     let count: usize = shape.iter().product();

@@ -1,13 +1,12 @@
 //! What a shell sees: the exit code, one sentence on stderr that names the thing at fault, and nothing on stdout
 //! but the result. Everything here works without an adapter.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use dualprop::interop::tensor_file::{self, Tensor};
 use dualprop::models::names::expected;
 use dualprop::models::registry::names;
 use dualprop::training::checkpoint::{Checkpoint, load_tensors};
+use std::path::Path;
+use std::process::{Command, Output};
 
 /// Multiplies resnet18's widths, to keep the files of these tests small.
 const WIDTH: f64 = 0.125;

@@ -1,9 +1,5 @@
 //! `dualprop attack`: adversarial images of image files.
 
-use std::path::PathBuf;
-
-use serde::Serialize;
-
 use super::common::{
     ModelOptions, NamedGuess, Picture, attack_spec, check_class, named_guesses, note, pixels, print_json,
     print_line, whole,
@@ -13,6 +9,8 @@ use super::progress::Progress;
 use crate::config::AttackConfig;
 use crate::evaluation::perturbation::{magnify, rounded_towards};
 use crate::interop::atomic::create_folder;
+use serde::Serialize;
+use std::path::PathBuf;
 
 /// Images at a time.
 const BATCH: usize = 16;

@@ -1,7 +1,5 @@
 //! `dualprop cam`: where the network looks.
 
-use std::path::PathBuf;
-
 use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, whole};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
@@ -10,6 +8,7 @@ use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
 use crate::evaluation::softmax::top_classes;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::npy;
+use std::path::PathBuf;
 
 /// Images at a time.
 const BATCH: usize = 16;

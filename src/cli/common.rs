@@ -1,18 +1,16 @@
 //! What several commands share: their common options, and how results are printed.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde::Serialize;
-
 use super::progress::Progress;
 use crate::config::{AttackConfig, Domain};
 use crate::data::Framing;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
+use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 /// A fault of the command line that only showed after it was read; exits 2 like the others.
 #[derive(Debug, thiserror::Error)]

@@ -1,18 +1,16 @@
 //! `dualprop eval`: accuracy and loss on a data set, clean or attacked.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use anyhow::{anyhow, bail};
-use serde::Serialize;
-use serde_json::json;
-
 use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line, whole};
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::{Dataset, Framing};
 use crate::evaluation::accuracy::Measurement;
 use crate::training::checkpoint::Meta;
+use anyhow::{anyhow, bail};
+use serde::Serialize;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Images at a time.
 const BATCH: usize = 64;

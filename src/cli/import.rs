@@ -1,9 +1,5 @@
 //! `dualprop import`: weights of timm or torchvision as a checkpoint.
 
-use std::path::PathBuf;
-
-use anyhow::{anyhow, bail};
-
 use super::common::{UsageError, check_other_file, print_line, whole};
 use crate::config::{Config, Domain, Interpolation, MethodKind, schema};
 use crate::interop::state_dict;
@@ -11,6 +7,8 @@ use crate::interop::tensor_file::TensorFile;
 use crate::models::names::expected;
 use crate::models::registry;
 use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
+use anyhow::{anyhow, bail};
+use std::path::PathBuf;
 
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];

@@ -1,11 +1,9 @@
 //! `dualprop predict`: classes of image files.
 
-use std::path::PathBuf;
-
-use serde::Serialize;
-
 use super::common::{ModelOptions, NamedGuess, Picture, named_guesses, pixels, print_json, print_line};
 use super::progress::Progress;
+use serde::Serialize;
+use std::path::PathBuf;
 
 /// Images at a time.
 const BATCH: usize = 32;

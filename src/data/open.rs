@@ -1,14 +1,12 @@
 //! Finds the data set that a configuration names.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use anyhow::ensure;
-
 use super::cifar::Cifar;
 use super::shapes::{Shapes, ShapesSplit};
 use super::{Dataset, Folder, FolderIndex, Framing, NamedSets, Splits, fashion_mnist, subset};
 use crate::config::{DataConfig, DataSource};
+use anyhow::ensure;
+use std::path::Path;
+use std::sync::Arc;
 
 /// What folders call their further evaluation splits: `val-stylized`, `val-sketch`.
 const EXTRA_PREFIX: &str = "val-";

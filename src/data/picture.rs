@@ -7,14 +7,13 @@
 //! is: by default all of the shorter side, and the bilinear one. Where that leaves an image of
 //! the wanted size as it is, it passes through bit by bit.
 
-use std::io::Cursor;
-use std::path::Path;
-
 use crate::config::{DataConfig, Interpolation};
 use anyhow::{Context, anyhow, ensure};
 use fast_image_resize as fir;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use std::io::Cursor;
+use std::path::Path;
 
 /// Longest side that is decoded, pixels.
 const MAX_SIDE: u32 = 16_384;

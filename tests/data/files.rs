@@ -1,13 +1,11 @@
 //! Image folders, single images, packed files, export.
 
-use std::path::Path;
-
+use super::{assert_mentions, message, ramp, save};
 use dualprop::config::{DataConfig, DataSource, Interpolation};
 use dualprop::data::{Dataset, Framing, Splits, export, load_image_file, open, open_validation};
 use image::{ExtendedColorType, ImageEncoder};
+use std::path::Path;
 use tempfile::tempdir;
-
-use super::{assert_mentions, message, ramp, save};
 
 fn config(source: DataSource, path: &Path) -> DataConfig {
     DataConfig { source, path: path.display().to_string(), ..Default::default() }

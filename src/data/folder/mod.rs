@@ -4,9 +4,8 @@
 mod index;
 mod listing;
 
-use std::path::{Path, PathBuf};
-
 use anyhow::ensure;
+use std::path::{Path, PathBuf};
 
 pub use self::index::FolderIndex;
 use super::{Dataset, Framing, Picture, picture};
