@@ -1,5 +1,5 @@
-//! Speed of the convolution kernels by shape: `cargo bench --bench kernels [-- TEXT]` runs the lines whose name
-//! contains TEXT. `DUALPROP_TEST_DEVICE` picks the adapter. Reports, never judges.
+//! Speed of the convolution kernels by shape: `cargo bench --bench kernels [-- TEXT]` runs the lines whose
+//! name contains TEXT. `DUALPROP_TEST_DEVICE` picks the adapter. Reports, never judges.
 
 use dualprop::gpu::{BufferId, Caps, Device, Form, Launch, Player, Program, StepUniform, View, step_buffer};
 use dualprop::kernels::conv::{self, ConvShape};
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 const LEAST_TIME: Duration = Duration::from_millis(400);
 
-/// Seconds of processor time of all threads: on a busy machine with a software adapter the wall clock says little.
+/// Seconds of processor time of all threads: on a busy machine with a software adapter the wall clock says
+/// little.
 fn processor_seconds() -> Option<f64> {
     let mut nanoseconds = 0;
     for task in std::fs::read_dir("/proc/self/task").ok()? {

@@ -1,6 +1,6 @@
-//! How long the adversarial lab takes to answer a slider: `cargo bench --bench lab -- CHECKPOINT [IMAGES] [SPEC]` opens
-//! a checkpoint as the window does and moves ε ten times, with 1 image and `pgd:eps=4,step=1` unless told otherwise.
-//! `DUALPROP_TEST_DEVICE` picks the adapter. Reports, never judges.
+//! How long the adversarial lab takes to answer a slider: `cargo bench --bench lab -- CHECKPOINT [IMAGES]
+//! [SPEC]` opens a checkpoint as the window does and moves ε ten times, with 1 image and `pgd:eps=4,step=1`
+//! unless told otherwise. `DUALPROP_TEST_DEVICE` picks the adapter. Reports, never judges.
 
 use dualprop::config::AttackConfig;
 use dualprop::evaluation::activation_map::CamMethod;

@@ -1,5 +1,5 @@
-// y = act(x), for vectors [images, C] behind dense layers. A gate's activation turns the zeros of padded channels into
-// 1/2; they multiply padded channels, which are zero.
+// y = act(x), for vectors [images, C] behind dense layers. A gate's activation turns the zeros of padded
+// channels into 1/2; they multiply padded channels, which are zero.
 // 0 x [count]
 // 1 y [count]
 // One thread a vec4, workgroups of 64. Launched by src/kernels/activation.rs.

@@ -1,5 +1,5 @@
-// Start of an attack: x_adv = clip(x + U(-epsilon, epsilon), 0, 255), drawn per element, for that share of the images;
-// a copy of x for the others (and for all with RANDOM = 0).
+// Start of an attack: x_adv = clip(x + U(-epsilon, epsilon), 0, 255), drawn per element, for that share of
+// the images; a copy of x for the others (and for all with RANDOM = 0).
 // 0 x     [images, rows_per_image] pixels in 0..255, fourth channel zero
 // 1 x_adv [images, rows_per_image]
 // 2 ids   [images] u32, with RANDOM only: what identifies an image whatever batch it stands in

@@ -1,5 +1,6 @@
-// One step of an attack: x_adv = clip(clip(x_adv + size * sign(gradient), x - epsilon, x + epsilon), 0, 255), without
-// the inner clip when PROJECT = 0 (GD). sign(0) = 0. `size` carries the direction: negative to minimise.
+// One step of an attack: x_adv = clip(clip(x_adv + size * sign(gradient), x - epsilon, x + epsilon), 0, 255),
+// without the inner clip when PROJECT = 0 (GD). sign(0) = 0. `size` carries the direction: negative to
+// minimise.
 // 0 x        [rows] clean pixels in 0..255, fourth channel zero
 // 1 gradient vec4s, read from params.gradient_row on
 // 2 x_adv    [rows], read and written

@@ -1,7 +1,7 @@
-// Backward, second pass: sums the slices of every segment in a fixed order. Writes the coefficients of the third
-// pass, dx = a * du + b * x + c, which is scale * (du - mean(du) - xhat * mean(du*xhat)), or scale * du where the
-// statistics were running ones, which do not depend on x; and with GRADIENTS adds the gradients of gamma and beta of
-// the segment's domain.
+// Backward, second pass: sums the slices of every segment in a fixed order. Writes the coefficients of the
+// third pass, dx = a * du + b * x + c, which is scale * (du - mean(du) - xhat * mean(du*xhat)), or scale * du
+// where the statistics were running ones, which do not depend on x; and with GRADIENTS adds the gradients of
+// gamma and beta of the segment's domain.
 // 0 partials [slices][sum du C | sum du*xhat C]
 // 1 state    [segment][mean C | rstd C | scale C | shift C]
 // 2 coefs    [segment][a C | b C | c C]

@@ -64,7 +64,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let at = segment.domain * params.domain_stride + quad;
         let old_mean = running[at];
         let old_variance = running[at + params.quads];
-        // A channel that overflowed leaves its running statistics alone: one bad batch would spoil them for good.
+        // A channel that overflowed leaves its running statistics alone: one bad batch would spoil them for
+        // good.
         let usable = is_finite(total.mean) & is_finite(unbiased);
         running[at] =
             select(old_mean, (1.0 - params.momentum) * old_mean + params.momentum * total.mean, usable);

@@ -1,8 +1,10 @@
-// The state of the element-wise passes from the running statistics: evaluation, and attacks with running statistics.
+// The state of the element-wise passes from the running statistics: evaluation, and attacks with running
+// statistics.
 // 0 parameters [domain][gamma C | beta C]
 // 1 state      [segment][mean C | rstd C | scale C | shift C]
 // 2 running    [domain][mean C | variance C]
-// One thread a vec4 of channels, workgroups of 64; grid y over segments. Launched by src/kernels/batch_norm.rs.
+// One thread a vec4 of channels, workgroups of 64; grid y over segments. Launched by
+// src/kernels/batch_norm.rs.
 #import lib/segments
 
 @group(0) @binding(0) var<storage, read_write> parameters: array<vec4<f32>>;

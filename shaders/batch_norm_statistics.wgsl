@@ -3,8 +3,8 @@
 // 1 partials [slices][mean C | M2 C | count, one vec4]
 // One thread a slice and vec4 of channels, workgroups of 64, grid y over segments.
 // Launched by src/kernels/batch_norm.rs.
-// The sums are taken about the slice's first row: E[x^2] - E[x]^2 would cancel where the mean is large (Chan, Golub,
-// LeVeque, "Algorithms for Computing the Sample Variance", 1983).
+// The sums are taken about the slice's first row: E[x^2] - E[x]^2 would cancel where the mean is large (Chan,
+// Golub, LeVeque, "Algorithms for Computing the Sample Variance", 1983).
 #import lib/segments
 #import lib/storage
 

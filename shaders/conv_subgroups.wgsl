@@ -1,17 +1,17 @@
-// Dense convolution, forward (y from x) and data gradient (dx from dy), for adapters where workgroup memory is
-// ordinary memory: one subgroup computes 8·ROWS rows × 4·COLUMNS channels in registers.
+// Dense convolution, forward (y from x) and data gradient (dx from dy), for adapters where workgroup memory
+// is ordinary memory: one subgroup computes 8·ROWS rows × 4·COLUMNS channels in registers.
 //
-// A lane owns the rows lane, lane + 8, …; it reads them as one vec4 along the reduction per step of 4. The weights
-// of a step are spread over the lanes and shared by subgroupBroadcast with constant lane numbers, so a tile of any
-// number of columns wastes no lane.
+// A lane owns the rows lane, lane + 8, …; it reads them as one vec4 along the reduction per step of 4. The
+// weights of a step are spread over the lanes and shared by subgroupBroadcast with constant lane numbers, so
+// a tile of any number of columns wastes no lane.
 //
 //   source  [images, source_h, source_w, source4]   x, or dy for GRADIENT; read through lib/prologue
 //   weights [tap][C_in][C_out / 4]                  GRADIENT reads them along C_out: no transposed copy
 //   output  [images, output_h, output_w, output4]   y, or dx for GRADIENT; written through lib/epilogue
 //   bias    [output4]                               with BIAS
 //
-// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y strips of tiles (columns fastest), z
-// phases. Each lane's tallies are a slice. Launched by src/kernels/conv.rs.
+// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y strips of tiles (columns
+// fastest), z phases. Each lane's tallies are a slice. Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
 #import lib/storage

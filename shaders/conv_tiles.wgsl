@@ -1,14 +1,15 @@
-// Dense convolution, forward (y from x) and data gradient (dx from dy), as a tiled matrix product in workgroup memory,
-// for GPUs. A tile is TILE_M rows × TILE_N channels, a thread holds TM × TN of it, a step takes KC of the reduction,
-// which runs over (tap, channel) without gaps.
+// Dense convolution, forward (y from x) and data gradient (dx from dy), as a tiled matrix product in
+// workgroup memory, for GPUs. A tile is TILE_M rows × TILE_N channels, a thread holds TM × TN of it, a step
+// takes KC of the reduction, which runs over (tap, channel) without gaps.
 //
 //   source  [images, source_h, source_w, source4]   x, or dy for GRADIENT; read through lib/prologue
 //   weights [tap][C_in][C_out / 4]                  GRADIENT reads them along C_out: no transposed copy
 //   output  [images, output_h, output_w, output4]   y, or dx for GRADIENT; written through lib/epilogue
 //   bias    [output4]                               with BIAS
 //
-// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y strips of tiles (columns fastest), z
-// phases. A strip's tallies are one slice. MATRIX: cooperative matrices multiply. Launched by src/kernels/conv.rs.
+// POINTWISE: 1×1, stride 1, no padding: rows are contiguous. Workgroups: x·y strips of tiles (columns
+// fastest), z phases. A strip's tallies are one slice. MATRIX: cooperative matrices multiply. Launched by
+// src/kernels/conv.rs.
 
 #import lib/conv_rows
 #if MATRIX

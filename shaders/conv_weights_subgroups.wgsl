@@ -1,15 +1,17 @@
-// Weight gradient of a dense convolution, dW[q, j] = Σ_m X[m, q] · dY[m, j], for adapters where workgroup memory is
-// ordinary memory. Rows m are the pixels of dy, q counts (tap, input channel), which is also the order of dW.
+// Weight gradient of a dense convolution, dW[q, j] = Σ_m X[m, q] · dY[m, j], for adapters where workgroup
+// memory is ordinary memory. Rows m are the pixels of dy, q counts (tap, input channel), which is also the
+// order of dW.
 //
-// One subgroup computes 32 channels of one side × 4·COLUMNS of the other, over the rows of a slice, four at a time: a
-// lane owns one vec4 of the wide side; the narrow side is spread over the lanes and shared by subgroupBroadcast.
+// One subgroup computes 32 channels of one side × 4·COLUMNS of the other, over the rows of a slice, four at a
+// time: a lane owns one vec4 of the wide side; the narrow side is spread over the lanes and shared by
+// subgroupBroadcast.
 //
 //   source [images, source_h, source_w, source4]   x, read through lib/prologue
 //   output [images, output_h, output_w, output4]   dy, read through lib/gradient_prologue
 //   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
 //
-// WIDE_INPUT: the lanes own input channels (POINTWISE only), else output channels. Workgroups: x·y tiles, z slices.
-// Launched by src/kernels/conv.rs.
+// WIDE_INPUT: the lanes own input channels (POINTWISE only), else output channels. Workgroups: x·y tiles, z
+// slices. Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
 #import lib/storage

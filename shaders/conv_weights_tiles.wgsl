@@ -1,13 +1,13 @@
-// Weight gradient of a dense convolution, dW[q, j] = Σ_m X[m, q] · dY[m, j], as a tiled matrix product in workgroup
-// memory, for GPUs. Rows m are the pixels of dy, q counts (tap, input channel), which is also the order of dW. A tile
-// is TILE_M of q × TILE_N of j over the rows of a slice, KC at a time.
+// Weight gradient of a dense convolution, dW[q, j] = Σ_m X[m, q] · dY[m, j], as a tiled matrix product in
+// workgroup memory, for GPUs. Rows m are the pixels of dy, q counts (tap, input channel), which is also the
+// order of dW. A tile is TILE_M of q × TILE_N of j over the rows of a slice, KC at a time.
 //
 //   source [images, source_h, source_w, source4]   x, read through lib/prologue
 //   output [images, output_h, output_w, output4]   dy, read through lib/gradient_prologue
 //   sums   [slice][tap][C_in][output4]             partial sums, or dW itself when there is one slice
 //
-// POINTWISE: rows of x and dy correspond. Workgroups: x·y tiles, z slices. MATRIX: cooperative matrices multiply.
-// Launched by src/kernels/conv.rs.
+// POINTWISE: rows of x and dy correspond. Workgroups: x·y tiles, z slices. MATRIX: cooperative matrices
+// multiply. Launched by src/kernels/conv.rs.
 
 #import lib/conv_rows
 #if MATRIX
@@ -45,7 +45,8 @@ fn main(
     let strip = strip_of(walk, group.z, 0u, 1u);
     let end = strip.end;
 
-    // Every load of this thread has the same q (the number of threads is a multiple of TILE_M / 4), and the same j.
+    // Every load of this thread has the same q (the number of threads is a multiple of TILE_M / 4), and the
+    // same j.
     let a_at = local % $(TILE_M / 4)u;
     let b_at = local % $(TILE_N / 4)u;
     let q = first + a_at;

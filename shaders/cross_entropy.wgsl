@@ -1,8 +1,9 @@
-// Softmax cross-entropy with label smoothing and two labels a row (mixup), forward and, with GRADIENT, backward.
-// Target of class k: lambda * smooth(a) + (1 - lambda) * smooth(b), smooth(y) = (1 - e) * onehot(y) + e / classes.
+// Softmax cross-entropy with label smoothing and two labels a row (mixup), forward and, with GRADIENT,
+// backward. Target of class k: lambda * smooth(a) + (1 - lambda) * smooth(b), smooth(y) = (1 - e) * onehot(y)
+// + e / classes.
 // 0 logits  [rows, quads * 4]; classes beyond params.classes are padding and take no part
 // 1 table   [rows] (label a, label b, bits of lambda, bits of the row's weight)
-// 2 results [rows] (loss without the weight, hit: the counted label is the top class, hit: it is in the top 5, 0);
+// 2 results [rows] (loss without the weight, hit of the counted label: top class, top 5, 0);
 //   the counted label is the one with the larger share, of equal shares label a
 // 3 dlogits [rows, quads * 4] = sign * weight * (softmax - target), padding zero, with GRADIENT only
 // 4 loss scale, multiplies dlogits, with SCALED only
@@ -81,7 +82,8 @@ fn main(
 ) {
     let number = linear_index(workgroup, groups, local, 64u) / LANES;
     let lane = local % LANES;
-    // Threads past the end work on the last row and write nothing, so that barriers stay in uniform control flow.
+    // Threads past the end work on the last row and write nothing, so that barriers stay in uniform control
+    // flow.
     let row = min(number, params.rows - 1u);
     let in_range = number < params.rows;
     let base = row * params.quads;

@@ -1,16 +1,16 @@
-// Depthwise convolution, forward and data gradient: each output gathers from the source, so no two threads write one
-// place. A thread makes blocks of ROWS × COLUMNS outputs of four channels, one below the other: a source value and a
-// weight are loaded once for all outputs of a block, and the source rows that two blocks share are kept for the next.
-// Neighbouring threads hold neighbouring channels.
+// Depthwise convolution, forward and data gradient: each output gathers from the source, so no two threads
+// write one place. A thread makes blocks of ROWS × COLUMNS outputs of four channels, one below the other: a
+// source value and a weight are loaded once for all outputs of a block, and the source rows that two blocks
+// share are kept for the next. Neighbouring threads hold neighbouring channels.
 //
 //   source  [images, source_h, source_w, C / 4]   x, or dy with GRADIENT; read through lib/prologue
 //   weights [KERNEL²][C / 4]
 //   output  [images, output_h, output_w, C / 4]   y, or dx with GRADIENT; written through lib/epilogue
 //
 // Output row t of a block and tap row kh meet the block's source row t·STRIDE + kh, or, with GRADIENT,
-// LOW + (t − kh) / STRIDE where that divides: blocks start where y + pad is a multiple of STRIDE, so that this is
-// known when the loops are unrolled. Columns likewise. Launched by src/kernels/depthwise.rs: one thread per image,
-// strip of blocks and vec4 of channels.
+// LOW + (t − kh) / STRIDE where that divides: blocks start where y + pad is a multiple of STRIDE, so that
+// this is known when the loops are unrolled. Columns likewise. Launched by src/kernels/depthwise.rs: one
+// thread per image, strip of blocks and vec4 of channels.
 
 #import lib/grid
 #import lib/divide

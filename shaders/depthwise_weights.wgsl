@@ -4,9 +4,10 @@
 //   dy       [images, out_h, out_w, C / 4]   read through lib/gradient_prologue
 //   partials [slice][KERNEL²][C / 4]
 //
-// A thread sums TAP_ROWS rows of taps of four channels over the lines of its slice, LINES at a time; along them it
-// slides a window over x, so that each value is loaded once. Neighbouring threads hold neighbouring channels. Second
-// pass: sum_slices. Launched by src/kernels/depthwise.rs: slices · KERNEL / TAP_ROWS · C / 4 threads.
+// A thread sums TAP_ROWS rows of taps of four channels over the lines of its slice, LINES at a time; along
+// them it slides a window over x, so that each value is loaded once. Neighbouring threads hold neighbouring
+// channels. Second pass: sum_slices. Launched by src/kernels/depthwise.rs: slices · KERNEL / TAP_ROWS · C / 4
+// threads.
 
 #import lib/grid
 #import lib/divide

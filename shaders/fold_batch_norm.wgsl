@@ -1,5 +1,5 @@
-// A batch norm with running statistics folded into the convolution before it: the weights times the scale of their
-// output channel, and the shift that the convolution then adds; scale = gamma / sqrt(variance + eps),
+// A batch norm with running statistics folded into the convolution before it: the weights times the scale of
+// their output channel, and the shift that the convolution then adds; scale = gamma / sqrt(variance + eps),
 // shift = beta - mean * scale.
 // 0 weights    [rows][C]
 // 1 parameters [gamma C | beta C], of the domain

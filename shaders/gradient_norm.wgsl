@@ -1,5 +1,5 @@
-// Second pass of the gradient norm: adds all partials in a fixed order and writes the norm with the factor that
-// brings it down to `clip`: min(1, clip / (norm + 1e-6)), PyTorch's clip_grad_norm_.
+// Second pass of the gradient norm: adds all partials in a fixed order and writes the norm with the factor
+// that brings it down to `clip`: min(1, clip / (norm + 1e-6)), PyTorch's clip_grad_norm_.
 // 0 partials [count vec4s]
 // 1 norm     [1] (factor, norm, 0, 0)
 // One workgroup of 256. Launched by src/kernels/optimizer.rs.

@@ -1,5 +1,5 @@
-// Max pooling backward, gathering: an input takes the gradient of every window whose maximum it is. Among equal
-// values the first in scan order (rows, then columns) has it, as in PyTorch.
+// Max pooling backward, gathering: an input takes the gradient of every window whose maximum it is. Among
+// equal values the first in scan order (rows, then columns) has it, as in PyTorch.
 // 0 x  [images, height, width, C]
 // 1 y  [images, out_height, out_width, C]
 // 2 dy [images, out_height, out_width, C]
@@ -14,7 +14,8 @@
 @group(0) @binding(2) var<storage, read_write> dy: array<Stored>;
 @group(0) @binding(3) var<storage, read_write> dx: array<Stored>;
 
-// Channels in which a position before (row, col) in the window at (top, left), padding included, holds the maximum.
+// Channels in which a position before (row, col) in the window at (top, left), padding included, holds the
+// maximum.
 fn taken(
     base: u32, top: u32, left: u32, row: u32, col: u32, maximum: vec4<f32>,
 ) -> vec4<bool> {

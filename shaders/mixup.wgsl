@@ -1,5 +1,5 @@
-// Mixup: out[i] = lambda * x[source] + (1 - lambda) * x[partner]. A row with lambda = 1 is an exact copy, whatever
-// its partner holds.
+// Mixup: out[i] = lambda * x[source] + (1 - lambda) * x[partner]. A row with lambda = 1 is an exact copy,
+// whatever its partner holds.
 // 0 x     [images, rows_per_image]
 // 1 table [out images] (source, partner, bits of lambda, 0)
 // 2 out   [out images, rows_per_image]

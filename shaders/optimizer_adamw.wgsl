@@ -1,5 +1,6 @@
 // AdamW, PyTorch's form: w *= 1 - lr * wd; m += (1 - beta1) * (g - m); v = beta2 * v + (1 - beta2) * g^2;
-// w -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps). The step uniform carries the two corrections.
+// w -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps). The step uniform carries the two
+// corrections.
 // 0 w, 1 gradient, 2 m, 3 v [count vec4s]; 4 table [blocks] group of each 64 floats;
 // 5 the loss scale, with GUARDED: nothing happens in a step that overflowed
 // One thread a vec4, workgroups of 64. Launched by src/kernels/optimizer.rs.

@@ -1,5 +1,6 @@
-// RMSProp in TensorFlow's form: g += wd * w; ms += (1 - decay) * (g^2 - ms), starting at one; mom = momentum * mom
-// + lr * g / sqrt(ms + eps); w -= mom. eps is inside the root and lr inside the momentum buffer, unlike PyTorch's.
+// RMSProp in TensorFlow's form: g += wd * w; ms += (1 - decay) * (g^2 - ms), starting at one; mom = momentum
+// * mom + lr * g / sqrt(ms + eps); w -= mom. eps is inside the root and lr inside the momentum buffer, unlike
+// PyTorch's.
 // 0 w, 1 gradient, 2 ms, 3 mom [count vec4s]; 4 table [blocks] group of each 64 floats;
 // 5 the loss scale, with GUARDED: nothing happens in a step that overflowed
 // One thread a vec4, workgroups of 64. Launched by src/kernels/optimizer.rs.

@@ -1,5 +1,5 @@
-// SGD with momentum, PyTorch's form: g += wd * w; buf = momentum * buf + g (first step: buf = g); w -= lr * buf, or
-// with NESTEROV w -= lr * (g + momentum * buf).
+// SGD with momentum, PyTorch's form: g += wd * w; buf = momentum * buf + g (first step: buf = g); w -= lr *
+// buf, or with NESTEROV w -= lr * (g + momentum * buf).
 // 0 w, 1 gradient, 2 buf [count vec4s]; 3 table [blocks] group of each 64 floats;
 // 4 the loss scale, with GUARDED: nothing happens in a step that overflowed
 // One thread a vec4, workgroups of 64. Launched by src/kernels/optimizer.rs.

@@ -1,4 +1,5 @@
-// Backward of a residual block's end: g = dy * act'(y); d_branch = mask * g; d_shortcut = g, or += g with ACCUMULATE.
+// Backward of a residual block's end: g = dy * act'(y); d_branch = mask * g; d_shortcut = g, or += g with
+// ACCUMULATE.
 // 0 dy         [images, rows, C]
 // 1 d_branch   [images, rows, C]
 // 2 d_shortcut [images, rows, C]

@@ -1,9 +1,10 @@
-// End of a residual block: y = act(shortcut + mask * branch). With DROP, `mask` is 0 or 1 / keep for a whole image
-// (drop-path, also called stochastic depth or drop-connect): floor(keep + U) / keep.
+// End of a residual block: y = act(shortcut + mask * branch). With DROP, `mask` is 0 or 1 / keep for a whole
+// image (drop-path, also called stochastic depth or drop-connect): floor(keep + U) / keep.
 // 0 shortcut [images, rows, C]
 // 1 source   [images, rows, C], the branch, read through lib/prologue
 // 2 y        [images, rows, C]
-// 3 state    [segment][mean C | rstd C | scale C | shift C], with NORM: the branch is then scale * branch + shift
+// 3 state    [segment][mean C | rstd C | scale C | shift C], with NORM: the branch is then
+//            scale * branch + shift
 // One thread a vec4, workgroups of 64; grid y over images. Launched by src/kernels/residual.rs.
 #import lib/drop_path
 #import lib/activation

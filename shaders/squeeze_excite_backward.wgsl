@@ -1,4 +1,5 @@
-// The data gradients of squeeze_excite_forward's two dense layers in one launch; their weights' gradients are dense ones.
+// The data gradients of squeeze_excite_forward's two dense layers in one launch; their weights' gradients are
+// dense ones.
 // 0 d_gate       [images, C], replaced by the gradient before the gate's activation
 // 1 gate         [images, C]
 // 2 hidden_raw   [images, S]

@@ -1,9 +1,10 @@
-//! DualProp trains image classifiers with AdvProp, MixProp and their relatives on any GPU that WebGPU reaches.
+//! DualProp trains image classifiers with AdvProp, MixProp and their relatives on any GPU that WebGPU
+//! reaches.
 //!
 //! The modules in the order in which one may depend on another (`tests/architecture.rs` holds them to it):
-//! `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `training`, `evaluation`,
-//! `session`; at the end the two front ends `app` and `cli` (which starts it), which meet a run only as commands in and
-//! events out.
+//! `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `training`,
+//! `evaluation`, `session`; at the end the two front ends `app` and `cli` (which starts it), which meet a run
+//! only as commands in and events out.
 
 #[cfg(feature = "gui")]
 pub mod app;

@@ -19,12 +19,16 @@ const ORDER: &[&str] = &[
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    files_of(folder, &["rs"], files);
+}
+
+fn files_of(folder: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         // What was built in `benches/peers` is no source.
         if path.is_dir() && !path.ends_with("target") {
-            rust_files(&path, files);
-        } else if path.extension().is_some_and(|e| e == "rs") {
+            files_of(&path, extensions, files);
+        } else if path.extension().is_some_and(|e| extensions.iter().any(|known| e == *known)) {
             files.push(path);
         }
     }
@@ -66,8 +70,8 @@ fn every_folder_of_the_source_has_a_place_in_the_order() {
     }
 }
 
-/// A frame of the window never waits for a disk: files are touched by the readers of run folders and by the functions
-/// that the window runs on helper threads, and nowhere else in it.
+/// A frame of the window never waits for a disk: files are touched by the readers of run folders and by the
+/// functions that the window runs on helper threads, and nowhere else in it.
 #[test]
 fn the_window_touches_files_on_helper_threads_alone() {
     const READERS: [&str; 7] = [
@@ -196,4 +200,23 @@ fn a_module_with_parts_is_in_the_folder_of_its_parts() {
     };
     let outside: Vec<_> = files.iter().filter(has_parts).collect();
     assert!(outside.is_empty(), "beside the folder of their parts: {outside:?}");
+}
+
+/// Rustfmt wraps code at `max_width` and leaves comments alone.
+#[test]
+fn comments_end_where_code_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "examples", "shaders"] {
+        files_of(&root.join(folder), &["rs", "wgsl"], &mut files);
+    }
+    let mut long = Vec::new();
+    for file in &files {
+        for (number, line) in std::fs::read_to_string(file).unwrap().lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.chars().count() > 110 {
+                long.push(format!("{}:{}", file.strip_prefix(root).unwrap().display(), number + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "comments longer than 110 characters:\n{}", long.join("\n"));
 }

@@ -1,5 +1,5 @@
-//! Every architecture has exactly the published parameters, multiply-adds and batch-norm channels, and multipliers
-//! change the layer lists by the stated rules.
+//! Every architecture has exactly the published parameters, multiply-adds and batch-norm channels, and
+//! multipliers change the layer lists by the stated rules.
 
 use dualprop::graph::{Network, Op};
 use dualprop::models::init::initialize;
@@ -7,9 +7,9 @@ use dualprop::models::names::export;
 use dualprop::models::registry::{ARCHITECTURES, find, names};
 use dualprop::models::{ModelOptions, build};
 
-/// What is known of a network: torchvision's and timm's counts for the EfficientNets, MobileNets and ResNets, the common CIFAR
-/// code's with a final BN for the PreAct ones. Multiply-adds are those of convolutions and dense layers, squeeze and
-/// excite and classifier included.
+/// What is known of a network: torchvision's and timm's counts for the EfficientNets, MobileNets and ResNets,
+/// the common CIFAR code's with a final BN for the PreAct ones. Multiply-adds are those of convolutions and
+/// dense layers, squeeze and excite and classifier included.
 struct Facts {
     arch: &'static str,
     input_size: usize,
@@ -260,11 +260,13 @@ fn multipliers_act_before_the_rounding() {
         let options = ModelOptions { width, depth, ..ModelOptions::plain(10, 64) };
         build(arch, &options).expect("known")
     };
-    // B3 is 1.2 wide and 1.4 deep: 40 channels and ceil(1.4·4) repeats become 1.2·0.5·40 = 24 and ceil(0.7·4).
+    // B3 is 1.2 wide and 1.4 deep: 40 channels and ceil(1.4·4) repeats become 1.2·0.5·40 = 24 and
+    // ceil(0.7·4).
     let b3 = scaled("tf_efficientnet_b3", 0.5, 0.5);
     assert_eq!(channels_of(&b3, "blocks.2.0.bn3"), 24);
     assert_eq!(b3.layout.bn.iter().filter(|bn| bn.name.starts_with("blocks.5.")).count(), 3 * 3);
-    // Bottlenecks round their inner width, 0.3·64 = 19.2 to 24 (16 is more than a tenth below), then widen it.
+    // Bottlenecks round their inner width, 0.3·64 = 19.2 to 24 (16 is more than a tenth below), then widen
+    // it.
     for (arch, stem) in [("resnet50", "bn1"), ("preact_resnet50", "layer1.0.bn1")] {
         let narrow = scaled(arch, 0.3, 0.5);
         assert_eq!(channels_of(&narrow, stem), 24, "{arch}");

@@ -1,5 +1,5 @@
-//! A checkpoint comes back as it was written, byte by byte the same for the same contents; a damaged, truncated or
-//! foreign file is an error that names it, never a panic or a large allocation.
+//! A checkpoint comes back as it was written, byte by byte the same for the same contents; a damaged,
+//! truncated or foreign file is an error that names it, never a panic or a large allocation.
 
 use dualprop::config::{Config, Domain};
 use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, Tensor, load_tensors};

@@ -1,5 +1,5 @@
-//! What a shell sees: the exit code, one sentence on stderr that names the thing at fault, and nothing on stdout
-//! but the result. Everything here works without an adapter.
+//! What a shell sees: the exit code, one sentence on stderr that names the thing at fault, and nothing on
+//! stdout but the result. Everything here works without an adapter.
 
 use dualprop::interop::tensor_file::{self, Tensor};
 use dualprop::models::names::expected;
@@ -26,7 +26,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// Runs the program, expects that exit code with one sentence on stderr and an empty stdout, and returns the sentence.
+/// Runs the program, expects that exit code with one sentence on stderr and an empty stdout, and returns the
+/// sentence.
 fn fails(arguments: &[&str], code: i32, folder: &Path) -> String {
     let output = dualprop(arguments, folder);
     let message = text(&output.stderr);

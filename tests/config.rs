@@ -1,5 +1,5 @@
-//! A configuration either becomes exactly the run that its file describes, or an error that names the key, the
-//! line, what was expected and the nearest valid spelling.
+//! A configuration either becomes exactly the run that its file describes, or an error that names the key,
+//! the line, what was expected and the nearest valid spelling.
 
 use dualprop::config::schema::{self, Kind};
 use dualprop::config::{

@@ -16,8 +16,8 @@ fn images(launches: &[Launch]) -> usize {
     launches.iter().filter(with_gradient).map(|l| l.params[0] as usize).sum()
 }
 
-/// Forward and backward passes a step, in units of one pass over the batch, for the run's first phase; and the share
-/// of the weight gradients' launches among those of the attack.
+/// Forward and backward passes a step, in units of one pass over the batch, for the run's first phase; and
+/// the share of the weight gradients' launches among those of the attack.
 fn passes(text: &str) -> f64 {
     let config = Config::parse(text, "test", &[]).expect("valid");
     let domains = method::domains(&config.method);
@@ -71,8 +71,8 @@ fn the_cost_of_a_step_is_that_of_the_papers() {
     assert_eq!(passes(fast), 1.25);
 }
 
-/// The largest nets at their native size, one image a step, recomputing: weights, gradients, two states and the EMA
-/// included.
+/// The largest nets at their native size, one image a step, recomputing: weights, gradients, two states and
+/// the EMA included.
 #[test]
 fn b7_and_b8_train_one_image_in_eight_gigabytes() {
     for (arch, size) in [("tf_efficientnet_b7", 600), ("tf_efficientnet_b8", 672)] {

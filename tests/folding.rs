@@ -1,5 +1,5 @@
-//! A pass with fixed statistics gives the logits and the image's gradient of the plain plan when its batch norms are
-//! folded into the weights, and launches none of them.
+//! A pass with fixed statistics gives the logits and the image's gradient of the plain plan when its batch
+//! norms are folded into the weights, and launches none of them.
 
 use dualprop::config::FusionRule;
 use dualprop::gpu::{BufferId, Caps, Device, Element, Form, StepUniform, View, run};
@@ -194,7 +194,8 @@ fn folded_is_plain_up_to_rounding() {
                     println!("{arch} {way:?}: off by {:.1e} and {:.1e}", off[0], off[1]);
                     off
                 };
-                // f16 rounds everything that is stored, folded or not; where that turns a ReLU over is chance.
+                // f16 rounds everything that is stored, folded or not; where that turns a ReLU over is
+                // chance.
                 let limits = match storage {
                     Element::F32 => [1e-5, 1e-4],
                     Element::F16 => found(FusionRule::Off, false, true).map(|off| 3.0 * off + 1e-4),

@@ -145,9 +145,9 @@ struct Limits {
 }
 
 /// Found: 0.9%, 3.7% and 0.2% for the first, 1.8%, 21% and 0.7% for the second; the limits are about half as
-/// much again, but for the second loss. Rounding to 11 bits turns a ReLU over in one unit of a few thousand in every layer, and the
-/// signs of an attack: PyTorch in float64 with the same roundings put in has a first gradient that is off by
-/// 1% for such a B0 and by 8 to 14% for such a ResNet.
+/// much again, but for the second loss. Rounding to 11 bits turns a ReLU over in one unit of a few thousand
+/// in every layer, and the signs of an attack: PyTorch in float64 with the same roundings put in has a first
+/// gradient that is off by 1% for such a B0 and by 8 to 14% for such a ResNet.
 const CLOSE: [([&str; 3], Limits); 2] = [
     (B0, Limits { loss: 0.014, weights: 0.06, running: 0.004 }),
     (RESNET, Limits { loss: 0.02, weights: 0.32, running: 0.01 }),

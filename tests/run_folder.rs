@@ -1,5 +1,5 @@
-//! A run folder can be left at any moment and continued: no line is lost, stands twice or is torn, and a run never
-//! writes over another.
+//! A run folder can be left at any moment and continued: no line is lost, stands twice or is torn, and a run
+//! never writes over another.
 
 use dualprop::config::{BranchSource, Config, Domain};
 use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED};
@@ -355,7 +355,8 @@ fn folders_that_are_not_this_run_are_left_alone() {
     assert_eq!(Config::load(&run.join("config.toml"), &[]).expect("rewritten"), longer);
 }
 
-/// A folder of the version before: its configuration, and the copy in its checkpoint, have a key that is gone.
+/// A folder of the version before: its configuration, and the copy in its checkpoint, have a key that is
+/// gone.
 #[test]
 fn a_folder_with_a_key_of_an_earlier_version_is_resumed() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,5 +1,5 @@
-//! Every shader in every permutation parses and validates, keeps to the portable limits, has the parameters and tensors
-//! that its launches hand to it, and goes through every back end's writer; no file is unused.
+//! Every shader in every permutation parses and validates, keeps to the portable limits, has the parameters
+//! and tensors that its launches hand to it, and goes through every back end's writer; no file is unused.
 
 use dualprop::gpu::{Field, FieldKind, Kernel, MATRIX, shaders};
 use dualprop::kernels::{Permutation, all_permutations};
@@ -19,7 +19,8 @@ const STORAGE_BUFFERS: usize = 8;
 /// Bytes of numbers that a launch may carry.
 const PARAMS_BYTES: u32 = 256;
 
-/// Runs `check` on every permutation, on as many threads as there are cores, and fails with all that it finds.
+/// Runs `check` on every permutation, on as many threads as there are cores, and fails with all that it
+/// finds.
 fn every_permutation(check: impl Fn(&Permutation) -> Result<(), String> + Sync) {
     let permutations = all_permutations();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -235,8 +236,8 @@ fn scalar_of(kind: FieldKind) -> Option<Scalar> {
     Some(Scalar { kind, width: 4 })
 }
 
-/// The shader has as many tensors as its launches hand to it, numbered from 0, each a storage buffer that may be
-/// written, and beside `params` at most the uniform of the step.
+/// The shader has as many tensors as its launches hand to it, numbered from 0, each a storage buffer that may
+/// be written, and beside `params` at most the uniform of the step.
 fn same_bindings(permutation: &Permutation, module: &Module) -> Result<(), String> {
     let (mut tensors, mut uniforms) = (BTreeSet::new(), BTreeSet::new());
     for (_, variable) in module.global_variables.iter() {

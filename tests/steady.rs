@@ -1,13 +1,14 @@
 //! A steady step makes nothing that stays. What that means here, after the first few steps, in which rings
 //! fill and vectors find their size:
 //!
-//! - the GPU objects that the program makes (buffers, bind groups, pipelines, counted where they are made, and
-//!   the staging buffers that wgpu would make for writes) stand still, exactly, over each following step;
-//! - the bytes on the heap, all threads and libraries together, are the same after fifty steps as before them,
-//!   but for a slack of less than one image, because tables inside wgpu and the driver's binding may still grow
-//!   a little;
+//! - the GPU objects that the program makes (buffers, bind groups, pipelines, counted where they are made,
+//!   and the staging buffers that wgpu would make for writes) stand still, exactly, over each following step;
+//! - the bytes on the heap, all threads and libraries together, are the same after fifty steps as before
+//!   them, but for a slack of less than one image, because tables inside wgpu and the driver's binding may
+//!   still grow a little;
 //! - wgpu allocates while it encodes and submits, so allocations that are freed again are not forbidden; none
-//!   of them is as large as the images that the step sends, which therefore are not copied about on their way.
+//!   of them is as large as the images that the step sends, which therefore are not copied about on their
+//!   way.
 
 mod common;
 

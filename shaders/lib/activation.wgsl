@@ -1,8 +1,9 @@
-// The activation functions and their slopes. The name of each function ends with the number of its activation, so that a
-// shader puts the value of its constant ACTIVATION behind `activate_` or `slope_` to choose one.
-// Host side: `Activation` in src/kernels/activation.rs, which says what its slope is computed from: `slope_*` takes the
-// activation's input, that of a gate (sigmoid and hard sigmoid) its output. At the ends of ReLU, ReLU6, hard swish
-// and hard sigmoid the slopes are PyTorch's.
+// The activation functions and their slopes. The name of each function ends with the number of its
+// activation, so that a shader puts the value of its constant ACTIVATION behind `activate_` or `slope_` to
+// choose one.
+// Host side: `Activation` in src/kernels/activation.rs, which says what its slope is computed from: `slope_*`
+// takes the activation's input, that of a gate (sigmoid and hard sigmoid) its output. At the ends of ReLU,
+// ReLU6, hard swish and hard sigmoid the slopes are PyTorch's.
 const NO_ACTIVATION: u32 = 0u;
 const RELU: u32 = 1u;
 const SILU: u32 = 2u;

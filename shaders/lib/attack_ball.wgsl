@@ -1,6 +1,7 @@
-// The L-infinity ball around a clean pixel, within 0..255. x + epsilon may round past the ball; then the bound moves
-// one float inwards, so that |x' - x| <= epsilon holds exactly for the stored numbers. The rounding error is found by
-// Dekker's fast two-sum. Bit-equal twin: src/kernels/reference/attack.rs. The params have `zero`, which is 0.
+// The L-infinity ball around a clean pixel, within 0..255. x + epsilon may round past the ball; then the
+// bound moves one float inwards, so that |x' - x| <= epsilon holds exactly for the stored numbers. The
+// rounding error is found by Dekker's fast two-sum. Bit-equal twin: src/kernels/reference/attack.rs. The
+// params have `zero`, which is 0.
 
 // The same value, but no compiler knows that: Mesa, among others, turns (x - epsilon) - x into -epsilon.
 fn opaque(value: f32) -> f32 {
@@ -9,8 +10,8 @@ fn opaque(value: f32) -> f32 {
 
 fn ball_low(x: f32, epsilon: f32) -> f32 {
     let low = opaque(x - epsilon);
-    // Only a low bound above zero matters; then x > epsilon and the difference is exact, and the next float inwards
-    // has the next larger bits.
+    // Only a low bound above zero matters; then x > epsilon and the difference is exact, and the next float
+    // inwards has the next larger bits.
     let outside = low > 0.0 && opaque(low - x) < -epsilon;
     return max(bitcast<f32>(bitcast<u32>(low) + select(0u, 1u, outside)), 0.0);
 }

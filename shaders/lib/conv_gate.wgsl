@@ -1,5 +1,5 @@
-// The gate of a squeeze-and-excitation, applied to x as it is read: that of the image that row `row` belongs to.
-// Pointwise convolutions only, where rows of x and y are the same.
+// The gate of a squeeze-and-excitation, applied to x as it is read: that of the image that row `row` belongs
+// to. Pointwise convolutions only, where rows of x and y are the same.
 #import lib/prologue
 
 fn gated(value: vec4<f32>, row: u32, channel: u32) -> vec4<f32> {

@@ -1,12 +1,14 @@
-// The workgroup memory of the tiled convolutions where cooperative matrices multiply: A and B of a step as f16, and the
-// f32 results of a part of the tile on their way from the matrices to the threads that own them. 32 KiB at most.
+// The workgroup memory of the tiled convolutions where cooperative matrices multiply: A and B of a step as
+// f16, and the f32 results of a part of the tile on their way from the matrices to the threads that own them.
+// 32 KiB at most.
 //
-// A subgroup's matrices are SIDE × SIDE. SUBGROUP_ROWS × SUBGROUP_COLUMNS subgroups share the tile; each has the same
-// share of every part, which are the TILE_M * 4 / TM rows that the threads' i-th groups of four make.
+// A subgroup's matrices are SIDE × SIDE. SUBGROUP_ROWS × SUBGROUP_COLUMNS subgroups share the tile; each has
+// the same share of every part, which are the TILE_M * 4 / TM rows that the threads' i-th groups of four
+// make.
 //
-// A_DEEP, B_DEEP: the rows of A, or the columns of B, lie in memory along the reduction; else the reduction strides.
-// VECTORS: a matrix may be read from memory that is declared as vec4; where not (Metal), it is scalars. UNIT of them
-// make a vec4. Rows are 16 bytes longer than needed, against bank conflicts.
+// A_DEEP, B_DEEP: the rows of A, or the columns of B, lie in memory along the reduction; else the reduction
+// strides. VECTORS: a matrix may be read from memory that is declared as vec4; where not (Metal), it is
+// scalars. UNIT of them make a vec4. Rows are 16 bytes longer than needed, against bank conflicts.
 const A_ROW: u32 = $((A_DEEP * KC + (1 - A_DEEP) * TILE_M) / 4 + 2)u;
 const B_ROW: u32 = $((B_DEEP * KC + (1 - B_DEEP) * TILE_N) / 4 + 2)u;
 const RESULT_ROW: u32 = $(TILE_N / 4 + 1)u;

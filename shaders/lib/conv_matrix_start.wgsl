@@ -1,4 +1,5 @@
-    // A part of main: the subgroup's sums, SIDE × SIDE each, of part i, row block r in it, and column block c.
+    // A part of main: the subgroup's sums, SIDE × SIDE each, of part i, row block r in it, and column block
+    // c.
     // uses: subgroup; zeros of lib/conv_matrix
     // defines: matrix_row, matrix_column, sum_I_R_C
     let matrix_row = subgroup / SUBGROUP_COLUMNS * $(TILE_M * 4 / TM / SUBGROUP_ROWS)u;

@@ -1,9 +1,9 @@
 // What the dense convolutions share: their numbers, and how a row of the implicit matrix finds its pixels.
 //
-// Forward and data gradient are one computation: every pixel of `output` gathers pixels of `source` over the kernel's
-// taps. Forward walks all taps, upwards; the data gradient of a strided convolution splits its output pixels by
-// (y % stride, x % stride) into phases, one per workgroup_id.z, because each phase meets only its own taps, and walks
-// them downwards. Numbers come from src/kernels/conv.rs.
+// Forward and data gradient are one computation: every pixel of `output` gathers pixels of `source` over the
+// kernel's taps. Forward walks all taps, upwards; the data gradient of a strided convolution splits its
+// output pixels by (y % stride, x % stride) into phases, one per workgroup_id.z, because each phase meets
+// only its own taps, and walks them downwards. Numbers come from src/kernels/conv.rs.
 
 struct Params {
     images: u32,
@@ -20,7 +20,8 @@ struct Params {
     pad_left: u32,
     // 1: add to what is there instead of overwriting it.
     accumulate: u32,
-    // Rows of a strip: of a slice of the weight gradient, or those that one workgroup of the others takes tile by tile.
+    // Rows of a strip: of a slice of the weight gradient, or those that one workgroup of the others takes
+    // tile by tile.
     strip_rows: u32,
     // Strips of a phase.
     strips: u32,
@@ -57,7 +58,8 @@ struct Walk {
     tap_step: u32,
     // Rows and columns of taps.
     taps: Yx,
-    // Source pixel of the phase's first output pixel at its first tap, its move per output pixel, and per tap.
+    // Source pixel of the phase's first output pixel at its first tap, its move per output pixel, and per
+    // tap.
     origin: SignedYx,
     pixel_step: i32,
     source_step: i32,
@@ -142,8 +144,8 @@ fn tap_number(w: Walk, tap: Yx) -> u32 {
     return (w.first.y + w.tap_step * tap.y) * params.kernel + w.first.x + w.tap_step * tap.x;
 }
 
-// Rows first..end of one batch norm segment, and the number of this strip among all strips and phases, segment by
-// segment.
+// Rows first..end of one batch norm segment, and the number of this strip among all strips and phases,
+// segment by segment.
 struct Strip {
     first: u32,
     end: u32,

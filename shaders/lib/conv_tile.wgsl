@@ -1,5 +1,5 @@
-// The workgroup memory of the tiled convolutions: A is [KC][TILE_M], B is [KC][TILE_N], in vec4. Rows are one vec4
-// longer than needed, against bank conflicts. 16 KiB at most.
+// The workgroup memory of the tiled convolutions: A is [KC][TILE_M], B is [KC][TILE_N], in vec4. Rows are one
+// vec4 longer than needed, against bank conflicts. 16 KiB at most.
 const A_ROW: u32 = $(TILE_M / 4 + 1)u;
 const B_ROW: u32 = $(TILE_N / 4 + 1)u;
 var<workgroup> a_tile: array<vec4<f32>, $(KC * (TILE_M / 4 + 1))>;
@@ -16,7 +16,8 @@ fn keep_b(at: u32, value: vec4<f32>) {
     b_tile[at] = value;
 }
 
-// After the tile, A's memory holds both vec4s of every thread's tally; it is large enough for every tile shape.
+// After the tile, A's memory holds both vec4s of every thread's tally; it is large enough for every tile
+// shape.
 fn keep_tally(at: u32, value: vec4<f32>) {
     a_tile[at] = value;
 }

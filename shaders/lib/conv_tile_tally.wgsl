@@ -1,4 +1,5 @@
-    // A part of main: merges the tallies of the threads that share a column, in order, and writes the strip's slice.
+    // A part of main: merges the tallies of the threads that share a column, in order, and writes the strip's
+    // slice.
     // uses: tally_J, thread_x, thread_y, local, column, strip
     // defines: nothing
 #for j in 0..TN / 4
@@ -8,7 +9,8 @@
     keep_tally(tally_at_$j + 1u, part_$j.second);
 #end
     if (thread_x == 0u) {
-        // Every column of a thread has the same rows; a thread's first column is that of thread_x, which exists.
+        // Every column of a thread has the same rows; a thread's first column is that of thread_x, which
+        // exists.
         tally_counts[thread_y] = part_0.count;
     }
     workgroupBarrier();

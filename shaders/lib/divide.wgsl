@@ -1,5 +1,5 @@
-// The exact quotient, for quotients below 2^22: integer division is slow on GPUs and one lane at a time on software
-// adapters. The float quotient is off by one at most.
+// The exact quotient, for quotients below 2^22: integer division is slow on GPUs and one lane at a time on
+// software adapters. The float quotient is off by one at most.
 fn divide(a: u32, b: u32) -> u32 {
     let q = u32(f32(a) / f32(b));
     let r = i32(a - q * b);

@@ -1,6 +1,7 @@
-// Threads over [images, rows, quads] where every thread takes `block_rows` rows of one image and one vec4 of channels:
-// what belongs to (image, channel) is loaded once, and the integer division is paid once. Dispatch: x over row blocks
-// and quads, y over images. The including shader's params have `rows` (of one image), `block_rows` and `quads`.
+// Threads over [images, rows, quads] where every thread takes `block_rows` rows of one image and one vec4 of
+// channels: what belongs to (image, channel) is loaded once, and the integer division is paid once. Dispatch:
+// x over row blocks and quads, y over images. The including shader's params have `rows` (of one image),
+// `block_rows` and `quads`.
 struct Place {
     image: u32,
     block: u32,

@@ -1,6 +1,6 @@
-// Sum of one vec4 a thread over the LANES threads that share a column, in a fixed order. A workgroup of WORKGROUP
-// threads is LANES lanes x COLUMNS columns, thread = lane * COLUMNS + column, so that neighbours read neighbouring
-// channels. With LANES = 1 there is no workgroup memory and no barrier.
+// Sum of one vec4 a thread over the LANES threads that share a column, in a fixed order. A workgroup of
+// WORKGROUP threads is LANES lanes x COLUMNS columns, thread = lane * COLUMNS + column, so that neighbours
+// read neighbouring channels. With LANES = 1 there is no workgroup memory and no barrier.
 const COLUMNS: u32 = WORKGROUP / LANES;
 
 #if LANES == 1

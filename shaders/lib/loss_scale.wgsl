@@ -1,4 +1,5 @@
-// The state of dynamic loss scaling. Host side: `LossScale` in src/kernels/loss_scale.rs, without the last word.
+// The state of dynamic loss scaling. Host side: `LossScale` in src/kernels/loss_scale.rs, without the last
+// word.
 struct LossScale {
     // A power of two: scaling and unscaling round nothing.
     scale: f32,

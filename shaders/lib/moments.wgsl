@@ -1,4 +1,5 @@
-// Mean and sum of squared deviations of `count` values, and how two of them merge (Chan et al. 1983, equation 2.1b).
+// Mean and sum of squared deviations of `count` values, and how two of them merge (Chan et al. 1983, equation
+// 2.1b).
 struct Moments {
     count: f32,
     mean: vec4<f32>,

@@ -1,5 +1,5 @@
-// What differs between kinds of parameters. Every 64 floats of the arenas belong to one group, whose number stands in a
-// table. Host side: `Group` in src/kernels/optimizer.rs.
+// What differs between kinds of parameters. Every 64 floats of the arenas belong to one group, whose number
+// stands in a table. Host side: `Group` in src/kernels/optimizer.rs.
 // uses: nothing
 // defines: Group
 struct Group {

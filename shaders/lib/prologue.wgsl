@@ -1,10 +1,11 @@
-// How a kernel reads its `source`, so that a tensor which is quick to compute need not be written and read again:
+// How a kernel reads its `source`, so that a tensor which is quick to compute need not be written and read
+// again:
 // PROLOGUE_NONE      what is stored
 // PROLOGUE_NORM      act(scale * x + shift): the batch norm behind the stored x, activation ACTIVATION
 // PROLOGUE_GRADIENT  a gradient made of the stored du, see lib/gradient_prologue
 // PROLOGUE_FOLDED    act(x): a batch norm that is folded into what made x
-// With GATE, lib/conv_gate multiplies by the gate of the image and channel. Tensors start at binding PROLOGUE_AT.
-// Host side: `Prologue` in src/kernels/fusion.rs.
+// With GATE, lib/conv_gate multiplies by the gate of the image and channel. Tensors start at binding
+// PROLOGUE_AT. Host side: `Prologue` in src/kernels/fusion.rs.
 // uses: source, PROLOGUE, PROLOGUE_AT, GATE, ACTIVATION
 // defines: Prologue, prologue_of, loaded; source_gate with GATE
 #import lib/storage

@@ -1,7 +1,8 @@
-// Counter-based random numbers: the same four numbers give the same draw on every device, in any order, so a resumed
-// or regrouped run repeats itself. The mixing is pcg4d of Jarzynski and Olano, "Hash Functions for GPU Rendering"
-// (JCGT 2020), after folding each counter's upper half into its lower one: without that, a change of the highest bits
-// alone reaches only a third of the result. Bit-equal twin: src/kernels/reference/random.rs.
+// Counter-based random numbers: the same four numbers give the same draw on every device, in any order, so a
+// resumed or regrouped run repeats itself. The mixing is pcg4d of Jarzynski and Olano, "Hash Functions for
+// GPU Rendering" (JCGT 2020), after folding each counter's upper half into its lower one: without that, a
+// change of the highest bits alone reaches only a third of the result. Bit-equal twin:
+// src/kernels/reference/random.rs.
 
 fn random_u32x4(seed: u32, step_number: u32, stream: u32, element: u32) -> vec4<u32> {
     var v = vec4<u32>(seed, step_number, stream, element);
@@ -33,7 +34,8 @@ fn random_unit(seed: u32, step_number: u32, stream: u32, element: u32) -> f32 {
     return unit_of(random_u32(seed, step_number, stream, element));
 }
 
-// Four draws for the four channels of a vec4, uniform in [0, 1); the first is `random_unit` of the same numbers.
+// Four draws for the four channels of a vec4, uniform in [0, 1); the first is `random_unit` of the same
+// numbers.
 fn random_unit4(seed: u32, step_number: u32, stream: u32, element: u32) -> vec4<f32> {
     let bits = random_u32x4(seed, step_number, stream, element);
     return vec4<f32>(unit_of(bits.x), unit_of(bits.y), unit_of(bits.z), unit_of(bits.w));

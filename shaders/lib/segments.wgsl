@@ -1,6 +1,6 @@
-// Batch norm over row segments: the rows of a tensor are cut into at most 8 contiguous segments, one a domain, and
-// each segment into slices of `rows_per_slice` rows that never cross its end. Declares the params of all batch norm
-// shaders. Host side: src/kernels/batch_norm.rs.
+// Batch norm over row segments: the rows of a tensor are cut into at most 8 contiguous segments, one a
+// domain, and each segment into slices of `rows_per_slice` rows that never cross its end. Declares the params
+// of all batch norm shaders. Host side: src/kernels/batch_norm.rs.
 struct Segment {
     first_row: u32,
     rows: u32,
@@ -37,8 +37,8 @@ struct Place {
     end: u32,
 }
 
-// One thread a slice and vec4 of channels. Grid y is the segment, so that a whole workgroup reads the same one; x
-// goes on in z where it overflows.
+// One thread a slice and vec4 of channels. Grid y is the segment, so that a whole workgroup reads the same
+// one; x goes on in z where it overflows.
 fn place_of(workgroup: vec3<u32>, groups: vec3<u32>, local: u32) -> Place {
     let segment = params.segments[workgroup.y];
     let index = (workgroup.z * groups.x + workgroup.x) * 64u + local;

@@ -20,9 +20,9 @@ const TOP: usize = 3;
 
 /// Makes adversarial images, pictures of the perturbation, and predictions before and after.
 ///
-/// DIR/STEM.adv.png is the adversarial image at the network's input size, each value rounded towards the clean one,
-/// so that it keeps the epsilon limit exactly. DIR/STEM.perturbation.png is the difference around mid-grey, magnified
-/// as far as it fits.
+/// DIR/STEM.adv.png is the adversarial image at the network's input size, each value rounded towards the
+/// clean one, so that it keeps the epsilon limit exactly. DIR/STEM.perturbation.png is the difference around
+/// mid-grey, magnified as far as it fits.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: dualprop attack runs/first/best.safetensors cat.jpg --out adversarial --attack pgd:eps=4,step=1,iters=5"

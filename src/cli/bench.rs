@@ -11,8 +11,8 @@ use crate::session::tune::{TuneReport, tune};
 /// Rows of the table of slow kernels.
 const LISTED: usize = 12;
 
-/// Measures training steps on made data: images a second, the stages apart, and each kernel against the adapter's
-/// measured bandwidth and multiply-add rate.
+/// Measures training steps on made data: images a second, the stages apart, and each kernel against the
+/// adapter's measured bandwidth and multiply-add rate.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: dualprop bench --arch tf_efficientnet_b0 --size 64 --batch 16 --method advprop\n\n\
@@ -40,8 +40,8 @@ pub(super) struct Bench {
     set: Vec<String>,
     #[command(flatten)]
     device: DeviceOption,
-    /// Instead of a step, time the variants of each convolution in it, and keep the fastest ones for later runs on
-    /// this adapter
+    /// Instead of a step, time the variants of each convolution in it, and keep the fastest ones for later
+    /// runs on this adapter
     #[arg(long)]
     tune: bool,
     /// List the batch norms and gates too: which the plan takes into the kernels beside them, and why

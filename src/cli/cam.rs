@@ -15,8 +15,8 @@ const BATCH: usize = 16;
 
 /// Draws class activation maps.
 ///
-/// DIR/STEM.cam.npy (or STEM.gradcam.npy) is the map at the network's input size, 0..1; DIR/STEM.heatmap.png shows it
-/// in colour and DIR/STEM.overlay.png over the image.
+/// DIR/STEM.cam.npy (or STEM.gradcam.npy) is the map at the network's input size, 0..1; DIR/STEM.heatmap.png
+/// shows it in colour and DIR/STEM.overlay.png over the image.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: dualprop cam runs/first/best.safetensors cat.jpg --out maps --method gradcam --domain aux"
@@ -31,8 +31,9 @@ pub(super) struct Cam {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Class activation map (Zhou et al. 2016) or Grad-CAM. MobileNetV3 has a layer between pooling and classifier, so its
-    /// class activation map takes the gradient of the class's logit in place of the classifier's weights
+    /// Class activation map (Zhou et al. 2016) or Grad-CAM. MobileNetV3 has a layer between pooling and
+    /// classifier, so its class activation map takes the gradient of the class's logit in place of the
+    /// classifier's weights
     #[arg(long, value_enum, default_value_t = Method::Cam)]
     method: Method,
     /// Class to explain; by default the one predicted in the chosen domain
@@ -111,8 +112,8 @@ impl Cam {
         lines.iter().try_for_each(|line| print_line(line))
     }
 
-    /// A raw square map at the features' resolution, as it is shown: Grad-CAM without its negative part, at the
-    /// input size, 0..1.
+    /// A raw square map at the features' resolution, as it is shown: Grad-CAM without its negative part, at
+    /// the input size, 0..1.
     fn scaled(&self, map: &[f32], size: usize) -> Vec<f32> {
         let raw: Vec<f32> = match self.method {
             Method::Cam => map.to_vec(),

@@ -38,8 +38,8 @@ pub(super) fn check_other_file(input: &Path, out: &Path) -> anyhow::Result<()> {
 /// `--device`, everywhere.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DeviceOption {
-    /// Adapter: auto (discrete, then integrated, then software), cpu, its number in `dualprop devices`, or a part
-    /// of its name
+    /// Adapter: auto (discrete, then integrated, then software), cpu, its number in `dualprop devices`, or a
+    /// part of its name
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: DeviceChoice,
 }

@@ -24,7 +24,8 @@ pub(super) struct Eval {
     /// Checkpoint
     #[arg(value_name = "CKPT")]
     checkpoint: PathBuf,
-    /// Data set and part: shapes, shapes:val-stylized, cifar10, cifar100:train, folder, …; the part is val unless given
+    /// Data set and part: shapes, shapes:val-stylized, cifar10, cifar100:train, folder, …; the part is val
+    /// unless given
     #[arg(long, value_name = "SPEC", value_parser = data_spec)]
     data: DataSpec,
     /// Folder of the data set's files; shapes needs none
@@ -113,8 +114,8 @@ impl Eval {
     }
 }
 
-/// Opens the wanted part with the input size and, where the checkpoint was trained on the same source, the path
-/// and the class list of its run.
+/// Opens the wanted part with the input size and, where the checkpoint was trained on the same source, the
+/// path and the class list of its run.
 fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc<dyn Dataset>> {
     let trained = Config::parse(&meta.config, "the checkpoint's configuration", &[]).ok().map(|c| c.data);
     let framing = trained.as_ref().map(Framing::of).unwrap_or_default();

@@ -7,8 +7,9 @@ use image::{ExtendedColorType, ImageEncoder as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Stems of the output files, one for each image: the file's own stem, with a number where two images share one
-/// (also where they differ only in case, which some file systems ignore). The second value tells the user so.
+/// Stems of the output files, one for each image: the file's own stem, with a number where two images share
+/// one (also where they differ only in case, which some file systems ignore). The second value tells the user
+/// so.
 pub(super) fn unique_stems(images: &[PathBuf]) -> (Vec<String>, Vec<String>) {
     let own = |path: &PathBuf| path.file_stem().map_or("image".into(), |s| s.to_string_lossy().into_owned());
     let mut counts = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! The command line: one file a subcommand. Every command exits 0 on success, 1 when its work failed, 2 on a wrong
-//! command line, and says what is wrong in one sentence on stderr.
+//! The command line: one file a subcommand. Every command exits 0 on success, 1 when its work failed, 2 on a
+//! wrong command line, and says what is wrong in one sentence on stderr.
 
 mod app;
 mod attack;

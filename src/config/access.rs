@@ -9,8 +9,8 @@ use toml::{Table, Value};
 impl Config {
     /// All present keys as nested tables.
     pub fn to_table(&self) -> Table {
-        // By way of text: the text form of an f32 is its shortest decimal, so 0.1 stays 0.1 and does not become
-        // 0.10000000149011612.
+        // By way of text: the text form of an f32 is its shortest decimal, so 0.1 stays 0.1 and does not
+        // become 0.10000000149011612.
         let text =
             toml::to_string(self).expect("the configuration holds only tables, numbers, strings and lists");
         text.parse().expect("the serialiser writes valid TOML")

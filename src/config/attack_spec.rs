@@ -1,4 +1,5 @@
-//! Attacks in one word, as on the command line: `pgd:eps=4,step=1,iters=5`, and the rules that hold for each kind.
+//! Attacks in one word, as on the command line: `pgd:eps=4,step=1,iters=5`, and the rules that hold for each
+//! kind.
 
 use super::{AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, schema};
 use std::fmt::Write as _;
@@ -17,9 +18,9 @@ const MAX_PIXEL: f32 = 255.0;
 const MAX_ITERATIONS: u32 = 1000;
 
 impl AttackConfig {
-    /// Reads a SPEC. Keys: `eps` (default 1) and `step` (default 1) in 1/255, `iters` (default by AdvProp's rule),
-    /// `start=on|off` (random start of pgd and gd, default on), `target=none|random_wrong`. The attack of a SPEC is
-    /// one on a finished model: running statistics and plain cross-entropy.
+    /// Reads a SPEC. Keys: `eps` (default 1) and `step` (default 1) in 1/255, `iters` (default by AdvProp's
+    /// rule), `start=on|off` (random start of pgd and gd, default on), `target=none|random_wrong`. The attack
+    /// of a SPEC is one on a finished model: running statistics and plain cross-entropy.
     pub fn parse_spec(spec: &str) -> Result<Self, String> {
         let (kind, rest) = spec.split_once(':').unwrap_or((spec, ""));
         let kind = KINDS.iter().find(|(name, _)| *name == kind.trim()).map(|(_, k)| *k).ok_or_else(|| {
@@ -87,8 +88,8 @@ impl AttackConfig {
         Ok(())
     }
 
-    /// The SPEC of this attack; [`AttackConfig::parse_spec`] reads it back. `bn_stats` and `loss` are not part of
-    /// it: they follow from where the attack is used.
+    /// The SPEC of this attack; [`AttackConfig::parse_spec`] reads it back. `bn_stats` and `loss` are not
+    /// part of it: they follow from where the attack is used.
     pub fn spec(&self) -> String {
         let name = KINDS.iter().find(|(_, k)| *k == self.kind).map_or("pgd", |(name, _)| *name);
         let mut spec = format!("{name}:eps={}", self.epsilon);
@@ -125,7 +126,8 @@ impl AttackConfig {
         self.random_start && matches!(self.kind, AttackKind::Pgd | AttackKind::Gd)
     }
 
-    /// Whether every iteration is clipped to the ε-ball around the clean image; `gd` is not (AdvProp, section 5.4).
+    /// Whether every iteration is clipped to the ε-ball around the clean image; `gd` is not (AdvProp, section
+    /// 5.4).
     pub fn projects(&self) -> bool {
         self.kind != AttackKind::Gd
     }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A batch-norm domain: running statistics and affine parameters of its own in every BN layer, beside weights that all
-/// domains share (AdvProp, section 4.2). The index is its place in the network's arrays.
+/// A batch-norm domain: running statistics and affine parameters of its own in every BN layer, beside weights
+/// that all domains share (AdvProp, section 4.2). The index is its place in the network's arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
@@ -44,8 +44,8 @@ impl Domain {
         Self::ALL.get(index).copied()
     }
 
-    /// The name of the domain at `index`. An imported network may have more domains than a configuration can name; they
-    /// are counted on.
+    /// The name of the domain at `index`. An imported network may have more domains than a configuration can
+    /// name; they are counted on.
     pub fn name_of(index: usize) -> String {
         Self::of_index(index).map_or_else(|| format!("aux{index}"), |domain| domain.name().to_owned())
     }

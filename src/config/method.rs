@@ -106,8 +106,8 @@ pub struct BranchConfig {
     pub domain: Domain,
     /// Weight of the mean loss over the branch's images.
     pub weight: f32,
-    /// Share of the batch, above 0. Branches with a share below 1 take parts of the batch one behind the other, in
-    /// the order of the list, and begin again at its end.
+    /// Share of the batch, above 0. Branches with a share below 1 take parts of the batch one behind the
+    /// other, in the order of the list, and begin again at its end.
     pub share: f32,
 }
 

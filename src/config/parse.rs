@@ -14,8 +14,8 @@ use toml::{Spanned, Table, Value};
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads and checks a file. `sets` are `key=value` overrides as `--set` takes them. Keys of earlier versions are
-    /// passed over in silence; see [`Config::load_warning`].
+    /// Reads and checks a file. `sets` are `key=value` overrides as `--set` takes them. Keys of earlier
+    /// versions are passed over in silence; see [`Config::load_warning`].
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
         Ok(Self::load_warning(path, sets)?.0)
     }
@@ -38,7 +38,8 @@ impl Config {
         Self::parse_warning(&text, &name, sets)
     }
 
-    /// Reads and checks a text; `file_name` is only for messages. Keys of earlier versions are passed over in silence.
+    /// Reads and checks a text; `file_name` is only for messages. Keys of earlier versions are passed over in
+    /// silence.
     pub fn parse(text: &str, file_name: &str, sets: &[String]) -> Result<Self, ConfigError> {
         Ok(Self::parse_warning(text, file_name, sets)?.0)
     }

@@ -16,8 +16,8 @@ macro_rules! presets {
     };
 }
 
-/// All presets; the first is what a newcomer should start with, those up to the first recipe of a paper finish in
-/// minutes without a GPU.
+/// All presets; the first is what a newcomer should start with, those up to the first recipe of a paper
+/// finish in minutes without a GPU.
 pub const PRESETS: &[Preset] = presets![
     "shapes-advprop",
     "shapes-mixprop",

@@ -1,5 +1,5 @@
-//! CIFAR-10 and CIFAR-100 in their original binary files: records of one label byte (CIFAR-100: a coarse and a fine
-//! one, the fine one is the class) and 3072 bytes, the 32×32 planes red, green, blue.
+//! CIFAR-10 and CIFAR-100 in their original binary files: records of one label byte (CIFAR-100: a coarse and
+//! a fine one, the fine one is the class) and 3072 bytes, the 32×32 planes red, green, blue.
 //! Source of the layout: the data sets' own page, cs.toronto.edu/~kriz/cifar.html.
 
 use super::packed::Packed;

@@ -56,8 +56,8 @@ pub(super) fn is_too_much(damaged: usize, total: usize) -> bool {
     damaged * 100 > total
 }
 
-/// Runs `work` on image `index`; an error is the image's name with the reason. A decoder that panics over damaged data
-/// only loses that image.
+/// Runs `work` on image `index`; an error is the image's name with the reason. A decoder that panics over
+/// damaged data only loses that image.
 pub(super) fn guarded<T>(
     set: &dyn Dataset,
     index: usize,

@@ -23,8 +23,8 @@ pub struct ExportReport {
     pub damaged: Vec<String>,
 }
 
-/// Writes every split as `out/SPLIT/CLASS/NUMBER.png` with `size` pixels a side; `out` must be new or empty. A file
-/// appears whole or not at all. `progress` hears (images done, images in all).
+/// Writes every split as `out/SPLIT/CLASS/NUMBER.png` with `size` pixels a side; `out` must be new or empty.
+/// A file appears whole or not at all. `progress` hears (images done, images in all).
 pub fn export(
     splits: &Splits,
     size: usize,

@@ -37,7 +37,8 @@ pub(super) fn open(dir: &Path, train: bool) -> anyhow::Result<Packed> {
     })
 }
 
-/// Reads an IDX file of bytes with `D` dimensions: a magic number (type 8, then D), the big-endian sizes, the data.
+/// Reads an IDX file of bytes with `D` dimensions: a magic number (type 8, then D), the big-endian sizes, the
+/// data.
 fn read_idx<const D: usize>(dir: &Path, name: &str) -> anyhow::Result<([usize; D], Vec<u8>)> {
     let plain = dir.join(name);
     let packed = dir.join(format!("{name}.gz"));

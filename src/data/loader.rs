@@ -1,9 +1,9 @@
 //! The endless stream of training batches, read ahead on worker threads.
 //!
-//! A batch is decided by the seed and its step alone: not by the number of threads, their timing, or where a resumed
-//! run began. An epoch's order is drawn from (seed, epoch), all that happens to an image from (seed, epoch, place in
-//! the order). A damaged image gives its place to the next undamaged one in the epoch's order, so that steps per epoch
-//! do not depend on what is damaged.
+//! A batch is decided by the seed and its step alone: not by the number of threads, their timing, or where a
+//! resumed run began. An epoch's order is drawn from (seed, epoch), all that happens to an image from (seed,
+//! epoch, place in the order). A damaged image gives its place to the next undamaged one in the epoch's
+//! order, so that steps per epoch do not depend on what is damaged.
 
 use super::Dataset;
 use super::augment::{Placement, Recipe, Shown, Views};
@@ -21,8 +21,8 @@ pub struct LoaderOptions {
     pub image_size: usize,
     /// False: the set's own order, every epoch.
     pub shuffle: bool,
-    /// Takes the place of `shuffle`: every place of an epoch goes to a class drawn evenly, then to one of its images,
-    /// with replacement.
+    /// Takes the place of `shuffle`: every place of an epoch goes to a class drawn evenly, then to one of its
+    /// images, with replacement.
     pub balanced: bool,
     pub seed: u64,
     pub recipe: Recipe,
@@ -64,8 +64,8 @@ impl PlacedImages {
 pub struct Batch {
     /// The step that the batch is for, from 0.
     pub step: u64,
-    /// `[n, image_size, image_size, 3]` RGB bytes, cropped and flipped as far as `placements` do not say it. With
-    /// [`Views::Two`] the plain view; with [`Views::Placements`] empty.
+    /// `[n, image_size, image_size, 3]` RGB bytes, cropped and flipped as far as `placements` do not say it.
+    /// With [`Views::Two`] the plain view; with [`Views::Placements`] empty.
     pub images: Vec<u8>,
     pub labels: Vec<u32>,
     /// How the GPU is to crop and flip each image.

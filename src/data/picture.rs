@@ -1,11 +1,11 @@
 //! From an image file to the square RGB bytes that a net sees.
 //!
-//! The rule, everywhere in the program: EXIF orientation is applied; grey becomes RGB, 16 bits become 8, an alpha
-//! channel is dropped (the habit of the PyTorch world); the shorter side is resized by an antialiased filter of Pillow
-//! and torchvision, the longer one to the rounded-down proportional length; the centre square is kept, an odd margin
-//! split half to even as torchvision does. [`Framing`] says how much of the image that square holds, and which filter it
-//! is: by default all of the shorter side, and the bilinear one. Where that leaves an image of
-//! the wanted size as it is, it passes through bit by bit.
+//! The rule, everywhere in the program: EXIF orientation is applied; grey becomes RGB, 16 bits become 8, an
+//! alpha channel is dropped (the habit of the PyTorch world); the shorter side is resized by an antialiased
+//! filter of Pillow and torchvision, the longer one to the rounded-down proportional length; the centre
+//! square is kept, an odd margin split half to even as torchvision does. [`Framing`] says how much of the
+//! image that square holds, and which filter it is: by default all of the shorter side, and the bilinear one.
+//! Where that leaves an image of the wanted size as it is, it passes through bit by bit.
 
 use crate::config::{DataConfig, Interpolation};
 use anyhow::{Context, anyhow, ensure};
@@ -18,7 +18,8 @@ use std::path::Path;
 /// Longest side that is decoded, pixels.
 const MAX_SIDE: u32 = 16_384;
 
-/// Most bytes that a file, or the image decoded from it, may take. A few hundred bytes of PNG can ask for gigabytes.
+/// Most bytes that a file, or the image decoded from it, may take. A few hundred bytes of PNG can ask for
+/// gigabytes.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// A decoded image.
@@ -98,8 +99,9 @@ impl Picture {
             return Ok(self.rgb);
         }
         ensure!(size > 0, "a {width}×{height} image cannot become {size}×{size}");
-        // Only the pixels that survive the crop are computed. The filter still reads across the edges of this window,
-        // so the result is that of a whole resize followed by a crop, and a very long image needs no long buffer.
+        // Only the pixels that survive the crop are computed. The filter still reads across the edges of this
+        // window, so the result is that of a whole resize followed by a crop, and a very long image needs no
+        // long buffer.
         let short = width.min(height);
         let span = |side: usize| {
             let resized = whole * side / short;
@@ -116,8 +118,8 @@ impl Picture {
         resize(&source, size, &options)
     }
 
-    /// Cuts a window out and resizes it to `[size, size, 3]` by Pillow's antialiased bicubic filter (Keys' cubic with
-    /// a = −1/2). Unlike [`Self::into_square`] nothing outside the window counts.
+    /// Cuts a window out and resizes it to `[size, size, 3]` by Pillow's antialiased bicubic filter (Keys'
+    /// cubic with a = −1/2). Unlike [`Self::into_square`] nothing outside the window counts.
     pub fn crop_bicubic(&self, window: Window, size: usize) -> anyhow::Result<Vec<u8>> {
         let source = self.view()?;
         let [left, top, width, height] =

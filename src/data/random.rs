@@ -1,11 +1,12 @@
-//! Random numbers that depend only on what they are for: a purpose and up to three counters. Two places that draw
-//! for the same purpose and counters get the same numbers on every machine, in any order and on any thread.
+//! Random numbers that depend only on what they are for: a purpose and up to three counters. Two places that
+//! draw for the same purpose and counters get the same numbers on every machine, in any order and on any
+//! thread.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What a stream of random numbers is for. The values are part of the definition of every data set and run: a new
-/// purpose takes a new value, and no value ever changes.
+/// What a stream of random numbers is for. The values are part of the definition of every data set and run: a
+/// new purpose takes a new value, and no value ever changes.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub(crate) enum Purpose {

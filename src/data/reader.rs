@@ -1,4 +1,5 @@
-//! Reads runs of images on worker threads; what training's [`Loader`](super::Loader) and the [`EvalReader`] share.
+//! Reads runs of images on worker threads; what training's [`Loader`](super::Loader) and the [`EvalReader`]
+//! share.
 
 use super::augment::{Placement, Recipe, Showing, Shown, ShownViews, Views};
 use super::damage::{Damage, guarded, is_too_much, load_checked};
@@ -219,16 +220,16 @@ pub struct EvalOptions {
     pub batch_size: usize,
     /// Side of the images, pixels.
     pub image_size: usize,
-    /// So many images, one drawn from each of as many equal stretches of the set, always the same ones; 0: all.
-    /// Orders differ: where classes follow one another a reading of the first would miss most of them, and where they
-    /// take turns a regular step would.
+    /// So many images, one drawn from each of as many equal stretches of the set, always the same ones; 0:
+    /// all. Orders differ: where classes follow one another a reading of the first would miss most of them,
+    /// and where they take turns a regular step would.
     pub limit: usize,
     /// Threads; 0: one a core.
     pub workers: usize,
 }
 
-/// Consecutive images of a set. Damaged ones are left out, so a batch may be shorter than asked for, as the last one
-/// may be; it may even be empty.
+/// Consecutive images of a set. Damaged ones are left out, so a batch may be shorter than asked for, as the
+/// last one may be; it may even be empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalBatch {
     /// Place in the reading of the image that the batch starts at, damaged or not.
@@ -276,8 +277,8 @@ impl EvalReader {
         self.total
     }
 
-    /// All images of a set, `[n, size, size, 3]` RGB bytes as evaluation sees them; `None` if one of them is damaged.
-    /// `progress` hears (images done, of all).
+    /// All images of a set, `[n, size, size, 3]` RGB bytes as evaluation sees them; `None` if one of them is
+    /// damaged. `progress` hears (images done, of all).
     pub fn read_whole(
         set: Arc<dyn Dataset>,
         size: usize,

@@ -65,8 +65,8 @@ fn with_picks(set: Arc<dyn Dataset>, picks: Vec<u32>) -> Arc<dyn Dataset> {
 /// The list that a preset names without a folder, so that it works from any folder.
 const BUILT_IN: (&str, &str) = ("imagenet100", include_str!("../../assets/classes/imagenet100.txt"));
 
-/// Reads a file of class names, one a line, into bytewise order; [`BUILT_IN`]'s name stands for its own list. Blank
-/// lines and lines that start with `#` do not count.
+/// Reads a file of class names, one a line, into bytewise order; [`BUILT_IN`]'s name stands for its own list.
+/// Blank lines and lines that start with `#` do not count.
 pub(super) fn read_classes(file: &Path) -> anyhow::Result<Vec<String>> {
     let text = if file == Path::new(BUILT_IN.0) {
         BUILT_IN.1.to_owned()

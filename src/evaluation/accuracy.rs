@@ -22,8 +22,8 @@ pub struct Measurement<'a> {
     pub seed: u64,
 }
 
-/// Measures a data set, leaving damaged images out; `go_on` hears (images done, of all) after each batch, and false ends the work
-/// with `None`.
+/// Measures a data set, leaving damaged images out; `go_on` hears (images done, of all) after each batch, and
+/// false ends the work with `None`.
 pub fn accuracy(
     gpu: &mut Gpu,
     inference: &mut Inference,

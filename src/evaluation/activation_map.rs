@@ -1,10 +1,11 @@
 //! Class activation maps (Zhou 2016) and Grad-CAM (Selvaraju 2017) at the features' resolution.
 //!
-//! Most networks here end in global average pooling and one dense layer, so the gradient of a logit by a feature is
-//! the classifier's weight over the number of positions: Grad-CAM needs no backward pass and equals CAM after ReLU,
-//! up to that factor. MobileNetV3 has a dense layer with an activation between pooling and classifier. A logit is not
-//! linear in the features there, and CAM, which is defined for a linear head alone, takes the logit's gradient at the
-//! image in place of the classifier's weights: the map before Grad-CAM's ReLU, up to the factor.
+//! Most networks here end in global average pooling and one dense layer, so the gradient of a logit by a
+//! feature is the classifier's weight over the number of positions: Grad-CAM needs no backward pass and
+//! equals CAM after ReLU, up to that factor. MobileNetV3 has a dense layer with an activation between pooling
+//! and classifier. A logit is not linear in the features there, and CAM, which is defined for a linear head
+//! alone, takes the logit's gradient at the image in place of the classifier's weights: the map before
+//! Grad-CAM's ReLU, up to the factor.
 
 use crate::graph::{Network, ParamKind, pad4};
 use crate::kernels::reference::activation::slope;
@@ -18,8 +19,8 @@ pub enum CamMethod {
     GradCam,
 }
 
-/// Raw scores `[h, w]` row by row, one map an image; maps are square, as inputs are. `params` is the parameter arena,
-/// `features` `[n, h, w, C]` with C padded to four.
+/// Raw scores `[h, w]` row by row, one map an image; maps are square, as inputs are. `params` is the
+/// parameter arena, `features` `[n, h, w, C]` with C padded to four.
 pub fn maps(
     network: &Network,
     params: &[f32],

@@ -1,8 +1,8 @@
-//! From the raw class activation map of a network to what people look at: resized, scaled, coloured, laid over
-//! the image. The raw maps come from `activation_map.rs`.
+//! From the raw class activation map of a network to what people look at: resized, scaled, coloured, laid
+//! over the image. The raw maps come from `activation_map.rs`.
 
-/// Resizes a square map bilinearly, as PyTorch's `interpolate(mode="bilinear", align_corners=False)`: pixel centres
-/// at half-integers, sources outside the map take its border. `from` and `to` are sides in pixels.
+/// Resizes a square map bilinearly, as PyTorch's `interpolate(mode="bilinear", align_corners=False)`: pixel
+/// centres at half-integers, sources outside the map take its border. `from` and `to` are sides in pixels.
 pub fn resize_bilinear(map: &[f32], from: usize, to: usize) -> Vec<f32> {
     if map.len() != from * from || from == 0 {
         return vec![0.0; to * to];
@@ -17,8 +17,8 @@ pub fn resize_bilinear(map: &[f32], from: usize, to: usize) -> Vec<f32> {
     blend(map, from, &weights)
 }
 
-/// Blends a square map of side `from` between neighbours, in both directions alike: (lower, upper, share of the upper)
-/// for each pixel of a side of the result.
+/// Blends a square map of side `from` between neighbours, in both directions alike: (lower, upper, share of
+/// the upper) for each pixel of a side of the result.
 pub(super) fn blend(map: &[f32], from: usize, weights: &[(usize, usize, f32)]) -> Vec<f32> {
     let mut resized = Vec::with_capacity(weights.len().pow(2));
     for &(top, bottom, down) in weights {
@@ -39,8 +39,8 @@ pub fn min_max(values: &[f32]) -> Vec<f32> {
     values.iter().map(scale).collect()
 }
 
-/// Stations of the colour scale at equal distances: dark blue, violet, red, orange, pale yellow. Lightness rises all
-/// the way, so it reads in grey and without telling red from green.
+/// Stations of the colour scale at equal distances: dark blue, violet, red, orange, pale yellow. Lightness
+/// rises all the way, so it reads in grey and without telling red from green.
 const HEAT: [[f32; 3]; 5] = [
     [8.0, 12.0, 48.0],
     [96.0, 24.0, 128.0],

@@ -1,4 +1,5 @@
-//! Which classes a network takes for which: counts over a set of images, and the images that it gets most wrong.
+//! Which classes a network takes for which: counts over a set of images, and the images that it gets most
+//! wrong.
 
 use super::inference::Outcome;
 use super::softmax::top_guesses;
@@ -95,8 +96,8 @@ impl Confusion {
         self.counts.range((label, 0)..(label + 1, 0)).map(|((_, predicted), count)| (*predicted, *count))
     }
 
-    /// Pairs of classes that were mistaken, (true class, predicted class, images), most images first; of equal ones the
-    /// larger share of its class.
+    /// Pairs of classes that were mistaken, (true class, predicted class, images), most images first; of
+    /// equal ones the larger share of its class.
     pub fn mistakes(&self) -> Vec<(usize, usize, u32)> {
         let wrong = self.counts.iter().filter(|((label, predicted), _)| label != predicted);
         let mut pairs: Vec<_> =
@@ -122,7 +123,8 @@ impl Confusion {
         (images, self.count(class, class) as f32 / images as f32)
     }
 
-    /// Share of the images taken for a class that are of it (the class's precision), 0..1; NaN where there is none.
+    /// Share of the images taken for a class that are of it (the class's precision), 0..1; NaN where there is
+    /// none.
     pub fn precision(&self, class: usize) -> f32 {
         self.count(class, class) as f32 / self.taken_for[class] as f32
     }

@@ -1,7 +1,7 @@
-//! Where the cells of the feature map lie on the image. TensorFlow's SAME padding puts its odd row and column at the
-//! bottom and right, so each strided layer moves the map up and left by half a pixel of its input: 16 pixels in all for
-//! an EfficientNet, half a cell. Symmetric padding moves it the other way. Maps that are laid over an image must
-//! undo this.
+//! Where the cells of the feature map lie on the image. TensorFlow's SAME padding puts its odd row and column
+//! at the bottom and right, so each strided layer moves the map up and left by half a pixel of its input: 16
+//! pixels in all for an EfficientNet, half a cell. Symmetric padding moves it the other way. Maps that are
+//! laid over an image must undo this.
 
 use crate::graph::{Network, Node, NodeId, Op, Padding};
 
@@ -48,8 +48,8 @@ impl FeatureGrid {
         self.stride *= stride as f32;
     }
 
-    /// A map `[cells, cells]` at the image's size `[size, size]`, bilinear between the cells' true centres; pixels
-    /// outside the outermost centres take the border.
+    /// A map `[cells, cells]` at the image's size `[size, size]`, bilinear between the cells' true centres;
+    /// pixels outside the outermost centres take the border.
     pub fn resize(&self, map: &[f32], size: usize) -> Vec<f32> {
         let from = self.cells;
         if map.len() != from * from || from == 0 {
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn same_padding_shifts_by_half_a_cell_and_symmetric_padding_the_other_way() {
-        // Each of the five strided layers looks from input 2i to 2i + 2, so its centre is 2i + 1: 1 + 2 + 4 + 8 + 16.
+        // Each of the five strided layers looks from input 2i to 2i + 2, so its centre is 2i + 1: 1 + 2 + 4 +
+        // 8 + 16.
         let network = build("tf_efficientnet_b0", &ModelOptions::plain(10, 224)).unwrap();
         assert_eq!(FeatureGrid::of(&network), FeatureGrid { first: 31.0, stride: 32.0, cells: 7 });
         // 7×7 and 3×3 kernels of stride 2 with (k − 1) / 2 on each side: centres at 2i.

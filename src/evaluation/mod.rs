@@ -1,5 +1,5 @@
-//! A trained network at work: accuracy by domain and attack, predictions, attacks, class activation maps, and the
-//! distance between its BN domains.
+//! A trained network at work: accuracy by domain and attack, predictions, attacks, class activation maps, and
+//! the distance between its BN domains.
 
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! A checkpoint opened for work: its own device, its own weights, one call a task. The commands `eval`, `predict`,
-//! `attack` and `cam` are thin shells around this.
+//! A checkpoint opened for work: its own device, its own weights, one call a task. The commands `eval`,
+//! `predict`, `attack` and `cam` are thin shells around this.
 
 use super::activation_map::{self, CamMethod};
 use super::inference::{ImageBatch, Inference, Outcome};
@@ -135,8 +135,8 @@ impl Model {
         Ok(self.outcome(pixels, None, domain)?.logits)
     }
 
-    /// What a forward pass through `domain` finds, for pixels `[n, S, S, 3]` in 0..255, any n. Without labels the
-    /// losses and hits are those of class 0.
+    /// What a forward pass through `domain` finds, for pixels `[n, S, S, 3]` in 0..255, any n. Without labels
+    /// the losses and hits are those of class 0.
     pub fn outcome(
         &mut self,
         pixels: &[f32],
@@ -293,7 +293,8 @@ fn read(checkpoint: &Path, weights: Weights) -> anyhow::Result<(Meta, Config, Ne
     Ok((file.meta, config, network, arenas))
 }
 
-/// The BN layers of a checkpoint (of its moving average when there is one) and its finished steps. Needs no GPU.
+/// The BN layers of a checkpoint (of its moving average when there is one) and its finished steps. Needs no
+/// GPU.
 pub fn bn_layers_of(checkpoint: &Path) -> anyhow::Result<(u64, Vec<BnLayer>)> {
     let (meta, _, network, arenas) = read(checkpoint, Weights::Auto)?;
     Ok((meta.step, bn_layers(&network.layout, &arenas)))

@@ -3,8 +3,9 @@
 /// Float rounding of the engine around 255.
 const ROUNDING: f32 = 1e-3;
 
-/// Share, 0..1, of the pixel values that went as far as they may: to ε from the clean value, or to 0 or 255 where that
-/// is nearer. Values that did not move do not count. `clean` and `adversarial` are 0..255, ε in 1/255.
+/// Share, 0..1, of the pixel values that went as far as they may: to ε from the clean value, or to 0 or 255
+/// where that is nearer. Values that did not move do not count. `clean` and `adversarial` are 0..255, ε in
+/// 1/255.
 pub fn share_at_bound(clean: &[f32], adversarial: &[f32], epsilon: f32) -> f32 {
     let at_bound = |(clean, adversarial): (&f32, &f32)| {
         let (low, high) = ((clean - epsilon).max(0.0), (clean + epsilon).min(255.0));
@@ -26,8 +27,8 @@ pub fn success_rate(right_before: &[bool], right_after: &[bool]) -> Option<f32> 
     (right > 0).then(|| fooled as f32 / right as f32)
 }
 
-/// Bytes of adversarial images: every change is rounded towards zero, so it cannot leave the ball, and never more
-/// than `limit` (whole 1/255). A change within float rounding of a whole number is that number.
+/// Bytes of adversarial images: every change is rounded towards zero, so it cannot leave the ball, and never
+/// more than `limit` (whole 1/255). A change within float rounding of a whole number is that number.
 pub fn rounded_towards(clean: &[f32], adversarial: &[f32], limit: f32) -> Vec<u8> {
     let round = |(clean, adversarial): (&f32, &f32)| {
         let change = adversarial - clean;

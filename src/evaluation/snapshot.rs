@@ -1,5 +1,5 @@
-//! The pictures and statistics that the window shows of a live model: a few validation images, attacked and explained
-//! through every domain, and each BN layer's statistics by domain.
+//! The pictures and statistics that the window shows of a live model: a few validation images, attacked and
+//! explained through every domain, and each BN layer's statistics by domain.
 
 use super::activation_map::{self, CamMethod};
 use super::feature_grid::FeatureGrid;
@@ -77,7 +77,8 @@ pub struct SnapshotRequest<'a> {
     pub classes: &'a [String],
 }
 
-/// Attacks the gallery, looks at it through every domain, clean and attacked, and reads every BN layer's statistics.
+/// Attacks the gallery, looks at it through every domain, clean and attacked, and reads every BN layer's
+/// statistics.
 pub fn snapshot(
     gpu: &mut Gpu,
     inference: &mut Inference,

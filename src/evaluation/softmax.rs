@@ -8,7 +8,8 @@ fn normaliser(logits: &[f32]) -> (f32, f64) {
     (largest, logits.iter().map(|logit| f64::from(logit - largest).exp()).sum())
 }
 
-/// The `count` most probable classes with their probabilities (0..1), best first; of equal logits the lower class first.
+/// The `count` most probable classes with their probabilities (0..1), best first; of equal logits the lower
+/// class first.
 pub fn top_classes(logits: &[f32], count: usize) -> Vec<(usize, f64)> {
     let (largest, sum) = normaliser(logits);
     let mut order: Vec<usize> = (0..logits.len()).collect();

@@ -84,7 +84,8 @@ fn enumerate() -> Vec<wgpu::Adapter> {
             wgpu::DeviceType::Other => 3,
             wgpu::DeviceType::Cpu => 4,
         };
-        // Vulkan before DX12 where a GPU offers both: larger buffers, subgroups without a shader compiler DLL.
+        // Vulkan before DX12 where a GPU offers both: larger buffers, subgroups without a shader compiler
+        // DLL.
         (kind, info.backend != wgpu::Backend::Vulkan)
     });
     adapters
@@ -187,8 +188,8 @@ pub(super) fn matrices(adapter: &wgpu::Adapter) -> Option<Matrices> {
     }
     let info = adapter.get_info();
     let metal = info.backend == wgpu::Backend::Metal;
-    // Subgroups share a tile by number, so there must be as many in every launch. wgpu knows no size on Metal, where
-    // those of every GPU with these matrices have 32 lanes.
+    // Subgroups share a tile by number, so there must be as many in every launch. wgpu knows no size on
+    // Metal, where those of every GPU with these matrices have 32 lanes.
     let lanes = match (info.subgroup_min_size, info.subgroup_max_size) {
         _ if metal => 32,
         (least, most) if least == most => least,

@@ -1,6 +1,6 @@
-//! Where the program keeps what it learned about an adapter: a folder of the user's cache, and an identity that says
-//! for which adapter, driver and shaders a file was made. All of it can be made again, so a file that is missing,
-//! damaged or made for something else counts as none.
+//! Where the program keeps what it learned about an adapter: a folder of the user's cache, and an identity
+//! that says for which adapter, driver and shaders a file was made. All of it can be made again, so a file
+//! that is missing, damaged or made for something else counts as none.
 
 use super::adapter::AdapterReport;
 use super::shaders;
@@ -61,8 +61,8 @@ impl AdapterCache {
         self.folder.join(format!("{what}-{:08x}.{ending}", crc32c::crc32c(adapter.as_bytes())))
     }
 
-    /// Replaces a file as a whole; the error is one sentence that names it. Unlike a checkpoint it is not synced: after
-    /// a crash it may be damaged, which its reader notices.
+    /// Replaces a file as a whole; the error is one sentence that names it. Unlike a checkpoint it is not
+    /// synced: after a crash it may be damaged, which its reader notices.
     pub fn write(&self, file: &Path, bytes: &[u8]) -> Result<(), String> {
         let attempt = || -> std::io::Result<()> {
             std::fs::create_dir_all(&self.folder)?;

@@ -21,7 +21,8 @@ impl Caps {
         Self { form, tuned: None, matrices: None }
     }
 
-    /// These capabilities for a pass that stores its activations as `element`: cooperative matrices take f16 alone.
+    /// These capabilities for a pass that stores its activations as `element`: cooperative matrices take f16
+    /// alone.
     pub fn for_storage(self, element: Element) -> Self {
         Self { matrices: self.matrices.filter(|_| element == Element::F16), ..self }
     }
@@ -43,13 +44,13 @@ pub struct Matrices {
 pub enum Form {
     /// Tiles in workgroup memory, for GPUs.
     Tiles,
-    /// One subgroup of at least eight lanes per tile and no workgroup memory: six to ten times faster than tiles
-    /// on llvmpipe, where workgroup memory is ordinary memory.
+    /// One subgroup of at least eight lanes per tile and no workgroup memory: six to ten times faster than
+    /// tiles on llvmpipe, where workgroup memory is ordinary memory.
     Subgroups,
 }
 
-/// The kernel variants that timed trials chose on an adapter: a variant's name for each class of work that was tried.
-/// What the names mean is the kernels' business.
+/// The kernel variants that timed trials chose on an adapter: a variant's name for each class of work that
+/// was tried. What the names mean is the kernels' business.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TunedVariants(pub BTreeMap<String, String>);
 

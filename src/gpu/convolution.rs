@@ -1,8 +1,8 @@
-//! Which dense convolution a launch computes, as plain data that timed trials of its variants read. How a convolution
-//! becomes launches is the business of `kernels::conv`.
+//! Which dense convolution a launch computes, as plain data that timed trials of its variants read. How a
+//! convolution becomes launches is the business of `kernels::conv`.
 
-/// The sizes of a dense convolution: x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`, weights
-/// `[kernel²][in_c][out_c]`. The padding at the bottom and right follows from the sizes.
+/// The sizes of a dense convolution: x `[images, in_h, in_w, in_c]`, y `[images, out_h, out_w, out_c]`,
+/// weights `[kernel²][in_c][out_c]`. The padding at the bottom and right follows from the sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Images of the batch.

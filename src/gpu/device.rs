@@ -42,8 +42,8 @@ fn experiments(wanted: bool) -> wgpu::ExperimentalFeatures {
     if !wanted {
         return wgpu::ExperimentalFeatures::disabled();
     }
-    // SAFETY: the only such feature is cooperative matrices; shaders that use them are ours, and a run takes them only
-    // after their results were found right on this adapter.
+    // SAFETY: the only such feature is cooperative matrices; shaders that use them are ours, and a run takes
+    // them only after their results were found right on this adapter.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
@@ -52,8 +52,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Device {
-    /// Opens the chosen adapter with all of its own limits, and with what earlier runs kept about it in the user's
-    /// cache folder.
+    /// Opens the chosen adapter with all of its own limits, and with what earlier runs kept about it in the
+    /// user's cache folder.
     pub fn open(choice: &DeviceChoice) -> Result<Self, GpuError> {
         Self::open_with(choice, AdapterCache::of_user)
     }
@@ -131,7 +131,8 @@ impl Device {
         })
     }
 
-    /// The software adapter that the tests share, held by one test at a time. `DUALPROP_TEST_DEVICE` picks another.
+    /// The software adapter that the tests share, held by one test at a time. `DUALPROP_TEST_DEVICE` picks
+    /// another.
     ///
     /// # Panics
     /// When there is none: a missing adapter is a failure of a test run, not a reason to skip.
@@ -162,7 +163,8 @@ impl Device {
         self.caps.clone().for_storage(storage)
     }
 
-    /// Cooperative matrices that the adapter offers. [`Self::caps_for`] has them after [`Self::use_matrices`] alone.
+    /// Cooperative matrices that the adapter offers. [`Self::caps_for`] has them after [`Self::use_matrices`]
+    /// alone.
     pub fn offered_matrices(&self) -> Option<Matrices> {
         self.matrices
     }
@@ -227,8 +229,8 @@ impl Device {
         }
     }
 
-    /// Queues `data` to be written before anything that is submitted later. wgpu makes a buffer for it; what a step
-    /// writes goes through an [`super::UploadRing`].
+    /// Queues `data` to be written before anything that is submitted later. wgpu makes a buffer for it; what
+    /// a step writes goes through an [`super::UploadRing`].
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &wgpu::Buffer, offset_bytes: u64, data: &[T]) {
         self.counters.buffer();
         self.queue.write_buffer(buffer, offset_bytes, bytemuck::cast_slice(data));
@@ -240,7 +242,8 @@ impl Device {
         self.wait()
     }
 
-    /// Waits for all submitted work and returns `bytes` of a buffer. For checkpoints and results, not for steps.
+    /// Waits for all submitted work and returns `bytes` of a buffer. For checkpoints and results, not for
+    /// steps.
     pub fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>, GpuError> {
         let padded = bytes.next_multiple_of(4);
         let staging =
@@ -336,8 +339,9 @@ impl Device {
         Ok(pipeline)
     }
 
-    /// Shaders run without bounds checks and loop guards, which cost up to a factor of two in inner loops; the
-    /// test suite runs every kernel with them (`DUALPROP_CHECKED_SHADERS=1`) to show that no index leaves its buffer.
+    /// Shaders run without bounds checks and loop guards, which cost up to a factor of two in inner loops;
+    /// the test suite runs every kernel with them (`DUALPROP_CHECKED_SHADERS=1`) to show that no index leaves
+    /// its buffer.
     #[allow(unsafe_code, reason = "unchecked shaders are our own and tested with checks on")]
     fn module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
@@ -358,8 +362,8 @@ impl Device {
         self.pipeline_cache.as_ref().is_some_and(|kept| kept.found)
     }
 
-    /// Makes the pipelines that `launches` need on several threads, and keeps them for the next start where the
-    /// adapter offers that; `progress` hears (done, total).
+    /// Makes the pipelines that `launches` need on several threads, and keeps them for the next start where
+    /// the adapter offers that; `progress` hears (done, total).
     pub fn prepare<'a>(
         &self,
         launches: impl IntoIterator<Item = &'a Launch>,
@@ -415,7 +419,8 @@ mod tests {
     use super::*;
     use crate::gpu::Player;
 
-    /// As near to a pulled graphics card as a test gets: every later call fails in words, none panics or hangs.
+    /// As near to a pulled graphics card as a test gets: every later call fails in words, none panics or
+    /// hangs.
     #[test]
     fn a_device_that_goes_away_leaves_errors_behind() {
         let device = Device::open(&DeviceChoice::Cpu).unwrap();

@@ -1,6 +1,6 @@
 //! One GPU dispatch as plain data: which shader with which constants, over which buffer ranges, with which
-//! numbers, how many workgroups. Everything above this module is made of these, so a plan can be printed, costed
-//! and tested without a GPU. `replay.rs` turns them into wgpu calls.
+//! numbers, how many workgroups. Everything above this module is made of these, so a plan can be printed,
+//! costed and tested without a GPU. `replay.rs` turns them into wgpu calls.
 
 use super::convolution::ConvCase;
 use super::params::{Field, Params};
@@ -16,7 +16,8 @@ pub enum Element {
     /// Four bytes a number.
     #[default]
     F32,
-    /// Two bytes a number: activations and their gradients of half-precision plans; needs the adapter's `shader_f16`.
+    /// Two bytes a number: activations and their gradients of half-precision plans; needs the adapter's
+    /// `shader_f16`.
     F16,
 }
 
@@ -51,8 +52,8 @@ pub struct View {
     pub element: Element,
 }
 
-/// The constants that specialise a shader, by name. Their order means nothing, so kernels with equal constants are equal
-/// however they were put together.
+/// The constants that specialise a shader, by name. Their order means nothing, so kernels with equal
+/// constants are equal however they were put together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Constants(BTreeMap<&'static str, u32>);
 
@@ -129,8 +130,9 @@ pub struct Cost {
 pub struct Launch {
     /// What runs.
     pub kernel: Kernel,
-    /// The tensors in the order of the shader's `@group(0) @binding(i)`. Every storage binding is declared `read_write`:
-    /// wgpu tracks usage by whole buffer and forbids one buffer as read-only and read-write in one dispatch.
+    /// The tensors in the order of the shader's `@group(0) @binding(i)`. Every storage binding is declared
+    /// `read_write`: wgpu tracks usage by whole buffer and forbids one buffer as read-only and read-write in
+    /// one dispatch.
     pub views: Vec<View>,
     /// The words of the shader's `@group(1) @binding(0) var<uniform> params`, at most [`PARAMS_BYTES`].
     pub params: Vec<u32>,

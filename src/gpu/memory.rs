@@ -3,9 +3,10 @@
 use super::device::Device;
 
 impl Device {
-    /// Bytes that the driver has given to this device so far for all of its buffers: those of plans and results, copies
-    /// on their way, and what is free in the blocks that buffers are cut from. Compiled pipelines and what the driver
-    /// keeps for itself are not in it. `None` where the back end does not tell (Metal).
+    /// Bytes that the driver has given to this device so far for all of its buffers: those of plans and
+    /// results, copies on their way, and what is free in the blocks that buffers are cut from. Compiled
+    /// pipelines and what the driver keeps for itself are not in it. `None` where the back end does not tell
+    /// (Metal).
     pub fn memory_taken(&self) -> Option<u64> {
         Some(self.device.generate_allocator_report()?.total_reserved_bytes)
     }

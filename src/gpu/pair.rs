@@ -1,4 +1,5 @@
-//! An open device together with the player that replays programs on it: what every piece of work on a GPU needs.
+//! An open device together with the player that replays programs on it: what every piece of work on a GPU
+//! needs.
 
 use super::device::Device;
 use super::error::GpuError;

@@ -1,7 +1,7 @@
 //! The numbers of a launch as a struct whose fields have the names of the shader's `struct Params`.
 //!
-//! [`params!`] declares such a struct and describes its fields, so that a test can hold names, offsets, sizes and kinds
-//! to those of the shader (`tests/shaders.rs`).
+//! [`params!`] declares such a struct and describes its fields, so that a test can hold names, offsets, sizes
+//! and kinds to those of the shader (`tests/shaders.rs`).
 
 use bytemuck::Pod;
 
@@ -31,7 +31,8 @@ pub struct Field {
     pub kind: FieldKind,
 }
 
-/// What a launch hands to its shader as `@group(1) @binding(0) var<uniform> params: Params`. [`params!`] implements it.
+/// What a launch hands to its shader as `@group(1) @binding(0) var<uniform> params: Params`. [`params!`]
+/// implements it.
 pub trait Params: Pod {
     /// The fields in the order of the struct; padding is not among them.
     const FIELDS: &'static [Field];
@@ -59,11 +60,11 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const KIND: FieldKind = T::KIND;
 }
 
-/// Declares a struct for [`Params`], or for a struct inside one. Words that only fill a WGSL `@size` or `@align` stand
-/// behind `; padding`, and the shader has no name for them.
+/// Declares a struct for [`Params`], or for a struct inside one. Words that only fill a WGSL `@size` or
+/// `@align` stand behind `; padding`, and the shader has no name for them.
 ///
-/// Segment tables come last, behind the padding: with the table first, llvmpipe of Mesa 22.3 took four times as long
-/// for `depthwise_gather`, and more memory to compile it.
+/// Segment tables come last, behind the padding: with the table first, llvmpipe of Mesa 22.3 took four times
+/// as long for `depthwise_gather`, and more memory to compile it.
 macro_rules! params {
     (@field $name:ident, $field:ident, $type:ty) => {
         $crate::gpu::Field {

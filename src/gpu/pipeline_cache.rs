@@ -1,7 +1,7 @@
 //! Compiled pipelines kept on disk between runs, where the driver hands them out (Vulkan).
 //!
-//! The file: a magic word, the identity of [`AdapterCache`] as JSON behind its length, the driver's bytes, and a CRC-32C of it
-//! all, because a driver need not check what it is given.
+//! The file: a magic word, the identity of [`AdapterCache`] as JSON behind its length, the driver's bytes,
+//! and a CRC-32C of it all, because a driver need not check what it is given.
 
 use super::adapter_cache::AdapterCache;
 use std::sync::{Mutex, PoisonError};
@@ -36,8 +36,8 @@ impl PipelineCache {
             data: (!written.is_empty()).then_some(&written),
             fallback: true,
         };
-        // SAFETY: the bytes came from `get_data` on an adapter, driver and backend of the same name, and their
-        // checksum holds.
+        // SAFETY: the bytes came from `get_data` on an adapter, driver and backend of the same name, and
+        // their checksum holds.
         let cache = unsafe { device.create_pipeline_cache(&descriptor) };
         Some(Self { cache, folder, found: !written.is_empty(), written: Mutex::new(written) })
     }

@@ -1,5 +1,5 @@
-//! Times each dispatch of a program apart, for reports of where a step's time goes. A dispatch in a pass of its own
-//! cannot overlap its neighbours, so the sum is somewhat longer than the program's time.
+//! Times each dispatch of a program apart, for reports of where a step's time goes. A dispatch in a pass of
+//! its own cannot overlap its neighbours, so the sum is somewhat longer than the program's time.
 
 use super::device::Device;
 use super::error::GpuError;

@@ -1,5 +1,5 @@
-//! Launches made ready for replay: pipelines, bind groups and dispatch sizes are fixed once, so that a step only
-//! walks a list. One uniform buffer holds the numbers of all launches, bound at a dynamic offset.
+//! Launches made ready for replay: pipelines, bind groups and dispatch sizes are fixed once, so that a step
+//! only walks a list. One uniform buffer holds the numbers of all launches, bound at a dynamic offset.
 
 use super::device::Device;
 use super::error::GpuError;

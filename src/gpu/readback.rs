@@ -1,5 +1,5 @@
-//! A ring of staging buffers that brings small results back without stopping the GPU: the step that made them is
-//! long submitted when they are read.
+//! A ring of staging buffers that brings small results back without stopping the GPU: the step that made them
+//! is long submitted when they are read.
 
 use super::device::Device;
 use super::error::GpuError;

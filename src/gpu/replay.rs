@@ -84,8 +84,8 @@ impl Player {
         Ok(())
     }
 
-    /// From here on each submit is waited for, and then `pause` is: the gaps that leave a GPU to others. `None` keeps
-    /// it busy. What is computed is the same.
+    /// From here on each submit is waited for, and then `pause` is: the gaps that leave a GPU to others.
+    /// `None` keeps it busy. What is computed is the same.
     pub fn pause_between(&mut self, pause: Option<Pause>) {
         self.pause = pause;
     }
@@ -148,8 +148,8 @@ impl Player {
         open.encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
     }
 
-    /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued, and for this one with
-    /// [`Self::pause_between`].
+    /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued, and for this one
+    /// with [`Self::pause_between`].
     pub fn submit(&mut self, device: &Device) -> Result<(), GpuError> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         open.pass = None;

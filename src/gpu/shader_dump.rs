@@ -8,7 +8,8 @@ use std::sync::Once;
 /// Name of the environment variable that holds the folder.
 pub(super) const VARIABLE: &str = "DUALPROP_SHADER_DUMP";
 
-/// Writes `text` to the folder of the environment variable, if there is one. The first failure is said in the log.
+/// Writes `text` to the folder of the environment variable, if there is one. The first failure is said in the
+/// log.
 pub(super) fn dump(kernel: &Kernel, text: &str) {
     static FAILED: Once = Once::new();
     let Some(folder) = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) else { return };
@@ -22,7 +23,8 @@ pub(super) fn dump(kernel: &Kernel, text: &str) {
     }
 }
 
-/// Writes `SHADER-CHECKSUM.wgsl`: a first line with the kernel's constants, then the text. The error names the file.
+/// Writes `SHADER-CHECKSUM.wgsl`: a first line with the kernel's constants, then the text. The error names
+/// the file.
 fn write(folder: &Path, kernel: &Kernel, text: &str) -> Result<PathBuf, (PathBuf, std::io::Error)> {
     let file = folder.join(format!("{}-{:08x}.wgsl", kernel.shader, crc32c::crc32c(text.as_bytes())));
     let constants: Vec<String> =

@@ -2,16 +2,17 @@
 //!
 //! Lines that start with `#` are directives:
 //! - `#import lib/random` pastes that file, once.
-//! - `#if EXPR` … `#elif EXPR` … `#else` … `#endif` keeps lines by a constant, or a comparison such as `KERNEL == 3`.
-//!   `#endif` may repeat a name of its `#if`.
-//! - `#for i in A..B` … `#end` repeats lines; `$i` becomes the number, `$(i * 4 + 1)` an integer expression of loop
-//!   variables and constants. This unrolls by name, because dynamically indexed private arrays are slow on every
-//!   back end.
+//! - `#if EXPR` … `#elif EXPR` … `#else` … `#endif` keeps lines by a constant, or a comparison such as
+//!   `KERNEL == 3`. `#endif` may repeat a name of its `#if`.
+//! - `#for i in A..B` … `#end` repeats lines; `$i` becomes the number, `$(i * 4 + 1)` an integer expression
+//!   of loop variables and constants. This unrolls by name, because dynamically indexed private arrays are
+//!   slow on every back end.
 //!
-//! A line `const NAME: u32 = 3u;` stays in the text, and directives and `$` know `NAME` from there on: so a constant that
-//! chooses between cases is compared with their names.
+//! A line `const NAME: u32 = 3u;` stays in the text, and directives and `$` know `NAME` from there on: so a
+//! constant that chooses between cases is compared with their names.
 //!
-//! The kernel's constants stand before the text as `const NAME: u32`, and before them what a constant needs enabled.
+//! The kernel's constants stand before the text as `const NAME: u32`, and before them what a constant needs
+//! enabled.
 
 use super::launch::Kernel;
 use std::collections::BTreeMap;
@@ -181,7 +182,8 @@ fn names_in(expression: &str) -> impl Iterator<Item = &str> {
     expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|name| !name.is_empty())
 }
 
-/// The lines `from..to` of the first branch that holds between the `#if` at `start` and the `#endif` at `end`.
+/// The lines `from..to` of the first branch that holds between the `#if` at `start` and the `#endif` at
+/// `end`.
 fn kept_branch(
     lines: &[&str],
     start: usize,

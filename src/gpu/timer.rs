@@ -94,8 +94,8 @@ impl StageTimer {
     }
 }
 
-/// What the next step counts in a mean that has seen `steps`. Some drivers compile in the first step, so the second
-/// one takes its place.
+/// What the next step counts in a mean that has seen `steps`. Some drivers compile in the first step, so the
+/// second one takes its place.
 fn share_of_step(steps: u32) -> f64 {
     if steps < 2 { 1.0 } else { f64::max(NEW_SHARE, 1.0 / f64::from(steps)) }
 }

@@ -20,7 +20,8 @@ pub fn file(cache: &AdapterCache) -> PathBuf {
 }
 
 impl TunedVariants {
-    /// The variants that an earlier trial wrote, none if there is no file. The error is a sentence that says why a file is not used.
+    /// The variants that an earlier trial wrote, none if there is no file. The error is a sentence that says
+    /// why a file is not used.
     pub fn load(cache: &AdapterCache) -> Result<Self, String> {
         let path = file(cache);
         let refuse = |why: String| format!("the kernel choices in {} are not used: {why}", path.display());

@@ -1,5 +1,5 @@
-//! A ring of staging buffers that takes a step's images and tables to the GPU. `Device::write` lets wgpu make and free
-//! a buffer for every write; these are made once.
+//! A ring of staging buffers that takes a step's images and tables to the GPU. `Device::write` lets wgpu make
+//! and free a buffer for every write; these are made once.
 
 use super::device::Device;
 use super::error::GpuError;
@@ -42,8 +42,8 @@ impl UploadRing {
         self.bytes * self.slots.len() as u64
     }
 
-    /// Begins an upload: it happens behind everything played so far and before everything played after it. Waits only
-    /// where the GPU still reads what was uploaded as many submits ago as may be queued.
+    /// Begins an upload: it happens behind everything played so far and before everything played after it.
+    /// Waits only where the GPU still reads what was uploaded as many submits ago as may be queued.
     pub fn begin<'a>(
         &'a mut self,
         device: &'a Device,

@@ -1,5 +1,6 @@
-//! The backward pass as launches: nodes in reverse order, each turning the gradient of its output into gradients of
-//! its inputs (written, or added where another consumer wrote before) and of its parameters (added to the arena).
+//! The backward pass as launches: nodes in reverse order, each turning the gradient of its output into
+//! gradients of its inputs (written, or added where another consumer wrote before) and of its parameters
+//! (added to the arena).
 
 use super::blocks::blocks;
 use super::forward::Forward;
@@ -37,10 +38,11 @@ pub(super) struct Backward<'a, 'b> {
 enum Gradient {
     /// The gradient itself, `[N, H, W, C]`.
     Stored(View),
-    /// The gradient of a batch norm's output, already times the slope of its activation, and the slices of its two sums.
+    /// The gradient of a batch norm's output, already times the slope of its activation, and the slices of
+    /// its two sums.
     Slope { du: View, slices: Slices, partials: View },
-    /// The gradient of the output of a batch norm that is folded into the convolution before it, already times the slope:
-    /// therefore also the gradient of that convolution's result.
+    /// The gradient of the output of a batch norm that is folded into the convolution before it, already
+    /// times the slope: therefore also the gradient of that convolution's result.
     Folded(View),
     /// The gradient of a batch norm's input, `a * du + b * x + c`, computed on each read.
     Norm { du: View, from: NormGradient },
@@ -106,9 +108,9 @@ impl Backward<'_, '_> {
         (view, false)
     }
 
-    /// As [`Self::target`], for a kernel with an epilogue. Where `id` is a batch norm and `writer` the last node to write
-    /// its gradient, the kernel applies the slope and takes the sums in the batch norm's place. `slices` gives the kernel's
-    /// slices of those sums.
+    /// As [`Self::target`], for a kernel with an epilogue. Where `id` is a batch norm and `writer` the last
+    /// node to write its gradient, the kernel applies the slope and takes the sums in the batch norm's place.
+    /// `slices` gives the kernel's slices of those sums.
     pub(super) fn fused_target(
         &mut self,
         writer: usize,
@@ -319,8 +321,8 @@ impl Backward<'_, '_> {
         }
     }
 
-    /// Appends the launch that computes the coefficients of a batch norm's gradient from its sums, and the gradients of
-    /// gamma and beta where they are asked for. Returns the coefficients.
+    /// Appends the launch that computes the coefficients of a batch norm's gradient from its sums, and the
+    /// gradients of gamma and beta where they are asked for. Returns the coefficients.
     fn finalize(&mut self, layer: usize, shape: &BnShape, partials: Partials<'_>, state: View) -> View {
         let forward = self.forward;
         let place = &forward.network.layout.bn[layer];
@@ -366,12 +368,14 @@ impl Backward<'_, '_> {
         let Op::Add { activation, .. } = node.op else { unreachable!("called for this op") };
         let shape = forward.residual_shape(index, node);
         let [shortcut, branch] = [node.inputs[0], node.inputs[1]];
-        // Every other consumer of the branch's output comes before the sum, so nothing has written its gradient.
+        // Every other consumer of the branch's output comes before the sum, so nothing has written its
+        // gradient.
         debug_assert!(self.gradients[branch.0].is_none());
         let plain = activation == Activation::None;
         if plain && shape.drop_rate == 0.0 && self.gradients[shortcut.0].is_none() {
-            // The gradient passes through as it is: one tensor serves both. Adding to it for the shortcut's other
-            // consumers is safe, because they precede the branch's last node, which has read it by then.
+            // The gradient passes through as it is: one tensor serves both. Adding to it for the shortcut's
+            // other consumers is safe, because they precede the branch's last node, which has read it by
+            // then.
             self.gradients[branch.0] = Some(Gradient::Stored(dy));
             self.gradients[shortcut.0] = Some(Gradient::Stored(dy));
             return;

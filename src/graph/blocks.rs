@@ -1,14 +1,16 @@
-//! Where a network can be cut so that one tensor alone crosses: what activation recomputation keeps between the
-//! forward and the backward pass. Everything inside a block is computed again when the backward pass enters it.
+//! Where a network can be cut so that one tensor alone crosses: what activation recomputation keeps between
+//! the forward and the backward pass. Everything inside a block is computed again when the backward pass
+//! enters it.
 
 use super::network::{Network, Node, Op};
 use crate::kernels::activation::Activation;
 use std::ops::Range;
 
-/// Ranges of nodes, in order, each ending with the one node that later ranges read. The last range runs to the logits.
+/// Ranges of nodes, in order, each ending with the one node that later ranges read. The last range runs to
+/// the logits.
 ///
-/// Cuts are at sums and at projections without an activation: in these networks the ends of residual blocks, where
-/// tensors are smallest.
+/// Cuts are at sums and at projections without an activation: in these networks the ends of residual blocks,
+/// where tensors are smallest.
 pub(super) fn blocks(network: &Network) -> Vec<Range<usize>> {
     let nodes = &network.nodes;
     let mut last_reader = vec![0; nodes.len()];
@@ -37,8 +39,8 @@ fn ends_block(node: &Node) -> bool {
     matches!(node.op, Op::Add { .. } | Op::BatchNorm { activation: Activation::None, .. })
 }
 
-/// The nodes of a block whose outputs its backward pass reads, directly or to compute another of them, in order; the
-/// block's own output is kept anyway.
+/// The nodes of a block whose outputs its backward pass reads, directly or to compute another of them, in
+/// order; the block's own output is kept anyway.
 pub(super) fn recomputed(network: &Network, block: &Range<usize>) -> Vec<usize> {
     let inner = block.start..block.end - 1;
     let mut wanted = vec![false; block.len()];
@@ -100,14 +102,16 @@ mod tests {
     #[test]
     fn blocks_end_where_one_tensor_crosses() {
         let network = network(Linear);
-        // Input; stem 1-2; branch 3-4 and shortcut 5-6 with the sum 7; inner 8-9, outer 10-11, sum 12; head 13-14.
+        // Input; stem 1-2; branch 3-4 and shortcut 5-6 with the sum 7; inner 8-9, outer 10-11, sum 12; head
+        // 13-14.
         assert_eq!(blocks(&network), [1..8, 8..13, 13..15]);
     }
 
     #[test]
     fn only_a_sum_with_an_activation_asks_for_more_than_convolutions_do() {
         let plain = network(Linear);
-        // BN needs what the convolutions made, convolutions what BN made; the sum needs neither of its inputs.
+        // BN needs what the convolutions made, convolutions what BN made; the sum needs neither of its
+        // inputs.
         assert_eq!(recomputed(&plain, &(1..8)), [1, 2, 3, 5]);
         assert_eq!(recomputed(&plain, &(8..13)), [8, 9, 10]);
         let active = network(Relu);

@@ -1,24 +1,25 @@
-//! Batch norms with running statistics, folded into the convolutions before them: in attacks with fixed statistics, and
-//! in inference.
+//! Batch norms with running statistics, folded into the convolutions before them: in attacks with fixed
+//! statistics, and in inference.
 //!
-//! Such a batch norm is `scale * x + shift` with fixed numbers. One launch a layer multiplies the weights by the scale
-//! of their output channel and computes the shift, which the convolution adds as it stores; so the forward pass has no
-//! batch norm left. The gradient of the image needs the folded weights and the activation's slope. The kernel that
-//! completes a gradient multiplies by that slope as it stores. A batch norm's own backward pass reads x and dy and writes
-//! dx; of these three passes over the tensor a folded one leaves one read, or none where it has no activation.
+//! Such a batch norm is `scale * x + shift` with fixed numbers. One launch a layer multiplies the weights by
+//! the scale of their output channel and computes the shift, which the convolution adds as it stores; so the
+//! forward pass has no batch norm left. The gradient of the image needs the folded weights and the
+//! activation's slope. The kernel that completes a gradient multiplies by that slope as it stores. A batch
+//! norm's own backward pass reads x and dy and writes dx; of these three passes over the tensor a folded one
+//! leaves one read, or none where it has no activation.
 //!
-//! The convolution stores `act(u)`, u = scale * x + shift, where nothing needs u again. The slope of ReLU and ReLU6 is
-//! computed from their output ([`Activation::slope_from`]); SiLU's and hard swish's is computed from u. Therefore a pass
-//! with a backward part stores u for these and lets the consumers apply the activation as they read, or, where that
-//! costs more than a second write, stores both (see [`super::fusion`]).
+//! The convolution stores `act(u)`, u = scale * x + shift, where nothing needs u again. The slope of ReLU and
+//! ReLU6 is computed from their output ([`Activation::slope_from`]); SiLU's and hard swish's is computed from
+//! u. Therefore a pass with a backward part stores u for these and lets the consumers apply the activation as
+//! they read, or, where that costs more than a second write, stores both (see [`super::fusion`]).
 //!
-//! Folding reads and writes the weights once, and replaces the launch that would compute scale and shift. Whether a
-//! convolution is folded does not depend on the batch: otherwise the last bits of an image's results would depend on the
-//! images beside it.
+//! Folding reads and writes the weights once, and replaces the launch that would compute scale and shift.
+//! Whether a convolution is folded does not depend on the batch: otherwise the last bits of an image's
+//! results would depend on the images beside it.
 //!
-//! Both forms of the kernels fold. A GPU saves launches and memory traffic; on a software adapter an attack becomes some
-//! 5 % faster (measured on llvmpipe), because part of the work of the passes that are saved moves into the stores of
-//! the convolutions.
+//! Both forms of the kernels fold. A GPU saves launches and memory traffic; on a software adapter an attack
+//! becomes some 5 % faster (measured on llvmpipe), because part of the work of the passes that are saved
+//! moves into the stores of the convolutions.
 
 use super::forward::Forward;
 use super::network::{Network, NodeId, Op};
@@ -55,15 +56,17 @@ pub(super) struct ConvStore {
     pub(super) epilogue: Epilogue,
     /// Where the kernel writes what the epilogue makes of its result.
     pub(super) output: View,
-    /// The tensor that counts as the convolution's own output: the one that the backward pass computes the slope from.
+    /// The tensor that counts as the convolution's own output: the one that the backward pass computes the
+    /// slope from.
     pub(super) value: View,
 }
 
-/// For each node: whether it is a convolution that takes the batch norm behind it into its weights, in a pass whose
-/// caller asks for the outputs of the `placed` nodes.
+/// For each node: whether it is a convolution that takes the batch norm behind it into its weights, in a pass
+/// whose caller asks for the outputs of the `placed` nodes.
 pub(super) fn folded_convolutions(network: &Network, spec: &PassSpec, placed: &[NodeId]) -> Vec<bool> {
     let mut folded = vec![false; network.nodes.len()];
-    // Several domains would need several sets of weights, and weight gradients would be those of the folded weights.
+    // Several domains would need several sets of weights, and weight gradients would be those of the folded
+    // weights.
     if spec.fusion == FusionRule::Off
         || spec.statistics != Statistics::Running
         || spec.segments.len() != 1
@@ -86,9 +89,10 @@ pub(super) fn folded_convolutions(network: &Network, spec: &PassSpec, placed: &[
     folded
 }
 
-/// Whether the convolution at `index`, whose folded batch norm has no activation and feeds a sum, still finds the sum's
-/// gradient as it was. That gradient passes through the sum and the batch norm unchanged, so one tensor serves both summands,
-/// and the kernels behind the other summand add to it. They must come after the convolution has read it.
+/// Whether the convolution at `index`, whose folded batch norm has no activation and feeds a sum, still finds
+/// the sum's gradient as it was. That gradient passes through the sum and the batch norm unchanged, so one
+/// tensor serves both summands, and the kernels behind the other summand add to it. They must come after the
+/// convolution has read it.
 fn keeps_gradient(network: &Network, consumers: &[Vec<usize>], index: usize) -> bool {
     let sums = consumers[index + 1].iter().filter(|c| matches!(network.nodes[**c].op, Op::Add { .. }));
     let others = sums.flat_map(|sum| network.nodes[*sum].inputs.iter().map(move |input| (*sum, input.0)));
@@ -97,8 +101,8 @@ fn keeps_gradient(network: &Network, consumers: &[Vec<usize>], index: usize) -> 
         .all(|(sum, other)| !consumers[other].iter().any(|c| (index..sum).contains(c)))
 }
 
-/// Appends one launch for each convolution that a pass of `spec` folds. The folded weights and shifts go to `folded`, a
-/// buffer of the parameters' layout.
+/// Appends one launch for each convolution that a pass of `spec` folds. The folded weights and shifts go to
+/// `folded`, a buffer of the parameters' layout.
 pub fn fold_weights(
     builder: &mut PlanBuilder,
     network: &Network,
@@ -114,8 +118,8 @@ pub fn fold_weights(
     }
 }
 
-/// The place of a folded convolution in a buffer of the parameters' layout: that of its weights, and for the shift that
-/// of gamma in the first domain.
+/// The place of a folded convolution in a buffer of the parameters' layout: that of its weights, and for the
+/// shift that of gamma in the first domain.
 fn place(network: &Network, index: usize, buffer: BufferId) -> FoldedPlace {
     let (weight, layer) = layers(network, index);
     let parameter = &network.layout.parameters[weight];
@@ -161,8 +165,8 @@ fn launch(
 }
 
 impl Forward<'_> {
-    /// How the convolution at `index` stores; `None` unless its batch norm is folded into it. `y` is there for the
-    /// convolution's own output.
+    /// How the convolution at `index` stores; `None` unless its batch norm is folded into it. `y` is there
+    /// for the convolution's own output.
     pub(super) fn folded_store(
         &mut self,
         builder: &mut PlanBuilder,
@@ -198,8 +202,8 @@ impl Forward<'_> {
         Some(store)
     }
 
-    /// The folded weights and the shift of the convolution at `index`: those of this pass where they are computed, else
-    /// the caller's, else new ones with the launch that computes them.
+    /// The folded weights and the shift of the convolution at `index`: those of this pass where they are
+    /// computed, else the caller's, else new ones with the launch that computes them.
     fn folded_place(&self, builder: &mut PlanBuilder, index: usize) -> FoldedPlace {
         if let Some(FoldedConv { weights, shift, .. }) = self.folded[index] {
             return FoldedPlace { weights, shift };

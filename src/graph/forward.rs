@@ -1,5 +1,5 @@
-//! The forward pass as launches. Every value that the backward pass reads stays a named tensor; how long it lives
-//! follows from its last use.
+//! The forward pass as launches. Every value that the backward pass reads stays a named tensor; how long it
+//! lives follows from its last use.
 
 use super::blocks::recomputed;
 use super::fold::{ConvStore, FoldedConv, folded_convolutions};
@@ -43,14 +43,15 @@ pub struct Forward<'a> {
     pub(super) folded: Vec<Option<FoldedConv>>,
     /// The nodes whose outputs the caller asked for, and where they go.
     pub(super) placed: Vec<(NodeId, View)>,
-    /// For each convolution that takes the statistics of the batch norm behind it: their slices and partial sums.
+    /// For each convolution that takes the statistics of the batch norm behind it: their slices and partial
+    /// sums.
     statistics: Vec<Option<(Slices, View)>>,
 }
 
 impl<'a> Forward<'a> {
-    /// Appends the forward pass over `input`, the normalised images `[N, S, S, 4]`. The maps up to the features, and
-    /// in the backward pass their gradients, are stored as `input` is; what follows the pooling is f32, as are all
-    /// vectors. The outputs of nodes in `placed` go to the caller's buffers.
+    /// Appends the forward pass over `input`, the normalised images `[N, S, S, 4]`. The maps up to the
+    /// features, and in the backward pass their gradients, are stored as `input` is; what follows the pooling
+    /// is f32, as are all vectors. The outputs of nodes in `placed` go to the caller's buffers.
     pub fn build(
         builder: &mut PlanBuilder,
         network: &'a Network,
@@ -242,8 +243,9 @@ impl<'a> Forward<'a> {
         Value::Stored(y)
     }
 
-    /// The partial sums that the convolution at `index` writes of its output's statistics; `None` unless the batch norm
-    /// behind it normalises by this batch and [`takes_statistics`] lets the convolution take the sums.
+    /// The partial sums that the convolution at `index` writes of its output's statistics; `None` unless the
+    /// batch norm behind it normalises by this batch and [`takes_statistics`] lets the convolution take the
+    /// sums.
     fn take_statistics(
         &mut self,
         builder: &mut PlanBuilder,
@@ -264,8 +266,8 @@ impl<'a> Forward<'a> {
         })
     }
 
-    /// Where and how the convolution at `index` stores: folded where its batch norm is, otherwise plainly into `y`, and with
-    /// the partial sums `statistics` where it takes them.
+    /// Where and how the convolution at `index` stores: folded where its batch norm is, otherwise plainly
+    /// into `y`, and with the partial sums `statistics` where it takes them.
     fn store(
         &mut self,
         builder: &mut PlanBuilder,

@@ -1,11 +1,13 @@
-//! Which batch norms and gates need no pass of their own over a tensor. Fusion rewrites the plan and not the network: the
-//! plan without it ([`FusionRule::Off`]) stays the oracle, and every fused plan gives the oracle's numbers up to rounding.
+//! Which batch norms and gates need no pass of their own over a tensor. Fusion rewrites the plan and not the
+//! network: the plan without it ([`FusionRule::Off`]) stays the oracle, and every fused plan gives the
+//! oracle's numbers up to rounding.
 //!
-//! There are three rewrites. First, a batch norm's statistics are taken by the convolution before it, as that stores its
-//! result. Second, the consumers of a batch norm apply scale, shift and activation as they read, so that the normalised
-//! tensor does not exist. Third, in the backward pass the kernel that completes a gradient applies the activation's slope
-//! and takes the batch norm's sums. The second rewrite repeats the activation each time that a consumer reads a number;
-//! what the repetition costs is compared with [`STORE_COST`].
+//! There are three rewrites. First, a batch norm's statistics are taken by the convolution before it, as that
+//! stores its result. Second, the consumers of a batch norm apply scale, shift and activation as they read,
+//! so that the normalised tensor does not exist. Third, in the backward pass the kernel that completes a
+//! gradient applies the activation's slope and takes the batch norm's sums. The second rewrite repeats the
+//! activation each time that a consumer reads a number; what the repetition costs is compared with
+//! [`STORE_COST`].
 
 use super::fold::folded_convolutions;
 use super::network::{Network, NodeId, Op};
@@ -20,12 +22,13 @@ use serde::Serialize;
 /// The cost of storing a normalised tensor, in passes over it: its input is read and it is written.
 const STORE_COST: f64 = 2.0;
 
-/// The cost of storing the activated tensor beside what a folded batch norm keeps for its slope, in passes over it: it is
-/// written.
+/// The cost of storing the activated tensor beside what a folded batch norm keeps for its slope, in passes
+/// over it: it is written.
 const STORE_BOTH_COST: f64 = 1.0;
 
-/// Whether a convolution takes the batch statistics of its result as it stores that. The dense kernels of a software adapter keep a tile in
-/// more registers than there are, and lose more by the sums than a pass takes (measured on llvmpipe).
+/// Whether a convolution takes the batch statistics of its result as it stores that. The dense kernels of a
+/// software adapter keep a tile in more registers than there are, and lose more by the sums than a pass takes
+/// (measured on llvmpipe).
 pub(super) fn takes_statistics(caps: &Caps, rule: FusionRule, convolution: &Op) -> bool {
     match rule {
         FusionRule::Off => false,
@@ -34,8 +37,9 @@ pub(super) fn takes_statistics(caps: &Caps, rule: FusionRule, convolution: &Op) 
     }
 }
 
-/// Whether the gradient of a convolution's output is computed by the kernels that read it, `reads` times in all, and not
-/// stored. Storing it costs a pass over the tensor (two reads and a write), computing it one more read each time.
+/// Whether the gradient of a convolution's output is computed by the kernels that read it, `reads` times in
+/// all, and not stored. Storing it costs a pass over the tensor (two reads and a write), computing it one
+/// more read each time.
 pub(super) fn gradient_on_load(caps: &Caps, rule: FusionRule, reads: usize) -> bool {
     match rule {
         FusionRule::Off => false,
@@ -45,8 +49,9 @@ pub(super) fn gradient_on_load(caps: &Caps, rule: FusionRule, reads: usize) -> b
     }
 }
 
-/// Whether squeeze-and-excitation's two dense layers are one launch. On a GPU one launch costs less than the four of the
-/// dense kernels; on a software adapter it costs more, because every image reads the weights again.
+/// Whether squeeze-and-excitation's two dense layers are one launch. On a GPU one launch costs less than the
+/// four of the dense kernels; on a software adapter it costs more, because every image reads the weights
+/// again.
 pub(super) fn excites_at_once(caps: &Caps, rule: FusionRule, shape: &ExciteShape) -> bool {
     shape.fits()
         && match rule {
@@ -56,8 +61,8 @@ pub(super) fn excites_at_once(caps: &Caps, rule: FusionRule, shape: &ExciteShape
         }
 }
 
-/// The cost of loading a channel's scale and shift within a convolution's inner loop, where four rows share them, in
-/// passes over the tensor.
+/// The cost of loading a channel's scale and shift within a convolution's inner loop, where four rows share
+/// them, in passes over the tensor.
 fn inner_loop_cost(form: Form) -> f64 {
     match form {
         Form::Tiles => 0.05,
@@ -82,17 +87,18 @@ pub struct OnLoad {
     pub name: String,
     /// Whether the consumers compute the output as they read, so that the tensor is not stored.
     pub on_load: bool,
-    /// Whether the batch norm is part of the weights before it; at most its activation is then left to the consumers.
+    /// Whether the batch norm is part of the weights before it; at most its activation is then left to the
+    /// consumers.
     pub folded: bool,
-    /// The estimated cost of repeating the work on each read, in passes over the tensor; `None` where a consumer cannot
-    /// compute the output itself.
+    /// The estimated cost of repeating the work on each read, in passes over the tensor; `None` where a
+    /// consumer cannot compute the output itself.
     pub repeated: Option<f64>,
     /// The cost of storing the tensor, in passes over it.
     pub stored: f64,
 }
 
-/// The decision for each batch norm and gate of `network`, in a pass whose caller asks for the outputs of the `placed`
-/// nodes.
+/// The decision for each batch norm and gate of `network`, in a pass whose caller asks for the outputs of the
+/// `placed` nodes.
 pub fn plan_on_load(network: &Network, caps: &Caps, spec: &PassSpec, placed: &[NodeId]) -> Vec<OnLoad> {
     let (images, weight_gradients) = (spec.images(), spec.weight_gradients);
     let consumers = network.consumers();
@@ -105,7 +111,8 @@ pub fn plan_on_load(network: &Network, caps: &Caps, spec: &PassSpec, placed: &[N
                 let name = network.layout.bn[layer].name.clone();
                 let reads =
                     |consumer: &usize| reads(network, caps, images, *consumer, index, weight_gradients);
-                // A folded batch norm leaves the activation to its consumers only where the slope needs its input.
+                // A folded batch norm leaves the activation to its consumers only where the slope needs its
+                // input.
                 let keeps_input = spec.input_gradient && activation.slope_from() == SlopeFrom::Input;
                 let left = !folded || keeps_input;
                 let reads = consumers[index].iter().map(reads).sum::<Option<Reads>>().filter(|_| left);
@@ -137,8 +144,8 @@ pub fn plan_on_load(network: &Network, caps: &Caps, spec: &PassSpec, placed: &[N
     plans
 }
 
-/// The cost for the pointwise convolution behind a gate of applying the gate, and what `norm` before it leaves to its
-/// consumers, on each read; `None` where another kernel reads the gated tensor.
+/// The cost for the pointwise convolution behind a gate of applying the gate, and what `norm` before it
+/// leaves to its consumers, on each read; `None` where another kernel reads the gated tensor.
 fn gated_cost(
     network: &Network,
     caps: &Caps,
@@ -193,7 +200,8 @@ impl std::iter::Sum for Reads {
     }
 }
 
-/// The reads of node `input` by `consumer`, forward and backward; `None` if the consumer reads stored tensors only.
+/// The reads of node `input` by `consumer`, forward and backward; `None` if the consumer reads stored tensors
+/// only.
 fn reads(
     network: &Network,
     caps: &Caps,

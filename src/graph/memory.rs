@@ -1,6 +1,6 @@
-//! Packs tensors that live at different times into the same bytes: greedy by size, each at the lowest free offset
-//! among the tensors that live at the same time. Exact, known before the first step, and within a few percent of
-//! the lower bound for these networks.
+//! Packs tensors that live at different times into the same bytes: greedy by size, each at the lowest free
+//! offset among the tensors that live at the same time. Exact, known before the first step, and within a few
+//! percent of the lower bound for these networks.
 
 /// Bytes between aligned starts (WebGPU's storage offset alignment).
 pub const ALIGN_BYTES: u64 = 256;
@@ -25,8 +25,8 @@ pub struct Place {
     pub offset: u64,
 }
 
-/// Places all intervals in chunks of at most `chunk_limit` bytes (one larger tensor gets a chunk of its own size,
-/// for the device to refuse in words). Returns the places and the chunks' sizes.
+/// Places all intervals in chunks of at most `chunk_limit` bytes (one larger tensor gets a chunk of its own
+/// size, for the device to refuse in words). Returns the places and the chunks' sizes.
 pub fn pack(intervals: &[Interval], chunk_limit: u64) -> (Vec<Place>, Vec<u64>) {
     let mut order: Vec<usize> = (0..intervals.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(intervals[i].bytes), intervals[i].first));

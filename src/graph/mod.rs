@@ -1,10 +1,11 @@
-//! A network as a list of typed operations, its forward and backward pass as launches, and their memory: from here
-//! on a step is a static plan. Nothing in this module touches a device.
+//! A network as a list of typed operations, its forward and backward pass as launches, and their memory: from
+//! here on a step is a static plan. Nothing in this module touches a device.
 //!
-//! `network` describes a network, `params` lays out its weights. `forward` and `backward` (and `excite` for both) emit the
-//! launches of a `pass` into a `PlanBuilder`; `value` is an output as its consumers read it. `fusion` says which batch
-//! norms and gates need no pass over memory of their own, `fold` which fixed statistics make part of the weights, and
-//! `blocks` what recomputation may drop. `memory` packs tensors that live at different times into the same bytes.
+//! `network` describes a network, `params` lays out its weights. `forward` and `backward` (and `excite` for
+//! both) emit the launches of a `pass` into a `PlanBuilder`; `value` is an output as its consumers read it.
+//! `fusion` says which batch norms and gates need no pass over memory of their own, `fold` which fixed
+//! statistics make part of the weights, and `blocks` what recomputation may drop. `memory` packs tensors that
+//! live at different times into the same bytes.
 
 #![warn(missing_docs)]
 
@@ -41,9 +42,9 @@ pub fn pad4(channels: usize) -> usize {
     channels.next_multiple_of(4)
 }
 
-/// Arena bytes per image of a vanilla training step that stores activations as `element`, by the exact plan of 32
-/// images: partial sums hardly grow with their number, so that few would mislead. `recompute`: with activation
-/// recomputation.
+/// Arena bytes per image of a vanilla training step that stores activations as `element`, by the exact plan
+/// of 32 images: partial sums hardly grow with their number, so that few would mislead. `recompute`: with
+/// activation recomputation.
 pub fn training_bytes_per_image(network: &Network, element: Element, recompute: bool) -> u64 {
     const IMAGES: usize = 32;
     let spec = PassSpec {

@@ -1,4 +1,5 @@
-//! A network as nodes in the order of computation. Shapes are per image; the batch comes in when a pass is built.
+//! A network as nodes in the order of computation. Shapes are per image; the batch comes in when a pass is
+//! built.
 
 use super::pad4;
 use super::params::{ParamKind, ParamLayout};
@@ -164,7 +165,8 @@ pub struct Network {
     pub image_size: usize,
     /// Classes of the last layer.
     pub classes: usize,
-    /// The activated map `[N, h, w, C]` that feeds the global pooling: what class activation maps are made of.
+    /// The activated map `[N, h, w, C]` that feeds the global pooling: what class activation maps are made
+    /// of.
     pub features: NodeId,
     /// The last node, `[N, classes]`.
     pub logits: NodeId,
@@ -277,8 +279,8 @@ pub struct NetworkBuilder {
 }
 
 impl NetworkBuilder {
-    /// A builder for square images of `image_size` pixels and `domains` BN domains (at least 1), and the node of the
-    /// normalised input `[N, S, S, 3]`.
+    /// A builder for square images of `image_size` pixels and `domains` BN domains (at least 1), and the node
+    /// of the normalised input `[N, S, S, 3]`.
     pub fn new(image_size: usize, domains: usize, bn: BnConstants) -> (Self, NodeId) {
         let shape = Shape { height: image_size, width: image_size, channels: 3 };
         let input = Node { op: Op::Input, inputs: Vec::new(), shape };
@@ -343,7 +345,8 @@ impl NetworkBuilder {
         self.push(Op::BatchNorm { layer, activation }, &[x], shape)
     }
 
-    /// Squeeze-and-excitation over x with `inner` channels between its dense layers, and the activations of both layers.
+    /// Squeeze-and-excitation over x with `inner` channels between its dense layers, and the activations of
+    /// both layers.
     pub fn squeeze_excite(
         &mut self,
         name: &str,
@@ -364,8 +367,8 @@ impl NetworkBuilder {
         self.push(Op::SqueezeExcite { reduce, expand, inner, hidden, gate }, &[x], shape)
     }
 
-    /// The sum of `shortcut` and `branch`, which have the same shape, with the activation behind it; in training the branch
-    /// is left out for the share `drop_rate` of the images.
+    /// The sum of `shortcut` and `branch`, which have the same shape, with the activation behind it; in
+    /// training the branch is left out for the share `drop_rate` of the images.
     pub fn add(
         &mut self,
         shortcut: NodeId,

@@ -1,9 +1,9 @@
-//! Where each parameter lies in the flat arenas, and how its file form (PyTorch's OIHW) maps to the GPU's form
-//! (taps, input channels, output channels; channels padded to four).
+//! Where each parameter lies in the flat arenas, and how its file form (PyTorch's OIHW) maps to the GPU's
+//! form (taps, input channels, output channels; channels padded to four).
 //!
 //! Three arenas share this layout idea: parameters (with their gradients, optimizer state and EMA at equal
-//! offsets), and running statistics. Every tensor starts at a multiple of 64 floats, WebGPU's binding alignment,
-//! so that a block of 64 floats belongs to one tensor and thereby to one group of the optimizer.
+//! offsets), and running statistics. Every tensor starts at a multiple of 64 floats, WebGPU's binding
+//! alignment, so that a block of 64 floats belongs to one tensor and thereby to one group of the optimizer.
 
 use super::pad4;
 

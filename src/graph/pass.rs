@@ -36,11 +36,13 @@ pub struct PassSpec {
     pub weight_gradients: bool,
     /// Whether the backward pass computes the gradient of the normalised images.
     pub input_gradient: bool,
-    /// Whether block outputs alone are kept, and the backward pass computes the rest again: the same bits with less memory.
+    /// Whether block outputs alone are kept, and the backward pass computes the rest again: the same bits
+    /// with less memory.
     pub recompute: bool,
     /// Which batch norms and gates become part of the kernels beside them.
     pub fusion: FusionRule,
-    /// Number of the first image in the step, so that random masks do not depend on how a step is cut into passes.
+    /// Number of the first image in the step, so that random masks do not depend on how a step is cut into
+    /// passes.
     pub first_image: u32,
 }
 
@@ -74,7 +76,7 @@ pub struct PassBuffers {
     pub gradients: BufferId,
     /// The running statistics.
     pub running: BufferId,
-    /// Weights with batch norms folded into them by [`super::fold_weights`], laid out as the parameters; without it a pass
-    /// folds them itself.
+    /// Weights with batch norms folded into them by [`super::fold_weights`], laid out as the parameters;
+    /// without it a pass folds them itself.
     pub folded: Option<BufferId>,
 }

@@ -48,7 +48,8 @@ impl PlanBuilder {
         self.backward_from = Some(self.launches.len());
     }
 
-    /// Packs the tensors into arena chunks of at most `chunk_limit` bytes; chunk `i` becomes `BufferId(first + i)`.
+    /// Packs the tensors into arena chunks of at most `chunk_limit` bytes; chunk `i` becomes `BufferId(first
+    /// + i)`.
     pub fn finish(mut self, first: BufferId, chunk_limit: u64) -> Plan {
         let mut intervals: Vec<Option<Interval>> = vec![None; self.tensor_bytes.len()];
         for (index, launch) in self.launches.iter().enumerate() {

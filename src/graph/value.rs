@@ -9,8 +9,8 @@ use crate::kernels::activation::Activation;
 pub(super) enum Value {
     /// The output is stored.
     Stored(View),
-    /// The output is `act(scale * x + shift)`, times the gate of the image where there is one. It is computed on each
-    /// read and never stored.
+    /// The output is `act(scale * x + shift)`, times the gate of the image where there is one. It is computed
+    /// on each read and never stored.
     Normalized {
         /// What is stored, `[N, H, W, C]`.
         x: View,

@@ -34,8 +34,8 @@ pub fn write_atomic(
     attempt().map_err(|e| anyhow!(sentence(path, &e)))
 }
 
-/// Makes a file that `BufWriter` and `rename` can work on; its rights are those of any new file, not the private
-/// ones that temporary files usually get.
+/// Makes a file that `BufWriter` and `rename` can work on; its rights are those of any new file, not the
+/// private ones that temporary files usually get.
 fn temporary(folder: &Path, name: &str) -> std::io::Result<tempfile::NamedTempFile> {
     let prefix = format!(".{name}.");
     let mut builder = tempfile::Builder::new();

@@ -43,7 +43,8 @@ impl TensorFile {
         Self::read_where(path, |_, _| true)
     }
 
-    /// Reads metadata and integers alone, without the tensors, which takes little time for a file of any size.
+    /// Reads metadata and integers alone, without the tensors, which takes little time for a file of any
+    /// size.
     pub fn read_facts(path: &Path) -> anyhow::Result<Self> {
         Self::read_where(path, |dtype, shape| dtype == Dtype::U64 && shape.is_empty())
     }

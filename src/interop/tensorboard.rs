@@ -19,16 +19,16 @@ const WIRE_FIXED32: u64 = 5;
 /// TensorBoard shows a run's files in the order of their names, hence ten digits of seconds first.
 const MARK: &str = "events.out.tfevents.";
 
-/// Appends events to a file of its own. Each event is one write, so a killed run leaves at most one torn frame,
-/// which TensorBoard skips.
+/// Appends events to a file of its own. Each event is one write, so a killed run leaves at most one torn
+/// frame, which TensorBoard skips.
 #[derive(Debug)]
 pub struct EventWriter {
     file: File,
 }
 
 impl EventWriter {
-    /// Starts a new file in `folder`. With `purge_from`, TensorBoard drops what earlier files say about that step
-    /// and later ones.
+    /// Starts a new file in `folder`. With `purge_from`, TensorBoard drops what earlier files say about that
+    /// step and later ones.
     pub fn create(folder: &Path, purge_from: Option<u64>) -> io::Result<Self> {
         let seconds = now();
         let mut number = 0;

@@ -1,5 +1,5 @@
-//! The activation functions: their numbers in the shaders, what their slopes are computed from, what repeating one
-//! costs, and the launches of an activation by itself.
+//! The activation functions: their numbers in the shaders, what their slopes are computed from, what
+//! repeating one costs, and the launches of an activation by itself.
 //!
 //! The formulas are in `shaders/lib/activation.wgsl`, in f64 in [`super::reference::activation`].
 
@@ -26,7 +26,8 @@ pub enum Activation {
     HardSigmoid = 6,
 }
 
-/// What an activation's slope is computed from in the backward pass, and therefore what the forward pass must keep.
+/// What an activation's slope is computed from in the backward pass, and therefore what the forward pass must
+/// keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlopeFrom {
     /// What goes into the activation.
@@ -36,8 +37,8 @@ pub enum SlopeFrom {
 }
 
 impl Activation {
-    /// The activations that kernels apply as they read or store a map, in sets that occur in one network. The slope of
-    /// each may be computed from its input.
+    /// The activations that kernels apply as they read or store a map, in sets that occur in one network. The
+    /// slope of each may be computed from its input.
     pub(super) const FUSED: [&[Self]; 3] =
         [&[Self::None, Self::Silu], &[Self::None, Self::Relu, Self::HardSwish], &[Self::None, Self::Relu6]];
 
@@ -67,9 +68,9 @@ impl Activation {
         }
     }
 
-    /// What it costs to repeat a batch norm and this activation on one read of a map, in passes over the map. A GPU does
-    /// that beside its memory traffic; on a software adapter a load takes as long as 18 multiply-adds and a SiLU 11
-    /// (measured on llvmpipe), and hard swish is four operations.
+    /// What it costs to repeat a batch norm and this activation on one read of a map, in passes over the map.
+    /// A GPU does that beside its memory traffic; on a software adapter a load takes as long as 18
+    /// multiply-adds and a SiLU 11 (measured on llvmpipe), and hard swish is four operations.
     pub fn cost(self, form: Form) -> f64 {
         match (form, self) {
             (Form::Tiles, Self::Silu | Self::Sigmoid) => 0.2,
@@ -81,15 +82,15 @@ impl Activation {
     }
 }
 
-/// `y = act(x)` over `elements` floats, a multiple of 4. A gate's activation makes padded channels 1/2 of what was 0;
-/// harmless, because what the gate multiplies is zero there.
+/// `y = act(x)` over `elements` floats, a multiple of 4. A gate's activation makes padded channels 1/2 of
+/// what was 0; harmless, because what the gate multiplies is zero there.
 pub fn forward(activation: Activation, elements: usize, x: View, y: View) -> Launch {
     let kernel = Kernel::new("activation_forward", &[activation.constant()]);
     elementwise(kernel, &[x, y], Count { count: quads(elements) }, elements, 2)
 }
 
-/// `dx = dy * act'` over `elements` numbers, a multiple of 4, all three stored alike. `kept` is the activation's input
-/// or output, as [`Activation::slope_from`] says.
+/// `dx = dy * act'` over `elements` numbers, a multiple of 4, all three stored alike. `kept` is the
+/// activation's input or output, as [`Activation::slope_from`] says.
 pub fn backward(activation: Activation, elements: usize, kept: View, dy: View, dx: View) -> Launch {
     let element = stored(&[kept, dy, dx]);
     let count = quads(elements);

@@ -1,5 +1,5 @@
-//! Start and step of the L∞ attacks, on pixels in 0..255 [images, rows_per_image, 4] with a zero fourth channel.
-//! Whatever comes out is within epsilon of the clean pixel exactly, not up to rounding.
+//! Start and step of the L∞ attacks, on pixels in 0..255 [images, rows_per_image, 4] with a zero fourth
+//! channel. Whatever comes out is within epsilon of the clean pixel exactly, not up to rounding.
 
 use super::{GROUP, Permutation, STORED, combinations, image_grid, permuted};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};
@@ -62,8 +62,8 @@ params! {
     }
 }
 
-/// A uniform start within `epsilon` of the clean pixels, drawn from (seed, step, stream, image id, pixel). `ids`
-/// holds a u32 an image, so the draw does not depend on which batch an image stands in.
+/// A uniform start within `epsilon` of the clean pixels, drawn from (seed, step, stream, image id, pixel).
+/// `ids` holds a u32 an image, so the draw does not depend on which batch an image stands in.
 pub fn random_start(shape: &AttackShape, start: &RandomStart, x: View, ids: View, x_adv: View) -> Launch {
     launch_start(shape, start, vec![x, x_adv, ids])
 }
@@ -100,8 +100,8 @@ pub struct AttackStep {
     pub project: bool,
 }
 
-/// `x_adv ← clip(clip(x_adv + size · sign(gradient), x - ε, x + ε), 0, 255)`, sign(0) = 0. The gradient of the
-/// first pixel is row `gradient_row` of `gradient`, in either form; pixels are f32.
+/// `x_adv ← clip(clip(x_adv + size · sign(gradient), x - ε, x + ε), 0, 255)`, sign(0) = 0. The gradient of
+/// the first pixel is row `gradient_row` of `gradient`, in either form; pixels are f32.
 pub fn step(
     shape: &AttackShape,
     step: &AttackStep,

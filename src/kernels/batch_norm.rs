@@ -1,11 +1,12 @@
 //! Batch norm over row segments, one a domain, with the activation fused into it.
 //!
-//! Training: `statistics`, `finalize_batch`, `apply`; then `backward_reduce`, `backward_finalize`, `backward_apply`.
-//! Evaluation and attacks with running statistics: `finalize_running`, `apply`; then `backward_apply_frozen`. Where a
-//! neighbouring kernel takes over a pass over the tensor ([`super::fusion`]), the others stay the same.
+//! Training: `statistics`, `finalize_batch`, `apply`; then `backward_reduce`, `backward_finalize`,
+//! `backward_apply`. Evaluation and attacks with running statistics: `finalize_running`, `apply`; then
+//! `backward_apply_frozen`. Where a neighbouring kernel takes over a pass over the tensor
+//! ([`super::fusion`]), the others stay the same.
 //!
-//! Layouts, in floats (C padded channels): parameters and their gradients `[domain][gamma C | beta C]`, running
-//! statistics `[domain][mean C | variance C]`, both with `domain_stride` between domains; state
+//! Layouts, in floats (C padded channels): parameters and their gradients `[domain][gamma C | beta C]`,
+//! running statistics `[domain][mean C | variance C]`, both with `domain_stride` between domains; state
 //! `[segment][mean C | rstd C | scale C | shift C]`; coefficients `[segment][a C | b C | c C]`, with which
 //! `dx = a * du + b * x + c`.
 
@@ -58,7 +59,8 @@ params! {
         eps: f32,
         /// Weight of the new value in the running statistics.
         momentum: f32,
-        /// 1 where the statistics are those of the batch, 0 where they are running ones; for the backward pass.
+        /// 1 where the statistics are those of the batch, 0 where they are running ones; for the backward
+        /// pass.
         batch_statistics: u32,
     }
 }
@@ -94,8 +96,8 @@ impl BnShape {
         self.segments.len() * 3 * self.channels
     }
 
-    /// Enough slices for the threads of a GPU, or for the cores of a software adapter; few enough that the second pass
-    /// stays short.
+    /// Enough slices for the threads of a GPU, or for the cores of a software adapter; few enough that the
+    /// second pass stays short.
     fn rows_per_slice(&self, caps: &Caps) -> u32 {
         let slices = match caps.form {
             Form::Tiles => (65_536 / quads(self.channels) as usize).clamp(64, 4096),
@@ -152,8 +154,8 @@ impl BnShape {
         assert_eq!(next as usize, self.rows, "segments must cover all rows");
     }
 
-    /// A pass over the tensor: one thread a slice and `vec4` of channels, grid y over segments. `passes` and `flops`
-    /// count the tensor's reads and writes, and the work on each of its numbers.
+    /// A pass over the tensor: one thread a slice and `vec4` of channels, grid y over segments. `passes` and
+    /// `flops` count the tensor's reads and writes, and the work on each of its numbers.
     fn tensor_launch(
         &self,
         mut kernel: Kernel,
@@ -210,9 +212,9 @@ pub struct Partials<'a> {
     pub sums: View,
 }
 
-/// The second pass of batch statistics: computes `state` from the sums of the first pass. With `running` the domains'
-/// running statistics move, the variance by its unbiased estimate (one row has none; its variance counts as zero), except in
-/// channels whose batch statistics are not finite.
+/// The second pass of batch statistics: computes `state` from the sums of the first pass. With `running` the
+/// domains' running statistics move, the variance by its unbiased estimate (one row has none; its variance
+/// counts as zero), except in channels whose batch statistics are not finite.
 pub fn finalize_batch(
     caps: &Caps,
     shape: &BnShape,
@@ -256,8 +258,9 @@ pub fn backward_reduce(
     shape.tensor_launch(kernel, stored(&[x, dy]), &views, shape.rows_per_slice(caps), [2, 8])
 }
 
-/// The second pass of the backward: computes `coefs` (those of running statistics unless `batch_statistics`) from the sums
-/// of the first pass, and adds the gradients of gamma and beta to `gradient` where there is one.
+/// The second pass of the backward: computes `coefs` (those of running statistics unless `batch_statistics`)
+/// from the sums of the first pass, and adds the gradients of gamma and beta to `gradient` where there is
+/// one.
 pub fn backward_finalize(
     caps: &Caps,
     shape: &BnShape,
@@ -272,8 +275,8 @@ pub fn backward_finalize(
     shape.finalize_launch(caps, kernel, partials.slices, &views, batch_statistics)
 }
 
-/// The third pass of the backward: `dx` (written, or added to) `= a * du + b * x + c` with the coefficients of `from`,
-/// du = dy·act'(u). Where `dy` is du already, `activation` is none. `dx` may be `dy`.
+/// The third pass of the backward: `dx` (written, or added to) `= a * du + b * x + c` with the coefficients
+/// of `from`, du = dy·act'(u). Where `dy` is du already, `activation` is none. `dx` may be `dy`.
 pub fn backward_apply(
     shape: &BnShape,
     activation: Activation,
@@ -300,7 +303,8 @@ pub fn backward_apply(
     shape.tensor_launch(kernel, stored(&[x, dy, dx]), &views, ROWS_PER_THREAD, work)
 }
 
-/// The whole backward of a layer with running statistics whose parameters need no gradient: `dx = scale * du`.
+/// The whole backward of a layer with running statistics whose parameters need no gradient: `dx = scale *
+/// du`.
 pub fn backward_apply_frozen(
     shape: &BnShape,
     activation: Activation,

@@ -1,10 +1,10 @@
-//! Dense convolution as an implicit matrix product, in all three directions, without an im2col buffer. A dense layer
-//! is a 1×1 convolution on images of one pixel.
+//! Dense convolution as an implicit matrix product, in all three directions, without an im2col buffer. A
+//! dense layer is a 1×1 convolution on images of one pixel.
 //!
 //! Rows of the product are pixels, its reduction runs over (tap, channel). The data gradient is the forward
-//! computation with the roles of x and y exchanged; the weight gradient reduces over pixels and is cut into slices of
-//! them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two families of shaders
-//! compute the same: see [`crate::gpu::Form`].
+//! computation with the roles of x and y exchanged; the weight gradient reduces over pixels and is cut into
+//! slices of them, summed by a second pass in fixed order. Weights, biases and their gradients are f32. Two
+//! families of shaders compute the same: see [`crate::gpu::Form`].
 
 use super::conv_variants::{self, Variant};
 use super::fusion::{Fusion, Slices};
@@ -13,7 +13,8 @@ pub use crate::gpu::ConvShape;
 use crate::gpu::{Caps, ConvCase, Cost, Direction, Element, Launch, View, linear_grid, params};
 
 params! {
-    /// The numbers of `shaders/lib/conv_rows.wgsl`. Output and source are y and x, or x and y in the data gradient.
+    /// The numbers of `shaders/lib/conv_rows.wgsl`. Output and source are y and x, or x and y in the data
+    /// gradient.
     pub(super) struct ConvParams {
         /// Images of the batch.
         images: u32,
@@ -331,7 +332,8 @@ impl<'a> Product<'a> {
     }
 }
 
-/// Fewest rows of a slice of the weight gradient: below, writing and summing the slices costs more than it brings.
+/// Fewest rows of a slice of the weight gradient: below, writing and summing the slices costs more than it
+/// brings.
 const SLICE_ROWS: usize = 512;
 /// Most slices: partial sums take so many times the weights at most.
 pub const MAX_SLICES: usize = 128;
@@ -341,7 +343,8 @@ pub fn weight_gradient_partials(caps: &Caps, shape: &ConvShape, fusion: &Fusion<
     WeightGradient::new(shape, shape.weight_variant(caps), fusion.images(shape.images)).partials() as u64
 }
 
-/// dw += Σ x · dy over all pixels. x and dy may have a prologue. `partials` is not used where [`weight_gradient_partials`] is 0.
+/// dw += Σ x · dy over all pixels. x and dy may have a prologue. `partials` is not used where
+/// [`weight_gradient_partials`] is 0.
 pub fn weight_gradient(
     caps: &Caps,
     shape: &ConvShape,
@@ -355,8 +358,8 @@ pub fn weight_gradient(
     WeightGradient::new(shape, shape.weight_variant(caps), segments).launches([x, dy, partials, dw], fusion)
 }
 
-/// [`weight_gradient`] cut in every way that the rule or a trial may choose, for tests. `partials` holds [`MAX_SLICES`]
-/// times the weights.
+/// [`weight_gradient`] cut in every way that the rule or a trial may choose, for tests. `partials` holds
+/// [`MAX_SLICES`] times the weights.
 pub fn weight_gradient_variants(
     caps: &Caps,
     shape: &ConvShape,

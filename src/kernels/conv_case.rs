@@ -1,5 +1,5 @@
-//! A dense convolution in one direction as timed trials see it: which class of work it is, in which variants it could
-//! run, and which it runs in: the one that a trial found best on this adapter, else the rule's.
+//! A dense convolution in one direction as timed trials see it: which class of work it is, in which variants
+//! it could run, and which it runs in: the one that a trial found best on this adapter, else the rule's.
 
 use super::conv::{ConvShape, Product, WeightGradient};
 use super::conv_variants::Variant;
@@ -33,8 +33,8 @@ pub struct Work {
 const COMPARED: usize = 1 << 21;
 
 impl ConvCase {
-    /// What a choice is kept for. Convolutions of a class are the same matrix product, read alike; whether activations
-    /// are f32 or f16 enters only where it changes the variants.
+    /// What a choice is kept for. Convolutions of a class are the same matrix product, read alike; whether
+    /// activations are f32 or f16 enters only where it changes the variants.
     pub fn class(&self, caps: &Caps) -> String {
         let ConvShape { in_c, out_c, kernel, stride, .. } = self.shape;
         let (direction, pixels) = match self.direction {

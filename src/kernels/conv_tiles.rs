@@ -1,5 +1,6 @@
-//! The tiles of the convolutions' workgroup-memory form: the shapes that the shaders are made for, multiplied by the
-//! threads themselves or by cooperative matrices, and the rule that ranks them. Its constants are estimates.
+//! The tiles of the convolutions' workgroup-memory form: the shapes that the shaders are made for, multiplied
+//! by the threads themselves or by cooperative matrices, and the rule that ranks them. Its constants are
+//! estimates.
 
 use crate::gpu::{Element, MATRIX, Matrices};
 
@@ -86,8 +87,8 @@ impl Tile {
         rows.div_ceil(self.m) * columns.div_ceil(self.n)
     }
 
-    /// Estimated time: products, reads from workgroup memory (a value serves `tn` or `tm` products) and from global
-    /// memory (`n` or `m`), divided by how busy the threads keep a GPU.
+    /// Estimated time: products, reads from workgroup memory (a value serves `tn` or `tm` products) and from
+    /// global memory (`n` or `m`), divided by how busy the threads keep a GPU.
     fn time(&self, rows: usize, columns: usize, slices: usize) -> f64 {
         let reads = |scale: f64, a: usize, b: usize| scale * (1.0 / a as f64 + 1.0 / b as f64);
         let products = match self.matrices {
@@ -119,7 +120,8 @@ impl Tile {
             .min_by_key(|[rows, columns]| (self.m / rows).abs_diff(self.n / columns))
     }
 
-    /// Those of `shaders/lib/conv_tile*.wgsl` and `conv_matrix*.wgsl`. `deep`: whether A and B lie along the reduction.
+    /// Those of `shaders/lib/conv_tile*.wgsl` and `conv_matrix*.wgsl`. `deep`: whether A and B lie along the
+    /// reduction.
     pub(super) fn constants(&self, element: Element, deep: [bool; 2]) -> Vec<(&'static str, u32)> {
         let Self { m, n, tm, tn, kc, .. } = *self;
         let shape = [m, n, tm, tn, kc, self.threads()].map(|number| number as u32);

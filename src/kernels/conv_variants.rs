@@ -1,5 +1,5 @@
-//! In which ways the shaders of `conv` cut a product, and the rules that choose one. The constants in the subgroup
-//! form's rules are measured on llvmpipe; the other form's are in `conv_tiles`.
+//! In which ways the shaders of `conv` cut a product, and the rules that choose one. The constants in the
+//! subgroup form's rules are measured on llvmpipe; the other form's are in `conv_tiles`.
 
 use super::conv::ConvParams;
 use super::conv_tiles::Tile;
@@ -12,8 +12,8 @@ use crate::gpu::{Caps, Element, Form, Kernel, Matrices};
 pub(super) enum Variant {
     /// Subgroup form, forward and data gradient: 8·rows × 4·columns.
     Lanes { rows: usize, columns: usize },
-    /// Subgroup form, weight gradient: 32 channels of one side × 4·columns of the other. The lanes own input channels
-    /// with `wide_input`, else output channels.
+    /// Subgroup form, weight gradient: 32 channels of one side × 4·columns of the other. The lanes own input
+    /// channels with `wide_input`, else output channels.
     WeightLanes { wide_input: bool, columns: usize },
     /// Workgroup-memory form, forward and data gradient.
     Tile(Tile),
@@ -27,8 +27,8 @@ const LANE_ROWS: [usize; 3] = [1, 2, 4];
 /// `vec4` columns of a subgroup tile; more than ten spill too much.
 const LANE_COLUMNS: [usize; 6] = [1, 2, 4, 6, 8, 10];
 
-/// [`LANE_COLUMNS`] by their time for one row of tiles, with that time, for so many `vec4` columns: the time of a tile
-/// is its columns, and two more for the loads that every tile repeats.
+/// [`LANE_COLUMNS`] by their time for one row of tiles, with that time, for so many `vec4` columns: the time
+/// of a tile is its columns, and two more for the loads that every tile repeats.
 fn lane_columns(columns4: usize) -> [(usize, usize); LANE_COLUMNS.len()] {
     let mut ranked = LANE_COLUMNS.map(|c| (c, columns4.div_ceil(c) * (c + 2)));
     ranked.sort_by_key(|(_, time)| *time);
@@ -51,8 +51,8 @@ impl Variant {
         }
     }
 
-    /// For the weight gradient, `inputs` (tap, channel) × `outputs` channels in up to `slices` slices: best estimate
-    /// first.
+    /// For the weight gradient, `inputs` (tap, channel) × `outputs` channels in up to `slices` slices: best
+    /// estimate first.
     pub(super) fn ranked_weights(
         caps: &Caps,
         pointwise: bool,
@@ -147,7 +147,8 @@ impl Variant {
         }
     }
 
-    /// Workgroups that share a weight gradient well: many for a GPU, a few for each core of a software adapter.
+    /// Workgroups that share a weight gradient well: many for a GPU, a few for each core of a software
+    /// adapter.
     pub(super) fn enough_workgroups(&self) -> usize {
         match self {
             Self::Lanes { .. } | Self::WeightLanes { .. } => 32,

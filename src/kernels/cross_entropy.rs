@@ -1,5 +1,5 @@
-//! Softmax cross-entropy with label smoothing and mixed labels, forward and backward in one pass, with top-1 and
-//! top-5 hits; and the sums of those over the branches of a step.
+//! Softmax cross-entropy with label smoothing and mixed labels, forward and backward in one pass, with top-1
+//! and top-5 hits; and the sums of those over the branches of a step.
 
 use super::{GROUP, MAX_SEGMENTS, Permutation, combinations, permuted, quads};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};
@@ -24,8 +24,9 @@ impl LossShape {
     }
 }
 
-/// One row of the label table as the shader reads it: the loss is `lambda · CE(label_a) + (1 - lambda) · CE(label_b)`
-/// and `weight` multiplies its gradient. Hits count against the label with the larger share, `label_a` of equal ones.
+/// One row of the label table as the shader reads it: the loss is `lambda · CE(label_a) + (1 - lambda) ·
+/// CE(label_b)` and `weight` multiplies its gradient. Hits count against the label with the larger share,
+/// `label_a` of equal ones.
 pub fn table_row(label_a: u32, label_b: u32, lambda: f32, weight: f32) -> [u32; 4] {
     [label_a, label_b, lambda.to_bits(), weight.to_bits()]
 }
@@ -68,8 +69,8 @@ params! {
 /// Classes above which a whole workgroup shares a row.
 const ONE_THREAD_CLASSES: usize = 64;
 
-/// Writes per row (loss, top-1 hit, top-5 hit, 0) to `results` `[rows, 4]`, and with `dlogits` the gradient of the weighted loss.
-/// `table` holds a [`table_row`] a row. Equal logits rank by class number, lower first.
+/// Writes per row (loss, top-1 hit, top-5 hit, 0) to `results` `[rows, 4]`, and with `dlogits` the gradient
+/// of the weighted loss. `table` holds a [`table_row`] a row. Equal logits rank by class number, lower first.
 pub fn cross_entropy(
     shape: &LossShape,
     logits: View,
@@ -80,7 +81,8 @@ pub fn cross_entropy(
     launch(shape, [logits, table, results], dlogits, None)
 }
 
-/// As [`cross_entropy`], with the gradient multiplied by the loss scale of `scale`, a `loss_scale::LossScale`.
+/// As [`cross_entropy`], with the gradient multiplied by the loss scale of `scale`, a
+/// `loss_scale::LossScale`.
 pub fn scaled_cross_entropy(
     shape: &LossShape,
     logits: View,
@@ -114,8 +116,8 @@ fn launch(shape: &LossShape, views: [View; 3], dlogits: Option<View>, scale: Opt
     Launch::new(Kernel::new("cross_entropy", &constants), views, params, grid, cost)
 }
 
-/// Sums of `results` over row segments `(first row, rows)`, at most [`MAX_SEGMENTS`]: `sums` gets (loss, top-1 hits,
-/// top-5 hits, rows) a segment, written or added.
+/// Sums of `results` over row segments `(first row, rows)`, at most [`MAX_SEGMENTS`]: `sums` gets (loss,
+/// top-1 hits, top-5 hits, rows) a segment, written or added.
 pub fn metrics(segments: &[(u32, u32)], results: View, sums: View, accumulate: bool) -> Launch {
     assert!((1..=MAX_SEGMENTS).contains(&segments.len()), "{} segments", segments.len());
     let mut params = MetricsParams::default();

@@ -1,13 +1,14 @@
-//! Depthwise convolution in all three directions: one filter a channel, kernel 3 or 5, stride 1 or 2, any padding.
-//! No workgroup memory, a vec4 of channels a thread; adapters differ in how many outputs a thread makes.
+//! Depthwise convolution in all three directions: one filter a channel, kernel 3 or 5, stride 1 or 2, any
+//! padding. No workgroup memory, a vec4 of channels a thread; adapters differ in how many outputs a thread
+//! makes.
 
 use super::fusion::{Epilogue, Fusion, Prologue, Role, Slices, segment_ends, with_fusion};
 use super::{GROUP, MAX_SEGMENTS, Permutation, quads, stored};
 use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid, params};
 
-/// Rows and columns of the blocks of outputs that a thread makes, all multiples of the strides. Larger blocks share
-/// more loads, which is what a software adapter spends its time on; a GPU has to hold them and the weights in
-/// registers, so that 5×5 takes fewer columns there. Images of two pixels take small blocks.
+/// Rows and columns of the blocks of outputs that a thread makes, all multiples of the strides. Larger blocks
+/// share more loads, which is what a software adapter spends its time on; a GPU has to hold them and the
+/// weights in registers, so that 5×5 takes fewer columns there. Images of two pixels take small blocks.
 const BLOCKS: [[usize; 2]; 3] = [[4, 4], [4, 2], [2, 2]];
 
 fn block(form: Form, kernel: usize, output_h: usize) -> [usize; 2] {
@@ -76,7 +77,8 @@ impl DepthwiseShape {
 }
 
 params! {
-    /// The numbers of `shaders/depthwise_gather.wgsl`. Output and source are y and x, or x and y in the data gradient.
+    /// The numbers of `shaders/depthwise_gather.wgsl`. Output and source are y and x, or x and y in the data
+    /// gradient.
     struct GatherParams {
         /// Threads that have work.
         threads: u32,
@@ -94,7 +96,8 @@ params! {
         output_h: u32,
         /// Columns of an image of the output.
         output_w: u32,
-        /// Line of the output where the first block begins; negative where the data gradient moves it to the phase.
+        /// Line of the output where the first block begins; negative where the data gradient moves it to the
+        /// phase.
         first_y: i32,
         /// Column of the output where the first block begins.
         first_x: i32,

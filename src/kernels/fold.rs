@@ -1,6 +1,7 @@
-//! Batch norm with running statistics as part of the convolution before it: the launch that folds it into the weights.
-//! The shift and the activation are epilogues ([`super::fusion`]), and so is the activation's slope in the backward
-//! pass; [`super::activation::backward`] is the pass over the tensor where no epilogue can take it.
+//! Batch norm with running statistics as part of the convolution before it: the launch that folds it into the
+//! weights. The shift and the activation are epilogues ([`super::fusion`]), and so is the activation's slope
+//! in the backward pass; [`super::activation::backward`] is the pass over the tensor where no epilogue can
+//! take it.
 
 use super::{GROUP, Permutation, permuted, quads};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};

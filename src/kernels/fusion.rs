@@ -1,7 +1,7 @@
-//! What a kernel does beside its own work so that a batch norm next to it need not pass over the tensor: a prologue
-//! computes what the kernel reads from what is stored, an epilogue takes the sums of what it stores. The shaders' side
-//! is `shaders/lib/{prologue,gradient_prologue,epilogue}.wgsl`. Every kernel gives the same numbers, up to rounding, with the batch
-//! norm's own passes in their place.
+//! What a kernel does beside its own work so that a batch norm next to it need not pass over the tensor: a
+//! prologue computes what the kernel reads from what is stored, an epilogue takes the sums of what it stores.
+//! The shaders' side is `shaders/lib/{prologue,gradient_prologue,epilogue}.wgsl`. Every kernel gives the same
+//! numbers, up to rounding, with the batch norm's own passes in their place.
 
 use super::activation::{Activation, SlopeFrom};
 use super::{MAX_SEGMENTS, Permutation};
@@ -30,7 +30,8 @@ pub enum Prologue {
         /// `[images, C]`
         gate: View,
     },
-    /// `act(x)` of the stored x, which has its batch norm in it already; times the gate where there is one, as above.
+    /// `act(x)` of the stored x, which has its batch norm in it already; times the gate where there is one,
+    /// as above.
     Folded {
         /// What follows the stored x.
         activation: Activation,
@@ -58,7 +59,8 @@ pub enum Epilogue {
         /// `[slices][mean C | M2 C | count, one vec4]`
         partials: View,
     },
-    /// Stores `du = value * act'(scale * x + shift)` in place of the value, and slices of the sums of du and du·xhat.
+    /// Stores `du = value * act'(scale * x + shift)` in place of the value, and slices of the sums of du and
+    /// du·xhat.
     Slope {
         /// `[rows, C]`, the input of the batch norm.
         x: View,
@@ -79,7 +81,8 @@ pub enum Epilogue {
         /// `[rows, C]`, what goes into the activation.
         kept: Option<View>,
     },
-    /// Its backward: stores `value * act'(x)`; x is u, or what was stored where the slope is computed from that.
+    /// Its backward: stores `value * act'(x)`; x is u, or what was stored where the slope is computed from
+    /// that.
     Derivative {
         /// `[rows, C]`, what the forward pass stored or kept.
         x: View,
@@ -269,7 +272,8 @@ pub(super) enum Role {
     },
 }
 
-/// `kernels`, which have `own_views` before those of the fusion, in all forms that their role has in a network.
+/// `kernels`, which have `own_views` before those of the fusion, in all forms that their role has in a
+/// network.
 pub(super) fn with_fusion<P: Params>(kernels: Vec<Kernel>, own_views: u32, role: Role) -> Vec<Permutation> {
     let mut all: Vec<Permutation> = Vec::new();
     for kernel in kernels {
@@ -289,7 +293,8 @@ const VIEW: View = View { buffer: BufferId(0), offset: 0, size: 16, element: Ele
 /// What may be fused into a kernel of `role` in a network that has these `activations`.
 fn fusions(activations: &[Activation], role: Role) -> Vec<Fusion<'static>> {
     let activations = activations.iter().copied();
-    // Only these are left to the consumers of a folded batch norm, because its convolution stores their input.
+    // Only these are left to the consumers of a folded batch norm, because its convolution stores their
+    // input.
     let left = || activations.clone().filter(|a| a.slope_from() == SlopeFrom::Input);
     let norms = |gate: bool| -> Vec<Prologue> {
         let norm = activations.clone().map(|activation| Prologue::Norm { state: VIEW, activation });

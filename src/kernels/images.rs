@@ -1,12 +1,12 @@
-//! From the loader's bytes to the network's input: crop and flip, mixup, CutMix, normalisation. Pixels are f32 in 0..255,
-//! [images, size, size, 4] with a zero fourth channel; attacks and mixup work on them before normalisation. Only the
-//! normalised input may be f16.
+//! From the loader's bytes to the network's input: crop and flip, mixup, CutMix, normalisation. Pixels are
+//! f32 in 0..255, [images, size, size, 4] with a zero fourth channel; attacks and mixup work on them before
+//! normalisation. Only the normalised input may be f16.
 
 use super::{GROUP, Permutation, STORED, combinations, image_grid, permuted};
 use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};
 
-/// One entry of the placement table: stored image number `image`, flipped or not, then shifted by (dx, dy), zeros beyond
-/// its edge.
+/// One entry of the placement table: stored image number `image`, flipped or not, then shifted by (dx, dy),
+/// zeros beyond its edge.
 pub fn placement(image: usize, dx: i32, dy: i32, flip: bool) -> [i32; 4] {
     [dx, dy, i32::from(flip), image as i32]
 }
@@ -41,8 +41,8 @@ params! {
     }
 }
 
-/// `words` of u8 RGB [stored, size, size, 3], four bytes a word, to pixels. `placements` holds a [`placement`] for each
-/// of `images`: pixel (x, y) is its flipped stored image at (x + dx, y + dy).
+/// `words` of u8 RGB [stored, size, size, 3], four bytes a word, to pixels. `placements` holds a
+/// [`placement`] for each of `images`: pixel (x, y) is its flipped stored image at (x + dx, y + dy).
 pub fn prepare(images: usize, size: usize, words: View, placements: View, pixels: View) -> Launch {
     let per_image = (size * size) as u64;
     let views = vec![words, placements, pixels];

@@ -1,8 +1,9 @@
-//! Dynamic loss scaling, for plans whose gradients are stored in f16 (Micikevicius et al. 2018, "Mixed Precision
-//! Training", section 3.2): the loss is multiplied by a scale that lifts small gradients out of f16's underflow, the
-//! gradients of the parameters are divided by it, and a step in which one of them is not finite is left out. The scale
-//! lives on the device and decides there, so that no step waits for the host. What the host counts (schedule, AdamW's bias
-//! corrections, the EMA's warm-up) therefore counts steps that were left out as well.
+//! Dynamic loss scaling, for plans whose gradients are stored in f16 (Micikevicius et al. 2018, "Mixed
+//! Precision Training", section 3.2): the loss is multiplied by a scale that lifts small gradients out of
+//! f16's underflow, the gradients of the parameters are divided by it, and a step in which one of them is not
+//! finite is left out. The scale lives on the device and decides there, so that no step waits for the host.
+//! What the host counts (schedule, AdamW's bias corrections, the EMA's warm-up) therefore counts steps that
+//! were left out as well.
 
 use super::{Count, Permutation, combinations, elementwise, permuted, quads};
 use crate::gpu::{Cost, Kernel, Launch, View, params};
@@ -32,8 +33,8 @@ pub const SMALLEST: f32 = 1.0;
 const LARGEST: f32 = 16_777_216.0;
 
 impl LossScale {
-    /// State of a fresh run: even gradients of a few small images rarely overflow, and those of large batches grow into
-    /// a larger scale.
+    /// State of a fresh run: even gradients of a few small images rarely overflow, and those of large batches
+    /// grow into a larger scale.
     pub const START: Self = Self { scale: 8192.0, good_steps: 0, overflow: 0, skipped: 0 };
 
     /// The state's words, floats by their bits.
@@ -62,7 +63,8 @@ params! {
     }
 }
 
-/// First pass over a part of the gradients: divides them by the scale of `state`, and notes one that is not finite.
+/// First pass over a part of the gradients: divides them by the scale of `state`, and notes one that is not
+/// finite.
 pub fn check(elements: usize, gradient: View, state: View) -> Launch {
     let kernel = Kernel::new("loss_scale_check", &[]);
     elementwise(kernel, &[gradient, state], Count { count: quads(elements) }, elements, 2)

@@ -1,8 +1,8 @@
 //! One host-side file a kernel: shapes in, launches out. `reference` holds the plain CPU versions.
 //!
-//! Activations are NHWC with the channels padded by zeros to a multiple of four, so that a thread handles one `vec4` of
-//! channels. They and their gradients are stored as their views say, in f32 or f16; all else is f32, and so is all
-//! arithmetic. All sums run in a fixed order.
+//! Activations are NHWC with the channels padded by zeros to a multiple of four, so that a thread handles one
+//! `vec4` of channels. They and their gradients are stored as their views say, in f32 or f16; all else is
+//! f32, and so is all arithmetic. All sums run in a fixed order.
 
 #![warn(missing_docs)]
 
@@ -89,8 +89,8 @@ fn image_grid(threads: u64, images: usize) -> [u32; 3] {
     [threads.div_ceil(GROUP) as u32, images as u32, 1]
 }
 
-/// How many threads share one column of a sum, and how many threads a workgroup then has: more where there are many
-/// rows and too few columns to fill a GPU.
+/// How many threads share one column of a sum, and how many threads a workgroup then has: more where there
+/// are many rows and too few columns to fill a GPU.
 fn lanes(rows: usize, columns: u64) -> [(&'static str, u32); 2] {
     let (lanes, workgroup) = if rows < 512 || columns >= 16_384 {
         LANE_CHOICES[0]
@@ -139,7 +139,8 @@ pub struct Permutation {
     pub fields: &'static [Field],
     /// The tensors of a launch.
     pub views: usize,
-    /// Whether only adapters with cooperative matrices run it, which have twice the workgroup memory of others.
+    /// Whether only adapters with cooperative matrices run it, which have twice the workgroup memory of
+    /// others.
     pub for_matrices: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Optimizers, EMA and gradient clipping over flat arenas. Learning rate, gradient scale, EMA decay and AdamW's bias
-//! corrections come from the step uniform; what differs between parameters comes from groups, one a 64-float block.
-//! `loss_scale::guard` makes updates and EMA depend on the step's success.
+//! Optimizers, EMA and gradient clipping over flat arenas. Learning rate, gradient scale, EMA decay and
+//! AdamW's bias corrections come from the step uniform; what differs between parameters comes from groups,
+//! one a 64-float block. `loss_scale::guard` makes updates and EMA depend on the step's success.
 //!
 //! Arenas beyond the binding limit are cut by the caller into ranges that start at multiples of 64 floats.
 
@@ -214,8 +214,8 @@ pub fn partials_elements(range: &ArenaRange) -> usize {
     range.elements.div_ceil(64).next_multiple_of(64).min(16_384)
 }
 
-/// First pass of the gradient norm: sums of squares of the gradients as the optimizer will see them (group and step
-/// scales applied), written from float `partial_offset` of `partials` on. One launch a range.
+/// First pass of the gradient norm: sums of squares of the gradients as the optimizer will see them (group
+/// and step scales applied), written from float `partial_offset` of `partials` on. One launch a range.
 pub fn sum_of_squares(
     range: &ArenaRange,
     groups: &[Group],

@@ -79,8 +79,8 @@ pub fn slices(shape: &ImageShape, segments: &[usize]) -> Slices {
     Slices(segments.iter().map(|images| (images * blocks) as u32).collect())
 }
 
-/// Sum over the rows of each image; see `shaders/image_sum.wgsl`. x may have a prologue; `other` multiplies every
-/// element; `out` is f32.
+/// Sum over the rows of each image; see `shaders/image_sum.wgsl`. x may have a prologue; `other` multiplies
+/// every element; `out` is f32.
 pub(super) fn image_sum(
     shape: &ImageShape,
     x: View,
@@ -247,13 +247,14 @@ impl MaxPoolShape {
     }
 }
 
-/// y `[images, out_height, out_width, channels]`, the maximum over each window of x `[images, height, width, channels]`;
-/// padding never wins.
+/// y `[images, out_height, out_width, channels]`, the maximum over each window of x `[images, height, width,
+/// channels]`; padding never wins.
 pub fn max_pool(shape: &MaxPoolShape, x: View, y: View) -> Launch {
     shape.launch(Kernel::new("max_pool_forward", &[]), vec![x, y], shape.out_elements(), (1, 1))
 }
 
-/// `dx` `[images, height, width, channels]` (written, or added to): each window's gradient goes to its first maximum in scan order.
+/// `dx` `[images, height, width, channels]` (written, or added to): each window's gradient goes to its first
+/// maximum in scan order.
 pub fn max_pool_backward(
     shape: &MaxPoolShape,
     x: View,

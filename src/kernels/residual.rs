@@ -80,7 +80,8 @@ impl ResidualShape {
     }
 }
 
-/// A batch norm without an activation, applied to the branch as it is read: its state and the images of its segments.
+/// A batch norm without an activation, applied to the branch as it is read: its state and the images of its
+/// segments.
 #[derive(Clone, Copy, Debug)]
 pub struct BranchNorm<'a> {
     /// `[segment][mean C | rstd C | scale C | shift C]` of [`super::batch_norm`].
@@ -105,10 +106,12 @@ pub fn forward(
     shape.launch(kernel, views, norm.map_or(&[shape.images], |n| n.segments), 3)
 }
 
-/// `g = dy * act'`, `d_branch = mask * g`, `d_shortcut` (written, or added to) `= g`. An activation needs the output `y`.
+/// `g = dy * act'`, `d_branch = mask * g`, `d_shortcut` (written, or added to) `= g`. An activation needs the
+/// output `y`.
 ///
 /// # Panics
-/// For an activation whose slope is not computed from its output, such as SiLU, and for an activation without `y`.
+/// For an activation whose slope is not computed from its output, such as SiLU, and for an activation without
+/// `y`.
 pub fn backward(
     shape: &ResidualShape,
     activation: Activation,

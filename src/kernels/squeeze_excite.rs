@@ -1,9 +1,11 @@
-//! Squeeze-and-excitation: gating by channel with its two gradients, and the two dense layers that make the gate.
+//! Squeeze-and-excitation: gating by channel with its two gradients, and the two dense layers that make the
+//! gate.
 //!
-//! The squeeze is `pool::global_average`. The dense layers have two forms: dense kernels with [`super::activation`]'s
-//! launches between them, and here one launch a direction ([`excite`], [`excite_backward`]) for adapters where a launch
-//! costs more than the layers do. There one workgroup computes one image, so every image reads the weights again: a
-//! software adapter is better served by the dense kernels.
+//! The squeeze is `pool::global_average`. The dense layers have two forms: dense kernels with
+//! [`super::activation`]'s launches between them, and here one launch a direction ([`excite`],
+//! [`excite_backward`]) for adapters where a launch costs more than the layers do. There one workgroup
+//! computes one image, so every image reads the weights again: a software adapter is better served by the
+//! dense kernels.
 
 use super::activation::Activation;
 use super::fusion::Fusion;
@@ -34,8 +36,8 @@ pub fn data_gradient(
     image_scale(shape, ScaleForm::ProductPlusPooled, vec![da, g, dy, d_pooled], false, fusion)
 }
 
-/// `gate = expand's activation of (expand · reduce's activation of (reduce · pooled))`: the sizes and activations of
-/// the two dense layers.
+/// `gate = expand's activation of (expand · reduce's activation of (reduce · pooled))`: the sizes and
+/// activations of the two dense layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExciteShape {
     /// Images of the batch.

@@ -1,6 +1,6 @@
-//! EfficientNet (Tan and Le 2019), as timm's `tf_efficientnet_*` with TensorFlow's SAME padding and `efficientnet_*`
-//! with symmetric padding; and EfficientNet-Lite (`tf_efficientnet_lite*`): ReLU6 in place of SiLU, no
-//! squeeze-and-excitation, and ends that are not scaled.
+//! EfficientNet (Tan and Le 2019), as timm's `tf_efficientnet_*` with TensorFlow's SAME padding and
+//! `efficientnet_*` with symmetric padding; and EfficientNet-Lite (`tf_efficientnet_lite*`): ReLU6 in place
+//! of SiLU, no squeeze-and-excitation, and ends that are not scaled.
 
 use super::inverted_residual::{Excitation, InvertedResidual};
 use super::options::ModelOptions;

@@ -1,5 +1,5 @@
-//! Fresh weights from a seed, by the published rules of each family. They are drawn on the CPU in the file's order with a
-//! named generator, so they are equal on every machine.
+//! Fresh weights from a seed, by the published rules of each family. They are drawn on the CPU in the file's
+//! order with a named generator, so they are equal on every machine.
 
 use super::registry::{InitRule, find};
 use crate::graph::params::ParamKind;
@@ -16,8 +16,8 @@ pub struct Arenas {
     pub running: Vec<f32>,
 }
 
-/// A network's starting point: weights by the rule of the architecture `arch`, and batch norm at γ = 1, β = 0, mean 0 and
-/// variance 1 in every domain.
+/// A network's starting point: weights by the rule of the architecture `arch`, and batch norm at γ = 1, β =
+/// 0, mean 0 and variance 1 in every domain.
 ///
 /// # Panics
 /// For an `arch` that the registry does not know; `network` was built by that name.

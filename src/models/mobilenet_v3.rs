@@ -1,5 +1,6 @@
-//! MobileNetV3 (Howard et al. 2019), as timm's `mobilenetv3_large_100` and `mobilenetv3_small_100`: hard swish in its later
-//! stages, hard-sigmoid gates, and a dense layer with hard swish between pooling and classifier.
+//! MobileNetV3 (Howard et al. 2019), as timm's `mobilenetv3_large_100` and `mobilenetv3_small_100`: hard
+//! swish in its later stages, hard-sigmoid gates, and a dense layer with hard swish between pooling and
+//! classifier.
 
 use super::inverted_residual::{Excitation, InvertedResidual};
 use super::options::ModelOptions;
@@ -82,8 +83,8 @@ impl MobileNet {
     }
 }
 
-/// The network of one member of the family. As in timm, factors below 0.75 leave the stem as it is, and no factor
-/// changes the dense layer behind the pooling.
+/// The network of one member of the family. As in timm, factors below 0.75 leave the stem as it is, and no
+/// factor changes the dense layer behind the pooling.
 pub(super) fn mobilenet_v3(member: MobileNet, bn: BnConstants, options: &ModelOptions) -> Network {
     let width = options.width;
     let (mut net, input) = NetworkBuilder::new(options.image_size, options.domains, bn);

@@ -1,5 +1,5 @@
-//! EfficientNets, MobileNets and ResNets as graphs, under timm's parameter names. Forward and backward are the graph's work;
-//! a model here is only its list of layers.
+//! EfficientNets, MobileNets and ResNets as graphs, under timm's parameter names. Forward and backward are
+//! the graph's work; a model here is only its list of layers.
 
 #![warn(missing_docs)]
 

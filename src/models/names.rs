@@ -1,4 +1,5 @@
-//! Which tensors a checkpoint of a network holds, under timm's names, and how they move in and out of the arenas.
+//! Which tensors a checkpoint of a network holds, under timm's names, and how they move in and out of the
+//! arenas.
 
 use super::init::Arenas;
 use super::options::ModelOptions;
@@ -112,8 +113,8 @@ pub fn export_params(layout: &ParamLayout, params: &[f32]) -> Vec<(String, Vec<u
     named.collect()
 }
 
-/// Fills `arenas` from named tensors. `find` returns a tensor's shape and values. A missing auxiliary tensor copies
-/// the main domain's; anything else missing or of another shape is an error that names it.
+/// Fills `arenas` from named tensors. `find` returns a tensor's shape and values. A missing auxiliary tensor
+/// copies the main domain's; anything else missing or of another shape is an error that names it.
 pub fn import<'a>(
     layout: &ParamLayout,
     arenas: &mut Arenas,

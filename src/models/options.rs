@@ -24,7 +24,8 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
-    /// The options of a configuration, for images of `image_size` pixels, `classes` classes and `domains` BN domains.
+    /// The options of a configuration, for images of `image_size` pixels, `classes` classes and `domains` BN
+    /// domains.
     pub fn from_config(config: &ModelConfig, image_size: usize, classes: usize, domains: usize) -> Self {
         Self {
             classes,

@@ -1,5 +1,5 @@
-//! Pre-activation ResNet (He et al. 2016) in its CIFAR form: 3×3 stem without BN, BN + ReLU before each convolution
-//! and before the pooling. Names follow the common CIFAR PyTorch code, with `bn` for the last BN.
+//! Pre-activation ResNet (He et al. 2016) in its CIFAR form: 3×3 stem without BN, BN + ReLU before each
+//! convolution and before the pooling. Names follow the common CIFAR PyTorch code, with `bn` for the last BN.
 
 use super::options::ModelOptions;
 use super::scaling::round_channels;

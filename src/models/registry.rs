@@ -29,8 +29,8 @@ pub struct Architecture {
 /// How a family draws fresh weights; [`super::init`] has the formulas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InitRule {
-    /// EfficientNet's code, which timm uses for MobileNets too: normal by the outputs, the classifier uniform by the
-    /// outputs, biases 0.
+    /// EfficientNet's code, which timm uses for MobileNets too: normal by the outputs, the classifier uniform
+    /// by the outputs, biases 0.
     TensorFlow,
     /// torchvision's ResNets: normal by the outputs, the classifier PyTorch's default.
     Torchvision,

@@ -1,5 +1,5 @@
-//! ResNet (He et al. 2015) in torchvision's v1.5 form, the stride in the 3×3 convolution; names are torchvision's and
-//! timm's.
+//! ResNet (He et al. 2015) in torchvision's v1.5 form, the stride in the 3×3 convolution; names are
+//! torchvision's and timm's.
 
 use super::options::ModelOptions;
 use super::scaling::round_channels;

@@ -1,4 +1,5 @@
-//! How width and depth factors change a layer list: EfficientNet's published rules, which all families here follow.
+//! How width and depth factors change a layer list: EfficientNet's published rules, which all families here
+//! follow.
 
 /// Channels times `width`, rounded to a multiple of 8 (at least 8), but never more than a tenth below.
 pub(super) fn round_channels(channels: usize, width: f64) -> usize {
@@ -12,8 +13,9 @@ pub(super) fn round_repeats(repeats: usize, depth: f64) -> usize {
     ((depth * repeats as f64).ceil() as usize).max(1)
 }
 
-/// Repeats of each kind of block of a stage times `depth`: the stage's sum is rounded up, and shared out from the last kind
-/// to the first in proportion, at least 1 each. This is timm's rule for stages of several kinds of blocks.
+/// Repeats of each kind of block of a stage times `depth`: the stage's sum is rounded up, and shared out from
+/// the last kind to the first in proportion, at least 1 each. This is timm's rule for stages of several kinds
+/// of blocks.
 pub(super) fn stage_repeats(repeats: &[usize], depth: f64) -> Vec<usize> {
     let mut left: usize = repeats.iter().sum();
     let mut scaled_left = round_repeats(left, depth) as f64;

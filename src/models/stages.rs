@@ -1,4 +1,5 @@
-//! What both ResNet families share: four stages of residual blocks, each but the first halving the map's side.
+//! What both ResNet families share: four stages of residual blocks, each but the first halving the map's
+//! side.
 
 use super::options::ModelOptions;
 use super::scaling::{round_channels, round_repeats};

@@ -4,8 +4,8 @@ use crate::gpu::{Device, Element, GpuError, StepUniform, run};
 use crate::kernels::conv_case::Work;
 use half::f16;
 
-/// How far a result may be from that of the rule's variant, by the largest result: sums in another order, and with
-/// f16 another rounding of what is stored.
+/// How far a result may be from that of the rule's variant, by the largest result: sums in another order, and
+/// with f16 another rounding of what is stored.
 const TOLERANCE_F32: f32 = 1e-4;
 const TOLERANCE_F16: f32 = 4e-3;
 

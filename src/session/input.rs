@@ -1,5 +1,5 @@
-//! How training images reach the GPU: read ahead batch by batch, or put there once where the set is small and the GPU
-//! does all that happens to them.
+//! How training images reach the GPU: read ahead batch by batch, or put there once where the set is small and
+//! the GPU does all that happens to them.
 
 use super::setup::loader_options;
 use crate::config::Config;
@@ -15,7 +15,8 @@ const MOST_HELD_BYTES: usize = 256 << 20;
 /// How often a run must show each image for it to be worth reading all of them first.
 const LEAST_SHOWINGS: u64 = 2;
 
-/// Starts the stream of batches from `step` on. `progress` hears (images read, of all) where all are read first.
+/// Starts the stream of batches from `step` on. `progress` hears (images read, of all) where all are read
+/// first.
 pub(super) fn start(
     engine: &mut Engine,
     config: &Config,

@@ -1,5 +1,5 @@
-//! A training run from its first file to its last: the thread that owns the GPU, the loop around the engine, the run
-//! folder, validation and pictures. Front ends hold a [`RunHandle`]: commands in, events out.
+//! A training run from its first file to its last: the thread that owns the GPU, the loop around the engine,
+//! the run folder, validation and pictures. Front ends hold a [`RunHandle`]: commands in, events out.
 
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Opens the adapter that a run takes. Where it multiplies f16 by cooperative matrices, which drivers have got wrong,
-//! they are tried out first: a wrong result costs the speed, never the run.
+//! Opens the adapter that a run takes. Where it multiplies f16 by cooperative matrices, which drivers have
+//! got wrong, they are tried out first: a wrong result costs the speed, never the run.
 
 use super::compare_variants::{difference, results, tolerance};
 use crate::config::Precision;
@@ -30,8 +30,8 @@ pub(super) fn open(choice: &DeviceChoice, precision: Precision) -> Result<Arc<De
     Ok(Arc::new(device))
 }
 
-/// Compares the kernels with the offered matrices with those without, on a pointwise and a strided 3×3 convolution of
-/// odd sizes; `None` if they agree. An error only if the device is lost.
+/// Compares the kernels with the offered matrices with those without, on a pointwise and a strided 3×3
+/// convolution of odd sizes; `None` if they agree. An error only if the device is lost.
 fn wrong_matrices(device: &Device) -> Result<Option<String>, GpuError> {
     let plain = Caps::plain(Form::Tiles);
     let caps = Caps { matrices: device.offered_matrices(), ..plain.clone() };

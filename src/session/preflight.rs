@@ -1,6 +1,6 @@
-//! What would go wrong is told before a run starts: the data is opened, the memory planned and taken, one batch sent
-//! through everything, and the time predicted. Nothing is written but a probe file that vanishes again. The batch also
-//! shows what each branch trains on.
+//! What would go wrong is told before a run starts: the data is opened, the memory planned and taken, one
+//! batch sent through everything, and the time predicted. Nothing is written but a probe file that vanishes
+//! again. The batch also shows what each branch trains on.
 
 use super::open_device;
 use super::setup::{class_names, first_weights, loader_options};
@@ -111,8 +111,8 @@ impl MixedPreview {
     }
 }
 
-/// Starts a preflight on a thread of its own. `wake` is called after each event. When the receiver is dropped it ends
-/// with the work at hand.
+/// Starts a preflight on a thread of its own. `wake` is called after each event. When the receiver is dropped
+/// it ends with the work at hand.
 pub fn spawn(
     config: Config,
     out: PathBuf,
@@ -252,7 +252,8 @@ fn plan(
     Ok(engine)
 }
 
-/// Trains on a few batches, shows what the first one's branches trained on, and returns the mean seconds of a step.
+/// Trains on a few batches, shows what the first one's branches trained on, and returns the mean seconds of a
+/// step.
 fn train(
     config: &Config,
     engine: &mut Engine,
@@ -282,8 +283,8 @@ fn train(
     Ok(seconds_per_step)
 }
 
-/// A new or empty folder that can be made and written to. Writes a file without a name into the nearest folder that
-/// exists.
+/// A new or empty folder that can be made and written to. Writes a file without a name into the nearest
+/// folder that exists.
 fn check_folder(out: &Path) -> anyhow::Result<()> {
     let holds_something =
         out.is_file() || std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());

@@ -23,8 +23,8 @@ pub(super) struct LoopState {
     pub validated: u64,
     /// Images of the training set; 0 where unknown.
     pub train_images: u64,
-    /// Seconds of training, pauses and validation left out. The run folder's metrics keep it: equal runs have equal
-    /// checkpoints.
+    /// Seconds of training, pauses and validation left out. The run folder's metrics keep it: equal runs have
+    /// equal checkpoints.
     pub elapsed_s: f64,
     /// What the user multiplied the schedule's learning rate by.
     pub lr_factor: f64,

@@ -1,5 +1,5 @@
-//! Timed trials: for each class of convolution in a step's plans, the few variants that the rule finds most promising
-//! run on this adapter, and the fastest one that computes the same is kept for later runs.
+//! Timed trials: for each class of convolution in a step's plans, the few variants that the rule finds most
+//! promising run on this adapter, and the fastest one that computes the same is kept for later runs.
 
 use super::compare_variants::{difference, filled, results, tolerance};
 use super::{bench, open_device};

@@ -9,7 +9,8 @@ use crate::graph::{
 };
 use crate::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
 
-/// Random streams of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far below.
+/// Random streams of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far
+/// below.
 const START_STREAM: u32 = 1 << 20;
 
 /// How an attacking pass works.
@@ -24,8 +25,8 @@ pub struct AttackPass {
 }
 
 impl PlanContext<'_> {
-    /// The starting point of an attack on the clean pixels, and with fixed statistics the weights that its iterations
-    /// share.
+    /// The starting point of an attack on the clean pixels, and with fixed statistics the weights that its
+    /// iterations share.
     pub fn attack_start(&self, config: &AttackConfig, pass: AttackPass, place: &AttackPlace) -> Plan {
         let mut builder = PlanBuilder::new();
         let spec = self.attack_spec(pass, place);
@@ -90,7 +91,8 @@ impl PlanContext<'_> {
         builder.push(self.loss(&shape, forward.logits(), table, results, d_logits));
         let gradients = Gradients::build(&mut builder, &mut forward, d_logits);
         let gradient = gradients.input.expect("the pass asked for it");
-        // FGSM is one step of the ball's radius; GD walks without the ball. Towards a target the loss goes down.
+        // FGSM is one step of the ball's radius; GD walks without the ball. Towards a target the loss goes
+        // down.
         let length = config.step_size();
         let step = AttackStep {
             epsilon: config.epsilon,

@@ -1,5 +1,5 @@
-//! How far two domains' batch-norm statistics lie apart: each channel's running mean and variance is a Gaussian,
-//! and a layer's distance is the symmetric Kullback–Leibler divergence averaged over its channels.
+//! How far two domains' batch-norm statistics lie apart: each channel's running mean and variance is a
+//! Gaussian, and a layer's distance is the symmetric Kullback–Leibler divergence averaged over its channels.
 
 use crate::training::events::{BnDomain, BnLayer};
 

@@ -1,5 +1,5 @@
-//! What is amiss with batch-norm statistics: channels that say nothing any more, channels that explode, and domains
-//! that never came apart.
+//! What is amiss with batch-norm statistics: channels that say nothing any more, channels that explode, and
+//! domains that never came apart.
 
 use super::bn_distance::{self, Distance};
 use crate::training::events::BnLayer;

@@ -1,6 +1,6 @@
-//! Which buffers a training branch uses, answered in one place for the plans, the uploads, the allocation and those who
-//! look at a step: where its images come from, whether they are copied or mixed first and by which table, and where the
-//! pixels lie that the branch trains on.
+//! Which buffers a training branch uses, answered in one place for the plans, the uploads, the allocation and
+//! those who look at a step: where its images come from, whether they are copied or mixed first and by which
+//! table, and where the pixels lie that the branch trains on.
 
 use super::buffers::{self, AttackPlace};
 use super::method::{Branch, Method, Source};

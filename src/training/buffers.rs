@@ -1,4 +1,5 @@
-//! The buffers that training and inference plans share, by number. Activations live in arena chunks behind them.
+//! The buffers that training and inference plans share, by number. Activations live in arena chunks behind
+//! them.
 
 use crate::config::MAX_BRANCHES;
 use crate::gpu::{BufferId, Device, GpuError};
@@ -90,8 +91,8 @@ pub fn branch_image_ids(branch: usize) -> BufferId {
     of_branch(branch, 4)
 }
 
-/// The buffers that every micro-batch fills anew; with `images` those of its images too, which otherwise stay on the
-/// GPU.
+/// The buffers that every micro-batch fills anew; with `images` those of its images too, which otherwise stay
+/// on the GPU.
 pub fn of_each_micro_batch(images: bool) -> impl Iterator<Item = BufferId> {
     let shared = [PLACEMENTS, ROWS, AUGMENTED_BYTES, AUGMENTED_PLACEMENTS, POOL_TABLE];
     let of_branches = (0..MAX_BRANCHES)
@@ -151,7 +152,8 @@ impl Buffers {
         self.list[id.0 as usize] = buffer.clone();
     }
 
-    /// Makes the arena's chunks at least as large as each plan in `arenas` needs; the plans never run at one time.
+    /// Makes the arena's chunks at least as large as each plan in `arenas` needs; the plans never run at one
+    /// time.
     pub fn allocate_arena(&mut self, device: &Device, arenas: &[&[u64]]) -> Result<(), GpuError> {
         let chunks = arenas.iter().map(|a| a.len()).max().unwrap_or(0);
         for chunk in 0..chunks {

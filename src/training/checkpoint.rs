@@ -1,6 +1,6 @@
 //! Checkpoints: named f32 tensors under timm's names with the facts that a reader needs beside them, in one
-//! safetensors file. BN layer `X` keeps the main domain under its own names and auxiliary domain K under `X.aux_bn.K`,
-//! as timm's SplitBatchNorm2d does; training state is under `optimizer.`, `ema.` and `loop.`.
+//! safetensors file. BN layer `X` keeps the main domain under its own names and auxiliary domain K under
+//! `X.aux_bn.K`, as timm's SplitBatchNorm2d does; training state is under `optimizer.`, `ema.` and `loop.`.
 
 use crate::config::{Config, Domain};
 pub use crate::interop::tensor_file::Tensor;
@@ -16,8 +16,8 @@ const OPTIMIZER: &str = "optimizer.";
 const EMA: &str = "ema.";
 const LOOP: &str = "loop.";
 
-/// Name in the loop's state of the step whose validation was the last to be finished: a checkpoint is written before
-/// the validation of its step, and again behind it.
+/// Name in the loop's state of the step whose validation was the last to be finished: a checkpoint is written
+/// before the validation of its step, and again behind it.
 pub const VALIDATED: &str = "validated";
 
 /// Largest side of an input image that a file may claim, pixels.
@@ -60,8 +60,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes the file whole to a temporary name, syncs and renames: a crash or a full disk leaves the last good
-    /// file. Equal contents give equal bytes.
+    /// Writes the file whole to a temporary name, syncs and renames: a crash or a full disk leaves the last
+    /// good file. Equal contents give equal bytes.
     pub fn save_atomic(&self, path: &Path) -> anyhow::Result<()> {
         let integers =
             self.loop_state.iter().map(|(name, value)| (format!("{LOOP}{name}"), *value)).collect();
@@ -73,7 +73,8 @@ impl Checkpoint {
         Self::of_file(TensorFile::read(path)?, path)
     }
 
-    /// As [`Checkpoint::load`], but without the tensors: how far the run had come, in little time for a file of any size.
+    /// As [`Checkpoint::load`], but without the tensors: how far the run had come, in little time for a file
+    /// of any size.
     pub fn load_facts(path: &Path) -> anyhow::Result<Self> {
         Self::of_file(TensorFile::read_facts(path)?, path)
     }
@@ -105,7 +106,8 @@ impl Checkpoint {
         self.tensors.keys().any(|name| name.starts_with(EMA))
     }
 
-    /// The network's tensors without training state: the moving average where `ema` says so, every domain kept.
+    /// The network's tensors without training state: the moving average where `ema` says so, every domain
+    /// kept.
     pub fn network(&self, ema: bool) -> anyhow::Result<BTreeMap<String, Tensor>> {
         let raw =
             self.tensors.iter().filter(|(name, _)| !name.starts_with(OPTIMIZER) && !name.starts_with(EMA));

@@ -1,5 +1,5 @@
-//! What a step draws on the CPU: the mixing ratio, mixing partners, targets of an attack. Every draw depends on the
-//! seed, the step and the micro-batch alone, so a resumed run repeats it.
+//! What a step draws on the CPU: the mixing ratio, mixing partners, targets of an attack. Every draw depends
+//! on the seed, the step and the micro-batch alone, so a resumed run repeats it.
 
 use crate::config::{MixupConfig, Pairing};
 use rand::seq::SliceRandom as _;
@@ -67,7 +67,8 @@ impl Mixing {
 }
 
 /// The box of CutMix, the same for every image of a batch: `[x0, y0, x1, y1]`, ends excluded. Its sides are
-/// √(1 − λ) of the image's, its centre is uniform, and what leaves the image is cut off (CutMix, section 3.1).
+/// √(1 − λ) of the image's, its centre is uniform, and what leaves the image is cut off (CutMix, section
+/// 3.1).
 pub fn cutmix_box(lambda: f32, size: u32, rng: &mut ChaCha8Rng) -> [u32; 4] {
     let side = (f64::from(size) * (1.0 - f64::from(lambda)).max(0.0).sqrt()) as u32;
     let mut span = || {

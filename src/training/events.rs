@@ -1,8 +1,8 @@
-//! What a training run tells its front end and what a front end may ask of it. The command line and the window
-//! both speak only this; neither ever touches the trainer's state.
+//! What a training run tells its front end and what a front end may ask of it. The command line and the
+//! window both speak only this; neither ever touches the trainer's state.
 //!
-//! Small facts travel as [`Event`]s through a bounded queue (no point of a curve is lost); pictures and statistics
-//! go through a [`LatestSlot`], where a newer value takes the place of one that nobody looked at.
+//! Small facts travel as [`Event`]s through a bounded queue (no point of a curve is lost); pictures and
+//! statistics go through a [`LatestSlot`], where a newer value takes the place of one that nobody looked at.
 
 use super::checkpoint::Meta;
 use super::method::MethodLabel;
@@ -30,7 +30,8 @@ pub enum Command {
     SaveNow,
     /// Validate and go on.
     EvaluateNow,
-    /// Multiply the schedule's learning rate by this from the next step on (1: as scheduled). Checkpoints keep it.
+    /// Multiply the schedule's learning rate by this from the next step on (1: as scheduled). Checkpoints
+    /// keep it.
     ScaleLearningRate(f64),
     /// How much of the GPU the run, its validation too, leaves to others from the next step on.
     LimitWork(WorkLimit),
@@ -38,8 +39,8 @@ pub enum Command {
     ShareWeights(WeightsReply),
 }
 
-/// How much of the GPU's time a run takes. It rests between the pieces of some milliseconds in which it hands over its
-/// work, so that the desktop comes in between.
+/// How much of the GPU's time a run takes. It rests between the pieces of some milliseconds in which it hands
+/// over its work, so that the desktop comes in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WorkLimit {
     /// All of it.
@@ -75,7 +76,8 @@ impl PartialEq for WeightsReply {
     }
 }
 
-/// A copy of a run's weights (the moving average when there is one) with what a reader of a checkpoint would know.
+/// A copy of a run's weights (the moving average when there is one) with what a reader of a checkpoint would
+/// know.
 #[derive(Clone)]
 pub struct RunWeights {
     /// What the metadata of a checkpoint of these weights would say.
@@ -171,8 +173,8 @@ pub struct StepReport {
     pub stages: Vec<(&'static str, f64)>,
     /// What of a step is waiting; `None` before the speed is known.
     pub idle: Option<Idle>,
-    /// Bytes that the driver has given to the run, looked up about once a second; `None` where the back end does not
-    /// tell.
+    /// Bytes that the driver has given to the run, looked up about once a second; `None` where the back end
+    /// does not tell.
     pub memory_bytes: Option<u64>,
     /// One a branch, by number.
     pub branches: Vec<BranchReport>,
@@ -196,8 +198,8 @@ impl std::fmt::Display for Idle {
     }
 }
 
-/// Mean loss and accuracies of one branch's images in one step. Fractions are 0..1; the hits of a mixed image count
-/// against the label with the larger share.
+/// Mean loss and accuracies of one branch's images in one step. Fractions are 0..1; the hits of a mixed image
+/// count against the label with the larger share.
 #[derive(Clone, Debug)]
 pub struct BranchReport {
     /// The branch's number in its step, from 0: by domain, and within one in the order of the method's list.
@@ -216,8 +218,8 @@ pub struct BranchReport {
     pub top5: f32,
 }
 
-/// Short names of a step's branches, no two alike: `main`, `aux attacked`. Where two would be the same, the sources are
-/// named too (`main clean`, `main cutmix`), and where even those agree the branches' numbers.
+/// Short names of a step's branches, no two alike: `main`, `aux attacked`. Where two would be the same, the
+/// sources are named too (`main clean`, `main cutmix`), and where even those agree the branches' numbers.
 pub fn branch_names(branches: &[BranchReport]) -> Vec<String> {
     let is_attacked = |branch: &BranchReport| branch.attack.is_some();
     let name = |branch: &BranchReport| {

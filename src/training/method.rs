@@ -1,5 +1,5 @@
-//! A training method as data: a list of branches. Each takes images from a source through shared weights and its own
-//! BN domain, and adds a weighted loss. The trainer knows branches only, never a method's name.
+//! A training method as data: a list of branches. Each takes images from a source through shared weights and
+//! its own BN domain, and adds a weighted loss. The trainer knows branches only, never a method's name.
 
 use crate::config::{AttackConfig, BranchConfig, BranchSource, Domain, MethodConfig, MethodKind};
 use std::ops::Range;
@@ -60,8 +60,9 @@ pub struct Method {
     pub branches: Vec<Branch>,
     /// BN domains of the network, used by a branch or not.
     pub domains: usize,
-    /// Fast AdvProp: the attack's one pass over the noisy images trains the weights too, each of the noisy and the
-    /// adversarial images counting half, and every parameter's gradient is divided by the number of images it saw.
+    /// Fast AdvProp: the attack's one pass over the noisy images trains the weights too, each of the noisy
+    /// and the adversarial images counting half, and every parameter's gradient is divided by the number of
+    /// images it saw.
     pub recycle: bool,
 }
 
@@ -200,7 +201,8 @@ impl Method {
     fn of_kind(config: &MethodConfig, images: usize) -> Self {
         let all = 0..images;
         let branches = match (config.kind, as_branches(config)) {
-            // One branch and not the listed two halves: the mixup baseline of the MixProp paper reports one loss.
+            // One branch and not the listed two halves: the mixup baseline of the MixProp paper reports one
+            // loss.
             (MethodKind::Mixup, _) => {
                 let source = Source::Mixup { mixed: images / 2 };
                 vec![Branch { source, domain: 0, weight: 1.0, images: all }]

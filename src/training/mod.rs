@@ -1,5 +1,5 @@
-//! Training: branches, attack, mixup, optimizer, schedule, and the step that the engine replays on the GPU; the
-//! checkpoints and the run folder. Threads and front ends are the session's business.
+//! Training: branches, attack, mixup, optimizer, schedule, and the step that the engine replays on the GPU;
+//! the checkpoints and the run folder. Threads and front ends are the session's business.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,5 @@
-//! The optimizer, EMA and gradient clipping of a run as launches over the flat arenas, and the arenas' start values.
+//! The optimizer, EMA and gradient clipping of a run as launches over the flat arenas, and the arenas' start
+//! values.
 
 use super::buffers::{self, Buffers};
 use super::method::Method;
@@ -16,8 +17,8 @@ use crate::models::init::Arenas;
 pub struct OptimizerPlan {
     /// Clears the gradients, at the start of a step.
     pub zero: Vec<Launch>,
-    /// Clips, updates the weights, moves the EMA. In half precision it first takes the loss scale off the gradients and
-    /// looks for an overflow, which leaves weights, optimizer state and EMA as they are.
+    /// Clips, updates the weights, moves the EMA. In half precision it first takes the loss scale off the
+    /// gradients and looks for an overflow, which leaves weights, optimizer state and EMA as they are.
     pub update: Vec<Launch>,
 }
 
@@ -32,7 +33,8 @@ pub fn rule(config: &Config) -> Rule {
     }
 }
 
-/// Arenas of optimizer state, in the order of [`Rule::initial_state`], with the names they have in checkpoints.
+/// Arenas of optimizer state, in the order of [`Rule::initial_state`], with the names they have in
+/// checkpoints.
 pub fn state_buffers(rule: &Rule) -> &'static [(&'static str, BufferId)] {
     match rule {
         Rule::Sgd { .. } => &[("momentum", buffers::MOMENTUM)],
@@ -41,7 +43,8 @@ pub fn state_buffers(rule: &Rule) -> &'static [(&'static str, BufferId)] {
     }
 }
 
-/// What multiplies the gradients of each kind of parameter: 1, or one over the number of images that they saw.
+/// What multiplies the gradients of each kind of parameter: 1, or one over the number of images that they
+/// saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradientScales {
     /// Of weights, biases and the classifier, which all branches share.
@@ -56,8 +59,8 @@ impl GradientScales {
     /// Of losses that are means already.
     const MEANS: Self = Self { shared: 1.0, bn_main: 1.0, bn_aux: 1.0 };
 
-    /// Fast AdvProp's synchronised speed: losses are sums, and each parameter's gradient is divided by its own
-    /// weighted number of images. A noisy image and the adversarial one made of it count half each.
+    /// Fast AdvProp's synchronised speed: losses are sums, and each parameter's gradient is divided by its
+    /// own weighted number of images. A noisy image and the adversarial one made of it count half each.
     fn of(method: &Method) -> Self {
         if !method.recycle {
             return Self::MEANS;
@@ -194,8 +197,8 @@ pub fn allocate(
     Ok(())
 }
 
-/// Writes weights and running statistics, and everything that follows from them at the first step: EMA equal to
-/// them, optimizer state and loss scale at their start values.
+/// Writes weights and running statistics, and everything that follows from them at the first step: EMA equal
+/// to them, optimizer state and loss scale at their start values.
 pub fn write_fresh(device: &Device, made: &Buffers, config: &Config, arenas: &Arenas) {
     device.write(made.get(buffers::PARAMS), 0, &arenas.params);
     device.write(made.get(buffers::RUNNING), 0, &arenas.running);

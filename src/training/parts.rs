@@ -18,7 +18,8 @@ use crate::kernels::images;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Results that may be on their way back at once: more than the submits in flight, so a step never waits for one.
+/// Results that may be on their way back at once: more than the submits in flight, so a step never waits for
+/// one.
 const RING_SLOTS: usize = 8;
 
 /// The micro-batch that a result belongs to.
@@ -36,7 +37,8 @@ pub(super) struct AttackPrograms {
     pub(super) iteration: Program,
     pub(super) iterations: u32,
     pub(super) targeted: bool,
-    /// Takes the branch's images out of the pool of all micro-batches' adversarial images; with recycling only.
+    /// Takes the branch's images out of the pool of all micro-batches' adversarial images; with recycling
+    /// only.
     pub(super) deal: Option<Program>,
 }
 
@@ -159,7 +161,8 @@ fn attacks(context: &PlanContext<'_>, method: &Method) -> Vec<AttackPlans> {
         let place = BranchBuffers::new(index, branch, context.images).attack()?;
         let images = place.images;
         let pass = if method.recycle {
-            // The noisy images train too, and their pass moves the running statistics as any training pass does.
+            // The noisy images train too, and their pass moves the running statistics as any training pass
+            // does.
             AttackPass { through: *through, statistics: Statistics::BatchUpdating, weight_gradients: true }
         } else {
             let statistics = attack_statistics(config);
@@ -245,8 +248,8 @@ impl Parts {
         Ok(Self { buffers: made, step_uniform, phases, zero, update, ring, uploads, convolutions, caps })
     }
 
-    /// Puts `images` `[n, size, size, 3]` on the GPU for good, in place of those of each step; `false` where they do not
-    /// fit.
+    /// Puts `images` `[n, size, size, 3]` on the GPU for good, in place of those of each step; `false` where
+    /// they do not fit.
     pub(super) fn hold(
         &mut self,
         device: &Device,

@@ -1,8 +1,9 @@
-//! The pictures of a run's last validation as a file of its folder, so that they can be looked at without a GPU, after
-//! the run and beside one that another program trains.
+//! The pictures of a run's last validation as a file of its folder, so that they can be looked at without a
+//! GPU, after the run and beside one that another program trains.
 //!
-//! `pictures.safetensors` holds `clean` (U8 `[n, S, S, 3]`), `perturbation` (F16 `[n, S, S, 3]`, 1/255) and `cam` (F16
-//! `[n, domains, 2, S, S]`: clean before attacked); the words beside them are one JSON object in the metadata.
+//! `pictures.safetensors` holds `clean` (U8 `[n, S, S, 3]`), `perturbation` (F16 `[n, S, S, 3]`, 1/255) and
+//! `cam` (F16 `[n, domains, 2, S, S]`: clean before attacked); the words beside them are one JSON object in
+//! the metadata.
 
 use super::events::{DomainView, GalleryItem, Guess, Snapshot};
 use crate::interop::atomic::write_atomic;
@@ -39,8 +40,8 @@ struct ImageWords {
     guesses: Vec<[Vec<(usize, f32)>; 2]>,
 }
 
-/// Writes the gallery of `snapshot` whole or not at all; equal pictures give equal bytes. All of its images have one
-/// size.
+/// Writes the gallery of `snapshot` whole or not at all; equal pictures give equal bytes. All of its images
+/// have one size.
 pub fn save(path: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
     let images = &snapshot.gallery;
     let size = images.first().map_or(0, |item| item.size);

@@ -1,5 +1,5 @@
-//! The plans of training and inference passes: prepare the images, make each branch's pixels, train on them, look at
-//! them. Attacks have a file of their own.
+//! The plans of training and inference passes: prepare the images, make each branch's pixels, train on them,
+//! look at them. Attacks have a file of their own.
 
 use super::branch_buffers::BranchBuffers;
 use super::buffers::{self, ARENA, AttackPlace};
@@ -43,7 +43,8 @@ impl PlanContext<'_> {
         View::whole(id, images * self.area() * 4)
     }
 
-    /// Normalises `images` images of the buffer `pixels` into the network's input, from image `first_image` of it on.
+    /// Normalises `images` images of the buffer `pixels` into the network's input, from image `first_image`
+    /// of it on.
     pub fn normalize(
         &self,
         builder: &mut PlanBuilder,
@@ -58,8 +59,8 @@ impl PlanContext<'_> {
         builder.push(images::normalize(rows, &normalization, pixels, input, out_row));
     }
 
-    /// Bytes to pixels, cropped and flipped; then the pixels of each branch that needs its own. The GPU has the bytes of
-    /// `stored` images.
+    /// Bytes to pixels, cropped and flipped; then the pixels of each branch that needs its own. The GPU has
+    /// the bytes of `stored` images.
     pub fn prepare(&self, method: &Method, stored: usize) -> Plan {
         let mut builder = PlanBuilder::new();
         let size = self.network.image_size;
@@ -150,7 +151,8 @@ impl PlanContext<'_> {
         LossShape { rows, classes: self.network.classes, smoothing, negate: false }
     }
 
-    /// Logits, features and per-row results of the pixels in `CURRENT` through `domain`, by running statistics.
+    /// Logits, features and per-row results of the pixels in `CURRENT` through `domain`, by running
+    /// statistics.
     pub fn inference(&self, domain: usize) -> Plan {
         let mut builder = PlanBuilder::new();
         let input = builder.stored(self.images * self.area() * 4, self.storage);
@@ -199,8 +201,8 @@ impl PlanContext<'_> {
     }
 }
 
-/// Where each branch's rows lie in the row table and the results: passes begin at whole binding alignments (16 rows of
-/// 16 bytes), the branches of a pass follow each other.
+/// Where each branch's rows lie in the row table and the results: passes begin at whole binding alignments
+/// (16 rows of 16 bytes), the branches of a pass follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowLayout {
     /// The first row of each branch.

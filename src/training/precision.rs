@@ -1,15 +1,16 @@
 //! Half precision in a run: whether the adapter can, and where the loss scale is kept.
 //!
-//! With `run.precision = "f16"` the training and attack plans store activations and their gradients in f16. Weights,
-//! their gradients, optimizer state, batch statistics, vectors by image, logits and loss stay f32, and so does inference.
+//! With `run.precision = "f16"` the training and attack plans store activations and their gradients in f16.
+//! Weights, their gradients, optimizer state, batch statistics, vectors by image, logits and loss stay f32,
+//! and so does inference.
 
 use super::buffers;
 use crate::config::{MAX_BRANCHES, Precision};
 use crate::gpu::{AdapterReport, Element, GpuError, View};
 use crate::kernels::loss_scale;
 
-/// Bytes from the start of [`buffers::METRICS`] to the loss scale: it comes back to the host with every step's metrics, in
-/// one copy.
+/// Bytes from the start of [`buffers::METRICS`] to the loss scale: it comes back to the host with every
+/// step's metrics, in one copy.
 pub(super) const LOSS_SCALE_OFFSET: u64 = 256;
 
 const _: () =

@@ -1,5 +1,5 @@
-//! The length of a run, and its learning rate and EMA decay as functions of the step, so that a resumed run needs no
-//! schedule state.
+//! The length of a run, and its learning rate and EMA decay as functions of the step, so that a resumed run
+//! needs no schedule state.
 
 use crate::config::{EmaConfig, RunConfig, ScheduleConfig, ScheduleKind};
 
@@ -8,8 +8,8 @@ pub fn total_steps(config: &RunConfig, steps_per_epoch: u64) -> u64 {
     config.steps.unwrap_or_else(|| (config.epochs * steps_per_epoch as f64).ceil() as u64)
 }
 
-/// The learning rate of update `step` (from 0). Warm-up rises linearly from 0 and counts into the decays, as in
-/// the EfficientNet code.
+/// The learning rate of update `step` (from 0). Warm-up rises linearly from 0 and counts into the decays, as
+/// in the EfficientNet code.
 pub fn learning_rate(
     config: &ScheduleConfig,
     base: f64,

@@ -1,5 +1,6 @@
-//! Augmentations: the same pixels as torchvision over Pillow and as EfficientNet's TensorFlow code, the published
-//! tables, and draws with the stated frequencies. The fixture's script is tests/reference/make_augment_fixtures.py.
+//! Augmentations: the same pixels as torchvision over Pillow and as EfficientNet's TensorFlow code, the
+//! published tables, and draws with the stated frequencies. The fixture's script is
+//! tests/reference/make_augment_fixtures.py.
 
 use dualprop::config::{AutoAugmentPolicy, DataConfig};
 use dualprop::data::augment::{Action, Convention, Operation, PixelReach, Policy, Showing, Square, Table};
@@ -97,7 +98,8 @@ fn a_resized_window_is_pillows_within_one_level() {
         let part = Window { left: at(0), top: at(1), width: at(2), height: at(3) };
         let ours = picture.crop_bicubic(part, at(4)).expect("an image");
         let expected = tensors.tensor(&format!("window.{i}")).expect("an image").data().to_vec();
-        // Both keep the result between the passes in bytes, with weights in fixed point of different precision.
+        // Both keep the result between the passes in bytes, with weights in fixed point of different
+        // precision.
         let most = ours.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().expect("pixels");
         assert!(most <= 1, "{part:?} differs by {most}");
     }

@@ -118,7 +118,8 @@ fn a_crop_ratio_keeps_the_middle_of_a_larger_square() {
         let load = |size, crop_ratio| {
             load_image_file(&path, size, Framing { crop_ratio, interpolation }).expect("an image")
         };
-        // 28 / 0.875 = 32 pixels, of which 2 fall away on each side; the filter's weights are rounded either way.
+        // 28 / 0.875 = 32 pixels, of which 2 fall away on each side; the filter's weights are rounded either
+        // way.
         let (whole, middle) = (load(32, 1.0), load(28, 0.875));
         assert_eq!(middle.len(), 28 * 28 * 3);
         for (i, found) in middle.iter().enumerate() {

@@ -303,7 +303,8 @@ fn two_views_share_crop_and_flip_and_only_one_has_the_policy() {
         let (plain, augmented) =
             (placed(&two.images, &two.placements, 8), placed(&augmented.images, &augmented.placements, 8));
         for (plain, augmented) in plain.chunks(192).zip(augmented.chunks(192)) {
-            // What differs is the hidden square of three pixels a side, as grey as the mean; at a corner a part of it.
+            // What differs is the hidden square of three pixels a side, as grey as the mean; at a corner a
+            // part of it.
             let differing: Vec<usize> =
                 (0..64).filter(|i| plain[i * 3..i * 3 + 3] != augmented[i * 3..i * 3 + 3]).collect();
             assert!((1..=9).contains(&differing.len()), "{} pixels differ", differing.len());

@@ -1,5 +1,5 @@
-//! What the data layer promises: the same images for the same seed however they are read, labels that are right,
-//! and clear words about files that are not.
+//! What the data layer promises: the same images for the same seed however they are read, labels that are
+//! right, and clear words about files that are not.
 
 mod augment;
 mod files;

@@ -19,7 +19,8 @@ fn rows(shape: &AttackShape) -> usize {
     shape.images * shape.rows_per_image
 }
 
-/// |x' - x| <= epsilon as real numbers (f64 holds the difference of two pixels exactly), 0 <= x' <= 255, padding 0.
+/// As real numbers |x' - x| <= epsilon (f64 holds the difference of two pixels exactly), 0 <= x' <= 255, and the
+/// padding is 0.
 #[track_caller]
 fn assert_in_ball(x_adv: &[f32], x: &[f32], epsilon: f32) {
     for (i, (a, x)) in x_adv.iter().zip(x).enumerate() {
@@ -136,8 +137,8 @@ fn steps(
     buffers.get(x_adv).to_vec()
 }
 
-/// Gradients with zeros of both signs; the padded channel holds rubbish, which must not move it. Tiny ones in f32;
-/// f16's smallest ones are left out, which an adapter may take for zeros.
+/// Gradients with zeros of both signs; the padded channel holds rubbish, which must not move it. Tiny ones in
+/// f32; f16's smallest ones are left out, which an adapter may take for zeros.
 fn gradient(element: Element, rows: usize, stream: u32) -> Vec<f32> {
     let zeroed = |(i, v): (usize, f32)| match (i % 11, element) {
         (3, _) => 0.0,
@@ -198,7 +199,8 @@ proptest! {
         assert_in_ball(&x_adv, &x, epsilon);
     }
 
-    /// The bounds themselves, on the CPU, where many more cases are cheap: inside, and no float further out is.
+    /// The bounds themselves, on the CPU, where many more cases are cheap: inside, and no float further out
+    /// is.
     #[test]
     fn bounds_are_the_outermost_floats_of_the_ball(x in 0.0_f32..=255.0, epsilon in 1e-6_f32..20.0) {
         let (real_x, real) = (f64::from(x), f64::from(epsilon));

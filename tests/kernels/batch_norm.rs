@@ -69,7 +69,8 @@ fn parameter_elements(shape: &BnShape) -> usize {
     (shape.domain_stride * DOMAINS) as usize
 }
 
-/// Input in [low, high), zero in padded channels; gamma and beta differ by domain, beta zero in padded channels.
+/// Input in [low, high), zero in padded channels; gamma and beta differ by domain, beta zero in padded
+/// channels.
 fn layer(shape: &BnShape, real: usize, low: f32, high: f32) -> Layer {
     stored_layer(Element::F32, shape, real, low, high)
 }
@@ -181,7 +182,8 @@ fn evaluation_uses_the_running_statistics_of_each_domain() {
     }
 }
 
-/// The variance of numbers whose mean is ten thousand times their spread: E[x²] - E[x]² would be all rounding.
+/// The variance of numbers whose mean is ten thousand times their spread: E[x²] - E[x]² would be all
+/// rounding.
 #[test]
 fn variance_survives_a_large_mean() {
     let shape = shape(12, &[(5000, 0), (7, 2), (640, 3)]);
@@ -196,7 +198,8 @@ fn variance_survives_a_large_mean() {
             let state = &l.buffers.get(l.state)[s * 4 * c..];
             let rstd = 1.0 / (moments.variance[k] + f64::from(shape.eps)).sqrt();
             let error = (f64::from(state[c + k]) / rstd - 1.0).abs();
-            // One float at 1e4 is 1e-3: the slice means carry that rounding, which is 1e-6 of the squared drift.
+            // One float at 1e4 is 1e-3: the slice means carry that rounding, which is 1e-6 of the squared
+            // drift.
             assert!(error < 1e-3, "segment {s} channel {k}: rstd {} for {rstd}", state[c + k]);
         }
     }
@@ -326,8 +329,8 @@ fn an_overflow_leaves_the_running_statistics_of_its_channel_alone() {
     }
 }
 
-/// A step on some domains leaves every bit of the others, and a domain's results do not depend on who else is in
-/// the batch.
+/// A step on some domains leaves every bit of the others, and a domain's results do not depend on who else is
+/// in the batch.
 #[test]
 fn domains_stay_apart_exactly() {
     ELEMENTS.into_iter().for_each(check_domains_stay_apart);

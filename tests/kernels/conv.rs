@@ -10,7 +10,8 @@ use dualprop::kernels::fusion::Fusion;
 use dualprop::kernels::reference::conv as reference;
 use std::sync::Arc;
 
-/// `size` is height and width of x, output and padding as SAME or symmetric padding would have them, or neither.
+/// `size` is height and width of x, output and padding as SAME or symmetric padding would have them, or
+/// neither.
 fn shape(
     images: usize,
     [in_h, in_w]: [usize; 2],
@@ -58,7 +59,8 @@ fn cases() -> impl Iterator<Item = (Element, ConvShape)> {
     ELEMENTS.into_iter().flat_map(|element| shapes().into_iter().map(move |s| (element, s)))
 }
 
-/// x, dy and w of a shape. Matrices multiply what is f16 to f32's precision, so w is rounded as they round it.
+/// x, dy and w of a shape. Matrices multiply what is f16 to f32's precision, so w is rounded as they round
+/// it.
 fn tensors(element: Element, s: &ConvShape) -> [Vec<f32>; 3] {
     let activations =
         |numbers: usize, stream| rounded(element, &uniform(s.images * numbers, -1.0, 1.0, stream));
@@ -115,8 +117,8 @@ fn data_gradient_equals_the_reference() {
     }
 }
 
-/// dW of both forms against the reference, and a second run against the first, bit by bit. Returns the partial sums'
-/// sizes.
+/// dW of both forms against the reference, and a second run against the first, bit by bit. Returns the
+/// partial sums' sizes.
 fn check_weight_gradient(element: Element, s: &ConvShape) -> Vec<u64> {
     let [x, dy, w] = tensors(element, s);
     let expected: Vec<f32> = reference::weight_gradient(s, &x, &dy)

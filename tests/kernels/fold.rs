@@ -37,7 +37,8 @@ fn forward_activates_on_load_and_shifts_and_activates_on_store() {
         let w = uniform(layer.weights(), -1.0, 1.0, 2);
         let shift = uniform(out_c, -1.0, 1.0, 3);
         let mut b = Buffers::default();
-        // What a folded batch norm leaves to a consumer: an activation whose slope needs its input, or a gate alone.
+        // What a folded batch norm leaves to a consumer: an activation whose slope needs its input, or a gate
+        // alone.
         let gate = gated(layer, activation).then(|| uniform(IMAGES * in_c, 0.2, 1.0, 4));
         let left = match activation {
             Activation::Relu => Activation::Silu,

@@ -1,4 +1,5 @@
-//! A convolution with a batch norm taken into its loads and stores gives the numbers of the passes one by one.
+//! A convolution with a batch norm taken into its loads and stores gives the numbers of the passes one by
+//! one.
 
 use crate::support::{Buffers, ELEMENTS, assert_close, forms, rounded, tolerance, uniform};
 use dualprop::gpu::{Caps, Element, Launch, View};
@@ -202,7 +203,8 @@ pub(crate) fn gated(layer: &Layer, activation: Activation) -> bool {
     matches!(layer, Dense(s) if s.kernel == 1 && s.stride == 1) && activation.slope_from() == SlopeFrom::Input
 }
 
-/// How a layer reads x, and what it then reads: a batch norm, and behind a SiLU or hard swish a gate, where the layer takes one.
+/// How a layer reads x, and what it then reads: a batch norm, and behind a SiLU or hard swish a gate, where
+/// the layer takes one.
 fn prologue(
     b: &mut Buffers,
     layer: &Layer,
@@ -228,8 +230,8 @@ pub(crate) fn single(values: &[f64]) -> Vec<f32> {
     values.iter().map(|v| *v as f32).collect()
 }
 
-/// Every layer on both kinds of adapters, in f16 every third; the activations take turns, for each case makes pipelines
-/// of its own and a software adapter takes longer to compile one than to run it.
+/// Every layer on both kinds of adapters, in f16 every third; the activations take turns, for each case makes
+/// pipelines of its own and a software adapter takes longer to compile one than to run it.
 pub(crate) fn for_each(mut check: impl FnMut(&Caps, Element, &Layer, Activation, &str)) {
     let mut turn = 0;
     for element in ELEMENTS {

@@ -71,7 +71,8 @@ fn updates_match_the_reference() {
     }
 }
 
-/// TensorFlow's RMSProp on one weight: lr 0.1, w = 1, gradients 0.5, 0.5, -0.25. PyTorch's form would give 0.685760.
+/// TensorFlow's RMSProp on one weight: lr 0.1, w = 1, gradients 0.5, 0.5, -0.25. PyTorch's form would give
+/// 0.685760.
 #[test]
 fn rmsprop_is_tensorflows_form() {
     const EXPECTED: [[f32; 3]; 3] = [

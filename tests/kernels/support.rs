@@ -15,8 +15,8 @@ pub(crate) mod tolerance {
     /// Batch norm's backward: the difference of terms that are each a sum.
     pub(crate) const BATCH_NORM_BACKWARD: f32 = 5e-5;
 
-    /// `f32` for numbers that a kernel stores as `element`: f16 rounds to 11 bits, by a half of the last one, and twice
-    /// that where the sum's own error moves it across the middle.
+    /// `f32` for numbers that a kernel stores as `element`: f16 rounds to 11 bits, by a half of the last one,
+    /// and twice that where the sum's own error moves it across the middle.
     pub(crate) fn stored(element: dualprop::gpu::Element, f32: f32) -> f32 {
         match element {
             dualprop::gpu::Element::F32 => f32,
@@ -33,8 +33,9 @@ pub(crate) mod tolerance {
 /// Both families of kernels.
 pub(crate) const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 
-/// What convolutions of activations stored so are made of: [`FORMS`], and cooperative matrices where the adapter has
-/// them, from scalars too, as Metal reads them. Software adapters seldom do: Mesa 26.2's does, 25.0's does not.
+/// What convolutions of activations stored so are made of: [`FORMS`], and cooperative matrices where the
+/// adapter has them, from scalars too, as Metal reads them. Software adapters seldom do: Mesa 26.2's does,
+/// 25.0's does not.
 pub(crate) fn forms(element: Element) -> Vec<Caps> {
     let offered = Device::for_tests().offered_matrices().filter(|_| element == Element::F16);
     let scalars = offered.filter(|m| m.vectors).map(|m| Matrices { vectors: false, ..m });
@@ -45,7 +46,8 @@ pub(crate) fn forms(element: Element) -> Vec<Caps> {
 /// Both ways to store activations.
 pub(crate) const ELEMENTS: [Element; 2] = [Element::F32, Element::F16];
 
-/// The buffers of one test, each behind one view. Those in f16 are converted on their way to the device and back.
+/// The buffers of one test, each behind one view. Those in f16 are converted on their way to the device and
+/// back.
 #[derive(Default)]
 pub(crate) struct Buffers {
     data: Vec<Vec<f32>>,

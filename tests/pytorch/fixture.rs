@@ -4,8 +4,9 @@ use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Relative L2 differences that a test accepts. The files record how far PyTorch's float32 is from its float64; these
-/// are at least ten times that, since another order of sums moves results as far as another precision does.
+/// Relative L2 differences that a test accepts. The files record how far PyTorch's float32 is from its
+/// float64; these are at least ten times that, since another order of sums moves results as far as another
+/// precision does.
 pub(crate) struct Tolerance {
     pub(crate) logits: f64,
     pub(crate) loss: f64,
@@ -23,8 +24,9 @@ pub(crate) const NETS: Tolerance = Tolerance {
     running: 2e-5,
 };
 
-/// Ten steps: every file records differences of float32 PyTorch, and of starts moved by rounding, below 1e-5 (losses)
-/// and 1e-3 (changes); single tensors lie up to 5e-3 off there. Ten times that, capped by the contract's 1e-3 and 2%.
+/// Ten steps: every file records differences of float32 PyTorch, and of starts moved by rounding, below 1e-5
+/// (losses) and 1e-3 (changes); single tensors lie up to 5e-3 off there. Ten times that, capped by the
+/// contract's 1e-3 and 2%.
 pub(crate) const TRAINING: Tolerance = Tolerance { logits: 0.0, loss: 1e-4, gradient: 2e-2, running: 1e-2 };
 
 /// One tensor of a file.

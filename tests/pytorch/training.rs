@@ -1,5 +1,5 @@
-//! Ten training steps of every method and optimizer: each branch's loss at each step, and the changes of weights,
-//! running statistics and EMA.
+//! Ten training steps of every method and optimizer: each branch's loss at each step, and the changes of
+//! weights, running statistics and EMA.
 
 use crate::fixture::{Fixture, Report, TRAINING, folder};
 use dualprop::config::Config;

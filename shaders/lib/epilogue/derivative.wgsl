@@ -1,5 +1,5 @@
-// The epilogue of a backward pass behind a batch norm that is folded into the weights: multiplies by the slope of
-// STORE_ACTIVATION.
+// The epilogue of a backward pass behind a batch norm that is folded into the weights: multiplies by the
+// slope of STORE_ACTIVATION.
 #import lib/activation
 
 // [rows, C], what the forward pass stored or kept

@@ -1,5 +1,5 @@
-// The epilogue of a forward pass before a batch norm with batch statistics: mean and squared deviations of what is
-// stored.
+// The epilogue of a forward pass before a batch norm with batch statistics: mean and squared deviations of
+// what is stored.
 #import lib/moments
 #import lib/epilogue/tally
 

@@ -1,5 +1,5 @@
-//! Every key of the configuration in one table: type, range, unit, help and origin. Parsing, range checks, the
-//! reference in `dualprop train --help` and the window's form all read it.
+//! Every key of the configuration in one table: type, range, unit, help and origin. Parsing, range checks,
+//! the reference in `dualprop train --help` and the window's form all read it.
 
 mod table;
 mod words;

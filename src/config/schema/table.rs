@@ -1,4 +1,5 @@
-//! The table itself: one entry a key, in the order of the file. One table stays one file, however many keys it has.
+//! The table itself: one entry a key, in the order of the file. One table stays one file, however many keys
+//! it has.
 
 use super::{Field, Kind, Range};
 use crate::config::{BranchSource, Domain, MethodKind};

@@ -1,6 +1,7 @@
 //! What other tools call the keys, and what earlier versions of this program had besides.
 
-/// Keys of earlier versions that decide nothing any more, with the reason. A file that has one is read without it.
+/// Keys of earlier versions that decide nothing any more, with the reason. A file that has one is read
+/// without it.
 pub(super) const RETIRED: &[(&str, &str)] = &[(
     "run.deterministic",
     "every run is deterministic: the same seed on the same device gives the same bits",

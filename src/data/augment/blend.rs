@@ -1,4 +1,5 @@
-//! Operations that move an image away from or towards a poorer version of itself: grey, flat, black or smooth.
+//! Operations that move an image away from or towards a poorer version of itself: grey, flat, black or
+//! smooth.
 
 use super::square::Square;
 
@@ -29,8 +30,8 @@ fn mix(poor: u8, value: u8, factor: f32) -> u8 {
     (f32::from(poor) + factor * (f32::from(value) - f32::from(poor))) as u8
 }
 
-/// The image after a 3×3 filter of ones around a five, divided by 13 in whole numbers after adding `rounding`. The
-/// border stays as it is.
+/// The image after a 3×3 filter of ones around a five, divided by 13 in whole numbers after adding
+/// `rounding`. The border stays as it is.
 pub(super) fn smooth(image: &Square, rounding: u32) -> Vec<u8> {
     let (side, rgb) = (image.side(), image.rgb());
     let mut out = rgb.to_vec();

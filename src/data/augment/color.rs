@@ -1,5 +1,6 @@
-//! Colour distortion as Inception's preprocessing does it: brightness, saturation, hue and contrast, each drawn
-//! anew, in this order and in floating point, rounded and clipped once at the end (facts: slim's Inception code).
+//! Colour distortion as Inception's preprocessing does it: brightness, saturation, hue and contrast, each
+//! drawn anew, in this order and in floating point, rounded and clipped once at the end (facts: slim's
+//! Inception code).
 
 use super::Showing;
 use super::square::Square;

@@ -1,5 +1,5 @@
-//! Cutout: hides a square at a random place (DeVries and Taylor 2017). The square's centre is uniform over the image,
-//! so that part of it may lie outside.
+//! Cutout: hides a square at a random place (DeVries and Taylor 2017). The square's centre is uniform over
+//! the image, so that part of it may lie outside.
 
 use super::Showing;
 use super::square::Square;

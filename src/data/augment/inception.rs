@@ -1,9 +1,11 @@
-//! The random window of Inception-style training: a part of the image of random area and aspect, resized to a square.
+//! The random window of Inception-style training: a part of the image of random area and aspect, resized to a
+//! square.
 //!
-//! `inception` means this crop as EfficientNet's code draws it, by TensorFlow's `sample_distorted_bounding_box` with
-//! the whole image as the object: aspect uniform in 3/4..4/3, area 8% to 100% of which at least 10% must remain (the
-//! code's `min_object_covered`), 10 tries, else the central square. Inception's colour changes are no part of that code
-//! and not of this either; mirroring is `flip`. The window is resized by Pillow's antialiased bicubic filter.
+//! `inception` means this crop as EfficientNet's code draws it, by TensorFlow's
+//! `sample_distorted_bounding_box` with the whole image as the object: aspect uniform in 3/4..4/3, area 8% to
+//! 100% of which at least 10% must remain (the code's `min_object_covered`), 10 tries, else the central
+//! square. Inception's colour changes are no part of that code and not of this either; mirroring is `flip`.
+//! The window is resized by Pillow's antialiased bicubic filter.
 
 use super::Showing;
 use crate::data::random::{Purpose, Random};

@@ -40,8 +40,8 @@ pub(super) fn posterize(image: &mut Square, bits: u32) {
     map_all(image, |v| v & mask);
 }
 
-/// Spreads each channel's distribution evenly. With `n` pixels the step is (n − count of the highest value) / 255; a
-/// channel whose step is 0 stays.
+/// Spreads each channel's distribution evenly. With `n` pixels the step is (n − count of the highest value) /
+/// 255; a channel whose step is 0 stays.
 pub(super) fn equalize(image: &mut Square) {
     let counts = histograms(image);
     let tables = counts.map(|counts| {

@@ -1,12 +1,12 @@
 //! Random changes of training images, on the threads that decode them.
 //!
-//! Every image goes through the same stations, in the order of EfficientNet's code whatever the order of the words in
-//! the configuration: framing (`inception` or `crop`), `flip`, `color`, a policy (`autoaugment` or `randaugment`), `cutout`.
-//! Framing, flip and colour are drawn once for a showing of an image and shared by all its views; policy and cutout together
-//! are what the *augmented* view has and the *plain* one lacks.
+//! Every image goes through the same stations, in the order of EfficientNet's code whatever the order of the
+//! words in the configuration: framing (`inception` or `crop`), `flip`, `color`, a policy (`autoaugment` or
+//! `randaugment`), `cutout`. Framing, flip and colour are drawn once for a showing of an image and shared by
+//! all its views; policy and cutout together are what the *augmented* view has and the *plain* one lacks.
 //!
-//! Pad-and-crop and flip are the GPU's work, told by a [`Placement`], unless something follows that must see the framed
-//! image; both are then done here.
+//! Pad-and-crop and flip are the GPU's work, told by a [`Placement`], unless something follows that must see
+//! the framed image; both are then done here.
 
 mod blend;
 mod color;
@@ -55,8 +55,8 @@ impl Showing {
 pub enum Views {
     /// One: with `policy`, the augmented view; without, the plain one.
     One { policy: bool },
-    /// None: the caller has the images themselves and wants to know where and how they go. For recipes that are
-    /// [`Recipe::only_placed`].
+    /// None: the caller has the images themselves and wants to know where and how they go. For recipes that
+    /// are [`Recipe::only_placed`].
     Placements,
     /// The plain view in the batch's `images` and the augmented one of the same images in `augmented`.
     Two,
@@ -133,8 +133,8 @@ impl Recipe {
         self.framing != Framing::Inception && !self.color && !self.has_policy()
     }
 
-    /// What `versions` epochs of a run would make of image `index`: `[size, size, 3]` RGB each, as the net sees them
-    /// before normalisation.
+    /// What `versions` epochs of a run would make of image `index`: `[size, size, 3]` RGB each, as the net
+    /// sees them before normalisation.
     pub fn preview(
         &self,
         set: &dyn Dataset,
@@ -182,7 +182,8 @@ impl Recipe {
         })
     }
 
-    /// Distorts the colours of the framed image, where that is asked for: the padding takes part in the contrast.
+    /// Distorts the colours of the framed image, where that is asked for: the padding takes part in the
+    /// contrast.
     fn colored(&self, framed: Shown, size: usize, showing: &Showing) -> Shown {
         if !self.color {
             return framed;

@@ -1,5 +1,5 @@
-//! The operations that policies are made of, and the two conventions for what a level means and how pixels are
-//! computed.
+//! The operations that policies are made of, and the two conventions for what a level means and how pixels
+//! are computed.
 
 use super::square::Square;
 use super::{pillow, tensorflow};
@@ -34,12 +34,14 @@ pub enum Operation {
 pub enum Convention {
     /// EfficientNet's code in TensorFlow: levels 0 to 10, higher ones reach further.
     TensorFlow(PixelReach),
-    /// torchvision over Pillow: levels 0 to 9. `SolarizeAdd` and `Cutout` do not exist there and change nothing.
+    /// torchvision over Pillow: levels 0 to 9. `SolarizeAdd` and `Cutout` do not exist there and change
+    /// nothing.
     Pillow,
 }
 
-/// The arguments that EfficientNet's code counts in pixels, at level 10. Its smallest input has 224 pixels a side; on
-/// smaller images they shrink in proportion, since 100 pixels would move a 32-pixel image out of sight.
+/// The arguments that EfficientNet's code counts in pixels, at level 10. Its smallest input has 224 pixels a
+/// side; on smaller images they shrink in proportion, since 100 pixels would move a 32-pixel image out of
+/// sight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PixelReach {
     pub translate: f64,

@@ -1,5 +1,6 @@
-//! Operations as torchvision's AutoAugment computes them through Pillow, with nearest-pixel sampling and grey filling.
-//! Here `Posterize` and `Solarize` grow stronger with the level, from 8 bits to 4 and from threshold 255 to 0.
+//! Operations as torchvision's AutoAugment computes them through Pillow, with nearest-pixel sampling and grey
+//! filling. Here `Posterize` and `Solarize` grow stronger with the level, from 8 bits to 4 and from threshold
+//! 255 to 0.
 
 use super::blend::{blend, blend_flat, blend_pixels, smooth};
 use super::lookup;
@@ -10,8 +11,9 @@ use super::square::Square;
 /// Highest level.
 const TOP: u8 = 9;
 
-/// The argument of a level, evenly spaced from `first` at 0 to `last` at [`TOP`]. In single precision and from the
-/// nearer end, as PyTorch's `linspace`: where the exact value is whole or a pixel's product is, rounding decides.
+/// The argument of a level, evenly spaced from `first` at 0 to `last` at [`TOP`]. In single precision and
+/// from the nearer end, as PyTorch's `linspace`: where the exact value is whole or a pixel's product is,
+/// rounding decides.
 fn argument(first: f32, last: f32, level: u8) -> f64 {
     let step = (last - first) / f32::from(TOP);
     f64::from(if level <= TOP / 2 {
@@ -75,8 +77,8 @@ fn autocontrast(image: &mut Square) {
     lookup::map(image, &tables);
 }
 
-/// Output(x, y) = input(a·x + b·y + c, d·x + e·y + f) between pixel centres, in 16.16 fixed point as Pillow does it:
-/// the rounding of the matrix shows along edges.
+/// Output(x, y) = input(a·x + b·y + c, d·x + e·y + f) between pixel centres, in 16.16 fixed point as Pillow
+/// does it: the rounding of the matrix shows along edges.
 fn affine(image: &mut Square, [a, b, c, d, e, f]: [f64; 6]) {
     let fixed = |v: f64| (v * 65_536.0 + 0.5).floor() as i64;
     let matrix = [a, b, c + 0.5 * (a + b), d, e, f + 0.5 * (d + e)].map(fixed);

@@ -1,11 +1,11 @@
-//! Pad-and-crop and mirroring. Where nothing comes after them they are left to the GPU, which reads a [`Placement`] an
-//! image; where a policy has to see the cropped image they happen here, to the same pixels.
+//! Pad-and-crop and mirroring. Where nothing comes after them they are left to the GPU, which reads a
+//! [`Placement`] an image; where a policy has to see the cropped image they happen here, to the same pixels.
 
 use super::Showing;
 use crate::data::random::Purpose;
 
-/// Where an image is cut out and whether it is mirrored: output(x, y) = P(x + dx, y + dy), where P is the image,
-/// mirrored left to right first if `flip`, and zero (black) outside its borders.
+/// Where an image is cut out and whether it is mirrored: output(x, y) = P(x + dx, y + dy), where P is the
+/// image, mirrored left to right first if `flip`, and zero (black) outside its borders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
     /// Pixels, at most an eighth of the side either way.
@@ -15,8 +15,8 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Draws the placement for one showing. The draws do not depend on each other: leaving one of the two out changes
-    /// nothing about the other.
+    /// Draws the placement for one showing. The draws do not depend on each other: leaving one of the two out
+    /// changes nothing about the other.
     pub fn draw(crop: bool, flip: bool, showing: &Showing, image_size: usize) -> Self {
         let mut random = showing.random(Purpose::Placement);
         let reach = (image_size as u32 + 4) / 8;

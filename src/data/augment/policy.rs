@@ -1,4 +1,5 @@
-//! What a learned or random policy does to an image: which operations are drawn, and in which convention they act.
+//! What a learned or random policy does to an image: which operations are drawn, and in which convention they
+//! act.
 
 use super::Showing;
 use super::operation::{Action, Convention, Operation, PixelReach};
@@ -7,7 +8,8 @@ use super::tables::{self, Table};
 use crate::config::AutoAugmentPolicy;
 use crate::data::random::Purpose;
 
-/// RandAugment's operations in EfficientNet's code; all are equally likely, and doing nothing is not among them.
+/// RandAugment's operations in EfficientNet's code; all are equally likely, and doing nothing is not among
+/// them.
 const RANDOM: [Operation; 16] = [
     Operation::AutoContrast,
     Operation::Equalize,

@@ -1,10 +1,10 @@
 //! Operations as EfficientNet's TensorFlow code computes them (tensorflow/tpu, models/official/efficientnet,
-//! autoaugment.py), its oddities included: `Posterize` always leaves one bit, because TensorFlow shifts a byte by at
-//! most 7; `Contrast` blends towards the number of pixels divided by 256 instead of the mean grey; `Solarize` and
-//! `Posterize` grow weaker with the level.
+//! autoaugment.py), its oddities included: `Posterize` always leaves one bit, because TensorFlow shifts a
+//! byte by at most 7; `Contrast` blends towards the number of pixels divided by 256 instead of the mean grey;
+//! `Solarize` and `Posterize` grow weaker with the level.
 //!
-//! Levels beyond 10 overshoot. A threshold above 255 then inverts nothing and eight or more kept bits change nothing:
-//! the code leaves both to how TensorFlow turns such numbers into bytes.
+//! Levels beyond 10 overshoot. A threshold above 255 then inverts nothing and eight or more kept bits change
+//! nothing: the code leaves both to how TensorFlow turns such numbers into bytes.
 
 use super::blend::{blend, blend_flat, blend_pixels, smooth};
 use super::lookup;

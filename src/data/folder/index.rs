@@ -1,12 +1,12 @@
-//! The list of a big folder's files, kept on disk between runs: listing a million files takes minutes on a slow disk,
-//! reading this takes a second.
+//! The list of a big folder's files, kept on disk between runs: listing a million files takes minutes on a
+//! slow disk, reading this takes a second.
 //!
-//! Evidence that a class folder is unchanged is its modification time, which every file system moves when an entry
-//! comes, goes or is renamed. A folder changed in the last moments before it was listed is not trusted: a second
-//! change within one tick of the clock would leave no trace.
+//! Evidence that a class folder is unchanged is its modification time, which every file system moves when an
+//! entry comes, goes or is renamed. A folder changed in the last moments before it was listed is not trusted:
+//! a second change within one tick of the clock would leave no trace.
 //!
-//! The file: a magic word, the folder's path, the classes with time and names, a CRC-32C of it all. Whatever is wrong
-//! with it only means that the folder is listed again.
+//! The file: a magic word, the folder's path, the classes with time and names, a CRC-32C of it all. Whatever
+//! is wrong with it only means that the folder is listed again.
 
 use anyhow::ensure;
 use etcetera::BaseStrategy;
@@ -67,7 +67,8 @@ impl FolderIndex {
         Ok(())
     }
 
-    /// The file for the split at `dir`, and the path that must stand in it: two paths may share a file's name.
+    /// The file for the split at `dir`, and the path that must stand in it: two paths may share a file's
+    /// name.
     fn place(&self, dir: &Path) -> Option<(PathBuf, Vec<u8>)> {
         let key = dir.canonicalize().ok()?.as_os_str().as_encoded_bytes().to_vec();
         Some((self.dir.join(format!("{:08x}.files", crc32c::crc32c(&key))), key))

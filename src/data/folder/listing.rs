@@ -1,4 +1,5 @@
-//! Finds the class folders and image files of a split, on several threads: a network disk answers many at a time.
+//! Finds the class folders and image files of a split, on several threads: a network disk answers many at a
+//! time.
 
 use super::index::{Listed, Stamp};
 use crate::data::pool::{OrderedPool, Stop, worker_count};
@@ -21,13 +22,14 @@ pub(super) struct Found {
     pub(super) read: bool,
 }
 
-/// The class folders of a split, in bytewise order. Names starting with a dot are left out: they belong to the system.
+/// The class folders of a split, in bytewise order. Names starting with a dot are left out: they belong to
+/// the system.
 pub(super) fn classes(dir: &Path) -> anyhow::Result<Vec<String>> {
     list(dir, |entry, _| is_dir(entry))
 }
 
-/// Lists the classes of the split at `dir` and hands each to `take` with its number, in order. What `known` says of an
-/// unchanged folder is believed.
+/// Lists the classes of the split at `dir` and hands each to `take` with its number, in order. What `known`
+/// says of an unchanged folder is believed.
 pub(super) fn files(
     dir: &Path,
     classes: &[String],

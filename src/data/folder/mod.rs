@@ -1,5 +1,6 @@
-//! Image folders: `DIR/train/CLASS/*.png` and `DIR/val/CLASS/*.png`, also `.jpg`, `.jpeg` and `.webp` in any case.
-//! Classes are the folders' names in bytewise order; images stand in the order of classes, then of file names.
+//! Image folders: `DIR/train/CLASS/*.png` and `DIR/val/CLASS/*.png`, also `.jpg`, `.jpeg` and `.webp` in any
+//! case. Classes are the folders' names in bytewise order; images stand in the order of classes, then of file
+//! names.
 
 mod index;
 mod listing;
@@ -24,8 +25,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Lists `root/split`, believing `index` where it has an unchanged class folder and keeping there what was found.
-    /// `progress` hears (class folders done, class folders in all).
+    /// Lists `root/split`, believing `index` where it has an unchanged class folder and keeping there what
+    /// was found. `progress` hears (class folders done, class folders in all).
     pub fn open(
         root: &Path,
         split: &str,

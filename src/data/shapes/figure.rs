@@ -1,11 +1,12 @@
 //! The ten figures of the `shapes` set as signed distances, and where one stands in the picture.
 //!
-//! A distance is exact near straight and round edges, which is all that antialiasing needs; at corners it is only
-//! a bound. A figure's own frame has y upwards and 1 as its half extent; every figure lies within radius
-//! [`Figure::REACH`]. No `sin`, `cos` or `exp` of the platform is used, so pictures are the same bytes everywhere.
+//! A distance is exact near straight and round edges, which is all that antialiasing needs; at corners it is
+//! only a bound. A figure's own frame has y upwards and 1 as its half extent; every figure lies within radius
+//! [`Figure::REACH`]. No `sin`, `cos` or `exp` of the platform is used, so pictures are the same bytes
+//! everywhere.
 
-/// Class of a picture. The order is the classes' index and alphabetical, so that an exported image folder, whose
-/// classes are sorted by name, keeps the labels.
+/// Class of a picture. The order is the classes' index and alphabetical, so that an exported image folder,
+/// whose classes are sorted by name, keeps the labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Figure {
     Arrow,
@@ -75,8 +76,8 @@ impl Figure {
             Figure::Ring => (length(x, y) - 0.69).abs() - 0.27,
             Figure::Square => x.abs().max(y.abs()) - 0.78,
             Figure::Star => {
-                // Five-fold symmetry: reflections at the line through an inner corner (54° from the x axis) and at
-                // the y axis bring every point between that line and the upper tip.
+                // Five-fold symmetry: reflections at the line through an inner corner (54° from the x axis)
+                // and at the y axis bring every point between that line and the upper tip.
                 const LINE: (f32, f32) = (0.587_785_25, 0.809_017);
                 const OUTER: f32 = 1.12;
                 const INNER: f32 = 0.47;

@@ -1,9 +1,10 @@
-//! The built-in set `shapes`: ten classes of outline over cluttered backgrounds, made from a seed while training.
+//! The built-in set `shapes`: ten classes of outline over cluttered backgrounds, made from a seed while
+//! training.
 //!
-//! It shows on a laptop what the papers show on ImageNet. In `train` and `val` each class wears its own texture nine
-//! times out of ten, so texture is a shortcut that holds on `val`. `val-stylized` shows the very scenes of `val`,
-//! each in the texture of another class: only the outline tells the class there, and the difference between the two
-//! accuracies is what a net owes to the shortcut.
+//! It shows on a laptop what the papers show on ImageNet. In `train` and `val` each class wears its own
+//! texture nine times out of ten, so texture is a shortcut that holds on `val`. `val-stylized` shows the very
+//! scenes of `val`, each in the texture of another class: only the outline tells the class there, and the
+//! difference between the two accuracies is what a net owes to the shortcut.
 
 mod figure;
 mod render;
@@ -58,7 +59,8 @@ impl ShapesSplit {
     }
 }
 
-/// One split of the set. Labels go round the classes in turn, so every run of ten images holds each class once.
+/// One split of the set. Labels go round the classes in turn, so every run of ten images holds each class
+/// once.
 pub struct Shapes {
     split: ShapesSplit,
     classes: Vec<String>,

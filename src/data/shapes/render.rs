@@ -1,4 +1,5 @@
-//! Draws a [`Scene`]: background noise, then layers blended by the coverage that a signed distance gives a pixel.
+//! Draws a [`Scene`]: background noise, then layers blended by the coverage that a signed distance gives a
+//! pixel.
 
 use super::figure::{Figure, floor};
 use super::scene::{Background, Colour, Scene, Strip};
@@ -104,8 +105,8 @@ impl Canvas {
         });
     }
 
-    /// Blends a layer over the pixels within `reach` of `centre`. `ink` maps the offset from the centre to opacity
-    /// and colour.
+    /// Blends a layer over the pixels within `reach` of `centre`. `ink` maps the offset from the centre to
+    /// opacity and colour.
     fn paint(&mut self, centre: (f32, f32), reach: f32, ink: impl Fn(f32, f32) -> (f32, Colour)) {
         let size = self.size as f32;
         let span = |middle: f32| {

@@ -1,5 +1,5 @@
-//! One picture of the `shapes` set as numbers: what stands where in which colours. Lengths are in sides of the
-//! picture, colours in 0..1, so one scene renders at any size.
+//! One picture of the `shapes` set as numbers: what stands where in which colours. Lengths are in sides of
+//! the picture, colours in 0..1, so one scene renders at any size.
 
 use super::figure::{Figure, Pose};
 use super::texture::{Lattice, Surface, Texture};
@@ -48,8 +48,8 @@ pub(super) struct Strip {
 }
 
 impl Scene {
-    /// `random` decides everything but the texture's kind, `surface_random` the texture's layout: the same scene
-    /// can wear any texture.
+    /// `random` decides everything but the texture's kind, `surface_random` the texture's layout: the same
+    /// scene can wear any texture.
     pub(super) fn new(
         figure: Figure,
         texture: Texture,
@@ -122,16 +122,16 @@ impl Strip {
     }
 }
 
-/// Bright colours on a darker ground: without that, which side of an edge is the figure takes a small net most of a
-/// short run to learn.
+/// Bright colours on a darker ground: without that, which side of an edge is the figure takes a small net
+/// most of a short run to learn.
 fn figure_colours(background: Colour, r: &mut Random) -> [Colour; 2] {
     let first = apart_from(&[(background, 0.5)], 0.5, r);
     let second = apart_from(&[(background, 0.3), (first, 0.65)], 0.15, r);
     [first, second]
 }
 
-/// A random colour of at least the given mean and at least the given distances away from others; the best of 24
-/// tries if none is.
+/// A random colour of at least the given mean and at least the given distances away from others; the best of
+/// 24 tries if none is.
 fn apart_from(others: &[(Colour, f32)], brightness: f32, r: &mut Random) -> Colour {
     let mut best = ([0.0; 3], f32::NEG_INFINITY);
     for _ in 0..24 {

@@ -91,7 +91,8 @@ pub(super) struct Surface {
 impl Surface {
     /// `radius` is the half extent of the figure that wears it.
     pub(super) fn new(texture: Texture, radius: f32, random: &mut Random) -> Self {
-        // Nearly upright: a net finds a texture of any direction about as late as an outline, and it would tempt nobody.
+        // Nearly upright: a net finds a texture of any direction about as late as an outline, and it would
+        // tempt nobody.
         let turn = random.range(-0.06, 0.06);
         Self {
             texture,

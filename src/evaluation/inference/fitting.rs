@@ -1,5 +1,5 @@
-//! How many images inference takes at a time: as many as asked for where an attack on them fits the memory that
-//! inference may take and the adapter's limits.
+//! How many images inference takes at a time: as many as asked for where an attack on them fits the memory
+//! that inference may take and the adapter's limits.
 
 use super::attack_pass;
 use crate::config::AttackConfig;
@@ -19,8 +19,8 @@ pub(super) fn probe_attack(context: &PlanContext<'_>) -> Plan {
 }
 
 /// `context` with the most images, up to its own, whose attack fits [`MOST_ARENA_BYTES`] with no tensor above
-/// `largest_binding` bytes; a single image is planned however large it is. Recomputation changes no result, and the size
-/// of the batch none beyond the rounding of what [`crate::graph`] fuses for it.
+/// `largest_binding` bytes; a single image is planned however large it is. Recomputation changes no result,
+/// and the size of the batch none beyond the rounding of what [`crate::graph`] fuses for it.
 pub(super) fn fitting<'a>(context: &PlanContext<'a>, largest_binding: u64) -> PlanContext<'a> {
     let probe = |images, recompute| {
         let tried = PlanContext { images, recompute, caps: context.caps.clone(), ..*context };

@@ -1,6 +1,6 @@
-//! A network at work with fixed weights: logits, losses, features and attacks through any BN domain, by running
-//! statistics. Used for validation during training (on the run's own weights or their EMA) and by every command
-//! that works on a checkpoint.
+//! A network at work with fixed weights: logits, losses, features and attacks through any BN domain, by
+//! running statistics. Used for validation during training (on the run's own weights or their EMA) and by
+//! every command that works on a checkpoint.
 
 mod fitting;
 mod probe;
@@ -55,10 +55,10 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// Plans and compiles inference for batches of up to `batch` images. `weights` and `running` are arenas in the
-    /// network's layout; they may belong to a training run. Large images, a
-    /// GPU that shows its shaders little at a time, or one that has little memory left make the batch smaller than
-    /// asked for: see [`Self::batch`]. `progress` hears (pipelines done, of all).
+    /// Plans and compiles inference for batches of up to `batch` images. `weights` and `running` are arenas
+    /// in the network's layout; they may belong to a training run. Large images, a
+    /// GPU that shows its shaders little at a time, or one that has little memory left make the batch smaller
+    /// than asked for: see [`Self::batch`]. `progress` hears (pipelines done, of all).
     pub fn new(
         device: &Device,
         config: &Config,
@@ -153,7 +153,8 @@ impl Inference {
         self.buffers.bytes
     }
 
-    /// Puts a batch on the GPU as clean and current images. Rows behind it keep what was there; nobody reads them.
+    /// Puts a batch on the GPU as clean and current images. Rows behind it keep what was there; nobody reads
+    /// them.
     fn upload(&self, device: &Device, images: ImageBatch<'_>) {
         let area = self.network.image_size.pow(2);
         let count = images.labels.len();
@@ -184,7 +185,8 @@ impl Inference {
         self.forward_current(gpu, images.labels, domain)
     }
 
-    /// The forward pass of what [`Self::attack`] or [`Self::forward`] left on the GPU, through another domain perhaps.
+    /// The forward pass of what [`Self::attack`] or [`Self::forward`] left on the GPU, through another domain
+    /// perhaps.
     pub fn forward_current(
         &mut self,
         gpu: &mut Gpu,
@@ -216,8 +218,8 @@ impl Inference {
         device.read_f32(self.buffers.get(buffers::FEATURES), 0, count * each)
     }
 
-    /// Attacks a batch through `domain` and leaves the adversarial images as current. `seed` draws the random start
-    /// and random targets.
+    /// Attacks a batch through `domain` and leaves the adversarial images as current. `seed` draws the random
+    /// start and random targets.
     pub fn attack(
         &mut self,
         gpu: &mut Gpu,

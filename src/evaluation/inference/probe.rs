@@ -1,4 +1,5 @@
-//! What enters a batch norm layer: the values that its running statistics describe, read out of a forward pass.
+//! What enters a batch norm layer: the values that its running statistics describe, read out of a forward
+//! pass.
 
 use super::{ImageBatch, Inference};
 use crate::gpu::{Gpu, GpuError, Program, View};
@@ -7,8 +8,8 @@ use crate::training::buffers::{self, ARENA};
 use crate::training::plans::pass_buffers;
 
 impl Inference {
-    /// The inputs of BN layer `layer` (an index into the network's list) on a batch that goes through `domain` by
-    /// running statistics, `[rows, channels]` with a row for each position of each image.
+    /// The inputs of BN layer `layer` (an index into the network's list) on a batch that goes through
+    /// `domain` by running statistics, `[rows, channels]` with a row for each position of each image.
     pub fn bn_input(
         &self,
         gpu: &mut Gpu,

@@ -1,5 +1,5 @@
-//! Programs for batches of one size. A single image must not cost as much as sixty-four: a batch that fills no more than
-//! half has programs of its own, over the same buffers, made when the first such batch comes.
+//! Programs for batches of one size. A single image must not cost as much as sixty-four: a batch that fills
+//! no more than half has programs of its own, over the same buffers, made when the first such batch comes.
 
 use super::fitting::probe_attack;
 use super::{Inference, attack_pass};
@@ -9,7 +9,8 @@ use crate::graph::Plan;
 use crate::training::buffers::ARENA;
 use crate::training::plans::PlanContext;
 
-/// Attacks kept for each size. Enough for a sweep over strengths; an endless one must not hold every program it made.
+/// Attacks kept for each size. Enough for a sweep over strengths; an endless one must not hold every program
+/// it made.
 const KEPT_ATTACKS: usize = 32;
 
 /// What runs on batches of up to `images` images.

@@ -8,8 +8,9 @@ use crate::graph::pad4;
 use crate::training::buffers;
 
 impl Inference {
-    /// As [`Inference::attack`], to the same bits. Returns the cross-entropy against the given labels in nats,
-    /// `[iterations][n]`, before each iteration; its passes have the logits anyway, which are read back in one piece.
+    /// As [`Inference::attack`], to the same bits. Returns the cross-entropy against the given labels in
+    /// nats, `[iterations][n]`, before each iteration; its passes have the logits anyway, which are read back
+    /// in one piece.
     pub fn traced_attack(
         &mut self,
         gpu: &mut Gpu,

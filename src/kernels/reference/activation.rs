@@ -36,7 +36,8 @@ pub fn slope(activation: Activation, u: f64) -> f64 {
     }
 }
 
-/// `act'` from what a backward pass is given: the input, or the output where [`Activation::slope_from`] says so.
+/// `act'` from what a backward pass is given: the input, or the output where [`Activation::slope_from`] says
+/// so.
 fn slope_at(activation: Activation, kept: f64) -> f64 {
     match activation {
         Activation::Sigmoid => kept * (1.0 - kept),
@@ -51,7 +52,8 @@ pub fn forward(activation: Activation, x: &[f32]) -> Vec<f32> {
     x.iter().map(|x| activate(activation, f64::from(*x)) as f32).collect()
 }
 
-/// `dy * act'`, element by element; `kept` is the activation's input or output, as [`Activation::slope_from`] says.
+/// `dy * act'`, element by element; `kept` is the activation's input or output, as [`Activation::slope_from`]
+/// says.
 pub fn backward(activation: Activation, kept: &[f32], dy: &[f32]) -> Vec<f32> {
     let product = |(kept, dy): (&f32, &f32)| f64::from(*dy) * slope_at(activation, f64::from(*kept));
     kept.iter().zip(dy).map(|pair| product(pair) as f32).collect()

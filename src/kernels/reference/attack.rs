@@ -22,7 +22,8 @@ fn into_ball(value: f32, x: f32, epsilon: f32) -> f32 {
     value.max(ball_low(x, epsilon)).min(ball_high(x, epsilon))
 }
 
-/// x_adv `[images, rows_per_image, 4]` from x of that shape and the `ids` `[images]`; see [`crate::kernels::attack::random_start`].
+/// x_adv `[images, rows_per_image, 4]` from x of that shape and the `ids` `[images]`; see
+/// [`crate::kernels::attack::random_start`].
 pub fn random_start(
     shape: &AttackShape,
     start: &RandomStart,

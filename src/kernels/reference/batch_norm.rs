@@ -63,8 +63,8 @@ pub fn update_running(shape: &BnShape, moments: &[Moments], running: &mut [f32])
     }
 }
 
-/// y `[rows, C]`: x `[rows, C]` normalised by its segment's moments, scaled, shifted and activated. `parameters` is
-/// `[domain][gamma C | beta C]`.
+/// y `[rows, C]`: x `[rows, C]` normalised by its segment's moments, scaled, shifted and activated.
+/// `parameters` is `[domain][gamma C | beta C]`.
 pub fn forward(
     shape: &BnShape,
     activation: Activation,
@@ -99,8 +99,8 @@ pub struct BackwardInput<'a> {
     pub dy: &'a [f32],
 }
 
-/// Returns dx `[rows, channels]`; adds the gradients of gamma and beta to `gradient`. Without `batch_statistics` the
-/// moments do not depend on x.
+/// Returns dx `[rows, channels]`; adds the gradients of gamma and beta to `gradient`. Without
+/// `batch_statistics` the moments do not depend on x.
 pub fn backward(
     shape: &BnShape,
     activation: Activation,

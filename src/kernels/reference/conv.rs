@@ -35,7 +35,8 @@ fn for_each_product(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     });
 }
 
-/// y `[images, out_h, out_w, out_c]` from x `[images, in_h, in_w, in_c]`, w `[kernel²][in_c][out_c]` and bias `[out_c]`.
+/// y `[images, out_h, out_w, out_c]` from x `[images, in_h, in_w, in_c]`, w `[kernel²][in_c][out_c]` and bias
+/// `[out_c]`.
 pub fn forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
     let mut y: Vec<f64> = (0..s.images * s.out_h * s.out_w * s.out_c)
         .map(|i| bias.map_or(0.0, |b| f64::from(b[i % s.out_c])))

@@ -8,7 +8,8 @@ pub fn pack_bytes(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks(4).map(word).collect()
 }
 
-/// Pixels `[images, size, size, 4]` from RGB bytes `[stored, size, size, 3]` and a placement (dx, dy, flip, image) for each.
+/// Pixels `[images, size, size, 4]` from RGB bytes `[stored, size, size, 3]` and a placement (dx, dy, flip,
+/// image) for each.
 pub fn prepare(size: usize, bytes: &[u8], placements: &[[i32; 4]]) -> Vec<f32> {
     let mut pixels = Vec::new();
     let side = size as i32;

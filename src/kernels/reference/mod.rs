@@ -1,4 +1,5 @@
-//! Plain CPU versions of the kernels: slow indexing loops over slices, sums in f64, the same layouts as the shaders.
+//! Plain CPU versions of the kernels: slow indexing loops over slices, sums in f64, the same layouts as the
+//! shaders.
 
 pub mod activation;
 pub mod attack;

@@ -1,5 +1,6 @@
-//! How fast a training step is on this adapter, on made data: the step as a user has it, its stages, and against the
-//! adapter's own measured copy bandwidth and multiply-add rate, the floor that no kernel can pass.
+//! How fast a training step is on this adapter, on made data: the step as a user has it, its stages, and
+//! against the adapter's own measured copy bandwidth and multiply-add rate, the floor that no kernel can
+//! pass.
 
 mod roofs;
 
@@ -49,7 +50,8 @@ pub struct BenchReport {
     pub step_ms: f64,
     /// Measured steps.
     pub steps: u64,
-    /// GPU milliseconds a step of the training passes forward; absent, as the other stages, without timestamps.
+    /// GPU milliseconds a step of the training passes forward; absent, as the other stages, without
+    /// timestamps.
     pub forward_ms: Option<f64>,
     /// GPU milliseconds a step of all attacks.
     pub attack_ms: Option<f64>,
@@ -110,8 +112,8 @@ pub struct KernelTime {
     pub floor_share: f64,
 }
 
-/// Measures `steps` steps of a configuration. Images and labels are random, the network has 1000 classes. `progress`
-/// hears (pipelines done, of all).
+/// Measures `steps` steps of a configuration. Images and labels are random, the network has 1000 classes.
+/// `progress` hears (pipelines done, of all).
 pub fn bench(
     config: &Config,
     device: &DeviceChoice,
@@ -206,7 +208,8 @@ fn seconds_of(engine: &mut Engine, batch: &Batch, steps: Range<u64>) -> anyhow::
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Puts the measurements together. `dispatches` are those of a step with their stages, `roofs` the adapter's limits where it has timestamps.
+/// Puts the measurements together. `dispatches` are those of a step with their stages, `roofs` the adapter's
+/// limits where it has timestamps.
 fn report(
     config: &Config,
     prepared: &Prepared,

@@ -1,5 +1,5 @@
-//! The adapter's own limits, measured: how fast it copies and multiplies. The floor of a kernel's time is what the slower
-//! of the two allows.
+//! The adapter's own limits, measured: how fast it copies and multiplies. The floor of a kernel's time is
+//! what the slower of the two allows.
 
 use super::KernelTime;
 use crate::gpu::profile::{DispatchTime, profile};
@@ -31,7 +31,8 @@ impl Roofs {
     }
 }
 
-/// Measures the limits of the adapter for multiplications that store activations as `storage`; `None` where the adapter has no timestamps.
+/// Measures the limits of the adapter for multiplications that store activations as `storage`; `None` where
+/// the adapter has no timestamps.
 pub(super) fn roofs(device: &Device, storage: Element) -> anyhow::Result<Option<Roofs>> {
     let id = |number, floats| View::whole(BufferId(number), floats);
     let copy = optimizer::ema(COPY_FLOATS, id(0, COPY_FLOATS), id(1, COPY_FLOATS));
@@ -57,7 +58,8 @@ pub(super) fn roofs(device: &Device, storage: Element) -> anyhow::Result<Option<
     Ok(flops_per_s.map(|flops_per_s| Roofs { bytes_per_s, flops_per_s }))
 }
 
-/// The best rate, work a second, of several runs of one launch over buffers of its own; `None` without timestamps.
+/// The best rate, work a second, of several runs of one launch over buffers of its own; `None` without
+/// timestamps.
 fn rate(
     device: &Device,
     launch: &Launch,

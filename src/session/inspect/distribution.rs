@@ -1,6 +1,6 @@
-//! How a BN layer's inputs are distributed once they are normalised: by each domain's running statistics, for clean
-//! and attacked images. Around 0 with a spread of 1 where the statistics describe the data, elsewhere where they do
-//! not.
+//! How a BN layer's inputs are distributed once they are normalised: by each domain's running statistics, for
+//! clean and attacked images. Around 0 with a spread of 1 where the statistics describe the data, elsewhere
+//! where they do not.
 
 use super::opened::{ImageChoice, Opened, Pixels};
 use crate::config::AttackConfig;
@@ -51,7 +51,8 @@ pub struct Distribution {
     pub deviation: f32,
 }
 
-/// Sends the images through every domain, clean and attacked, and takes the histograms of what enters the layer.
+/// Sends the images through every domain, clean and attacked, and takes the histograms of what enters the
+/// layer.
 pub(super) fn distributions(
     opened: &mut Opened,
     request: &DistributionRequest,

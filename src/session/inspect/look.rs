@@ -51,7 +51,8 @@ pub struct LookedItem {
     pub item: GalleryItem,
     /// Whether the label is the true one; else `item.label` is what the model took the clean image for.
     pub label_known: bool,
-    /// Cross-entropy against the label through the attacked domain, nats: at the start and after each iteration.
+    /// Cross-entropy against the label through the attacked domain, nats: at the start and after each
+    /// iteration.
     pub losses: Vec<f32>,
     /// Share of the pixel values that the attack moved as far as it may: see [`share_at_bound`].
     pub at_bound: f32,

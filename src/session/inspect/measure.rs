@@ -14,8 +14,8 @@ pub struct Measure {
     pub split: String,
     /// How many images to take, evenly spread over the set; 0 takes all.
     pub limit: usize,
-    /// The attack that the set is also measured under, each domain attacked through itself; `None` measures it clean
-    /// only.
+    /// The attack that the set is also measured under, each domain attacked through itself; `None` measures
+    /// it clean only.
     pub attack: Option<AttackConfig>,
     /// Draws random starts and targets.
     pub seed: u64,

@@ -1,6 +1,7 @@
-//! Looking into a model beside a run: a thread with a GPU device of its own that attacks, explains and measures what
-//! a window asks for. It works on a checkpoint or on a copy of a live run's weights, so a run is disturbed only for as
-//! long as that copy takes. Of several requests of one kind only the newest is answered.
+//! Looking into a model beside a run: a thread with a GPU device of its own that attacks, explains and
+//! measures what a window asks for. It works on a checkpoint or on a copy of a live run's weights, so a run
+//! is disturbed only for as long as that copy takes. Of several requests of one kind only the newest is
+//! answered.
 
 mod distribution;
 mod look;

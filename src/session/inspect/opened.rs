@@ -50,7 +50,8 @@ pub(super) struct Pixels {
 }
 
 impl Pixels {
-    /// Reads the images at the model's size. Fails when one cannot be read or is of a class that the model lacks.
+    /// Reads the images at the model's size. Fails when one cannot be read or is of a class that the model
+    /// lacks.
     pub(super) fn load(model: &Model, sets: &NamedSets, choice: &ImageChoice) -> anyhow::Result<Self> {
         let size = model.meta().image_size;
         let framing = Framing::of(&model.config().data);

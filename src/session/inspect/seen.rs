@@ -1,5 +1,6 @@
-//! Images as a model sees them, clean and attacked, kept for as long as they are asked for again: while a slider of the
-//! attack moves nothing but the attack is computed, and another class or kind of map takes no pass at all.
+//! Images as a model sees them, clean and attacked, kept for as long as they are asked for again: while a
+//! slider of the attack moves nothing but the attack is computed, and another class or kind of map takes no
+//! pass at all.
 
 use super::opened::{ImageChoice, Pixels};
 use crate::config::AttackConfig;
@@ -48,8 +49,8 @@ pub(super) struct SeenAttacked {
 }
 
 impl SeenImages {
-    /// The chosen images clean and attacked, from what is kept where that is of the same. `load` reads the images when
-    /// others are asked for.
+    /// The chosen images clean and attacked, from what is kept where that is of the same. `load` reads the
+    /// images when others are asked for.
     pub(super) fn of(
         &mut self,
         model: &mut Model,

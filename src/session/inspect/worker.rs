@@ -1,5 +1,5 @@
-//! The inspector's thread: keeps the newest request of each kind, answers the quick ones at once, and gives long ones the
-//! time in between, batch by batch.
+//! The inspector's thread: keeps the newest request of each kind, answers the quick ones at once, and gives
+//! long ones the time in between, batch by batch.
 
 use super::measure::MeasureJob;
 use super::opened::Opened;

@@ -40,7 +40,8 @@ impl<'a> FrontEnd<'a> {
         self.send(Event::Preparing { what: what.to_owned(), done, total });
     }
 
-    /// The next command; `wait` waits for one. `None` where none has come, and with `wait` where the front end is gone.
+    /// The next command; `wait` waits for one. `None` where none has come, and with `wait` where the front
+    /// end is gone.
     pub(super) fn command(&mut self, wait: bool) -> Option<Command> {
         let queued = self.waiting.pop_front();
         queued.or_else(|| if wait { self.commands.recv().ok() } else { self.commands.try_recv().ok() })
@@ -52,8 +53,8 @@ impl<'a> FrontEnd<'a> {
         self.waiting.iter().any(|c| matches!(c, Command::StopAndSave | Command::StopAndDiscard))
     }
 
-    /// Whether pictures are due: the front end has taken the last ones and some time has passed. `now` asks only whether
-    /// it wants pictures at all.
+    /// Whether pictures are due: the front end has taken the last ones and some time has passed. `now` asks
+    /// only whether it wants pictures at all.
     pub(super) fn pictures_are_due(&self, now: bool) -> bool {
         let due = self.last_picture.is_none_or(|t| t.elapsed() >= SNAPSHOT_EVERY);
         self.wants_pictures && (now || (due && self.pictures.is_empty()))

@@ -1,4 +1,5 @@
-//! What a run measures of itself beside the training: its speed, what its steps waited for, the GPU memory in use.
+//! What a run measures of itself beside the training: its speed, what its steps waited for, the GPU memory in
+//! use.
 
 use crate::gpu::Device;
 use crate::session::input::Waited;
@@ -25,8 +26,8 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    /// Notes that step number `step` was reported after `elapsed_s` seconds of training and returns the images per second
-    /// over the last reports, with `batch_size` images a step; 0 before there are two.
+    /// Notes that step number `step` was reported after `elapsed_s` seconds of training and returns the
+    /// images per second over the last reports, with `batch_size` images a step; 0 before there are two.
     pub(super) fn images_per_s(&mut self, elapsed_s: f64, step: u64, batch_size: usize) -> f64 {
         self.recent.push_back((elapsed_s, step));
         if self.recent.len() > SPEED_WINDOW {

@@ -43,7 +43,8 @@ pub(super) fn run(options: &RunOptions, front: FrontEnd<'_>) -> anyhow::Result<F
         }
         Err(error) => {
             let sentence = format!("{error:#}");
-            // The folder is the last place to look when the front end is gone; its own failure changes nothing.
+            // The folder is the last place to look when the front end is gone; its own failure changes
+            // nothing.
             let _ = run.folder.log(&format!("failed: {sentence}"));
             let _ = run.folder.end(&Finish::Failed(sentence), run.step);
             Err(error)
@@ -160,8 +161,8 @@ impl Run<'_> {
         Ok(Finish::Completed)
     }
 
-    /// Leaves the GPU to others between the pieces of a step. A rest counts as training time: rate and remaining time
-    /// tell what the user waits for.
+    /// Leaves the GPU to others between the pieces of a step. A rest counts as training time: rate and
+    /// remaining time tell what the user waits for.
     fn limit_work(&mut self, limit: WorkLimit) {
         let share = limit.rest();
         let rest = move |worked: Duration| std::thread::sleep(worked.mul_f64(share).min(LONGEST_REST));
@@ -198,8 +199,8 @@ impl Run<'_> {
         self.epoch_has_ended() && every > 0 && epochs.is_multiple_of(every)
     }
 
-    /// Saves, validates and saves what that found: whatever ends the run during a validation, no step is lost. False
-    /// when a stop was asked for meanwhile; the validation is then left to a resumed run.
+    /// Saves, validates and saves what that found: whatever ends the run during a validation, no step is
+    /// lost. False when a stop was asked for meanwhile; the validation is then left to a resumed run.
     fn validate(&mut self) -> anyhow::Result<bool> {
         self.write_last()?;
         let finished = self.evaluate()?;

@@ -1,5 +1,5 @@
-//! From a configuration to a run that is ready for its next step, stage by stage: the data, the run folder with what the
-//! run starts from, the engine on the GPU, the validation beside it, the loader.
+//! From a configuration to a run that is ready for its next step, stage by stage: the data, the run folder
+//! with what the run starts from, the engine on the GPU, the validation beside it, the loader.
 
 use super::front_end::FrontEnd;
 use super::meters::Meters;
@@ -29,7 +29,8 @@ use std::sync::Arc;
 const EVAL_BATCH: usize = 64;
 
 impl<'a> Run<'a> {
-    /// Makes everything that the first step needs; the front end hears of each stage, and at last of the start.
+    /// Makes everything that the first step needs; the front end hears of each stage, and at last of the
+    /// start.
     pub(super) fn prepare(options: &RunOptions, front: FrontEnd<'a>) -> anyhow::Result<Self> {
         let config = options.config.clone();
         let data = Data::open(&config, &front)?;
@@ -202,7 +203,8 @@ impl StartsFrom {
     }
 }
 
-/// Plans, allocates and compiles the step. `warnings` and what the engine has to say go to the log and the front end.
+/// Plans, allocates and compiles the step. `warnings` and what the engine has to say go to the log and the
+/// front end.
 fn engine(
     device: Arc<Device>,
     config: &Config,

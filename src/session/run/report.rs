@@ -106,8 +106,8 @@ impl Run<'_> {
         }
     }
 
-    /// Validates every split through every domain, and `val` under attack; keeps the best. False when a stop was asked
-    /// for meanwhile: nothing is told then.
+    /// Validates every split through every domain, and `val` under attack; keeps the best. False when a stop
+    /// was asked for meanwhile: nothing is told then.
     pub(super) fn evaluate(&mut self) -> anyhow::Result<bool> {
         let domains = self.engine.domain_names().len();
         let mut rows = Vec::new();
@@ -196,7 +196,8 @@ impl Run<'_> {
         Ok(path)
     }
 
-    /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with `now`.
+    /// Makes pictures when a front end has taken the last ones and some time has passed, or at once with
+    /// `now`.
     pub(super) fn picture(&mut self, now: bool) -> anyhow::Result<()> {
         if !self.front.pictures_are_due(now) {
             return Ok(());

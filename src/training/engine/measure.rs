@@ -5,8 +5,8 @@ use crate::gpu::profile::{DispatchTime, profile};
 use crate::gpu::{GpuError, Program};
 
 impl Engine {
-    /// Times every dispatch of a step apart, by stage, on the data of the last one. The weights move as they would in
-    /// a step. Empty where the adapter has no timestamps.
+    /// Times every dispatch of a step apart, by stage, on the data of the last one. The weights move as they
+    /// would in a step. Empty where the adapter has no timestamps.
     pub fn profile(&mut self) -> Result<Vec<(&'static str, DispatchTime)>, GpuError> {
         self.drain()?;
         let mut times = Vec::new();
@@ -31,7 +31,8 @@ impl Engine {
         (dispatches, seconds)
     }
 
-    /// The programs of a step in the first phase, by stage, with how often each is played for one micro-batch.
+    /// The programs of a step in the first phase, by stage, with how often each is played for one
+    /// micro-batch.
     fn programs(&self) -> Vec<(&'static str, &Program, u32)> {
         let phase = &self.parts.phases[0];
         let mut programs = vec![("prepare", &self.parts.zero, 1), ("prepare", &phase.prepare, 1)];

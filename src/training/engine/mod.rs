@@ -1,5 +1,5 @@
-//! The training step on the GPU: owns the buffers and programs of a run, takes batches, moves the weights, and gives
-//! metrics back through a readback ring. It knows neither files nor threads nor front ends.
+//! The training step on the GPU: owns the buffers and programs of a run, takes batches, moves the weights,
+//! and gives metrics back through a readback ring. It knows neither files nor threads nor front ends.
 
 mod measure;
 mod trained_on;
@@ -80,8 +80,8 @@ pub struct RunLength {
 }
 
 impl Engine {
-    /// Plans, allocates and compiles a run. `progress` hears (pipelines done, of all). Where memory is short it tries
-    /// the next smaller layout, and smaller micro-batches in the end, and says so through `notice`.
+    /// Plans, allocates and compiles a run. `progress` hears (pipelines done, of all). Where memory is short
+    /// it tries the next smaller layout, and smaller micro-batches in the end, and says so through `notice`.
     pub fn new(
         device: Arc<Device>,
         config: &Config,
@@ -208,9 +208,9 @@ impl Engine {
         self.parts.convolutions.iter().filter_map(choice).collect()
     }
 
-    /// Puts the training images on the GPU for good: `[n, image_size, image_size, 3]` RGB bytes in the order that
-    /// [`Batch::samples`] counts. Steps then take batches without images. `false` where they do not fit, and nothing
-    /// changes.
+    /// Puts the training images on the GPU for good: `[n, image_size, image_size, 3]` RGB bytes in the order
+    /// that [`Batch::samples`] counts. Steps then take batches without images. `false` where they do not fit,
+    /// and nothing changes.
     pub fn hold_images(&mut self, images: &[u8]) -> Result<bool, GpuError> {
         let (device, config, network) = (&self.gpu.device, &self.config, &self.network);
         self.holds_images = self.parts.hold(device, config, network, self.layout, images)?;
@@ -320,9 +320,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Fast AdvProp's first half of a step: in every micro-batch the noisy images train the weights and become
-    /// adversarial by the same pass, and go into a pool that the second half deals out in another order. (An image
-    /// that was attacked under batch statistics tells of its batch mates; the paper re-deals them for that reason.)
+    /// Fast AdvProp's first half of a step: in every micro-batch the noisy images train the weights and
+    /// become adversarial by the same pass, and go into a pool that the second half deals out in another
+    /// order. (An image that was attacked under batch statistics tells of its batch mates; the paper re-deals
+    /// them for that reason.)
     fn recycle(&mut self, step: u64, lr: f64, batch: &Batch) -> anyhow::Result<()> {
         for micro in 0..self.config.run.accumulate {
             self.begin_micro(step, micro, lr, batch)?;

@@ -1,4 +1,5 @@
-//! What the last step trained on, for those who look: the pixels of each branch, and the pairs that mixup mixed.
+//! What the last step trained on, for those who look: the pixels of each branch, and the pairs that mixup
+//! mixed.
 
 use super::Engine;
 use crate::gpu::GpuError;

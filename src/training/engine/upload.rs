@@ -178,8 +178,9 @@ impl MicroBatch<'_> {
     ) {
         let (seed, classes) = (self.config.run.seed, self.network.classes as u32);
         let mut rng = draws::generator(seed, Stream::Target, self.step, self.micro as u64);
-        // Only the sign of an attack's gradient counts; weight 1 keeps it far from underflow. In half precision the
-        // loss scale does that, and it fits gradients of a mean. With recycling the same loss trains.
+        // Only the sign of an attack's gradient counts; weight 1 keeps it far from underflow. In half
+        // precision the loss scale does that, and it fits gradients of a mean. With recycling the same loss
+        // trains.
         let weight = match self.config.run.precision {
             _ if self.phase.phase.method.recycle => branch.weight,
             Precision::F32 => 1.0,

@@ -1,5 +1,5 @@
-//! A run's folder: what is in it, how it is written, resumed and read. Every other part of the program asks here, so
-//! that a name or a field is written down once.
+//! A run's folder: what is in it, how it is written, resumed and read. Every other part of the program asks
+//! here, so that a name or a field is written down once.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -52,7 +52,8 @@ impl RunFiles {
         self.0.join("args.txt")
     }
 
-    /// The figures of steps and validations, a [`MetricLine`] a line. A folder that has this file is a run folder.
+    /// The figures of steps and validations, a [`MetricLine`] a line. A folder that has this file is a run
+    /// folder.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.jsonl")
     }
@@ -93,8 +94,8 @@ impl RunFiles {
     }
 }
 
-/// How and when a run ended: the content of `ended.json`. The file is written whole as the last thing that a run does,
-/// and removed as the first thing that a resumed run does.
+/// How and when a run ended: the content of `ended.json`. The file is written whole as the last thing that a
+/// run does, and removed as the first thing that a resumed run does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
     /// The way it ended, as `how` and, of a failure, `reason`.
@@ -104,8 +105,8 @@ pub struct Ended {
     pub step: u64,
 }
 
-/// One line of `metrics.jsonl`; the order of the fields is the file's. JSON has no number for NaN and the infinities:
-/// they are written as null, and null or an absent figure is read as NaN.
+/// One line of `metrics.jsonl`; the order of the fields is the file's. JSON has no number for NaN and the
+/// infinities: they are written as null, and null or an absent figure is read as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricLine {
     /// Finished optimizer steps, from 1.
@@ -117,7 +118,8 @@ pub struct MetricLine {
     /// The branch's number in its step ([`BranchReport::branch`]); null on validation lines.
     #[serde(default)]
     pub branch: Option<usize>,
-    /// Where the images came from, on validation lines `clean` or `attack`; absent in files of earlier versions.
+    /// Where the images came from, on validation lines `clean` or `attack`; absent in files of earlier
+    /// versions.
     #[serde(default)]
     pub source: Option<BranchSource>,
     /// The BN domain that they went through.
@@ -198,8 +200,8 @@ impl MetricLine {
     }
 }
 
-/// One line of `bn_stats.jsonl`: a layer's statistics in one domain, means over its channels. Earlier versions left
-/// some out; those, and null, are read as NaN.
+/// One line of `bn_stats.jsonl`: a layer's statistics in one domain, means over its channels. Earlier
+/// versions left some out; those, and null, are read as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BnLine {
     /// Finished optimizer steps.

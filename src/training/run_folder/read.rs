@@ -1,5 +1,5 @@
-//! Reading a run folder, finished, cut off, or of a run at work: its figures as they come in, the end of its log, and
-//! how it ended. Lines of earlier versions are read with what they have.
+//! Reading a run folder, finished, cut off, or of a run at work: its figures as they come in, the end of its
+//! log, and how it ended. Lines of earlier versions are read with what they have.
 
 use super::{Ended, MetricLine, RunFiles};
 use crate::config::{BranchSource, Config};
@@ -23,9 +23,9 @@ pub fn is_at_work(files: &RunFiles) -> bool {
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// How the run in the folder ended; `None` for one that is at work or was cut off, by a kill or a crash. A folder of an
-/// earlier version does not say: its run counts as completed where the checkpoint has all steps and their validation,
-/// else as cut off.
+/// How the run in the folder ended; `None` for one that is at work or was cut off, by a kill or a crash. A
+/// folder of an earlier version does not say: its run counts as completed where the checkpoint has all steps
+/// and their validation, else as cut off.
 pub fn ended(files: &RunFiles) -> Option<Finish> {
     match std::fs::read(files.ended()) {
         // Damaged, it says as little as an absent one.
@@ -61,7 +61,8 @@ pub fn log_tail(files: &RunFiles) -> Vec<String> {
     String::from_utf8_lossy(&text).lines().skip(usize::from(from > 0)).map(str::to_owned).collect()
 }
 
-/// Reads a file of JSON lines that grows, part by part: each call gives the lines that have come since the last one.
+/// Reads a file of JSON lines that grows, part by part: each call gives the lines that have come since the
+/// last one.
 #[derive(Debug)]
 pub struct Follower<L> {
     path: PathBuf,
@@ -98,9 +99,9 @@ impl<L: DeserializeOwned> Follower<L> {
         (self.offset, self.lines) = (0, 0);
     }
 
-    /// Some of the lines that have come since the last call, and whether there are more to read at once. A last line
-    /// without an end waits: the run is still writing it, or a crash cut it short. Lines that cannot be read are left
-    /// out.
+    /// Some of the lines that have come since the last call, and whether there are more to read at once. A
+    /// last line without an end waits: the run is still writing it, or a crash cut it short. Lines that
+    /// cannot be read are left out.
     pub fn read(&mut self) -> io::Result<(Vec<L>, bool)> {
         self.part(LOOK).map(|part| (part.lines, part.more))
     }
@@ -162,8 +163,8 @@ pub struct MetricsFollower {
 }
 
 impl MetricsFollower {
-    /// Begins at the start of `metrics.jsonl`. `config` is the run's, where it can be read: it says what the branches
-    /// of an earlier version's lines were.
+    /// Begins at the start of `metrics.jsonl`. `config` is the run's, where it can be read: it says what the
+    /// branches of an earlier version's lines were.
     pub fn new(files: &RunFiles, config: Option<&Config>) -> Self {
         let sources = config.map_or_else(Vec::new, |config| {
             let images = config.run.batch_size / config.run.accumulate.max(1);
@@ -185,8 +186,8 @@ impl MetricsFollower {
         self.read_part(LOOK)
     }
 
-    /// Neighbouring lines of one step and split belong to one report. With more to come the last report may lack
-    /// lines, and waits.
+    /// Neighbouring lines of one step and split belong to one report. With more to come the last report may
+    /// lack lines, and waits.
     fn read_part(&mut self, most: u64) -> io::Result<Metrics> {
         let part = self.lines.part(most)?;
         let mut made = Metrics { more: part.more, ..Metrics::default() };
@@ -251,7 +252,8 @@ impl MetricsFollower {
         }))
     }
 
-    /// The source of the branch at `place` in a step of an earlier version, whose line names the attack alone.
+    /// The source of the branch at `place` in a step of an earlier version, whose line names the attack
+    /// alone.
     fn source(&self, place: usize, is_attacked: bool) -> BranchSource {
         if is_attacked {
             return BranchSource::Attack;

@@ -1,5 +1,5 @@
-//! What `--resume` finds in a run folder: whether the run is the same, and what of it a kill left behind or is of steps
-//! past the checkpoint.
+//! What `--resume` finds in a run folder: whether the run is the same, and what of it a kill left behind or
+//! is of steps past the checkpoint.
 
 use crate::config::Config;
 use crate::config::schema::Field;
@@ -11,8 +11,9 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::Path;
 
-/// The first key that keeps a run with `config` from going on with one that began with `before`: it must compute what
-/// the first part would have gone on to compute; only its length, its reports and the place of its files may change.
+/// The first key that keeps a run with `config` from going on with one that began with `before`: it must
+/// compute what the first part would have gone on to compute; only its length, its reports and the place of
+/// its files may change.
 pub fn parting_key(before: &Config, config: &Config) -> Option<&'static Field> {
     let decides = |field: &Field| {
         let free = ["run.name", "run.epochs", "run.steps", "run.init", "run.checkpoint_steps", "data.path"];
@@ -56,7 +57,8 @@ pub(super) fn remove_later_pictures(path: &Path, step: u64) -> anyhow::Result<()
     Ok(())
 }
 
-/// Rewrites a file of JSON lines with those that `stays` keeps, without a torn last one. Returns the last that stays.
+/// Rewrites a file of JSON lines with those that `stays` keeps, without a torn last one. Returns the last
+/// that stays.
 pub(super) fn cut_lines<L: DeserializeOwned>(
     path: &Path,
     stays: impl Fn(&L) -> bool,

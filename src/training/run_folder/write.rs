@@ -1,5 +1,5 @@
-//! Writing a run folder. Every line goes to its file in one write, so that a killed run leaves at most one torn line,
-//! which `--resume` cuts off.
+//! Writing a run folder. Every line goes to its file in one write, so that a killed run leaves at most one
+//! torn line, which `--resume` cuts off.
 
 use super::resume::{check_same_run, cut_lines, remove_later_pictures, remove_temporaries};
 use super::{BnLine, Ended, MetricLine, Pace, RunFiles};
@@ -32,8 +32,9 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Starts a run in a new or empty folder, or with `resume` goes on with the one that is there: the second
-    /// value is then its `last.safetensors`, and every line past that step is cut. `resume` in a folder that has
-    /// no checkpoint yet starts from the beginning, so a killed run can always be started again with `--resume`.
+    /// value is then its `last.safetensors`, and every line past that step is cut. `resume` in a folder that
+    /// has no checkpoint yet starts from the beginning, so a killed run can always be started again with
+    /// `--resume`.
     pub fn open(dir: &Path, config: &Config, resume: bool) -> anyhow::Result<(Self, Option<Checkpoint>)> {
         create_folder(dir)?;
         let empty = is_empty(dir)?;
@@ -113,7 +114,8 @@ impl RunFolder {
         self.points(report.step, &points)
     }
 
-    /// Adds the lines and points of a validation. Learning rate, speed and time are those of the last train step.
+    /// Adds the lines and points of a validation. Learning rate, speed and time are those of the last train
+    /// step.
     pub fn evaluated(&mut self, report: &EvalReport) -> anyhow::Result<()> {
         let pace = self.pace;
         self.metrics.json_lines(report.rows.iter().map(|row| MetricLine::of_row(report, row, pace)))?;
@@ -125,8 +127,8 @@ impl RunFolder {
         self.points(report.step, &points)
     }
 
-    /// Adds a line for each BN layer and domain to `bn_stats.jsonl`: channel means of its four vectors, and how far
-    /// it is from the main domain (see [`bn_distance`]).
+    /// Adds a line for each BN layer and domain to `bn_stats.jsonl`: channel means of its four vectors, and
+    /// how far it is from the main domain (see [`bn_distance`]).
     pub fn bn_stats(
         &mut self,
         step: u64,
@@ -300,8 +302,8 @@ fn utc_now() -> String {
     utc(seconds)
 }
 
-/// The calendar date of a number of seconds since 1970, by the Gregorian rule counted from 1 March of year 0, which
-/// puts the leap day last.
+/// The calendar date of a number of seconds since 1970, by the Gregorian rule counted from 1 March of year 0,
+/// which puts the leap day last.
 fn utc(seconds: u64) -> String {
     let (days, time) = (seconds / 86_400, seconds % 86_400);
     let days = days + 719_468;

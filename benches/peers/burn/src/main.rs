@@ -1,11 +1,11 @@
-//! Times a vanilla training step of EfficientNet-B0 in burn's wgpu back end, the step that `dualprop bench --method
-//! vanilla` times: batch norm by batch statistics, dropout and drop-path at 0.2, smoothed cross-entropy, RMSProp with
-//! weight decay. No fusion, so that each kernel is burn's own; autotune on.
+//! Times a vanilla training step of EfficientNet-B0 in burn's wgpu back end, the step that `dualprop bench
+//! --method vanilla` times: batch norm by batch statistics, dropout and drop-path at 0.2, smoothed
+//! cross-entropy, RMSProp with weight decay. No fusion, so that each kernel is burn's own; autotune on.
 //!
 //!     burn-peer --size 64 --batch 16 --steps 10 [--device cpu]
 //!
-//! Prints one JSON object. Random images and labels, 1000 classes, no data loading. Paddings are symmetric, as in
-//! timm's `efficientnet_b0`; sizes and work are those of `tf_efficientnet_b0`.
+//! Prints one JSON object. Random images and labels, 1000 classes, no data loading. Paddings are symmetric,
+//! as in timm's `efficientnet_b0`; sizes and work are those of `tf_efficientnet_b0`.
 
 mod efficientnet;
 
