@@ -260,19 +260,9 @@ fn an_imported_state_dict_is_exported_unchanged_by_domain() {
 fn an_import_names_every_tensor_that_does_not_fit() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();
-    let import = |extra: &[&str]| {
-        let base = [
-            "import",
-            "odd.safetensors",
-            "--arch",
-            "resnet18",
-            "--width",
-            "0.125",
-            "--out",
-            "net.safetensors",
-        ];
-        fails(&[&base, extra].concat(), 1, dir)
-    };
+    let base =
+        ["import", "odd.safetensors", "--arch", "resnet18", "--width", "0.125", "--out", "net.safetensors"];
+    let import = |extra: &[&str]| fails(&[&base, extra].concat(), 1, dir);
     let change = |domains: usize, change: fn(&mut std::collections::BTreeMap<String, Tensor>)| {
         state_dict(&dir.join("odd.safetensors"), 3, domains);
         let mut tensors = load_tensors(&dir.join("odd.safetensors")).expect("readable");
@@ -297,8 +287,20 @@ fn an_import_names_every_tensor_that_does_not_fit() {
     assert!(message.contains("4 missing") && message.contains("\"bn1.aux_bn.0.bias\""), "{message}");
     state_dict(&dir.join("odd.safetensors"), 3, 1);
     let message = import(&["--classes", "10"]);
-    assert!(message.contains("--classes is 10") && message.contains("3 rows"), "{message}");
+    assert!(message.contains("--classes gives 10") && message.contains("3 rows"), "{message}");
+    std::fs::write(dir.join("names.txt"), "cat\ndog\n").expect("writable");
+    let message = import(&["--classes", "names.txt"]);
+    assert!(message.contains("--classes gives 2") && message.contains("3 rows"), "{message}");
+    std::fs::write(dir.join("names.txt"), "cat\n\nowl\n").expect("writable");
+    let message = import(&["--classes", "names.txt"]);
+    assert!(message.contains("names.txt: line 2 is empty"), "{message}");
+    let message = import(&["--classes", "no.txt"]);
+    assert!(message.contains("--classes: no.txt: cannot be read"), "{message}");
     assert!(!dir.join("net.safetensors").exists());
+    std::fs::write(dir.join("names.txt"), "cat\ndog\nowl\n").expect("writable");
+    succeeds(&[&base[..], &["--classes", "names.txt"]].concat(), dir);
+    let named = Checkpoint::load(&dir.join("net.safetensors")).expect("readable");
+    assert_eq!(named.meta.classes, ["cat", "dog", "owl"]);
 }
 
 #[test]

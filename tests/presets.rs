@@ -65,6 +65,7 @@ fn presets_do_what_their_name_says() {
             match word.strip_suffix(size).filter(|_| !size.is_empty())? {
                 "b" => Some(format!("tf_efficientnet_b{size}")),
                 "lite" => Some(format!("tf_efficientnet_lite{size}")),
+                "mobilenetv" if words.contains(&"large") => Some(format!("mobilenetv{size}_large_100")),
                 "mobilenetv" => Some(format!("mobilenetv{size}_small_100")),
                 "preact" => Some(format!("preact_resnet{size}")),
                 "resnet" => Some(format!("resnet{size}")),
@@ -92,7 +93,7 @@ fn imagenet_recipes_of_efficientnet_follow_its_tables() {
         assert!((config.optimizer.lr - rate).abs() < 1e-12, "{}", preset.name);
         assert!(config.optimizer.decay_bias && !config.optimizer.decay_bn, "{}", preset.name);
     }
-    assert_eq!(found, 11, "AdvProp from B0 to B8, fine-grained and fine-tuning");
+    assert_eq!(found, 12, "AdvProp from B0 to B8 and with Lite0, fine-grained and fine-tuning");
 }
 
 #[test]

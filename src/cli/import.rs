@@ -8,7 +8,7 @@ use crate::models::names::expected;
 use crate::models::registry;
 use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
 use anyhow::{anyhow, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
@@ -30,9 +30,10 @@ pub(super) struct Import {
     /// Checkpoint to write
     #[arg(long, value_name = "CKPT")]
     out: PathBuf,
-    /// Classes; by default as many as the last layer has
-    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
-    classes: Option<usize>,
+    /// Classes, or a text file of their names, one a line in the order of the last layer's rows; by default as
+    /// many as the layer has, called by their numbers
+    #[arg(long, value_name = "N|FILE", value_parser = classes, allow_negative_numbers = true)]
+    classes: Option<Classes>,
     /// Side of the input images in pixels; by default the architecture's own
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(8..=1024))]
     image_size: Option<u16>,
@@ -90,6 +91,21 @@ impl Filter {
     }
 }
 
+/// `--classes`.
+#[derive(Clone, Debug)]
+enum Classes {
+    Count(usize),
+    Names(PathBuf),
+}
+
+/// A number is a count, anything else a file.
+fn classes(text: &str) -> Result<Classes, String> {
+    if text.trim().parse::<f64>().is_ok() {
+        return whole(text).map(Classes::Count);
+    }
+    Ok(Classes::Names(text.into()))
+}
+
 /// One number a colour channel.
 #[derive(Clone, Copy, Debug)]
 struct Channels([f32; 3]);
@@ -99,6 +115,17 @@ fn channels(text: &str) -> Result<Channels, String> {
         text.split(',').map(|t| t.trim().parse().ok().filter(|v: &f32| v.is_finite())).collect();
     let three = numbers.and_then(|n| n.try_into().ok()).map(Channels);
     three.ok_or_else(|| "expected three numbers with commas, such as 0.485,0.456,0.406".into())
+}
+
+/// The lines of a file of class names.
+fn read_names(file: &Path) -> anyhow::Result<Vec<String>> {
+    let fault = |what: String| anyhow!("--classes: {}: {what}; expected a name a line", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| fault(format!("cannot be read ({error})")))?;
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    if let Some(at) = names.iter().position(String::is_empty) {
+        return Err(fault(format!("line {} is empty", at + 1)));
+    }
+    Ok(names)
 }
 
 impl Import {
@@ -117,17 +144,18 @@ impl Import {
         let source = TensorFile::read(&self.file)?;
         let fault = |e: anyhow::Error| anyhow!("{}: {e:#}", self.file.display());
         let domains = state_dict::domains(&source.tensors).map_err(fault)?;
-        let classes = self.count_classes(&source)?;
-        let names = expected(&self.arch, classes, self.width, self.depth, domains)?;
+        let classes = self.classes(&source)?;
+        let names = expected(&self.arch, classes.len(), self.width, self.depth, domains)?;
         state_dict::check(&source.tensors, &names, &self.arch).map_err(fault)?;
-        let meta = self.meta(&source, classes, domains)?;
+        let meta = self.meta(classes, domains)?;
         let count = source.tensors.len();
         let checkpoint = Checkpoint { meta, tensors: source.tensors, loop_state: Default::default() };
         checkpoint.save_atomic(&self.out)?;
         print_line(&format!(
-            "{}: {count} tensors of {}, {classes} classes, domains {}, {} pixels, mean {:?}, std {:?}",
+            "{}: {count} tensors of {}, {} classes, domains {}, {} pixels, mean {:?}, std {:?}",
             self.out.display(),
             self.arch,
+            checkpoint.meta.classes.len(),
             checkpoint.meta.domains.join(", "),
             checkpoint.meta.image_size,
             checkpoint.meta.mean,
@@ -135,8 +163,8 @@ impl Import {
         ))
     }
 
-    /// Rows of the last layer, held against `--classes`.
-    fn count_classes(&self, source: &TensorFile) -> anyhow::Result<usize> {
+    /// Names of the classes: those of `--classes`, else those that a file of this program has, else numbers.
+    fn classes(&self, source: &TensorFile) -> anyhow::Result<Vec<String>> {
         let head = ["classifier.weight", "fc.weight", "linear.weight"];
         let head = head.iter().find_map(|name| Some((name, source.tensors.get(*name)?)));
         let Some((name, rows)) = head.and_then(|(name, t)| Some((name, *t.shape.first()?))) else {
@@ -146,16 +174,25 @@ impl Import {
                 self.arch
             );
         };
-        match self.classes {
-            Some(classes) if classes != rows => bail!(
-                "--classes is {classes}, but {name} in {} has {rows} rows; expected the same number",
+        let given = match &self.classes {
+            Some(Classes::Count(classes)) => Some((*classes, None)),
+            Some(Classes::Names(file)) => Some(read_names(file)?).map(|names| (names.len(), Some(names))),
+            None => None,
+        };
+        match given {
+            Some((classes, _)) if classes != rows => bail!(
+                "--classes gives {classes}, but {name} in {} has {rows} rows; expected the same number",
                 self.file.display()
             ),
-            _ => Ok(rows),
+            Some((_, Some(names))) => return Ok(names),
+            _ => {}
         }
+        let named = source.metadata.get("classes").and_then(|c| serde_json::from_str::<Vec<String>>(c).ok());
+        let numbers = || (0..rows).map(|i| i.to_string()).collect();
+        Ok(named.filter(|names| names.len() == rows).unwrap_or_else(numbers))
     }
 
-    fn meta(&self, source: &TensorFile, classes: usize, domains: usize) -> anyhow::Result<Meta> {
+    fn meta(&self, classes: Vec<String>, domains: usize) -> anyhow::Result<Meta> {
         // AdvProp's published nets, the ones with auxiliary domains, expect inputs in -1..1.
         let (mean, std) = match (self.mean, self.std) {
             (Some(mean), Some(std)) => (mean.0, std.0),
@@ -171,18 +208,15 @@ impl Import {
         config.data.crop_ratio = self.crop_ratio;
         config.data.interpolation = self.interpolation.engine();
         config.model.arch.clone_from(&self.arch);
-        config.model.classes = classes;
+        config.model.classes = classes.len();
         config.model.stem_stride = usize::from(self.stem_stride);
         (config.model.width, config.model.depth) = (self.width, self.depth);
         config.method.kind = if domains > 1 { MethodKind::Advprop } else { MethodKind::Vanilla };
         config.validate().map_err(|e| UsageError(e.message))?;
-        // A file that was exported by this program still knows its classes.
-        let named = source.metadata.get("classes").and_then(|c| serde_json::from_str::<Vec<String>>(c).ok());
-        let numbers = || (0..classes).map(|i| i.to_string()).collect();
         Ok(Meta {
             format_version: FORMAT_VERSION,
             arch: self.arch.clone(),
-            classes: named.filter(|names| names.len() == classes).unwrap_or_else(numbers),
+            classes,
             domains: Domain::names_of(domains),
             image_size,
             mean,

@@ -2,6 +2,7 @@
 //! a fine one, the fine one is the class) and 3072 bytes, the 32×32 planes red, green, blue.
 //! Source of the layout: the data sets' own page, cs.toronto.edu/~kriz/cifar.html.
 
+use super::Framing;
 use super::packed::Packed;
 use anyhow::{Context, ensure};
 use std::fs::File;
@@ -65,7 +66,7 @@ impl Cifar {
     }
 
     /// Reads one split from `path`, the folder of the files or the one that holds the archive's folder.
-    pub(super) fn open(self, path: &Path, train: bool) -> anyhow::Result<Packed> {
+    pub(super) fn open(self, path: &Path, train: bool, framing: Framing) -> anyhow::Result<Packed> {
         let nested = path.join(self.archive_folder());
         let dir = if nested.is_dir() { nested } else { path.to_owned() };
         let mut set = Packed {
@@ -75,6 +76,7 @@ impl Cifar {
             planes: 3,
             labels: Vec::new(),
             pixels: Vec::new(),
+            framing,
         };
         for file in self.files(train) {
             self.read(&dir.join(file), &mut set)?;

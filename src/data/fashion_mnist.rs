@@ -1,6 +1,7 @@
 //! Fashion-MNIST in its original IDX files, as they are or still compressed (`.gz`). Grey images of 28×28.
 //! Source of the format: yann.lecun.com/exdb/mnist and github.com/zalandoresearch/fashion-mnist.
 
+use super::Framing;
 use super::packed::Packed;
 use anyhow::{Context, bail, ensure};
 use flate2::read::GzDecoder;
@@ -12,7 +13,7 @@ const CLASSES: [&str; 10] =
     ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"];
 
 /// Reads one split from the folder `dir`.
-pub(super) fn open(dir: &Path, train: bool) -> anyhow::Result<Packed> {
+pub(super) fn open(dir: &Path, train: bool, framing: Framing) -> anyhow::Result<Packed> {
     let prefix = if train { "train" } else { "t10k" };
     let (shape, pixels) = read_idx::<3>(dir, &format!("{prefix}-images-idx3-ubyte"))?;
     let ([count], labels) = read_idx::<1>(dir, &format!("{prefix}-labels-idx1-ubyte"))?;
@@ -34,6 +35,7 @@ pub(super) fn open(dir: &Path, train: bool) -> anyhow::Result<Packed> {
         planes: 1,
         labels,
         pixels,
+        framing,
     })
 }
 

@@ -77,13 +77,14 @@ enum Part<'a> {
 fn part(config: &DataConfig, part: Part<'_>, progress: Progress<'_>) -> anyhow::Result<Arc<dyn Dataset>> {
     let path = checked_path(config)?;
     let train = matches!(part, Part::Train);
+    let framing = Framing::of(config);
     Ok(match config.source {
         DataSource::Shapes => {
             Arc::new(Shapes::new(if train { ShapesSplit::Train } else { ShapesSplit::Val }))
         }
-        DataSource::Cifar10 => Arc::new(Cifar::Ten.open(path, train)?),
-        DataSource::Cifar100 => Arc::new(Cifar::Hundred.open(path, train)?),
-        DataSource::FashionMnist => Arc::new(fashion_mnist::open(path, train)?),
+        DataSource::Cifar10 => Arc::new(Cifar::Ten.open(path, train, framing)?),
+        DataSource::Cifar100 => Arc::new(Cifar::Hundred.open(path, train, framing)?),
+        DataSource::FashionMnist => Arc::new(fashion_mnist::open(path, train, framing)?),
         DataSource::Folder => {
             let split = match part {
                 Part::Train => "train",
@@ -92,7 +93,7 @@ fn part(config: &DataConfig, part: Part<'_>, progress: Progress<'_>) -> anyhow::
             };
             let index = FolderIndex::of_user();
             let listed = |done, total| progress(split, done, total);
-            Arc::new(Folder::open(path, split, index.as_ref(), listed)?.framed(Framing::of(config)))
+            Arc::new(Folder::open(path, split, index.as_ref(), listed)?.framed(framing))
         }
     })
 }

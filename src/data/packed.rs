@@ -13,6 +13,8 @@ pub(super) struct Packed {
     pub(super) labels: Vec<u8>,
     /// `[image, plane, side, side]`.
     pub(super) pixels: Vec<u8>,
+    /// How images become squares of another size.
+    pub(super) framing: Framing,
 }
 
 impl Dataset for Packed {
@@ -33,7 +35,7 @@ impl Dataset for Packed {
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {
-        self.decode(index, size)?.into_square(size, Framing::default())
+        self.decode(index, size)?.into_square(size, self.framing)
     }
 
     fn decode(&self, index: usize, _size: usize) -> anyhow::Result<Picture> {

@@ -110,12 +110,31 @@ impl Picture {
             let offset = (margin / 2 + usize::from(margin % 4 == 3)) as f64;
             (offset * scale, size as f64 * scale)
         };
-        let ((left, box_width), (top, box_height)) = (span(width), span(height));
-        let source = self.view()?;
-        let options = fir::ResizeOptions::new()
-            .resize_alg(fir::ResizeAlg::Convolution(framing.filter()))
-            .crop(left, top, box_width, box_height);
-        resize(&source, size, &options)
+        self.resized_as_pillow_does(span(width), span(height), size, framing.filter())
+    }
+
+    /// Resizes the window of these (start, length) in pixels to `[size, size, 3]` as Pillow does: first all rows
+    /// to bytes, then all columns.
+    ///
+    /// The 8-bit passes of fast_image_resize round their weights to 16 bits, so that every tenth value is off by
+    /// one, which moved the probabilities of EfficientNet-Lite0 by up to 0.03. Its 16-bit passes do not.
+    fn resized_as_pillow_does(
+        &self,
+        (left, width): (f64, f64),
+        (top, height): (f64, f64),
+        size: usize,
+        filter: fir::FilterType,
+    ) -> anyhow::Result<Vec<u8>> {
+        /// Rows that are widened to 16 bits at a time.
+        const BAND: usize = 256;
+        let mut narrow = Vec::with_capacity(size * self.height * 3);
+        for band in self.rgb.chunks(BAND * self.width * 3) {
+            let rows = band.len() / (self.width * 3);
+            let window = [left, 0.0, width, rows as f64];
+            narrow.extend(resampled(band, [self.width, rows], window, [size, rows], filter)?);
+        }
+        let window = [0.0, top, size as f64, height];
+        resampled(&narrow, [size, self.height], window, [size, size], filter)
     }
 
     /// Cuts a window out and resizes it to `[size, size, 3]` by Pillow's antialiased bicubic filter (Keys'
@@ -127,7 +146,9 @@ impl Picture {
         let part = fir::images::CroppedImage::new(&source, left, top, width, height)?;
         let options =
             fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom));
-        resize(&part, size, &options)
+        let mut square = fir::images::Image::new(size as u32, size as u32, fir::PixelType::U8x3);
+        fir::Resizer::new().resize(&part, &mut square, &options)?;
+        Ok(square.into_vec())
     }
 
     fn view(&self) -> anyhow::Result<fir::images::ImageRef<'_>> {
@@ -136,14 +157,32 @@ impl Picture {
     }
 }
 
-fn resize(
-    source: &impl fir::IntoImageView,
-    size: usize,
-    options: &fir::ResizeOptions,
+/// Resizes a window (left, top, width, height) of RGB bytes in 16 bits.
+fn resampled(
+    rgb: &[u8],
+    [width, height]: [usize; 2],
+    [left, top, window_width, window_height]: [f64; 4],
+    [to_width, to_height]: [usize; 2],
+    filter: fir::FilterType,
 ) -> anyhow::Result<Vec<u8>> {
-    let mut square = fir::images::Image::new(size as u32, size as u32, fir::PixelType::U8x3);
-    fir::Resizer::new().resize(source, &mut square, options)?;
-    Ok(square.into_vec())
+    /// White in 16 bits over white in 8.
+    const WIDER: u16 = 257;
+    let wide = rgb.iter().flat_map(|value| (u16::from(*value) * WIDER).to_ne_bytes()).collect();
+    let pixels = fir::PixelType::U16x3;
+    let source = fir::images::Image::from_vec_u8(width as u32, height as u32, wide, pixels)?;
+    let mut target = fir::images::Image::new(to_width as u32, to_height as u32, pixels);
+    let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter)).crop(
+        left,
+        top,
+        window_width,
+        window_height,
+    );
+    fir::Resizer::new().resize(&source, &mut target, &options)?;
+    let value = |bytes: &[u8; 2]| {
+        let wide = u32::from(u16::from_ne_bytes(*bytes));
+        ((wide + u32::from(WIDER) / 2) / u32::from(WIDER)) as u8
+    };
+    Ok(target.buffer().as_chunks().0.iter().map(value).collect())
 }
 
 /// Reads the image at `path` as `[size, size, 3]` RGB bytes by the rule at the top of this module.

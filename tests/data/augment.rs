@@ -2,9 +2,9 @@
 //! published tables, and draws with the stated frequencies. The fixture's script is
 //! tests/reference/make_augment_fixtures.py.
 
-use dualprop::config::{AutoAugmentPolicy, DataConfig};
+use dualprop::config::{AutoAugmentPolicy, DataConfig, Interpolation};
 use dualprop::data::augment::{Action, Convention, Operation, PixelReach, Policy, Showing, Square, Table};
-use dualprop::data::{Picture, Window};
+use dualprop::data::{Framing, Picture, Window, load_image_file};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -105,6 +105,30 @@ fn a_resized_window_is_pillows_within_one_level() {
     }
     let outside = Window { left: width - 3, top: 0, width: 4, height: 4 };
     assert!(picture.crop_bicubic(outside, 8).is_err());
+}
+
+#[test]
+fn whole_images_are_framed_as_timm_frames_them() {
+    let file = fixture();
+    let tensors = SafeTensors::deserialize(&file).expect("the fixture");
+    let photo = tensors.tensor("photo").expect("a photo");
+    let (height, width) = (photo.shape()[0] as u32, photo.shape()[1] as u32);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("photo.png");
+    image::save_buffer(&path, photo.data(), width, height, image::ColorType::Rgb8).expect("a file");
+    for (i, square) in metadata(&file, "squares").as_array().expect("a list").iter().enumerate() {
+        let size = square[0].as_u64().expect("a size") as usize;
+        let interpolation = match square[2].as_str().expect("a filter") {
+            "bilinear" => Interpolation::Bilinear,
+            _ => Interpolation::Bicubic,
+        };
+        let framing = Framing { crop_ratio: square[1].as_f64().expect("a ratio"), interpolation };
+        let ours = load_image_file(&path, size, framing).expect("an image");
+        let expected = tensors.tensor(&format!("square.{i}")).expect("an image");
+        assert_eq!(expected.shape(), [size, size, 3]);
+        let differing = ours.iter().zip(expected.data()).filter(|(a, b)| a != b).count();
+        assert_eq!(differing, 0, "bytes of {framing:?} at {size} pixels");
+    }
 }
 
 fn table(policy: AutoAugmentPolicy) -> &'static Table {

@@ -3,8 +3,8 @@
 
     compare_photos.py --binary ../../target/release/dualprop --data DIR [--arch NAME] [--device cpu]
 
-DIR holds ARCH.safetensors (timm's state dict), photos/ and timm_top5.json ({file: [[class, probability], ...]}). Prints how many top-1
-answers are timm's and how far the probabilities are off; exits 1 where fewer than 98 of 100 agree or one is more than 0.02 off.
+DIR holds ARCH.safetensors (timm's state dict), photos/ and timm_top5.json ({file: [[class, probability], ...]}). Prints on how
+many photos the top-1 is timm's with all five probabilities within 0.02, and how far these are off; exits 1 below 98 of 100.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-LEAST_EQUAL, LIMIT = 0.98, 0.02
+LEAST_AGREEING, LIMIT = 0.98, 0.02
 
 
 def call(*command) -> str:
@@ -40,16 +40,18 @@ def main() -> None:
              "--std", "0.5,0.5,0.5", "--crop-ratio", "0.875", "--interpolation", "bicubic")  # fmt: skip
         photos = [args.data / "photos" / name for name in top5]
         rows = json.loads(call(args.binary, "predict", net, *photos, "--json", *device))
-    equal, off = 0, []
+    agree, equal, off = 0, 0, []
     for (name, expected), row in zip(top5.items(), rows, strict=True):
         assert Path(row["path"]).name == name
         logits = np.array(row["logits"], dtype=np.float64)
         odds = np.exp(logits - logits.max())
         found = odds / odds.sum()
-        equal += int(found.argmax()) == expected[0][0]
+        same = int(found.argmax()) == expected[0][0]
         off.append(max(abs(found[label] - probability) for label, probability in expected))
-    print(f"top-1 equal on {equal} of {len(off)}, probabilities off by {max(off):.4f} at most, {np.mean(off):.5f} in the mean")
-    raise SystemExit(0 if equal >= LEAST_EQUAL * len(off) and max(off) <= LIMIT else 1)
+        equal += same
+        agree += same and off[-1] <= LIMIT
+    print(f"{agree} of {len(off)} agree; top-1 equal on {equal}, probabilities off by {max(off):.4f} at most, {np.mean(off):.5f} in the mean")
+    raise SystemExit(0 if agree >= LEAST_AGREEING * len(off) else 1)
 
 
 if __name__ == "__main__":

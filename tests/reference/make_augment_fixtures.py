@@ -1,7 +1,8 @@
 """Makes tests/fixtures/augment/operations.safetensors: what each augmentation operation does to small images.
 
 The Pillow convention is computed by torchvision's own AutoAugment over Pillow, the TensorFlow one by the formulas of
-EfficientNet's code written in numpy, the window of `inception` by Pillow. The metadata hold the published policy tables
+EfficientNet's code written in numpy, the window of `inception` by Pillow, whole images as squares by the transform that
+timm evaluates with. The metadata hold the published policy tables
 as torchvision and timm have them.
 
     python make_augment_fixtures.py
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.numpy import save_file
+from timm.data import create_transform
 from timm.data.auto_augment import auto_augment_policy_v0
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import autoaugment
@@ -224,6 +226,19 @@ def windows(tensors):
     return listed
 
 
+def squares(tensors):
+    photo = Image.fromarray(tensors["photo"])
+    listed = []
+    for size, crop_ratio, interpolation in [(24, 1.0, "bilinear"), (24, 0.875, "bicubic"), (41, 0.9, "bicubic"), (96, 0.95, "bilinear")]:
+        whole = create_transform((3, size, size), interpolation=interpolation, crop_pct=crop_ratio)
+        square = photo
+        for step in whole.transforms[:2]:
+            square = step(square)
+        tensors[f"square.{len(listed)}"] = np.asarray(square).copy()
+        listed.append([size, crop_ratio, interpolation])
+    return listed
+
+
 def tables():
     def plain(policy):
         return [[[name, probability, level or 0] for name, probability, level in pair] for pair in policy]
@@ -245,6 +260,7 @@ def main():
     metadata = {
         "cases": json.dumps(cases(images, tensors)),
         "windows": json.dumps(windows(tensors)),
+        "squares": json.dumps(squares(tensors)),
         "tables": json.dumps(tables()),
     }
     save_file(tensors, OUT / "operations.safetensors", metadata)

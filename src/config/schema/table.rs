@@ -166,7 +166,7 @@ pub(super) const FIELDS: &[Field] = &[
         "data.crop_ratio",
         Kind::Number(closed(0.1, 1.0)),
         "share",
-        "Share of the shorter side that the centre square of a whole image keeps: its shorter side is resized to image_size / crop_ratio. Timm calls it crop_pct.",
+        "Share of the shorter side that the centre square of a whole image keeps: its shorter side is resized to image_size / crop_ratio. Timm calls it crop_pct. Shapes are drawn at image_size.",
         "timm: 0.875 for most networks at 224 pixels",
     ),
     key(

@@ -1,7 +1,9 @@
 //! Every shader in every permutation parses and validates, keeps to the portable limits, has the parameters
 //! and tensors that its launches hand to it, and goes through every back end's writer; no file is unused.
 
-use dualprop::gpu::{Field, FieldKind, Kernel, MATRIX, shaders};
+mod launches;
+
+use dualprop::gpu::{Field, FieldKind, Kernel, MATRIX, Params, StepUniform, shaders};
 use dualprop::kernels::{Permutation, all_permutations};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::ModuleInfo;
@@ -58,6 +60,7 @@ fn every_permutation_is_valid_portable_what_its_launches_expect_and_fit_for_ever
         let (module, info) = module(&permutation.kernel)?;
         portable(permutation, &module)?;
         same_params(permutation, &module)?;
+        same_step(&module)?;
         same_bindings(permutation, &module)?;
         vulkan(permutation, &module, &info)?;
         direct3d(permutation, &module, &info)?;
@@ -181,6 +184,20 @@ fn same_params(permutation: &Permutation, module: &Module) -> Result<(), String>
         return Err(format!("{span} bytes of params"));
     }
     same_fields(module, members, permutation.fields)
+}
+
+/// The `step` of a shader that reads it is the [`StepUniform`] of the host.
+fn same_step(module: &Module) -> Result<(), String> {
+    let step = module
+        .global_variables
+        .iter()
+        .map(|(_, variable)| variable)
+        .find(|v| v.binding.as_ref().is_some_and(|b| (b.group, b.binding) == (1, 1)));
+    let Some(step) = step else { return Ok(()) };
+    match &module.types[step.ty].inner {
+        TypeInner::Struct { members, .. } => same_fields(module, members, StepUniform::FIELDS),
+        other => Err(format!("the step is {other:?}")),
+    }
 }
 
 fn same_fields(module: &Module, members: &[StructMember], fields: &[Field]) -> Result<(), String> {
