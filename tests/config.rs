@@ -54,6 +54,7 @@ const FAULTS: &[(&str, usize, &[&str])] = &[
     ("[model]\ndropout = 1.0", 2, &["`model.dropout`", "below 1"]),
     ("[method.mixup]\nlambda = 1.5", 2, &["`method.mixup.lambda`"]),
     ("[method.attack]\niterations = 0", 2, &["`method.attack.iterations`"]),
+    ("[method.attack]\ndecay = 1.01", 2, &["`method.attack.decay`", "from 0 to 1"]),
     ("[loss]\nlabel_smoothing = 1", 2, &["`loss.label_smoothing`"]),
     // Wrong words.
     (
@@ -243,6 +244,8 @@ fn the_resolved_file_holds_every_key_and_reads_back_equal() {
     config.run.steps = Some(12);
     config.method.mixup.lambda = Some(0.3);
     config.method.attack.iterations = Some(2);
+    config.method.attack.kind = AttackKind::Mifgsm;
+    config.method.attack.decay = 0.9;
     config.data.mean = [0.1, 0.485, 0.3];
     config.model.dropout = 0.1;
     config.run.name = "with \"quotes\" and \\ é".into();
@@ -336,6 +339,13 @@ fn attack_specs_are_read_with_the_rules_of_their_kind() {
     let gd = parse("gd:eps=4");
     assert!(gd.starts_from_noise() && !gd.projects());
     assert!(!parse("gd:eps=4,start=off").starts_from_noise());
+    let mifgsm = parse("mifgsm:eps=4,step=1,iters=5,decay=1");
+    assert_eq!(mifgsm.spec(), "mifgsm:eps=4,step=1,iters=5,decay=1");
+    assert_eq!(mifgsm.spec(), parse("mifgsm:eps=4").spec(), "all of it is the default");
+    assert!(mifgsm.has_momentum() && mifgsm.projects() && !mifgsm.starts_from_noise());
+    assert!(!parse("mifgsm:eps=4,start=on").starts_from_noise());
+    assert!(!pgd.has_momentum() && !ifgsm.has_momentum());
+    assert_eq!([parse("mifgsm:decay=0").decay, parse("mifgsm:decay=0.25").decay], [0.0, 0.25]);
     for (wrong, part) in [
         ("pdg:eps=4", "nearest is pgd"),
         ("pgd:esp=4", "nearest is eps"),
@@ -346,6 +356,9 @@ fn attack_specs_are_read_with_the_rules_of_their_kind() {
         ("pgd:iters=0", "whole number"),
         ("pgd:iters=2.5", "whole number"),
         ("pgd:start=maybe", "on or off"),
+        ("mifgsm:decay=1.5", "0 to 1"),
+        ("mifgsm:decay=nan", "0 to 1"),
+        ("mifgsm:dekay=1", "nearest is decay"),
         ("", "expected one of pgd"),
     ] {
         let message = AttackConfig::parse_spec(wrong).expect_err("wrong");
@@ -428,8 +441,9 @@ fn fast_advprop_refuses_attacks_that_cannot_train() {
 
 proptest! {
     #[test]
-    fn specs_print_as_what_reads_back(kind in 0..4_usize, eps in 0_u32..1020, step in 0_u32..1020, iters in prop::option::of(1..50_u32), start: bool, targeted: bool) {
-        let kind = [AttackKind::Pgd, AttackKind::Ifgsm, AttackKind::Gd, AttackKind::Fgsm][kind];
+    fn specs_print_as_what_reads_back(kind in 0..5_usize, eps in 0_u32..1020, step in 0_u32..1020, iters in prop::option::of(1..50_u32), start: bool, targeted: bool, decay in 0.0..=1.0_f32) {
+        let kind =
+            [AttackKind::Pgd, AttackKind::Ifgsm, AttackKind::Gd, AttackKind::Fgsm, AttackKind::Mifgsm][kind];
         let attack = AttackConfig {
             kind,
             epsilon: eps as f32 / 4.0,
@@ -437,6 +451,7 @@ proptest! {
             iterations: iters,
             random_start: start,
             target: if targeted { AttackTarget::RandomWrong } else { AttackTarget::None },
+            decay,
             ..AttackConfig::default()
         };
         let read = AttackConfig::parse_spec(&attack.spec()).expect("its own text");
@@ -447,6 +462,7 @@ proptest! {
         prop_assert_eq!(read.iterations(), attack.iterations());
         prop_assert_eq!(read.starts_from_noise(), attack.starts_from_noise());
         prop_assert_eq!(read.target, attack.target);
+        prop_assert_eq!(read.decay, if attack.has_momentum() { decay } else { 1.0 });
     }
 
     #[test]

@@ -208,6 +208,26 @@ fn few_signs_of_an_attack_turn_over() {
     }
 }
 
+/// Where momentum forgets at once its signs are those of the gradient, whatever the scale of the loss.
+#[test]
+fn an_attack_with_momentum_is_ifgsm_where_it_forgets_and_another_where_it_does_not() {
+    let device = Device::for_tests();
+    for precision in ["run.precision=f32", "run.precision=f16"] {
+        let attacked = |kind: &str, decay: &str| {
+            let sets = [precision, kind, decay, "method.attack.epsilon=4", "method.attack.iterations=3"];
+            let mut run = Run::new(&device, &config(&[&RESNET[..], &sets].concat()), StepLayout::PLAIN);
+            // The second step finds the momentum of the first.
+            let losses = [run.step(0).0, run.step(1).0];
+            assert!(losses.iter().flatten().all(|loss| loss.is_finite()), "{precision}: {losses:?}");
+            run.engine.branch_pixels(1, 1).unwrap()
+        };
+        let (ifgsm, mifgsm) = ("method.attack.kind=ifgsm", "method.attack.kind=mifgsm");
+        let plain = attacked(ifgsm, "method.attack.decay=1");
+        assert_eq!(attacked(mifgsm, "method.attack.decay=0"), plain, "{precision}");
+        assert_ne!(attacked(mifgsm, "method.attack.decay=1"), plain, "{precision}");
+    }
+}
+
 /// Bytes of the arena of a training pass.
 fn arena(config: &Config, network: &Network, storage: Element, recompute: bool) -> u64 {
     let images = config.run.batch_size;

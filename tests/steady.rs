@@ -102,13 +102,14 @@ impl Run {
 #[test]
 fn a_step_makes_no_buffer_bind_group_or_pipeline() {
     let device = Device::for_tests();
-    let runs: [(&[&str], bool); 7] = [
+    let runs: [(&[&str], bool); 8] = [
         (&["method.kind=advprop", "method.attack.epsilon=2"], false),
         (&["method.kind=advprop", "method.attack.bn_stats=running"], true),
         (&["method.kind=mixprop"], false),
         (&["method.kind=mixprop", "run.accumulate=2"], true),
         (&["method.kind=advprop", "run.accumulate=4", "run.precision=f16"], false),
         (&["method.kind=advprop_fine_grained"], false),
+        (&["method.kind=advprop", "method.attack.kind=mifgsm", "method.attack.iterations=2"], false),
         (&["method.kind=fast_advprop", "run.accumulate=2"], false),
     ];
     for (sets, hold) in runs {

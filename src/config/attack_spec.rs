@@ -9,9 +9,10 @@ const KINDS: &[(&str, AttackKind)] = &[
     ("ifgsm", AttackKind::Ifgsm),
     ("gd", AttackKind::Gd),
     ("fgsm", AttackKind::Fgsm),
+    ("mifgsm", AttackKind::Mifgsm),
 ];
 
-const KEYS: &[&str] = &["eps", "step", "iters", "start", "target"];
+const KEYS: &[&str] = &["eps", "step", "iters", "start", "target", "decay"];
 
 /// Largest epsilon and step, in 1/255.
 const MAX_PIXEL: f32 = 255.0;
@@ -19,8 +20,9 @@ const MAX_ITERATIONS: u32 = 1000;
 
 impl AttackConfig {
     /// Reads a SPEC. Keys: `eps` (default 1) and `step` (default 1) in 1/255, `iters` (default by AdvProp's
-    /// rule), `start=on|off` (random start of pgd and gd, default on), `target=none|random_wrong`. The attack
-    /// of a SPEC is one on a finished model: running statistics and plain cross-entropy.
+    /// rule), `start=on|off` (random start of pgd and gd, default on), `target=none|random_wrong`, `decay`
+    /// (what mifgsm keeps of its accumulated gradient, 0 to 1, default 1). The attack of a SPEC is one on a
+    /// finished model: running statistics and plain cross-entropy.
     pub fn parse_spec(spec: &str) -> Result<Self, String> {
         let (kind, rest) = spec.split_once(':').unwrap_or((spec, ""));
         let kind = KINDS.iter().find(|(name, _)| *name == kind.trim()).map(|(_, k)| *k).ok_or_else(|| {
@@ -77,6 +79,13 @@ impl AttackConfig {
                     _ => return Err(format!("target is \"{value}\"; expected none or random_wrong")),
                 }
             }
+            "decay" => {
+                self.decay = value
+                    .parse()
+                    .ok()
+                    .filter(|v| (0.0..=1.0).contains(v))
+                    .ok_or_else(|| format!("decay is \"{value}\"; expected a number from 0 to 1"))?;
+            }
             _ => {
                 let nearest = schema::nearest_choice(key, KEYS);
                 let keys = KEYS.join(", ");
@@ -98,6 +107,9 @@ impl AttackConfig {
         }
         if matches!(self.kind, AttackKind::Pgd | AttackKind::Gd) && !self.random_start {
             spec.push_str(",start=off");
+        }
+        if self.has_momentum() {
+            let _ = write!(spec, ",decay={}", self.decay);
         }
         if self.target == AttackTarget::RandomWrong {
             spec.push_str(",target=random_wrong");
@@ -124,6 +136,11 @@ impl AttackConfig {
     /// Whether the attack starts from a random point of the ε-ball.
     pub fn starts_from_noise(&self) -> bool {
         self.random_start && matches!(self.kind, AttackKind::Pgd | AttackKind::Gd)
+    }
+
+    /// Whether the steps follow the accumulated gradient of all iterations, not that of the last one alone.
+    pub fn has_momentum(&self) -> bool {
+        self.kind == AttackKind::Mifgsm
     }
 
     /// Whether every iteration is clipped to the ε-ball around the clean image; `gd` is not (AdvProp, section

@@ -181,6 +181,8 @@ pub struct AttackConfig {
     /// BN domain that the attacked network uses; absent: the one that trains on the images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub through: Option<Domain>,
+    /// Share of its accumulated gradient that mifgsm keeps from one iteration to the next, 0..=1.
+    pub decay: f32,
 }
 
 impl Default for AttackConfig {
@@ -196,11 +198,12 @@ impl Default for AttackConfig {
             bn_stats: AttackStatistics::Batch,
             loss: AttackLoss::Training,
             through: None,
+            decay: 1.0,
         }
     }
 }
 
-/// The attackers; all take steps along the sign of the loss's gradient.
+/// The attackers; all take steps along the sign of the loss's gradient, `Mifgsm` of what gradients add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttackKind {
@@ -212,6 +215,9 @@ pub enum AttackKind {
     Gd,
     /// One step of size ε from the clean image (Goodfellow et al. 2015).
     Fgsm,
+    /// As `Ifgsm`, along the sign of the accumulated gradients of all iterations so far (MI-FGSM, Dong et al.
+    /// 2018).
+    Mifgsm,
 }
 
 /// Where an attack leads.

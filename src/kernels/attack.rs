@@ -1,8 +1,8 @@
-//! Start and step of the L∞ attacks, on pixels in 0..255 [images, rows_per_image, 4] with a zero fourth
-//! channel. Whatever comes out is within epsilon of the clean pixel exactly, not up to rounding.
+//! Start, momentum and step of the L∞ attacks, on pixels in 0..255 [images, rows_per_image, 4] with a zero
+//! fourth channel. Whatever comes out is within epsilon of the clean pixel exactly, not up to rounding.
 
 use super::{GROUP, Permutation, STORED, combinations, image_grid, permuted};
-use crate::gpu::{Cost, Kernel, Launch, View, linear_grid, params};
+use crate::gpu::{BufferId, Cost, Kernel, Launch, View, linear_grid, params};
 
 /// The pixels that an attack moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +13,56 @@ pub struct AttackShape {
     pub rows_per_image: usize,
 }
 
+/// Slices that the sum over an image's gradient has at most: each thread of the second pass adds all of them.
+const MOST_SLICES: usize = 16;
+
+/// Pixels that a slice of that sum has at least, where the image has as many.
+const SLICE_ROWS: usize = 256;
+
+/// Threads that share a slice of that sum.
+const SLICE_LANES: u32 = 64;
+
+/// Alignment of a view within a buffer.
+const VIEW_ALIGNMENT: u64 = 256;
+
 impl AttackShape {
     fn rows(&self) -> usize {
         self.images * self.rows_per_image
+    }
+
+    /// Pixels of a slice; the image alone decides it, so a sum does not depend on the batch.
+    fn slice_rows(&self) -> usize {
+        self.rows_per_image.div_ceil(MOST_SLICES).max(SLICE_ROWS)
+    }
+
+    fn slices(&self) -> usize {
+        self.rows_per_image.div_ceil(self.slice_rows())
+    }
+}
+
+/// What an attack with momentum keeps from its start to its last iteration, in a buffer of
+/// [`Momentum::bytes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Momentum {
+    /// The accumulated gradient `[images, rows_per_image, 4]`, f32 with a zero fourth channel; the start
+    /// clears it.
+    pub gradient: View,
+    /// Sums of the newest gradient `[images, slices]`, which every iteration writes anew.
+    pub sums: View,
+}
+
+impl Momentum {
+    /// The momentum of an attack in `buffer`.
+    pub fn new(shape: &AttackShape, buffer: BufferId) -> Self {
+        let gradient = View::whole(buffer, shape.rows() * 4);
+        let behind = gradient.size.next_multiple_of(VIEW_ALIGNMENT);
+        Self { gradient, sums: View::words(buffer, behind, shape.images * shape.slices()) }
+    }
+
+    /// Bytes of the buffer; fewer images never need more.
+    pub fn bytes(shape: &AttackShape) -> u64 {
+        let Self { sums, .. } = Self::new(shape, BufferId(0));
+        sums.offset + sums.size
     }
 }
 
@@ -43,6 +90,34 @@ params! {
         zero: u32,
         /// Chance of an image to start from noise.
         probability: f32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/attack_gradient_sums.wgsl`.
+    struct SumsParams {
+        /// Pixels of one image.
+        rows_per_image: u32,
+        /// Row of the gradient that belongs to the first pixel.
+        gradient_row: u32,
+        /// Pixels of a slice.
+        slice_rows: u32,
+        /// Slices of an image.
+        slices: u32,
+    }
+}
+
+params! {
+    /// The numbers of `shaders/attack_momentum.wgsl`.
+    struct MomentumParams {
+        /// Pixels of one image.
+        rows_per_image: u32,
+        /// Row of the gradient that belongs to the first pixel.
+        gradient_row: u32,
+        /// Slices of an image.
+        slices: u32,
+        /// Share of the momentum that stays.
+        decay: f32,
     }
 }
 
@@ -89,6 +164,42 @@ fn launch_start(shape: &AttackShape, start: &RandomStart, views: Vec<View>) -> L
     Launch::new(kernel, views, params, image_grid(shape.rows_per_image as u64, shape.images), cost)
 }
 
+/// `momentum ← decay · momentum + gradient / mean |gradient|`, the mean over the pixels and three channels of
+/// each image; a step then goes along the momentum in place of the gradient. An image whose gradient is zero
+/// everywhere, or not finite somewhere, adds nothing. A factor on the gradient, such as the loss scale,
+/// cancels. The gradient of the first pixel is row `gradient_row` of `gradient`, in either form.
+pub fn accumulate(
+    shape: &AttackShape,
+    decay: f32,
+    gradient: View,
+    gradient_row: usize,
+    momentum: &Momentum,
+) -> [Launch; 2] {
+    let rows = shape.rows() as u64;
+    let read = rows * 4 * gradient.element.bytes();
+    let rows_per_image = shape.rows_per_image as u32;
+    let gradient_row = gradient_row as u32;
+    let slices = shape.slices() as u32;
+    let sums = Launch::new(
+        Kernel::new(
+            "attack_gradient_sums",
+            &[("LANES", SLICE_LANES), ("WORKGROUP", SLICE_LANES), gradient.element.constant()],
+        ),
+        vec![gradient, momentum.sums],
+        SumsParams { rows_per_image, gradient_row, slice_rows: shape.slice_rows() as u32, slices },
+        [slices, shape.images as u32, 1],
+        Cost { flops: rows * 6, bytes: read },
+    );
+    let add = Launch::new(
+        Kernel::new("attack_momentum", &[gradient.element.constant()]),
+        vec![gradient, momentum.sums, momentum.gradient],
+        MomentumParams { rows_per_image, gradient_row, slices, decay },
+        image_grid(shape.rows_per_image as u64, shape.images),
+        Cost { flops: rows * 12, bytes: read + rows * 32 },
+    );
+    [sums, add]
+}
+
 /// How far a step moves and what it is clipped to, in pixel units (0..255).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttackStep {
@@ -127,11 +238,15 @@ pub fn step(
 /// Every kernel of this file with every combination of its constants.
 pub fn permutations() -> Vec<Permutation> {
     const SWITCH: &[u32] = &[0, 1];
+    const LANES: &[u32] = &[SLICE_LANES];
+    let sums = [("LANES", LANES), ("WORKGROUP", LANES), STORED];
     [
         permuted::<StartParams>(combinations("attack_start", &[("RANDOM", SWITCH)]), |c| {
             2 + u32::from(c.is_set("RANDOM"))
         }),
         permuted::<StepParams>(combinations("attack_step", &[("PROJECT", SWITCH), STORED]), |_| 3),
+        permuted::<SumsParams>(combinations("attack_gradient_sums", &sums), |_| 2),
+        permuted::<MomentumParams>(combinations("attack_momentum", &[STORED]), |_| 3),
     ]
     .concat()
 }

@@ -7,7 +7,8 @@ use crate::gpu::View;
 use crate::graph::{
     Forward, Gradients, PassBuffers, PassSpec, Plan, PlanBuilder, Statistics, fold_weights, pad4,
 };
-use crate::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
+use crate::kernels::attack::{self, AttackShape, AttackStep, Momentum, RandomStart};
+use crate::kernels::optimizer;
 
 /// Random streams of attack starts. Dropout and drop-path use the numbers of their nodes, which stay far
 /// below.
@@ -25,8 +26,8 @@ pub struct AttackPass {
 }
 
 impl PlanContext<'_> {
-    /// The starting point of an attack on the clean pixels, and with fixed statistics the weights that its
-    /// iterations share.
+    /// The starting point of an attack on the clean pixels, a momentum of zero where it has one, and with
+    /// fixed statistics the weights that its iterations share.
     pub fn attack_start(&self, config: &AttackConfig, pass: AttackPass, place: &AttackPlace) -> Plan {
         let mut builder = PlanBuilder::new();
         let spec = self.attack_spec(pass, place);
@@ -34,6 +35,10 @@ impl PlanContext<'_> {
         let clean = self.pixels(place.clean, place.images);
         let pixels = self.pixels(place.adversarial, place.images);
         let shape = self.attack_shape(place);
+        if config.has_momentum() {
+            let momentum = Momentum::new(&shape, buffers::ATTACK_MOMENTUM).gradient;
+            builder.push(optimizer::zero(shape.images * shape.rows_per_image * 4, momentum));
+        }
         builder.push(if config.starts_from_noise() {
             let ids = View::whole(place.ids, place.images.next_multiple_of(4));
             let start = RandomStart {
@@ -60,6 +65,11 @@ impl PlanContext<'_> {
 
     fn attack_shape(&self, place: &AttackPlace) -> AttackShape {
         AttackShape { images: place.images, rows_per_image: self.area() }
+    }
+
+    /// Bytes of [`buffers::ATTACK_MOMENTUM`] for an attack on all images of the context.
+    pub fn attack_momentum_bytes(&self) -> u64 {
+        Momentum::bytes(&self.attack_shape(&self.inference_attack_place()))
     }
 
     /// One attack step: forward, loss, gradient of the image, step and projection.
@@ -99,9 +109,17 @@ impl PlanContext<'_> {
             size: if config.target == AttackTarget::RandomWrong { -length } else { length },
             project: config.projects(),
         };
+        let shape = self.attack_shape(place);
+        let direction = if config.has_momentum() {
+            let momentum = Momentum::new(&shape, buffers::ATTACK_MOMENTUM);
+            builder.extend(attack::accumulate(&shape, config.decay, gradient, 0, &momentum));
+            momentum.gradient
+        } else {
+            gradient
+        };
         let clean = self.pixels(place.clean, place.images);
         let pixels = self.pixels(place.adversarial, place.images);
-        builder.push(attack::step(&self.attack_shape(place), &step, clean, gradient, 0, pixels));
+        builder.push(attack::step(&shape, &step, clean, direction, 0, pixels));
         builder.finish(ARENA, self.chunk_limit)
     }
 }

@@ -1,10 +1,12 @@
 //! Attacks: same numbers as the reference bit by bit, and never outside the ball and the image range.
 
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_same_bits, padded, rounded, tolerance, uniform,
+    Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, rounded, tolerance,
+    uniform,
 };
-use dualprop::gpu::{Element, StepUniform};
-use dualprop::kernels::attack::{self, AttackShape, AttackStep, RandomStart};
+use dualprop::gpu::{BufferId, Element, StepUniform};
+use dualprop::kernels::attack::{self, AttackShape, AttackStep, Momentum, RandomStart};
+use dualprop::kernels::optimizer;
 use dualprop::kernels::reference::attack as reference;
 use proptest::prelude::*;
 
@@ -19,8 +21,8 @@ fn rows(shape: &AttackShape) -> usize {
     shape.images * shape.rows_per_image
 }
 
-/// As real numbers |x' - x| <= epsilon (f64 holds the difference of two pixels exactly), 0 <= x' <= 255, and the
-/// padding is 0.
+/// As real numbers |x' - x| <= epsilon (f64 holds the difference of two pixels exactly), 0 <= x' <= 255, and
+/// the padding is 0.
 #[track_caller]
 fn assert_in_ball(x_adv: &[f32], x: &[f32], epsilon: f32) {
     for (i, (a, x)) in x_adv.iter().zip(x).enumerate() {
@@ -174,6 +176,139 @@ fn steps_match_the_reference_bit_by_bit() {
                 assert!(x_adv.iter().all(|v| (0.0..=255.0).contains(v)), "GD stays in the image range");
             }
         }
+    }
+}
+
+/// The momentum and the pixels after each of `gradients`, in turn along the momentum.
+fn with_momentum(
+    element: Element,
+    shape: &AttackShape,
+    step: &AttackStep,
+    decay: f32,
+    x: &[f32],
+    gradients: &[Vec<f32>],
+) -> Vec<[Vec<f32>; 2]> {
+    let gradient_row = 5;
+    let mut buffers = Buffers::default();
+    let (view, x_adv) = (buffers.add(x), buffers.add(x));
+    let made = buffers.scratch(Momentum::bytes(shape) as usize / 4);
+    let momentum = Momentum::new(shape, made.buffer);
+    buffers.run(&[optimizer::zero(x.len(), momentum.gradient)]);
+    let iteration = |gradient: &Vec<f32>| {
+        let padded = [vec![9.0; gradient_row * 4], gradient.clone()].concat();
+        let gradient = buffers.add_stored(element, &padded);
+        let [sums, add] = attack::accumulate(shape, decay, gradient, gradient_row, &momentum);
+        buffers.run(&[sums, add, attack::step(shape, step, view, momentum.gradient, 0, x_adv)]);
+        [buffers.get(made)[..x.len()].to_vec(), buffers.get(x_adv).to_vec()]
+    };
+    gradients.iter().map(iteration).collect()
+}
+
+/// One slice and several, the last of them shorter; more images than one.
+const MOMENTUM_SHAPES: [AttackShape; 4] = [
+    AttackShape { images: 1, rows_per_image: 1 },
+    AttackShape { images: 3, rows_per_image: 65 },
+    AttackShape { images: 2, rows_per_image: 833 },
+    AttackShape { images: 2, rows_per_image: 4613 },
+];
+
+#[test]
+fn momentum_matches_the_reference_and_steps_follow_it() {
+    for (shape, element) in MOMENTUM_SHAPES.into_iter().flat_map(|shape| ELEMENTS.map(|e| (shape, e))) {
+        let n = rows(&shape);
+        let x = pixels(n, 1);
+        let mut gradients: Vec<Vec<f32>> = (2..5).map(|s| gradient(element, n, s)).collect();
+        // Images differ in the size of their gradients, and the mean makes up for that.
+        for (i, g) in gradients[1].iter_mut().enumerate() {
+            *g *= if i / 4 < shape.rows_per_image { 0.125 } else { 4.0 };
+        }
+        gradients[1] = rounded(element, &gradients[1]);
+        for (decay, size) in [(1.0, 1.0), (0.5, -0.7), (0.0, 1.5)] {
+            let what = format!("{element:?} {shape:?} decay {decay}");
+            let step = AttackStep { epsilon: 2.0, size, project: true };
+            let (mut expected, mut expected_x) = (vec![0.0; n * 4], x.clone());
+            for ([momentum, x_adv], gradient) in
+                with_momentum(element, &shape, &step, decay, &x, &gradients).iter().zip(&gradients)
+            {
+                reference::accumulate(&shape, decay, gradient, &mut expected);
+                assert_close(momentum, &expected, tolerance::SUM, &what);
+                assert_padding_zero(momentum, 4, 3, &what);
+                // The signs of what is within rounding of zero are the kernel's own.
+                reference::step(&step, &x, momentum, &mut expected_x);
+                assert_same_bits(x_adv, &expected_x, &what);
+                assert_in_ball(x_adv, &x, step.epsilon);
+            }
+        }
+    }
+}
+
+/// A zero gradient moves nothing, and one that is not finite, as after an overflow, does not stay in the
+/// momentum.
+#[test]
+fn an_image_without_a_gradient_adds_nothing_to_its_momentum() {
+    let shape = AttackShape { images: 3, rows_per_image: 833 };
+    let (n, image) = (rows(&shape), 833 * 4);
+    let x = pixels(n, 1);
+    let step = AttackStep { epsilon: 4.0, size: 1.0, project: true };
+    for element in ELEMENTS {
+        let full = gradient(element, n, 2);
+        for nothing in [0.0, -0.0, f32::NAN, f32::INFINITY] {
+            let mut holed = full.clone();
+            if nothing == 0.0 {
+                // The padding still holds rubbish.
+                let colours = holed[image..2 * image].iter_mut().enumerate().filter(|(i, _)| i % 4 != 3);
+                colours.for_each(|(_, g)| *g = nothing);
+            } else {
+                holed[image + 4 * 700] = nothing;
+            }
+            let gradients = [holed, full.clone(), vec![0.0; n * 4]];
+            let found = with_momentum(element, &shape, &step, 0.5, &x, &gradients);
+            let what = format!("{element:?} {nothing}");
+            let [first, then, last] = &found[..] else { panic!("three iterations") };
+            assert!(first[0][image..2 * image].iter().all(|m| *m == 0.0), "{what}: a momentum");
+            assert_same_bits(&first[1][image..2 * image], &x[image..2 * image], &what);
+            assert!(first[0][..image].iter().any(|m| *m != 0.0), "{what}: the other images have one");
+            let mut expected = vec![0.0; n * 4];
+            reference::accumulate(&shape, 0.5, &full, &mut expected);
+            assert_close(&then[0][image..2 * image], &expected[image..2 * image], tolerance::SUM, &what);
+            let half: Vec<f32> = then[0].iter().map(|m| 0.5 * m).collect();
+            assert_same_bits(&last[0], &half, &what);
+        }
+    }
+}
+
+/// The loss scale cancels, and what is beside an image does not reach it.
+#[test]
+fn a_momentum_knows_neither_the_scale_of_the_loss_nor_the_batch() {
+    let shape = AttackShape { images: 3, rows_per_image: 833 };
+    let (n, image) = (rows(&shape), 833 * 4);
+    let x = pixels(n, 1);
+    let step = AttackStep { epsilon: 4.0, size: 1.0, project: true };
+    for element in ELEMENTS {
+        let plain = [gradient(element, n, 2), gradient(element, n, 3)];
+        let scaled = plain.clone().map(|g| g.iter().map(|v| v * 1024.0).collect::<Vec<_>>());
+        let alone = plain.clone().map(|g| g[image..2 * image].to_vec());
+        let found = with_momentum(element, &shape, &step, 0.9, &x, &plain);
+        let with_scale = with_momentum(element, &shape, &step, 0.9, &x, &scaled);
+        let one = AttackShape { images: 1, ..shape };
+        let by_itself = with_momentum(element, &one, &step, 0.9, &x[image..2 * image], &alone);
+        for ((found, scaled), alone) in found.iter().zip(&with_scale).zip(&by_itself) {
+            assert_close(&scaled[0], &found[0], tolerance::ELEMENTWISE, "scaled");
+            for (found, alone) in found.iter().zip(alone) {
+                assert_same_bits(alone, &found[image..2 * image], "alone");
+            }
+        }
+    }
+}
+
+#[test]
+fn fewer_images_never_need_more_bytes_for_their_momentum() {
+    for rows_per_image in [1, 15, 256, 257, 50_176] {
+        let bytes = |images| Momentum::bytes(&AttackShape { images, rows_per_image });
+        assert!((1..64).all(|images| bytes(images) < bytes(images + 1)), "{rows_per_image} pixels");
+        let shape = AttackShape { images: 3, rows_per_image };
+        let Momentum { gradient, sums } = Momentum::new(&shape, BufferId(0));
+        assert!(sums.offset >= gradient.size && sums.offset % 256 == 0, "{rows_per_image} pixels");
     }
 }
 

@@ -220,12 +220,13 @@ def training_cases() -> dict:
         "gd": {"kind": "gd", "epsilon": 1.0, "step": 1.5},
         "fgsm": {"kind": "fgsm", "epsilon": 2.5},
         "ifgsm": {"kind": "ifgsm", "epsilon": 3.0, "step": 1.0, "random_start": True},
+        "mifgsm": {"kind": "mifgsm", "epsilon": 3.0, "step": 1.0, "random_start": True, "decay": 0.5},
         "pgd3": {"epsilon": 2.0, "step": 1.0, "iterations": 3},
         "running": {"bn_stats": "running"},
         "cross_entropy": {"loss": "cross_entropy"},
     }.items():
         table = method("advprop", **attack)
-        if name == "ifgsm":  # the number of iterations follows from epsilon
+        if name in ("ifgsm", "mifgsm"):  # the number of iterations follows from epsilon
             del table["method"]["attack"]["iterations"]
         add(f"attack_{name}", b0, table, sgd)
     add("attack_adversarial_running", b0, method("adversarial", bn_stats="running"), sgd)

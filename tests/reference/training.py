@@ -27,7 +27,7 @@ DEFAULTS = {
                   drop_path=0.2, checkpointing="auto"),
     "method": dict(kind="advprop", aux_weight=1.0, adversarial_epochs=None, adversarial_share=0.2, branch=[]),
     "attack": dict(kind="pgd", epsilon=1.0, step=1.0, iterations=None, random_start=True, target="none",
-                   bn_stats="batch", loss="training", start_probability=1.0, through=None),
+                   bn_stats="batch", loss="training", start_probability=1.0, through=None, decay=1.0),
     "mixup": {"alpha": 1.0, "lambda": None, "pairing": "random"},
     "schedule": dict(kind="exponential", warmup_epochs=5.0, decay_rate=None, decay_epochs=2.4,
                      milestones=[90, 180, 220]),
@@ -160,13 +160,14 @@ def attack_iterations(attack: dict) -> int:
 def attack_spec(attack: dict) -> str:
     if attack["kind"] == "fgsm":
         return f"fgsm:eps={attack['epsilon']:g}"
-    return f"{attack['kind']}:eps={attack['epsilon']:g},step={attack['step']:g},iters={attack_iterations(attack)}"
+    decay = f",decay={attack['decay']:g}" if attack["kind"] == "mifgsm" else ""
+    return f"{attack['kind']}:eps={attack['epsilon']:g},step={attack['step']:g},iters={attack_iterations(attack)}{decay}"
 
 
 def parse_attack(spec: str) -> dict:
     """`pgd:eps=4,step=1,iters=5` as a method.attack table, without random start."""
     kind, _, rest = spec.partition(":")
-    keys = {"eps": "epsilon", "step": "step", "iters": "iterations"}
+    keys = {"eps": "epsilon", "step": "step", "iters": "iterations", "decay": "decay"}
     attack = DEFAULTS["attack"] | dict(kind=kind, random_start=False)
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
@@ -183,11 +184,15 @@ def make_adversarial(net: Net, pixels, targets, normalize, domain: int, attack: 
     step = epsilon if attack["kind"] == "fgsm" else attack["step"]
     bounded = attack["kind"] != "gd"
     segments, batch_stats = [(len(pixels), domain)], attack["bn_stats"] == "batch"
-    x = pixels.clone()
+    x, momentum = pixels.clone(), torch.zeros_like(pixels)
     for _ in range(attack_iterations(attack)):
         x.requires_grad_(True)
         loss = cross_entropy(net(normalize(x), segments, training=batch_stats), targets)
         (gradient,) = torch.autograd.grad(loss, x)
+        if attack["kind"] == "mifgsm":
+            mean = gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
+            momentum = attack["decay"] * momentum + torch.where(mean > 0, gradient / mean, 0.0)
+            gradient = momentum
         if observe:
             observe(gradient)
         x = x.detach() + step * gradient.sign()

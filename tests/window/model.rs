@@ -75,6 +75,20 @@ fn a_weak_attack_is_named() {
 }
 
 #[test]
+fn the_lab_has_a_decay_where_the_attacker_has_momentum() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    stage.serve(&ends);
+    assert!(!stage.sees("Attack decay"));
+    stage.click("Attacker");
+    stage.click("MI-FGSM");
+    for control in ["Attack decay", "Attack step", "Iterations"] {
+        stage.expect(control);
+    }
+    assert_eq!(last_look(&ends).attack.spec(), "mifgsm:eps=4,step=1,iters=5,decay=1");
+}
+
+#[test]
 fn a_failure_of_the_study_is_a_sentence_and_another_model_can_be_opened() {
     let mut stage = Stage::new();
     let ends = stage.open_model();

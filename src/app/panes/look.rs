@@ -20,11 +20,12 @@ const LARGEST_EPSILON: f32 = 32.0;
 const LARGEST_STEP: f32 = 8.0;
 const MOST_ITERATIONS: u32 = 100;
 
-const KINDS: [(AttackKind, &str, &str); 4] = [
+const KINDS: [(AttackKind, &str, &str); 5] = [
     (AttackKind::Pgd, "PGD", "Steps along the gradient's sign from a random start, kept within ε"),
     (AttackKind::Ifgsm, "I-FGSM", "Steps along the gradient's sign from the clean image, kept within ε"),
     (AttackKind::Gd, "GD", "As PGD without the limit ε: the steps alone bound it"),
     (AttackKind::Fgsm, "FGSM", "One step of size ε along the gradient's sign"),
+    (AttackKind::Mifgsm, "MI-FGSM", "As I-FGSM, along the sign of the gradients of all iterations so far"),
 ];
 
 /// The images, the attack and the kind of map that Lab and Attention ask for.
@@ -257,6 +258,13 @@ pub fn attack_ui(ui: &mut Ui, info: &ModelInfo, view: &mut LookView) {
                 .accessible_name("Attack step")
                 .on_hover_text("Change of a pixel value in one iteration, in 1/255 of the pixel range");
             iterations_ui(ui, attack);
+        }
+        if attack.has_momentum() {
+            ui.label("Decay");
+            let slider = Slider::new(&mut attack.decay, 0.0..=1.0).step_by(0.05).max_decimals(2);
+            ui.add(slider)
+                .accessible_name("Attack decay")
+                .on_hover_text("Share of the accumulated gradient that each iteration keeps, 0 to 1; 0 is I-FGSM");
         }
         ui.label("through");
         let domain = view.domain_of(info);

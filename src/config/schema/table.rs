@@ -350,10 +350,10 @@ pub(super) const FIELDS: &[Field] = &[
     .optional(),
     key(
         "method.attack.kind",
-        Kind::Choice(&["pgd", "ifgsm", "gd", "fgsm"]),
+        Kind::Choice(&["pgd", "ifgsm", "gd", "fgsm", "mifgsm"]),
         "",
-        "The attacker; gd has no epsilon limit, ifgsm and fgsm no random start.",
-        "AdvProp 5.4",
+        "The attacker; gd has no epsilon limit, ifgsm, fgsm and mifgsm no random start; mifgsm has momentum.",
+        "AdvProp 5.4; mifgsm: Dong et al. 2018",
     )
     .basic(),
     key(
@@ -423,6 +423,13 @@ pub(super) const FIELDS: &[Field] = &[
         "AdvProp 4, algorithm 1: the auxiliary one",
     )
     .optional(),
+    key(
+        "method.attack.decay",
+        Kind::Number(closed(0.0, 1.0)),
+        "",
+        "mifgsm: share of the accumulated gradient that an iteration keeps; 0 is ifgsm.",
+        "MI-FGSM (Dong et al. 2018) 4.2: 1",
+    ),
     key(
         "method.mixup.alpha",
         Kind::Number(above_zero(1000.0)),

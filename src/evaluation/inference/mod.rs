@@ -115,8 +115,22 @@ impl Inference {
             step_uniform: step_buffer(device, &StepUniform::default())?,
             sizes: Vec::new(),
         };
+        if AttackConfig::parse_spec(&context.config.eval.attack).is_ok_and(|attack| attack.has_momentum()) {
+            inference.make_momentum(device)?;
+        }
         inference.add_size(device, batch, &plans, progress)?;
         Ok(inference)
+    }
+
+    /// Makes the buffer that attacks with momentum need, of any size, unless it is there: at once for the
+    /// attack that a run validates with, so that its memory is counted, and for others as they come.
+    fn make_momentum(&mut self, device: &Device) -> Result<(), GpuError> {
+        let context = Self::context(device, &self.config, &self.network, self.batch, self.recompute);
+        let bytes = context.attack_momentum_bytes();
+        if self.buffers.get(buffers::ATTACK_MOMENTUM).size() >= bytes {
+            return Ok(());
+        }
+        self.buffers.allocate(device, buffers::ATTACK_MOMENTUM, "momentum of an attack", bytes)
     }
 
     fn context<'a>(
@@ -338,15 +352,19 @@ mod tests {
             let mut inference =
                 Inference::new(&gpu.device, &config, &network, IMAGES, &weights, &running, |_, _| {})
                     .unwrap();
-            let attack = AttackConfig::parse_spec("pgd:eps=3,step=1,iters=2").unwrap();
+            let attacks = ["pgd:eps=3,step=1,iters=2", "mifgsm:eps=3,step=1,iters=2"]
+                .map(|spec| AttackConfig::parse_spec(spec).unwrap());
             let each = SIZE * SIZE * 3;
             let mut results = |count: usize| {
                 let ids: Vec<u32> = (0..count as u32).collect();
                 let labels: Vec<u32> = ids.iter().map(|id| id % 5).collect();
                 let images = ImageBatch { pixels: &pixels[..count * each], labels: &labels, ids: &ids };
                 let logits = inference.forward(&mut gpu, images, 0).unwrap().logits;
-                inference.attack(&mut gpu, images, &attack, 0, 7).unwrap();
-                (inference.sizes.len(), logits, inference.pixels(&gpu.device, count).unwrap())
+                let adversarial = attacks.each_ref().map(|attack| {
+                    inference.attack(&mut gpu, images, attack, 0, 7).unwrap();
+                    inference.pixels(&gpu.device, count).unwrap()
+                });
+                (inference.sizes.len(), logits, adversarial)
             };
             let (sizes, logits, adversarial) = results(IMAGES);
             assert_eq!(sizes, 1, "{arch}");
@@ -354,7 +372,9 @@ mod tests {
                 let (found, few_logits, few_adversarial) = results(count);
                 assert_eq!(found, sizes, "{arch}: sizes made when {count} images came");
                 assert_eq!(few_logits, logits[..count * 5], "{arch}: {count} images");
-                assert_eq!(few_adversarial, adversarial[..count * each], "{arch}: {count} images");
+                for (few, all) in few_adversarial.iter().zip(&adversarial) {
+                    assert_eq!(*few, all[..count * each], "{arch}: {count} images");
+                }
             }
         }
     }

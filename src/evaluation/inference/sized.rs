@@ -94,6 +94,9 @@ impl Inference {
         if let Some(place) = known.clone().position(|made| made.attack == *attack && made.domain == domain) {
             return Ok(place);
         }
+        if attack.has_momentum() {
+            self.make_momentum(device)?;
+        }
         let images = self.sizes[size].images;
         let context = Self::context(device, &self.config, &self.network, images, self.recompute);
         let (place, pass) = (context.inference_attack_place(), attack_pass(domain));

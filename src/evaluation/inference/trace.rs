@@ -65,7 +65,11 @@ mod tests {
             Inference::new(&gpu.device, &config, &network, IMAGES, &weights, &running, |_, _| {}).unwrap();
         let pixels: Vec<f32> = (0..IMAGES * 16 * 16 * 3).map(|i| (i * i % 251) as f32).collect();
         let images = ImageBatch { pixels: &pixels, labels: &[0, 1, 2], ids: &[7, 8, 9] };
-        for spec in ["pgd:eps=4,step=1,iters=3", "ifgsm:eps=2,step=1,iters=3,target=random_wrong"] {
+        for spec in [
+            "pgd:eps=4,step=1,iters=3",
+            "ifgsm:eps=2,step=1,iters=3,target=random_wrong",
+            "mifgsm:eps=4,step=1,iters=3",
+        ] {
             let attack = AttackConfig::parse_spec(spec).unwrap();
             inference.attack(&mut gpu, images, &attack, 0, 3).unwrap();
             let plain = inference.pixels(&gpu.device, IMAGES).unwrap();

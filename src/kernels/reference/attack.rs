@@ -49,6 +49,20 @@ pub fn random_start(
     x.iter().enumerate().map(value).collect()
 }
 
+/// `gradient` starts at the first pixel's row; see [`crate::kernels::attack::accumulate`].
+pub fn accumulate(shape: &AttackShape, decay: f32, gradient: &[f32], momentum: &mut [f32]) {
+    let image = shape.rows_per_image * 4;
+    for (gradient, momentum) in gradient.chunks(image).zip(momentum.chunks_mut(image)) {
+        let colours = || gradient.iter().enumerate().filter(|(i, _)| i % 4 != 3);
+        let sum: f64 = colours().map(|(_, g)| f64::from(g.abs())).sum();
+        let mean = (sum / (shape.rows_per_image * 3) as f64) as f32;
+        for (i, m) in momentum.iter_mut().enumerate() {
+            let added = if mean.is_normal() { gradient[i] / mean } else { 0.0 };
+            *m = if i % 4 == 3 { 0.0 } else { decay * *m + added };
+        }
+    }
+}
+
 /// `gradient` starts at the first pixel's row.
 pub fn step(step: &AttackStep, x: &[f32], gradient: &[f32], x_adv: &mut [f32]) {
     for i in 0..x.len() {
