@@ -1,7 +1,8 @@
 // Every element of an image times or plus a vector of that image.
 // FORM_PRODUCT, squeeze-and-excitation: y = x * g; x is read through lib/prologue.
-// FORM_PRODUCT_PLUS_POOLED, its data gradient, with the pooled path joined: y = x * g + pooled * scale (scale
-// = 1 / rows). FORM_SPREAD, global average pooling backward: y = g * scale, or y += with ACCUMULATE.
+// FORM_PRODUCT_PLUS_POOLED, its data gradient, with the pooled path joined: y = x * g + pooled * scale,
+// scale = 1 / rows.
+// FORM_SPREAD, global average pooling backward: y = g * scale, or y += with ACCUMULATE.
 // 0 y      [images, rows, C], written through lib/epilogue; a thread's tally is a slice
 // 1 g      [images, C]
 // 2 source [images, rows, C], the x above, not in FORM_SPREAD

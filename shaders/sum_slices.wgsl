@@ -1,10 +1,7 @@
 // Second pass of a split sum: adds the slices in order to what the target holds.
-//
-//   partials [slices][quads]   vec4
-//   sum      [quads]           vec4, added to
-//
-// One thread a quad. Launched by src/kernels/{conv,depthwise}.rs.
-
+// 0 partials [slices][quads] vec4
+// 1 sum      [quads] vec4, added to
+// One thread a quad, workgroups of 64. Launched by src/kernels/{conv,depthwise}.rs.
 #import lib/grid
 
 struct Params {

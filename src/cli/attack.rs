@@ -37,7 +37,7 @@ pub(super) struct Attack {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Attack; eps and step in 1/255
+    /// Attack: pgd, ifgsm, mifgsm, gd or fgsm; eps and step in 1/255
     #[arg(long, value_name = "SPEC", default_value = "pgd:eps=4,step=1,iters=5", value_parser = attack_spec)]
     attack: AttackConfig,
     /// Class to attack; by default the one predicted for the clean image

@@ -31,7 +31,8 @@ pub(super) struct Eval {
     /// Folder of the data set's files; shapes needs none
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// Attack, such as pgd:eps=4,step=1,iters=5, with running statistics and plain cross-entropy
+    /// Attack (pgd, ifgsm, mifgsm, gd or fgsm), such as pgd:eps=4,step=1,iters=5, with running statistics and
+    /// plain cross-entropy
     #[arg(long, value_name = "SPEC", value_parser = attack_spec)]
     attack: Option<AttackConfig>,
     /// Corruptions: all, or a list of names

@@ -30,8 +30,8 @@ pub(super) struct Import {
     /// Checkpoint to write
     #[arg(long, value_name = "CKPT")]
     out: PathBuf,
-    /// Classes, or a text file of their names, one a line in the order of the last layer's rows; by default as
-    /// many as the layer has, called by their numbers
+    /// Classes, or a text file of their names, one a line in the order of the last layer's rows; by default
+    /// as many as the layer has, called by their numbers
     #[arg(long, value_name = "N|FILE", value_parser = classes, allow_negative_numbers = true)]
     classes: Option<Classes>,
     /// Side of the input images in pixels; by default the architecture's own

@@ -120,33 +120,46 @@ impl AttackConfig {
     /// Gradient steps: as given, else AdvProp's rule (section 5.1), floor(ε)+1 and 1 where ε is at most 1.
     /// `fgsm` takes one.
     pub fn iterations(&self) -> u32 {
-        match (self.kind, self.iterations) {
-            (AttackKind::Fgsm, _) => 1,
-            (_, Some(n)) => n,
-            (_, None) if self.epsilon <= 1.0 => 1,
-            (_, None) => self.epsilon.floor() as u32 + 1,
+        match self.kind {
+            AttackKind::Fgsm => 1,
+            AttackKind::Pgd | AttackKind::Ifgsm | AttackKind::Gd | AttackKind::Mifgsm => {
+                let by_rule = if self.epsilon <= 1.0 { 1 } else { self.epsilon.floor() as u32 + 1 };
+                self.iterations.unwrap_or(by_rule)
+            }
         }
     }
 
     /// Change of a pixel value in one iteration, 1/255; `fgsm` goes the whole ε at once.
     pub fn step_size(&self) -> f32 {
-        if self.kind == AttackKind::Fgsm { self.epsilon } else { self.step }
+        match self.kind {
+            AttackKind::Fgsm => self.epsilon,
+            AttackKind::Pgd | AttackKind::Ifgsm | AttackKind::Gd | AttackKind::Mifgsm => self.step,
+        }
     }
 
     /// Whether the attack starts from a random point of the ε-ball.
     pub fn starts_from_noise(&self) -> bool {
-        self.random_start && matches!(self.kind, AttackKind::Pgd | AttackKind::Gd)
+        match self.kind {
+            AttackKind::Pgd | AttackKind::Gd => self.random_start,
+            AttackKind::Ifgsm | AttackKind::Fgsm | AttackKind::Mifgsm => false,
+        }
     }
 
     /// Whether the steps follow the accumulated gradient of all iterations, not that of the last one alone.
     pub fn has_momentum(&self) -> bool {
-        self.kind == AttackKind::Mifgsm
+        match self.kind {
+            AttackKind::Mifgsm => true,
+            AttackKind::Pgd | AttackKind::Ifgsm | AttackKind::Gd | AttackKind::Fgsm => false,
+        }
     }
 
     /// Whether every iteration is clipped to the ε-ball around the clean image; `gd` is not (AdvProp, section
     /// 5.4).
     pub fn projects(&self) -> bool {
-        self.kind != AttackKind::Gd
+        match self.kind {
+            AttackKind::Gd => false,
+            AttackKind::Pgd | AttackKind::Ifgsm | AttackKind::Fgsm | AttackKind::Mifgsm => true,
+        }
     }
 }
 

@@ -113,11 +113,11 @@ impl Picture {
         self.resized_as_pillow_does(span(width), span(height), size, framing.filter())
     }
 
-    /// Resizes the window of these (start, length) in pixels to `[size, size, 3]` as Pillow does: first all rows
-    /// to bytes, then all columns.
+    /// Resizes the window of these (start, length) in pixels to `[size, size, 3]` as Pillow does: first all
+    /// rows to bytes, then all columns.
     ///
-    /// The 8-bit passes of fast_image_resize round their weights to 16 bits, so that every tenth value is off by
-    /// one, which moved the probabilities of EfficientNet-Lite0 by up to 0.03. Its 16-bit passes do not.
+    /// The 8-bit passes of fast_image_resize round their weights to 16 bits, so that every tenth value is off
+    /// by one, which moved the probabilities of EfficientNet-Lite0 by up to 0.03. Its 16-bit passes do not.
     fn resized_as_pillow_does(
         &self,
         (left, width): (f64, f64),

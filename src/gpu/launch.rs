@@ -44,7 +44,7 @@ impl Element {
 pub struct View {
     /// The buffer.
     pub buffer: BufferId,
-    /// Bytes before the range, a multiple of 256 (WebGPU's storage offset alignment).
+    /// Bytes before the range, a multiple of [`VIEW_ALIGNMENT`].
     pub offset: u64,
     /// Bytes of the range.
     pub size: u64,
@@ -154,6 +154,9 @@ impl Launch {
         Self { kernel, views, params, fields: P::FIELDS, grid, cost, convolution: None }
     }
 }
+
+/// A view begins at a multiple of so many bytes of its buffer: WebGPU's default alignment of storage bindings.
+pub const VIEW_ALIGNMENT: u64 = 256;
 
 /// Bytes of uniform numbers that a launch may carry.
 pub const PARAMS_BYTES: usize = 256;

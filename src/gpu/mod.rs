@@ -34,7 +34,9 @@ pub use caps::{Caps, Form, Matrices, TunedVariants};
 pub use convolution::{ConvCase, ConvShape, Direction};
 pub use device::Device;
 pub use error::GpuError;
-pub use launch::{BufferId, Constants, Cost, Element, Kernel, Launch, MATRIX, View, linear_grid};
+pub use launch::{
+    BufferId, Constants, Cost, Element, Kernel, Launch, MATRIX, VIEW_ALIGNMENT, View, linear_grid,
+};
 pub use object_counts::ObjectCounts;
 pub use pair::Gpu;
 pub(crate) use params::params;

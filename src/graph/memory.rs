@@ -2,8 +2,7 @@
 //! offset among the tensors that live at the same time. Exact, known before the first step, and within a few
 //! percent of the lower bound for these networks.
 
-/// Bytes between aligned starts (WebGPU's storage offset alignment).
-pub const ALIGN_BYTES: u64 = 256;
+use crate::gpu::VIEW_ALIGNMENT;
 
 /// A tensor's size and the first and last launch that touch it.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +34,7 @@ pub fn pack(intervals: &[Interval], chunk_limit: u64) -> (Vec<Place>, Vec<u64>) 
     let mut placed: Vec<Vec<usize>> = Vec::new();
     for index in order {
         let wanted = intervals[index];
-        let size = wanted.bytes.next_multiple_of(ALIGN_BYTES);
+        let size = wanted.bytes.next_multiple_of(VIEW_ALIGNMENT);
         let mut chunk = 0;
         let offset = loop {
             if chunk == chunks.len() {
@@ -49,7 +48,7 @@ pub fn pack(intervals: &[Interval], chunk_limit: u64) -> (Vec<Place>, Vec<u64>) 
                 })
                 .map(|&other| {
                     let start = places[other].offset;
-                    (start, start + intervals[other].bytes.next_multiple_of(ALIGN_BYTES))
+                    (start, start + intervals[other].bytes.next_multiple_of(VIEW_ALIGNMENT))
                 })
                 .collect();
             busy.sort_unstable();
@@ -89,7 +88,7 @@ mod tests {
                 .collect();
             let (places, chunks) = pack(&intervals, limit);
             for (i, a) in intervals.iter().enumerate() {
-                prop_assert_eq!(places[i].offset % ALIGN_BYTES, 0);
+                prop_assert_eq!(places[i].offset % VIEW_ALIGNMENT, 0);
                 prop_assert!(places[i].offset + a.bytes <= chunks[places[i].chunk]);
                 for (j, b) in intervals.iter().enumerate().skip(i + 1) {
                     let together = a.first <= b.last && b.first <= a.last;

@@ -2,7 +2,7 @@
 //! fourth channel. Whatever comes out is within epsilon of the clean pixel exactly, not up to rounding.
 
 use super::{GROUP, Permutation, STORED, combinations, image_grid, permuted};
-use crate::gpu::{BufferId, Cost, Kernel, Launch, View, linear_grid, params};
+use crate::gpu::{BufferId, Cost, Kernel, Launch, VIEW_ALIGNMENT, View, linear_grid, params};
 
 /// The pixels that an attack moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +21,6 @@ const SLICE_ROWS: usize = 256;
 
 /// Threads that share a slice of that sum.
 const SLICE_LANES: u32 = 64;
-
-/// Alignment of a view within a buffer.
-const VIEW_ALIGNMENT: u64 = 256;
 
 impl AttackShape {
     fn rows(&self) -> usize {

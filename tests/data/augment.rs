@@ -126,8 +126,15 @@ fn whole_images_are_framed_as_timm_frames_them() {
         let ours = load_image_file(&path, size, framing).expect("an image");
         let expected = tensors.tensor(&format!("square.{i}")).expect("an image");
         assert_eq!(expected.shape(), [size, size, 3]);
-        let differing = ours.iter().zip(expected.data()).filter(|(a, b)| a != b).count();
-        assert_eq!(differing, 0, "bytes of {framing:?} at {size} pixels");
+        let apart: Vec<u8> = ours.iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b)).collect();
+        // Values that end halfway between two bytes: Pillow's weights are rounded to 22 bits, ours to 16 and
+        // more.
+        let differing = apart.iter().filter(|apart| **apart > 0).count();
+        let most = apart.iter().max().expect("pixels");
+        assert!(
+            differing * 1000 <= apart.len() && *most <= 1,
+            "{framing:?}: {differing} bytes by up to {most}"
+        );
     }
 }
 

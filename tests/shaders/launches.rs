@@ -1,13 +1,15 @@
-//! What the plans of whole runs launch is among the permutations that `main.rs` holds to the shaders.
+//! What the plans of whole runs launch has the numbers and tensors of its shader, with every tile and fusion
+//! that the plans of the known architectures choose.
 
+use super::{each, module, portable, same_bindings, same_params, same_step};
 use dualprop::config::Config;
-use dualprop::gpu::{Caps, Element, Field, Form, Kernel, Launch, Matrices};
-use dualprop::kernels::all_permutations;
+use dualprop::gpu::{Caps, Element, Form, Kernel, Launch, Matrices};
+use dualprop::kernels::{Permutation, all_permutations};
 use dualprop::models::{ModelOptions, build, registry};
 use dualprop::training::attack_plans::{AttackPass, attack_statistics};
 use dualprop::training::method::{self, Source};
 use dualprop::training::plans::{PlanContext, RowLayout};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 const IMAGES: usize = 8;
 
@@ -45,9 +47,7 @@ fn launches_of(config: &Config, arch: &str, caps: &Caps, storage: Element) -> Ve
 }
 
 #[test]
-fn every_launch_of_a_run_is_a_permutation() {
-    let known: HashMap<Kernel, (&[Field], usize)> =
-        all_permutations().into_iter().map(|p| (p.kernel, (p.fields, p.views))).collect();
+fn every_launch_of_a_run_fits_its_shader() {
     let matrices = |side, lanes| Caps {
         matrices: Some(Matrices { side, lanes, vectors: true }),
         ..Caps::plain(Form::Tiles)
@@ -63,11 +63,11 @@ fn every_launch_of_a_run_is_a_permutation() {
         "kind = \"advprop\"",
         "kind = \"advprop_fine_grained\"\nattack = { bn_stats = \"running\" }",
         "kind = \"fast_advprop\"",
-        "kind = \"mixprop\"\nattack = { kind = \"ifgsm\" }",
+        "kind = \"mixprop\"\nattack = { kind = \"mifgsm\" }",
         "branch = [{ source = \"cutmix\" }, { source = \"attack\", domain = \"aux\", share = 0.5 }]\n\
          attack = { kind = \"gd\" }",
     ];
-    let mut seen = std::collections::BTreeSet::new();
+    let mut kernels: HashMap<Kernel, Permutation> = HashMap::new();
     for arch in registry::names() {
         for (number, method) in methods.iter().enumerate() {
             let fusion = ["auto", "off", "all"][number % 3];
@@ -75,17 +75,32 @@ fn every_launch_of_a_run_is_a_permutation() {
             let config = Config::parse(&text, "test", &[]).expect("valid");
             for (caps, storage) in &adapters {
                 for launch in launches_of(&config, arch, caps, *storage) {
-                    let kernel = &launch.kernel;
-                    let Some((fields, views)) = known.get(kernel) else {
-                        panic!("{arch}, {caps:?}: {kernel:?} is no permutation");
-                    };
-                    assert_eq!(launch.fields, *fields, "{arch}: numbers of {kernel:?}");
-                    assert_eq!(launch.views.len(), *views, "{arch}: tensors of {kernel:?}");
-                    seen.insert(kernel.shader);
+                    let Launch { kernel, fields, views, .. } = launch;
+                    let for_matrices = caps.matrices.is_some();
+                    let new =
+                        Permutation { kernel: kernel.clone(), fields, views: views.len(), for_matrices };
+                    let known = kernels.entry(kernel).or_insert_with(|| new.clone());
+                    assert_eq!(
+                        (known.fields, known.views),
+                        (new.fields, new.views),
+                        "{arch}: {:?}",
+                        new.kernel
+                    );
                 }
             }
         }
     }
-    // The shaders of optimizers, of the loss scale and of dropout's bare form are launched beside the plans.
-    println!("{} shaders: {seen:?}", seen.len());
+    let launched: BTreeSet<&str> = kernels.keys().map(|kernel| kernel.shader).collect();
+    let permutations = all_permutations();
+    let beside: BTreeSet<&str> =
+        permutations.iter().map(|p| p.kernel.shader).filter(|shader| !launched.contains(shader)).collect();
+    let kernels: Vec<Permutation> = kernels.into_values().collect();
+    each(&kernels, |kernel| {
+        let (module, _) = module(&kernel.kernel)?;
+        portable(kernel, &module)?;
+        same_params(kernel, &module)?;
+        same_step(&module)?;
+        same_bindings(kernel, &module)
+    });
+    assert_eq!(Vec::from_iter(beside), ["?"], "shaders that no plan launches");
 }

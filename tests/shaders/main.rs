@@ -21,10 +21,9 @@ const STORAGE_BUFFERS: usize = 8;
 /// Bytes of numbers that a launch may carry.
 const PARAMS_BYTES: u32 = 256;
 
-/// Runs `check` on every permutation, on as many threads as there are cores, and fails with all that it
+/// Runs `check` on each of `permutations`, on as many threads as there are cores, and fails with all that it
 /// finds.
-fn every_permutation(check: impl Fn(&Permutation) -> Result<(), String> + Sync) {
-    let permutations = all_permutations();
+fn each(permutations: &[Permutation], check: impl Fn(&Permutation) -> Result<(), String> + Sync) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let work = || {
@@ -56,7 +55,7 @@ fn module(kernel: &Kernel) -> Result<(Module, ModuleInfo), String> {
 
 #[test]
 fn every_permutation_is_valid_portable_what_its_launches_expect_and_fit_for_every_back_end() {
-    every_permutation(|permutation| {
+    each(&all_permutations(), |permutation| {
         let (module, info) = module(&permutation.kernel)?;
         portable(permutation, &module)?;
         same_params(permutation, &module)?;
