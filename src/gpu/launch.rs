@@ -155,7 +155,8 @@ impl Launch {
     }
 }
 
-/// A view begins at a multiple of so many bytes of its buffer: WebGPU's default alignment of storage bindings.
+/// A view begins at a multiple of so many bytes of its buffer: WebGPU's default alignment of storage
+/// bindings.
 pub const VIEW_ALIGNMENT: u64 = 256;
 
 /// Bytes of uniform numbers that a launch may carry.
