@@ -1,4 +1,5 @@
-// Fills a range with zeros inside a plan (gradient arenas at the start of a step, the momentum at the start of an attack).
+// Fills a range with zeros inside a plan (gradient arenas at the start of a step, the momentum at the start
+// of an attack).
 // 0 target [count vec4s]
 // One thread a vec4, workgroups of 64. Launched by src/kernels/optimizer.rs.
 #import lib/grid
