@@ -18,7 +18,7 @@ use eframe::{CreationContext, Frame, NativeOptions, Storage};
 use egui::{Context, Ui, ViewportBuilder};
 use model::launcher::Launcher;
 use model::local_launcher::LocalLauncher;
-use panes::Views;
+use panes::PaneViews;
 use shell::frame_times::FrameTimes;
 use shell::layout::{self, Layout};
 use std::path::PathBuf;
@@ -90,7 +90,8 @@ fn open(
             window.layout = Layout::from_text(&layout).unwrap_or_default();
         }
         let views = storage.get_string(VIEWS_KEY);
-        window.views = views.and_then(|text| serde_json::from_str::<Views>(&text).ok()).unwrap_or_default();
+        window.views =
+            views.and_then(|text| serde_json::from_str::<PaneViews>(&text).ok()).unwrap_or_default();
         let recents = storage.get_string(RECENTS_KEY);
         window.recents = recents.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }

@@ -1,7 +1,7 @@
 //! `dualprop attack`: adversarial images of image files.
 
 use super::common::{
-    ModelOptions, NamedGuess, Picture, attack_spec, check_class, named_guesses, note, pixels, print_json,
+    InputPicture, ModelArgs, NamedGuess, attack_spec, check_class, named_guesses, note, pixels, print_json,
     print_line, whole,
 };
 use super::files::{unique_stems, write_png};
@@ -47,7 +47,7 @@ pub(super) struct Attack {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    options: ModelOptions,
+    options: ModelArgs,
     /// Print one JSON array in the order of the images
     #[arg(long)]
     json: bool,
@@ -85,7 +85,7 @@ impl Attack {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.images.len());
         for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
             let pictures =
-                paths.iter().map(|p| Picture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
+                paths.iter().map(|p| InputPicture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
             let clean = pixels(&pictures);
             let guesses = |logits: &[f32]| -> Vec<Vec<NamedGuess>> {
                 logits.chunks_exact(classes.len()).map(|l| named_guesses(l, &classes, TOP)).collect()

@@ -1,6 +1,6 @@
 //! `dualprop cam`: where the network looks.
 
-use super::common::{ModelOptions, Picture, check_class, note, pixels, print_line, whole};
+use super::common::{InputPicture, ModelArgs, check_class, note, pixels, print_line, whole};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
 use crate::evaluation::activation_map::CamMethod;
@@ -40,7 +40,7 @@ pub(super) struct Cam {
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     class: Option<usize>,
     #[command(flatten)]
-    options: ModelOptions,
+    options: ModelArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -86,7 +86,7 @@ impl Cam {
         let mut lines = Vec::with_capacity(self.images.len());
         for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
             let pictures =
-                paths.iter().map(|p| Picture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
+                paths.iter().map(|p| InputPicture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
             let pixels = pixels(&pictures);
             let seen = model.see(&pixels, domain)?;
             let guesses = seen.logits.chunks_exact(names.len()).map(|l| top_classes(l, 1)[0].0);

@@ -53,7 +53,7 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
 
 /// Which parts of a checkpoint are used.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct ModelOptions {
+pub(super) struct ModelArgs {
     /// BN domain that the images go through
     #[arg(long, value_parser = domain_parser(), default_value_t = Domain::Main)]
     pub domain: Domain,
@@ -64,7 +64,7 @@ pub(super) struct ModelOptions {
     pub device: DeviceOption,
 }
 
-impl ModelOptions {
+impl ModelArgs {
     /// Loads a checkpoint for at most `batch` images at a time; the second value is the domain's index.
     pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
         let mut compiling = Progress::new("compiling shaders", "pipelines");
@@ -132,13 +132,13 @@ pub(super) fn check_class(option: &str, class: usize, classes: &[String]) -> any
 
 /// An image file as the network sees it.
 #[derive(Debug)]
-pub(super) struct Picture {
+pub(super) struct InputPicture {
     pub path: PathBuf,
     /// `[size, size, 3]` RGB.
     pub bytes: Vec<u8>,
 }
 
-impl Picture {
+impl InputPicture {
     pub(super) fn load(path: &Path, model: &Model) -> anyhow::Result<Self> {
         let framing = Framing::of(&model.config().data);
         let bytes = crate::data::load_image_file(path, model.meta().image_size, framing)?;
@@ -147,7 +147,7 @@ impl Picture {
 }
 
 /// The pixels of several pictures, `[n, size, size, 3]`, 0..255.
-pub(super) fn pixels(pictures: &[Picture]) -> Vec<f32> {
+pub(super) fn pixels(pictures: &[InputPicture]) -> Vec<f32> {
     pictures.iter().flat_map(|p| p.bytes.iter().map(|b| f32::from(*b))).collect()
 }
 

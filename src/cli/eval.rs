@@ -1,6 +1,6 @@
 //! `dualprop eval`: accuracy and loss on a data set, clean or attacked.
 
-use super::common::{ModelOptions, UsageError, attack_spec, note, print_json, print_line, whole};
+use super::common::{ModelArgs, UsageError, attack_spec, note, print_json, print_line, whole};
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::{Dataset, Framing};
@@ -42,7 +42,7 @@ pub(super) struct Eval {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole, allow_negative_numbers = true)]
     limit: usize,
     #[command(flatten)]
-    options: ModelOptions,
+    options: ModelArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,

@@ -1,6 +1,6 @@
 //! `dualprop predict`: classes of image files.
 
-use super::common::{ModelOptions, NamedGuess, Picture, named_guesses, pixels, print_json, print_line};
+use super::common::{InputPicture, ModelArgs, NamedGuess, named_guesses, pixels, print_json, print_line};
 use super::progress::Progress;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(super) struct Predict {
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
     #[command(flatten)]
-    options: ModelOptions,
+    options: ModelArgs,
     /// Print one JSON array in the order of the images
     #[arg(long)]
     json: bool,
@@ -46,7 +46,7 @@ impl Predict {
         let mut predictions = Vec::with_capacity(self.images.len());
         for paths in self.images.chunks(BATCH) {
             let pictures =
-                paths.iter().map(|p| Picture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
+                paths.iter().map(|p| InputPicture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
             let logits = model.logits(&pixels(&pictures), domain)?;
             for (path, logits) in paths.iter().zip(logits.chunks_exact(classes.len())) {
                 predictions.push(Prediction {

@@ -25,5 +25,5 @@ pub use export::{ExportReport, export};
 pub use folder::{Folder, FolderIndex};
 pub use loader::{Batch, Loader, LoaderOptions, PlacedImages, steps_per_epoch};
 pub use open::{open, open_reporting, open_validation};
-pub use picture::{Framing, Picture, Window, load_image_file};
+pub use picture::{CropWindow, Framing, Picture, load_image_file};
 pub use reader::{EvalBatch, EvalOptions, EvalReader};

@@ -62,7 +62,7 @@ impl Framing {
 
 /// A part of an image, pixels; it must lie inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct CropWindow {
     pub left: usize,
     pub top: usize,
     pub width: usize,
@@ -139,7 +139,7 @@ impl Picture {
 
     /// Cuts a window out and resizes it to `[size, size, 3]` by Pillow's antialiased bicubic filter (Keys'
     /// cubic with a = −1/2). Unlike [`Self::into_square`] nothing outside the window counts.
-    pub fn crop_bicubic(&self, window: Window, size: usize) -> anyhow::Result<Vec<u8>> {
+    pub fn crop_bicubic(&self, window: CropWindow, size: usize) -> anyhow::Result<Vec<u8>> {
         let source = self.view()?;
         let [left, top, width, height] =
             [window.left, window.top, window.width, window.height].map(|v| v as u32);

@@ -3,7 +3,7 @@
 //! costed and tested without a GPU. `replay.rs` turns them into wgpu calls.
 
 use super::convolution::ConvCase;
-use super::params::{Field, Params};
+use super::params::{ParamField, Params};
 use std::collections::BTreeMap;
 
 /// A buffer in a plan; what it is backed by is the plan's business.
@@ -137,7 +137,7 @@ pub struct Launch {
     /// The words of the shader's `@group(1) @binding(0) var<uniform> params`, at most [`PARAMS_BYTES`].
     pub params: Vec<u32>,
     /// The names of `params`.
-    pub fields: &'static [Field],
+    pub fields: &'static [ParamField],
     /// Workgroups in x, y and z; none above [`MAX_GRID`].
     pub grid: [u32; 3],
     /// The work of the dispatch.

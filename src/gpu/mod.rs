@@ -40,7 +40,7 @@ pub use launch::{
 pub use object_counts::ObjectCounts;
 pub use pair::Gpu;
 pub(crate) use params::params;
-pub use params::{Field, FieldKind, FieldType, Params};
+pub use params::{FieldKind, FieldType, ParamField, Params};
 pub use program::Program;
 pub use readback::ReadbackRing;
 pub use replay::{Pause, Player};

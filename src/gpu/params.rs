@@ -15,12 +15,12 @@ pub enum FieldKind {
     /// One or several f32.
     F32,
     /// One or several structs with these fields.
-    Struct(&'static [Field]),
+    Struct(&'static [ParamField]),
 }
 
 /// One field of a [`Params`] struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Field {
+pub struct ParamField {
     /// The name, the same in Rust and in WGSL.
     pub name: &'static str,
     /// Bytes from the start of the struct.
@@ -35,7 +35,7 @@ pub struct Field {
 /// implements it.
 pub trait Params: Pod {
     /// The fields in the order of the struct; padding is not among them.
-    const FIELDS: &'static [Field];
+    const FIELDS: &'static [ParamField];
 }
 
 /// The type of a field: a number, a struct made by [`params!`], or an array of one of them.
@@ -67,7 +67,7 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
 /// as long for `depthwise_gather`, and more memory to compile it.
 macro_rules! params {
     (@field $name:ident, $field:ident, $type:ty) => {
-        $crate::gpu::Field {
+        $crate::gpu::ParamField {
             name: stringify!($field),
             offset: core::mem::offset_of!($name, $field),
             size: size_of::<$type>(),
@@ -94,7 +94,7 @@ macro_rules! params {
         }
 
         impl $crate::gpu::Params for $name {
-            const FIELDS: &'static [$crate::gpu::Field] = &[
+            const FIELDS: &'static [$crate::gpu::ParamField] = &[
                 $($crate::gpu::params!(@field $name, $field, $type),)*
                 $($($crate::gpu::params!(@field $name, $table, $table_type),)?)?
             ];

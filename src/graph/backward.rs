@@ -60,7 +60,7 @@ impl Gradient {
 }
 
 /// Where and how a kernel writes a gradient.
-pub(super) struct Target {
+pub(super) struct GradientTarget {
     pub(super) view: View,
     /// Whether the kernel adds to what is there.
     pub(super) add: bool,
@@ -116,12 +116,12 @@ impl Backward<'_, '_> {
         writer: usize,
         id: NodeId,
         slices: impl FnOnce(&[usize]) -> Slices,
-    ) -> Target {
+    ) -> GradientTarget {
         let (view, add) = self.target(id);
         let forward = self.forward;
         let needs_sums = forward.spec.statistics != Statistics::Running || forward.spec.weight_gradients;
         let node = forward.network.node(id);
-        let plain = Target { view, add, epilogue: Epilogue::None };
+        let plain = GradientTarget { view, add, epilogue: Epilogue::None };
         let Op::BatchNorm { layer, activation } = node.op else { return plain };
         if forward.spec.fusion == FusionRule::Off || self.first_consumer[id.0] != writer {
             return plain;
@@ -132,7 +132,7 @@ impl Backward<'_, '_> {
             }
             self.gradients[id.0] = Some(Gradient::Folded(view));
             let x = forward.stored(node.inputs[0]);
-            return Target { view, add, epilogue: Epilogue::Derivative { x, activation } };
+            return GradientTarget { view, add, epilogue: Epilogue::Derivative { x, activation } };
         }
         if !needs_sums {
             return plain;
@@ -142,7 +142,7 @@ impl Backward<'_, '_> {
         self.gradients[id.0] = Some(Gradient::Slope { du: view, slices, partials });
         let state = forward.states[layer].expect("the forward pass made every layer's state");
         let x = forward.stored(node.inputs[0]);
-        Target { view, add, epilogue: Epilogue::Slope { x, state, activation, partials } }
+        GradientTarget { view, add, epilogue: Epilogue::Slope { x, state, activation, partials } }
     }
 
     /// What is fused into a kernel with this prologue and epilogue.

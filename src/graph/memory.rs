@@ -17,7 +17,7 @@ pub struct Interval {
 
 /// Where a tensor lies: chunk number and byte offset in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct ArenaPlace {
     /// Number of the chunk.
     pub chunk: usize,
     /// Bytes from the start of the chunk.
@@ -26,10 +26,10 @@ pub struct Place {
 
 /// Places all intervals in chunks of at most `chunk_limit` bytes (one larger tensor gets a chunk of its own
 /// size, for the device to refuse in words). Returns the places and the chunks' sizes.
-pub fn pack(intervals: &[Interval], chunk_limit: u64) -> (Vec<Place>, Vec<u64>) {
+pub fn pack(intervals: &[Interval], chunk_limit: u64) -> (Vec<ArenaPlace>, Vec<u64>) {
     let mut order: Vec<usize> = (0..intervals.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(intervals[i].bytes), intervals[i].first));
-    let mut places = vec![Place::default(); intervals.len()];
+    let mut places = vec![ArenaPlace::default(); intervals.len()];
     let mut chunks: Vec<u64> = Vec::new();
     let mut placed: Vec<Vec<usize>> = Vec::new();
     for index in order {
@@ -64,7 +64,7 @@ pub fn pack(intervals: &[Interval], chunk_limit: u64) -> (Vec<Place>, Vec<u64>) 
             }
             chunk += 1;
         };
-        places[index] = Place { chunk, offset };
+        places[index] = ArenaPlace { chunk, offset };
         chunks[chunk] = chunks[chunk].max(offset + size);
         placed[chunk].push(index);
     }

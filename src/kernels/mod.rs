@@ -27,7 +27,7 @@ pub mod reference;
 pub mod residual;
 pub mod squeeze_excite;
 
-use crate::gpu::{Constants, Cost, Element, Field, Kernel, Launch, Params, View, linear_grid, params};
+use crate::gpu::{Constants, Cost, Element, Kernel, Launch, ParamField, Params, View, linear_grid, params};
 
 /// Most row segments (batch-norm domains, branches) of one tensor.
 pub const MAX_SEGMENTS: usize = 8;
@@ -136,7 +136,7 @@ pub struct Permutation {
     /// The kernel.
     pub kernel: Kernel,
     /// The numbers of a launch, by name.
-    pub fields: &'static [Field],
+    pub fields: &'static [ParamField],
     /// The tensors of a launch.
     pub views: usize,
     /// Whether only adapters with cooperative matrices run it, which have twice the workgroup memory of

@@ -2,7 +2,7 @@
 //! `efficientnet_*` with symmetric padding; and EfficientNet-Lite (`tf_efficientnet_lite*`): ReLU6 in place
 //! of SiLU, no squeeze-and-excitation, and ends that are not scaled.
 
-use super::inverted_residual::{Excitation, InvertedResidual};
+use super::inverted_residual::{GateShape, InvertedResidual};
 use super::options::ModelOptions;
 use super::scaling::{round_channels, round_repeats};
 use crate::graph::{BnConstants, Network, NetworkBuilder, Padding};
@@ -75,7 +75,7 @@ pub(super) fn efficientnet(scale: Scale, bn: BnConstants, options: &ModelOptions
                 expanded: (stage.expand > 1).then_some(channels * stage.expand),
                 out: round_channels(stage.out, width),
                 activation,
-                excitation: (!lite).then_some(Excitation { inner, hidden: Silu, gate: Sigmoid }),
+                excitation: (!lite).then_some(GateShape { inner, hidden: Silu, gate: Sigmoid }),
                 padding,
                 drop_rate: options.drop_path * index as f32 / total as f32,
             };

@@ -18,14 +18,14 @@ pub(super) struct InvertedResidual {
     /// The activation behind the first two convolutions.
     pub activation: Activation,
     /// Squeeze-and-excitation behind the depthwise convolution, where the block has it.
-    pub excitation: Option<Excitation>,
+    pub excitation: Option<GateShape>,
     pub padding: Padding,
     /// Drop rate of the block's branch.
     pub drop_rate: f32,
 }
 
 /// The squeeze-and-excitation of a block.
-pub(super) struct Excitation {
+pub(super) struct GateShape {
     /// Channels between the two dense layers.
     pub inner: usize,
     /// The activation behind the first layer.
@@ -47,7 +47,7 @@ impl InvertedResidual {
         }
         x = net.depthwise(&format!("{name}.conv_dw"), x, self.kernel, self.stride, *padding);
         x = net.batch_norm(&format!("{name}.bn{bn}"), x, self.activation);
-        if let Some(Excitation { inner, hidden, gate }) = self.excitation {
+        if let Some(GateShape { inner, hidden, gate }) = self.excitation {
             x = net.squeeze_excite(&format!("{name}.se"), x, inner, hidden, gate);
         }
         // The block without expansion calls its projection `conv_pw`.

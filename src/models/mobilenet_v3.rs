@@ -2,7 +2,7 @@
 //! swish in its later stages, hard-sigmoid gates, and a dense layer with hard swish between pooling and
 //! classifier.
 
-use super::inverted_residual::{Excitation, InvertedResidual};
+use super::inverted_residual::{GateShape, InvertedResidual};
 use super::options::ModelOptions;
 use super::scaling::{round_channels, stage_repeats};
 use crate::graph::{BnConstants, HiddenLayer, Network, NetworkBuilder, Padding};
@@ -106,7 +106,7 @@ pub(super) fn mobilenet_v3(member: MobileNet, bn: BnConstants, options: &ModelOp
                 let channels = net.shape(x).channels;
                 let expanded = round_channels(channels, row.expand);
                 let expanded = (row.expand > 1.0).then_some(expanded);
-                let excites = |channels| Excitation {
+                let excites = |channels| GateShape {
                     inner: round_channels(channels, 0.25),
                     hidden: Relu,
                     gate: HardSigmoid,

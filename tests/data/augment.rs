@@ -3,8 +3,10 @@
 //! tests/reference/make_augment_fixtures.py.
 
 use dualprop::config::{AutoAugmentPolicy, DataConfig, Interpolation};
-use dualprop::data::augment::{Action, Convention, Operation, PixelReach, Policy, Showing, Square, Table};
-use dualprop::data::{Framing, Picture, Window, load_image_file};
+use dualprop::data::augment::{
+    Action, Convention, Operation, PixelReach, Policy, PolicyTable, Showing, Square,
+};
+use dualprop::data::{CropWindow, Framing, Picture, load_image_file};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -95,7 +97,7 @@ fn a_resized_window_is_pillows_within_one_level() {
     let windows = metadata(&file, "windows");
     for (i, window) in windows.as_array().expect("a list").iter().enumerate() {
         let at = |k: usize| window[k].as_u64().expect("a number") as usize;
-        let part = Window { left: at(0), top: at(1), width: at(2), height: at(3) };
+        let part = CropWindow { left: at(0), top: at(1), width: at(2), height: at(3) };
         let ours = picture.crop_bicubic(part, at(4)).expect("an image");
         let expected = tensors.tensor(&format!("window.{i}")).expect("an image").data().to_vec();
         // Both keep the result between the passes in bytes, with weights in fixed point of different
@@ -103,7 +105,7 @@ fn a_resized_window_is_pillows_within_one_level() {
         let most = ours.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().expect("pixels");
         assert!(most <= 1, "{part:?} differs by {most}");
     }
-    let outside = Window { left: width - 3, top: 0, width: 4, height: 4 };
+    let outside = CropWindow { left: width - 3, top: 0, width: 4, height: 4 };
     assert!(picture.crop_bicubic(outside, 8).is_err());
 }
 
@@ -138,7 +140,7 @@ fn whole_images_are_framed_as_timm_frames_them() {
     }
 }
 
-fn table(policy: AutoAugmentPolicy) -> &'static Table {
+fn table(policy: AutoAugmentPolicy) -> &'static PolicyTable {
     match Policy::autoaugment(policy) {
         Policy::AutoAugment { table, .. } => table,
         Policy::RandAugment { .. } => unreachable!("asked for AutoAugment"),

@@ -3,7 +3,7 @@
 
 mod launches;
 
-use dualprop::gpu::{Field, FieldKind, Kernel, MATRIX, Params, StepUniform, shaders};
+use dualprop::gpu::{FieldKind, Kernel, MATRIX, ParamField, Params, StepUniform, shaders};
 use dualprop::kernels::{Permutation, all_permutations};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::ModuleInfo;
@@ -199,7 +199,7 @@ fn same_step(module: &Module) -> Result<(), String> {
     }
 }
 
-fn same_fields(module: &Module, members: &[StructMember], fields: &[Field]) -> Result<(), String> {
+fn same_fields(module: &Module, members: &[StructMember], fields: &[ParamField]) -> Result<(), String> {
     let names = |names: Vec<&str>| names.join(", ");
     let of_shader: Vec<&str> = members.iter().map(|m| m.name.as_deref().unwrap_or("")).collect();
     let of_host: Vec<&str> = fields.iter().map(|f| f.name).collect();
@@ -211,7 +211,7 @@ fn same_fields(module: &Module, members: &[StructMember], fields: &[Field]) -> R
         ));
     }
     for (member, field) in members.iter().zip(fields) {
-        let Field { name, offset, size, kind } = *field;
+        let ParamField { name, offset, size, kind } = *field;
         if member.offset as usize != offset {
             return Err(format!(
                 "{name} is at byte {} of the shader, at {offset} of the host",

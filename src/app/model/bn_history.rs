@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// A layer's distance from `main` at one step, nats: whole, of the means, of the variances. NaN where
 /// unknown.
-pub type Parts = [f32; 3];
+pub type DistanceParts = [f32; 3];
 
 /// Distances by step, domain and layer.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct BnHistory {
     /// Steps at which the run validated, rising.
     pub steps: Vec<u64>,
     /// `[step][domain][layer]`
-    pub distances: Vec<Vec<Vec<Parts>>>,
+    pub distances: Vec<Vec<Vec<DistanceParts>>>,
     /// Grows with each change.
     pub generation: u64,
 }

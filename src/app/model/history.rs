@@ -11,7 +11,7 @@ use std::path::Path;
 /// The run in `dir` with all of its curves, and its configuration when it can be read. Takes seconds for a
 /// long run.
 pub fn read(dir: &Path) -> anyhow::Result<(RunView, Option<Config>)> {
-    let Opened { mut run, config, mut follower } = open(dir)?;
+    let OpenedFolder { mut run, config, mut follower } = open(dir)?;
     while take_in(&mut run, follower.read().context(UNREADABLE)?) {}
     Ok((run, config))
 }
@@ -21,14 +21,14 @@ const UNREADABLE: &str = "cannot read metrics.jsonl";
 /// An opened run folder: the run with the beginning of its curves, its configuration when it can be read, and
 /// what reads on, also while the run still writes.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedFolder {
     pub run: RunView,
     pub config: Option<Config>,
     pub follower: MetricsFollower,
 }
 
 /// Opens the run folder `dir`.
-pub fn open(dir: &Path) -> anyhow::Result<Opened> {
+pub fn open(dir: &Path) -> anyhow::Result<OpenedFolder> {
     if !dir.is_dir() {
         bail!("{} is not a folder; expected a run folder with metrics.jsonl", dir.display());
     }
@@ -47,7 +47,7 @@ pub fn open(dir: &Path) -> anyhow::Result<Opened> {
     run.ended = run_folder::ended(&files);
     run.log(Level::Info, format!("Opened {}", dir.display()));
     run.checkpoints = checkpoints_in(&files);
-    Ok(Opened { run, config, follower })
+    Ok(OpenedFolder { run, config, follower })
 }
 
 /// Which checkpoints lie in a run folder.

@@ -16,7 +16,7 @@ pub enum Finding {
 
 /// A preflight under way or done.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct PreflightReport {
     events: Option<Receiver<Preflight>>,
     pub findings: Vec<Finding>,
     /// The work at hand: its name, done, of all.
@@ -29,7 +29,7 @@ pub struct Report {
     pub generation: u64,
 }
 
-impl Report {
+impl PreflightReport {
     /// Takes the place of what an earlier preflight found.
     pub fn begin(&mut self, events: Receiver<Preflight>, config: Config) {
         let generation = self.generation + 1;

@@ -260,9 +260,9 @@ pub fn attack_ui(ui: &mut Ui, info: &ModelInfo, view: &mut LookView) {
             iterations_ui(ui, attack);
         }
         if attack.has_momentum() {
-            ui.label("Decay");
-            let slider = Slider::new(&mut attack.decay, 0.0..=1.0).step_by(0.05).max_decimals(2);
-            ui.add(slider)
+            // A slider would not go to the next line of a narrow pane.
+            let drag = DragValue::new(&mut attack.decay).range(0.0..=1.0).speed(0.01).max_decimals(2);
+            ui.add(drag.prefix("decay "))
                 .accessible_name("Attack decay")
                 .on_hover_text("Share of the accumulated gradient that each iteration keeps, 0 to 1; 0 is I-FGSM");
         }

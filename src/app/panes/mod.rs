@@ -15,11 +15,11 @@ pub mod set_up;
 use crate::app::commands::UiCommand;
 use crate::app::model::form::SetUpForm;
 use crate::app::model::kinds::RunPhase;
-use crate::app::model::preflight::Report;
+use crate::app::model::preflight::PreflightReport;
 use crate::app::model::run::RunView;
 use crate::app::model::runs::Runs;
 use crate::app::model::study::Study;
-use crate::app::widgets::export::Export;
+use crate::app::widgets::export::ExportRequest;
 use crate::app::widgets::pictures::Pictures;
 use crate::session::inspect::Request;
 use egui::{Key, KeyboardShortcut, Modifiers, Rect, Ui};
@@ -40,7 +40,7 @@ pub enum Pane {
 }
 
 /// All that the window knows of a pane. A new pane is a file that draws it, and a variant of [`Pane`], a row
-/// of [`PANES`] and a field of [`Views`] in this one. `layout::STORAGE_KEY` then needs a higher number.
+/// of [`PANES`] and a field of [`PaneViews`] in this one. `layout::STORAGE_KEY` then needs a higher number.
 #[derive(Debug)]
 pub struct PaneInfo {
     pub pane: Pane,
@@ -50,14 +50,14 @@ pub struct PaneInfo {
     pub purpose: &'static str,
     /// The key that shows it together with Ctrl; a pane may have none.
     pub key: Option<Key>,
-    pub place: Place,
+    pub place: DefaultPlace,
     /// Draws the pane.
-    pub ui: fn(&mut Ui, &mut Shared<'_>, &mut Views),
+    pub ui: fn(&mut Ui, &mut Shared<'_>, &mut PaneViews),
 }
 
 /// Which group of tabs a pane is in before the user moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum DefaultPlace {
     Left,
     /// The upper half of the right side.
     Top,
@@ -72,7 +72,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Set-up",
         purpose: "Choose what to train and how",
         key: Some(Key::Num1),
-        place: Place::Left,
+        place: DefaultPlace::Left,
         ui: |ui, shared, views| set_up::ui(ui, shared, &mut views.set_up),
     },
     PaneInfo {
@@ -80,7 +80,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Curves",
         purpose: "Training loss and validation accuracy over steps",
         key: Some(Key::Num2),
-        place: Place::Top,
+        place: DefaultPlace::Top,
         ui: |ui, shared, views| curves::ui(ui, shared, &mut views.curves),
     },
     PaneInfo {
@@ -88,7 +88,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Runs",
         purpose: "Compare runs; those that differ in their seed alone as mean and spread",
         key: Some(Key::Num3),
-        place: Place::Top,
+        place: DefaultPlace::Top,
         ui: |ui, shared, views| runs::ui(ui, shared, &mut views.runs),
     },
     PaneInfo {
@@ -96,7 +96,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Gallery",
         purpose: "Validation images, their perturbations and the predictions before and after",
         key: Some(Key::Num4),
-        place: Place::Bottom,
+        place: DefaultPlace::Bottom,
         ui: |ui, shared, views| gallery::ui(ui, shared, &mut views.gallery),
     },
     PaneInfo {
@@ -104,7 +104,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Lab",
         purpose: "Attack images of your choice and watch what each step does",
         key: Some(Key::Num5),
-        place: Place::Bottom,
+        place: DefaultPlace::Bottom,
         ui: |ui, shared, views| lab::ui(ui, shared, &mut views.lab, &mut views.look),
     },
     PaneInfo {
@@ -112,7 +112,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Attention",
         purpose: "Where each domain looks: class activation maps on one scale",
         key: Some(Key::Num6),
-        place: Place::Bottom,
+        place: DefaultPlace::Bottom,
         ui: |ui, shared, views| attention::ui(ui, shared, &mut views.attention, &mut views.look),
     },
     PaneInfo {
@@ -120,7 +120,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "BN domains",
         purpose: "How far the domains' batch-norm statistics lie apart, layer by layer",
         key: Some(Key::Num7),
-        place: Place::Bottom,
+        place: DefaultPlace::Bottom,
         ui: |ui, shared, views| domains::ui(ui, shared, &mut views.domains, &mut views.look),
     },
     PaneInfo {
@@ -128,7 +128,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Results",
         purpose: "Confusion, accuracy by class and the worst images, clean and attacked",
         key: Some(Key::Num8),
-        place: Place::Bottom,
+        place: DefaultPlace::Bottom,
         ui: |ui, shared, views| results::ui(ui, shared, &mut views.results, &views.look),
     },
     PaneInfo {
@@ -136,7 +136,7 @@ pub static PANES: [PaneInfo; 9] = [
         title: "Log",
         purpose: "What the run reported",
         key: Some(Key::Num9),
-        place: Place::Left,
+        place: DefaultPlace::Left,
         ui: |ui, shared, views| log::ui(ui, shared, &mut views.log),
     },
 ];
@@ -165,13 +165,13 @@ pub struct Shared<'a> {
     pub run: &'a RunView,
     pub study: &'a Study,
     pub form: &'a mut SetUpForm,
-    pub report: &'a Report,
+    pub report: &'a PreflightReport,
     pub runs: &'a mut Runs,
     pub pictures: &'a mut Pictures,
     pub queue: &'a mut Vec<UiCommand>,
     pub study_requests: &'a mut Vec<Request>,
     pub runs_request: &'a mut Option<RunsRequest>,
-    pub exports: &'a mut Vec<Export>,
+    pub exports: &'a mut Vec<ExportRequest>,
     /// Where the pane lies on the window, points.
     pub area: Rect,
 }
@@ -212,7 +212,7 @@ fn once_there(run: &RunView) -> &'static str {
 /// The views' settings, kept between sessions.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
-pub struct Views {
+pub struct PaneViews {
     #[serde(skip)]
     pub set_up: set_up::preview::PreviewView,
     pub curves: curves::CurvesView,

@@ -1,7 +1,7 @@
 //! Where the panes are: a docking tree that the user rearranges by dragging tabs, saved under a version and
 //! checked before it is used again.
 
-use crate::app::panes::{PANES, Pane, Place};
+use crate::app::panes::{DefaultPlace, PANES, Pane};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use egui::{Color32, Id, Stroke, Visuals, WidgetText};
@@ -27,14 +27,14 @@ impl Default for Layout {
     /// Set-up and log on the left, curves above pictures on the right.
     fn default() -> Self {
         let mut tiles = Tiles::default();
-        let mut tabs = |place: Place| {
+        let mut tabs = |place: DefaultPlace| {
             let panes = PANES.iter().filter(|info| info.place == place);
             let children: Vec<TileId> = panes.map(|info| tiles.insert_pane(info.pane)).collect();
             tiles.insert_tab_tile(children)
         };
-        let left = tabs(Place::Left);
-        let top = tabs(Place::Top);
-        let bottom = tabs(Place::Bottom);
+        let left = tabs(DefaultPlace::Left);
+        let top = tabs(DefaultPlace::Top);
+        let bottom = tabs(DefaultPlace::Bottom);
         let right = Linear::new_binary(LinearDir::Vertical, [top, bottom], CURVES_SHARE);
         let right = tiles.insert_container(right);
         let root = Linear::new_binary(LinearDir::Horizontal, [left, right], SET_UP_SHARE);

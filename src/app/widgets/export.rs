@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 /// Something that a user asked to export.
 #[derive(Clone, Debug)]
-pub struct Export {
+pub struct ExportRequest {
     /// File name without ending.
     pub name: String,
     pub what: Exported,
@@ -67,7 +67,7 @@ pub fn menu_ui(
     name: &str,
     area: Rect,
     table: impl FnOnce() -> Table,
-    exports: &mut Vec<Export>,
+    exports: &mut Vec<ExportRequest>,
 ) {
     let response = ui.menu_button(icons::atom(Icon::Export, None), |ui| {
         let mut chosen = None;
@@ -78,7 +78,7 @@ pub fn menu_ui(
             chosen = Some(Exported::Table(table().into_text()));
         }
         if let Some(what) = chosen {
-            exports.push(Export { name: name.to_owned(), what });
+            exports.push(ExportRequest { name: name.to_owned(), what });
             ui.close();
         }
     });
@@ -87,12 +87,12 @@ pub fn menu_ui(
 }
 
 /// A button that exports what is seen of a pane whose contents are pictures.
-pub fn picture_ui(ui: &mut Ui, name: &str, area: Rect, exports: &mut Vec<Export>) {
+pub fn picture_ui(ui: &mut Ui, name: &str, area: Rect, exports: &mut Vec<ExportRequest>) {
     let response = ui
         .button(icons::atom(Icon::Export, None))
         .on_hover_text("Write what is seen of this pane to a PNG file");
     if response.accessible_name(format!("Export {name}")).clicked() {
-        exports.push(Export { name: name.to_owned(), what: Exported::Picture(area) });
+        exports.push(ExportRequest { name: name.to_owned(), what: Exported::Picture(area) });
     }
 }
 

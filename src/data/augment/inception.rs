@@ -9,7 +9,7 @@
 
 use super::Showing;
 use crate::data::random::{Purpose, Random};
-use crate::data::{Picture, Window};
+use crate::data::{CropWindow, Picture};
 
 const TRIES: usize = 10;
 const AREA: [f64; 2] = [0.08, 1.0];
@@ -29,7 +29,7 @@ pub(super) fn frame(picture: &Picture, size: usize, showing: &Showing) -> anyhow
 }
 
 /// One try; `None` where the drawn aspect does not fit.
-fn draw(width: usize, height: usize, random: &mut Random) -> Option<Window> {
+fn draw(width: usize, height: usize, random: &mut Random) -> Option<CropWindow> {
     let aspect = f64::from(random.range(ASPECT[0], ASPECT[1]));
     let whole = (width * height) as f64;
     let [least, most] = AREA.map(|share| (share * whole / aspect).sqrt().round_ties_even() as usize);
@@ -43,13 +43,13 @@ fn draw(width: usize, height: usize, random: &mut Random) -> Option<Window> {
     }
     let left = random.below((width - window_width + 1) as u32) as usize;
     let top = random.below((height - window_height + 1) as u32) as usize;
-    Some(Window { left, top, width: window_width, height: window_height })
+    Some(CropWindow { left, top, width: window_width, height: window_height })
 }
 
-fn central(width: usize, height: usize) -> Window {
+fn central(width: usize, height: usize) -> CropWindow {
     let side = ((CENTRE * width.min(height) as f64) as usize).max(1);
     let offset = |length: usize| (length - side).div_ceil(2);
-    Window { left: offset(width), top: offset(height), width: side, height: side }
+    CropWindow { left: offset(width), top: offset(height), width: side, height: side }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub use self::operation::{Action, Convention, Operation, PixelReach};
 pub use self::placement::Placement;
 pub use self::policy::Policy;
 pub use self::square::Square;
-pub use self::tables::{Step, Table};
+pub use self::tables::{PolicyTable, Step};
 
 use super::Dataset;
 use super::damage::load_checked;

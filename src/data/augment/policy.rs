@@ -4,7 +4,7 @@
 use super::Showing;
 use super::operation::{Action, Convention, Operation, PixelReach};
 use super::square::Square;
-use super::tables::{self, Table};
+use super::tables::{self, PolicyTable};
 use crate::config::AutoAugmentPolicy;
 use crate::data::random::Purpose;
 
@@ -33,7 +33,7 @@ const RANDOM: [Operation; 16] = [
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Policy {
     /// One pair of the table for each image; each of its two operations happens with its own probability.
-    AutoAugment { table: &'static Table, convention: Convention },
+    AutoAugment { table: &'static PolicyTable, convention: Convention },
     /// So many operations one after another, drawn with replacement, all at one level.
     RandAugment { operations: usize, level: u8 },
 }

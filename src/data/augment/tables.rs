@@ -8,11 +8,11 @@ use super::operation::Operation::{self, *};
 pub type Step = (Operation, f32, u8);
 
 /// A policy's pairs; an image gets one of them.
-pub type Table = [[Step; 2]; 25];
+pub type PolicyTable = [[Step; 2]; 25];
 
 /// The ImageNet policy of EfficientNet's code, called v0 there; for [`Convention::TensorFlow`].
 #[rustfmt::skip]
-pub(super) const IMAGENET_V0: Table = [
+pub(super) const IMAGENET_V0: PolicyTable = [
     [(Equalize, 0.8, 1), (ShearY, 0.8, 4)],
     [(Color, 0.4, 9), (Equalize, 0.6, 3)],
     [(Color, 0.4, 1), (Rotate, 0.6, 8)],
@@ -42,7 +42,7 @@ pub(super) const IMAGENET_V0: Table = [
 
 /// The ImageNet policy of the AutoAugment paper (table 9); for [`Convention::Pillow`].
 #[rustfmt::skip]
-pub(super) const IMAGENET: Table = [
+pub(super) const IMAGENET: PolicyTable = [
     [(Posterize, 0.4, 8), (Rotate, 0.6, 9)],
     [(Solarize, 0.6, 5), (AutoContrast, 0.6, 5)],
     [(Equalize, 0.8, 8), (Equalize, 0.6, 3)],
@@ -72,7 +72,7 @@ pub(super) const IMAGENET: Table = [
 
 /// The CIFAR-10 policy of the AutoAugment paper (table 7); for [`Convention::Pillow`].
 #[rustfmt::skip]
-pub(super) const CIFAR: Table = [
+pub(super) const CIFAR: PolicyTable = [
     [(Invert, 0.1, 7), (Contrast, 0.2, 6)],
     [(Rotate, 0.7, 2), (TranslateX, 0.3, 9)],
     [(Sharpness, 0.8, 1), (Sharpness, 0.9, 3)],

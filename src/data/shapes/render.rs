@@ -2,7 +2,7 @@
 //! pixel.
 
 use super::figure::{Figure, floor};
-use super::scene::{Background, Colour, Scene, Strip};
+use super::scene::{Backdrop, Colour, Scene, Strip};
 use super::texture::{ease, lerp};
 
 /// Half the peak-to-peak sensor noise, in 1/255.
@@ -54,7 +54,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn background(&mut self, background: &Background) {
+    fn background(&mut self, background: &Backdrop) {
         const SIDE: usize = super::texture::Lattice::SIDE as usize;
         // Which lattice column a pixel column reads, and how far it is on the way to the next one.
         let columns = background.octaves.map(|(_, cells)| {

@@ -13,7 +13,7 @@ pub(super) struct Scene {
     pub(super) surface: Surface,
     /// First and second colour of the texture.
     pub(super) colours: [Colour; 2],
-    pub(super) background: Background,
+    pub(super) background: Backdrop,
     /// Small faint figures behind the main one.
     pub(super) distractors: Vec<Distractor>,
     /// Thin strips across the picture: behind the figure, and over it.
@@ -23,7 +23,7 @@ pub(super) struct Scene {
     pub(super) noise_key: u32,
 }
 
-pub(super) struct Background {
+pub(super) struct Backdrop {
     pub(super) colour: Colour,
     pub(super) lattice: Lattice,
     /// Colour swing and cells per side of two octaves of noise.
@@ -57,7 +57,7 @@ impl Scene {
         mut surface_random: Random,
     ) -> Self {
         let r = &mut random;
-        let background = Background::new(r);
+        let background = Backdrop::new(r);
         let colours = figure_colours(background.colour, r);
         let radius = r.range(0.26, 0.41);
         let margin = (radius * 1.02).min(0.46);
@@ -95,7 +95,7 @@ impl Scene {
     }
 }
 
-impl Background {
+impl Backdrop {
     fn new(r: &mut Random) -> Self {
         let grey = r.range(0.1, 0.4);
         let colour = [(); 3].map(|()| (grey + r.range(-0.15, 0.15)).clamp(0.03, 0.95));

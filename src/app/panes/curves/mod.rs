@@ -10,7 +10,7 @@ use crate::app::model::series::{MAX_SMOOTHING, Series};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::axis::{axis_ui, line_name, placed};
 use crate::app::widgets::command_button::empty_ui;
-use crate::app::widgets::export::{self, Export, Table};
+use crate::app::widgets::export::{self, ExportRequest, Table};
 use crate::app::widgets::legend::{Entry, legend_ui};
 use crate::app::widgets::plots::{log_y, percent_y, plot};
 use egui::{ComboBox, Rect, RichText, Slider, Ui, vec2};
@@ -118,7 +118,7 @@ fn title(ui: &mut Ui, text: &str, help: &str) {
     ui.label(strong).on_hover_text(help);
 }
 
-fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, exports: &mut Vec<Export>) {
+fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, exports: &mut Vec<ExportRequest>) {
     let bottom = ui.cursor().top() + height;
     let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height));
     ui.horizontal_wrapped(|ui| {
@@ -237,7 +237,13 @@ fn value_at(line: &[PlotPoint], step: f64) -> Option<f64> {
     line.get(after.checked_sub(1)?).map(|point| point.y)
 }
 
-fn accuracy_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, exports: &mut Vec<Export>) {
+fn accuracy_ui(
+    ui: &mut Ui,
+    run: &RunView,
+    view: &mut CurvesView,
+    height: f32,
+    exports: &mut Vec<ExportRequest>,
+) {
     let axis = view.axis;
     let bottom = ui.cursor().top() + height;
     let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height));
@@ -311,7 +317,7 @@ fn accuracy_header_ui(
     view: &mut CurvesView,
     split: &str,
     area: Rect,
-    exports: &mut Vec<Export>,
+    exports: &mut Vec<ExportRequest>,
 ) {
     ui.horizontal_wrapped(|ui| {
         title(

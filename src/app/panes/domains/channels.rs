@@ -1,11 +1,11 @@
 //! The channels of one BN layer: running mean and variance, or γ and β, of each domain.
 
-use super::{ChannelScale, Source};
+use super::{ChannelScale, ShownStatistics};
 use crate::app::format;
 use crate::app::model::kinds::DataKind;
 use crate::app::panes::Names;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export::{self, Export, Table};
+use crate::app::widgets::export::{self, ExportRequest, Table};
 use crate::app::widgets::plots::{log_y, plot};
 use crate::training::bn_distance as distance;
 use crate::training::events::{BnDomain, BnLayer};
@@ -80,11 +80,11 @@ pub struct Drawing {
 /// Two plots side by side. `export`: the pane's place on the window, and where its exports go.
 pub fn ui(
     ui: &mut Ui,
-    source: &Source<'_>,
+    source: &ShownStatistics<'_>,
     chosen: usize,
     drawing: Drawing,
     height: f32,
-    (area, exports): (Rect, &mut Vec<Export>),
+    (area, exports): (Rect, &mut Vec<ExportRequest>),
 ) {
     let layer = &source.layers[chosen];
     let order = order(layer, drawing.other, drawing.sorted);
@@ -131,7 +131,12 @@ fn order(layer: &BnLayer, other: usize, sorted: bool) -> Vec<usize> {
 }
 
 /// What the axis spans, with a margin.
-fn span(source: &Source<'_>, layer: &BnLayer, scale: ChannelScale, of: &Quantity) -> RangeInclusive<f64> {
+fn span(
+    source: &ShownStatistics<'_>,
+    layer: &BnLayer,
+    scale: ChannelScale,
+    of: &Quantity,
+) -> RangeInclusive<f64> {
     let layers = match scale {
         ChannelScale::Fixed => return of.fixed.0..=of.fixed.1,
         ChannelScale::Layer => std::slice::from_ref(layer),
@@ -169,7 +174,12 @@ struct ChannelPlot<'a> {
 }
 
 /// Draws a quantity; `corner` goes to the right of its title.
-fn channel_plot(ui: &mut Ui, source: &Source<'_>, drawn: &ChannelPlot<'_>, corner: impl FnOnce(&mut Ui)) {
+fn channel_plot(
+    ui: &mut Ui,
+    source: &ShownStatistics<'_>,
+    drawn: &ChannelPlot<'_>,
+    corner: impl FnOnce(&mut Ui),
+) {
     let ChannelPlot { layer, order, of, scale, height } = *drawn;
     let tokens = Tokens::of(ui);
     let range = span(source, layer, scale, of);

@@ -111,7 +111,7 @@ struct Strip {
 type SourceKey = (u8, u64, u64);
 
 /// The statistics on screen and what is known about them.
-pub struct Source<'a> {
+pub struct ShownStatistics<'a> {
     pub layers: &'a [BnLayer],
     pub step: u64,
     /// Of the opened model, not of the run on screen.
@@ -161,7 +161,7 @@ fn origin(shared: &Shared<'_>) -> Option<Origin> {
 }
 
 impl Origin {
-    fn source<'a>(&'a self, shared: &Shared<'a>) -> Source<'a> {
+    fn source<'a>(&'a self, shared: &Shared<'a>) -> ShownStatistics<'a> {
         let run = shared.run;
         let of_run = |domains: usize| (0..domains).map(|domain| run.domain_data(domain)).collect();
         let (layers, step, names, key) = match self {
@@ -183,7 +183,7 @@ impl Origin {
         };
         let domains = layers.iter().map(|layer| layer.domains.len()).max().unwrap_or(0);
         let is_opened = matches!(self, Self::Opened(_));
-        Source { layers, step, is_opened, names, data: of_run(domains), key }
+        ShownStatistics { layers, step, is_opened, names, data: of_run(domains), key }
     }
 }
 
@@ -258,7 +258,7 @@ pub fn part_ui(ui: &mut Ui, part: &mut Part) {
 /// The controls above the strip; returns the layer that the picker chose.
 fn header_ui(
     ui: &mut Ui,
-    source: &Source<'_>,
+    source: &ShownStatistics<'_>,
     view: &mut DomainsView,
     chosen: usize,
     other: usize,
@@ -317,7 +317,7 @@ fn header_ui(
     chosen
 }
 
-fn distances_table(source: &Source<'_>, other: usize) -> Table {
+fn distances_table(source: &ShownStatistics<'_>, other: usize) -> Table {
     let mut table = Table::new(["layer", "distance (nats)", "of means", "of variances"]);
     for layer in source.layers {
         let Some(distance) = distance::of_layer(layer, 0, other) else { continue };
@@ -328,7 +328,7 @@ fn distances_table(source: &Source<'_>, other: usize) -> Table {
 }
 
 /// What is amiss with the statistics, in one line with the details on hover.
-fn warnings_ui(ui: &mut Ui, source: &Source<'_>, warnings: &[BnWarning]) {
+fn warnings_ui(ui: &mut Ui, source: &ShownStatistics<'_>, warnings: &[BnWarning]) {
     if warnings.is_empty() {
         return;
     }

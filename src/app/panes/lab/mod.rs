@@ -9,7 +9,7 @@ use crate::app::format;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
-use crate::app::widgets::export::{Export, Exported};
+use crate::app::widgets::export::{ExportRequest, Exported};
 use crate::app::widgets::pictures::full_gain;
 use crate::config::AttackKind;
 use crate::evaluation::perturbation::{magnify, rounded_towards, success_rate};
@@ -98,7 +98,7 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut 
         let not = "Not now: the images on screen are not yet those that were chosen";
         let response = ui.add_enabled(can, egui::Button::new("Save images…"));
         if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
-            shared.exports.push(Export { name: "adversarial".to_owned(), what: saved(looked) });
+            shared.exports.push(ExportRequest { name: "adversarial".to_owned(), what: saved(looked) });
         }
     });
     if let Some(text) = weak {

@@ -4,7 +4,7 @@ use crate::app::format;
 use crate::app::model::kinds::DataKind;
 use crate::app::panes::Names;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export::{self, Export, Table};
+use crate::app::widgets::export::{self, ExportRequest, Table};
 use crate::app::widgets::plots::{percent_y, plot};
 use crate::session::inspect::{Looked, Sweep, Swept};
 use egui::{Rect, RichText, Ui, vec2};
@@ -17,7 +17,7 @@ fn heading_ui(
     help: &str,
     height: f32,
     table: impl FnOnce() -> Table,
-    exports: &mut Vec<Export>,
+    exports: &mut Vec<ExportRequest>,
 ) {
     let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height + 28.0));
     ui.horizontal(|ui| {
@@ -29,7 +29,7 @@ fn heading_ui(
 }
 
 /// One thin line an image and their mean.
-pub fn losses_ui(ui: &mut Ui, looked: &Looked, height: f32, exports: &mut Vec<Export>) {
+pub fn losses_ui(ui: &mut Ui, looked: &Looked, height: f32, exports: &mut Vec<ExportRequest>) {
     let iterations = looked.items.first().map_or(0, |item| item.losses.len());
     let mean: Vec<f64> = (0..iterations)
         .map(|n| {
@@ -76,7 +76,7 @@ pub fn sweep_ui(
     swept: &Swept,
     trained: f32,
     height: f32,
-    exports: &mut Vec<Export>,
+    exports: &mut Vec<ExportRequest>,
 ) {
     let help = "Top-1 accuracy in percent of the attacked images over ε in 1/255, each domain attacked and seen \
                 through itself. The vertical line is the ε of the training attack.";

@@ -28,13 +28,13 @@ const SIDE: f32 = 56.0;
 #[derive(Debug, Default)]
 pub struct PreviewView {
     pub schedule: Schedule,
-    pub mixing: Mixing,
+    pub mixing: MixingPreview,
 }
 
 /// The mixing ratios that the user chose for the previews, by branch; those of one preflight mean nothing for
 /// the next.
 #[derive(Debug, Default)]
-pub struct Mixing {
+pub struct MixingPreview {
     chosen_for: u64,
     lambdas: BTreeMap<usize, f32>,
 }
@@ -139,7 +139,7 @@ pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule
 }
 
 /// What the last preflight found, and what the one at work is at.
-pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut Mixing) {
+pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut MixingPreview) {
     let (form, report) = (&*shared.form, shared.report);
     let tokens = Tokens::of(ui);
     if report.is_outdated(form.config()) {
@@ -195,11 +195,11 @@ fn previews_ui(
     shared: &mut Shared<'_>,
     previews: &[BranchPreview],
     generation: u64,
-    mixing: &mut Mixing,
+    mixing: &mut MixingPreview,
 ) {
     let tokens = Tokens::of(ui);
     if mixing.chosen_for != generation {
-        *mixing = Mixing { chosen_for: generation, ..Mixing::default() };
+        *mixing = MixingPreview { chosen_for: generation, ..MixingPreview::default() };
     }
     shared.pictures.previews.resize_with(previews.len(), Plain::default);
     let heading = RichText::new("What the first step trains on").small().color(tokens.text_weak);
@@ -233,7 +233,7 @@ fn previews_ui(
 }
 
 /// The mixing ratio of a branch's pictures; `None` while it is the drawn one.
-fn lambda_ui(ui: &mut Ui, mixed: &MixedPreview, branch: usize, mixing: &mut Mixing) -> Option<f32> {
+fn lambda_ui(ui: &mut Ui, mixed: &MixedPreview, branch: usize, mixing: &mut MixingPreview) -> Option<f32> {
     let drawn = format::significant(f64::from(mixed.lambda));
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().slider_width = 90.0;

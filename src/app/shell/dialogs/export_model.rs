@@ -1,7 +1,7 @@
 //! The dialog that writes one BN domain of a checkpoint as a model for other programs, as `dualprop export`
 //! does.
 
-use super::{Answer, primary, title};
+use super::{DialogAnswer, primary, title};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::config::Domain;
@@ -38,7 +38,7 @@ impl ModelExport {
     }
 }
 
-pub(super) fn ui(ui: &mut Ui, export: &mut ModelExport, answer: &mut Answer) {
+pub(super) fn ui(ui: &mut Ui, export: &mut ModelExport, answer: &mut DialogAnswer) {
     title(ui, "Export a model");
     let weak = Tokens::of(ui).text_weak;
     let text = "One BN domain without training state, under timm's names: timm.create_model loads it with strict=True.";
@@ -73,11 +73,11 @@ pub(super) fn ui(ui: &mut Ui, export: &mut ModelExport, answer: &mut Answer) {
         let complete = !export.checkpoint.trim().is_empty() && !export.out.trim().is_empty();
         ui.add_enabled_ui(complete, |ui| {
             if primary(ui, "Export") {
-                *answer = Answer::Export(export.clone());
+                *answer = DialogAnswer::Export(export.clone());
             }
         });
         if ui.button("Cancel").clicked() {
-            *answer = Answer::Dismissed;
+            *answer = DialogAnswer::Dismissed;
         }
     });
 }

@@ -105,7 +105,7 @@ pub enum Dialog {
 
 /// How a question was answered.
 #[derive(Debug)]
-pub enum Answer {
+pub enum DialogAnswer {
     /// The question is still open.
     Waiting,
     Dismissed,
@@ -132,9 +132,9 @@ impl Dialog {
         Self::Path { wanted, typed, fault: None, empty_handed: false }
     }
 
-    /// Draws the question; the answer is [`Answer::Waiting`] as long as it is open.
-    pub fn ui(&mut self, ctx: &egui::Context, run: &RunView, recents: &Recents) -> Answer {
-        let mut answer = Answer::Waiting;
+    /// Draws the question; the answer is [`DialogAnswer::Waiting`] as long as it is open.
+    pub fn ui(&mut self, ctx: &egui::Context, run: &RunView, recents: &Recents) -> DialogAnswer {
+        let mut answer = DialogAnswer::Waiting;
         let response = Modal::new(Id::unique("dialog")).frame(frame(ctx)).show(ctx, |ui| match self {
             Self::Discard => discard_ui(ui, run, &mut answer),
             Self::Close => close_ui(ui, run, &mut answer),
@@ -146,8 +146,8 @@ impl Dialog {
             Self::Recent(existing) => recent_ui(ui, recents, existing, &mut answer),
             Self::ExportModel(export) => export_model::ui(ui, export, &mut answer),
         });
-        if matches!(answer, Answer::Waiting) && response.should_close() {
-            return Answer::Dismissed;
+        if matches!(answer, DialogAnswer::Waiting) && response.should_close() {
+            return DialogAnswer::Dismissed;
         }
         answer
     }
@@ -176,39 +176,39 @@ pub(super) fn primary(ui: &mut Ui, text: &str) -> bool {
     ui.add(Button::new(text).fill(tokens.accent)).clicked()
 }
 
-fn discard_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
+fn discard_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
     title(ui, "Stop and discard?");
     ui.label(loss_text(run));
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
         if primary(ui, "Discard the run") {
-            *answer = Answer::Discard;
+            *answer = DialogAnswer::Discard;
         }
         if ui.button("Keep running").clicked() {
-            *answer = Answer::Dismissed;
+            *answer = DialogAnswer::Dismissed;
         }
     });
 }
 
-fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
+fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
     title(ui, "A run is at work");
     ui.label("Closing the window ends it. What should become of it?");
     ui.label(RichText::new(loss_text(run)).color(Tokens::of(ui).text_weak));
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
         if primary(ui, "Stop, save and close") {
-            *answer = Answer::CloseAfter { save: true };
+            *answer = DialogAnswer::CloseAfter { save: true };
         }
         if ui.button("Discard and close").clicked() {
-            *answer = Answer::CloseAfter { save: false };
+            *answer = DialogAnswer::CloseAfter { save: false };
         }
         if ui.button("Keep running").clicked() {
-            *answer = Answer::Dismissed;
+            *answer = DialogAnswer::Dismissed;
         }
     });
 }
 
-fn learning_rate_ui(ui: &mut Ui, run: &RunView, factor: &mut f64, answer: &mut Answer) {
+fn learning_rate_ui(ui: &mut Ui, run: &RunView, factor: &mut f64, answer: &mut DialogAnswer) {
     title(ui, "Change the learning rate");
     ui.label("From the next step on, the schedule's learning rate is multiplied by");
     ui.horizontal(|ui| {
@@ -230,10 +230,10 @@ fn learning_rate_ui(ui: &mut Ui, run: &RunView, factor: &mut f64, answer: &mut A
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
         if primary(ui, "Change") {
-            *answer = Answer::LearningRate(*factor);
+            *answer = DialogAnswer::LearningRate(*factor);
         }
         if ui.button("Cancel").clicked() {
-            *answer = Answer::Dismissed;
+            *answer = DialogAnswer::Dismissed;
         }
     });
 }
@@ -246,7 +246,7 @@ pub enum Recent {
     Data(PathBuf),
 }
 
-fn recent_ui(ui: &mut Ui, recents: &Recents, existing: &BTreeSet<PathBuf>, answer: &mut Answer) {
+fn recent_ui(ui: &mut Ui, recents: &Recents, existing: &BTreeSet<PathBuf>, answer: &mut DialogAnswer) {
     title(ui, "Open recent");
     type Kind<'a> = (&'a str, &'a [PathBuf], fn(PathBuf) -> Recent);
     let lists: [Kind<'_>; 3] = [
@@ -267,18 +267,18 @@ fn recent_ui(ui: &mut Ui, recents: &Recents, existing: &BTreeSet<PathBuf>, answe
                 let button = button.min_size(egui::vec2(ui.available_width(), 24.0));
                 let response = ui.add_enabled(there, button).on_disabled_hover_text("It is no longer there");
                 if response.clicked() {
-                    *answer = Answer::Recent(choose(path.clone()));
+                    *answer = DialogAnswer::Recent(choose(path.clone()));
                 }
             }
         }
     });
     ui.add_space(tokens::GAP);
     if ui.button("Close").clicked() {
-        *answer = Answer::Dismissed;
+        *answer = DialogAnswer::Dismissed;
     }
 }
 
-fn shortcuts_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
+fn shortcuts_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
     title(ui, "Keyboard shortcuts");
     ScrollArea::vertical().max_height(420.0).min_scrolled_height(380.0).show(ui, |ui| {
         Grid::new("shortcuts").num_columns(2).spacing([24.0, 5.0]).striped(true).show(ui, |ui| {
@@ -294,7 +294,7 @@ fn shortcuts_ui(ui: &mut Ui, run: &RunView, answer: &mut Answer) {
     });
     ui.add_space(tokens::GAP);
     if ui.button("Close").clicked() {
-        *answer = Answer::Dismissed;
+        *answer = DialogAnswer::Dismissed;
     }
 }
 
@@ -304,7 +304,7 @@ fn path_ui(
     typed: &mut String,
     fault: Option<&str>,
     empty_handed: bool,
-    answer: &mut Answer,
+    answer: &mut DialogAnswer,
 ) {
     title(ui, wanted.title());
     ui.label(RichText::new(wanted.expected()).color(Tokens::of(ui).text_weak));
@@ -314,13 +314,13 @@ fn path_ui(
         let edit = ui.add(edit).accessible_name("Path");
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         if entered && !typed.trim().is_empty() {
-            *answer = Answer::Path(wanted, typed.trim().into());
+            *answer = DialogAnswer::Path(wanted, typed.trim().into());
         } else if ui.memory(|memory| memory.focused().is_none()) {
             // When the dialog comes up, and when a path was refused.
             edit.request_focus();
         }
         if ui.button("Browse…").clicked() {
-            *answer = Answer::Browse(wanted, typed.trim().into());
+            *answer = DialogAnswer::Browse(wanted, typed.trim().into());
         }
     });
     // Whether it was cancelled or there is none, the system does not tell.
@@ -344,11 +344,11 @@ fn path_ui(
     ui.horizontal(|ui| {
         ui.add_enabled_ui(!typed.trim().is_empty(), |ui| {
             if primary(ui, wanted.button()) {
-                *answer = Answer::Path(wanted, typed.trim().into());
+                *answer = DialogAnswer::Path(wanted, typed.trim().into());
             }
         });
         if ui.button("Cancel").clicked() {
-            *answer = Answer::Dismissed;
+            *answer = DialogAnswer::Dismissed;
         }
     });
 }

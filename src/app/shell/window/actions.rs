@@ -10,7 +10,7 @@ use crate::app::model::study::ModelChoice;
 use crate::app::panes::Pane;
 use crate::app::shell::chrome::{self, Notice};
 use crate::app::shell::dialogs::export_model::ModelExport;
-use crate::app::shell::dialogs::{Answer, Dialog, PathFor, Recent};
+use crate::app::shell::dialogs::{Dialog, DialogAnswer, PathFor, Recent};
 use crate::app::shell::layout::Layout;
 use crate::app::shell::palette::Palette;
 use crate::app::widgets::pictures::Pictures;
@@ -66,13 +66,13 @@ impl Window {
         }
         let Some(dialog) = &mut self.dialog else { return };
         match dialog.ui(ctx, &self.run, &self.recents) {
-            Answer::Waiting => {}
-            Answer::Dismissed => self.dialog = None,
-            Answer::Discard => {
+            DialogAnswer::Waiting => {}
+            DialogAnswer::Dismissed => self.dialog = None,
+            DialogAnswer::Discard => {
                 self.dialog = None;
                 self.stop(Command::StopAndDiscard);
             }
-            Answer::CloseAfter { save } => {
+            DialogAnswer::CloseAfter { save } => {
                 self.dialog = None;
                 self.stop(if save { Command::StopAndSave } else { Command::StopAndDiscard });
                 self.closing = self.run.phase == RunPhase::Stopping;
@@ -80,16 +80,16 @@ impl Window {
                     ctx.send_viewport_cmd(ViewportCommand::Close);
                 }
             }
-            Answer::Path(wanted, path) => self.use_paths(wanted, vec![path]),
-            Answer::Browse(wanted, proposed) => {
+            DialogAnswer::Path(wanted, path) => self.use_paths(wanted, vec![path]),
+            DialogAnswer::Browse(wanted, proposed) => {
                 let answer = self.in_background("dualprop-dialog", move || wanted.browse(&proposed));
                 self.background.browsed = answer.map(|receiver| (wanted, receiver));
             }
-            Answer::LearningRate(factor) => {
+            DialogAnswer::LearningRate(factor) => {
                 self.dialog = None;
                 self.send(Command::ScaleLearningRate(factor));
             }
-            Answer::Recent(recent) => {
+            DialogAnswer::Recent(recent) => {
                 self.dialog = None;
                 match recent {
                     Recent::Run(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
@@ -97,7 +97,7 @@ impl Window {
                     Recent::Data(dir) => self.use_data(&dir),
                 }
             }
-            Answer::Export(export) => {
+            DialogAnswer::Export(export) => {
                 self.dialog = None;
                 self.notice = Some(Notice::Done("Exporting…".into()));
                 self.on_disk(

@@ -9,7 +9,7 @@ use crate::app::model::runs;
 use crate::app::panes::runs::RunsRequest;
 use crate::app::shell::chrome::Notice;
 use crate::app::shell::dialogs::{Dialog, PathFor};
-use crate::app::widgets::export::{self, Export, Exported};
+use crate::app::widgets::export::{self, ExportRequest, Exported};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{ColorImage, Context, Rect};
 use std::path::{Path, PathBuf};
@@ -169,8 +169,8 @@ impl Window {
     }
 
     /// Asks where to write an export. A picture is taken in the next frame, when its menu is closed.
-    pub(super) fn begin_export(&mut self, ctx: &Context, export: Export) {
-        let Export { name, what } = export;
+    pub(super) fn begin_export(&mut self, ctx: &Context, export: ExportRequest) {
+        let ExportRequest { name, what } = export;
         match what {
             Exported::Picture(area) => {
                 let (sender, receiver) = bounded(1);

@@ -4,7 +4,7 @@
 
 use super::Window;
 use crate::app::model::bn_history::{BnFollower, NewDistances};
-use crate::app::model::history::{self, Opened};
+use crate::app::model::history::{self, OpenedFolder};
 use crate::app::model::kinds::{Level, RunPhase};
 use crate::app::model::run::{Checkpoints, RunView};
 use crate::app::panes::Pane;
@@ -143,7 +143,7 @@ impl Window {
         );
     }
 
-    fn show_opened(&mut self, dir: &Path, opened: Opened) {
+    fn show_opened(&mut self, dir: &Path, opened: OpenedFolder) {
         self.run = opened.run;
         self.follow_folder(FolderReader::new(dir, Some(opened.follower)));
         self.pictures = Pictures::default();

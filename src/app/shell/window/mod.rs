@@ -15,12 +15,12 @@ use super::status;
 use crate::app::commands::UiCommand;
 use crate::app::model::form::SetUpForm;
 use crate::app::model::launcher::{Launcher, RunLink, Wake};
-use crate::app::model::preflight::Report;
+use crate::app::model::preflight::PreflightReport;
 use crate::app::model::recents::Recents;
 use crate::app::model::run::RunView;
 use crate::app::model::runs::Runs;
 use crate::app::model::study::{ModelChoice, Study};
-use crate::app::panes::{Pane, Shared, Views};
+use crate::app::panes::{Pane, PaneViews, Shared};
 use crate::app::theme::tokens;
 use crate::app::widgets::pictures::Pictures;
 use crate::session::inspect::Request;
@@ -45,7 +45,7 @@ pub struct Window {
     link: Option<RunLink>,
     pub run: RunView,
     pub form: SetUpForm,
-    pub views: Views,
+    pub views: PaneViews,
     pub layout: Layout,
     pictures: Pictures,
     dialog: Option<Dialog>,
@@ -53,7 +53,7 @@ pub struct Window {
     notice: Option<Notice>,
     queue: Vec<UiCommand>,
     study: Study,
-    report: Report,
+    report: PreflightReport,
     runs: Runs,
     pub recents: Recents,
     /// A run that a crash left unfinished, offered until it is answered.
@@ -83,7 +83,7 @@ impl Window {
             link: None,
             run: RunView::default(),
             form: SetUpForm::default(),
-            views: Views::default(),
+            views: PaneViews::default(),
             layout: Layout::default(),
             pictures: Pictures::default(),
             dialog: None,
@@ -91,7 +91,7 @@ impl Window {
             notice: None,
             queue: Vec::new(),
             study: Study::default(),
-            report: Report::default(),
+            report: PreflightReport::default(),
             runs: Runs::default(),
             recents: Recents::default(),
             unfinished: None,
