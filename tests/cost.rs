@@ -1,7 +1,7 @@
 //! What a step costs in forward and backward passes, counted from its plans: MixProp, table 4.
 
 use dualprop::config::Config;
-use dualprop::gpu::{Caps, Element, Form, Launch};
+use dualprop::gpu::{Caps, Direction, Element, Form, Launch};
 use dualprop::models::{ModelOptions, build};
 use dualprop::training::attack_plans::{AttackPass, attack_statistics};
 use dualprop::training::method::{self, Source};
@@ -46,7 +46,8 @@ fn passes(text: &str) -> f64 {
         let statistics = attack_statistics(config);
         let pass = AttackPass { through: *through, statistics, weight_gradients: method.recycle };
         let plan = context.attack_iteration(config, pass, &place);
-        let writes_weights = plan.launches.iter().any(|l| l.kernel.shader.starts_with("conv_weights"));
+        let of_weights = |l: &Launch| l.convolution.is_some_and(|c| c.direction == Direction::WeightGradient);
+        let writes_weights = plan.launches.iter().any(of_weights);
         assert_eq!(writes_weights, method.recycle, "an attack computes no weight gradients");
         total += images(&plan.launches) * config.iterations() as usize;
     }
