@@ -1,5 +1,5 @@
 //! What a shell sees: the exit code, one sentence on stderr that names the thing at fault, and nothing on
-//! stdout but the result. Everything here works without an adapter.
+//! stdout but the result. Nearly everything here works without an adapter.
 
 use dualprop::interop::tensor_file::{self, Tensor};
 use dualprop::models::names::expected;
@@ -209,7 +209,129 @@ fn weights_that_are_no_numbers_are_refused() {
     checkpoint.save_atomic(&dir.join("nan.safetensors")).expect("writable");
     image::RgbImage::new(8, 8).save(dir.join("x.png")).expect("writable");
     let message = fails(&["predict", "nan.safetensors", "x.png", "--device", "cpu"], 1, dir);
-    assert!(message.contains("nan.safetensors") && message.contains("no finite numbers"), "{message}");
+    assert!(
+        message.contains("nan.safetensors") && message.contains("\"fc.bias\" has the value NaN"),
+        "{message}"
+    );
+}
+
+#[test]
+fn imports_check_every_value() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let message = |name: &str, value: f32| {
+        state_dict(&dir.join("odd.safetensors"), 3, 1);
+        let mut tensors = load_tensors(&dir.join("odd.safetensors")).expect("readable");
+        tensors.get_mut(name).expect("there").data[2] = value;
+        tensor_file::write(&dir.join("odd.safetensors"), &Default::default(), &tensors, &Default::default())
+            .expect("writable");
+        fails(
+            &[
+                "import",
+                "odd.safetensors",
+                "--arch",
+                "resnet18",
+                "--width",
+                "0.125",
+                "--out",
+                "net.safetensors",
+            ],
+            1,
+            dir,
+        )
+    };
+    let said = message("conv1.weight", f32::INFINITY);
+    assert!(said.contains("\"conv1.weight\" has the value inf at place 2"), "{said}");
+    let said = message("bn1.running_var", -0.5);
+    assert!(said.contains("\"bn1.running_var\" is -0.5 at channel 2"), "{said}");
+    assert!(!dir.join("net.safetensors").exists());
+}
+
+#[test]
+fn a_file_of_another_kind_is_called_what_it_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 1);
+    let cases: [(&[u8], &[&str]); 4] = [
+        (b"PK\x03\x04\x00\x00archive/data.pkl", &["a PyTorch file", "safetensors.torch.save_file"]),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", &["Git LFS pointer", "git lfs pull"]),
+        (b"<!DOCTYPE html>\n<html></html>", &["a web page", "fetch the file itself"]),
+        (b"GIF89a\x01\x00\x01\x00", &["a GIF image"]),
+    ];
+    for (bytes, parts) in cases {
+        std::fs::write(dir.join("odd.bin"), bytes).expect("writable");
+        let commands: [&[&str]; 3] = [
+            &["import", "odd.bin", "--arch", "resnet18", "--out", "y"],
+            &["eval", "odd.bin", "--data", "shapes"],
+            &["export", "odd.bin", "--to", "safetensors", "--out", "y"],
+        ];
+        for arguments in commands {
+            let message = fails(arguments, 1, dir);
+            assert!(parts.iter().all(|part| message.contains(part)), "{arguments:?}: {message}");
+        }
+    }
+    std::fs::write(dir.join("odd.png"), b"<!DOCTYPE html>").expect("writable");
+    let message = fails(&["predict", "net.safetensors", "odd.png", "--device", "cpu"], 1, dir);
+    assert!(message.contains("odd.png") && message.contains("a web page"), "{message}");
+}
+
+/// On the software adapter.
+#[test]
+fn any_part_of_a_folder_can_be_evaluated() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 1);
+    for part in ["test", "photos of others"] {
+        for class in ["0", "1", "2"] {
+            let class = dir.join("set").join(part).join(class);
+            std::fs::create_dir_all(&class).expect("writable");
+            image::RgbImage::new(32, 32).save(class.join("a.png")).expect("writable");
+        }
+    }
+    let eval = |part: &str| {
+        let data = format!("folder:{part}");
+        dualprop(&["eval", "net.safetensors", "--data", &data, "--path", "set", "--device", "cpu"], dir)
+    };
+    for part in ["test", "photos of others"] {
+        let output = eval(part);
+        let found = text(&output.stdout);
+        assert!(found.starts_with(&format!("folder {part}, domain main: top-1")), "{found} {output:?}");
+        assert!(found.contains("on 3 images"), "{found}");
+    }
+    let output = eval("val");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no part \"val\"; expected one of photos of others, test"), "{said}");
+}
+
+/// On the software adapter.
+#[test]
+fn one_image_that_cannot_be_used_leaves_the_others_their_results() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 1);
+    for name in ["a.png", "c.png"] {
+        image::RgbImage::new(32, 32).save(dir.join(name)).expect("writable");
+    }
+    std::fs::write(dir.join("b.png"), b"no image").expect("writable");
+    let images = ["a.png", "b.png", "c.png", "--device", "cpu"];
+    let commands: [&[&str]; 4] = [
+        &["predict", "net.safetensors", "--top", "1"],
+        &["predict", "net.safetensors", "--json"],
+        &["attack", "net.safetensors", "--out", "adversarial", "--attack", "fgsm:eps=1"],
+        &["cam", "net.safetensors", "--out", "maps"],
+    ];
+    for arguments in commands {
+        let output = dualprop(&[arguments, &images].concat(), dir);
+        let (found, said) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(found.contains("a.png") && found.contains("c.png") && !found.contains("b.png"), "{found}");
+        assert!(said.contains("b.png") && said.contains("1 of 3 images could not be used"), "{said}");
+    }
+    for file in ["adversarial/a.adv.png", "adversarial/c.adv.png", "maps/c.overlay.png"] {
+        assert!(dir.join(file).exists(), "{file}");
+    }
+    assert!(!dir.join("adversarial/b.adv.png").exists());
 }
 
 #[test]

@@ -423,6 +423,48 @@ fn a_key_of_an_earlier_version_gets_a_sentence_and_the_run_goes_on() {
 }
 
 #[test]
+fn what_is_set_last_counts_and_what_has_no_effect_is_said() {
+    let of = |text: &str, sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        Config::parse_warning(text, "a.toml", &sets).expect("valid")
+    };
+    let steps = "[run]\nsteps = 700\n";
+    let (config, warnings) = of(steps, &["run.epochs=1"]);
+    assert_eq!((config.run.steps, config.run.epochs), (None, 1.0));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(of(steps, &["run.epochs=1", "run.steps=9"]).0.run.steps, Some(9));
+    assert_eq!(of(steps, &["run.steps=9", "run.epochs=1"]).0.run.steps, None);
+    let (config, warnings) = of("[run]\nsteps = 700\nepochs = 3.0\n", &[]);
+    assert_eq!(config.run.steps, Some(700));
+    assert_eq!(
+        warnings,
+        ["a.toml, line 3: `run.epochs` has no effect beside `run.steps`; delete one of the two"]
+    );
+    // A resolved configuration has every key.
+    assert!(of(&of(steps, &[]).0.resolved_toml(), &[]).1.is_empty());
+
+    let own = "[method]\nkind = \"mixprop\"\n[[method.branch]]\nsource = \"clean\"\n";
+    assert!(of(own, &[]).1[0].contains("`method.kind` has no effect beside `method.branch`"));
+    let (config, warnings) = of(own, &["method.kind=advprop"]);
+    assert!(config.method.branch.is_empty() && warnings.is_empty(), "{warnings:?}");
+
+    let shares = "[[method.branch]]\nsource = \"clean\"\nshare = 0.75\n[[method.branch]]\nsource = \"attack\"\nshare = 0.5\n";
+    let (_, warnings) = of(shares, &[]);
+    assert!(warnings.len() == 1 && warnings[0].contains("sum to 1.25"), "{warnings:?}");
+
+    let (_, warnings) =
+        of("[method.attack]\nepsilon = 0.0314\n[eval]\nattack = \"pgd:eps=0.03,step=0.01\"\n", &[]);
+    assert!(
+        warnings[0].contains("`method.attack.epsilon`") && warnings[0].contains("is eps = 8"),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings[1].contains("`eval.attack`") && warnings[1].contains("half a grey level"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn fast_advprop_refuses_attacks_that_cannot_train() {
     let fault = |key: &str| {
         let text = format!("[method]\nkind = \"fast_advprop\"\nattack.{key}\n");
@@ -434,6 +476,8 @@ fn fast_advprop_refuses_attacks_that_cannot_train() {
         ("target = \"random_wrong\"", "`method.attack.target` = \"none\""),
         ("bn_stats = \"running\"", "`method.attack.bn_stats` = \"batch\""),
         ("through = \"main\"", "`method.attack.through` = \"aux\""),
+        ("loss = \"cross_entropy\"\n[loss]\nlabel_smoothing = 0.1", "`method.attack.loss` = \"training\""),
+        ("epsilon = 1.0\naux_weight = 0.5", "`method.aux_weight` = 1"),
     ] {
         assert!(fault(key).contains(expected), "{}", fault(key));
     }

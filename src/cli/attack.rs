@@ -1,7 +1,7 @@
 //! `dualprop attack`: adversarial images of image files.
 
 use super::common::{
-    InputPicture, ModelArgs, NamedGuess, attack_spec, check_class, named_guesses, note, pixels, print_json,
+    InputFiles, ModelArgs, NamedGuess, attack_spec, check_class, named_guesses, note, pixels, print_json,
     print_line, whole,
 };
 use super::files::{unique_stems, write_png};
@@ -48,7 +48,7 @@ pub(super) struct Attack {
     seed: u64,
     #[command(flatten)]
     options: ModelArgs,
-    /// Print one JSON array in the order of the images
+    /// Print one JSON array in the order of the images, without those that cannot be used
     #[arg(long)]
     json: bool,
 }
@@ -78,37 +78,39 @@ impl Attack {
         if let Some(label) = self.label {
             check_class("--label", label, &classes)?;
         }
+        if let Some(caution) = self.attack.unit_caution() {
+            note(&format!("note: {caution}"));
+        }
         create_folder(&self.out)?;
         let (stems, notes) = unique_stems(&self.images);
         notes.iter().for_each(|text| note(&format!("note: {text}")));
         let mut progress = Progress::new("attacking", "images");
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.images.len());
-        for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
-            let pictures =
-                paths.iter().map(|p| InputPicture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut files = InputFiles::new(&self.images, BATCH);
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        while let Some(pictures) = files.next_batch(&model, &progress) {
             let clean = pixels(&pictures);
             let guesses = |logits: &[f32]| -> Vec<Vec<NamedGuess>> {
                 logits.chunks_exact(classes.len()).map(|l| named_guesses(l, &classes, TOP)).collect()
             };
             let before = guesses(&model.logits(&clean, domain)?);
             let labels: Vec<usize> = before.iter().map(|g| self.label.unwrap_or(g[0].index)).collect();
-            let first = outcomes.len() as u32;
-            let ids: Vec<u32> = (first..first + paths.len() as u32).collect();
+            let ids: Vec<u32> = pictures.iter().map(|picture| picture.index as u32).collect();
             let adversarial = model.attack(&clean, &labels, &self.attack, domain, self.seed, &ids)?;
             let limit = if self.attack.projects() { self.attack.epsilon.floor() } else { 255.0 };
             let rounded = rounded_towards(&clean, &adversarial, limit);
             let seen: Vec<f32> = rounded.iter().map(|b| f32::from(*b)).collect();
             let after = guesses(&model.logits(&seen, domain)?);
-            let images = pictures.iter().zip(stems).zip(rounded.chunks_exact(3 * size * size));
-            for ((((picture, stem), bytes), label), (clean, adversarial)) in
+            let images = pictures.iter().zip(rounded.chunks_exact(3 * size * size));
+            for (((picture, bytes), label), (clean, adversarial)) in
                 images.zip(labels).zip(before.into_iter().zip(after))
             {
+                let stem = &stems[picture.index];
                 let adversarial_file = self.out.join(format!("{stem}.adv.png"));
                 let perturbation_file = self.out.join(format!("{stem}.perturbation.png"));
                 let (magnified, gain, max_change) = magnify(&picture.bytes, bytes);
                 write_png(&adversarial_file, size, bytes)?;
                 write_png(&perturbation_file, size, &magnified)?;
-                outcomes.push(Outcome {
+                let outcome = Outcome {
                     path: picture.path.display().to_string(),
                     domain: self.options.domain.name(),
                     attack: self.attack.spec(),
@@ -119,25 +121,35 @@ impl Attack {
                     gain,
                     adversarial_file: adversarial_file.display().to_string(),
                     perturbation_file: perturbation_file.display().to_string(),
-                });
+                };
+                if self.json {
+                    outcomes.push(outcome);
+                } else {
+                    progress.aside(|| outcome.print())?;
+                }
             }
-            progress.update(outcomes.len(), self.images.len());
+            progress.update(files.done(), self.images.len());
         }
         drop(progress);
         if self.json {
-            return print_json(&outcomes);
+            print_json(&outcomes)?;
+        } else {
+            print_line(&format!("files in {}", self.out.display()))?;
         }
-        for o in &outcomes {
-            print_line(&format!(
-                "{}: {} -> {} (changed by at most {}/255, perturbation shown {}-fold)",
-                o.path,
-                in_words(&o.clean),
-                in_words(&o.adversarial),
-                o.max_change,
-                o.gain
-            ))?;
-        }
-        print_line(&format!("files in {}", self.out.display()))
+        files.finish()
+    }
+}
+
+impl Outcome {
+    fn print(&self) -> anyhow::Result<()> {
+        print_line(&format!(
+            "{}: {} -> {} (changed by at most {}/255, perturbation shown {}-fold)",
+            self.path,
+            in_words(&self.clean),
+            in_words(&self.adversarial),
+            self.max_change,
+            self.gain
+        ))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `dualprop cam`: where the network looks.
 
-use super::common::{InputPicture, ModelArgs, check_class, note, pixels, print_line, whole};
+use super::common::{InputFiles, ModelArgs, check_class, note, pixels, print_line, whole};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
 use crate::evaluation::activation_map::CamMethod;
@@ -83,33 +83,29 @@ impl Cam {
         let (stems, notes) = unique_stems(&self.images);
         notes.iter().for_each(|text| note(&format!("note: {text}")));
         let mut progress = Progress::new("explaining", "images");
-        let mut lines = Vec::with_capacity(self.images.len());
-        for (paths, stems) in self.images.chunks(BATCH).zip(stems.chunks(BATCH)) {
-            let pictures =
-                paths.iter().map(|p| InputPicture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut files = InputFiles::new(&self.images, BATCH);
+        while let Some(pictures) = files.next_batch(&model, &progress) {
             let pixels = pixels(&pictures);
             let seen = model.see(&pixels, domain)?;
             let guesses = seen.logits.chunks_exact(names.len()).map(|l| top_classes(l, 1)[0].0);
             let classes: Vec<usize> = guesses.map(|predicted| self.class.unwrap_or(predicted)).collect();
             let maps = model.maps(&seen, &classes, self.method.engine());
-            for (((picture, stem), class), map) in pictures.iter().zip(stems).zip(classes).zip(maps) {
+            for ((picture, class), map) in pictures.iter().zip(classes).zip(maps) {
+                let stem = &stems[picture.index];
                 let map = self.scaled(&map, size);
                 let file = |ending: &str| self.out.join(format!("{stem}.{ending}"));
                 let array = file(&format!("{}.npy", self.method.name()));
                 write_atomic(&array, |out| npy::write_f32(out, &[size, size], &map))?;
                 write_png(&file("heatmap.png"), size, &heatmap(&map))?;
                 write_png(&file("overlay.png"), size, &overlay(&picture.bytes, &map))?;
-                lines.push(format!(
-                    "{}: {} ({class}), {}",
-                    picture.path.display(),
-                    names[class],
-                    array.display()
-                ));
+                let (path, name) = (picture.path.display(), &names[class]);
+                let line = format!("{path}: {name} ({class}), {}", array.display());
+                progress.aside(|| print_line(&line))?;
             }
-            progress.update(lines.len(), self.images.len());
+            progress.update(files.done(), self.images.len());
         }
         drop(progress);
-        lines.iter().try_for_each(|line| print_line(line))
+        files.finish()
     }
 
     /// A raw square map at the features' resolution, as it is shown: Grad-CAM without its negative part, at

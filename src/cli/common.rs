@@ -6,7 +6,7 @@ use crate::data::Framing;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use std::io::Write as _;
@@ -133,16 +133,63 @@ pub(super) fn check_class(option: &str, class: usize, classes: &[String]) -> any
 /// An image file as the network sees it.
 #[derive(Debug)]
 pub(super) struct InputPicture {
+    /// Its place among all images of the command.
+    pub index: usize,
     pub path: PathBuf,
     /// `[size, size, 3]` RGB.
     pub bytes: Vec<u8>,
 }
 
-impl InputPicture {
-    pub(super) fn load(path: &Path, model: &Model) -> anyhow::Result<Self> {
+/// The image files of a command, some at a time. One that cannot be used is named on stderr at once and left
+/// out, so that the others have their results.
+pub(super) struct InputFiles<'a> {
+    paths: &'a [PathBuf],
+    /// Most images at a time.
+    batch: usize,
+    /// Files that were looked at.
+    done: usize,
+    left_out: usize,
+    /// The fault of the only file there is.
+    fault: Option<anyhow::Error>,
+}
+
+impl<'a> InputFiles<'a> {
+    pub(super) fn new(paths: &'a [PathBuf], batch: usize) -> Self {
+        Self { paths, batch, done: 0, left_out: 0, fault: None }
+    }
+
+    /// The next images, at least one; `None` behind the last.
+    pub(super) fn next_batch(&mut self, model: &Model, progress: &Progress) -> Option<Vec<InputPicture>> {
         let framing = Framing::of(&model.config().data);
-        let bytes = crate::data::load_image_file(path, model.meta().image_size, framing)?;
-        Ok(Self { path: path.to_path_buf(), bytes })
+        let mut pictures = Vec::new();
+        while let Some(path) = self.paths.get(self.done).filter(|_| pictures.len() < self.batch) {
+            match crate::data::load_image_file(path, model.meta().image_size, framing) {
+                Ok(bytes) => pictures.push(InputPicture { index: self.done, path: path.clone(), bytes }),
+                Err(error) if self.paths.len() == 1 => self.fault = Some(error),
+                Err(error) => {
+                    self.left_out += 1;
+                    progress.aside(|| note(&format!("{error:#}")));
+                }
+            }
+            self.done += 1;
+        }
+        (!pictures.is_empty()).then_some(pictures)
+    }
+
+    /// Files that were looked at so far.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Fails where an image was left out.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match (self.fault, self.left_out) {
+            (Some(fault), _) => Err(fault),
+            (None, 0) => Ok(()),
+            (None, left_out) => {
+                Err(anyhow!("{left_out} of {} images could not be used, as said above", self.paths.len()))
+            }
+        }
     }
 }
 

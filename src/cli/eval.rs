@@ -80,6 +80,9 @@ impl Eval {
             ))
             .into());
         }
+        if let Some(caution) = self.attack.as_ref().and_then(AttackConfig::unit_caution) {
+            note(&format!("note: {caution}"));
+        }
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH)?;
         let dataset = open(&self.data, self.path.as_deref(), model.meta())?;
         check_classes(&self.data, dataset.class_names(), &model.meta().classes)?;
@@ -137,21 +140,16 @@ fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc
         interpolation: framing.interpolation,
         ..DataConfig::default()
     };
-    if spec.part == "train" {
-        return Ok(crate::data::open(&config)?.train);
-    }
-    let (val, extra) = crate::data::open_validation(&config)?;
-    if spec.part == "val" {
-        return Ok(val);
-    }
-    let names: Vec<&str> = extra.iter().map(|(name, _)| name.as_str()).collect();
-    let found = extra.iter().find(|(name, _)| *name == spec.part).map(|(_, set)| Arc::clone(set));
-    found.ok_or_else(|| {
-        let parts = ["train", "val"].into_iter().chain(names).collect::<Vec<_>>().join(", ");
+    let names = crate::data::parts(&config)?;
+    if !names.contains(&spec.part) {
         let source = source_name(spec.source);
-        UsageError(format!("the data set {source} has no part \"{}\"; expected one of {parts}", spec.part))
-            .into()
-    })
+        let (part, names) = (&spec.part, names.join(", "));
+        return Err(UsageError(format!(
+            "the data set {source} has no part \"{part}\"; expected one of {names}"
+        ))
+        .into());
+    }
+    crate::data::open_part(&config, &spec.part)
 }
 
 fn check_classes(spec: &DataSpec, data: &[String], model: &[String]) -> anyhow::Result<()> {

@@ -143,6 +143,7 @@ impl Import {
         check_other_file(&self.file, &self.out)?;
         let source = TensorFile::read(&self.file)?;
         let fault = |e: anyhow::Error| anyhow!("{}: {e:#}", self.file.display());
+        source.check_values().map_err(fault)?;
         let domains = state_dict::domains(&source.tensors).map_err(fault)?;
         let classes = self.classes(&source)?;
         let names = expected(&self.arch, classes.len(), self.width, self.depth, domains)?;

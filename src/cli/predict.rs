@@ -1,6 +1,6 @@
 //! `dualprop predict`: classes of image files.
 
-use super::common::{InputPicture, ModelArgs, NamedGuess, named_guesses, pixels, print_json, print_line};
+use super::common::{InputFiles, ModelArgs, NamedGuess, named_guesses, pixels, print_json, print_line};
 use super::progress::Progress;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(super) struct Predict {
     top: u32,
     #[command(flatten)]
     options: ModelArgs,
-    /// Print one JSON array in the order of the images
+    /// Print one JSON array in the order of the images, without those that cannot be used
     #[arg(long)]
     json: bool,
 }
@@ -43,30 +43,38 @@ impl Predict {
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let classes = model.meta().classes.clone();
         let mut progress = Progress::new("predicting", "images");
-        let mut predictions = Vec::with_capacity(self.images.len());
-        for paths in self.images.chunks(BATCH) {
-            let pictures =
-                paths.iter().map(|p| InputPicture::load(p, &model)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut files = InputFiles::new(&self.images, BATCH);
+        let mut predictions = Vec::new();
+        while let Some(pictures) = files.next_batch(&model, &progress) {
             let logits = model.logits(&pixels(&pictures), domain)?;
-            for (path, logits) in paths.iter().zip(logits.chunks_exact(classes.len())) {
-                predictions.push(Prediction {
-                    path: path.display().to_string(),
+            for (picture, logits) in pictures.iter().zip(logits.chunks_exact(classes.len())) {
+                let prediction = Prediction {
+                    path: picture.path.display().to_string(),
                     domain: self.options.domain.name(),
                     top: named_guesses(logits, &classes, self.top as usize),
                     logits: logits.to_vec(),
-                });
+                };
+                if self.json {
+                    predictions.push(prediction);
+                } else {
+                    progress.aside(|| prediction.print())?;
+                }
             }
-            progress.update(predictions.len(), self.images.len());
+            progress.update(files.done(), self.images.len());
         }
         drop(progress);
         if self.json {
-            return print_json(&predictions);
+            print_json(&predictions)?;
         }
-        for prediction in predictions {
-            print_line(&prediction.path)?;
-            for guess in prediction.top {
-                print_line(&format!("  {:6.2}%  {} ({})", 100.0 * guess.p, guess.class, guess.index))?;
-            }
+        files.finish()
+    }
+}
+
+impl Prediction {
+    fn print(&self) -> anyhow::Result<()> {
+        print_line(&self.path)?;
+        for guess in &self.top {
+            print_line(&format!("  {:6.2}%  {} ({})", 100.0 * guess.p, guess.class, guess.index))?;
         }
         Ok(())
     }

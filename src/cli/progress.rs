@@ -30,6 +30,14 @@ impl Progress {
         Self { what, unit, bar, started: Instant::now(), last_line: Instant::now() }
     }
 
+    /// Prints without a bar in the way.
+    pub(super) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     /// `done` of `total` are finished.
     pub(super) fn update(&mut self, done: usize, total: usize) {
         if let Some(bar) = &self.bar {

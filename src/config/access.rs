@@ -157,7 +157,8 @@ pub(super) fn insert(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-fn remove(table: &mut Table, path: &str) {
+/// Takes away what is at a dotted path, if anything is.
+pub(super) fn remove(table: &mut Table, path: &str) {
     match path.split_once('.') {
         None => {
             table.remove(path);

@@ -137,6 +137,17 @@ impl AttackConfig {
         }
     }
 
+    /// A sentence where ε is so small that a share of the pixel range was probably meant.
+    pub fn unit_caution(&self) -> Option<String> {
+        let epsilon = self.epsilon;
+        (epsilon > 0.0 && epsilon < 0.5).then(|| {
+            let grey_levels = (epsilon * 255.0).round().max(1.0);
+            format!(
+                "eps = {epsilon} counts in 1/255 of the pixel range and is less than half a grey level; the share {epsilon} of the range is eps = {grey_levels}"
+            )
+        })
+    }
+
     /// Whether the attack starts from a random point of the ε-ball.
     pub fn starts_from_noise(&self) -> bool {
         match self.kind {

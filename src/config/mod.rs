@@ -4,6 +4,7 @@
 
 mod access;
 mod attack_spec;
+mod cautions;
 mod domain;
 mod error;
 mod method;

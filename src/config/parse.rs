@@ -2,6 +2,7 @@
 //! line, what was expected, and the nearest valid spelling.
 
 use super::access::{from_partial, insert};
+use super::cautions;
 use super::error::Place;
 use super::schema::{self, Field, Kind};
 use super::{Config, ConfigError};
@@ -44,7 +45,8 @@ impl Config {
         Ok(Self::parse_warning(text, file_name, sets)?.0)
     }
 
-    /// As [`Config::parse`], with a sentence for each key of an earlier version that was passed over.
+    /// As [`Config::parse`], with a sentence for each key of an earlier version that was passed over, each
+    /// that another key takes the place of, and what is seldom meant.
     pub fn parse_warning(
         text: &str,
         file_name: &str,
@@ -63,6 +65,7 @@ impl Config {
         let mut reader =
             Reader { text, file_name, places: &mut places, table: &mut table, warnings: &mut warnings };
         reader.section("", document.get_ref())?;
+        warnings.extend(cautions::sentences(&table, &places));
         for argument in sets {
             let place = Place::Argument(argument.clone());
             let path = argument.split_once('=').map_or("", |(path, _)| path.trim());
@@ -71,6 +74,7 @@ impl Config {
                 continue;
             }
             let (field, value) = parse_set(argument).map_err(|e| e.at(place.clone()))?;
+            cautions::make_way_for(field.path, &mut table);
             insert(&mut table, field.path, value);
             places.insert(field.path.to_string(), place);
         }
@@ -79,6 +83,7 @@ impl Config {
             let place = places.get(&e.key).cloned().unwrap_or_else(|| Place::File(file_name.into()));
             e.at(place)
         })?;
+        warnings.extend(config.cautions());
         Ok((config, warnings))
     }
 }

@@ -2,8 +2,8 @@
 
 use super::validate::fault;
 use super::{
-    AttackStatistics, AttackTarget, Augmentation, BranchSource, Config, ConfigError, Domain, MAX_BRANCHES,
-    MethodKind,
+    AttackLoss, AttackStatistics, AttackTarget, Augmentation, BranchSource, Config, ConfigError, Domain,
+    MAX_BRANCHES, MethodKind,
 };
 
 impl Config {
@@ -113,6 +113,12 @@ impl Config {
         }
         if attack.bn_stats != AttackStatistics::Batch {
             return needs("method.attack.bn_stats", "\"batch\"");
+        }
+        if attack.loss != AttackLoss::Training && self.loss.label_smoothing > 0.0 {
+            return needs("method.attack.loss", "\"training\" with `loss.label_smoothing` above 0");
+        }
+        if self.method.aux_weight != 1.0 {
+            return needs("method.aux_weight", "1");
         }
         if attack.through.is_some_and(|through| through != Domain::Aux) {
             return needs("method.attack.through", "\"aux\"");

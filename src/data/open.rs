@@ -37,6 +37,34 @@ pub fn open_validation(config: &DataConfig) -> anyhow::Result<(Arc<dyn Dataset>,
     open_validation_with(config, &mut |_, _, _| ())
 }
 
+/// The names of the parts that a data set has: `train`, `val` and others; of a folder, all folders in it.
+pub fn parts(config: &DataConfig) -> anyhow::Result<Vec<String>> {
+    let built_in = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
+    match config.source {
+        DataSource::Shapes => built_in(&["train", "val", ShapesSplit::ValStylized.name()]),
+        DataSource::Cifar10 | DataSource::Cifar100 | DataSource::FashionMnist => built_in(&["train", "val"]),
+        DataSource::Folder => Folder::splits(checked_path(config)?, ""),
+    }
+}
+
+/// Opens one of the [`parts`] alone, whole but for the classes of `data.classes_file`.
+pub fn open_part(config: &DataConfig, name: &str) -> anyhow::Result<Arc<dyn Dataset>> {
+    let names = parts(config)?;
+    ensure!(
+        names.iter().any(|known| known == name),
+        "there is no part \"{name}\"; expected one of {}",
+        names.join(", ")
+    );
+    let set = match name {
+        "train" => part(config, Part::Train, &mut |_, _, _| ())?,
+        "val" => part(config, Part::Val, &mut |_, _, _| ())?,
+        _ if config.source == DataSource::Shapes => Arc::new(Shapes::new(ShapesSplit::ValStylized)),
+        name => part(config, Part::Extra(name), &mut |_, _, _| ())?,
+    };
+    let classes = wanted_classes(config, name, set.as_ref())?;
+    subset::of_classes(set, &classes)
+}
+
 type Progress<'a> = &'a mut dyn FnMut(&str, usize, usize);
 
 fn open_validation_with(

@@ -7,8 +7,9 @@
 //! image that square holds, and which filter it is: by default all of the shorter side, and the bilinear one.
 //! Where that leaves an image of the wanted size as it is, it passes through bit by bit.
 
+use super::file_kind;
 use crate::config::{DataConfig, Interpolation};
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use fast_image_resize as fir;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -212,10 +213,11 @@ fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
     limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
     let format = reader.format();
-    ensure!(
-        matches!(format, Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)),
-        "its content is not a PNG, JPEG or WebP image"
-    );
+    if !matches!(format, Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
+        let found = file_kind::recognise(&file[..file.len().min(file_kind::LOOKED_AT)]);
+        let found = found.map_or_else(String::new, |kind| format!(": it is {kind}"));
+        bail!("its content is not a PNG, JPEG or WebP image{found}");
+    }
     // The JPEG decoder fills what is missing with grey instead of failing.
     ensure!(format != Some(ImageFormat::Jpeg) || jpeg_is_complete(file), "the JPEG data is cut off");
     reader.limits(limits);

@@ -2,6 +2,7 @@
 //! with every length checked against the file before memory is taken.
 
 use super::atomic::write_atomic;
+use crate::data::file_kind::{LOOKED_AT, recognise};
 use anyhow::{Context, anyhow, bail, ensure};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
@@ -54,9 +55,34 @@ impl TensorFile {
         if path.metadata().is_ok_and(|data| !data.is_file()) {
             bail!("{} is not a regular file; expected a safetensors file", path.display());
         }
-        let file = File::open(path).map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
-        Self::read_from(file, wanted)
-            .map_err(|e| anyhow!("{} is no usable safetensors file: {e:#}", path.display()))
+        let mut file = File::open(path).map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
+        let fault = |e: anyhow::Error| anyhow!("{} is no usable safetensors file: {e:#}", path.display());
+        let mut first = Vec::new();
+        let found = Read::by_ref(&mut file).take(LOOKED_AT as u64).read_to_end(&mut first);
+        if let Some(kind) = found.ok().and_then(|_| recognise(&first)) {
+            return Err(fault(anyhow!("it is {kind}")));
+        }
+        file.rewind().map_err(|e| fault(e.into()))?;
+        Self::read_from(file, wanted).map_err(fault)
+    }
+
+    /// Fails with the first tensor that has a value which is no finite number, or a negative running
+    /// variance.
+    pub fn check_values(&self) -> anyhow::Result<()> {
+        for (name, tensor) in &self.tensors {
+            if let Some(at) = tensor.data.iter().position(|value| !value.is_finite()) {
+                bail!(
+                    "tensor \"{name}\" has the value {} at place {at}; expected finite numbers",
+                    tensor.data[at]
+                );
+            }
+            if name.ends_with("running_var")
+                && let Some(at) = tensor.data.iter().position(|value| *value < 0.0)
+            {
+                bail!("\"{name}\" is {} at channel {at}; a variance is 0 or more", tensor.data[at]);
+            }
+        }
+        Ok(())
     }
 
     fn read_from(mut file: File, wanted: impl Fn(Dtype, &[usize]) -> bool) -> anyhow::Result<Self> {

@@ -70,7 +70,9 @@ impl Checkpoint {
 
     /// Reads a file; every fault is one sentence that names it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        Self::of_file(TensorFile::read(path)?, path)
+        let file = TensorFile::read(path)?;
+        file.check_values().map_err(|e| anyhow!("{} cannot be used: {e}", path.display()))?;
+        Self::of_file(file, path)
     }
 
     /// As [`Checkpoint::load`], but without the tensors: how far the run had come, in little time for a file
