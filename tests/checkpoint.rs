@@ -24,7 +24,7 @@ fn sample() -> Checkpoint {
     }
     let network: Vec<_> = tensors.clone().into_iter().collect();
     for (name, tensor) in network {
-        let averaged = Tensor { data: tensor.data.iter().map(|v| -v).collect(), ..tensor.clone() };
+        let averaged = Tensor { data: tensor.data.iter().map(|v| v / 2.0).collect(), ..tensor.clone() };
         tensors.insert(format!("ema.{name}"), averaged);
         tensors.insert(format!("optimizer.momentum.{name}"), tensor);
     }

@@ -465,6 +465,20 @@ fn what_is_set_last_counts_and_what_has_no_effect_is_said() {
 }
 
 #[test]
+fn windows_paths_get_a_hint() {
+    for text in
+        ["[data]\npath = \"C:\\Users\\me\"", "[data]\npath = \"D:\\new\"", "[run]\ninit = \"E:\\tiny\""]
+    {
+        let fault = parse(text).expect_err("an escape").to_string();
+        assert!(fault.contains("write a Windows path as \"C:/photos\" or 'C:\\photos'"), "{fault}");
+        assert!(fault.contains("line 2") && !fault.contains(char::is_control), "{fault}");
+    }
+    let config =
+        parse("[data]\nsource = \"folder\"\npath = 'C:\\Users\\me'").expect("no escapes in single quotes");
+    assert_eq!(config.data.path, "C:\\Users\\me");
+}
+
+#[test]
 fn fast_advprop_refuses_attacks_that_cannot_train() {
     let fault = |key: &str| {
         let text = format!("[method]\nkind = \"fast_advprop\"\nattack.{key}\n");

@@ -60,7 +60,12 @@ impl Config {
                 Some(span) => Place::Line { file: file_name.into(), line: line_of(text, span.start) },
                 None => Place::File(file_name.into()),
             };
-            ConfigError::new("", format!("not valid TOML: {}", e.message().replace('\n', ", "))).at(place)
+            let line = e.span().and_then(|span| text.lines().nth(line_of(text, span.start) - 1));
+            // A drive's letter, or two backslashes of a server's name.
+            let windows = line.is_some_and(|line| line.contains(":\\") || line.contains("\"\\"));
+            let hint = if windows { WINDOWS_PATHS } else { "" };
+            let message = e.message().replace('\n', ", ");
+            ConfigError::new("", format!("not valid TOML: {message}{hint}")).at(place)
         })?;
         let mut reader =
             Reader { text, file_name, places: &mut places, table: &mut table, warnings: &mut warnings };
@@ -87,6 +92,10 @@ impl Config {
         Ok((config, warnings))
     }
 }
+
+/// Behind a fault that a Windows path has probably caused.
+const WINDOWS_PATHS: &str =
+    "; in double quotes \\ begins an escape, so write a Windows path as \"C:/photos\" or 'C:\\photos'";
 
 /// The sentence on a key of an earlier version.
 fn passed_over(path: &str, reason: &str, place: Place) -> String {
@@ -266,6 +275,10 @@ fn mismatch(field: &Field, found: &str) -> ConfigError {
 pub(super) fn checked(field: &Field, value: Value) -> Result<Value, ConfigError> {
     let found = || mismatch(field, &describe(&value));
     match (field.kind, &value) {
+        (Kind::Path, Value::String(path)) if path.contains(char::is_control) => Err(ConfigError::new(
+            field.path,
+            format!("`{}` is {path:?}, with a control character in it{WINDOWS_PATHS}", field.path),
+        )),
         (Kind::Flag, Value::Boolean(_)) | (Kind::Text | Kind::Path, Value::String(_)) => Ok(value),
         (Kind::AttackSpec, Value::String(spec)) => {
             if !spec.is_empty() {
