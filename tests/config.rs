@@ -440,6 +440,7 @@ fn what_is_set_last_counts_and_what_has_no_effect_is_said() {
         warnings,
         ["a.toml, line 3: `run.epochs` has no effect beside `run.steps`; delete one of the two"]
     );
+    assert!(of("[run]\nepochs = 3.0\n", &["run.steps=9"]).1.is_empty(), "meant so");
     // A resolved configuration has every key.
     assert!(of(&of(steps, &[]).0.resolved_toml(), &[]).1.is_empty());
 

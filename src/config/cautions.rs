@@ -18,17 +18,20 @@ pub(super) fn make_way_for(path: &str, table: &mut Table) {
 }
 
 /// A sentence for each key that is given but without effect, because another takes its place. One that has
-/// its default says nothing, so that resolved configurations, which have all keys, pass.
+/// its default says nothing, so that resolved configurations, which have all keys, pass; nor does one that
+/// the command line has replaced on purpose.
 pub(super) fn sentences(table: &Table, places: &BTreeMap<String, Place>) -> Vec<String> {
     let defaults = Config::default().to_table();
     let overshadowed = RIVALS.iter().filter(|(key, stronger)| {
         let given = value_at(table, key);
-        given.is_some() && given != value_at(&defaults, key) && value_at(table, stronger).is_some()
+        let on_the_command_line = matches!(places.get(*stronger), Some(Place::Argument(_)));
+        let counts_not = value_at(table, stronger).is_some() && !on_the_command_line;
+        given.is_some() && given != value_at(&defaults, key) && counts_not
     });
     let sentence = |(key, stronger): &(&str, &str)| {
         let message = format!("`{key}` has no effect beside `{stronger}`; delete one of the two");
         let place = places.get(*key).cloned().unwrap_or(Place::Unknown);
-        ConfigError::new(*key, message).at(place).to_string()
+        ConfigError::new(key, message).at(place).to_string()
     };
     overshadowed.map(sentence).collect()
 }

@@ -70,7 +70,6 @@ impl Config {
         let mut reader =
             Reader { text, file_name, places: &mut places, table: &mut table, warnings: &mut warnings };
         reader.section("", document.get_ref())?;
-        warnings.extend(cautions::sentences(&table, &places));
         for argument in sets {
             let place = Place::Argument(argument.clone());
             let path = argument.split_once('=').map_or("", |(path, _)| path.trim());
@@ -83,6 +82,7 @@ impl Config {
             insert(&mut table, field.path, value);
             places.insert(field.path.to_string(), place);
         }
+        warnings.extend(cautions::sentences(&table, &places));
         let config = from_partial(table)?;
         config.validate().map_err(|e| {
             let place = places.get(&e.key).cloned().unwrap_or_else(|| Place::File(file_name.into()));
