@@ -1,7 +1,7 @@
 //! The numbers of a launch as a struct whose fields have the names of the shader's `struct Params`.
 //!
 //! [`params!`] declares such a struct and describes its fields, so that a test can hold names, offsets, sizes
-//! and kinds to those of the shader (`tests/shaders.rs`).
+//! and kinds to those of the shader (`tests/shaders`).
 
 use bytemuck::Pod;
 
