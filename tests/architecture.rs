@@ -34,6 +34,17 @@ fn files_of(folder: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
     }
 }
 
+/// The files with these endings in every folder that holds code.
+fn all_files(extensions: &[&str]) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "examples", "shaders"] {
+        files_of(&root.join(folder), extensions, &mut files);
+    }
+    assert!(files.len() > 30, "the source was not found");
+    files
+}
+
 #[test]
 fn modules_use_only_what_stands_below_them() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -172,10 +183,7 @@ fn import_apart(text: &str) -> Option<usize> {
 #[test]
 fn the_imports_of_a_file_stand_together() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for folder in ["src", "tests", "benches", "examples"] {
-        rust_files(&root.join(folder), &mut files);
-    }
+    let files = all_files(&["rs"]);
     let apart = files.iter().filter_map(|file| {
         let line = import_apart(&std::fs::read_to_string(file).unwrap())?;
         Some(format!("{}:{line}", file.strip_prefix(root).unwrap().display()))
@@ -189,11 +197,7 @@ fn the_imports_of_a_file_stand_together() {
 /// `x/mod.rs`, not `x.rs` beside `x/`; tests likewise `x/main.rs`.
 #[test]
 fn a_module_with_parts_is_in_the_folder_of_its_parts() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for folder in ["src", "tests", "benches", "examples"] {
-        rust_files(&root.join(folder), &mut files);
-    }
+    let files = all_files(&["rs"]);
     let has_parts = |file: &&PathBuf| {
         let folder = file.with_extension("");
         files.iter().any(|part| part.parent() == Some(folder.as_path()))
@@ -206,10 +210,7 @@ fn a_module_with_parts_is_in_the_folder_of_its_parts() {
 #[test]
 fn comments_end_where_code_does() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for folder in ["src", "tests", "benches", "examples", "shaders"] {
-        files_of(&root.join(folder), &["rs", "wgsl"], &mut files);
-    }
+    let files = all_files(&["rs", "wgsl"]);
     let mut long = Vec::new();
     for file in &files {
         for (number, line) in std::fs::read_to_string(file).unwrap().lines().enumerate() {
