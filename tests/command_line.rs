@@ -304,6 +304,89 @@ fn any_part_of_a_folder_can_be_evaluated() {
     assert!(said.contains("no part \"val\"; expected one of photos of others, test"), "{said}");
 }
 
+/// A checkpoint with these classes that always answers `favourite`, as `net.safetensors`.
+fn opinionated(folder: &Path, classes: &[&str], favourite: &str) {
+    let plain = folder.join("plain.safetensors");
+    state_dict(&plain, classes.len(), 1);
+    let mut tensors = load_tensors(&plain).expect("readable");
+    let bias = &mut tensors.get_mut("fc.bias").expect("there is one").data;
+    bias.iter_mut()
+        .zip(classes)
+        .for_each(|(value, class)| *value = if *class == favourite { 9.0 } else { 0.0 });
+    tensor_file::write(&plain, &Default::default(), &tensors, &Default::default()).expect("writable");
+    std::fs::write(folder.join("classes.txt"), classes.join("\n")).expect("writable");
+    let size = ["--width", "0.125", "--image-size", "32", "--classes", "classes.txt"];
+    let files = ["import", "plain.safetensors", "--arch", "resnet18", "--out", "net.safetensors"];
+    succeeds(&[files.as_slice(), &size].concat(), folder);
+}
+
+/// `set/val/CLASS` with so many images.
+fn image_folder(folder: &Path, classes: &[(&str, usize)]) {
+    let _ = std::fs::remove_dir_all(folder.join("set"));
+    for (class, images) in classes {
+        let class = folder.join("set/val").join(class);
+        std::fs::create_dir_all(&class).expect("writable");
+        for image in 0..*images {
+            image::RgbImage::new(32, 32).save(class.join(format!("{image}.png"))).expect("writable");
+        }
+    }
+}
+
+/// On the software adapter.
+#[test]
+fn labels_are_matched_with_the_classes_of_the_checkpoint_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let eval = |options: &[&str]| {
+        let data =
+            ["eval", "net.safetensors", "--data", "folder", "--path", "set", "--device", "cpu", "--json"];
+        dualprop(&[data.as_slice(), options].concat(), dir)
+    };
+    let figures = |options: &[&str]| -> (serde_json::Value, String) {
+        let output = eval(options);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        (serde_json::from_slice(&output.stdout).expect("one value"), text(&output.stderr))
+    };
+
+    // Another order: numbers in the checkpoint, bytewise in the folder.
+    let numbers: Vec<String> = (0..12).map(|class| class.to_string()).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    opinionated(dir, &numbers, "2");
+    let images: Vec<(&str, usize)> =
+        numbers.iter().map(|name| (*name, if *name == "2" { 9 } else { 1 })).collect();
+    image_folder(dir, &images);
+    let (found, said) = figures(&[]);
+    assert_eq!((found["top1"].as_f64(), found["classes_by"].as_str()), (Some(0.45), Some("name")));
+    assert!(said.contains("another order"), "{said}");
+    let (found, _) = figures(&["--classes-by", "number"]);
+    assert_eq!((found["top1"].as_f64(), found["classes_by"].as_str()), (Some(0.05), Some("number")));
+
+    // The same names in the same order need no word.
+    opinionated(dir, &["a", "b", "c"], "c");
+    image_folder(dir, &[("a", 1), ("b", 1), ("c", 2)]);
+    let (found, said) = figures(&[]);
+    assert_eq!((found["top1"].as_f64(), said.contains("note")), (Some(0.5), false), "{said}");
+
+    // Other names are refused, unless an option says what they mean.
+    image_folder(dir, &[("b", 1), ("c", 1), ("d", 3)]);
+    let refused = eval(&[]);
+    let said = text(&refused.stderr);
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0), "{said}");
+    for part in ["only the checkpoint has a", "only the data set has d", "--classes-by number"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let (found, said) = figures(&["--classes-by", "name"]);
+    assert_eq!((found["images"].as_u64(), found["left_out"].as_u64()), (Some(2), Some(3)));
+    assert_eq!(found["top1"].as_f64(), Some(0.5));
+    assert!(said.contains("3 of 5 images are left out: the checkpoint has no class d"), "{said}");
+    std::fs::write(dir.join("meaning.txt"), "# data = checkpoint\nb = a\nc = b\nd = c\n").expect("writable");
+    let (found, _) = figures(&["--classes-by", "meaning.txt"]);
+    assert_eq!((found["classes_by"].as_str(), found["images"].as_u64()), (Some("meaning.txt"), Some(5)));
+    assert_eq!(found["top1"].as_f64(), Some(0.6));
+    let said = text(&eval(&["--classes-by", "nowhere.txt"]).stderr);
+    assert!(said.contains("nowhere.txt cannot be read"), "{said}");
+}
+
 /// On the software adapter.
 #[test]
 fn one_image_that_cannot_be_used_leaves_the_others_their_results() {

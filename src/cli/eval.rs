@@ -3,10 +3,10 @@
 use super::common::{ModelArgs, UsageError, attack_spec, note, print_json, print_line, whole};
 use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
-use crate::data::{Dataset, Framing};
+use crate::data::{ClassesBy, Dataset, Framing, Matched, match_classes};
 use crate::evaluation::accuracy::Measurement;
 use crate::training::checkpoint::Meta;
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, bail};
 use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,12 @@ pub(super) struct Eval {
     /// Corruptions: all, or a list of names
     #[arg(long, value_name = "LIST")]
     corruptions: Option<String>,
+    /// Which of the checkpoint's classes a label means. By default both must have the same names, in any
+    /// order; name: also where they share a part, images of other classes are left out; number: the first
+    /// class is the first; FILE: a name of the data set for each class of the checkpoint, one a line, or lines
+    /// such as cat=281 of the data set's class and the checkpoint's, with = or a tab
+    #[arg(long, value_name = "name|number|FILE", value_parser = classes_by)]
+    classes_by: Option<ClassesBy>,
     /// Images used, evenly spread over the set; 0: all
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole, allow_negative_numbers = true)]
     limit: usize,
@@ -62,7 +68,12 @@ struct Figures<'a> {
     split: &'a str,
     domain: &'a str,
     attack: Option<&'a str>,
+    /// How labels were matched with the checkpoint's classes: `name`, `number` or a file.
+    classes_by: &'a str,
+    /// Images that were measured.
     images: usize,
+    /// Images of classes that the checkpoint lacks.
+    left_out: usize,
     loss: f32,
     top1: f32,
     top5: f32,
@@ -85,12 +96,16 @@ impl Eval {
         }
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH)?;
         let dataset = open(&self.data, self.path.as_deref(), model.meta())?;
-        check_classes(&self.data, dataset.class_names(), &model.meta().classes)?;
+        let by = self.classes_by.unwrap_or_default();
+        let matched = matched(dataset, &model.meta().classes, &by)?;
+        if let Some(sentence) = &matched.note {
+            note(&format!("note: {sentence}"));
+        }
         let mut progress = Progress::new("evaluating", "images");
         let attack = self.attack.as_ref();
         let seed = model.config().run.seed;
         let what = Measurement { split: &self.data.part, domain, attack, limit: self.limit, seed };
-        let row = model.accuracy(&dataset, &what, |done, total| progress.update(done, total))?;
+        let row = model.accuracy(&matched.set, &what, |done, total| progress.update(done, total))?;
         drop(progress);
         let source = source_name(self.data.source);
         let (domain, attack) = (self.options.domain.name(), attack.map(AttackConfig::spec));
@@ -100,15 +115,21 @@ impl Eval {
                 split: &self.data.part,
                 domain,
                 attack: attack.as_deref(),
+                classes_by: &by.word(),
                 images: row.images,
+                left_out: matched.left_out,
                 loss: row.loss,
                 top1: row.top1,
                 top5: row.top5,
             });
         }
         let under = attack.map(|spec| format!(" under {spec}")).unwrap_or_default();
+        let classes = match &by {
+            ClassesBy::SameNames => String::new(),
+            by => format!(", classes by {}", by.word()),
+        };
         print_line(&format!(
-            "{source} {}, domain {domain}{under}: top-1 {:.2}%, top-5 {:.2}%, loss {:.4} on {} images",
+            "{source} {}, domain {domain}{under}: top-1 {:.2}%, top-5 {:.2}%, loss {:.4} on {} images{classes}",
             self.data.part,
             100.0 * row.top1,
             100.0 * row.top5,
@@ -152,23 +173,25 @@ fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc
     crate::data::open_part(&config, &spec.part)
 }
 
-fn check_classes(spec: &DataSpec, data: &[String], model: &[String]) -> anyhow::Result<()> {
-    if data.len() != model.len() {
-        return Err(anyhow!(
-            "the checkpoint has {} classes and the data set {} has {}; expected the same number",
-            model.len(),
-            source_name(spec.source),
-            data.len()
-        ));
+/// The data set under the checkpoint's labels.
+fn matched(set: Arc<dyn Dataset>, classes: &[String], by: &ClassesBy) -> anyhow::Result<Matched> {
+    let matched = match_classes(set, classes, by);
+    if *by != ClassesBy::SameNames {
+        return matched;
     }
-    // Imported nets know their classes by number only.
-    let numbered = model.iter().enumerate().all(|(i, name)| *name == i.to_string());
-    if let Some((m, d)) = model.iter().zip(data).find(|(m, d)| m != d).filter(|_| !numbered) {
-        note(&format!(
-            "note: the checkpoint's class \"{m}\" is \"{d}\" in the data set; labels are compared by number"
-        ));
+    matched.context(
+        "expected the same classes on both sides, or --classes-by name for those that both have, \
+         --classes-by number for the same order, --classes-by FILE for a list of names",
+    )
+}
+
+fn classes_by(text: &str) -> Result<ClassesBy, String> {
+    match text {
+        "" => Err("expected name, number or a file of class names".into()),
+        "name" => Ok(ClassesBy::CommonNames),
+        "number" => Ok(ClassesBy::Number),
+        file => Ok(ClassesBy::File(file.into())),
     }
-    Ok(())
 }
 
 fn data_spec(text: &str) -> Result<DataSpec, String> {

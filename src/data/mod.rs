@@ -4,6 +4,7 @@
 
 pub mod augment;
 mod cifar;
+mod class_match;
 mod damage;
 mod dataset;
 mod export;
@@ -21,6 +22,7 @@ pub mod shapes;
 mod subset;
 
 pub use augment::{Placement, Recipe, Views};
+pub use class_match::{ClassesBy, Matched, comparable, match_classes, unused_class};
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::{Folder, FolderIndex};

@@ -27,6 +27,16 @@ pub(super) fn of_classes(set: Arc<dyn Dataset>, classes: &[String]) -> anyhow::R
     let places: BTreeMap<&String, usize> = classes.iter().zip(0..).collect();
     let class_here: Vec<Option<usize>> =
         set.class_names().iter().map(|name| places.get(name).copied()).collect();
+    mapped(set, classes, class_here)
+}
+
+/// The images of `set` whose class has a place among `classes`: `class_here` gives it for each class of
+/// `set`. Fails when nothing is left.
+pub(super) fn mapped(
+    set: Arc<dyn Dataset>,
+    classes: &[String],
+    class_here: Vec<Option<usize>>,
+) -> anyhow::Result<Arc<dyn Dataset>> {
     let picks: Vec<u32> =
         (0..set.len() as u32).filter(|&i| class_here[set.label(i as usize)].is_some()).collect();
     ensure!(!picks.is_empty(), "there are no images of the wanted classes {}", some(classes));
@@ -134,7 +144,7 @@ fn only_in(a: &[String], b: &[String]) -> Vec<String> {
 }
 
 /// The names, the first few of many.
-fn some(names: &[String]) -> String {
+pub(super) fn some(names: &[String]) -> String {
     match names.len() {
         n if n > SHOWN => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
         _ => names.join(", "),

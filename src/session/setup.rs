@@ -2,13 +2,14 @@
 
 use super::state;
 use crate::config::Config;
-use crate::data::{Dataset, LoaderOptions, Recipe, Views};
+use crate::data::{ClassesBy, Dataset, LoaderOptions, Recipe, Splits, Views, match_classes, unused_class};
 use crate::graph::Network;
 use crate::models::{init, names};
 use crate::training::checkpoint::{Checkpoint, load_tensors};
 use crate::training::method;
 use anyhow::Context as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Classes named in a warning.
 const SHOWN_CLASSES: usize = 5;
@@ -50,7 +51,7 @@ pub(super) fn class_names(config: &Config, set: &dyn Dataset) -> anyhow::Result<
         "model.classes = {wanted}, but the data has {} classes; use 0 to take the data's number",
         names.len()
     );
-    names.extend((names.len()..wanted).map(|class| format!("unused {class}")));
+    names.extend((names.len()..wanted).map(unused_class));
     Ok(names)
 }
 
@@ -63,28 +64,32 @@ fn load_init(config: &Config, network: &Network, arenas: &mut init::Arenas) -> a
     .with_context(|| format!("run.init = \"{}\" does not fit {}", path.display(), config.model.arch))
 }
 
-/// Fails when the data are not those that the checkpoint's run began with.
-pub(super) fn check_same_data(
+/// Gives the data the classes that the checkpoint's run began with; a sentence where their order is another
+/// one now. Fails when the data are not those of that run.
+pub(super) fn follow_checkpoint(
+    splits: &mut Splits,
+    classes: &mut Vec<String>,
     checkpoint: &Checkpoint,
-    classes: &[String],
-    train_images: usize,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<String>> {
     let began = &checkpoint.meta.classes;
+    let mut note = None;
     if began != classes {
-        let differs = began.iter().zip(classes).find(|(a, b)| a != b);
-        let what = match differs {
-            Some((before, now)) => format!("the class \"{now}\" in the place of \"{before}\""),
-            None => format!("{} classes instead of {}", classes.len(), began.len()),
-        };
-        anyhow::bail!("the data have {what}; expected those that the resumed run began with");
+        let sets = [&mut splits.train, &mut splits.val].into_iter();
+        for set in sets.chain(splits.extra.iter_mut().map(|(_, set)| set)) {
+            let matched = match_classes(Arc::clone(set), began, &ClassesBy::SameNames)
+                .context("expected the data that the resumed run began with")?;
+            note = note.or(matched.note);
+            *set = matched.set;
+        }
+        classes.clone_from(began);
     }
-    let images = state::train_images(checkpoint);
+    let (now, before) = (splits.train.len(), state::train_images(checkpoint));
     anyhow::ensure!(
-        images.is_none_or(|images| images == train_images as u64),
-        "the training set has {train_images} images; expected the {} that the resumed run began with",
-        images.unwrap_or_default()
+        before.is_none_or(|images| images == now as u64),
+        "the training set has {now} images; expected the {} that the resumed run began with",
+        before.unwrap_or_default()
     );
-    Ok(())
+    Ok(note)
 }
 
 /// Warns of classes without a training image.

@@ -8,7 +8,8 @@ use super::sweep::SweepJob;
 use super::{
     Answer, DistributionRequest, Look, Measure, ModelInfo, Request, Subject, Sweep, distribution, look,
 };
-use crate::data::{self, NamedSets};
+use crate::config::DataConfig;
+use crate::data::{self, ClassesBy, NamedSets, match_classes};
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
 use crate::training::events::{Command, RunWeights, WeightsReply};
@@ -182,16 +183,11 @@ impl Worker<'_> {
             },
         };
         let config = model.config();
-        let opened = data::open_validation(&config.data);
-        let (sets, data_fault) = match opened {
-            Ok((val, extra)) => {
-                let mut sets = vec![("val".to_owned(), val)];
-                sets.extend(extra);
-                (sets, None)
-            }
+        let meta = model.meta();
+        let (sets, data_fault) = match sets_of(&config.data, &meta.classes) {
+            Ok(sets) => (sets, None),
             Err(error) => (NamedSets::new(), Some(format!("{error:#}"))),
         };
-        let meta = model.meta();
         let info = ModelInfo {
             arch: meta.arch.clone(),
             step: meta.step,
@@ -244,4 +240,17 @@ impl Worker<'_> {
             }
         }
     }
+}
+
+/// The evaluation sets of a model's configuration, with the model's labels: the files may have changed since
+/// it was trained.
+fn sets_of(config: &DataConfig, classes: &[String]) -> anyhow::Result<NamedSets> {
+    let (val, extra) = data::open_validation(config)?;
+    let all = std::iter::once(("val".to_owned(), val)).chain(extra);
+    all.map(|(name, set)| {
+        let matched = match_classes(set, classes, &ClassesBy::SameNames)
+            .with_context(|| format!("the images of {name} cannot be shown to this model"))?;
+        Ok((name, matched.set))
+    })
+    .collect()
 }

@@ -13,7 +13,7 @@ use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build};
 use crate::session::input;
-use crate::session::setup::{check_same_data, class_names, empty_classes, first_weights};
+use crate::session::setup::{class_names, empty_classes, first_weights, follow_checkpoint};
 use crate::session::state::{self, LoopState};
 use crate::session::{RunOptions, open_device};
 use crate::training::buffers;
@@ -33,11 +33,11 @@ impl<'a> Run<'a> {
     /// start.
     pub(super) fn prepare(options: &RunOptions, front: FrontEnd<'a>) -> anyhow::Result<Self> {
         let config = options.config.clone();
-        let data = Data::open(&config, &front)?;
+        let mut data = Data::open(&config, &front)?;
         let network = network(&config, &data)?;
         front.preparing("Opening the GPU", 0, 1);
         let device = open_device::open(&options.device, config.run.precision)?;
-        let Start { mut folder, from, warnings } = Start::open(options, &data, &network)?;
+        let Start { mut folder, from, warnings } = Start::open(options, &mut data, &network)?;
         let length = length(&config, &data)?;
         let mut engine = engine(device, &config, network, length, warnings, &front, &mut folder)?;
         let step = from.step();
@@ -159,15 +159,15 @@ enum StartsFrom {
 
 impl Start {
     /// Opens the folder and reads what the run starts from.
-    fn open(options: &RunOptions, data: &Data, network: &Network) -> anyhow::Result<Self> {
-        let (config, train) = (&options.config, data.splits.train.as_ref());
+    fn open(options: &RunOptions, data: &mut Data, network: &Network) -> anyhow::Result<Self> {
+        let config = &options.config;
         // Read before the folder is made: a wrong file must not leave one behind.
         let fresh = if options.resume { None } else { Some(first_weights(config, network)?) };
         let (folder, checkpoint) = RunFolder::open(&options.out, config, options.resume)?;
         let mut warnings = Vec::new();
         let from = match (checkpoint, fresh) {
             (Some(checkpoint), _) => {
-                check_same_data(&checkpoint, &data.classes, train.len())?;
+                warnings.extend(follow_checkpoint(&mut data.splits, &mut data.classes, &checkpoint)?);
                 StartsFrom::Checkpoint(Box::new(checkpoint))
             }
             (None, Some(fresh)) => StartsFrom::Fresh(fresh),
@@ -177,7 +177,7 @@ impl Start {
                 StartsFrom::Fresh(first_weights(config, network)?)
             }
         };
-        warnings.extend(empty_classes(train));
+        warnings.extend(empty_classes(data.splits.train.as_ref()));
         Ok(Self { folder, from, warnings })
     }
 }
