@@ -387,6 +387,53 @@ fn labels_are_matched_with_the_classes_of_the_checkpoint_by_name() {
     assert!(said.contains("nowhere.txt cannot be read"), "{said}");
 }
 
+#[test]
+fn a_classifier_of_another_size_is_replaced_and_names_are_unwrapped() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    state_dict(&dir.join("plain.safetensors"), 3, 1);
+    let wrapped = dir.join("wrapped.safetensors");
+    let import = |extra: &[&str]| {
+        let files =
+            ["import", "wrapped.safetensors", "--arch", "resnet18", "--width", "0.125", "--out", "net"];
+        dualprop(&[files.as_slice(), extra].concat(), dir)
+    };
+    let write = |keep: fn(&str) -> bool| {
+        let tensors = load_tensors(&dir.join("plain.safetensors")).expect("readable").into_iter();
+        let tensors =
+            tensors.filter(|(name, _)| keep(name)).map(|(n, t)| (format!("module._orig_mod.{n}"), t));
+        tensor_file::write(&wrapped, &Default::default(), &tensors.collect(), &Default::default())
+            .expect("writable");
+    };
+    let head = || {
+        let net = Checkpoint::load(&dir.join("net")).expect("readable");
+        (net.meta.classes.len(), net.tensors["fc.weight"].shape[0], net.tensors["fc.bias"].data.len())
+    };
+
+    write(|_| true);
+    let output = import(&[]);
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), head()), (Some(0), (3, 3, 3)), "{said}");
+    assert!(said.contains("\"module._orig_mod.\" is taken off"), "{said}");
+    let said = text(&import(&["--classes", "5"]).stderr);
+    assert_eq!(head(), (5, 5, 5), "{said}");
+    assert!(said.contains("fc.weight in wrapped.safetensors has 3 rows") && said.contains("fresh"), "{said}");
+
+    write(|name| !name.starts_with("fc."));
+    let said = text(&import(&["--classes", "2"]).stderr);
+    assert_eq!(head(), (2, 2, 2), "{said}");
+    assert!(said.contains("has no classifier") && said.contains("fresh"), "{said}");
+    for (options, part) in [
+        (&["--classes", "2", "--strict"] as &[&str], "--classes gives 2"),
+        (&[], "--classes for a fresh one"),
+        (&["--classes", "0"], "1 to 1000000"),
+    ] {
+        let output = import(options);
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && said.contains(part), "{options:?}: {said}");
+    }
+}
+
 /// On the software adapter.
 #[test]
 fn one_image_that_cannot_be_used_leaves_the_others_their_results() {
@@ -491,10 +538,10 @@ fn an_import_names_every_tensor_that_does_not_fit() {
     let message = import(&[]);
     assert!(message.contains("4 missing") && message.contains("\"bn1.aux_bn.0.bias\""), "{message}");
     state_dict(&dir.join("odd.safetensors"), 3, 1);
-    let message = import(&["--classes", "10"]);
+    let message = import(&["--classes", "10", "--strict"]);
     assert!(message.contains("--classes gives 10") && message.contains("3 rows"), "{message}");
     std::fs::write(dir.join("names.txt"), "cat\ndog\n").expect("writable");
-    let message = import(&["--classes", "names.txt"]);
+    let message = import(&["--classes", "names.txt", "--strict"]);
     assert!(message.contains("--classes gives 2") && message.contains("3 rows"), "{message}");
     std::fs::write(dir.join("names.txt"), "cat\n\nowl\n").expect("writable");
     let message = import(&["--classes", "names.txt"]);

@@ -340,7 +340,7 @@ fn a_resumed_run_refuses_other_data_and_says_when_it_begins() {
     for set in ["train", "val"] {
         std::fs::rename(data.join(set).join("dog"), data.join(set).join("fox")).unwrap();
     }
-    refused("the class \"fox\" in the place of \"dog\"");
+    refused("only the checkpoint has dog; only the data set has fox");
     for set in ["train", "val"] {
         std::fs::rename(data.join(set).join("fox"), data.join(set).join("dog")).unwrap();
     }

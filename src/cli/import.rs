@@ -1,11 +1,12 @@
 //! `dualprop import`: weights of timm or torchvision as a checkpoint.
 
-use super::common::{UsageError, check_other_file, print_line, whole};
+use super::common::{UsageError, check_other_file, note, print_line, whole};
 use crate::config::{Config, Domain, Interpolation, MethodKind, schema};
 use crate::interop::state_dict;
-use crate::interop::tensor_file::TensorFile;
+use crate::interop::tensor_file::{Tensor, TensorFile};
+use crate::models::head::{self, Head};
 use crate::models::names::expected;
-use crate::models::registry;
+use crate::models::{ModelOptions, build, registry};
 use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
 use anyhow::{anyhow, bail};
 use std::path::{Path, PathBuf};
@@ -30,10 +31,14 @@ pub(super) struct Import {
     /// Checkpoint to write
     #[arg(long, value_name = "CKPT")]
     out: PathBuf,
-    /// Classes, or a text file of their names, one a line in the order of the last layer's rows; by default
-    /// as many as the layer has, called by their numbers
+    /// Classes, or a text file of their names, one a line in the order of the classifier's rows; by default as
+    /// many as it has, called by their numbers. Where the file's classifier is of another size, or there is
+    /// none, a fresh one is made, to be trained with run.init
     #[arg(long, value_name = "N|FILE", value_parser = classes, allow_negative_numbers = true)]
     classes: Option<Classes>,
+    /// Refuse a file whose classifier has not as many rows as --classes says
+    #[arg(long)]
+    strict: bool,
     /// Side of the input images in pixels; by default the architecture's own
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(8..=1024))]
     image_size: Option<u16>,
@@ -59,6 +64,9 @@ pub(super) struct Import {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=2))]
     stem_stride: u16,
 }
+
+/// The configuration's limit of `model.classes`.
+const MAX_CLASSES: usize = 1_000_000;
 
 /// The configuration's limit.
 const MAX_FACTOR: f64 = 16.0;
@@ -101,7 +109,8 @@ enum Classes {
 /// A number is a count, anything else a file.
 fn classes(text: &str) -> Result<Classes, String> {
     if text.trim().parse::<f64>().is_ok() {
-        return whole(text).map(Classes::Count);
+        let count = whole(text).ok().filter(|count| (1..=MAX_CLASSES).contains(count));
+        return count.map(Classes::Count).ok_or(format!("expected 1 to {MAX_CLASSES} classes, or a file"));
     }
     Ok(Classes::Names(text.into()))
 }
@@ -128,6 +137,15 @@ fn read_names(file: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
+/// What the classifier's weight is called in files.
+const HEADS: [&str; 3] = ["classifier.weight", "fc.weight", "linear.weight"];
+
+/// The name of the classifier's weight in a state dict, and how many rows it has.
+fn classifier_rows(source: &TensorFile) -> Option<(&'static str, usize)> {
+    let found = HEADS.iter().find_map(|name| Some((*name, source.tensors.get(*name)?)));
+    found.and_then(|(name, tensor)| Some((name, *tensor.shape.first()?)))
+}
+
 impl Import {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let names = registry::names();
@@ -141,11 +159,15 @@ impl Import {
             .into());
         }
         check_other_file(&self.file, &self.out)?;
-        let source = TensorFile::read(&self.file)?;
+        let mut source = TensorFile::read(&self.file)?;
         let fault = |e: anyhow::Error| anyhow!("{}: {e:#}", self.file.display());
         source.check_values().map_err(fault)?;
+        if let Some(prefix) = state_dict::take_off_prefix(&mut source.tensors) {
+            note(&format!("note: \"{prefix}\" is taken off all names of {}", self.file.display()));
+        }
         let domains = state_dict::domains(&source.tensors).map_err(fault)?;
         let classes = self.classes(&source)?;
+        self.fit_classifier(&mut source, classes.len())?;
         let names = expected(&self.arch, classes.len(), self.width, self.depth, domains)?;
         state_dict::check(&source.tensors, &names, &self.arch).map_err(fault)?;
         let meta = self.meta(classes, domains)?;
@@ -166,31 +188,52 @@ impl Import {
 
     /// Names of the classes: those of `--classes`, else those that a file of this program has, else numbers.
     fn classes(&self, source: &TensorFile) -> anyhow::Result<Vec<String>> {
-        let head = ["classifier.weight", "fc.weight", "linear.weight"];
-        let head = head.iter().find_map(|name| Some((name, source.tensors.get(*name)?)));
-        let Some((name, rows)) = head.and_then(|(name, t)| Some((name, *t.shape.first()?))) else {
-            bail!(
-                "{} has no classifier.weight, fc.weight or linear.weight; expected a state dict of {}",
-                self.file.display(),
-                self.arch
-            );
-        };
-        let given = match &self.classes {
-            Some(Classes::Count(classes)) => Some((*classes, None)),
-            Some(Classes::Names(file)) => Some(read_names(file)?).map(|names| (names.len(), Some(names))),
-            None => None,
-        };
-        match given {
-            Some((classes, _)) if classes != rows => bail!(
-                "--classes gives {classes}, but {name} in {} has {rows} rows; expected the same number",
-                self.file.display()
-            ),
-            Some((_, Some(names))) => return Ok(names),
-            _ => {}
-        }
+        let numbers = |classes: usize| (0..classes).map(|i| i.to_string()).collect();
         let named = source.metadata.get("classes").and_then(|c| serde_json::from_str::<Vec<String>>(c).ok());
-        let numbers = || (0..rows).map(|i| i.to_string()).collect();
-        Ok(named.filter(|names| names.len() == rows).unwrap_or_else(numbers))
+        let known = |rows: usize| named.filter(|names| names.len() == rows).unwrap_or_else(|| numbers(rows));
+        let rows = classifier_rows(source).map(|(_, rows)| rows);
+        match (&self.classes, rows) {
+            (Some(Classes::Names(file)), _) => read_names(file),
+            (Some(Classes::Count(count)), _) => Ok(known(*count)),
+            (None, Some(rows)) => Ok(known(rows)),
+            (None, None) => bail!(
+                "{} has no {}; expected a state dict of {} with its classifier, or --classes for a fresh one",
+                self.file.display(),
+                HEADS.join(", "),
+                self.arch
+            ),
+        }
+    }
+
+    /// Gives the file a fresh classifier where it has none for so many `classes`, and says so; fails instead
+    /// with `--strict`.
+    fn fit_classifier(&self, source: &mut TensorFile, classes: usize) -> anyhow::Result<()> {
+        let found = classifier_rows(source);
+        if found.is_some_and(|(_, rows)| rows == classes) {
+            return Ok(());
+        }
+        let file = self.file.display();
+        let has = match found {
+            Some((name, rows)) => format!("{name} in {file} has {rows} rows"),
+            None => format!("{file} has no classifier"),
+        };
+        if self.strict {
+            bail!("--classes gives {classes}, but {has}; expected the same number, or no --strict");
+        }
+        // The weights depend neither on the domains nor on the size of the images.
+        let options =
+            ModelOptions { width: self.width, depth: self.depth, ..ModelOptions::plain(classes, 64) };
+        let network = build(&self.arch, &options)?;
+        let head = Head::fresh(&self.arch, &network, 0);
+        // Nothing of another architecture's classifier goes unnoticed: the check of all names follows.
+        let [weight, bias] = head::tensor_names(&network);
+        let shape = vec![classes, head.features];
+        source.tensors.insert(weight, Tensor { shape, data: head.weight });
+        source.tensors.insert(bias, Tensor { shape: vec![classes], data: head.bias });
+        note(&format!(
+            "note: {has}, so the classifier of {classes} classes is a fresh one: train it (run.init)"
+        ));
+        Ok(())
     }
 
     fn meta(&self, classes: Vec<String>, domains: usize) -> anyhow::Result<Meta> {

@@ -55,6 +55,11 @@ pub fn unused_class(class: usize) -> String {
     format!("unused {class}")
 }
 
+/// Whether classes are called by their numbers alone, as those of a network are whose file names none.
+pub fn are_numbers(classes: &[String]) -> bool {
+    classes.iter().enumerate().all(|(number, name)| *name == number.to_string())
+}
+
 /// A class name in the form in which names are compared.
 pub fn comparable(name: &str) -> String {
     name.trim().nfc().collect()
@@ -68,7 +73,7 @@ pub fn match_classes(set: Arc<dyn Dataset>, model: &[String], by: &ClassesBy) ->
     }
     let data = set.class_names();
     let places = match by {
-        ClassesBy::SameNames => same_names(data, model)?,
+        ClassesBy::SameNames => same_classes(data, model)?,
         ClassesBy::CommonNames => common_names(data, model)?,
         ClassesBy::Number => {
             ensure!(
@@ -108,15 +113,17 @@ fn used(model: &[String]) -> &[String] {
     &model[..end.map_or(0, |last| last + 1)]
 }
 
-/// The place among `model` of each class of `data`, where both have the same names.
-fn same_names(data: &[String], model: &[String]) -> anyhow::Result<Vec<Option<usize>>> {
-    let used = used(model);
-    let places = by_name(data, used)?;
-    let only_in_data = missing(data, &places);
+/// The place among `model` of each class of `data`, `None` for an [`unused_class`]. Fails, with the names that
+/// only one side has, unless both have the same names.
+pub fn same_classes(data: &[String], model: &[String]) -> anyhow::Result<Vec<Option<usize>>> {
+    let (in_use, used) = (used(data), used(model));
+    let mut places = by_name(in_use, used)?;
+    let only_in_data = missing(in_use, &places);
     let taken: Vec<usize> = places.iter().flatten().copied().collect();
     let only_in_model: Vec<String> =
         used.iter().enumerate().filter(|(at, _)| !taken.contains(at)).map(|(_, name)| name.clone()).collect();
     if only_in_data.is_empty() && only_in_model.is_empty() {
+        places.resize(data.len(), None);
         return Ok(places);
     }
     let side = |names: &[String], whose: &str| {
@@ -124,8 +131,8 @@ fn same_names(data: &[String], model: &[String]) -> anyhow::Result<Vec<Option<us
     };
     let sides = [side(&only_in_model, "the checkpoint"), side(&only_in_data, "the data set")];
     let sides: Vec<String> = sides.into_iter().flatten().collect();
-    let numbered = used.iter().enumerate().all(|(at, name)| *name == at.to_string());
-    let hint = if numbered { " (the checkpoint knows its classes by their numbers alone)" } else { "" };
+    let hint =
+        if are_numbers(used) { " (the checkpoint knows its classes by their numbers alone)" } else { "" };
     bail!("the data set's classes are not the checkpoint's: {}{hint}", sides.join("; "))
 }
 
@@ -249,25 +256,25 @@ mod tests {
 
     #[test]
     fn the_same_names_are_matched_in_any_order_and_spelling() {
-        let places = same_names(&names("0 1 10 11 2"), &names("0 1 2 10 11")).expect("the same names");
+        let places = same_classes(&names("0 1 10 11 2"), &names("0 1 2 10 11")).expect("the same names");
         assert_eq!(places, [Some(0), Some(1), Some(3), Some(4), Some(2)]);
         // e with an acute accent: one letter, and two.
         let composed = vec!["caf\u{e9}".to_owned(), "tea ".to_owned()];
         let decomposed = vec!["tea".to_owned(), "cafe\u{301}".to_owned()];
-        assert_eq!(same_names(&decomposed, &composed).expect("look equal"), [Some(1), Some(0)]);
+        assert_eq!(same_classes(&decomposed, &composed).expect("look equal"), [Some(1), Some(0)]);
         let padded = vec!["a".to_owned(), "b".to_owned(), unused_class(2)];
-        assert_eq!(same_names(&names("a b"), &padded).expect("unused outputs"), [Some(0), Some(1)]);
+        assert_eq!(same_classes(&names("a b"), &padded).expect("unused outputs"), [Some(0), Some(1)]);
     }
 
     #[test]
     fn other_names_are_refused_with_those_of_each_side() {
-        let message = same_names(&names("b c d"), &names("a b c")).expect_err("other sets").to_string();
+        let message = same_classes(&names("b c d"), &names("a b c")).expect_err("other sets").to_string();
         assert!(message.contains("only the checkpoint has a; only the data set has d"), "{message}");
-        let message = same_names(&names("b c"), &names("a b c")).expect_err("a part").to_string();
+        let message = same_classes(&names("b c"), &names("a b c")).expect_err("a part").to_string();
         assert!(message.contains("only the checkpoint has a"), "{message}");
-        let message = same_names(&names("a b"), &names("0 1")).expect_err("numbers").to_string();
+        let message = same_classes(&names("a b"), &names("0 1")).expect_err("numbers").to_string();
         assert!(message.contains("by their numbers alone"), "{message}");
-        let twice = same_names(&names("a b"), &names("a a b")).expect_err("ambiguous").to_string();
+        let twice = same_classes(&names("a b"), &names("a a b")).expect_err("ambiguous").to_string();
         assert!(twice.contains("2 classes of the checkpoint are called \"a\""), "{twice}");
     }
 

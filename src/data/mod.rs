@@ -22,7 +22,9 @@ pub mod shapes;
 mod subset;
 
 pub use augment::{Placement, Recipe, Views};
-pub use class_match::{ClassesBy, Matched, comparable, match_classes, unused_class};
+pub use class_match::{
+    ClassesBy, Matched, are_numbers, comparable, match_classes, same_classes, unused_class,
+};
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::{Folder, FolderIndex};

@@ -7,6 +7,31 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Names listed in one message; the rest is counted.
 const LISTED: usize = 8;
 
+/// Takes off what stands before all names up to a dot, such as `module.` of PyTorch's data parallel wrapper,
+/// `model.` of training frameworks or `_orig_mod.` of its compiler, and returns it. No network has one module
+/// around all others.
+pub fn take_off_prefix(tensors: &mut BTreeMap<String, Tensor>) -> Option<String> {
+    let mut prefix = String::new();
+    loop {
+        let first = tensors.keys().next()?.get(prefix.len()..)?.to_owned();
+        let Some((word, _)) = first.split_once('.') else { break };
+        let longer = format!("{prefix}{word}.");
+        if !tensors.keys().all(|name| name.starts_with(&longer) && name.len() > longer.len()) {
+            break;
+        }
+        prefix = longer;
+    }
+    // A lone layer is no prefix: its tensors would be called `weight` and `bias`.
+    if prefix.is_empty() || tensors.keys().any(|name| !name[prefix.len()..].contains('.')) {
+        return None;
+    }
+    *tensors = std::mem::take(tensors)
+        .into_iter()
+        .map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor))
+        .collect();
+    Some(prefix)
+}
+
 /// BN domains in a state dict: one for the main names, and one for each `X.aux_bn.K`.
 pub fn domains(tensors: &BTreeMap<String, Tensor>) -> anyhow::Result<usize> {
     let mut numbers = BTreeSet::new();
@@ -78,6 +103,19 @@ mod tests {
         }
         let right = tensors(&[("fc.weight", &[10, 4]), ("fc.bias", &[10])]);
         check(&right, &expected, "resnet18").expect("all right");
+    }
+
+    #[test]
+    fn what_wraps_a_whole_network_is_taken_off() {
+        let mut wrapped =
+            tensors(&[("module._orig_mod.fc.bias", &[1]), ("module._orig_mod.bn1.weight", &[1])]);
+        assert_eq!(take_off_prefix(&mut wrapped).as_deref(), Some("module._orig_mod."));
+        assert_eq!(wrapped.keys().collect::<Vec<_>>(), ["bn1.weight", "fc.bias"]);
+        for names in [["fc.bias", "fc.weight"], ["module.fc.bias", "bn1.weight"], ["a", "b"]] {
+            let mut plain = tensors(&names.map(|name| (name, [1].as_slice())));
+            assert_eq!(take_off_prefix(&mut plain), None, "{names:?}");
+            assert_eq!(plain.len(), 2);
+        }
     }
 
     #[test]

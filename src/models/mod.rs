@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod efficientnet;
+pub mod head;
 pub mod init;
 mod inverted_residual;
 mod mobilenet_v3;

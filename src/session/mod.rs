@@ -11,6 +11,7 @@ mod open_device;
 pub mod preflight;
 mod run;
 mod setup;
+mod starting_weights;
 mod state;
 pub mod tune;
 

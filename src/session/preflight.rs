@@ -3,7 +3,8 @@
 //! again. The batch also shows what each branch trains on.
 
 use super::open_device;
-use super::setup::{class_names, first_weights, loader_options};
+use super::setup::{class_names, loader_options};
+use super::starting_weights::starting_weights;
 use crate::config::{Config, Domain};
 use crate::data::{self, Loader};
 use crate::gpu::{Device, DeviceChoice};
@@ -188,9 +189,9 @@ fn check(
     teller.begin("Memory")?;
     let steps_per_epoch = data::steps_per_epoch(data.train_images, config.run.batch_size)?;
     let length = RunLength { steps_per_epoch, total_steps: total_steps(&config.run, steps_per_epoch) };
-    let mut engine = plan(config, device, data.classes, length, teller)?;
+    let mut engine = plan(config, device, data.classes.len(), length, teller)?;
     teller.begin("One batch")?;
-    let seconds_per_step = train(config, &mut engine, &mut data.loader, teller)?;
+    let seconds_per_step = train(config, &mut engine, &mut data, teller)?;
     Ok(Forecast {
         steps_per_epoch,
         total_steps: length.total_steps,
@@ -203,7 +204,7 @@ fn check(
 struct Data {
     loader: Loader,
     train_images: usize,
-    classes: usize,
+    classes: Vec<String>,
 }
 
 impl Data {
@@ -212,10 +213,13 @@ impl Data {
         let splits = data::open_reporting(&config.data, |split, done, total| {
             teller.working(&format!("Listing {split}"), done, total);
         })?;
-        let classes = class_names(config, splits.train.as_ref())?.len();
+        let classes = class_names(config, splits.train.as_ref())?;
         let loader = Loader::start(Arc::clone(&splits.train), loader_options(config, 0))?;
         let (train_images, val) = (splits.train.len(), splits.val.len());
-        teller.passed(format!("{train_images} training and {val} validation images of {classes} classes"));
+        teller.passed(format!(
+            "{train_images} training and {val} validation images of {} classes",
+            classes.len()
+        ));
         Ok(Self { loader, train_images, classes })
     }
 }
@@ -254,17 +258,13 @@ fn plan(
 
 /// Trains on a few batches, shows what the first one's branches trained on, and returns the mean seconds of a
 /// step.
-fn train(
-    config: &Config,
-    engine: &mut Engine,
-    loader: &mut Loader,
-    teller: &Teller<'_>,
-) -> anyhow::Result<f64> {
+fn train(config: &Config, engine: &mut Engine, data: &mut Data, teller: &Teller<'_>) -> anyhow::Result<f64> {
     teller.working("Training on one batch", 0, 1);
-    let arenas = first_weights(config, engine.network())?;
-    engine.load_fresh(&arenas);
+    let begun = starting_weights(config, engine.network(), &data.classes)?;
+    begun.notes.into_iter().for_each(|note| teller.tell(Preflight::Warning(note)));
+    engine.load_fresh(&begun.arenas);
     let mut step = |engine: &mut Engine, number: u64| -> anyhow::Result<()> {
-        let batch = loader.next()?;
+        let batch = data.loader.next()?;
         engine.step(number, &batch)?;
         engine.drain()?;
         Ok(())

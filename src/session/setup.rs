@@ -1,14 +1,11 @@
-//! What a run and its preflight set up alike: how the data is read, how long the run is, what it starts with.
+//! What a run and its preflight set up alike: how the data is read and which classes it has.
 
 use super::state;
 use crate::config::Config;
 use crate::data::{ClassesBy, Dataset, LoaderOptions, Recipe, Splits, Views, match_classes, unused_class};
-use crate::graph::Network;
-use crate::models::{init, names};
-use crate::training::checkpoint::{Checkpoint, load_tensors};
+use crate::training::checkpoint::Checkpoint;
 use crate::training::method;
 use anyhow::Context as _;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Classes named in a warning.
@@ -29,15 +26,6 @@ pub(super) fn loader_options(config: &Config, step: u64) -> LoaderOptions {
     }
 }
 
-/// What a fresh run starts with: drawn by the seed, or `run.init`.
-pub(super) fn first_weights(config: &Config, network: &Network) -> anyhow::Result<init::Arenas> {
-    let mut arenas = init::initialize(&config.model.arch, network, config.run.seed);
-    if !config.run.init.is_empty() {
-        load_init(config, network, &mut arenas)?;
-    }
-    Ok(arenas)
-}
-
 /// The data's class names, checked against `model.classes`.
 pub(super) fn class_names(config: &Config, set: &dyn Dataset) -> anyhow::Result<Vec<String>> {
     let mut names = set.class_names().to_vec();
@@ -53,15 +41,6 @@ pub(super) fn class_names(config: &Config, set: &dyn Dataset) -> anyhow::Result<
     );
     names.extend((names.len()..wanted).map(unused_class));
     Ok(names)
-}
-
-fn load_init(config: &Config, network: &Network, arenas: &mut init::Arenas) -> anyhow::Result<()> {
-    let path = Path::new(&config.run.init);
-    let tensors = load_tensors(path).context("run.init")?;
-    names::import(&network.layout, arenas, |name| {
-        tensors.get(name).map(|t| (t.shape.as_slice(), t.data.as_slice()))
-    })
-    .with_context(|| format!("run.init = \"{}\" does not fit {}", path.display(), config.model.arch))
 }
 
 /// Gives the data the classes that the checkpoint's run began with; a sentence where their order is another

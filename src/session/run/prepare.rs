@@ -13,7 +13,8 @@ use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build};
 use crate::session::input;
-use crate::session::setup::{class_names, empty_classes, first_weights, follow_checkpoint};
+use crate::session::setup::{class_names, empty_classes, follow_checkpoint};
+use crate::session::starting_weights::{StartingWeights, starting_weights};
 use crate::session::state::{self, LoopState};
 use crate::session::{RunOptions, open_device};
 use crate::training::buffers;
@@ -162,19 +163,20 @@ impl Start {
     fn open(options: &RunOptions, data: &mut Data, network: &Network) -> anyhow::Result<Self> {
         let config = &options.config;
         // Read before the folder is made: a wrong file must not leave one behind.
-        let fresh = if options.resume { None } else { Some(first_weights(config, network)?) };
+        let fresh = |classes: &[String]| starting_weights(config, network, classes);
+        let begun = if options.resume { None } else { Some(fresh(&data.classes)?) };
         let (folder, checkpoint) = RunFolder::open(&options.out, config, options.resume)?;
         let mut warnings = Vec::new();
-        let from = match (checkpoint, fresh) {
+        let from = match (checkpoint, begun) {
             (Some(checkpoint), _) => {
                 warnings.extend(follow_checkpoint(&mut data.splits, &mut data.classes, &checkpoint)?);
                 StartsFrom::Checkpoint(Box::new(checkpoint))
             }
-            (None, Some(fresh)) => StartsFrom::Fresh(fresh),
+            (None, Some(begun)) => StartsFrom::fresh(begun, &mut warnings),
             (None, None) => {
                 let out = options.out.display();
                 warnings.push(format!("{out} has no checkpoint yet: the run starts from the beginning"));
-                StartsFrom::Fresh(first_weights(config, network)?)
+                StartsFrom::fresh(fresh(&data.classes)?, &mut warnings)
             }
         };
         warnings.extend(empty_classes(data.splits.train.as_ref()));
@@ -183,6 +185,12 @@ impl Start {
 }
 
 impl StartsFrom {
+    /// Starts from these weights, and puts what is to be said of them with the warnings.
+    fn fresh(begun: StartingWeights, warnings: &mut Vec<String>) -> Self {
+        warnings.extend(begun.notes);
+        Self::Fresh(begun.arenas)
+    }
+
     /// Finished updates.
     fn step(&self) -> u64 {
         match self {

@@ -1,0 +1,50 @@
+//! The classifier of a network, the one layer that depends on the classes: weights of another data set bring
+//! one of another size, or none.
+
+use super::init::initialize;
+use super::names;
+use crate::graph::Network;
+use std::collections::BTreeMap;
+
+/// The name in files of a classifier's weight `[classes, features]` and of its bias `[classes]`.
+pub fn tensor_names(network: &Network) -> [String; 2] {
+    let weight = &network.layout.parameters[network.classifier].name;
+    [weight.clone(), weight.replace(".weight", ".bias")]
+}
+
+/// A classifier as rows of features with their biases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Features that each row weighs.
+    pub features: usize,
+    /// `[classes, features]`
+    pub weight: Vec<f32>,
+    /// `[classes]`
+    pub bias: Vec<f32>,
+}
+
+impl Head {
+    /// A classifier drawn by the rule of the architecture `arch` with `seed`, as a new network has it.
+    pub fn fresh(arch: &str, network: &Network, seed: u64) -> Self {
+        let arenas = initialize(arch, network, seed);
+        let [weight, bias] = tensor_names(network);
+        let tensors = names::export(&network.layout, &arenas).into_iter();
+        let mut found: BTreeMap<String, Vec<f32>> = tensors.map(|(name, _, values)| (name, values)).collect();
+        let mut take = |name| found.remove(name).unwrap_or_default();
+        let (weight, bias) = (take(&weight), take(&bias));
+        Self { features: weight.len() / bias.len().max(1), weight, bias }
+    }
+
+    /// Sets row `to` to the row `from` of another classifier over the same features.
+    pub fn copy_row(&mut self, to: usize, other: &Self, from: usize) {
+        let (to_values, from_values) = (to * self.features, from * other.features);
+        self.weight[to_values..][..self.features]
+            .copy_from_slice(&other.weight[from_values..][..other.features]);
+        self.bias[to] = other.bias[from];
+    }
+
+    /// The rows of the classifier.
+    pub fn classes(&self) -> usize {
+        self.bias.len()
+    }
+}
