@@ -99,6 +99,39 @@ fn look_at(spec: &str, class: Option<usize>) -> Look {
     }
 }
 
+/// A checkpoint may meet a data set whose classes have come to stand in another order, or are others.
+#[test]
+fn a_model_is_shown_its_data_under_its_own_labels() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train(config(&["run.steps=1"]), &out);
+    let file = out.join("last.safetensors");
+    let mut checkpoint = Checkpoint::load(&file).unwrap();
+    let study = study();
+    let opened = || {
+        ask(&study, Request::Open { subject: Subject::Checkpoint(file.clone()), device: DeviceChoice::Cpu });
+        answer(&study, |a| if let Answer::Opened(info) = a { Some(info) } else { None })
+    };
+    let labels = |classes: &[String]| {
+        ask(&study, Request::Look(look_at("fgsm:eps=1", None)));
+        let looked = answer(&study, |a| if let Answer::Looked(looked) = a { Some(looked) } else { None });
+        looked.items.iter().map(|item| classes[item.item.label].clone()).collect::<Vec<_>>()
+    };
+    let before = labels(&opened().classes);
+    checkpoint.meta.classes.reverse();
+    checkpoint.save_atomic(&file).unwrap();
+    let turned = opened();
+    assert_eq!((turned.data_fault.as_deref(), &turned.classes), (None, &checkpoint.meta.classes));
+    assert_eq!(labels(&turned.classes), before);
+    let lost = std::mem::replace(&mut checkpoint.meta.classes[0], "another".into());
+    checkpoint.save_atomic(&file).unwrap();
+    let other = opened();
+    let fault = other.data_fault.clone().unwrap_or_default();
+    assert!(fault.contains("only the checkpoint has another") && fault.contains(&lost), "{fault}");
+    assert!(other.splits.is_empty());
+}
+
 #[test]
 fn a_checkpoint_is_attacked_explained_swept_and_measured() {
     let _alone = alone();
