@@ -53,12 +53,13 @@ impl Export {
         let size = usize::from(self.image_size);
         let config = DataConfig { source: self.name, path, image_size: size, ..DataConfig::default() };
         let splits = crate::data::open(&config)?;
+        splits.notes().iter().for_each(|sentence| note(&format!("note: {sentence}")));
         let mut progress = Progress::new("exporting", "images");
         let report =
             crate::data::export(&splits, size, &self.out, |done, total| progress.update(done, total))?;
         drop(progress);
         for name in &report.damaged {
-            note(&format!("left out as damaged: {name}"));
+            note(&format!("left out, for it cannot be used: {name}"));
         }
         print_line(&format!("{} images in {}", report.written, self.out.display()))
     }

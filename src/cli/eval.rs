@@ -96,6 +96,7 @@ impl Eval {
         }
         let (mut model, domain) = self.options.load(&self.checkpoint, BATCH)?;
         let dataset = open(&self.data, self.path.as_deref(), model.meta())?;
+        dataset.notes().iter().for_each(|sentence| note(&format!("note: {sentence}")));
         let by = self.classes_by.unwrap_or_default();
         let matched = matched(dataset, &model.meta().classes, &by)?;
         if let Some(sentence) = &matched.note {

@@ -1,35 +1,67 @@
-//! Keeps count of images that cannot be read. A few are skipped with a warning; a set with more than one in a
-//! hundred damaged is not what its owner thinks it is, and the work stops.
+//! Keeps count of images that cannot be used. A few are skipped with a warning; a set with more than one in a
+//! hundred damaged is not what its owner thinks it is, and the work stops. Files that are no images at all,
+//! whatever their names say, never stop it as long as there is an image.
 
 use super::Dataset;
+use super::picture::NotAnImage;
 use anyhow::ensure;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Names shown when the work stops.
 const SHOWN: usize = 20;
 
-/// The damaged images met so far among `total`.
+/// An image that cannot be used.
+pub(super) struct Unusable {
+    /// Its name with the reason.
+    pub(super) text: String,
+    /// The file is no image: a text, or a kind of image that is not decoded.
+    pub(super) foreign: bool,
+}
+
+/// How many images of a set cannot be used.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) damaged: usize,
+    pub(super) foreign: usize,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, unusable: &Unusable) {
+        *if unusable.foreign { &mut self.foreign } else { &mut self.damaged } += 1;
+    }
+
+    /// Whether that is too much of `total`: more than 1% damaged, or nothing left.
+    pub(super) fn is_too_much(self, total: usize) -> bool {
+        self.damaged * 100 > total || self.damaged + self.foreign >= total.max(1)
+    }
+}
+
+/// The images met so far among `total` that cannot be used.
 pub(super) struct Damage {
     total: usize,
-    found: BTreeSet<u32>,
-    /// The first few, and those nobody has asked for yet, as `name: reason`.
+    /// Whether each is foreign, by index.
+    found: BTreeMap<u32, bool>,
+    tally: Tally,
+    /// The first few that count, and those nobody has asked for yet, as `name: reason`.
     first: Vec<String>,
     fresh: Vec<String>,
 }
 
 impl Damage {
     pub(super) fn new(total: usize) -> Self {
-        Self { total, found: BTreeSet::new(), first: Vec::new(), fresh: Vec::new() }
+        let (found, tally) = (BTreeMap::new(), Tally::default());
+        Self { total, found, tally, first: Vec::new(), fresh: Vec::new() }
     }
 
-    /// Notes a damaged image once, however often it is met.
-    pub(super) fn add(&mut self, index: u32, text: String) {
-        if self.found.insert(index) {
+    /// Notes an image once, however often it is met.
+    pub(super) fn add(&mut self, index: u32, unusable: Unusable) {
+        if self.found.insert(index, unusable.foreign).is_none() {
+            self.tally.add(&unusable);
             if self.first.len() < SHOWN {
-                self.first.push(text.clone());
+                self.first.push(unusable.text.clone());
             }
-            self.fresh.push(text);
+            self.fresh.push(unusable.text);
         }
     }
 
@@ -37,38 +69,33 @@ impl Damage {
         std::mem::take(&mut self.fresh)
     }
 
-    /// Fails when too many are damaged.
+    /// Fails when too many cannot be used.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        let count = self.found.len();
+        let Tally { damaged, foreign } = self.tally;
+        let others = if foreign > 0 { format!(", {foreign} files are no images") } else { String::new() };
         ensure!(
-            !is_too_much(count, self.total),
-            "{count} of {} images are damaged, more than 1%: {}{}",
+            !self.tally.is_too_much(self.total),
+            "{damaged} of {} images cannot be used, more than 1%{others}: {}{}",
             self.total,
             self.first.join("; "),
-            if count > SHOWN { "; …" } else { "" }
+            if damaged + foreign > SHOWN { "; …" } else { "" }
         );
         Ok(())
     }
 }
 
-/// Whether `damaged` is more than 1% of `total`.
-pub(super) fn is_too_much(damaged: usize, total: usize) -> bool {
-    damaged * 100 > total
-}
-
-/// Runs `work` on image `index`; an error is the image's name with the reason. A decoder that panics over
-/// damaged data only loses that image.
+/// Runs `work` on image `index`; a decoder that panics over damaged data only loses that image.
 pub(super) fn guarded<T>(
     set: &dyn Dataset,
     index: usize,
     work: impl FnOnce() -> anyhow::Result<T>,
-) -> Result<T, String> {
-    let reason = match catch_unwind(AssertUnwindSafe(work)) {
+) -> Result<T, Unusable> {
+    let (reason, foreign) = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => "its data make the decoder fail".to_owned(),
+        Ok(Err(error)) => (format!("{error:#}"), error.downcast_ref::<NotAnImage>().is_some()),
+        Err(_) => ("its data make the decoder fail".to_owned(), false),
     };
-    Err(format!("{}: {reason}", set.name(index)))
+    Err(Unusable { text: format!("{}: {reason}", set.name(index)), foreign })
 }
 
 /// Loads an image and makes sure that a set gave as many bytes as it should.

@@ -19,6 +19,11 @@ pub trait Dataset: Send + Sync {
     /// A name for messages and file names: the path below the split, or `val/00012` for made images.
     fn name(&self, index: usize) -> String;
 
+    /// Sentences on what is odd about the set: files that are left out, classes that look alike.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Decodes image `index` to `[size, size, 3]` RGB bytes: the shorter side is resized to `size`, then the
     /// centre is cropped; an image of exactly that size is used as it is.
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>>;
@@ -39,4 +44,12 @@ pub struct Splits {
     pub val: Arc<dyn Dataset>,
     /// Further evaluation sets by name, such as `val-stylized`.
     pub extra: NamedSets,
+}
+
+impl Splits {
+    /// The [`Dataset::notes`] of all parts.
+    pub fn notes(&self) -> Vec<String> {
+        let parts = [&self.train, &self.val].into_iter().chain(self.extra.iter().map(|(_, set)| set));
+        parts.flat_map(|set| set.notes()).collect()
+    }
 }

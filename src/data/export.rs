@@ -92,7 +92,7 @@ impl Writer {
                     self.write(index, &pixels)?;
                     report.written += 1;
                 }
-                Err(text) => report.damaged.push(text),
+                Err(unusable) => report.damaged.push(unusable.text),
             }
         }
         Ok(report)

@@ -46,9 +46,9 @@ pub fn recognise(first: &[u8]) -> Option<FileKind> {
         [8, 3..=20, 0x12, ..] => kind("an ONNX file", "use the weights that it was exported from"),
         [0x89, b'P', b'N', b'G', ..] => kind("a PNG image", ""),
         [0xff, 0xd8, 0xff, ..] => kind("a JPEG image", ""),
-        [b'G', b'I', b'F', b'8', ..] => kind("a GIF image", "save it as PNG"),
+        [b'G', b'I', b'F', b'8', ..] => kind("a GIF image", ""),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => kind("a WebP image", ""),
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => kind("a TIFF image", "save it as PNG"),
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => kind("a TIFF image", ""),
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => {
             kind("an AVIF image", "save it as PNG")
         }

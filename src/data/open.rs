@@ -25,9 +25,15 @@ pub fn open_reporting(
     let classes = wanted_classes(config, "the training set", train.as_ref())?;
     let train = subset::of_classes(train, &classes)?;
     let train = subset::first(subset::first_of_each_class(train, config.class_limit), config.train_limit);
-    let (val, extra) = open_validation_with(config, &mut progress)?;
+    let (mut val, mut extra) = open_validation_with(config, &mut progress)?;
     if config.source == DataSource::Folder {
         subset::check_same(("train", train.as_ref()), ("val", val.as_ref()))?;
+        // Names that look equal may be composed in another way, and so stand in another order.
+        let classes = train.class_names();
+        val = subset::of_classes(val, classes)?;
+        for (_, set) in &mut extra {
+            *set = subset::of_classes(Arc::clone(set), classes)?;
+        }
     }
     Ok(Splits { train, val, extra })
 }

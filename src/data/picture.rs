@@ -1,4 +1,5 @@
-//! From an image file to the square RGB bytes that a net sees.
+//! From an image file to the square RGB bytes that a net sees. Files are known by their first bytes, not by
+//! their ending; of an animation the first frame counts.
 //!
 //! The rule, everywhere in the program: EXIF orientation is applied; grey becomes RGB, 16 bits become 8, an
 //! alpha channel is dropped (the habit of the PyTorch world); the shorter side is resized by an antialiased
@@ -9,19 +10,50 @@
 
 use super::file_kind;
 use crate::config::{DataConfig, Interpolation};
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 use fast_image_resize as fir;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
 use std::path::Path;
 
-/// Longest side that is decoded, pixels.
-const MAX_SIDE: u32 = 16_384;
+/// Endings of image files, in lower case; a folder's other files are left out.
+pub const IMAGE_ENDINGS: [&str; 11] =
+    ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "gif", "tif", "tiff"];
 
-/// Most bytes that a file, or the image decoded from it, may take. A few hundred bytes of PNG can ask for
-/// gigabytes.
-const MAX_BYTES: u64 = 256 << 20;
+/// The kinds of image that are decoded.
+const FORMATS: [ImageFormat; 6] = [
+    ImageFormat::Png,
+    ImageFormat::Jpeg,
+    ImageFormat::WebP,
+    ImageFormat::Bmp,
+    ImageFormat::Gif,
+    ImageFormat::Tiff,
+];
+
+/// Most pixels that are decoded: above the 200 megapixels of the largest cameras.
+const MAX_PIXELS: u64 = 1 << 28;
+
+/// Most bytes that a file, or the image decoded from it, may take.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// A few hundred bytes of PNG can ask for gigabytes. An image beyond so many bytes must not be more than
+/// [`MAX_RATIO`] times its file; deflate reaches 1032.
+const TRUSTED_BYTES: u64 = 64 << 20;
+
+/// See [`TRUSTED_BYTES`].
+const MAX_RATIO: u64 = 2048;
+
+/// Why a file cannot be used that is none of the kinds of image that are decoded.
+#[derive(Debug, thiserror::Error)]
+#[error("its content is not a PNG, JPEG, WebP, BMP, GIF or TIFF image{0}")]
+pub(super) struct NotAnImage(String);
+
+/// Whether a file's name has one of [`IMAGE_ENDINGS`], in any case.
+pub(super) fn has_image_ending(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, end)| IMAGE_ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
 
 /// A decoded image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,7 +228,9 @@ pub fn load_image_file(path: &Path, size: usize, framing: Framing) -> anyhow::Re
 /// Reads an image file whole. The path is not in the error: callers name the image themselves.
 pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
     let length = std::fs::metadata(path)?.len();
-    ensure!(length > 0, "the file is empty");
+    if length == 0 {
+        return Err(NotAnImage(": the file is empty".into()).into());
+    }
     ensure!(
         length <= MAX_BYTES,
         "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image"
@@ -208,25 +242,29 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
 
 fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
     let format = reader.format();
-    if !matches!(format, Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
+    if !format.is_some_and(|format| FORMATS.contains(&format)) {
         let found = file_kind::recognise(&file[..file.len().min(file_kind::LOOKED_AT)]);
-        let found = found.map_or_else(String::new, |kind| format!(": it is {kind}"));
-        bail!("its content is not a PNG, JPEG or WebP image{found}");
+        return Err(NotAnImage(found.map_or_else(String::new, |kind| format!(": it is {kind}"))).into());
     }
     // The JPEG decoder fills what is missing with grey instead of failing.
     ensure!(format != Some(ImageFormat::Jpeg) || jpeg_is_complete(file), "the JPEG data is cut off");
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|e| fault(&e))?;
     let (width, height) = decoder.dimensions();
+    let (pixels, bytes) = (u64::from(width) * u64::from(height), decoder.total_bytes());
     ensure!(
-        decoder.total_bytes() <= MAX_BYTES,
-        "{width}×{height} pixels take {} bytes decoded, more than the {MAX_BYTES} allowed",
-        decoder.total_bytes()
+        pixels <= MAX_PIXELS && bytes <= MAX_BYTES,
+        "it is too large: {width}×{height} pixels, {bytes} bytes decoded; expected at most {} megapixels and {} MiB",
+        MAX_PIXELS / 1_000_000,
+        MAX_BYTES >> 20
+    );
+    ensure!(
+        bytes <= TRUSTED_BYTES.max(MAX_RATIO * file.len() as u64),
+        "it asks for {width}×{height} pixels, {bytes} bytes, which its {} bytes cannot hold",
+        file.len()
     );
     // Unreadable EXIF data says nothing about the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -240,7 +278,7 @@ fn fault(error: &ImageError) -> anyhow::Error {
     match error {
         ImageError::Decoding(_) => anyhow!("its data are damaged"),
         ImageError::Limits(_) => {
-            anyhow!("it is larger than {MAX_SIDE}×{MAX_SIDE} pixels or {MAX_BYTES} bytes decoded")
+            anyhow!("it is too large: decoding it takes more than {} MiB", MAX_BYTES >> 20)
         }
         ImageError::IoError(_) => anyhow!("its data end too early"),
         other => anyhow!("{other}"),

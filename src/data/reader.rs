@@ -2,7 +2,7 @@
 //! share.
 
 use super::augment::{Placement, Recipe, Showing, Shown, ShownViews, Views};
-use super::damage::{Damage, guarded, is_too_much, load_checked};
+use super::damage::{Damage, Tally, Unusable, guarded, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::random::{Purpose, Random};
 use super::{Dataset, PlacedImages};
@@ -73,7 +73,7 @@ pub(super) struct Images {
     pub(super) labels: Vec<u32>,
     /// Index of each image in its set.
     pub(super) samples: Vec<u32>,
-    damaged: BTreeMap<u32, String>,
+    unusable: BTreeMap<u32, Unusable>,
 }
 
 impl Images {
@@ -84,7 +84,7 @@ impl Images {
             augmented: two.then(|| PlacedImages::with_room(count, bytes)),
             labels: Vec::with_capacity(count),
             samples: Vec::with_capacity(count),
-            damaged: BTreeMap::new(),
+            unusable: BTreeMap::new(),
         }
     }
 
@@ -156,8 +156,8 @@ impl Reader {
         for _ in 0..jobs {
             let Some(mut chunk) = self.pool.next()? else { break };
             batch.append(&mut chunk);
-            for (index, text) in chunk.damaged {
-                self.damage.add(index, text);
+            for (index, unusable) in chunk.unusable {
+                self.damage.add(index, unusable);
             }
         }
         self.damage.check()?;
@@ -172,11 +172,12 @@ impl Reader {
 fn read(set: &dyn Dataset, options: &ReaderOptions, job: &Job, stop: &Stop) -> Images {
     let &ReaderOptions { total, size, gap, .. } = options;
     let mut images = Images::with_room(job.positions.len(), options.room());
+    let mut tally = Tally::default();
     for start in job.positions.clone() {
         let mut position = start;
         loop {
             // With this much damage the reader fails, whatever the other jobs find.
-            if stop.requested() || is_too_much(images.damaged.len(), total) {
+            if stop.requested() || tally.is_too_much(total) {
                 return images;
             }
             let sample = job.order.as_ref().map_or(position as u32, |order| order[position]);
@@ -201,8 +202,11 @@ fn read(set: &dyn Dataset, options: &ReaderOptions, job: &Job, stop: &Stop) -> I
                     images.samples.push(sample);
                     break;
                 }
-                Err(text) => {
-                    images.damaged.insert(sample, text);
+                Err(unusable) => {
+                    if !images.unusable.contains_key(&sample) {
+                        tally.add(&unusable);
+                        images.unusable.insert(sample, unusable);
+                    }
                     if gap == Gap::Nothing {
                         break;
                     }

@@ -1,7 +1,7 @@
 //! A part of a data set, chosen by class and number.
 
-use super::{Dataset, Picture};
-use anyhow::{Context, bail, ensure};
+use super::{Dataset, Picture, comparable};
+use anyhow::{Context, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ struct Subset {
     class_here: Vec<Option<usize>>,
 }
 
-/// The images of `set` that belong to `classes`, numbered by their place there. Fails when nothing is left.
+/// The images of `set` that belong to `classes`, by [`comparable`] names, numbered by their place there. Fails when nothing is left.
 pub(super) fn of_classes(set: Arc<dyn Dataset>, classes: &[String]) -> anyhow::Result<Arc<dyn Dataset>> {
     if set.class_names() == classes {
         return Ok(set);
     }
-    let places: BTreeMap<&String, usize> = classes.iter().zip(0..).collect();
+    let places: BTreeMap<String, usize> = classes.iter().map(|name| comparable(name)).zip(0..).collect();
     let class_here: Vec<Option<usize>> =
-        set.class_names().iter().map(|name| places.get(name).copied()).collect();
+        set.class_names().iter().map(|name| places.get(&comparable(name)).copied()).collect();
     mapped(set, classes, class_here)
 }
 
@@ -114,17 +114,19 @@ pub(super) fn check_has(
     Ok(())
 }
 
-/// Fails unless two sets have the same classes, naming the difference.
+/// Fails unless two sets have the same classes, as people read them, naming the difference.
 pub(super) fn check_same(a: (&str, &dyn Dataset), b: (&str, &dyn Dataset)) -> anyhow::Result<()> {
-    if a.1.class_names() == b.1.class_names() {
-        return Ok(());
-    }
     let only = |a: (&str, &dyn Dataset), b: (&str, &dyn Dataset)| {
         let extra = only_in(a.1.class_names(), b.1.class_names());
         (!extra.is_empty()).then(|| format!("{} only in {}", some(&extra), a.0))
     };
     let differences: Vec<String> = [only(a, b), only(b, a)].into_iter().flatten().collect();
-    bail!("`data.path`: both splits must have the same class folders: {}", differences.join("; "));
+    ensure!(
+        differences.is_empty(),
+        "`data.path`: both splits must have the same class folders: {}",
+        differences.join("; ")
+    );
+    Ok(())
 }
 
 /// Fails when `set`, called `name`, has classes beyond `classes`.
@@ -139,8 +141,8 @@ pub(super) fn check_within(set: &dyn Dataset, name: &str, classes: &[String]) ->
 }
 
 fn only_in(a: &[String], b: &[String]) -> Vec<String> {
-    let b: BTreeSet<&String> = b.iter().collect();
-    a.iter().filter(|name| !b.contains(name)).cloned().collect()
+    let b: BTreeSet<String> = b.iter().map(|name| comparable(name)).collect();
+    a.iter().filter(|name| !b.contains(&comparable(name))).cloned().collect()
 }
 
 /// The names, the first few of many.
@@ -167,6 +169,10 @@ impl Dataset for Subset {
 
     fn name(&self, index: usize) -> String {
         self.set.name(self.picks[index] as usize)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.set.notes()
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {

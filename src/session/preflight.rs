@@ -214,6 +214,7 @@ impl Data {
             teller.working(&format!("Listing {split}"), done, total);
         })?;
         let classes = class_names(config, splits.train.as_ref())?;
+        splits.notes().into_iter().for_each(|note| teller.tell(Preflight::Warning(note)));
         let loader = Loader::start(Arc::clone(&splits.train), loader_options(config, 0))?;
         let (train_images, val) = (splits.train.len(), splits.val.len());
         teller.passed(format!(

@@ -221,3 +221,79 @@ fn further_splits_of_a_folder_are_evaluated_under_the_numbers_of_val() {
     save(&ramp(8, 8, 1), &dir.path().join("val-a/dog/1.png"));
     assert_mentions(&message(open(&folder(&dir))), &["data.path", "val-a", "dog"]);
 }
+
+#[test]
+fn a_class_is_all_that_is_below_its_folder_and_what_is_left_out_is_counted() {
+    let dir = tree(&[
+        "train/a/1.png",
+        "train/a/deep/er/2.JPG",
+        "train/a/deep/0.jfif",
+        "train/a/b.gif",
+        "train/a/notes.txt",
+        "train/a/photo.heic",
+        "train/a/deep/photo.HEIC",
+        "train/a/README",
+        // What systems leave behind counts for nothing.
+        "train/a/.DS_Store",
+        "train/a/._1.png",
+        "train/a/Thumbs.db",
+        "train/a/@eaDir/1.png/thumb.jpg",
+        "train/__MACOSX/a/1.png",
+        "train/.ipynb_checkpoints/1.png",
+    ]);
+    let cache = tempdir().expect("a folder");
+    let index = FolderIndex { dir: cache.path().to_owned(), least_files: 1 };
+    // Twice: by the walk, and by what was kept of it.
+    for _ in 0..2 {
+        let set = Folder::open(dir.path(), "train", Some(&index), |_, _| {}).expect("a split");
+        assert_eq!(set.class_names(), ["a"]);
+        assert_eq!(names(&set), ["a/1.png", "a/b.gif", "a/deep/0.jfif", "a/deep/er/2.JPG"]);
+        assert_eq!(set.notes(), ["train: 4 files are left out: 2 .heic, 1 .txt, 1 without an ending"]);
+    }
+    // A flat folder is believed with its count.
+    let flat = tree(&["train/a/1.png", "train/a/x.avif"]);
+    for _ in 0..2 {
+        let set = Folder::open(flat.path(), "train", Some(&index), |_, _| {}).expect("a split");
+        assert_eq!(set.notes(), ["train: 1 file is left out: 1 .avif"]);
+    }
+    let none = tree(&["train/a/x.heic"]);
+    let text = message(Folder::open(none.path(), "train", None, |_, _| {}));
+    assert_mentions(&text, &["hold no images", ".tiff", "1 file is left out: 1 .heic"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_back_to_a_folder_above_ends_the_way_and_odd_names_stop_nothing() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tree(&["train/a/deep/1.png"]);
+    let deep = dir.path().join("train/a/deep");
+    std::os::unix::fs::symlink(dir.path().join("train/a"), deep.join("back")).expect("a link");
+    fs::write(deep.join(std::ffi::OsStr::from_bytes(b"\xff.png")), "").expect("a file");
+    fs::write(dir.path().join("train").join(std::ffi::OsStr::from_bytes(b"\xfe.txt")), "").expect("a file");
+    let set = Folder::open(dir.path(), "train", None, |_, _| {}).expect("a split");
+    assert_eq!(names(&set), ["a/deep/1.png"]);
+    assert_mentions(&set.notes()[0], &["1 with a name that is not valid UTF-8"]);
+}
+
+#[test]
+fn class_names_that_look_equal_are_one_class_in_two_splits_and_said_in_one() {
+    let dir = tempdir().expect("a folder");
+    let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+    for (split, name) in [("train", composed), ("val", decomposed), ("val-odd", decomposed)] {
+        save(&ramp(8, 8, 1), &dir.path().join(split).join(name).join("x.png"));
+        save(&ramp(8, 8, 2), &dir.path().join(split).join("cafz").join("x.png"));
+    }
+    let splits = open(&folder(&dir)).expect("a data set");
+    // Bytewise, the decomposed name stands before `cafz` and the composed one behind it.
+    assert_eq!(splits.train.class_names(), ["cafz", composed]);
+    for set in [&splits.val, &splits.extra[0].1] {
+        assert_eq!(set.class_names(), ["cafz", composed]);
+        assert_eq!((set.name(0), set.label(0)), (format!("{decomposed}/x.png"), 1));
+    }
+    for other in ["Cafz", "cafz "] {
+        save(&ramp(8, 8, 3), &dir.path().join("train").join(other).join("x.png"));
+        let set = Folder::open(dir.path(), "train", None, |_, _| {}).expect("a split");
+        assert_mentions(&set.notes()[0], &["look alike", "cafz", other]);
+        fs::remove_dir_all(dir.path().join("train").join(other)).expect("a folder");
+    }
+}

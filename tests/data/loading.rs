@@ -5,7 +5,7 @@ use dualprop::config::{Augmentation, DataConfig};
 use dualprop::data::augment::Showing;
 use dualprop::data::shapes::{Shapes, ShapesSplit};
 use dualprop::data::{
-    Batch, Dataset, EvalOptions, EvalReader, Loader, LoaderOptions, Placement, Recipe, Views,
+    Batch, Dataset, EvalOptions, EvalReader, Folder, Loader, LoaderOptions, Placement, Recipe, Views,
 };
 use dualprop::kernels::images::placement;
 use dualprop::kernels::reference::images as reference;
@@ -362,6 +362,37 @@ fn more_than_one_percent_damaged_stops_with_the_list() {
         steps.insert(step);
     }
     assert_eq!(steps.len(), 1, "the failing step depends on the threads");
+}
+
+/// Files that are no images, whatever their names say, are left out however many they are.
+#[test]
+fn a_file_that_is_no_image_never_stops_a_set() {
+    let dir = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        super::save(&super::ramp(8, 8, 1), &dir.path().join(format!("train/{class}/0.png")));
+        for (name, content) in [("notes.png", "some words"), ("page.jpg", "<html>"), ("empty.jpg", "")] {
+            std::fs::write(dir.path().join("train").join(class).join(name), content).unwrap();
+        }
+    }
+    let open = || Folder::open(dir.path(), "train", None, |_, _| {}).unwrap();
+    let mut loader = Loader::start(Arc::new(open()), options(4, 2)).unwrap();
+    for _ in 0..6 {
+        loader.next().expect("a full batch");
+    }
+    assert_eq!(loader.take_damaged().len(), 6);
+    let options = EvalOptions { batch_size: 4, image_size: 8, limit: 0, workers: 2 };
+    let mut reader = EvalReader::start(Arc::new(open()), options).unwrap();
+    let mut labels = Vec::new();
+    while let Some(batch) = reader.next().unwrap() {
+        labels.extend(batch.labels);
+    }
+    assert_eq!(labels, [0, 1]);
+    for class in ["a", "b"] {
+        std::fs::write(dir.path().join(format!("train/{class}/0.png")), "words").unwrap();
+    }
+    let mut reader = EvalReader::start(Arc::new(open()), options).unwrap();
+    let text = (0..3).find_map(|_| reader.next().err()).expect("a set without an image").to_string();
+    assert_mentions(&text, &["8 files are no images"]);
 }
 
 #[test]

@@ -5,9 +5,11 @@
 //! entry comes, goes or is renamed. A folder changed in the last moments before it was listed is not trusted:
 //! a second change within one tick of the clock would leave no trace.
 //!
-//! The file: a magic word, the folder's path, the classes with time and names, a CRC-32C of it all. Whatever
+//! The file: a magic word, the folder's path, the classes with time, names and what was left out, a CRC-32C
+//! of it all. Whatever
 //! is wrong with it only means that the folder is listed again.
 
+use super::listing::Listing;
 use anyhow::ensure;
 use etcetera::BaseStrategy;
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const MAGIC: &[u8; 8] = b"DPFILES1";
+const MAGIC: &[u8; 8] = b"DPFILES2";
 
 /// Coarsest clock of a file system (FAT's).
 const TICK: Duration = Duration::from_secs(2);
@@ -45,19 +47,24 @@ impl FolderIndex {
     pub(super) fn save<'a>(
         &self,
         dir: &Path,
-        classes: impl ExactSizeIterator<Item = (&'a str, Option<Stamp>, &'a str)>,
+        classes: impl ExactSizeIterator<Item = (&'a str, Option<Stamp>, &'a str, &'a LeftOut)>,
     ) -> anyhow::Result<()> {
         let Some((file, key)) = self.place(dir) else { return Ok(()) };
         let mut bytes = MAGIC.to_vec();
         put(&mut bytes, &key);
         bytes.extend((classes.len() as u32).to_le_bytes());
-        for (class, stamp, names) in classes {
+        for (class, stamp, names, left_out) in classes {
             put(&mut bytes, class.as_bytes());
             let stamp = stamp.unwrap_or(Stamp::UNTRUSTED);
             bytes.extend(stamp.seconds.to_le_bytes());
             bytes.extend(stamp.nanoseconds.to_le_bytes());
             ensure!(u32::try_from(names.len()).is_ok(), "the file names of one class take more than 4 GiB");
             put(&mut bytes, names.as_bytes());
+            bytes.extend((left_out.0.len() as u32).to_le_bytes());
+            for (kind, files) in &left_out.0 {
+                put(&mut bytes, kind.as_bytes());
+                bytes.extend(files.to_le_bytes());
+            }
         }
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
         std::fs::create_dir_all(&self.dir)?;
@@ -100,8 +107,38 @@ impl Stamp {
 /// The files of one class.
 pub(super) struct Listed {
     pub(super) stamp: Stamp,
-    /// File names in bytewise order, each ended by `/`.
-    pub(super) names: String,
+    pub(super) listing: Listing,
+}
+
+/// Files that are no images, counted by kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct LeftOut(BTreeMap<String, u32>);
+
+impl LeftOut {
+    /// Counts one more file of a kind.
+    pub(super) fn add(&mut self, kind: &str) {
+        *self.0.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    /// Counts those of another folder too.
+    pub(super) fn append(&mut self, other: &Self) {
+        for (kind, files) in &other.0 {
+            *self.0.entry(kind.clone()).or_default() += files;
+        }
+    }
+
+    /// The number of files in all.
+    pub(super) fn files(&self) -> u32 {
+        self.0.values().sum()
+    }
+
+    /// Kinds with their number of files, the most first.
+    pub(super) fn by_count(&self) -> Vec<(&str, u32)> {
+        let mut kinds: Vec<(&str, u32)> =
+            self.0.iter().map(|(kind, files)| (kind.as_str(), *files)).collect();
+        kinds.sort_by_key(|(_, files)| std::cmp::Reverse(*files));
+        kinds
+    }
 }
 
 /// A length and so many bytes.
@@ -126,7 +163,12 @@ fn parse(bytes: &[u8], key: &[u8]) -> Option<BTreeMap<String, Listed>> {
         rest = after;
         let stamp = Stamp { seconds: u64::from_le_bytes(*seconds), nanoseconds: number(&mut rest)? };
         let names = String::from_utf8(take(&mut rest)?.to_vec()).ok()?;
-        classes.insert(class, Listed { stamp, names });
+        let mut left_out = LeftOut::default();
+        for _ in 0..number(&mut rest)? {
+            let kind = String::from_utf8(take(&mut rest)?.to_vec()).ok()?;
+            left_out.0.insert(kind, number(&mut rest)?);
+        }
+        classes.insert(class, Listed { stamp, listing: Listing { names, left_out } });
     }
     Some(classes)
 }

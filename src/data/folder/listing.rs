@@ -1,31 +1,43 @@
 //! Finds the class folders and image files of a split, on several threads: a network disk answers many at a
-//! time.
+//! time. Folders in a class folder belong to the class, as torchvision and timm have it.
 
-use super::index::{Listed, Stamp};
+use super::index::{LeftOut, Listed, Stamp};
+use crate::data::leavings::is_leaving;
+use crate::data::picture::has_image_ending;
 use crate::data::pool::{OrderedPool, Stop, worker_count};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-
 /// Folders under way on a thread.
 const JOBS_PER_WORKER: usize = 4;
+
+/// Folders in folders that are looked into.
+const MAX_DEPTH: usize = 32;
+
+/// Longest ending that a file is counted by; the rest of a name behind a dot is no ending.
+const LONGEST_ENDING: usize = 8;
 
 /// What was found in a class folder.
 pub(super) struct Found {
     pub(super) stamp: Option<Stamp>,
-    /// File names in bytewise order, each ended by `/`.
-    pub(super) names: String,
+    pub(super) listed: Listing,
     /// Whether the folder was read and not only its time.
     pub(super) read: bool,
 }
 
-/// The class folders of a split, in bytewise order. Names starting with a dot are left out: they belong to
-/// the system.
+/// The files of a class folder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Listing {
+    /// Paths of the images below the class folder with slashes, in bytewise order, each ended by a zero byte.
+    pub(super) names: String,
+    pub(super) left_out: LeftOut,
+}
+
+/// The class folders of a split, in bytewise order, without what systems leave behind.
 pub(super) fn classes(dir: &Path) -> anyhow::Result<Vec<String>> {
-    list(dir, |entry, _| is_dir(entry))
+    folders(dir, "")
 }
 
 /// Lists the classes of the split at `dir` and hands each to `take` with its number, in order. What `known`
@@ -54,37 +66,96 @@ pub(super) fn files(
 fn find(dir: &Path, known: Option<Listed>) -> anyhow::Result<Found> {
     let stamp = Stamp::of(dir);
     if let Some(known) = known.filter(|known| Some(known.stamp) == stamp) {
-        return Ok(Found { stamp, names: known.names, read: false });
+        return Ok(Found { stamp, listed: known.listing, read: false });
     }
-    let mut names = String::new();
-    for name in list(dir, |entry, name| is_image(name) && !is_dir(entry))? {
-        names.push_str(&name);
-        names.push('/');
+    let mut walk = Walk::default();
+    walk.folder(dir, "", &mut Vec::new())?;
+    walk.names.sort_unstable();
+    let mut names = String::with_capacity(walk.names.iter().map(|name| name.len() + 1).sum());
+    for name in &walk.names {
+        names.push_str(name);
+        names.push('\0');
     }
-    Ok(Found { stamp, names, read: true })
+    // The time of a folder says nothing of what is in the folders below it.
+    let stamp = stamp.filter(|_| !walk.deep);
+    Ok(Found { stamp, listed: Listing { names, left_out: walk.left_out }, read: true })
 }
 
-/// Folders of `dir` whose name starts with `prefix`, in bytewise order.
+/// What was met on the way through a class folder.
+#[derive(Default)]
+struct Walk {
+    names: Vec<String>,
+    left_out: LeftOut,
+    /// Whether there are folders in it.
+    deep: bool,
+}
+
+impl Walk {
+    /// Walks `dir`, whose path below the class folder is `below` (ended by a slash where it is not empty).
+    /// `above` has the real paths of the folders around it: a link back to one of them ends the way.
+    fn folder(&mut self, dir: &Path, below: &str, above: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+        let real = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        if above.contains(&real) || above.len() > MAX_DEPTH {
+            return Ok(());
+        }
+        above.push(real);
+        for entry in entries(dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                self.left_out.add("with a name that is not valid UTF-8");
+                continue;
+            };
+            if is_leaving(name) {
+                continue;
+            }
+            if is_dir(&entry) {
+                self.deep = true;
+                self.folder(&entry.path(), &format!("{below}{name}/"), above)?;
+            } else if has_image_ending(name) {
+                self.names.push(format!("{below}{name}"));
+            } else {
+                self.left_out.add(&kind_of(name));
+            }
+        }
+        above.pop();
+        Ok(())
+    }
+}
+
+/// How a file that is no image is counted: by its ending.
+fn kind_of(name: &str) -> String {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    match ending.filter(|ending| !ending.is_empty() && ending.chars().count() <= LONGEST_ENDING) {
+        Some(ending) => format!(".{}", ending.to_lowercase().escape_debug()),
+        None => "without an ending".to_owned(),
+    }
+}
+
+/// Folders of `dir` whose name starts with `prefix`, in bytewise order, without what systems leave behind.
 pub(super) fn folders(dir: &Path, prefix: &str) -> anyhow::Result<Vec<String>> {
-    list(dir, |entry, name| name.starts_with(prefix) && is_dir(entry))
-}
-
-/// Names in `dir` that `keep` wants, in bytewise order.
-fn list(dir: &Path, keep: impl Fn(&DirEntry, &str) -> bool) -> anyhow::Result<Vec<String>> {
-    let context = || format!("`data.path`: cannot list the folder {}", dir.display());
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir).with_context(context)? {
-        let entry = entry.with_context(context)?;
+    for entry in entries(dir)? {
+        let entry = entry?;
         let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            bail!("`data.path`: the name of {} is not valid UTF-8; rename it", entry.path().display());
-        };
-        if !name.starts_with('.') && keep(&entry, name) {
-            names.push(name.to_owned());
+        match name.to_str() {
+            Some(name) if !name.starts_with(prefix) || is_leaving(name) => {}
+            Some(name) if is_dir(&entry) => names.push(name.to_owned()),
+            None if is_dir(&entry) => {
+                bail!("`data.path`: the name of {} is not valid UTF-8; rename it", entry.path().display())
+            }
+            _ => {}
         }
     }
     names.sort_unstable();
     Ok(names)
+}
+
+fn entries(dir: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<DirEntry>>> {
+    let context = |dir: &Path| format!("`data.path`: cannot list the folder {}", dir.display());
+    let entries = std::fs::read_dir(dir).with_context(|| context(dir))?;
+    let dir = dir.to_owned();
+    Ok(entries.map(move |entry| entry.with_context(|| context(&dir))))
 }
 
 /// Whether an entry is a folder, through a link where it is one.
@@ -93,9 +164,4 @@ fn is_dir(entry: &DirEntry) -> bool {
         Ok(kind) if !kind.is_symlink() => kind.is_dir(),
         _ => entry.path().is_dir(),
     }
-}
-
-fn is_image(name: &str) -> bool {
-    name.rsplit_once('.')
-        .is_some_and(|(_, end)| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)))
 }

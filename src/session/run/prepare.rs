@@ -179,6 +179,7 @@ impl Start {
                 StartsFrom::fresh(fresh(&data.classes)?, &mut warnings)
             }
         };
+        warnings.extend(data.splits.notes());
         warnings.extend(empty_classes(data.splits.train.as_ref()));
         Ok(Self { folder, from, warnings })
     }

@@ -7,6 +7,7 @@ use crate::app::model::recents::Recents;
 use crate::app::model::run::RunView;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::data::IMAGE_ENDINGS;
 use egui::{Button, DragValue, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
 use export_model::ModelExport;
 use std::collections::BTreeSet;
@@ -72,7 +73,7 @@ impl PathFor {
             Self::SaveConfig => dialog.add_filter("TOML", &["toml"]).set_file_name("config.toml").save_file(),
             Self::OpenCheckpoint => dialog.add_filter("Checkpoints", &["safetensors"]).pick_file(),
             Self::OpenImages => {
-                return dialog.add_filter("Images", &["png", "jpg", "jpeg", "webp"]).pick_files();
+                return dialog.add_filter("Images", &IMAGE_ENDINGS).pick_files();
             }
             Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
             Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),

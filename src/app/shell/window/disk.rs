@@ -4,13 +4,12 @@ use crate::app::model::free_folder::{FolderSearch, FoundFolder};
 use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::widgets::export::png;
 use crate::config::{Config, ConfigError};
+use crate::data::IMAGE_ENDINGS;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::training::checkpoint::Checkpoint;
 use crate::training::run_folder::RunFiles;
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
-
-const IMAGES: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 /// What a path is, as far as the window can use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(super) fn kind_of(path: &Path) -> Dropped {
     match ending.as_str() {
         "toml" => Dropped::Config(owned),
         "safetensors" => Dropped::Checkpoint(owned),
-        ending if IMAGES.contains(&ending) => Dropped::Image(owned),
+        ending if IMAGE_ENDINGS.contains(&ending) => Dropped::Image(owned),
         _ => Dropped::Unknown(owned),
     }
 }
