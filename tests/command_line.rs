@@ -182,6 +182,52 @@ fn numbers_out_of_range_are_named_with_what_was_expected() {
 }
 
 /// What the file holds besides would be lost.
+/// A path that is missing, relative, of another kind or a shell's.
+#[test]
+fn faults_of_paths_are_said_in_words() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    import(dir, 1);
+    std::fs::create_dir(dir.join("a folder")).expect("writable");
+    std::fs::write(dir.join("a file"), "").expect("writable");
+    std::fs::write(dir.join("run.toml"), "[data]\nsource = \"folder\"\npath = \"photos\"").expect("writable");
+    let here = std::fs::canonicalize(dir).expect("there");
+    let at_home = here.join("photos").display().to_string();
+    let eval = |path| ["eval", "net.safetensors", "--data", "folder", "--path", path, "--device", "cpu"];
+    let cases: [(&[&str], &[&str]); 10] = [
+        (&["train", "gone.toml"], &["there is no file gone.toml (that is"]),
+        (&["train", "a folder"], &["a folder; expected a TOML file"]),
+        (
+            &["train", "run.toml", "--device", "cpu"],
+            &["`data.path`: there is no folder photos (that is", &at_home],
+        ),
+        (
+            &["train", "run.toml", "--set", "data.path=~/photos", "--device", "cpu"],
+            &["a shell alone expands ~"],
+        ),
+        (
+            &["train", "run.toml", "--set", "data.path=a file", "--device", "cpu"],
+            &["a file is a file; expected a folder"],
+        ),
+        (&eval("photos"), &["--path: there is no folder photos (that is"]),
+        (&eval("a file"), &["--path: a file is a file; expected a folder"]),
+        (&["predict", "gone.safetensors", "x.png"], &["there is no file gone.safetensors (that is"]),
+        (&["predict", "a folder", "x.png"], &["a folder is a folder; expected a safetensors file"]),
+        (
+            &["predict", "net.safetensors", "a folder", "--device", "cpu"],
+            &["it is a folder; expected an image file"],
+        ),
+    ];
+    for (arguments, parts) in cases {
+        let output = dualprop(arguments, dir);
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && !said.contains("os error"), "{arguments:?}: {said}");
+        for part in parts {
+            assert!(said.contains(part), "{arguments:?}: {part} in {said}");
+        }
+    }
+}
+
 #[test]
 fn a_file_is_not_written_over_itself() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -384,7 +430,7 @@ fn labels_are_matched_with_the_classes_of_the_checkpoint_by_name() {
     assert_eq!((found["classes_by"].as_str(), found["images"].as_u64()), (Some("meaning.txt"), Some(5)));
     assert_eq!(found["top1"].as_f64(), Some(0.6));
     let said = text(&eval(&["--classes-by", "nowhere.txt"]).stderr);
-    assert!(said.contains("nowhere.txt cannot be read"), "{said}");
+    assert!(said.contains("there is no file nowhere.txt"), "{said}");
 }
 
 #[test]
@@ -547,7 +593,7 @@ fn an_import_names_every_tensor_that_does_not_fit() {
     let message = import(&["--classes", "names.txt"]);
     assert!(message.contains("names.txt: line 2 is empty"), "{message}");
     let message = import(&["--classes", "no.txt"]);
-    assert!(message.contains("--classes: no.txt: cannot be read"), "{message}");
+    assert!(message.contains("--classes: there is no file no.txt"), "{message}");
     assert!(!dir.join("net.safetensors").exists());
     std::fs::write(dir.join("names.txt"), "cat\ndog\nowl\n").expect("writable");
     succeeds(&[&base[..], &["--classes", "names.txt"]].concat(), dir);

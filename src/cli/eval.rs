@@ -6,7 +6,7 @@ use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::{ClassesBy, Dataset, Framing, Matched, match_classes};
 use crate::evaluation::accuracy::Measurement;
 use crate::training::checkpoint::Meta;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -40,8 +40,8 @@ pub(super) struct Eval {
     corruptions: Option<String>,
     /// Which of the checkpoint's classes a label means. By default both must have the same names, in any
     /// order; name: also where they share a part, images of other classes are left out; number: the first
-    /// class is the first; FILE: a name of the data set for each class of the checkpoint, one a line, or lines
-    /// such as cat=281 of the data set's class and the checkpoint's, with = or a tab
+    /// class is the first; FILE: a name of the data set for each class of the checkpoint, one a line, or
+    /// lines such as cat=281 of the data set's class and the checkpoint's, with = or a tab
     #[arg(long, value_name = "name|number|FILE", value_parser = classes_by)]
     classes_by: Option<ClassesBy>,
     /// Images used, evenly spread over the set; 0: all
@@ -162,7 +162,9 @@ fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc
         interpolation: framing.interpolation,
         ..DataConfig::default()
     };
-    let names = crate::data::parts(&config)?;
+    // Here it is an option that names the folder.
+    let by_option = |error: anyhow::Error| anyhow!(format!("{error:#}").replace("`data.path`", "--path"));
+    let names = crate::data::parts(&config).map_err(by_option)?;
     if !names.contains(&spec.part) {
         let source = source_name(spec.source);
         let (part, names) = (&spec.part, names.join(", "));
@@ -171,7 +173,7 @@ fn open(spec: &DataSpec, path: Option<&Path>, meta: &Meta) -> anyhow::Result<Arc
         ))
         .into());
     }
-    crate::data::open_part(&config, &spec.part)
+    crate::data::open_part(&config, &spec.part).map_err(by_option)
 }
 
 /// The data set under the checkpoint's labels.

@@ -1,6 +1,7 @@
 //! `dualprop import`: weights of timm or torchvision as a checkpoint.
 
 use super::common::{UsageError, check_other_file, note, print_line, whole};
+use crate::config::path_faults::unreadable_file;
 use crate::config::{Config, Domain, Interpolation, MethodKind, schema};
 use crate::interop::state_dict;
 use crate::interop::tensor_file::{Tensor, TensorFile};
@@ -31,9 +32,9 @@ pub(super) struct Import {
     /// Checkpoint to write
     #[arg(long, value_name = "CKPT")]
     out: PathBuf,
-    /// Classes, or a text file of their names, one a line in the order of the classifier's rows; by default as
-    /// many as it has, called by their numbers. Where the file's classifier is of another size, or there is
-    /// none, a fresh one is made, to be trained with run.init
+    /// Classes, or a text file of their names, one a line in the order of the classifier's rows; by default
+    /// as many as it has, called by their numbers. Where the file's classifier is of another size, or there
+    /// is none, a fresh one is made, to be trained with run.init
     #[arg(long, value_name = "N|FILE", value_parser = classes, allow_negative_numbers = true)]
     classes: Option<Classes>,
     /// Refuse a file whose classifier has not as many rows as --classes says
@@ -129,7 +130,8 @@ fn channels(text: &str) -> Result<Channels, String> {
 /// The lines of a file of class names.
 fn read_names(file: &Path) -> anyhow::Result<Vec<String>> {
     let fault = |what: String| anyhow!("--classes: {}: {what}; expected a name a line", file.display());
-    let text = std::fs::read_to_string(file).map_err(|error| fault(format!("cannot be read ({error})")))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|e| anyhow!("--classes: {}", unreadable_file(file, &e)))?;
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if let Some(at) = names.iter().position(String::is_empty) {
         return Err(fault(format!("line {} is empty", at + 1)));

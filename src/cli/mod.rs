@@ -17,6 +17,7 @@ mod predict;
 mod progress;
 mod train;
 
+use crate::config::path_faults::without_code;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use common::{UsageError, note};
@@ -115,7 +116,7 @@ fn usage_sentence(page: &str) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
+    without_code(&text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod domain;
 mod error;
 mod method;
 mod parse;
+pub mod path_faults;
 pub mod presets;
 pub mod schema;
 mod types;

@@ -4,6 +4,7 @@
 use super::access::{from_partial, insert};
 use super::cautions;
 use super::error::Place;
+use super::path_faults::unreadable_file;
 use super::schema::{self, Field, Kind};
 use super::{Config, ConfigError};
 use std::collections::BTreeMap;
@@ -25,15 +26,16 @@ impl Config {
     pub fn load_warning(path: &Path, sets: &[String]) -> Result<(Self, Vec<String>), ConfigError> {
         let name = path.display().to_string();
         let fault = |message: String| ConfigError::new("", message).at(Place::File(name.clone()));
-        let size =
-            std::fs::metadata(path).map_err(|e| fault(format!("cannot read the configuration: {e}")))?;
+        // Names the file itself.
+        let unreadable = |error| ConfigError::new("", unreadable_file(path, &error));
+        let size = std::fs::metadata(path).map_err(unreadable)?;
         if size.is_dir() {
             return Err(fault("this is a folder; expected a TOML file".into()));
         }
         if size.len() > MAX_FILE_BYTES {
             return Err(fault(format!("{} bytes are no configuration; expected a TOML file", size.len())));
         }
-        let bytes = std::fs::read(path).map_err(|e| fault(format!("cannot read the configuration: {e}")))?;
+        let bytes = std::fs::read(path).map_err(unreadable)?;
         let text =
             String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text; expected a TOML file".into()))?;
         Self::parse_warning(&text, &name, sets)

@@ -4,7 +4,8 @@
 
 use super::Framing;
 use super::packed::Packed;
-use anyhow::{Context, ensure};
+use crate::config::path_faults::unreadable_file;
+use anyhow::{Context, anyhow, bail, ensure};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -85,8 +86,7 @@ impl Cifar {
     }
 
     fn read(self, path: &Path, set: &mut Packed) -> anyhow::Result<()> {
-        let file =
-            File::open(path).with_context(|| format!("`data.path`: cannot open {}", path.display()))?;
+        let file = File::open(path).map_err(|e| anyhow!("`data.path`: {}", unreadable_file(path, &e)))?;
         let unreadable = || format!("cannot read {}", path.display());
         let length = file.metadata().with_context(unreadable)?.len();
         let record = (self.label_bytes() + PIXELS) as u64;
@@ -128,7 +128,7 @@ impl Cifar {
                 let width = (self.classes() - 1).to_string().len();
                 return Ok((0..self.classes()).map(|i| format!("{i:0width$}")).collect());
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) => bail!(unreadable_file(&path, &error)),
         };
         let names: Vec<String> =
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();

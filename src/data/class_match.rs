@@ -5,6 +5,7 @@
 //! name do not count.
 
 use super::{Dataset, subset};
+use crate::config::path_faults::unreadable_file;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -113,8 +114,8 @@ fn used(model: &[String]) -> &[String] {
     &model[..end.map_or(0, |last| last + 1)]
 }
 
-/// The place among `model` of each class of `data`, `None` for an [`unused_class`]. Fails, with the names that
-/// only one side has, unless both have the same names.
+/// The place among `model` of each class of `data`, `None` for an [`unused_class`]. Fails, with the names
+/// that only one side has, unless both have the same names.
 pub fn same_classes(data: &[String], model: &[String]) -> anyhow::Result<Vec<Option<usize>>> {
     let (in_use, used) = (used(data), used(model));
     let mut places = by_name(in_use, used)?;
@@ -197,14 +198,15 @@ impl Names {
 }
 
 fn read_lines(file: &Path) -> anyhow::Result<Vec<String>> {
-    let fault = |what: String| {
-        anyhow!("the file of classes {} {what}; expected a text file, a class a line", file.display())
-    };
-    let facts = std::fs::metadata(file).map_err(|error| fault(format!("cannot be read ({error})")))?;
-    if !facts.is_file() || facts.len() > MAX_FILE {
-        return Err(fault(format!("is no regular file of at most {} MiB", MAX_FILE >> 20)));
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| fault(format!("cannot be read ({error})")))?;
+    let fault = |error| anyhow!("the file of classes: {}", unreadable_file(file, &error));
+    let facts = std::fs::metadata(file).map_err(fault)?;
+    ensure!(
+        facts.len() <= MAX_FILE,
+        "the file of classes {} has {} bytes; expected a text, a class a line",
+        file.display(),
+        facts.len()
+    );
+    let text = std::fs::read_to_string(file).map_err(fault)?;
     let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
 }

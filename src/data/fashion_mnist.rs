@@ -3,7 +3,8 @@
 
 use super::Framing;
 use super::packed::Packed;
-use anyhow::{Context, bail, ensure};
+use crate::config::path_faults::unreadable_file;
+use anyhow::{Context, anyhow, bail, ensure};
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::Read;
@@ -53,7 +54,7 @@ fn read_idx<const D: usize>(dir: &Path, name: &str) -> anyhow::Result<([usize; D
             Box::new(file)
         })
     };
-    let mut reader = open().with_context(|| format!("`data.path`: cannot open {}", path.display()))?;
+    let mut reader = open().map_err(|e| anyhow!("`data.path`: {}", unreadable_file(&path, &e)))?;
     let unreadable = || format!("{} is cut off or not an IDX file", path.display());
     let mut word = [0u8; 4];
     reader.read_exact(&mut word).with_context(unreadable)?;

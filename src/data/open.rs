@@ -3,6 +3,7 @@
 use super::cifar::Cifar;
 use super::shapes::{Shapes, ShapesSplit};
 use super::{Dataset, Folder, FolderIndex, Framing, NamedSets, Splits, fashion_mnist, subset};
+use crate::config::path_faults::no_folder;
 use crate::config::{DataConfig, DataSource};
 use anyhow::ensure;
 use std::path::Path;
@@ -147,7 +148,7 @@ fn checked_path(config: &DataConfig) -> anyhow::Result<&Path> {
     let path = Path::new(&config.path);
     if config.source.needs_path() {
         ensure!(!config.path.is_empty(), "`data.path` is empty; expected the folder of the data set");
-        ensure!(path.is_dir(), "`data.path`: there is no folder {}", path.display());
+        ensure!(path.is_dir(), "`data.path`: {}", no_folder(path));
     }
     Ok(path)
 }

@@ -9,6 +9,7 @@
 //! Where that leaves an image of the wanted size as it is, it passes through bit by bit.
 
 use super::file_kind;
+use crate::config::path_faults::unreadable_file;
 use crate::config::{DataConfig, Interpolation};
 use anyhow::{Context, anyhow, ensure};
 use fast_image_resize as fir;
@@ -227,7 +228,9 @@ pub fn load_image_file(path: &Path, size: usize, framing: Framing) -> anyhow::Re
 
 /// Reads an image file whole. The path is not in the error: callers name the image themselves.
 pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
-    let length = std::fs::metadata(path)?.len();
+    let unreadable = |error| anyhow!(unreadable_file(path, &error));
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    ensure!(!path.is_dir(), "it is a folder; expected an image file");
     if length == 0 {
         return Err(NotAnImage(": the file is empty".into()).into());
     }
@@ -235,7 +238,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
         length <= MAX_BYTES,
         "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image"
     );
-    let image = decode(&std::fs::read(path)?)?;
+    let image = decode(&std::fs::read(path).map_err(unreadable)?)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
     Picture::new(width, height, image.into_rgb8().into_raw())
 }

@@ -203,10 +203,10 @@ fn read(set: &dyn Dataset, options: &ReaderOptions, job: &Job, stop: &Stop) -> I
                     break;
                 }
                 Err(unusable) => {
-                    if !images.unusable.contains_key(&sample) {
+                    images.unusable.entry(sample).or_insert_with(|| {
                         tally.add(&unusable);
-                        images.unusable.insert(sample, unusable);
-                    }
+                        unusable
+                    });
                     if gap == Gap::Nothing {
                         break;
                     }

@@ -1,7 +1,8 @@
 //! A part of a data set, chosen by class and number.
 
 use super::{Dataset, Picture, comparable};
-use anyhow::{Context, ensure};
+use crate::config::path_faults::unreadable_file;
+use anyhow::{anyhow, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ struct Subset {
     class_here: Vec<Option<usize>>,
 }
 
-/// The images of `set` that belong to `classes`, by [`comparable`] names, numbered by their place there. Fails when nothing is left.
+/// The images of `set` that belong to `classes`, by [`comparable`] names, numbered by their place there.
+/// Fails when nothing is left.
 pub(super) fn of_classes(set: Arc<dyn Dataset>, classes: &[String]) -> anyhow::Result<Arc<dyn Dataset>> {
     if set.class_names() == classes {
         return Ok(set);
@@ -82,7 +84,7 @@ pub(super) fn read_classes(file: &Path) -> anyhow::Result<Vec<String>> {
         BUILT_IN.1.to_owned()
     } else {
         std::fs::read_to_string(file)
-            .with_context(|| format!("`data.classes_file`: cannot read {}", file.display()))?
+            .map_err(|e| anyhow!("`data.classes_file`: {}", unreadable_file(file, &e)))?
     };
     let mut names = BTreeSet::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {

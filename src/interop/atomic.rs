@@ -1,6 +1,7 @@
 //! Files that appear whole or not at all: written under a temporary name in the same folder, synced, renamed.
 
-use anyhow::{Context, anyhow};
+use crate::config::path_faults::{no_folder, without_code};
+use anyhow::anyhow;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
@@ -68,13 +69,20 @@ pub fn sentence(path: &Path, error: &std::io::Error) -> String {
         }
         ErrorKind::NotFound => format!("cannot write {path}: its folder does not exist"),
         ErrorKind::PermissionDenied => format!("cannot write {path}: permission denied"),
-        _ => format!("cannot write {path}: {error}"),
+        _ => format!("cannot write {path}: {}", without_code(&error.to_string())),
     }
 }
 
 /// Makes a folder with its parents.
 pub fn create_folder(path: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
+    std::fs::create_dir_all(path).map_err(|error| {
+        let shown = path.display();
+        match path.ancestors().find(|part| part.is_file()) {
+            Some(file) if file == path => anyhow!("{}", no_folder(path)),
+            Some(file) => anyhow!("cannot make the folder {shown}: {}", no_folder(file)),
+            None => anyhow!("cannot make the folder {shown}: {}", without_code(&error.to_string())),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -85,6 +93,17 @@ mod tests {
     fn a_full_disk_is_named_as_such() {
         let text = sentence(Path::new("run/last.safetensors"), &ErrorKind::StorageFull.into());
         assert!(text.contains("run/last.safetensors") && text.contains("disk is full"), "{text}");
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("writable");
+        for (path, part) in [(file.clone(), "file is a file"), (file.join("a/b"), "a/b: ")] {
+            let text = create_folder(&path).expect_err("a file is in the way").to_string();
+            assert!(text.contains(part) && text.ends_with("file is a file; expected a folder"), "{text}");
+        }
     }
 
     #[test]

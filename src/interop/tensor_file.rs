@@ -2,6 +2,7 @@
 //! with every length checked against the file before memory is taken.
 
 use super::atomic::write_atomic;
+use crate::config::path_faults::unreadable_file;
 use crate::data::file_kind::{LOOKED_AT, recognise};
 use anyhow::{Context, anyhow, bail, ensure};
 use safetensors::Dtype;
@@ -52,10 +53,13 @@ impl TensorFile {
 
     fn read_where(path: &Path, wanted: impl Fn(Dtype, &[usize]) -> bool) -> anyhow::Result<Self> {
         // Before it is opened: a pipe would wait for a writer.
+        if path.is_dir() {
+            bail!("{} is a folder; expected a safetensors file", path.display());
+        }
         if path.metadata().is_ok_and(|data| !data.is_file()) {
             bail!("{} is not a regular file; expected a safetensors file", path.display());
         }
-        let mut file = File::open(path).map_err(|e| anyhow!("cannot open {}: {e}", path.display()))?;
+        let mut file = File::open(path).map_err(|e| anyhow!(unreadable_file(path, &e)))?;
         let fault = |e: anyhow::Error| anyhow!("{} is no usable safetensors file: {e:#}", path.display());
         let mut first = Vec::new();
         let found = Read::by_ref(&mut file).take(LOOKED_AT as u64).read_to_end(&mut first);

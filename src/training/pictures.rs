@@ -6,6 +6,7 @@
 //! the metadata.
 
 use super::events::{DomainView, GalleryItem, Guess, Snapshot};
+use crate::config::path_faults::unreadable_file;
 use crate::interop::atomic::write_atomic;
 use anyhow::{Context as _, anyhow, ensure};
 use half::f16;
@@ -71,9 +72,10 @@ pub fn save(path: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
 
 /// Reads what [`save`] wrote, without BN layers; every fault is one sentence that names the file.
 pub fn load(path: &Path) -> anyhow::Result<Snapshot> {
-    let length = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?.len();
+    let unreadable = |error| anyhow!(unreadable_file(path, &error));
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
     ensure!(length <= MAX_BYTES, "{} has {length} bytes; expected pictures of a run", path.display());
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = std::fs::read(path).map_err(unreadable)?;
     parse(&bytes).map_err(|e| anyhow!("{} holds no pictures of a run: {e:#}", path.display()))
 }
 

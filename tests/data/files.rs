@@ -251,7 +251,8 @@ fn large_photographs_and_panoramas_decode() {
     assert_eq!(image, [90; 8 * 8 * 3]);
 }
 
-/// What the kinds of file that keep every pixel hold is what they were given; of an animation the first frame.
+/// What the kinds of file that keep every pixel hold is what they were given; of an animation the first
+/// frame.
 #[test]
 fn further_kinds_of_image_are_read() {
     let dir = tempdir().expect("a folder");

@@ -2,6 +2,7 @@
 
 use super::kinds::{Level, RunPhase};
 use super::run::{Checkpoints, Length, RunView};
+use crate::config::path_faults::no_folder;
 use crate::config::{Config, Domain};
 use crate::training::method::{self, MethodLabel};
 use crate::training::run_folder::{self, Metrics, MetricsFollower, Report, RunFiles};
@@ -30,7 +31,7 @@ pub struct OpenedFolder {
 /// Opens the run folder `dir`.
 pub fn open(dir: &Path) -> anyhow::Result<OpenedFolder> {
     if !dir.is_dir() {
-        bail!("{} is not a folder; expected a run folder with metrics.jsonl", dir.display());
+        bail!("{}; expected a run folder with metrics.jsonl", no_folder(dir));
     }
     let files = RunFiles::of(dir);
     let mut run = RunView::starting(dir.to_owned());

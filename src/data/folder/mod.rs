@@ -1,6 +1,6 @@
-//! Image folders: `DIR/train/CLASS/*.png` and `DIR/val/CLASS/*.png`, also with the other endings of images, in
-//! any case, and in folders below. Classes are the folders' names in bytewise order; images stand in the order
-//! of classes, then of their paths.
+//! Image folders: `DIR/train/CLASS/*.png` and `DIR/val/CLASS/*.png`, also with the other endings of images,
+//! in any case, and in folders below. Classes are the folders' names in bytewise order; images stand in the
+//! order of classes, then of their paths.
 
 mod index;
 mod listing;

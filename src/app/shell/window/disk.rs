@@ -3,6 +3,7 @@
 use crate::app::model::free_folder::{FolderSearch, FoundFolder};
 use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::widgets::export::png;
+use crate::config::path_faults::unreadable_file;
 use crate::config::{Config, ConfigError};
 use crate::data::IMAGE_ENDINGS;
 use crate::interop::atomic::{create_folder, write_atomic};
@@ -44,7 +45,7 @@ pub(super) fn kind_of(path: &Path) -> Dropped {
 /// Fails with a sentence on the first of `paths` that is no file.
 pub(super) fn expect_files(paths: &[PathBuf]) -> anyhow::Result<()> {
     match paths.iter().find(|path| !path.is_file()) {
-        Some(missing) => bail!("there is no file {}", missing.display()),
+        Some(missing) => bail!(unreadable_file(missing, &std::io::ErrorKind::NotFound.into())),
         None => Ok(()),
     }
 }
