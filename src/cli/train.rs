@@ -4,7 +4,9 @@ use super::common::{DeviceOption, UsageError, note, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
 use crate::session::{RunOptions, spawn};
-use crate::training::events::{Command, EvalReport, Event, Finish, RunInfo, StepReport, branch_names};
+use crate::training::events::{
+    BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, branch_names,
+};
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::io::IsTerminal as _;
@@ -191,11 +193,8 @@ impl View {
         let images_left = info.total_steps.saturating_sub(report.step) as f64 * self.batch_size as f64;
         let eta = duration(images_left / report.images_per_s);
         let names = branch_names(&report.branches);
-        let branches: Vec<String> = names
-            .iter()
-            .zip(&report.branches)
-            .map(|(name, b)| format!("{name} loss {:.3} top-1 {:.1}%", b.loss, 100.0 * b.top1))
-            .collect();
+        let branches: Vec<String> =
+            names.iter().zip(&report.branches).map(|(name, branch)| branch_words(name, branch)).collect();
         let message = format!(
             "epoch {:.2}  {}  lr {:.4}  {:.1} images/s{}  ETA {eta}",
             report.epoch,
@@ -237,6 +236,12 @@ impl View {
     }
 }
 
+/// A branch's figures in a step's line.
+fn branch_words(name: &str, branch: &BranchReport) -> String {
+    let label = branch.counted_label().map_or(String::new(), |which| format!(" ({which})"));
+    format!("{name} loss {:.3} top-1 {:.1}%{label}", branch.loss, 100.0 * branch.top1)
+}
+
 fn evaluation_lines(report: &EvalReport) -> Vec<String> {
     report
         .rows
@@ -254,4 +259,28 @@ fn evaluation_lines(report: &EvalReport) -> Vec<String> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::BranchSource;
+
+    #[test]
+    fn the_accuracy_of_mixed_images_says_which_label_it_counts() {
+        let branch = |source| BranchReport {
+            branch: 0,
+            source,
+            domain: "aux".into(),
+            attack: None,
+            loss: 1.5,
+            top1: 0.25,
+            top5: 0.5,
+        };
+        let words = |source| branch_words("aux", &branch(source));
+        assert_eq!(words(BranchSource::Clean), "aux loss 1.500 top-1 25.0%");
+        for mixed in [BranchSource::Mixup, BranchSource::Cutmix] {
+            assert_eq!(words(mixed), "aux loss 1.500 top-1 25.0% (by the larger share's label)");
+        }
+    }
 }

@@ -218,6 +218,16 @@ pub struct BranchReport {
     pub top5: f32,
 }
 
+impl BranchReport {
+    /// Which label the accuracies count, where it is not the image's own: a mixed image has two.
+    pub fn counted_label(&self) -> Option<&'static str> {
+        match self.source {
+            BranchSource::Mixup | BranchSource::Cutmix => Some("by the larger share's label"),
+            BranchSource::Clean | BranchSource::Augmented | BranchSource::Attack => None,
+        }
+    }
+}
+
 /// Short names of a step's branches, no two alike: `main`, `aux attacked`. Where two would be the same, the
 /// sources are named too (`main clean`, `main cutmix`), and where even those agree the branches' numbers.
 pub fn branch_names(branches: &[BranchReport]) -> Vec<String> {
