@@ -6,7 +6,7 @@ use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED
 use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, Finish, Snapshot, StepReport,
 };
-use dualprop::training::run_folder::{RunFiles, RunFolder, ended, is_at_work};
+use dualprop::training::run_folder::{RunFiles, RunFolder, ended, is_at_work, may_begin_in};
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::Path;
@@ -188,6 +188,59 @@ fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
     assert!(log.contains("resumed after step 4"), "{log}");
 }
 
+/// Learning rate and speed of a validation that a resumed run makes up for are those of the step before it.
+#[test]
+fn a_resumed_validation_repeats_the_last_steps_figures() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = Config::default();
+    let (mut run, _) = open(folder.path(), &config, false).expect("an empty folder");
+    run.train_step(&step(4)).expect("writable");
+    run.save_last(&checkpoint(4)).expect("writable");
+    drop(run);
+    let (mut run, _) = open(folder.path(), &config, true).expect("a run to resume");
+    run.evaluated(&validation(4)).expect("writable");
+    let last = lines(&folder.path().join("metrics.jsonl")).pop().expect("a line");
+    assert_eq!([&last["lr"], &last["images_per_s"], &last["wall_s"]], [0.1, 100.0, 2.0]);
+}
+
+/// What a run leaves that ended before its first step is no run, unless there is anything else.
+#[test]
+fn a_run_may_begin_where_another_made_no_step() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = RunFiles::of(folder.path().join("run"));
+    assert!(may_begin_in(files.dir()), "there is no folder yet");
+    let begin = |resume| {
+        let mut other = Config::default();
+        other.run.seed = 9;
+        open(files.dir(), &other, resume).map(|(run, _)| run)
+    };
+    let (mut run, _) = open(files.dir(), &Config::default(), false).expect("a new folder");
+    run.end_with_failure("no disk", 0);
+    drop(run);
+    std::fs::write(files.dir().join(".config.toml.x1.tmp"), "half").expect("writable");
+    for resume in [false, true] {
+        // Not even the configuration must be the same.
+        drop(begin(resume).expect("nothing was trained"));
+    }
+    assert_eq!(ended(&files), None);
+    let names = std::fs::read_dir(files.dir()).expect("readable").flatten().map(|e| e.file_name());
+    let events = names.filter(|name| name.to_string_lossy().starts_with("events.")).count();
+    assert_eq!(events, 1, "empty TensorBoard files pile up");
+    let foreign = files.dir().join("notes.txt");
+    std::fs::write(&foreign, "mine").expect("writable");
+    assert!(begin(false).expect_err("a file of the user's").contains("is not empty"));
+    std::fs::remove_file(&foreign).expect("writable");
+    let mut run = begin(false).expect("nothing was trained");
+    run.train_step(&step(1)).expect("writable");
+    drop(run);
+    assert!(begin(false).expect_err("a step was made").contains("is not empty"));
+    // A user's own folder may hold files of these names.
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).expect("writable");
+    std::fs::write(own.join("config.toml"), "").expect("writable");
+    assert!(!may_begin_in(&own) && !may_begin_in(&own.join("config.toml")));
+}
+
 /// What stands in `ended.json` is true at every moment: a run at work and a killed one have none.
 #[test]
 fn how_a_run_ended_is_kept_until_it_goes_on() {
@@ -341,7 +394,9 @@ fn folders_that_are_not_this_run_are_left_alone() {
     assert_eq!(std::fs::read_dir(dir).expect("readable").count(), 1);
 
     let run = dir.join("run");
-    drop(open(&run, &Config::default(), false).expect("a new folder"));
+    let (mut begun, _) = open(&run, &Config::default(), false).expect("a new folder");
+    begun.train_step(&step(1)).expect("writable");
+    drop(begun);
     let mut other = Config::default();
     other.optimizer.lr = 0.5;
     let message = open(&run, &other, true).expect_err("another run");

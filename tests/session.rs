@@ -327,6 +327,12 @@ fn a_resumed_run_refuses_other_data_and_says_when_it_begins() {
     let begins = |events: &[Event]| {
         events.iter().any(|e| matches!(e, Event::Warning(text) if text.contains("starts from the beginning")))
     };
+    assert_eq!(run(sets("run.steps=2"), &out, false, |_, _| {}).0, Finish::Completed);
+    // As if it had been cut off before its first checkpoint.
+    let files = RunFiles::of(&out);
+    for file in [files.last(), files.best()] {
+        std::fs::remove_file(file).unwrap();
+    }
     let (finish, events) = run(sets("run.steps=2"), &out, true, |_, _| {});
     assert!(finish == Finish::Completed && begins(&events), "{finish:?}");
     let refused = |part: &str| {
@@ -346,6 +352,59 @@ fn a_resumed_run_refuses_other_data_and_says_when_it_begins() {
     }
     let (finish, events) = run(sets("run.steps=4"), &out, true, |_, _| {});
     assert!(finish == Finish::Completed && !begins(&events), "{finish:?}");
+}
+
+/// The data are found unusable when the folder is there already; once they are mended the same command works.
+#[test]
+fn a_run_that_failed_before_its_first_step_can_be_started_again() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (data, files) = (folder.path().join("data"), RunFiles::of(folder.path().join("run")));
+    let images = |write: &dyn Fn(&Path)| {
+        for (split, class, n) in
+            [("train", "cat", 8), ("train", "dog", 8), ("val", "cat", 1), ("val", "dog", 1)]
+        {
+            let dir = data.join(split).join(class);
+            std::fs::create_dir_all(&dir).unwrap();
+            (0..n).for_each(|n| write(&dir.join(format!("{n}.png"))));
+        }
+    };
+    let path = format!("data.path={:?}", data.display().to_string());
+    let start = || {
+        let sets = ["data.source=folder", &path, "data.train_limit=0", "data.image_size=16", "run.steps=2"];
+        run(config(&sets), files.dir(), false, |_, _| {})
+    };
+    images(&|file| std::fs::write(file, "no image").unwrap());
+    let (finish, _) = start();
+    assert!(matches!(finish, Finish::Failed(_)), "{finish:?}");
+    assert_eq!(ended(&files), Some(finish), "the folder does not say how the run ended");
+    images(&|file| image::RgbImage::from_pixel(16, 16, image::Rgb([90, 40, 7])).save(file).unwrap());
+    assert_eq!(start().0, Finish::Completed);
+    let (finish, _) = start();
+    assert!(matches!(&finish, Finish::Failed(text) if text.contains("is not empty")), "{finish:?}");
+}
+
+/// `--resume` in a new folder is how a script starts a run that may have to be continued.
+#[test]
+fn a_first_run_warns_of_nothing_but_once_of_a_cache_that_cannot_be_written() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let sets = ["run.steps=1", "method.kind=vanilla", "eval.attack="];
+    std::fs::write(&file, config(&sets).resolved_toml()).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_dualprop"))
+        .args(["train".as_ref(), file.as_os_str(), "--out".as_ref(), folder.path().join("run").as_os_str()])
+        .args(["--device", "cpu", "--resume"])
+        // A file stands where the folder would be made.
+        .env("XDG_CACHE_HOME", &file)
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let warnings: Vec<&str> = said.lines().filter(|line| line.to_lowercase().contains("warn")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("compiled shaders are not kept"), "{warnings:?}");
 }
 
 /// Every method with all of its randomness, in two micro-batches, stopped in the middle and resumed.

@@ -4,7 +4,7 @@
 //! and a CRC-32C of it all, because a driver need not check what it is given.
 
 use super::adapter_cache::AdapterCache;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 const MAGIC: &[u8; 8] = b"DPPIPES1";
 const HEAD: usize = MAGIC.len() + 4;
@@ -52,9 +52,10 @@ impl PipelineCache {
         if let Err(error) =
             self.folder.write(&self.folder.file("pipelines", "bin"), &encode(&self.folder, &data))
         {
-            tracing::warn!("compiled shaders are not kept for the next start: {error}");
+            // A program compiles several times, and on several devices.
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| tracing::warn!("compiled shaders are not kept for the next start: {error}"));
         }
-        // Also after a failure: it would only be reported again.
         *written = data;
     }
 }

@@ -5,6 +5,7 @@ use super::adapter_cache::{AdapterCache, Identity};
 use super::caps::TunedVariants;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 #[derive(Serialize, Deserialize)]
@@ -27,7 +28,9 @@ impl TunedVariants {
         let refuse = |why: String| format!("the kernel choices in {} are not used: {why}", path.display());
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Self::default());
+            }
             Err(e) => return Err(refuse(e.to_string())),
         };
         let file: File =

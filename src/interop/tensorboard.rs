@@ -16,8 +16,9 @@ const WIRE_FIXED64: u64 = 1;
 const WIRE_BYTES: u64 = 2;
 const WIRE_FIXED32: u64 = 5;
 
-/// TensorBoard shows a run's files in the order of their names, hence ten digits of seconds first.
-const MARK: &str = "events.out.tfevents.";
+/// How the files' names begin. TensorBoard shows a run's files in the order of their names, hence ten digits
+/// of seconds follow.
+pub const EVENT_FILES: &str = "events.out.tfevents.";
 
 /// Appends events to a file of its own. Each event is one write, so a killed run leaves at most one torn
 /// frame, which TensorBoard skips.
@@ -33,7 +34,7 @@ impl EventWriter {
         let seconds = now();
         let mut number = 0;
         let file = loop {
-            let path = folder.join(format!("{MARK}{:010}.dualprop.{number}", seconds as u64));
+            let path = folder.join(format!("{EVENT_FILES}{:010}.dualprop.{number}", seconds as u64));
             match File::options().append(true).create_new(true).open(path) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 other => break other?,

@@ -11,6 +11,7 @@ use crate::gpu::{Device, DeviceChoice};
 use crate::models::{ModelOptions, build};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::method;
+use crate::training::run_folder::may_begin_in;
 use crate::training::schedule::total_steps;
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -284,12 +285,10 @@ fn train(config: &Config, engine: &mut Engine, data: &mut Data, teller: &Teller<
     Ok(seconds_per_step)
 }
 
-/// A new or empty folder that can be made and written to. Writes a file without a name into the nearest
+/// A folder that a new run may begin in, and that can be made and written to. Writes a file without a name into the nearest
 /// folder that exists.
 fn check_folder(out: &Path) -> anyhow::Result<()> {
-    let holds_something =
-        out.is_file() || std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-    anyhow::ensure!(!holds_something, "{} is not empty; expected a new run folder", out.display());
+    anyhow::ensure!(may_begin_in(out), "{} is not empty; expected a new run folder", out.display());
     let nearest = out.ancestors().find(|folder| folder.is_dir());
     let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     tempfile::tempfile_in(nearest)

@@ -23,16 +23,13 @@ pub(super) struct LoopState {
     pub validated: u64,
     /// Images of the training set; 0 where unknown.
     pub train_images: u64,
-    /// Seconds of training, pauses and validation left out. The run folder's metrics keep it: equal runs have
-    /// equal checkpoints.
-    pub elapsed_s: f64,
     /// What the user multiplied the schedule's learning rate by.
     pub lr_factor: f64,
 }
 
 impl Default for LoopState {
     fn default() -> Self {
-        Self { best: None, stale: 0, validated: 0, train_images: 0, elapsed_s: 0.0, lr_factor: 1.0 }
+        Self { best: None, stale: 0, validated: 0, train_images: 0, lr_factor: 1.0 }
     }
 }
 
@@ -62,7 +59,6 @@ impl LoopState {
             stale: number("stale").unwrap_or(0),
             validated: number(VALIDATED).unwrap_or(step),
             train_images: number("train_images").unwrap_or(0),
-            elapsed_s: 0.0,
             lr_factor,
         }
     }

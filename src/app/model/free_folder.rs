@@ -1,5 +1,6 @@
 //! The search for a run folder that a new run may write to.
 
+use crate::training::run_folder::may_begin_in;
 use std::path::{Path, PathBuf};
 
 /// Parent of run folders that the program names itself.
@@ -38,8 +39,6 @@ impl FolderSearch {
         let mut candidates = std::iter::once(base.clone()).chain(numbered);
         let free = candidates.find(|dir| !dir.exists()).unwrap_or(base);
         let out = if self.typed.is_empty() { free.clone() } else { PathBuf::from(&self.typed) };
-        let is_in_use =
-            out.is_file() || std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_some());
-        FoundFolder { searched: self, free, is_in_use }
+        FoundFolder { searched: self, free, is_in_use: !may_begin_in(&out) }
     }
 }

@@ -8,6 +8,7 @@ mod listing;
 use anyhow::ensure;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 pub use self::index::FolderIndex;
 use self::index::LeftOut;
@@ -84,8 +85,10 @@ impl Folder {
                 .map(|class| (class, set.class_names_text(class)))
                 .map(|(class, names)| (set.classes[class].as_str(), stamps[class], names, &left_out[class]));
             if let Err(error) = index.save(&set.dir, classes) {
-                // Only the next start is slower for it.
-                tracing::warn!("cannot keep the file list of {}: {error:#}", set.dir.display());
+                // Only the next start is slower for it, and the next split fails alike.
+                static TOLD: Once = Once::new();
+                let dir = set.dir.display();
+                TOLD.call_once(|| tracing::warn!("cannot keep the file list of {dir}: {error:#}"));
             }
         }
         Ok(set)

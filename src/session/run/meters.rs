@@ -60,9 +60,54 @@ impl Meters {
     }
 }
 
+/// Counts a run's time while it runs; a resumed run counts on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopwatch {
+    /// Seconds up to the last stop.
+    counted_s: f64,
+    /// When it was started, while it runs.
+    since: Option<Instant>,
+}
+
+impl Stopwatch {
+    /// Stands at so many seconds.
+    pub(super) fn new(counted_s: f64) -> Self {
+        Self { counted_s, since: None }
+    }
+
+    pub(super) fn start(&mut self, now: Instant) {
+        self.since = self.since.or(Some(now));
+    }
+
+    /// Whether it was running.
+    pub(super) fn stop(&mut self, now: Instant) -> bool {
+        self.counted_s = self.seconds(now);
+        self.since.take().is_some()
+    }
+
+    pub(super) fn seconds(&self, now: Instant) -> f64 {
+        self.counted_s + self.since.map_or(0.0, |since| now.duration_since(since).as_secs_f64())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_stopwatch_counts_all_between_a_start_and_a_stop_and_nothing_else() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut watch = Stopwatch::new(10.0);
+        assert_eq!(watch.seconds(at(5)), 10.0, "it was not started");
+        watch.start(at(5));
+        watch.start(at(6));
+        assert_eq!(watch.seconds(at(8)), 13.0, "a second start changes nothing");
+        assert!(watch.stop(at(9)) && !watch.stop(at(20)));
+        assert_eq!(watch.seconds(at(30)), 14.0);
+        watch.start(at(40));
+        assert_eq!(watch.seconds(at(41)), 15.0);
+    }
 
     #[test]
     fn the_speed_is_that_of_the_last_steps_and_begins_anew_after_a_pause() {

@@ -17,7 +17,7 @@ use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Command, Event, Finish, WorkLimit};
 use crate::training::run_folder::RunFolder;
 use anyhow::Context as _;
-use meters::Meters;
+use meters::{Meters, Stopwatch};
 use std::time::{Duration, Instant};
 
 pub(super) use front_end::FrontEnd;
@@ -36,17 +36,13 @@ enum Wish {
 pub(super) fn run(options: &RunOptions, front: FrontEnd<'_>) -> anyhow::Result<Finish> {
     options.config.validate()?;
     let mut run = Run::prepare(options, front)?;
-    match run.steps() {
+    match run.announce(options).and_then(|()| run.steps()) {
         Ok(finish) => {
             run.folder.end(&finish, run.step)?;
             Ok(finish)
         }
         Err(error) => {
-            let sentence = format!("{error:#}");
-            // The folder is the last place to look when the front end is gone; its own failure changes
-            // nothing.
-            let _ = run.folder.log(&format!("failed: {sentence}"));
-            let _ = run.folder.end(&Finish::Failed(sentence), run.step);
+            run.folder.end_with_failure(&format!("{error:#}"), run.step);
             Err(error)
         }
     }
@@ -62,6 +58,8 @@ struct Run<'a> {
     engine: Engine,
     validation: Validation,
     meters: Meters,
+    /// Runs while the run trains.
+    stopwatch: Stopwatch,
     length: RunLength,
     state: LoopState,
     /// Finished updates.
@@ -95,6 +93,7 @@ impl Run<'_> {
 
     fn steps(&mut self) -> anyhow::Result<Finish> {
         self.picture(true)?;
+        self.stopwatch.start(Instant::now());
         let is_end = self.step >= self.length.total_steps;
         if is_end && self.state.validated >= self.step {
             self.folder.log("was complete already")?;
@@ -122,7 +121,6 @@ impl Run<'_> {
             self.meters.waited.push(begun.elapsed().as_secs_f64());
             self.engine.step(self.step, &batch)?;
             self.step += 1;
-            self.state.elapsed_s += begun.elapsed().as_secs_f64();
             self.report()?;
             for damaged in self.loader.take_damaged() {
                 self.warn(format!("skipped a damaged image: {damaged}"))?;
@@ -130,8 +128,7 @@ impl Run<'_> {
             self.after_step()?;
             if self.single {
                 (self.single, self.paused) = (false, true);
-                self.settle()?;
-                self.front.send(Event::Paused);
+                self.hold()?;
             }
             self.picture(false)?;
         }
@@ -219,19 +216,20 @@ impl Run<'_> {
             };
             match command {
                 Command::Pause if !self.paused => {
-                    self.settle()?;
                     self.paused = true;
                     self.picture(true)?;
-                    self.front.send(Event::Paused);
+                    self.hold()?;
                 }
                 Command::Pause => {}
                 Command::Resume => {
                     self.paused = false;
+                    self.stopwatch.start(Instant::now());
                     self.meters.restart_speed();
                     self.front.send(Event::Resumed);
                 }
                 Command::SingleStep => {
                     (self.single, self.paused) = (true, false);
+                    self.stopwatch.start(Instant::now());
                     return Ok(Wish::Go);
                 }
                 Command::StopAndSave => return Ok(Wish::Stop { save: true }),
@@ -249,6 +247,14 @@ impl Run<'_> {
                 Command::ShareWeights(reply) => self.share_weights(&reply)?,
             }
         }
+    }
+
+    /// Begins a pause.
+    fn hold(&mut self) -> anyhow::Result<()> {
+        self.settle()?;
+        self.stopwatch.stop(Instant::now());
+        self.front.send(Event::Paused);
+        Ok(())
     }
 
     fn scale_learning_rate(&mut self, factor: f64) -> anyhow::Result<()> {

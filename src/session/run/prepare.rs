@@ -2,10 +2,10 @@
 //! with what the run starts from, the engine on the GPU, the validation beside it, the loader.
 
 use super::front_end::FrontEnd;
-use super::meters::Meters;
+use super::meters::{Meters, Stopwatch};
 use super::{Data, Run, Validation};
 use crate::config::{AttackConfig, Config};
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Loader};
 use crate::evaluation::inference::Inference;
 use crate::evaluation::snapshot::Gallery;
 use crate::gpu::Device;
@@ -22,7 +22,7 @@ use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Event, RunInfo};
 use crate::training::method::{self, MethodLabel};
-use crate::training::run_folder::RunFolder;
+use crate::training::run_folder::{RunFolder, may_begin_in};
 use crate::training::schedule::total_steps;
 use std::sync::Arc;
 
@@ -30,24 +30,21 @@ use std::sync::Arc;
 const EVAL_BATCH: usize = 64;
 
 impl<'a> Run<'a> {
-    /// Makes everything that the first step needs; the front end hears of each stage, and at last of the
-    /// start.
+    /// Makes everything that the first step needs; the front end hears of each stage.
     pub(super) fn prepare(options: &RunOptions, front: FrontEnd<'a>) -> anyhow::Result<Self> {
         let config = options.config.clone();
         let mut data = Data::open(&config, &front)?;
         let network = network(&config, &data)?;
         front.preparing("Opening the GPU", 0, 1);
         let device = open_device::open(&options.device, config.run.precision)?;
-        let Start { mut folder, from, warnings } = Start::open(options, &mut data, &network)?;
-        let length = length(&config, &data)?;
-        let mut engine = engine(device, &config, network, length, warnings, &front, &mut folder)?;
-        let step = from.step();
-        let mut state = from.load_into(&mut engine, &config)?;
-        (state.elapsed_s, state.train_images) = (folder.wall_s(), data.splits.train.len() as u64);
-        let validation = Validation::new(&config, &engine, data.splits.val.as_ref(), &front)?;
-        let reading = |done, total| front.preparing("Reading the images", done, total);
-        let loader = input::start(&mut engine, &config, &data.splits.train, length, step, reading)?;
-        let mut run = Self {
+        let mut start = Start::open(options, &mut data, &network)?;
+        let made = Made::new(device, &config, network, &data, &front, &mut start);
+        let step = start.from.step();
+        let mut folder = start.folder;
+        let Made { engine, loader, validation, length, state } =
+            made.inspect_err(|error| folder.end_with_failure(&format!("{error:#}"), step))?;
+        let stopwatch = Stopwatch::new(folder.wall_s());
+        Ok(Self {
             config,
             front,
             folder,
@@ -56,19 +53,18 @@ impl<'a> Run<'a> {
             engine,
             validation,
             meters: Meters::default(),
+            stopwatch,
             length,
             state,
             step,
             last_saved: step,
             paused: false,
             single: false,
-        };
-        run.announce(options)?;
-        Ok(run)
+        })
     }
 
     /// Logs what the run is and what of it was decided here, and tells the front end that it starts.
-    fn announce(&mut self, options: &RunOptions) -> anyhow::Result<()> {
+    pub(super) fn announce(&mut self, options: &RunOptions) -> anyhow::Result<()> {
         let info = self.info(options);
         self.folder.log(&format!(
             "{} on {} ({}), {} parameters, {:.1} MB of GPU memory planned, {}",
@@ -165,6 +161,7 @@ impl Start {
         // Read before the folder is made: a wrong file must not leave one behind.
         let fresh = |classes: &[String]| starting_weights(config, network, classes);
         let begun = if options.resume { None } else { Some(fresh(&data.classes)?) };
+        let is_new = may_begin_in(&options.out);
         let (folder, checkpoint) = RunFolder::open(&options.out, config, options.resume)?;
         let mut warnings = Vec::new();
         let from = match (checkpoint, begun) {
@@ -174,8 +171,10 @@ impl Start {
             }
             (None, Some(begun)) => StartsFrom::fresh(begun, &mut warnings),
             (None, None) => {
-                let out = options.out.display();
-                warnings.push(format!("{out} has no checkpoint yet: the run starts from the beginning"));
+                if !is_new {
+                    let out = options.out.display();
+                    warnings.push(format!("{out} has no checkpoint yet: the run starts from the beginning"));
+                }
                 StartsFrom::fresh(fresh(&data.classes)?, &mut warnings)
             }
         };
@@ -212,24 +211,43 @@ impl StartsFrom {
     }
 }
 
-/// Plans, allocates and compiles the step. `warnings` and what the engine has to say go to the log and the
-/// front end.
-fn engine(
-    device: Arc<Device>,
-    config: &Config,
-    network: Network,
+/// What a run works with once its data and its folder are open.
+struct Made {
+    engine: Engine,
+    loader: Loader,
+    validation: Validation,
     length: RunLength,
-    mut warnings: Vec<String>,
-    front: &FrontEnd<'_>,
-    folder: &mut RunFolder,
-) -> anyhow::Result<Engine> {
-    let compiling = |done, total| front.preparing("Compiling shaders", done, total);
-    let engine = Engine::new(device, config, network, length, compiling, |notice| warnings.push(notice))?;
-    for warning in warnings {
-        folder.log(&warning)?;
-        front.send(Event::Warning(warning));
+    state: LoopState,
+}
+
+impl Made {
+    /// Plans, allocates and compiles the step and the validation. What start and engine have to say goes to the
+    /// log and the front end.
+    fn new(
+        device: Arc<Device>,
+        config: &Config,
+        network: Network,
+        data: &Data,
+        front: &FrontEnd<'_>,
+        start: &mut Start,
+    ) -> anyhow::Result<Self> {
+        let length = length(config, data)?;
+        let mut warnings = std::mem::take(&mut start.warnings);
+        let compiling = |done, total| front.preparing("Compiling shaders", done, total);
+        let mut engine =
+            Engine::new(device, config, network, length, compiling, |notice| warnings.push(notice))?;
+        for warning in warnings {
+            start.folder.log(&warning)?;
+            front.send(Event::Warning(warning));
+        }
+        let mut state = start.from.load_into(&mut engine, config)?;
+        state.train_images = data.splits.train.len() as u64;
+        let validation = Validation::new(config, &engine, data.splits.val.as_ref(), front)?;
+        let reading = |done, total| front.preparing("Reading the images", done, total);
+        let step = start.from.step();
+        let loader = input::start(&mut engine, config, &data.splits.train, length, step, reading)?;
+        Ok(Self { engine, loader, validation, length, state })
     }
-    Ok(engine)
 }
 
 impl Validation {

@@ -21,9 +21,7 @@ use std::time::Instant;
 impl Run<'_> {
     /// Waits for enqueued steps and reports them.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
-        let begun = Instant::now();
         self.engine.drain()?;
-        self.state.elapsed_s += begun.elapsed().as_secs_f64();
         self.report()
     }
 
@@ -72,7 +70,8 @@ impl Run<'_> {
     pub(super) fn step_report(&mut self, sums: &StepSums) -> StepReport {
         let step = sums.step + 1;
         let batch_size = self.config.run.batch_size;
-        let images_per_s = self.meters.images_per_s(self.state.elapsed_s, step, batch_size);
+        let elapsed_s = self.stopwatch.seconds(Instant::now());
+        let images_per_s = self.meters.images_per_s(elapsed_s, step, batch_size);
         let stages = self.engine.stage_seconds();
         let idle = self.meters.idle(batch_size as f64 / images_per_s, &stages);
         let memory_bytes = self.meters.memory_bytes(self.engine.device());
@@ -98,7 +97,7 @@ impl Run<'_> {
             epoch: self.epoch(step),
             lr: sums.lr,
             images_per_s,
-            elapsed_s: self.state.elapsed_s,
+            elapsed_s,
             stages,
             idle,
             memory_bytes,
@@ -109,6 +108,15 @@ impl Run<'_> {
     /// Validates every split through every domain, and `val` under attack; keeps the best. False when a stop
     /// was asked for meanwhile: nothing is told then.
     pub(super) fn evaluate(&mut self) -> anyhow::Result<bool> {
+        let trains = self.stopwatch.stop(Instant::now());
+        let finished = self.measure();
+        if trains {
+            self.stopwatch.start(Instant::now());
+        }
+        finished
+    }
+
+    fn measure(&mut self) -> anyhow::Result<bool> {
         let domains = self.engine.domain_names().len();
         let mut rows = Vec::new();
         let val: Vec<(String, Arc<dyn Dataset>)> =

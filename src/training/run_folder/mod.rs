@@ -19,7 +19,7 @@ mod resume;
 mod write;
 
 pub use read::{Follower, Metrics, MetricsFollower, Report, ended, is_at_work, log_tail};
-pub use resume::parting_key;
+pub use resume::{may_begin_in, parting_key};
 pub use write::RunFolder;
 
 use super::events::{BranchReport, EvalReport, EvalRow, Finish, StepReport};
@@ -156,6 +156,14 @@ struct Pace {
     lr: f64,
     images_per_s: f64,
     wall_s: f64,
+}
+
+impl Pace {
+    /// What a validation behind this line repeats; a run that a resumed one goes on with told it last there.
+    fn of(line: &MetricLine) -> Self {
+        let wall_s = if line.wall_s.is_finite() { line.wall_s } else { 0.0 };
+        Self { lr: line.lr, images_per_s: line.images_per_s, wall_s }
+    }
 }
 
 impl MetricLine {

@@ -1,15 +1,17 @@
 //! What `--resume` finds in a run folder: whether the run is the same, and what of it a kill left behind or
 //! is of steps past the checkpoint.
 
+use super::RunFiles;
 use crate::config::Config;
 use crate::config::schema::Field;
 use crate::interop::atomic::{TEMPORARY_SUFFIX, write_atomic};
+use crate::interop::tensorboard::EVENT_FILES;
 use crate::training::pictures;
 use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The first key that keeps a run with `config` from going on with one that began with `before`: it must
 /// compute what the first part would have gone on to compute; only its length, its reports and the place of
@@ -37,12 +39,44 @@ pub(super) fn check_same_run(kept: &Path, config: &Config) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Whether a new run may begin in `dir`: there is nothing yet, or nothing but what a run leaves that ended
+/// before its first step. A folder without a run's lock is somebody's own.
+pub fn may_begin_in(dir: &Path) -> bool {
+    let files = RunFiles::of(dir);
+    let Ok(entries) = std::fs::read_dir(dir) else { return !dir.exists() };
+    let entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let sentences = [files.config(), files.arguments(), files.log(), files.ended(), files.lock()];
+    let figures = [files.metrics(), files.bn_stats()];
+    let says_nothing = |path: &PathBuf| {
+        let is_empty = || path.metadata().is_ok_and(|data| data.len() == 0);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        sentences.contains(path)
+            || (figures.contains(path) && is_empty())
+            || name.starts_with(EVENT_FILES)
+            || is_temporary(&name)
+    };
+    entries.is_empty() || (entries.contains(&files.lock()) && entries.iter().all(says_nothing))
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX)
+}
+
+/// Clears the TensorBoard files of a run that ended before its first step.
+pub(super) fn remove_event_files(dir: &Path) -> anyhow::Result<()> {
+    remove_named(dir, |name| name.starts_with(EVENT_FILES))
+}
+
 /// Clears what a killed run left half written.
 pub(super) fn remove_temporaries(dir: &Path) -> anyhow::Result<()> {
+    remove_named(dir, is_temporary)
+}
+
+fn remove_named(dir: &Path, goes: impl Fn(&str) -> bool) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(dir)?.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX) {
+        if goes(&name) {
             std::fs::remove_file(entry.path()).with_context(|| format!("cannot remove {name}"))?;
         }
     }

@@ -1,7 +1,9 @@
 //! Writing a run folder. Every line goes to its file in one write, so that a killed run leaves at most one
 //! torn line, which `--resume` cuts off.
 
-use super::resume::{check_same_run, cut_lines, remove_later_pictures, remove_temporaries};
+use super::resume::{
+    check_same_run, cut_lines, may_begin_in, remove_event_files, remove_later_pictures, remove_temporaries,
+};
 use super::{BnLine, Ended, MetricLine, Pace, RunFiles};
 use crate::config::Config;
 use crate::interop::atomic::{create_folder, sentence, write_atomic};
@@ -31,13 +33,13 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Starts a run in a new or empty folder, or with `resume` goes on with the one that is there: the second
+    /// Starts a run in a new folder (see [`may_begin_in`]), or with `resume` goes on with the one that is there: the second
     /// value is then its `last.safetensors`, and every line past that step is cut. `resume` in a folder that
     /// has no checkpoint yet starts from the beginning, so a killed run can always be started again with
     /// `--resume`.
     pub fn open(dir: &Path, config: &Config, resume: bool) -> anyhow::Result<(Self, Option<Checkpoint>)> {
         create_folder(dir)?;
-        let empty = is_empty(dir)?;
+        let empty = may_begin_in(dir);
         if !empty && !resume {
             bail!(
                 "the run folder {} is not empty; expected a new folder, or --resume to continue the run in it",
@@ -68,6 +70,10 @@ impl RunFolder {
         }
         let lock = lock(&files)?;
         remove_if_there(&files.ended())?;
+        if empty {
+            remove_temporaries(dir)?;
+            remove_event_files(dir)?;
+        }
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
         let validated =
             checkpoint.as_ref().and_then(|c| c.loop_state.get(VALIDATED).copied()).unwrap_or(step);
@@ -80,13 +86,13 @@ impl RunFolder {
         Appender::open(files.arguments())?.line(&command_line())?;
         let purge_from = (!empty).then_some(step + 1);
         let events = EventWriter::create(dir, purge_from).map_err(|e| anyhow!(sentence(dir, &e)))?;
-        let wall_s = last_line.map(|line| line.wall_s).filter(|seconds| seconds.is_finite()).unwrap_or(0.0);
+        let pace = last_line.map_or_else(Pace::default, |line| Pace::of(&line));
         let mut folder = Self {
             metrics: Appender::open(files.metrics())?,
             bn_stats: Appender::open(files.bn_stats())?,
             log: Appender::open(files.log())?,
             events,
-            pace: Pace { wall_s, ..Pace::default() },
+            pace,
             files,
             _lock: lock,
         };
@@ -161,6 +167,13 @@ impl RunFolder {
     /// Adds a line with the time (UTC) to `log.txt`.
     pub fn log(&mut self, line: &str) -> anyhow::Result<()> {
         self.log.line(&format!("{} {line}", utc_now()))
+    }
+
+    /// Logs a failure and says in `ended.json` that the run ended with it. The folder is the last place to look
+    /// when the front end is gone; its own failure changes nothing.
+    pub fn end_with_failure(&mut self, sentence: &str, step: u64) {
+        let _ = self.log(&format!("failed: {sentence}"));
+        let _ = self.end(&Finish::Failed(sentence.to_owned()), step);
     }
 
     /// Says in `ended.json` how the run ended, after `step` finished steps: the last thing that a run writes.
@@ -276,12 +289,6 @@ impl Appender {
     fn sync(&self) -> anyhow::Result<()> {
         self.file.sync_data().map_err(|e| anyhow!(sentence(&self.path, &e)))
     }
-}
-
-fn is_empty(dir: &Path) -> anyhow::Result<bool> {
-    let mut entries =
-        std::fs::read_dir(dir).with_context(|| format!("cannot list the run folder {}", dir.display()))?;
-    Ok(entries.next().is_none())
 }
 
 /// The program's arguments, quoted where a shell would need it.
