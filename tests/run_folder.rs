@@ -188,6 +188,92 @@ fn resuming_cuts_every_line_past_the_checkpoint_and_a_torn_one() {
     assert!(log.contains("resumed after step 4"), "{log}");
 }
 
+/// The points of a run folder as TensorBoard shows them: (tag, step), files in the order of their names, a
+/// start of a session dropping what stood there of its step and later ones.
+fn tensorboard(dir: &Path) -> Vec<(String, u64)> {
+    fn varint(rest: &mut &[u8]) -> u64 {
+        let mut value = 0;
+        for shift in (0..).step_by(7) {
+            let byte = rest[0];
+            *rest = &rest[1..];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        value
+    }
+    fn part<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+        let length = varint(rest) as usize;
+        let (part, behind) = rest.split_at(length);
+        *rest = behind;
+        part
+    }
+    let names = std::fs::read_dir(dir).expect("readable").flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = names.filter(|path| path.display().to_string().contains("tfevents")).collect();
+    files.sort();
+    let mut points = Vec::new();
+    for file in files {
+        let bytes = std::fs::read(file).expect("readable");
+        let mut frames = &bytes[..];
+        while !frames.is_empty() {
+            let length = u64::from_le_bytes(frames[..8].try_into().expect("eight bytes")) as usize;
+            // The time, and the field number of the step.
+            let mut event = &frames[12 + 10..12 + length];
+            frames = &frames[16 + length..];
+            let step = varint(&mut event);
+            match varint(&mut event) >> 3 {
+                5 => {
+                    let mut summary = part(&mut event);
+                    while !summary.is_empty() {
+                        varint(&mut summary);
+                        let mut value = part(&mut summary);
+                        varint(&mut value);
+                        points.push((String::from_utf8_lossy(part(&mut value)).into_owned(), step));
+                    }
+                }
+                7 => points.retain(|(_, of)| *of < step),
+                _ => {}
+            }
+        }
+    }
+    points
+}
+
+/// The kill comes between a validation's points and the checkpoint that knows of it.
+#[test]
+fn no_tensorboard_point_stands_twice_or_is_lost_after_a_kill() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let config = Config::default();
+    let (mut run, _) = open(dir, &config, false).expect("an empty folder");
+    for s in 1..=4 {
+        run.train_step(&step(s)).expect("writable");
+    }
+    let mut before = checkpoint(4);
+    before.loop_state.insert(VALIDATED.into(), 0);
+    run.save_last(&before).expect("writable");
+    run.evaluated(&validation(4)).expect("writable");
+    let whole = tensorboard(dir);
+    assert!(whole.contains(&("train/aux attacked/top5".into(), 4)) && whole.len() > 30, "{whole:?}");
+    drop(run);
+    for _ in 0..2 {
+        let (mut run, _) = open(dir, &config, true).expect("a run to resume");
+        run.evaluated(&validation(4)).expect("writable");
+        assert_eq!(tensorboard(dir), whole);
+    }
+    // With the validation done, a resumed run leaves its step's points alone.
+    let (run, _) = open(dir, &config, true).expect("a run to resume");
+    before.loop_state.insert(VALIDATED.into(), 4);
+    run.save_last(&before).expect("writable");
+    drop(run);
+    let (mut run, _) = open(dir, &config, true).expect("a run to resume");
+    run.train_step(&step(5)).expect("writable");
+    let points = tensorboard(dir);
+    assert_eq!(points.iter().filter(|(_, of)| *of == 4).count(), 8);
+    assert_eq!(points.iter().filter(|(_, of)| *of == 5).count(), 8);
+}
+
 /// Learning rate and speed of a validation that a resumed run makes up for are those of the step before it.
 #[test]
 fn a_resumed_validation_repeats_the_last_steps_figures() {

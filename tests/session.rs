@@ -201,6 +201,10 @@ fn pause_single_step_and_stop_work_between_steps() {
         Event::Started(_) => commands.send(Command::Pause).unwrap(),
         Event::Paused => {
             pauses += 1;
+            // A second validation of a step would write its lines twice.
+            for _ in 0..2 {
+                commands.send(Command::EvaluateNow).unwrap();
+            }
             let next = [Command::SingleStep, Command::SingleStep, Command::StopAndSave][pauses - 1].clone();
             commands.send(next).unwrap();
         }
@@ -208,6 +212,12 @@ fn pause_single_step_and_stop_work_between_steps() {
     });
     assert_eq!(finish, Finish::StoppedAndSaved);
     assert_eq!(pauses, 3);
+    let validated: Vec<u64> = events
+        .iter()
+        .filter_map(|e| if let Event::Evaluated(report) = e { Some(report.step) } else { None })
+        .filter(|step| *step > 0)
+        .collect();
+    assert!(validated.len() >= 2 && validated.windows(2).all(|pair| pair[0] < pair[1]), "{validated:?}");
     let steps = events.iter().filter(|e| matches!(e, Event::Step(_))).count() as u64;
     let saved = Checkpoint::load(&out.join("last.safetensors")).unwrap().meta.step;
     assert_eq!(saved, steps, "every finished step was reported, and the last is saved");

@@ -186,6 +186,11 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether this step's validation was made; another would write its lines and points twice.
+    fn is_validated(&self) -> bool {
+        self.step > 0 && self.state.validated >= self.step
+    }
+
     fn epoch_has_ended(&self) -> bool {
         self.step.is_multiple_of(self.length.steps_per_epoch)
     }
@@ -200,7 +205,7 @@ impl Run<'_> {
     /// lost. False when a stop was asked for meanwhile; the validation is then left to a resumed run.
     fn validate(&mut self) -> anyhow::Result<bool> {
         self.write_last()?;
-        let finished = self.evaluate()?;
+        let finished = self.is_validated() || self.evaluate()?;
         if finished {
             self.save()?;
         }
@@ -237,6 +242,9 @@ impl Run<'_> {
                 Command::SaveNow => {
                     self.settle()?;
                     self.save()?;
+                }
+                Command::EvaluateNow if self.is_validated() => {
+                    self.warn(format!("step {} is validated already", self.step))?;
                 }
                 Command::EvaluateNow => {
                     self.settle()?;

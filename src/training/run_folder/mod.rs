@@ -189,6 +189,22 @@ impl MetricLine {
         }
     }
 
+    /// The branch of a train line, the `place`th of its step. Lines of earlier versions name no source but the
+    /// attack.
+    fn into_branch((place, line): (usize, Self)) -> BranchReport {
+        let is_attacked = line.attack.is_some();
+        let source = if is_attacked { BranchSource::Attack } else { BranchSource::Clean };
+        BranchReport {
+            branch: line.branch.unwrap_or(place),
+            source: line.source.unwrap_or(source),
+            domain: line.domain,
+            attack: line.attack,
+            loss: line.loss,
+            top1: line.top1,
+            top5: line.top5,
+        }
+    }
+
     fn of_row(report: &EvalReport, row: &EvalRow, pace: Pace) -> Self {
         Self {
             step: report.step,

@@ -4,7 +4,7 @@
 use super::{Ended, MetricLine, RunFiles};
 use crate::config::{BranchSource, Config};
 use crate::training::checkpoint::{Checkpoint, VALIDATED};
-use crate::training::events::{BranchReport, EvalReport, EvalRow, Finish, StepReport};
+use crate::training::events::{EvalReport, EvalRow, Finish, StepReport};
 use crate::training::{method, schedule};
 use serde::de::DeserializeOwned;
 use std::fs::{File, TryLockError};
@@ -230,14 +230,9 @@ impl MetricsFollower {
             });
             return Some(Report::Validation(EvalReport { step, epoch, rows: rows.collect() }));
         }
-        let branches = lines.into_iter().enumerate().map(|(place, line)| BranchReport {
-            branch: line.branch.unwrap_or(place),
-            source: line.source.unwrap_or_else(|| self.source(place, line.attack.is_some())),
-            domain: line.domain,
-            attack: line.attack,
-            loss: line.loss,
-            top1: line.top1,
-            top5: line.top5,
+        let branches = lines.into_iter().enumerate().map(|(place, mut line)| {
+            line.source = line.source.or_else(|| Some(self.source(place, line.attack.is_some())));
+            MetricLine::into_branch((place, line))
         });
         Some(Report::Step(StepReport {
             step,

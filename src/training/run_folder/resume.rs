@@ -95,7 +95,7 @@ pub(super) fn remove_later_pictures(path: &Path, step: u64) -> anyhow::Result<()
 /// that stays.
 pub(super) fn cut_lines<L: DeserializeOwned>(
     path: &Path,
-    stays: impl Fn(&L) -> bool,
+    mut stays: impl FnMut(&L) -> bool,
 ) -> anyhow::Result<Option<L>> {
     let file = match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),

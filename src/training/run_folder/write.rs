@@ -10,7 +10,9 @@ use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use crate::interop::tensorboard::EventWriter;
 use crate::training::bn_distance;
 use crate::training::checkpoint::{Checkpoint, VALIDATED};
-use crate::training::events::{BnLayer, EvalReport, Finish, Snapshot, StepReport, branch_names};
+use crate::training::events::{
+    BnLayer, BranchReport, EvalReport, Finish, Snapshot, StepReport, branch_names,
+};
 use crate::training::pictures;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
@@ -77,14 +79,20 @@ impl RunFolder {
         let step = checkpoint.as_ref().map_or(0, |c| c.meta.step);
         let validated =
             checkpoint.as_ref().and_then(|c| c.loop_state.get(VALIDATED).copied()).unwrap_or(step);
+        let mut of_step = Vec::new();
         let last_line = cut_lines(&files.metrics(), |line: &MetricLine| {
+            if line.is_train() && line.step == step {
+                of_step.push(line.clone());
+            }
             line.step <= if line.is_train() { step } else { validated }
         })?;
         cut_lines(&files.bn_stats(), |line: &BnLine| line.step <= validated)?;
         remove_later_pictures(&files.pictures(), validated)?;
         write_atomic(&files.config(), |out| out.write_all(config.resolved_toml().as_bytes()))?;
         Appender::open(files.arguments())?.line(&command_line())?;
-        let purge_from = (!empty).then_some(step + 1);
+        // The step's points go with those of its validation, which is made again, and are written anew.
+        let is_validated = validated >= step;
+        let purge_from = (!empty).then_some(if is_validated { step + 1 } else { step });
         let events = EventWriter::create(dir, purge_from).map_err(|e| anyhow!(sentence(dir, &e)))?;
         let pace = last_line.map_or_else(Pace::default, |line| Pace::of(&line));
         let mut folder = Self {
@@ -96,6 +104,10 @@ impl RunFolder {
             files,
             _lock: lock,
         };
+        if !is_validated && !of_step.is_empty() {
+            let branches: Vec<_> = of_step.into_iter().enumerate().map(MetricLine::into_branch).collect();
+            folder.step_points(step, &branches)?;
+        }
         let begun = if empty { "started".to_string() } else { format!("resumed after step {step}") };
         folder.log(&format!("{begun} by dualprop {}", env!("CARGO_PKG_VERSION")))?;
         Ok((folder, checkpoint))
@@ -110,14 +122,20 @@ impl RunFolder {
     pub fn train_step(&mut self, report: &StepReport) -> anyhow::Result<()> {
         let StepReport { lr, images_per_s, elapsed_s: wall_s, .. } = *report;
         self.pace = Pace { lr, images_per_s, wall_s };
-        let mut points =
-            vec![("lr".to_string(), lr as f32), ("images_per_s".to_string(), images_per_s as f32)];
         let lines = report.branches.iter().map(|branch| MetricLine::of_branch(report, branch));
         self.metrics.json_lines(lines)?;
-        for (name, branch) in branch_names(&report.branches).iter().zip(&report.branches) {
+        self.step_points(report.step, &report.branches)
+    }
+
+    /// Adds the TensorBoard points of a step, at the pace of the newest.
+    fn step_points(&mut self, step: u64, branches: &[BranchReport]) -> anyhow::Result<()> {
+        let Pace { lr, images_per_s, .. } = self.pace;
+        let mut points =
+            vec![("lr".to_string(), lr as f32), ("images_per_s".to_string(), images_per_s as f32)];
+        for (name, branch) in branch_names(branches).iter().zip(branches) {
             points.extend(curves("train", name, [branch.loss, branch.top1, branch.top5]));
         }
-        self.points(report.step, &points)
+        self.points(step, &points)
     }
 
     /// Adds the lines and points of a validation. Learning rate, speed and time are those of the last train
