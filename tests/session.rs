@@ -362,6 +362,8 @@ fn a_resumed_run_refuses_other_data_and_says_when_it_begins() {
     }
     let (finish, events) = run(sets("run.steps=4"), &out, true, |_, _| {});
     assert!(finish == Finish::Completed && !begins(&events), "{finish:?}");
+    let longer = "the run is now 4 steps long instead of 2";
+    assert!(events.iter().any(|e| matches!(e, Event::Warning(text) if text.contains(longer))));
 }
 
 /// The data are found unusable when the folder is there already; once they are mended the same command works.

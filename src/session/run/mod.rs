@@ -1,6 +1,7 @@
 //! The run itself, on its own thread: preparation, the step loop with the front end's commands, validation,
 //! checkpoints.
 
+mod changes;
 mod front_end;
 mod meters;
 mod prepare;

@@ -1,6 +1,7 @@
 //! From a configuration to a run that is ready for its next step, stage by stage: the data, the run folder
 //! with what the run starts from, the engine on the GPU, the validation beside it, the loader.
 
+use super::changes;
 use super::front_end::FrontEnd;
 use super::meters::{Meters, Stopwatch};
 use super::{Data, Run, Validation};
@@ -167,6 +168,13 @@ impl Start {
         let from = match (checkpoint, begun) {
             (Some(checkpoint), _) => {
                 warnings.extend(follow_checkpoint(&mut data.splits, &mut data.classes, &checkpoint)?);
+                let length = length(config, data)?;
+                warnings.extend(changes::of_length(
+                    &checkpoint.config()?,
+                    config,
+                    length,
+                    checkpoint.meta.step,
+                ));
                 StartsFrom::Checkpoint(Box::new(checkpoint))
             }
             (None, Some(begun)) => StartsFrom::fresh(begun, &mut warnings),
