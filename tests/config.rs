@@ -280,6 +280,7 @@ fn the_schema_and_the_structure_have_the_same_keys() {
     }
     let mut config = Config::default();
     config.run.steps = Some(1);
+    config.model.bn_momentum = Some(0.5);
     config.method.mixup.lambda = Some(0.5);
     config.method.attack.iterations = Some(1);
     config.method.attack.through = Some(Domain::Main);

@@ -246,8 +246,9 @@ fn a_diverging_run_says_so_and_keeps_its_last_checkpoint() {
 fn wrong_inputs_end_in_one_sentence() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (&["model.classes=3"], "model.classes = 3"),
+        (&["run.accumulate=8"], "one value a channel"),
         (&["data.source=folder", "data.path=\"/nowhere/at/all\""], "data.path"),
         (&["run.init=\"/nowhere/start.safetensors\""], "start.safetensors"),
         (&["data.source=cifar10", "data.path=\".\""], "batch"),
@@ -402,7 +403,7 @@ fn a_first_run_warns_of_nothing_but_once_of_a_cache_that_cannot_be_written() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    let sets = ["run.steps=1", "method.kind=vanilla", "eval.attack="];
+    let sets = ["run.steps=1", "method.kind=vanilla", "eval.attack=", "model.bn_momentum=1"];
     std::fs::write(&file, config(&sets).resolved_toml()).unwrap();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_dualprop"))
         .args(["train".as_ref(), file.as_os_str(), "--out".as_ref(), folder.path().join("run").as_os_str()])

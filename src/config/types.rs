@@ -237,6 +237,9 @@ pub struct ModelConfig {
     pub width: f64,
     /// Multiplies the architecture's own depth factor before the ceiling.
     pub depth: f64,
+    /// Weight of a batch in the running statistics, PyTorch's convention; absent: the architecture's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bn_momentum: Option<f32>,
     /// Probability of dropping a pooled feature.
     pub dropout: f32,
     /// Largest probability of skipping a residual block, growing linearly with depth.
@@ -253,6 +256,7 @@ impl Default for ModelConfig {
             stem_stride: 2,
             width: 1.0,
             depth: 1.0,
+            bn_momentum: None,
             dropout: 0.2,
             drop_path: 0.2,
             checkpointing: Checkpointing::Auto,

@@ -17,6 +17,8 @@ pub struct ModelOptions {
     pub width: f64,
     /// Multiplies the architecture's depth factor before the ceiling.
     pub depth: f64,
+    /// Weight of a batch in the running statistics; `None`: the architecture's own.
+    pub bn_momentum: Option<f32>,
     /// Dropout rate on the pooled features, in [0, 1).
     pub dropout: f32,
     /// Drop rate of the last block; the ramp starts at 0 with the first.
@@ -34,6 +36,7 @@ impl ModelOptions {
             stem_stride: config.stem_stride,
             width: config.width,
             depth: config.depth,
+            bn_momentum: config.bn_momentum,
             dropout: config.dropout,
             drop_path: config.drop_path,
         }
@@ -48,6 +51,7 @@ impl ModelOptions {
             stem_stride: 2,
             width: 1.0,
             depth: 1.0,
+            bn_momentum: None,
             dropout: 0.0,
             drop_path: 0.0,
         }

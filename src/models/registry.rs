@@ -156,6 +156,7 @@ pub fn find(arch: &str) -> anyhow::Result<&'static Architecture> {
 /// The network `arch`, or a sentence that lists what there is.
 pub fn build(arch: &str, options: &ModelOptions) -> anyhow::Result<Network> {
     let Architecture { bn, layers, .. } = *find(arch)?;
+    let bn = BnConstants { momentum: options.bn_momentum.unwrap_or(bn.momentum), ..bn };
     Ok(match layers {
         Layers::Efficient(scale) => efficientnet::efficientnet(scale, bn, options),
         Layers::Mobile(net) => mobilenet_v3(net, bn, options),
@@ -210,6 +211,16 @@ impl Architecture {
 mod tests {
     use super::*;
     use crate::config::schema::{Kind, field};
+
+    #[test]
+    fn a_momentum_of_the_users_leaves_the_rest_of_batch_norm() {
+        let plain = ModelOptions::plain(10, 32);
+        let options = ModelOptions { bn_momentum: Some(0.5), ..plain.clone() };
+        for arch in names() {
+            let bn = |options| build(arch, options).unwrap().bn;
+            assert_eq!(bn(&options), BnConstants { momentum: 0.5, ..bn(&plain) }, "{arch}");
+        }
+    }
 
     #[test]
     fn the_configuration_offers_exactly_these() {

@@ -3,7 +3,7 @@
 //! again. The batch also shows what each branch trains on.
 
 use super::open_device;
-use super::setup::{class_names, loader_options};
+use super::setup::{check_statistics, class_names, loader_options};
 use super::starting_weights::starting_weights;
 use crate::config::{Config, Domain};
 use crate::data::{self, Loader};
@@ -245,10 +245,14 @@ fn plan(
 ) -> anyhow::Result<Engine> {
     let (size, domains) = (config.data.image_size, method::domains(&config.method));
     let options = ModelOptions::from_config(&config.model, size, classes, domains);
+    let network = build(&config.model.arch, &options)?;
+    for caution in check_statistics(config, &network, length)? {
+        teller.tell(Preflight::Warning(caution));
+    }
     let engine = Engine::new(
         device,
         config,
-        build(&config.model.arch, &options)?,
+        network,
         length,
         |done, total| teller.working("Compiling shaders", done, total),
         |notice| teller.tell(Preflight::Warning(notice)),

@@ -3,8 +3,10 @@
 use super::state;
 use crate::config::Config;
 use crate::data::{ClassesBy, Dataset, LoaderOptions, Recipe, Splits, Views, match_classes, unused_class};
+use crate::graph::Network;
 use crate::training::checkpoint::Checkpoint;
-use crate::training::method;
+use crate::training::engine::RunLength;
+use crate::training::{bn_values, method, settling};
 use anyhow::Context as _;
 use std::sync::Arc;
 
@@ -24,6 +26,18 @@ pub(super) fn loader_options(config: &Config, step: u64) -> LoaderOptions {
         start_step: step,
         workers: 0,
     }
+}
+
+/// Fails where a batch norm could not work; else sentences on moving averages that the run is too short for.
+pub(super) fn check_statistics(
+    config: &Config,
+    network: &Network,
+    length: RunLength,
+) -> anyhow::Result<Vec<String>> {
+    let RunLength { steps_per_epoch, total_steps } = length;
+    let images = config.run.batch_size / config.run.accumulate;
+    bn_values::check(network, &method::phases(&config.method, images, steps_per_epoch, total_steps))?;
+    Ok(settling::sentences(config, network.bn.momentum, total_steps))
 }
 
 /// The data's class names, checked against `model.classes`.

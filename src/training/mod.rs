@@ -6,6 +6,7 @@
 pub mod attack_plans;
 pub mod bn_distance;
 pub mod bn_health;
+pub mod bn_values;
 mod branch_buffers;
 pub mod buffers;
 pub mod checkpoint;
@@ -20,4 +21,5 @@ pub mod plans;
 pub mod precision;
 pub mod run_folder;
 pub mod schedule;
+pub mod settling;
 pub mod step_layout;

@@ -289,6 +289,14 @@ pub(super) const FIELDS: &[Field] = &[
     )
     .basic(),
     key(
+        "model.bn_momentum",
+        Kind::Number(above_zero(1.0)),
+        "",
+        "Weight of a batch in batch norm's running statistics, PyTorch's convention; absent: the network's own.",
+        "EfficientNets and MobileNets: 0.01, ResNets: 0.1",
+    )
+    .optional(),
+    key(
         "model.dropout",
         Kind::Number(BELOW_ONE),
         "probability",

@@ -14,7 +14,7 @@ use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build};
 use crate::session::input;
-use crate::session::setup::{class_names, empty_classes, follow_checkpoint};
+use crate::session::setup::{check_statistics, class_names, empty_classes, follow_checkpoint};
 use crate::session::starting_weights::{StartingWeights, starting_weights};
 use crate::session::state::{self, LoopState};
 use crate::session::{RunOptions, open_device};
@@ -36,13 +36,16 @@ impl<'a> Run<'a> {
         let config = options.config.clone();
         let mut data = Data::open(&config, &front)?;
         let network = network(&config, &data)?;
+        let length = length(&config, &data)?;
+        let cautions = check_statistics(&config, &network, length)?;
         front.preparing("Opening the GPU", 0, 1);
         let device = open_device::open(&options.device, config.run.precision)?;
-        let mut start = Start::open(options, &mut data, &network)?;
-        let made = Made::new(device, &config, network, &data, &front, &mut start);
+        let mut start = Start::open(options, &mut data, &network, length)?;
+        start.warnings.extend(cautions);
+        let made = Made::new(device, &config, network, length, &data, &front, &mut start);
         let step = start.from.step();
         let mut folder = start.folder;
-        let Made { engine, loader, validation, length, state } =
+        let Made { engine, loader, validation, state } =
             made.inspect_err(|error| folder.end_with_failure(&format!("{error:#}"), step))?;
         let stopwatch = Stopwatch::new(folder.wall_s());
         Ok(Self {
@@ -157,7 +160,12 @@ enum StartsFrom {
 
 impl Start {
     /// Opens the folder and reads what the run starts from.
-    fn open(options: &RunOptions, data: &mut Data, network: &Network) -> anyhow::Result<Self> {
+    fn open(
+        options: &RunOptions,
+        data: &mut Data,
+        network: &Network,
+        length: RunLength,
+    ) -> anyhow::Result<Self> {
         let config = &options.config;
         // Read before the folder is made: a wrong file must not leave one behind.
         let fresh = |classes: &[String]| starting_weights(config, network, classes);
@@ -168,7 +176,6 @@ impl Start {
         let from = match (checkpoint, begun) {
             (Some(checkpoint), _) => {
                 warnings.extend(follow_checkpoint(&mut data.splits, &mut data.classes, &checkpoint)?);
-                let length = length(config, data)?;
                 warnings.extend(changes::of_length(
                     &checkpoint.config()?,
                     config,
@@ -224,7 +231,6 @@ struct Made {
     engine: Engine,
     loader: Loader,
     validation: Validation,
-    length: RunLength,
     state: LoopState,
 }
 
@@ -235,11 +241,11 @@ impl Made {
         device: Arc<Device>,
         config: &Config,
         network: Network,
+        length: RunLength,
         data: &Data,
         front: &FrontEnd<'_>,
         start: &mut Start,
     ) -> anyhow::Result<Self> {
-        let length = length(config, data)?;
         let mut warnings = std::mem::take(&mut start.warnings);
         let compiling = |done, total| front.preparing("Compiling shaders", done, total);
         let mut engine =
@@ -254,7 +260,7 @@ impl Made {
         let reading = |done, total| front.preparing("Reading the images", done, total);
         let step = start.from.step();
         let loader = input::start(&mut engine, config, &data.splits.train, length, step, reading)?;
-        Ok(Self { engine, loader, validation, length, state })
+        Ok(Self { engine, loader, validation, state })
     }
 }
 

@@ -7,6 +7,7 @@ mod upload;
 
 pub use trained_on::MixedPairs;
 
+use super::bn_values;
 use super::buffers::{self, Buffers};
 use super::method::{self, Method, Source};
 use super::optimizer;
@@ -117,7 +118,13 @@ impl Engine {
             };
             let smaller = RunConfig { accumulate: more, ..config.run.clone() };
             let smaller = Config { run: smaller, ..config.clone() };
-            if smaller.validate().is_err() {
+            let phases = method::phases(
+                &smaller.method,
+                smaller.run.batch_size / more,
+                length.steps_per_epoch,
+                length.total_steps,
+            );
+            if smaller.validate().is_err() || bn_values::check(&network, &phases).is_err() {
                 return Err(error.into());
             }
             notice(format!(

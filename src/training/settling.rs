@@ -1,0 +1,85 @@
+//! What moving averages keep of their start in a run that is too short for them. Running statistics that have
+//! not settled make validation worse than training.
+
+use super::schedule;
+use crate::config::Config;
+
+/// The largest share of the start that is no reason for a warning.
+const HARMLESS: f64 = 0.1;
+/// The share that a recommended momentum leaves.
+const WANTED: f64 = 0.01;
+
+/// A sentence for each moving average that keeps much of its start in a run of `steps`. `momentum` is that of
+/// the running statistics in PyTorch's convention.
+pub fn sentences(config: &Config, momentum: f32, steps: u64) -> Vec<String> {
+    // Statistics that come with the weights are no bad start.
+    let of_statistics =
+        (config.run.init.is_empty()).then(|| of_statistics(config, momentum, steps)).flatten();
+    of_statistics.into_iter().chain(of_weights(config, steps)).collect()
+}
+
+/// Each micro-batch moves the running statistics.
+fn of_statistics(config: &Config, momentum: f32, steps: u64) -> Option<String> {
+    let updates = steps.saturating_mul(config.run.accumulate as u64) as f64;
+    let kept = (1.0 - f64::from(momentum)).powf(updates);
+    // Two digits, rounded up.
+    let better = ((1.0 - WANTED.powf(1.0 / updates)) * 100.0).ceil() / 100.0;
+    (kept > HARMLESS).then(|| {
+        format!(
+            "batch norm's running statistics keep {:.0}% of their start in a run of {steps} steps (momentum \
+             {momentum}): validation will look worse than training; take more steps, or model.bn_momentum = {better}",
+            100.0 * kept
+        )
+    })
+}
+
+fn of_weights(config: &Config, steps: u64) -> Option<String> {
+    let decay = config.ema.decay;
+    let mut kept = 1.0;
+    for step in 0..steps {
+        kept *= schedule::ema_decay(&config.ema, step);
+        if kept <= HARMLESS {
+            return None;
+        }
+    }
+    (decay > 0.0 && steps > 0).then(|| {
+        format!(
+            "the moving average of the weights keeps {:.0}% of their start in a run of {steps} steps (ema.decay = \
+             {decay}), and validation looks through it; expected a smaller ema.decay, ema.warmup = true, or 0 for none",
+            100.0 * kept
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(sets: &[&str], momentum: f32, steps: u64) -> Vec<String> {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        sentences(&Config::parse("[ema]\ndecay = 0\n", "test", &sets).unwrap(), momentum, steps)
+    }
+
+    #[test]
+    fn statistics_that_cannot_settle_are_told_with_a_momentum_that_would() {
+        let told_100 = told(&[], 0.01, 100);
+        assert!(told_100[0].contains("37% of their start in a run of 100 steps"), "{told_100:?}");
+        assert!(told_100[0].ends_with("model.bn_momentum = 0.05"), "{told_100:?}");
+        assert_eq!(told(&[], 0.01, 300), [""; 0]);
+        assert_eq!(told(&[], 0.05, 100), [""; 0], "what was recommended");
+        assert_eq!(told(&["run.accumulate=4", "run.batch_size=8"], 0.01, 100), [""; 0], "400 updates");
+        assert_eq!(
+            told(&["run.init=\"net.safetensors\""], 0.01, 100),
+            [""; 0],
+            "it starts from settled ones"
+        );
+    }
+
+    #[test]
+    fn an_average_that_stays_at_the_first_weights_is_told() {
+        let slow = ["ema.decay=0.999", "ema.warmup=false"];
+        assert!(told(&slow, 0.1, 500)[0].contains("keeps 61% of their start"), "{:?}", told(&slow, 0.1, 500));
+        assert_eq!(told(&slow, 0.1, 3000), [""; 0]);
+        assert_eq!(told(&["ema.decay=0.999"], 0.1, 500), [""; 0], "it warms up");
+    }
+}
