@@ -263,7 +263,7 @@ fn no_tensorboard_point_stands_twice_or_is_lost_after_a_kill() {
         assert_eq!(tensorboard(dir), whole);
     }
     // With the validation done, a resumed run leaves its step's points alone.
-    let (run, _) = open(dir, &config, true).expect("a run to resume");
+    let (mut run, _) = open(dir, &config, true).expect("a run to resume");
     before.loop_state.insert(VALIDATED.into(), 4);
     run.save_last(&before).expect("writable");
     drop(run);
@@ -442,7 +442,7 @@ fn resuming_leaves_no_pictures_of_steps_to_come() {
     let dir = folder.path();
     let config = Config::default();
     let pictures = |step| Snapshot { step, classes: vec!["cat".into()], ..Snapshot::default() };
-    let (run, _) = open(dir, &config, false).expect("an empty folder");
+    let (mut run, _) = open(dir, &config, false).expect("an empty folder");
     run.save_last(&checkpoint(4)).expect("writable");
     let mut run = Some(run);
     for (step, stays) in [(4, true), (7, false)] {
@@ -503,7 +503,7 @@ fn a_folder_with_a_key_of_an_earlier_version_is_resumed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();
     let old = Config::default().resolved_toml().replacen("[run]\n", "[run]\ndeterministic = true\n", 1);
-    let (run, _) = open(dir, &Config::default(), false).expect("an empty folder");
+    let (mut run, _) = open(dir, &Config::default(), false).expect("an empty folder");
     let mut last = checkpoint(4);
     last.meta.config.clone_from(&old);
     run.save_last(&last).expect("writable");

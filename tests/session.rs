@@ -420,6 +420,137 @@ fn a_first_run_warns_of_nothing_but_once_of_a_cache_that_cannot_be_written() {
     assert!(warnings.len() == 1 && warnings[0].contains("compiled shaders are not kept"), "{warnings:?}");
 }
 
+/// What the run told when a checkpoint could not be written.
+fn unsaved(events: &[Event]) -> Vec<&str> {
+    let reason = |e| if let &Event::CannotSave { ref reason, .. } = e { Some(reason.as_str()) } else { None };
+    events.iter().filter_map(reason).collect()
+}
+
+/// Somebody removes the run folder: the next checkpoint holds the run, which goes on where it is told to, with
+/// every line that it wrote before.
+#[test]
+#[cfg(unix)]
+fn a_removed_run_folder_costs_neither_steps_nor_lines() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, again, gone, elsewhere] =
+        ["whole", "again", "gone", "elsewhere"].map(|name| folder.path().join(name));
+    assert_eq!(run(config(&[]), &whole, false, |_, _| {}).0, Finish::Completed);
+    for (out, answer, end) in
+        [(&again, Command::Resume, &again), (&gone, Command::SaveElsewhere(elsewhere.clone()), &elsewhere)]
+    {
+        let mut is_removed = false;
+        let (finish, events) = run(config(&[]), out, false, |event, commands| match event {
+            Event::Step(_) if !is_removed => {
+                std::fs::remove_dir_all(out).unwrap();
+                is_removed = true;
+            }
+            Event::CannotSave { .. } => commands.send(answer.clone()).unwrap(),
+            _ => {}
+        });
+        assert_eq!(finish, Finish::Completed, "{answer:?}");
+        let told = unsaved(&events);
+        assert!(told.len() == 1 && told[0].contains("its folder does not exist"), "{told:?}");
+        let moved = |e: &Event| matches!(e, Event::Moved { run_dir } if run_dir == end);
+        assert!(events.iter().any(moved), "{answer:?}");
+        assert_eq!(tensors(&whole), tensors(end), "{answer:?}: the run ended elsewhere");
+        assert_eq!(metrics(&whole), metrics(end), "{answer:?}: the curves differ");
+        assert_eq!(ended(&RunFiles::of(end)), Some(Finish::Completed));
+        // It is a run folder like any other.
+        assert_eq!(run_quietly(config(&[]), end, true), Finish::Completed);
+    }
+    assert!(!gone.exists());
+}
+
+/// Folders stand where files would be written, for which a user's rights do not matter.
+#[test]
+fn only_a_checkpoint_holds_a_run_and_a_stop_ends_it() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let files = RunFiles::of(folder.path().join("run"));
+    let block = |path: std::path::PathBuf| std::fs::create_dir(path).unwrap();
+    let (finish, events) = run(config(&[]), files.dir(), false, |event, _| {
+        if matches!(event, Event::Started(_)) {
+            block(files.pictures());
+        }
+    });
+    assert_eq!(finish, Finish::Completed);
+    let tells = |e: &Event| matches!(e, Event::Warning(text) if text.contains("pictures") && text.contains("goes on without it"));
+    assert_eq!(events.iter().filter(|e| tells(e)).count(), 1, "once for two validations");
+    let files = RunFiles::of(folder.path().join("stopped"));
+    let (finish, events) = run(config(&[]), files.dir(), false, |event, commands| match event {
+        Event::Started(_) => block(files.last()),
+        Event::CannotSave { .. } => commands.send(Command::StopAndDiscard).unwrap(),
+        _ => {}
+    });
+    assert!(matches!(&finish, Finish::Failed(text) if text.contains("last.safetensors")), "{finish:?}");
+    assert_eq!(unsaved(&events).len(), 1);
+    assert_eq!(ended(&files), Some(finish));
+}
+
+/// The disk of the images is gone in the middle of a run.
+#[test]
+fn a_run_that_fails_for_want_of_images_saves_its_steps() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (data, files) = (folder.path().join("data"), RunFiles::of(folder.path().join("run")));
+    for (place, n) in [("train/cat", 8), ("train/dog", 8), ("val/cat", 1), ("val/dog", 1)] {
+        let dir = data.join(place);
+        std::fs::create_dir_all(&dir).unwrap();
+        let image = image::RgbImage::from_pixel(16, 16, image::Rgb([90, 40, 7]));
+        (0..n).for_each(|n| image.save(dir.join(format!("{n}.png"))).unwrap());
+    }
+    let path = format!("data.path={:?}", data.display().to_string());
+    // An augmentation that keeps the images from staying on the GPU.
+    let sets =
+        ["data.source=folder", &path, "data.train_limit=0", "data.image_size=16", "data.augment=[cutout]"];
+    let rest = ["run.steps=1000", "run.checkpoint_steps=0", "eval.every_epochs=1000", "eval.attack="];
+    let sets = [&sets[..], &rest].concat();
+    let (finish, _) = run(config(&sets), files.dir(), false, |event, _| {
+        if matches!(event, Event::Step(s) if s.step == 3) {
+            std::fs::remove_dir_all(&data).unwrap();
+        }
+    });
+    let Finish::Failed(sentence) = finish else { panic!("{finish:?}") };
+    let saved = Checkpoint::load(&files.last()).unwrap().meta.step;
+    assert!(
+        saved > 2 && sentence.contains(&format!("the weights after step {saved} are saved")),
+        "{sentence}"
+    );
+    let last = metrics(files.dir()).last().unwrap().0;
+    assert_eq!(last, saved, "the steps in memory were lost");
+}
+
+/// The command line has nobody to ask: it goes on in a folder beside the run's.
+#[test]
+fn the_command_line_goes_on_beside_a_folder_that_cannot_be_written() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("config.toml"), folder.path().join("run"));
+    std::fs::write(&file, config(&["run.steps=2", "eval.limit=8"]).resolved_toml()).unwrap();
+    let process = std::process::Command::new(env!("CARGO_BIN_EXE_dualprop"))
+        .args(["train".as_ref(), file.as_os_str(), "--out".as_ref(), out.as_os_str()])
+        .args(["--device", "cpu"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The folder is there long before the first checkpoint: shaders are compiled in between.
+    while !out.join("log.txt").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    std::fs::create_dir(out.join("last.safetensors")).unwrap();
+    let output = process.wait_with_output().unwrap();
+    let [told, warned] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{warned}");
+    let beside = folder.path().join("run-2");
+    assert!(told.contains(&format!("goes on in {}", beside.display())), "{told}");
+    assert!(warned.contains("last.safetensors is a folder"), "{warned}");
+    assert_eq!(Checkpoint::load(&beside.join("last.safetensors")).unwrap().meta.step, 2);
+    assert!(matches!(ended(&RunFiles::of(&out)), Some(Finish::Failed(text)) if text.contains("run-2")));
+}
+
 /// Every method with all of its randomness, in two micro-batches, stopped in the middle and resumed.
 #[test]
 fn every_method_resumes_to_the_same_bits() {

@@ -18,6 +18,8 @@ pub enum UiCommand {
     StopAndSave,
     StopAndDiscard,
     SaveNow,
+    RetrySave,
+    SaveElsewhere,
     EvaluateNow,
     ChangeLearningRate,
     Limit(WorkLimit),
@@ -88,6 +90,8 @@ impl UiCommand {
             C::StopAndSave,
             C::StopAndDiscard,
             C::SaveNow,
+            C::RetrySave,
+            C::SaveElsewhere,
             C::EvaluateNow,
             C::ChangeLearningRate,
             C::Limit(WorkLimit::Full),
@@ -128,6 +132,8 @@ impl UiCommand {
             C::StopAndSave => "Stop and save",
             C::StopAndDiscard => "Stop and discard…",
             C::SaveNow => "Save now",
+            C::RetrySave => "Retry",
+            C::SaveElsewhere => "Save elsewhere…",
             C::EvaluateNow => "Evaluate now",
             C::ChangeLearningRate => "Change learning rate…",
             C::Limit(WorkLimit::Full) => "GPU work: full speed",
@@ -172,6 +178,8 @@ impl UiCommand {
             }
             C::StopAndDiscard => "End the run without writing. The last checkpoint on disk stays",
             C::SaveNow => "Write last.safetensors after the current step and go on",
+            C::RetrySave => "Try again to write the checkpoint that could not be written",
+            C::SaveElsewhere => "Write the checkpoint into another folder and go on there",
             C::EvaluateNow => "Validate all domains, clean and attacked, after the current step",
             C::ChangeLearningRate => {
                 "Multiply the schedule's learning rate from the next step on. Checkpoints keep the factor"
@@ -246,6 +254,8 @@ impl UiCommand {
             C::OpenCheckpoint => (CTRL_SHIFT, Key::M),
             C::Show(pane) => return pane.info().shortcut(),
             C::Resume
+            | C::RetrySave
+            | C::SaveElsewhere
             | C::StopAndDiscard
             | C::ChangeLearningRate
             | C::Limit(_)
@@ -291,6 +301,9 @@ impl UiCommand {
                 refuse_if(!phase.is_active(), NO_RUN)?;
                 refuse_if(*phase == RunPhase::Stopping, STOPPING)?;
                 refuse_if(*phase == RunPhase::Preparing, "The run is still being prepared")
+            }
+            C::RetrySave | C::SaveElsewhere => {
+                refuse_if(run.unsaved.is_none(), "No checkpoint waits to be written")
             }
             C::StopAndSave | C::StopAndDiscard => {
                 refuse_if(!phase.is_active(), NO_RUN)?;

@@ -8,11 +8,15 @@ use crate::training::events::{
     BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, branch_names,
 };
 use anyhow::{Context, anyhow};
+use crossbeam_channel::Sender;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// Time between two attempts to write a checkpoint.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time between two plain lines about steps.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -71,14 +75,22 @@ impl Train {
             note("\nsaving and stopping after this step; press Ctrl-C again to leave at once");
         })
         .context("cannot listen for Ctrl-C")?;
-        let mut finish = None;
+        let (mut finish, mut rescue) = (None, Rescue::default());
         for event in &handle.events {
             if let Event::Finished(how) = event {
                 finish = Some(how);
                 break;
             }
+            let unsaved =
+                if let Event::CannotSave { run_dir, .. } = &event { Some(run_dir.clone()) } else { None };
+            if matches!(event, Event::Saved { .. }) {
+                rescue = Rescue::default();
+            }
             // A run outlives its screen: output that cannot be written is no reason to stop.
             let _ = view.show(event);
+            if let Some(run_dir) = unsaved {
+                rescue.answer(&run_dir, &handle.commands);
+            }
         }
         view.close();
         handle.join();
@@ -90,6 +102,46 @@ impl Train {
             None => Err(anyhow!("training ended without a word; the log in the run folder may say why")),
         }
     }
+}
+
+/// What the command line does about a checkpoint that cannot be written: it tries a folder beside the run's
+/// once, then the run's own again and again until there is room.
+#[derive(Default)]
+struct Rescue {
+    /// Answers since the last checkpoint that was written.
+    answers: u32,
+}
+
+impl Rescue {
+    fn answer(&mut self, run_dir: &Path, commands: &Sender<Command>) {
+        self.answers += 1;
+        let beside = free_neighbour(run_dir).filter(|_| self.answers == 1);
+        let command = match beside {
+            Some(dir) => {
+                note(&format!("trying to go on in {}", dir.display()));
+                Command::SaveElsewhere(dir)
+            }
+            None => {
+                if self.answers == 2 {
+                    let seconds = RETRY_INTERVAL.as_secs();
+                    note(&format!(
+                        "the run waits with its weights and tries again every {seconds} seconds; free some space, or \
+                         leave with Ctrl-C twice"
+                    ));
+                }
+                std::thread::sleep(RETRY_INTERVAL);
+                Command::Resume
+            }
+        };
+        // A run that is gone says so by its last event.
+        let _ = commands.send(command);
+    }
+}
+
+/// A folder beside `dir`, named after it, where a run may begin.
+fn free_neighbour(dir: &Path) -> Option<PathBuf> {
+    let name = dir.file_name()?.to_string_lossy().into_owned();
+    (2..100).map(|n| dir.with_file_name(format!("{name}-{n}"))).find(|dir| !dir.exists())
 }
 
 /// A fault of a `--set` argument is one of the command line.
@@ -134,6 +186,13 @@ impl View {
             Event::Warning(text) => {
                 self.aside(|| note(&format!("warning: {text}")));
                 Ok(())
+            }
+            Event::CannotSave { reason, .. } => {
+                self.aside(|| note(&format!("warning: {reason}")));
+                Ok(())
+            }
+            Event::Moved { run_dir } => {
+                self.line(&format!("the run goes on in {0}; resume it with --out {0}", run_dir.display()))
             }
             Event::Paused => self.line("paused"),
             Event::Resumed => self.line("resumed"),

@@ -1,6 +1,7 @@
 //! Files that other programs read: safetensors, TensorBoard events, NumPy arrays, other tools' weights.
 
 pub mod atomic;
+pub mod free_space;
 pub mod npy;
 pub mod state_dict;
 pub mod tensor_file;

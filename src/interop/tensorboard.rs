@@ -25,6 +25,8 @@ pub const EVENT_FILES: &str = "events.out.tfevents.";
 #[derive(Debug)]
 pub struct EventWriter {
     file: File,
+    /// Bytes of whole frames in the file.
+    length: u64,
 }
 
 impl EventWriter {
@@ -40,7 +42,7 @@ impl EventWriter {
                 other => break other?,
             }
         };
-        let mut writer = Self { file };
+        let mut writer = Self { file, length: 0 };
         writer.event(seconds, 0, |event| bytes_field(event, 3, b"brain.Event:2"))?;
         if let Some(step) = purge_from {
             writer.event(seconds, step, |event| {
@@ -79,7 +81,15 @@ impl EventWriter {
         varint(&mut event, tag(2, WIRE_VARINT));
         varint(&mut event, step);
         body(&mut event);
-        self.file.write_all(&frame(&event))
+        let frame = frame(&event);
+        let written = self.file.write_all(&frame);
+        if written.is_ok() {
+            self.length += frame.len() as u64;
+        } else {
+            // TensorBoard reads no further than to half a frame.
+            let _ = self.file.set_len(self.length);
+        }
+        written
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod bench;
 mod compare_variants;
+mod disk_room;
 mod input;
 pub mod inspect;
 mod open_device;

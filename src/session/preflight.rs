@@ -2,9 +2,9 @@
 //! batch sent through everything, and the time predicted. Nothing is written but a probe file that vanishes
 //! again. The batch also shows what each branch trains on.
 
-use super::open_device;
 use super::setup::{check_statistics, class_names, loader_options};
 use super::starting_weights::starting_weights;
+use super::{disk_room, open_device};
 use crate::config::{Config, Domain};
 use crate::data::{self, Loader};
 use crate::gpu::{Device, DeviceChoice};
@@ -191,6 +191,8 @@ fn check(
     let steps_per_epoch = data::steps_per_epoch(data.train_images, config.run.batch_size)?;
     let length = RunLength { steps_per_epoch, total_steps: total_steps(&config.run, steps_per_epoch) };
     let mut engine = plan(config, device, data.classes.len(), length, teller)?;
+    teller.begin("Disk")?;
+    teller.passed(disk_room::check(out, disk_room::needed(config, engine.network(), length))?);
     teller.begin("One batch")?;
     let seconds_per_step = train(config, &mut engine, &mut data, teller)?;
     Ok(Forecast {
@@ -293,8 +295,7 @@ fn train(config: &Config, engine: &mut Engine, data: &mut Data, teller: &Teller<
 /// folder that exists.
 fn check_folder(out: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(may_begin_in(out), "{} is not empty; expected a new run folder", out.display());
-    let nearest = out.ancestors().find(|folder| folder.is_dir());
-    let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let nearest = disk_room::nearest_folder(out);
     tempfile::tempfile_in(nearest)
         .with_context(|| format!("cannot write into {}; expected a folder of yours", nearest.display()))?;
     Ok(())

@@ -35,6 +35,9 @@ pub enum Command {
     ScaleLearningRate(f64),
     /// How much of the GPU the run, its validation too, leaves to others from the next step on.
     LimitWork(WorkLimit),
+    /// Go on in this folder, which is where the checkpoint goes that could not be written: an answer to
+    /// [`Event::CannotSave`]. Others are [`Self::Resume`], to try again, and the stops.
+    SaveElsewhere(PathBuf),
     /// Send a copy of the weights that validation looks through.
     ShareWeights(WeightsReply),
 }
@@ -110,6 +113,19 @@ pub enum Event {
         path: PathBuf,
         /// It is the best checkpoint so far, else the newest.
         best: bool,
+    },
+    /// A checkpoint could not be written. The run holds, with all of its weights, until it is told how to go
+    /// on: [`Command::Resume`], [`Command::SaveElsewhere`] or a stop.
+    CannotSave {
+        /// The run folder.
+        run_dir: PathBuf,
+        /// What went wrong, one sentence.
+        reason: String,
+    },
+    /// The run goes on in another folder, with all that it wrote so far.
+    Moved {
+        /// The run folder from now on.
+        run_dir: PathBuf,
     },
     /// One sentence that the user can act on.
     Warning(String),

@@ -432,8 +432,7 @@ fn play(ends: &Ends) {
             Some(Command::EvaluateNow) => {
                 send(Event::Evaluated(evaluation(at)));
             }
-            Some(Command::ScaleLearningRate(_) | Command::LimitWork(_) | Command::ShareWeights(_)) | None => {
-            }
+            Some(_) | None => {}
         }
         if paused && !single {
             continue;

@@ -51,6 +51,8 @@ pub struct RunView {
     /// The named thing that is being prepared: done of total.
     pub preparing: Option<(String, usize, usize)>,
     pub log: VecDeque<LogLine>,
+    /// Why a checkpoint could not be written, while the run waits to be told how to go on.
+    pub unsaved: Option<String>,
     /// Warnings and errors not yet looked at in the log.
     pub unseen: usize,
     pub snapshot: Option<Arc<Snapshot>>,
@@ -129,10 +131,21 @@ impl RunView {
             Event::Step(report) => self.step(report),
             Event::Evaluated(report) => self.evaluated(report),
             Event::Saved { path, best } => {
-                self.asked = None;
+                (self.asked, self.unsaved) = (None, None);
                 *(if best { &mut self.checkpoints.best } else { &mut self.checkpoints.last }) = true;
                 let what = if best { "new best" } else { "checkpoint" };
                 self.log(Level::Info, format!("Saved {what}: {}", path.display()));
+            }
+            Event::CannotSave { reason, .. } => {
+                self.asked = None;
+                self.log(Level::Error, reason.clone());
+                self.unsaved = Some(reason);
+                // A stop was asked for and could not save; there is another choice now.
+                self.phase = RunPhase::Running;
+            }
+            Event::Moved { run_dir } => {
+                self.log(Level::Info, format!("The run goes on in {}", run_dir.display()));
+                self.dir = Some(run_dir);
             }
             Event::Warning(text) => self.log(Level::Warning, text),
             Event::Paused => {
@@ -151,7 +164,7 @@ impl RunView {
                     Finish::Failed(sentence) => self.log(Level::Error, sentence.clone()),
                 }
                 self.preparing = None;
-                self.asked = None;
+                (self.asked, self.unsaved) = (None, None);
                 self.phase = RunPhase::Ended(finish);
             }
         }

@@ -123,6 +123,26 @@ pub fn banners_ui(ui: &mut Ui, run: &RunView, notice: &mut Option<Notice>, queue
         *notice = None;
     }
     failure_ui(ui, run, queue);
+    unsaved_ui(ui, run, queue);
+}
+
+/// A checkpoint that could not be written, and how the run may go on.
+fn unsaved_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
+    let tokens = Tokens::of(ui);
+    let Some(reason) = &run.unsaved else { return };
+    let frame = Frame::new().fill(tokens.error_soft).inner_margin(Margin::symmetric(12, 8));
+    egui::Panel::top("unsaved").frame(frame).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            icons::show(ui, Icon::Warning, tokens.error, "failure");
+            ui.label(RichText::new("The run waits with its weights").color(tokens.error).strong());
+            ui.label(RichText::new(reason).color(tokens.text_strong));
+        });
+        ui.horizontal(|ui| {
+            command_button(ui, UiCommand::RetrySave, run, queue, ButtonStyle::Primary);
+            command_button(ui, UiCommand::SaveElsewhere, run, queue, ButtonStyle::Plain);
+            command_button(ui, UiCommand::StopAndDiscard, run, queue, ButtonStyle::Plain);
+        });
+    });
 }
 
 /// Good news over the lower right corner, where it moves nothing, for some seconds; true when it is to go.

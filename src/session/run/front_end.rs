@@ -47,6 +47,11 @@ impl<'a> FrontEnd<'a> {
         queued.or_else(|| if wait { self.commands.recv().ok() } else { self.commands.try_recv().ok() })
     }
 
+    /// Puts a command back that was taken too early.
+    pub(super) fn put_back(&mut self, command: Command) {
+        self.waiting.push_front(command);
+    }
+
     /// Whether a stop is among the commands that have come; all of them stay for [`Self::command`].
     pub(super) fn asks_to_stop(&mut self) -> bool {
         self.waiting.extend(self.commands.try_iter());

@@ -3,6 +3,7 @@
 
 mod changes;
 mod front_end;
+mod keep;
 mod meters;
 mod prepare;
 mod report;
@@ -19,6 +20,7 @@ use crate::training::events::{Command, Event, Finish, WorkLimit};
 use crate::training::run_folder::RunFolder;
 use anyhow::Context as _;
 use meters::{Meters, Stopwatch};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 pub(super) use front_end::FrontEnd;
@@ -39,10 +41,15 @@ pub(super) fn run(options: &RunOptions, front: FrontEnd<'_>) -> anyhow::Result<F
     let mut run = Run::prepare(options, front)?;
     match run.announce(options).and_then(|()| run.steps()) {
         Ok(finish) => {
-            run.folder.end(&finish, run.step)?;
+            let written = run.folder.end(&finish, run.step);
+            run.spare(written);
             Ok(finish)
         }
         Err(error) => {
+            let error = match run.rescue(&error) {
+                Some(step) => error.context(format!("the weights after step {step} are saved")),
+                None => error,
+            };
             run.folder.end_with_failure(&format!("{error:#}"), run.step);
             Err(error)
         }
@@ -68,6 +75,10 @@ struct Run<'a> {
     /// Finished updates in the last checkpoint.
     last_saved: u64,
     paused: bool,
+    /// The loss or the weights are no longer finite.
+    diverged: bool,
+    /// What was told of files that could not be written.
+    spared: BTreeSet<String>,
     /// The next step is a single one between two pauses.
     single: bool,
 }
@@ -97,7 +108,7 @@ impl Run<'_> {
         self.stopwatch.start(Instant::now());
         let is_end = self.step >= self.length.total_steps;
         if is_end && self.state.validated >= self.step {
-            self.folder.log("was complete already")?;
+            self.log("was complete already");
             return Ok(Finish::Completed);
         }
         // The run was cut off behind the last step of an epoch.
@@ -109,7 +120,7 @@ impl Run<'_> {
                 let stale = self.state.stale;
                 self.warn(format!(
                     "stopped early: {stale} validations in a row were no better than the best"
-                ))?;
+                ));
                 self.save()?;
                 self.picture(true)?;
                 return Ok(Finish::Completed);
@@ -124,7 +135,7 @@ impl Run<'_> {
             self.step += 1;
             self.report()?;
             for damaged in self.loader.take_damaged() {
-                self.warn(format!("skipped a damaged image: {damaged}"))?;
+                self.warn(format!("skipped a damaged image: {damaged}"));
             }
             self.after_step()?;
             if self.single {
@@ -146,16 +157,16 @@ impl Run<'_> {
             .map(|(stage, seconds)| format!("{stage} {:.2} ms", seconds * 1e3))
             .collect();
         if !stages.is_empty() {
-            self.folder.log(&format!("GPU time a step: {}", stages.join(", ")))?;
+            self.log(&format!("GPU time a step: {}", stages.join(", ")));
         }
         if let Some(bytes) = self.engine.device().memory_taken() {
-            self.folder.log(&format!("{:.1} MB of GPU memory in use at the end", bytes as f64 / 1e6))?;
+            self.log(&format!("{:.1} MB of GPU memory in use at the end", bytes as f64 / 1e6));
         }
         if let Some(idle) = self.meters.last_idle {
             let total = self.meters.waited.total_s;
-            self.folder.log(&format!("{idle} at the end; the run waited {total:.1} s for images in all"))?;
+            self.log(&format!("{idle} at the end; the run waited {total:.1} s for images in all"));
         }
-        self.folder.log("completed")?;
+        self.log("completed");
         Ok(Finish::Completed)
     }
 
@@ -245,14 +256,16 @@ impl Run<'_> {
                     self.save()?;
                 }
                 Command::EvaluateNow if self.is_validated() => {
-                    self.warn(format!("step {} is validated already", self.step))?;
+                    self.warn(format!("step {} is validated already", self.step));
                 }
                 Command::EvaluateNow => {
                     self.settle()?;
                     self.evaluate()?;
                 }
-                Command::ScaleLearningRate(factor) => self.scale_learning_rate(factor)?,
+                Command::ScaleLearningRate(factor) => self.scale_learning_rate(factor),
                 Command::LimitWork(limit) => self.limit_work(limit),
+                // Nothing waits to be saved.
+                Command::SaveElsewhere(_) => {}
                 Command::ShareWeights(reply) => self.share_weights(&reply)?,
             }
         }
@@ -266,26 +279,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn scale_learning_rate(&mut self, factor: f64) -> anyhow::Result<()> {
+    fn scale_learning_rate(&mut self, factor: f64) {
         if !(factor.is_finite() && factor >= 0.0) {
-            return self.warn(format!("a learning rate of {factor} times the schedule's was refused"));
+            self.warn(format!("a learning rate of {factor} times the schedule's was refused"));
+            return;
         }
         self.state.lr_factor = factor;
         self.engine.set_lr_factor(factor);
         self.warn(format!(
             "from step {} on the learning rate is {factor} times the schedule's",
             self.step + 1
-        ))
+        ));
     }
 
     fn stop(&mut self, save: bool) -> anyhow::Result<Finish> {
         self.settle()?;
         if !save {
-            self.folder.log(&format!("stopped after step {} without saving", self.step))?;
+            self.log(&format!("stopped after step {} without saving", self.step));
             return Ok(Finish::Discarded);
         }
         self.save()?;
-        self.folder.log(&format!("stopped after step {}", self.step))?;
+        self.log(&format!("stopped after step {}", self.step));
         Ok(Finish::StoppedAndSaved)
     }
 }

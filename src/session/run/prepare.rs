@@ -17,7 +17,7 @@ use crate::session::input;
 use crate::session::setup::{check_statistics, class_names, empty_classes, follow_checkpoint};
 use crate::session::starting_weights::{StartingWeights, starting_weights};
 use crate::session::state::{self, LoopState};
-use crate::session::{RunOptions, open_device};
+use crate::session::{RunOptions, disk_room, open_device};
 use crate::training::buffers;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::{Engine, RunLength};
@@ -25,6 +25,7 @@ use crate::training::events::{Event, RunInfo};
 use crate::training::method::{self, MethodLabel};
 use crate::training::run_folder::{RunFolder, may_begin_in};
 use crate::training::schedule::total_steps;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Images of a validation batch; small enough for any adapter, large enough to keep one busy.
@@ -42,6 +43,8 @@ impl<'a> Run<'a> {
         let device = open_device::open(&options.device, config.run.precision)?;
         let mut start = Start::open(options, &mut data, &network, length)?;
         start.warnings.extend(cautions);
+        let room = disk_room::check(&options.out, disk_room::needed(&config, &network, length));
+        start.warnings.extend(room.err().map(|error| error.to_string()));
         let made = Made::new(device, &config, network, length, &data, &front, &mut start);
         let step = start.from.step();
         let mut folder = start.folder;
@@ -63,6 +66,8 @@ impl<'a> Run<'a> {
             step,
             last_saved: step,
             paused: false,
+            diverged: false,
+            spared: BTreeSet::new(),
             single: false,
         })
     }

@@ -1,6 +1,7 @@
 //! What a run tells: metrics as they arrive, validation, statistics, checkpoints, pictures.
 
 use super::Run;
+use super::keep::Kind;
 use crate::config::{BestBy, Domain};
 use crate::data::Dataset;
 use crate::evaluation::accuracy::{Measurement, accuracy};
@@ -25,10 +26,9 @@ impl Run<'_> {
         self.report()
     }
 
-    pub(super) fn warn(&mut self, sentence: String) -> anyhow::Result<()> {
-        self.folder.log(&sentence)?;
+    pub(super) fn warn(&mut self, sentence: String) {
+        self.log(&sentence);
         self.front.send(Event::Warning(sentence));
-        Ok(())
     }
 
     /// Passes on the metrics that have arrived.
@@ -39,18 +39,20 @@ impl Run<'_> {
             let step = report.step;
             let overflow = sums.loss_scale.filter(|scale| scale.overflow != 0);
             if let Some(LossScale { scale, skipped, .. }) = overflow {
-                self.folder.log(&format!(
+                self.log(&format!(
                     "step {step} overflowed in f16: its update is left out ({skipped} so far), the loss scale is {scale}"
-                ))?;
+                ));
             }
             if finite || overflow.is_none() {
-                self.folder.train_step(&report)?;
+                let written = self.folder.train_step(&report);
+                self.spare(written);
                 self.front.send(Event::Step(report));
             }
             // At the smallest scale it is no longer the scale that overflows.
             let mends = overflow.map(|scale| scale.scale > loss_scale::SMALLEST);
+            self.diverged |= !mends.unwrap_or(finite);
             anyhow::ensure!(
-                mends.unwrap_or(finite),
+                !self.diverged,
                 "the {} at step {step}: the training diverged; start a new run with a lower optimizer.lr{}",
                 if mends.is_none() {
                     "loss is no longer a finite number"
@@ -145,18 +147,21 @@ impl Run<'_> {
         }
         let value = best_value(&rows, self.config.eval.best);
         let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
-        self.folder.evaluated(&report)?;
+        let written = self.folder.evaluated(&report);
+        self.spare(written);
         self.front.send(Event::Evaluated(report));
         self.bn_stats()?;
         if let Some(made) = self.snapshot()? {
-            self.folder.save_pictures(&made)?;
+            let written = self.folder.save_pictures(&made);
+            self.spare(written);
             self.front.show(made);
         }
         self.state.validated = self.step;
         self.state.stale += 1;
         if value > self.state.best {
             (self.state.best, self.state.stale) = (value, 0);
-            let path = self.folder.save_best(&self.checkpoint()?)?;
+            let checkpoint = self.checkpoint()?;
+            let path = self.keep(&checkpoint, Kind::Best)?;
             self.front.send(Event::Saved { path, best: true });
         }
         Ok(true)
@@ -166,7 +171,9 @@ impl Run<'_> {
         let arenas = state::shown_arenas(&self.engine, &self.config)?;
         let layers = bn_layers(&self.engine.network().layout, &arenas);
         let domains = self.engine.domain_names();
-        self.folder.bn_stats(self.step, self.epoch(self.step), &domains, &layers)
+        let written = self.folder.bn_stats(self.step, self.epoch(self.step), &domains, &layers);
+        self.spare(written);
+        Ok(())
     }
 
     /// Hands out a copy of the weights that validation looks through.
@@ -199,7 +206,8 @@ impl Run<'_> {
 
     pub(super) fn write_last(&mut self) -> anyhow::Result<PathBuf> {
         self.settle()?;
-        let path = self.folder.save_last(&self.checkpoint()?)?;
+        let checkpoint = self.checkpoint()?;
+        let path = self.keep(&checkpoint, Kind::Last)?;
         self.last_saved = self.step;
         Ok(path)
     }

@@ -14,6 +14,7 @@
 //! | `ended.json` | how the run ended ([`Ended`]); absent while it is at work and after a kill |
 //! | `.lock` | locked as long as a program writes the run |
 
+mod appender;
 mod read;
 mod resume;
 mod write;

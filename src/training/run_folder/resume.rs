@@ -62,6 +62,13 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX)
 }
 
+/// The TensorBoard files in a folder.
+pub(super) fn event_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(EVENT_FILES));
+    ours.map(|entry| entry.path()).collect()
+}
+
 /// Clears the TensorBoard files of a run that ended before its first step.
 pub(super) fn remove_event_files(dir: &Path) -> anyhow::Result<()> {
     remove_named(dir, |name| name.starts_with(EVENT_FILES))

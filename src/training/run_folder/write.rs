@@ -1,8 +1,10 @@
 //! Writing a run folder. Every line goes to its file in one write, so that a killed run leaves at most one
 //! torn line, which `--resume` cuts off.
 
+use super::appender::Appender;
 use super::resume::{
-    check_same_run, cut_lines, may_begin_in, remove_event_files, remove_later_pictures, remove_temporaries,
+    check_same_run, cut_lines, event_files, may_begin_in, remove_event_files, remove_later_pictures,
+    remove_temporaries,
 };
 use super::{BnLine, Ended, MetricLine, Pace, RunFiles};
 use crate::config::Config;
@@ -15,9 +17,8 @@ use crate::training::events::{
 };
 use crate::training::pictures;
 use anyhow::{Context, anyhow, bail};
-use serde::Serialize;
 use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct RunFolder {
     files: RunFiles,
+    /// The resolved configuration, TOML.
+    config: String,
     metrics: Appender,
     bn_stats: Appender,
     log: Appender,
@@ -102,6 +105,7 @@ impl RunFolder {
             events,
             pace,
             files,
+            config: config.resolved_toml(),
             _lock: lock,
         };
         if !is_validated && !of_step.is_empty() {
@@ -200,11 +204,69 @@ impl RunFolder {
         write_atomic(&self.files.ended(), |out| writeln!(out, "{text}"))
     }
 
-    /// Writes `last.safetensors`. The lines up to its step are synced before, so that a resume finds them.
-    pub fn save_last(&self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
-        self.metrics.sync()?;
-        self.bn_stats.sync()?;
-        self.events.sync().map_err(|e| anyhow!(sentence(self.files.dir(), &e)))?;
+    /// The folder as it is named now.
+    pub fn dir(&self) -> &Path {
+        self.files.dir()
+    }
+
+    /// Whether nobody has removed the folder.
+    pub fn is_there(&self) -> bool {
+        self.files.dir().is_dir()
+    }
+
+    /// Writes a checkpoint as `last.safetensors` of another folder, where a run may begin, or of this one after
+    /// somebody removed it, and goes on there with all lines so far. On an error this folder stays the run's.
+    pub fn save_elsewhere(&mut self, dir: &Path, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
+        if !may_begin_in(dir) {
+            bail!("{} is not empty; expected a new folder to go on in", dir.display());
+        }
+        let files = RunFiles::of(dir);
+        let path = files.last();
+        create_folder(dir)?;
+        if let Err(error) = checkpoint.save_atomic(&path) {
+            // Fails where there is anything in it, which is none of ours.
+            let _ = std::fs::remove_dir(dir);
+            return Err(error);
+        }
+        self.go_on_in(files, checkpoint.meta.step)?;
+        Ok(path)
+    }
+
+    /// Takes over the files of the run as far as they can still be read, best checkpoint and pictures included.
+    fn go_on_in(&mut self, files: RunFiles, step: u64) -> anyhow::Result<()> {
+        let dir = files.dir();
+        let lock = lock(&files)?;
+        write_atomic(&files.config(), |out| out.write_all(self.config.as_bytes()))?;
+        Appender::open(files.arguments())?.line(&command_line())?;
+        let metrics = self.metrics.copied_to(files.metrics())?;
+        let bn_stats = self.bn_stats.copied_to(files.bn_stats())?;
+        let log = self.log.copied_to(files.log())?;
+        let pairs = [(self.files.best(), files.best()), (self.files.pictures(), files.pictures())];
+        let of_tensorboard = event_files(self.files.dir()).into_iter().map(|path| {
+            let to = dir.join(path.file_name().unwrap_or_default());
+            (path, to)
+        });
+        for (from, to) in pairs.into_iter().chain(of_tensorboard).filter(|(from, to)| from != to) {
+            // What cannot be read any more stays behind; the next validation writes anew.
+            let _ = std::fs::copy(from, to);
+        }
+        let events = EventWriter::create(dir, None).map_err(|e| anyhow!(sentence(dir, &e)))?;
+        let moved = format!("it goes on in {} after step {step}", dir.display());
+        if self.is_there() && self.files != files {
+            self.end_with_failure(&moved, step);
+        }
+        let (config, pace) = (std::mem::take(&mut self.config), self.pace);
+        *self = Self { files, config, metrics, bn_stats, log, events, pace, _lock: lock };
+        let _ = self.log(&moved);
+        Ok(())
+    }
+
+    /// Writes `last.safetensors`. The lines up to its step are synced before, so that a resume finds them; lines
+    /// that cannot be are no reason to lose the weights.
+    pub fn save_last(&mut self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
+        let _ = self.metrics.sync();
+        let _ = self.bn_stats.sync();
+        let _ = self.events.sync();
         let path = self.files.last();
         checkpoint.save_atomic(&path)?;
         Ok(path)
@@ -270,43 +332,6 @@ fn remove_if_there(path: &Path) -> anyhow::Result<()> {
 
 fn mean(values: &[f32]) -> f64 {
     values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64
-}
-
-/// A file that only grows.
-#[derive(Debug)]
-struct Appender {
-    path: PathBuf,
-    file: File,
-}
-
-impl Appender {
-    fn open(path: PathBuf) -> anyhow::Result<Self> {
-        let file = File::options().append(true).create(true).open(&path);
-        let file = file.map_err(|e| anyhow!(sentence(&path, &e)))?;
-        Ok(Self { path, file })
-    }
-
-    fn text(&mut self, text: &str) -> anyhow::Result<()> {
-        self.file.write_all(text.as_bytes()).map_err(|e| anyhow!(sentence(&self.path, &e)))
-    }
-
-    /// Adds a line of JSON for each of `lines`, in one write.
-    fn json_lines(&mut self, lines: impl Iterator<Item = impl Serialize>) -> anyhow::Result<()> {
-        let mut text = String::new();
-        for line in lines {
-            text += &serde_json::to_string(&line)?;
-            text.push('\n');
-        }
-        self.text(&text)
-    }
-
-    fn line(&mut self, line: &str) -> anyhow::Result<()> {
-        self.text(&format!("{}\n", line.replace('\n', " ")))
-    }
-
-    fn sync(&self) -> anyhow::Result<()> {
-        self.file.sync_data().map_err(|e| anyhow!(sentence(&self.path, &e)))
-    }
 }
 
 /// The program's arguments, quoted where a shell would need it.

@@ -23,6 +23,8 @@ pub enum PathFor {
     OpenImages,
     SavePicture,
     SaveTable,
+    /// A folder for a run whose own cannot be written.
+    SaveElsewhere,
     /// A folder for several pictures.
     SaveImages,
 }
@@ -37,6 +39,7 @@ impl PathFor {
             Self::OpenImages => "Choose image files",
             Self::SavePicture => "Save the picture",
             Self::SaveTable => "Save the numbers",
+            Self::SaveElsewhere => "Save the run elsewhere",
             Self::SaveImages => "Save the images into a folder",
         }
     }
@@ -49,6 +52,7 @@ impl PathFor {
             Self::OpenCheckpoint => "A safetensors file that this program wrote, such as best.safetensors",
             Self::OpenImages => "PNG, JPEG or WebP files; Browse takes several at once",
             Self::SavePicture => "A PNG file; an old one is replaced",
+            Self::SaveElsewhere => "A new or empty folder, on a disk with room; the run goes on in it",
             Self::SaveTable => "A CSV file; an old one is replaced",
             Self::SaveImages => "A folder, made if it is not there; files of the same names are replaced",
         }
@@ -57,7 +61,11 @@ impl PathFor {
     fn button(self) -> &'static str {
         match self {
             Self::OpenRun | Self::OpenConfig | Self::OpenCheckpoint | Self::OpenImages => "Open",
-            Self::SaveConfig | Self::SavePicture | Self::SaveTable | Self::SaveImages => "Save",
+            Self::SaveConfig
+            | Self::SavePicture
+            | Self::SaveTable
+            | Self::SaveElsewhere
+            | Self::SaveImages => "Save",
         }
     }
 
@@ -77,7 +85,7 @@ impl PathFor {
             }
             Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
             Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),
-            Self::SaveImages => dialog.pick_folder(),
+            Self::SaveElsewhere | Self::SaveImages => dialog.pick_folder(),
         };
         found.map(|path| vec![path])
     }

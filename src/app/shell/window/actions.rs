@@ -140,6 +140,10 @@ impl Window {
                     },
                 );
             }
+            PathFor::SaveElsewhere => {
+                self.ask(Command::SaveElsewhere(path), "saving…");
+                settle(self, Ok(()));
+            }
             PathFor::SavePicture | PathFor::SaveTable | PathFor::SaveImages => {
                 self.write_pending(wanted, path);
             }
@@ -195,6 +199,8 @@ impl Window {
             UiCommand::StopAndSave => self.stop(Command::StopAndSave),
             UiCommand::StopAndDiscard => self.dialog = Some(Dialog::Discard),
             UiCommand::SaveNow => self.ask(Command::SaveNow, "saving…"),
+            UiCommand::RetrySave => self.ask(Command::Resume, "saving…"),
+            UiCommand::SaveElsewhere => self.dialog = Some(Dialog::path(PathFor::SaveElsewhere)),
             UiCommand::EvaluateNow => self.ask(Command::EvaluateNow, "validating…"),
             UiCommand::ChangeLearningRate => self.dialog = Some(Dialog::LearningRate { factor: 1.0 }),
             UiCommand::Limit(limit) => {
