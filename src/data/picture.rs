@@ -47,8 +47,12 @@ const MAX_RATIO: u64 = 2048;
 
 /// Why a file cannot be used that is none of the kinds of image that are decoded.
 #[derive(Debug, thiserror::Error)]
-#[error("its content is not a PNG, JPEG, WebP, BMP, GIF or TIFF image{0}")]
-pub(super) struct NotAnImage(String);
+pub(super) enum NotAnImage {
+    #[error("its content is not a PNG, JPEG, WebP, BMP, GIF or TIFF image{0}")]
+    OtherContent(String),
+    #[error("it is a kind of image that is not decoded, save it as PNG: {0}")]
+    OtherImage(String),
+}
 
 /// Whether a file's name has one of [`IMAGE_ENDINGS`], in any case.
 pub(super) fn has_image_ending(name: &str) -> bool {
@@ -232,7 +236,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     ensure!(!path.is_dir(), "it is a folder; expected an image file");
     if length == 0 {
-        return Err(NotAnImage(": the file is empty".into()).into());
+        return Err(NotAnImage::OtherContent(": the file is empty".into()).into());
     }
     ensure!(
         length <= MAX_BYTES,
@@ -250,7 +254,8 @@ fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
     let format = reader.format();
     if !format.is_some_and(|format| FORMATS.contains(&format)) {
         let found = file_kind::recognise(&file[..file.len().min(file_kind::LOOKED_AT)]);
-        return Err(NotAnImage(found.map_or_else(String::new, |kind| format!(": it is {kind}"))).into());
+        let found = found.map_or_else(String::new, |kind| format!(": it is {kind}"));
+        return Err(NotAnImage::OtherContent(found).into());
     }
     // The JPEG decoder fills what is missing with grey instead of failing.
     ensure!(format != Some(ImageFormat::Jpeg) || jpeg_is_complete(file), "the JPEG data is cut off");
@@ -283,6 +288,7 @@ fn fault(error: &ImageError) -> anyhow::Error {
         ImageError::Limits(_) => {
             anyhow!("it is too large: decoding it takes more than {} MiB", MAX_BYTES >> 20)
         }
+        ImageError::Unsupported(_) => NotAnImage::OtherImage(error.to_string()).into(),
         ImageError::IoError(_) => anyhow!("its data end too early"),
         other => anyhow!("{other}"),
     }

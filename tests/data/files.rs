@@ -251,6 +251,40 @@ fn large_photographs_and_panoramas_decode() {
     assert_eq!(image, [90; 8 * 8 * 3]);
 }
 
+/// A TIFF file of one pixel with a palette, which the decoder does not know.
+fn palette_tiff() -> Vec<u8> {
+    // (tag, type, count, value): the pixel lies behind the header, the palette behind the directory.
+    let entries: [(u16, u16, u32, u32); 9] = [
+        (256, 3, 1, 1),
+        (257, 3, 1, 1),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 3),
+        (273, 4, 1, 8),
+        (278, 3, 1, 1),
+        (279, 4, 1, 1),
+        (320, 3, 768, 10 + 2 + 9 * 12 + 4),
+    ];
+    let mut file = b"II*\0\x0a\0\0\0\x07\0".to_vec();
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    file.extend([0; 4]);
+    file.extend([0; 2 * 768]);
+    file
+}
+
+#[test]
+fn an_image_of_a_kind_that_is_not_decoded_is_not_called_damaged() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("x.tif");
+    std::fs::write(&path, palette_tiff()).expect("a file");
+    let text = message(load_image_file(&path, 8, Framing::default()));
+    assert_mentions(&text, &["x.tif", "a kind of image that is not decoded, save it as PNG"]);
+}
+
 /// What the kinds of file that keep every pixel hold is what they were given; of an animation the first
 /// frame.
 #[test]
