@@ -36,6 +36,9 @@ pub(super) fn starting_weights(
     if let Some(prefix) = take_off_prefix(&mut file.tensors) {
         notes.push(format!("run.init: \"{prefix}\" is taken off all names of {}", path.display()));
     }
+    if let Some(fact) = other_inputs(&file, config) {
+        notes.push(format!("run.init: {} {fact}", path.display()));
+    }
     let head = Head::fresh(&config.model.arch, network, config.run.seed);
     if let Some(fact) = take_classifier(&mut file, network, head, classes) {
         notes.push(format!("run.init: {} {fact}", path.display()));
@@ -45,6 +48,19 @@ pub(super) fn starting_weights(
     })
     .with_context(|| format!("run.init = \"{}\" does not fit {}", path.display(), config.model.arch))?;
     Ok(StartingWeights { arenas, notes })
+}
+
+/// What the file's network was given as input, where it tells and this run gives another, as it follows the
+/// file's name.
+fn other_inputs(file: &TensorFile, config: &Config) -> Option<String> {
+    let told = |key: &str| -> Option<[f32; 3]> { serde_json::from_str(file.metadata.get(key)?).ok() };
+    let (mean, std) = (told("mean")?, told("std")?);
+    let (ours, our_std) = (config.data.mean, config.data.std);
+    ((mean, std) != (ours, our_std)).then(|| {
+        format!(
+            "was trained with data.mean = {mean:?} and data.std = {std:?}; this run gives it {ours:?} and {our_std:?}"
+        )
+    })
 }
 
 /// Gives the file a classifier for `classes`: its own rows where it has them by name, else `head`. Returns
@@ -211,6 +227,23 @@ mod tests {
             assert!(said.contains(part) && said.contains("starts anew"), "{said}");
             assert!(bias.iter().all(|value| value.fract() != 0.0), "drawn values, not the file's: {bias:?}");
         }
+    }
+
+    #[test]
+    fn weights_that_saw_other_inputs_are_said() {
+        let config = Config::default();
+        let said = |mean: &str| {
+            let metadata =
+                [("mean", mean), ("std", "[0.5,0.5,0.5]")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+            other_inputs(&TensorFile { metadata: metadata.into(), ..TensorFile::default() }, &config)
+        };
+        assert_eq!(said("[0.5,0.5,0.5]"), None);
+        let text = said("[0.485,0.456,0.406]").expect("another mean");
+        assert!(
+            text.contains("data.mean = [0.485, 0.456, 0.406]") && text.contains("[0.5, 0.5, 0.5]"),
+            "{text}"
+        );
+        assert_eq!(other_inputs(&TensorFile::default(), &config), None);
     }
 
     #[test]
