@@ -1,17 +1,20 @@
 //! The panes on an opened model: lab, attention, BN inputs, results, and their exports.
 
 use super::demo::{self, StudyEnds};
+use super::frame::{wait_for, write_run};
 use super::stage::say;
 use super::{Stage, tell, train};
 use dualprop::app::commands::UiCommand;
 use dualprop::app::panes::Pane;
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
-use dualprop::session::inspect::{Answer, ImageChoice, Measure, Measured, MeasuredView, ModelInfo, Request};
-use dualprop::training::events::{BnDomain, Event};
+use dualprop::session::inspect::{
+    Answer, ImageChoice, Measure, Measured, MeasuredView, ModelInfo, Request, Subject,
+};
+use dualprop::training::events::{BnDomain, Event, Finish};
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The newest look among the waiting requests.
@@ -102,6 +105,119 @@ fn a_failure_of_the_study_is_a_sentence_and_another_model_can_be_opened() {
     stage.expect("Model: ");
 }
 
+/// Opens the live model of the run at work and plays the study that answers.
+fn open_live(stage: &mut Stage, step: u64) -> StudyEnds {
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::StudyLive);
+    opened_live(stage, step)
+}
+
+fn opened_live(stage: &mut Stage, step: u64) -> StudyEnds {
+    let study = stage.played.studies.try_recv().expect("a study is started");
+    let opened = study.requests.try_recv().expect("it is asked for the run's weights");
+    assert!(matches!(opened, Request::Open { subject: Subject::Run(_), .. }), "{opened:?}");
+    say(&study, Answer::Opened(Arc::new(demo::model(step))));
+    stage.frames();
+    study
+}
+
+/// Writes the files of the run folder `dir` that a resume asks for.
+fn write_resumable(dir: &Path) {
+    write_run(dir, 0, 20, 0.5);
+    std::fs::write(dir.join("last.safetensors"), b"").expect("writable");
+}
+
+#[test]
+fn a_live_model_follows_the_run_that_it_names() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.start();
+    train(&ends, 1..=20);
+    stage.frames();
+    let study = open_live(&mut stage, 20);
+    stage.expect("Model: run run");
+    stage.expect("step 20, ");
+    stage.expect("Follow");
+    ends.snapshot.put(demo::snapshot(20));
+    stage.frames();
+    assert!(study.requests.try_iter().any(|r| matches!(r, Request::Refresh)), "newer weights are asked for");
+
+    write_resumable(&ends.request.out);
+    tell(&ends, Event::Finished(Finish::StoppedAndSaved));
+    stage.frames();
+    for pane in [Pane::Lab, Pane::Attention, Pane::Results] {
+        stage.show(pane);
+        stage.expect("Model: run run");
+        stage.expect("step 20 of the ended run");
+        assert!(!stage.sees("Follow"), "{pane:?} follows an ended run");
+    }
+
+    wait_for(&mut stage, "Resume from checkpoint");
+    stage.click("Resume from checkpoint");
+    let again = stage.played.runs.try_recv().expect("the run goes on");
+    tell(&again, Event::Started(demo::info(&again.request.out)));
+    stage.show(Pane::Lab);
+    stage.expect("step 20 of the ended run");
+    again.snapshot.put(demo::snapshot(40));
+    stage.frames();
+    let _study = opened_live(&mut stage, 40);
+    stage.expect("step 40, ");
+    stage.expect("Follow");
+    assert!(!stage.sees("of the ended run"));
+}
+
+#[test]
+fn another_run_is_not_taken_for_the_one_that_a_model_is_of() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.start();
+    train(&ends, 1..=20);
+    stage.frames();
+    let study = open_live(&mut stage, 20);
+    tell(&ends, Event::Finished(Finish::Completed));
+    stage.frames();
+    study.requests.try_iter().for_each(drop);
+    stage.window().form.run_dir = stage.folder.path().join("second").display().to_string();
+    let second = stage.start();
+    train(&second, 1..=5);
+    second.snapshot.put(demo::snapshot(5));
+    stage.frames();
+    stage.show(Pane::Lab);
+    stage.expect("Model: run run");
+    stage.expect("step 20 of the ended run");
+    assert!(!study.requests.try_iter().any(|r| matches!(r, Request::Refresh)), "it has no newer weights");
+    assert!(stage.played.studies.try_recv().is_err(), "the model stays open");
+    stage.show(Pane::Domains);
+    stage.expect("step 5");
+    // Statistics of the folder on screen come before those of a model of another run.
+    stage.window().run.snapshot = None;
+    stage.window().run.bn = Some((3, Arc::new(demo::model(3).bn_layers)));
+    stage.frames();
+    stage.expect("step 3");
+}
+
+/// A late answer of the model that was open before is not one of the next.
+#[test]
+fn a_late_answer_of_another_model_is_not_shown() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let first = stage.open_model();
+    stage.show(Pane::Results);
+    stage.click("Measure");
+    let measure =
+        first.requests.try_iter().find_map(|r| if let Request::Measure(m) = r { Some(m) } else { None });
+    let measure = measure.expect("a measurement is asked for");
+    let other = stage.folder.path().join("other.safetensors");
+    stage.window().take_dropped(&[other]);
+    stage.frames();
+    let late = Answer::Measured(Arc::new(demo::measured(260, &measure)));
+    // Nobody may be listening.
+    let _ = first.answers.try_send(late);
+    stage.frames();
+    let second = stage.played.studies.try_recv().unwrap_or(first);
+    say(&second, Answer::Opened(Arc::new(demo::model(7))));
+    stage.frames();
+    stage.expect("step 7");
+    assert!(!stage.sees("Confusion matrix"), "the other model's figures");
+}
+
 #[test]
 fn images_that_are_dropped_take_the_place_of_the_sets() {
     let mut stage = Stage::new();
@@ -130,6 +246,7 @@ fn images_that_are_dropped_first_wait_for_a_model() {
     let other = stage.folder.path().join("other.safetensors");
     stage.window().take_dropped(&[other]);
     stage.frames();
+    let ends = stage.played.studies.try_recv().expect("another study");
     assert!(matches!(ends.requests.try_recv(), Ok(Request::Open { .. })));
     say(&ends, Answer::Opened(Arc::new(demo::model(260))));
     stage.frames();

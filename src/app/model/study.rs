@@ -9,26 +9,59 @@ use crate::session::inspect::{
 };
 use crate::training::events::Command;
 use crossbeam_channel::{Sender, TryRecvError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The model that the study looks into.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelChoice {
-    Live,
+    /// A copy of the weights of the run in this folder, taken while the run was at work.
+    Run(PathBuf),
     File(PathBuf),
 }
 
 impl ModelChoice {
-    /// `best of runs/first`, `live run`, or the file's path.
+    /// `best of first`, `run first`, or the file's path.
     pub fn label(&self) -> String {
-        let Self::File(path) = self else { return "live run".to_owned() };
+        let path = match self {
+            Self::Run(dir) => {
+                let name = dir.file_name().unwrap_or(dir.as_os_str());
+                return format!("run {}", name.to_string_lossy());
+            }
+            Self::File(path) => path,
+        };
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         match (stem.as_deref(), path.parent().and_then(|dir| dir.file_name())) {
             (Some(stem @ ("best" | "last")), Some(run)) => format!("{stem} of {}", run.to_string_lossy()),
             _ => path.display().to_string(),
         }
     }
+
+    /// The folder of the run, or the file.
+    pub fn path(&self) -> &Path {
+        let (Self::Run(path) | Self::File(path)) = self;
+        path
+    }
+
+    /// Whether it is a model of the run in `dir`.
+    pub fn is_of_run(&self, dir: &Path) -> bool {
+        match self {
+            Self::Run(of) => of == dir,
+            Self::File(path) => path.parent() == Some(dir),
+        }
+    }
+}
+
+/// What has become of the run that the opened weights are copied from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// A file, or a run that is at work.
+    #[default]
+    There,
+    /// The run has ended, and the last copy stays in use.
+    Ended,
+    /// The run has ended and is gone on with.
+    Resumed,
 }
 
 /// The study as the panes see it.
@@ -37,6 +70,7 @@ pub struct Study {
     handle: Option<Inspector>,
     /// The model that was asked for.
     pub choice: Option<ModelChoice>,
+    source: Source,
     /// What is known of the model once it is open.
     pub info: Option<Arc<ModelInfo>>,
     /// Finished steps of the weights in use.
@@ -60,7 +94,8 @@ pub struct Study {
 }
 
 impl Study {
-    /// Opens a model; what was known of another is forgotten. `commands` lead to the run at work.
+    /// Opens a model; what was known of another is forgotten. `commands` lead to the run at work. The thread is
+    /// a new one: a late answer of the other model must not be taken for one of this.
     pub fn open(
         &mut self,
         choice: ModelChoice,
@@ -69,28 +104,55 @@ impl Study {
         launcher: &dyn Launcher,
         wake: &Wake,
     ) {
-        let handle = self.handle.take();
         let (look_generation, measure_generation) = (self.look_generation + 1, self.measure_generation + 1);
-        *self = Self { handle, look_generation, measure_generation, ..Self::default() };
+        *self = Self { look_generation, measure_generation, ..Self::default() };
         let subject = match (&choice, commands) {
             (ModelChoice::File(path), _) => Subject::Checkpoint(path.clone()),
-            (ModelChoice::Live, Some(commands)) => Subject::Run(commands.clone()),
-            (ModelChoice::Live, None) => {
+            (ModelChoice::Run(_), Some(commands)) => Subject::Run(commands.clone()),
+            (ModelChoice::Run(_), None) => {
                 self.fault = Some("No run is at work; open a checkpoint instead".to_owned());
                 return;
             }
         };
-        if self.handle.is_none() {
-            match launcher.study(wake.clone()) {
-                Ok(handle) => self.handle = Some(handle),
-                Err(error) => {
-                    self.fault = Some(format!("{error:#}"));
-                    return;
-                }
+        match launcher.study(wake.clone()) {
+            Ok(handle) => self.handle = Some(handle),
+            Err(error) => {
+                self.fault = Some(format!("{error:#}"));
+                return;
             }
         }
         self.choice = Some(choice);
         self.send(Request::Open { subject, device });
+    }
+
+    /// Hears that the run at work has ended.
+    pub fn run_ended(&mut self) {
+        if matches!(self.choice, Some(ModelChoice::Run(_))) {
+            self.source = Source::Ended;
+        }
+    }
+
+    /// Hears that the ended run in `dir` is gone on with.
+    pub fn run_resumed(&mut self, dir: &Path) {
+        if self.source == Source::Ended && self.choice.as_ref().is_some_and(|choice| choice.is_of_run(dir)) {
+            self.source = Source::Resumed;
+        }
+    }
+
+    /// The weights are a run's that is at work and can give newer ones.
+    pub fn is_live(&self) -> bool {
+        matches!(self.choice, Some(ModelChoice::Run(_))) && self.source == Source::There
+    }
+
+    /// The weights are the last copy from a run before it was gone on with; the model can be opened again.
+    pub fn is_behind(&self) -> bool {
+        self.source == Source::Resumed
+    }
+
+    /// The finished steps of the weights in use, and whether the run that they are of is over.
+    pub fn step_text(&self) -> String {
+        let of = if self.source == Source::There { "" } else { " of the ended run" };
+        format!("step {}{of}", self.step)
     }
 
     fn send(&mut self, request: Request) {

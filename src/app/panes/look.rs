@@ -152,12 +152,15 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
         }
     })
     .response
-    .accessible_name(name);
+    .accessible_name(name)
+    .on_hover_text(study.choice.as_ref().map_or_else(String::new, |of| of.path().display().to_string()));
     match &study.info {
         Some(info) => {
-            let text = format!("step {}, {}", study.step, info.arch);
+            let text = format!("{}, {}", study.step_text(), info.arch);
             ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
-                "Finished optimizer steps of the weights in use (the moving average where there is one)",
+                "Finished optimizer steps of the weights in use (the moving average where there is one). Those of \
+                 an ended run are its last copy: newer ones are in its checkpoints, or in the live model once it is \
+                 resumed",
             );
         }
         None if study.choice.is_some() => {
@@ -166,7 +169,7 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
         }
         None => {}
     }
-    if let (Some(ModelChoice::Live), Some(follow)) = (&study.choice, follow) {
+    if let Some(follow) = follow.filter(|_| study.is_live()) {
         ui.checkbox(follow, "Follow")
             .on_hover_text("Take the run's newest weights each time that it makes pictures");
     }

@@ -9,7 +9,6 @@ use super::{Names, Shared, look, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::model::kinds::DataKind;
-use crate::app::model::study::ModelChoice;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::command_button::empty_ui;
@@ -152,8 +151,8 @@ fn origin(shared: &Shared<'_>) -> Option<Origin> {
     let live = shared.run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty());
     let folder = shared.run.bn.clone().map(|(step, layers)| Origin::Folder(step, layers));
     let opened = shared.study.info.clone().map(Origin::Opened);
-    let of_another = match &shared.study.choice {
-        Some(ModelChoice::File(path)) => path.parent() != shared.run.dir.as_deref(),
+    let of_another = match (&shared.study.choice, &shared.run.dir) {
+        (Some(choice), Some(dir)) => !choice.is_of_run(dir),
         _ => false,
     };
     let (first, second) = if of_another { (folder, opened) } else { (opened, folder) };

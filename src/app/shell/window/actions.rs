@@ -15,6 +15,7 @@ use crate::app::shell::layout::Layout;
 use crate::app::shell::palette::Palette;
 use crate::app::widgets::pictures::Pictures;
 use crate::config::Config;
+use crate::session::inspect::Request;
 use crate::training::events::{Command, Event, Finish};
 use crate::training::run_folder::{RunFiles, parting_key};
 use egui::{Context, Theme, ViewportCommand};
@@ -50,12 +51,28 @@ impl Window {
         if self.study.choice.is_some() {
             self.views.look.files.clear();
         }
-        let commands = self.link.as_ref().map(|link| &link.commands);
-        let device = self.form.device.clone();
-        self.study.open(choice, commands, device, &*self.launcher, &self.wake);
+        self.study_model(choice);
         let shown = [Pane::Lab, Pane::Attention, Pane::Results];
         if !shown.iter().any(|pane| self.layout.is_active(*pane)) {
             self.layout.reveal(Pane::Lab);
+        }
+    }
+
+    fn study_model(&mut self, choice: ModelChoice) {
+        let commands = self.link.as_ref().map(|link| &link.commands);
+        let device = self.form.device.clone();
+        self.study.open(choice, commands, device, &*self.launcher, &self.wake);
+    }
+
+    /// Brings the opened model to the newest weights of the run that it is of, where it follows one.
+    pub(super) fn follow_weights(&mut self) {
+        if !self.views.look.follow || self.study.info.is_none() || self.study.is_busy() {
+            return;
+        }
+        match &self.study.choice {
+            Some(_) if self.study.is_live() => self.study.ask_all(vec![Request::Refresh]),
+            Some(choice) if self.study.is_behind() => self.study_model(choice.clone()),
+            _ => {}
         }
     }
 
@@ -217,7 +234,11 @@ impl Window {
                 );
             }
             UiCommand::DuplicateRun => self.duplicate(),
-            UiCommand::StudyLive => self.open_model(ModelChoice::Live),
+            UiCommand::StudyLive => {
+                if let Some(dir) = self.run.dir.clone() {
+                    self.open_model(ModelChoice::Run(dir));
+                }
+            }
             UiCommand::StudyBest => {
                 if let Some(dir) = &self.run.dir {
                     self.open_model(ModelChoice::File(RunFiles::of(dir).best()));
@@ -376,6 +397,9 @@ impl Window {
         match self.launcher.start(request, self.wake.clone()) {
             Ok(link) => {
                 self.link = Some(link);
+                if let Some(dir) = self.run.dir.as_ref().filter(|_| resume) {
+                    self.study.run_resumed(dir);
+                }
                 self.layout.reveal(Pane::Curves);
             }
             Err(error) => {

@@ -19,11 +19,10 @@ use crate::app::model::preflight::PreflightReport;
 use crate::app::model::recents::Recents;
 use crate::app::model::run::RunView;
 use crate::app::model::runs::Runs;
-use crate::app::model::study::{ModelChoice, Study};
+use crate::app::model::study::Study;
 use crate::app::panes::{Pane, PaneViews, Shared};
 use crate::app::theme::tokens;
 use crate::app::widgets::pictures::Pictures;
-use crate::session::inspect::Request;
 use crate::training::events::{Event, Finish};
 use background::Background;
 use egui::{Context, Ui, ViewportCommand};
@@ -130,10 +129,7 @@ impl Window {
         }
         if let Some(snapshot) = drained.snapshot {
             self.run.show(snapshot);
-            let follows = self.views.look.follow && self.study.choice == Some(ModelChoice::Live);
-            if follows && self.study.info.is_some() && !self.study.is_busy() {
-                self.study.ask_all(vec![Request::Refresh]);
-            }
+            self.follow_weights();
         }
         if drained.closed {
             self.link = None;
@@ -147,6 +143,7 @@ impl Window {
         }
         if !self.run.phase.is_active() {
             self.link = None;
+            self.study.run_ended();
             self.form.look_for_folder();
             self.look_soon();
             if self.closing {
