@@ -6,21 +6,20 @@ use super::{Augmentation, BestBy, Config, ConfigError, OptimizerKind, ScheduleKi
 impl Config {
     /// Checks every range and every combination; the first fault in the order of the file.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        self.validate_keys()?;
-        self.validate_run()?;
-        self.validate_data()?;
-        self.validate_method()?;
-        self.validate_training()
+        self.faults().into_iter().next().map_or(Ok(()), Err)
     }
 
-    fn validate_keys(&self) -> Result<(), ConfigError> {
+    /// The faults that [`Self::validate`] gives the first of: every range, and of each section's combinations the
+    /// first.
+    pub fn faults(&self) -> Vec<ConfigError> {
         let table = self.to_table();
-        for field in schema::fields() {
-            if let Some(value) = super::access::value_at(&table, field.path) {
-                super::parse::checked(field, value.clone())?;
-            }
-        }
-        Ok(())
+        let keys = schema::fields().iter().filter_map(|field| {
+            let value = super::access::value_at(&table, field.path)?;
+            super::parse::checked(field, value.clone()).err()
+        });
+        let sections =
+            [Self::validate_run, Self::validate_data, Self::validate_method, Self::validate_training];
+        keys.chain(sections.iter().filter_map(|check| check(self).err())).collect()
     }
 
     fn validate_run(&self) -> Result<(), ConfigError> {

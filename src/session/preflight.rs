@@ -295,7 +295,18 @@ fn train(config: &Config, engine: &mut Engine, data: &mut Data, teller: &Teller<
 /// folder that exists.
 fn check_folder(out: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(may_begin_in(out), "{} is not empty; expected a new run folder", out.display());
-    let nearest = disk_room::nearest_folder(out);
+    expect_writable(out)
+}
+
+/// Tries whether the run folder `out` can be made and written; the probe vanishes again.
+pub fn expect_writable(out: &Path) -> anyhow::Result<()> {
+    let nearest = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    anyhow::ensure!(
+        nearest.is_dir(),
+        "{} is a file, so there can be no folder {}; expected a new run folder",
+        nearest.display(),
+        out.display()
+    );
     tempfile::tempfile_in(nearest)
         .with_context(|| format!("cannot write into {}; expected a folder of yours", nearest.display()))?;
     Ok(())

@@ -2,6 +2,7 @@
 #![cfg(feature = "gui")]
 
 mod demo;
+mod faults;
 mod frame;
 mod model;
 mod panes;
@@ -191,6 +192,8 @@ fn a_wrong_field_is_told_when_it_is_left_and_start_refuses_it() {
     let mut stage = Stage::new();
     let field = |stage: &Stage| text_field(stage).rect().center();
     let at = field(&stage);
+    let below = |stage: &Stage| stage.harness.get_all_by_label("Run folder").next().expect("a row").rect();
+    let first_below = below(&stage);
     text_field(&stage).click();
     stage.harness.run_steps(2);
     stage.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
@@ -201,6 +204,7 @@ fn a_wrong_field_is_told_when_it_is_left_and_start_refuses_it() {
     stage.frames();
     stage.expect("“many” cannot be read; expected a whole number");
     assert_eq!(field(&stage).y, at.y, "the field stays where it is");
+    assert_eq!(below(&stage), first_below, "and so does the form below it");
     stage.click("Start");
     assert!(stage.played.runs.try_recv().is_err(), "nothing starts");
     stage.expect("Start needs a change in the set-up");

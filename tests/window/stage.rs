@@ -62,9 +62,11 @@ impl Stage {
         // What helper threads read and write is there before the next look. Only a hang runs into the limit.
         let begun = Instant::now();
         while self.window().is_at_disk() && begun.elapsed() < Duration::from_secs(60) {
-            std::thread::sleep(Duration::from_millis(2));
-            self.harness.run_steps(4);
+            // A step is a quarter of a second to the window, and what it tells stays for some seconds alone.
+            std::thread::sleep(Duration::from_millis(5));
+            self.harness.run_steps(1);
         }
+        self.harness.run_steps(3);
         self.harness.check_accessibility();
     }
 

@@ -3,6 +3,7 @@
 
 use super::free_folder::{self, FolderSearch, FoundFolder};
 use super::launcher::DeviceItem;
+use super::start_check::{CheckedStart, StartCheck, StartFaults};
 use crate::config::presets::{PRESETS, Preset};
 use crate::config::schema::{self, Field, Kind};
 use crate::config::{Config, ConfigError};
@@ -24,6 +25,8 @@ pub struct SetUpForm {
     texts: BTreeMap<&'static str, String>,
     /// The sentence on what is wrong with a key.
     faults: BTreeMap<String, String>,
+    /// What a start found wrong beside them.
+    start: StartFaults,
     /// A key that the pane should scroll to.
     pub jump: Option<String>,
     /// The preset that the form was filled from, while nothing else is known.
@@ -48,6 +51,7 @@ impl Default for SetUpForm {
             table: Table::new(),
             texts: BTreeMap::new(),
             faults: BTreeMap::new(),
+            start: StartFaults::default(),
             jump: None,
             preset: None,
             file: None,
@@ -78,6 +82,7 @@ impl SetUpForm {
     pub fn fill(&mut self, config: Config) {
         self.config = config;
         self.faults.clear();
+        self.start = StartFaults::default();
         self.texts.clear();
         self.refresh();
     }
@@ -106,6 +111,9 @@ impl SetUpForm {
                 self.texts.insert(field.path, text);
             }
         }
+        if self.start.is_asked {
+            self.start.check_values(&self.config);
+        }
         self.look_for_folder();
     }
 
@@ -116,17 +124,37 @@ impl SetUpForm {
 
     /// What is to be looked for on the disk: after a change of the set-up, or after a run has made its
     /// folder.
-    pub fn take_folder_search(&mut self) -> Option<FolderSearch> {
-        std::mem::take(&mut self.wants_folder).then(|| self.folder_search())
+    pub fn take_start_check(&mut self) -> Option<StartCheck> {
+        let check = (self.wants_folder || self.start.is_asked).then(|| self.start_check())?;
+        let changed = self.start.wants(&check);
+        (std::mem::take(&mut self.wants_folder) || changed).then_some(check)
     }
 
-    /// The search for a free run folder of the set-up as it is.
-    pub fn folder_search(&self) -> FolderSearch {
-        FolderSearch { name: self.config.run.name.trim().to_owned(), typed: self.run_dir.trim().to_owned() }
+    /// What is looked for on the disk for the set-up as it is.
+    pub fn start_check(&self) -> StartCheck {
+        let (name, typed) = (self.config.run.name.trim().to_owned(), self.run_dir.trim().to_owned());
+        let data = &self.config.data;
+        StartCheck {
+            folder: FolderSearch { name, typed },
+            source: data.source,
+            data: data.path.clone(),
+            classes: data.classes_file.clone(),
+        }
     }
 
-    /// Takes over what was found, unless the set-up has another name by now.
-    pub fn take_folder(&mut self, found: FoundFolder) {
+    /// Takes over what was found on the disk.
+    pub fn take_check(&mut self, found: CheckedStart) {
+        self.take_folder(found.folder.clone());
+        self.start.take(found);
+    }
+
+    /// Whether something on the disk was amiss at the last look, which another program may have mended.
+    pub fn has_faults_on_disk(&self) -> bool {
+        self.start.is_asked && self.start.has_any_on_disk()
+    }
+
+    /// Takes over the free folder that was found, unless the set-up has another name by now.
+    fn take_folder(&mut self, found: FoundFolder) {
         if found.searched.name == self.config.run.name.trim() {
             self.automatic_dir = found.free;
         }
@@ -158,7 +186,23 @@ impl SetUpForm {
 
     /// The sentence on what is wrong with a key, if anything is.
     pub fn fault(&self, path: &str) -> Option<&str> {
-        self.faults.get(path).map(String::as_str)
+        let typed = self.faults.get(path).map(String::as_str);
+        typed.or_else(|| self.start.is_asked.then(|| self.start.of(path, &self.start_check()))?)
+    }
+
+    /// All that is known to be wrong: key and sentence, in the order of the schema, the run folder last.
+    pub fn faults(&self) -> Vec<(&str, &str)> {
+        let mut keys: Vec<&str> = self.faults.keys().map(String::as_str).collect();
+        if self.start.is_asked {
+            keys.extend(self.start.keys());
+        }
+        let place = |key: &str| {
+            let place = schema::fields().iter().position(|field| field.path == key);
+            place.unwrap_or(usize::MAX)
+        };
+        keys.sort_by_key(|key| (place(key), *key));
+        keys.dedup();
+        keys.into_iter().filter_map(|key| Some((key, self.fault(key)?))).collect()
     }
 
     /// Takes the text of an entry field over, as on leaving it.
@@ -201,47 +245,30 @@ impl SetUpForm {
         }
     }
 
-    /// Checks everything as Start does. On a fault, the field is marked and jumped to, and the sentence
-    /// returned.
-    pub fn check(&mut self) -> Result<(), String> {
+    /// Takes all texts over and checks the values, as Start does; what is to be looked for on the disk comes
+    /// back. What is wrong is marked, and from now on kept up to date.
+    pub fn check(&mut self) -> StartCheck {
         for field in schema::fields() {
             let typed = self.texts.get(field.path).map_or("", |text| text.trim());
             if typed != self.value(field.path).map_or_else(String::new, text_of) {
                 self.commit_text(field);
             }
         }
-        self.faults.remove(RUN_DIR);
-        if let Some((key, message)) = self.faults.first_key_value() {
-            let (key, message) = (key.clone(), message.clone());
-            self.jump_to(&key);
-            return Err(message);
-        }
-        if let Err(error) = self.config.validate() {
-            self.faults.insert(error.key.clone(), error.message.clone());
-            self.jump_to(&error.key);
-            return Err(error.message);
-        }
-        Ok(())
+        self.start.is_asked = true;
+        self.start.check_values(&self.config);
+        let check = self.start_check();
+        self.start.wants(&check);
+        check
     }
 
-    /// Takes over what was found when Start looked at the disk: the error is a sentence on a run folder that
-    /// is in use, whose field is marked and jumped to.
-    pub fn check_folder(&mut self, found: FoundFolder) -> Result<(), String> {
-        let (is_in_use, typed) = (found.is_in_use, found.searched.typed.clone());
-        self.take_folder(found);
-        if is_in_use && typed == self.run_dir.trim() {
-            let message = format!(
-                "{} is not empty; expected a new run folder (open it with File, Open run folder to resume it)",
-                self.out_dir().display()
-            );
-            self.faults.insert(RUN_DIR.to_owned(), message.clone());
-            self.jump_to(RUN_DIR);
-            return Err(message);
-        }
-        Ok(())
+    /// Leads to the first fault; false where there is none.
+    pub fn jump_to_fault(&mut self) -> bool {
+        let first = self.faults().first().map(|(key, _)| (*key).to_owned());
+        first.map(|key| self.jump_to(&key)).is_some()
     }
 
-    fn jump_to(&mut self, key: &str) {
+    /// Has the pane show the field of a key.
+    pub fn jump_to(&mut self, key: &str) {
         if key != RUN_DIR && (!ESSENTIAL.contains(&key) || is_idle(self, key)) {
             self.show_all = true;
             self.search.clear();
@@ -388,16 +415,44 @@ mod tests {
         std::fs::write(dir.path().join("metrics.jsonl"), "").expect("writable");
         let mut form = SetUpForm { run_dir: dir.path().display().to_string(), ..SetUpForm::default() };
         *form.text_mut(schema::field("optimizer.lr").expect("a key")) = "fast".into();
-        assert!(form.check().is_err());
+        form.check();
+        assert!(form.jump_to_fault());
         assert_eq!(form.jump.as_deref(), Some("optimizer.lr"));
         edit(&mut form, "optimizer.lr", "0.1");
-        assert_eq!(form.check(), Ok(()));
-        let found = form.folder_search().run();
-        let error = form.check_folder(found).expect_err("the folder holds a run");
-        assert!(error.contains("not empty"), "{error}");
+        assert_eq!(form.faults(), []);
+        let found = |form: &SetUpForm| {
+            let (checked, folder) = (form.start_check(), form.start_check().folder.run());
+            let faults = BTreeMap::from([(RUN_DIR.to_owned(), "it is not empty".to_owned())]);
+            CheckedStart { checked, faults: if folder.is_in_use { faults } else { BTreeMap::new() }, folder }
+        };
+        let full = found(&form);
+        form.take_check(full);
+        assert_eq!(form.faults(), [(RUN_DIR, "it is not empty")]);
         form.run_dir = dir.path().join("new").display().to_string();
-        let found = form.folder_search().run();
-        assert_eq!(form.check_folder(found), Ok(()));
+        assert_eq!(form.faults(), [], "the fault was the other folder's");
+        let free = found(&form);
+        form.take_check(free);
+        assert_eq!(form.faults(), []);
+    }
+
+    /// A fault of values that do not fit together goes with its cause, whichever of them was changed.
+    #[test]
+    fn all_faults_are_told_and_each_goes_with_its_cause() {
+        let mut form = SetUpForm::default();
+        edit(&mut form, "data.source", "folder");
+        edit(&mut form, "run.batch_size", "many");
+        edit(&mut form, "optimizer.nesterov", "true");
+        edit(&mut form, "optimizer.kind", "adamw");
+        assert_eq!(form.faults().len(), 1, "the rest is told when a start is asked for");
+        form.check();
+        let keys =
+            |form: &SetUpForm| form.faults().iter().map(|(key, _)| (*key).to_owned()).collect::<Vec<_>>();
+        assert_eq!(keys(&form), ["run.batch_size", "data.path", "optimizer.nesterov"]);
+        edit(&mut form, "data.source", "shapes");
+        assert_eq!(keys(&form), ["run.batch_size", "optimizer.nesterov"]);
+        edit(&mut form, "run.batch_size", "32");
+        edit(&mut form, "optimizer.kind", "sgd");
+        assert_eq!(form.faults(), []);
     }
 
     #[test]

@@ -13,4 +13,5 @@ pub mod recents;
 pub mod run;
 pub mod runs;
 pub mod series;
+pub mod start_check;
 pub mod study;

@@ -1,7 +1,8 @@
 //! What the last preflight found, folded from its events for the set-up.
 
+use super::form::SetUpForm;
+use super::start_check::Tried;
 use crate::app::format;
-use crate::config::Config;
 use crate::session::preflight::{BranchPreview, Forecast, Preflight};
 use crossbeam_channel::{Receiver, TryRecvError};
 use std::sync::Arc;
@@ -24,22 +25,27 @@ pub struct PreflightReport {
     pub previews: Option<Arc<Vec<BranchPreview>>>,
     pub forecast: Option<Forecast>,
     /// The set-up that was tried out.
-    made_for: Option<Config>,
+    made_for: Option<Tried>,
     /// Grows with each new set of previews; textures are made again when it changes.
     pub generation: u64,
 }
 
 impl PreflightReport {
     /// Takes the place of what an earlier preflight found.
-    pub fn begin(&mut self, events: Receiver<Preflight>, config: Config) {
+    pub fn begin(&mut self, events: Receiver<Preflight>, tried: Tried) {
         let generation = self.generation + 1;
-        *self = Self { events: Some(events), generation, made_for: Some(config), ..Self::default() };
+        *self = Self { events: Some(events), generation, made_for: Some(tried), ..Self::default() };
         self.working = Some(("Starting".to_owned(), 0, 1));
     }
 
-    /// Whether the report is of another set-up than `config`.
-    pub fn is_outdated(&self, config: &Config) -> bool {
-        self.made_for.as_ref().is_some_and(|made_for| made_for != config)
+    /// Whether the report is of another set-up than the form's.
+    pub fn is_outdated(&self, form: &SetUpForm) -> bool {
+        self.made_for.as_ref().is_some_and(|made_for| !made_for.is(form))
+    }
+
+    /// The set-up that was tried out last.
+    pub fn tried(&self) -> Option<&Tried> {
+        self.made_for.as_ref()
     }
 
     /// Whether a preflight is at work.

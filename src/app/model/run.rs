@@ -21,6 +21,8 @@ pub type SplitCurves = BTreeMap<LineKey, Series>;
 #[derive(Debug, Default)]
 pub struct RunView {
     pub phase: RunPhase,
+    /// The user has put away the sentence on how it failed.
+    pub failure_is_put_away: bool,
     pub dir: Option<PathBuf>,
     pub info: Option<RunInfo>,
     /// How long an opened folder's run is to be.

@@ -5,6 +5,7 @@ pub mod chrome;
 pub mod dialogs;
 pub mod frame_times;
 pub mod layout;
+pub mod messages;
 pub mod palette;
 pub mod status;
 pub mod window;

@@ -34,6 +34,9 @@ pub fn ui(ui: &mut Ui, form: &mut SetUpForm) {
         } else if ui.small_button("Edit").on_hover_text("Makes this list your own method").clicked() {
             set(form, &branches);
         }
+        if let Some(fault) = form.fault("method.branch") {
+            icons::show(ui, Icon::Warning, tokens.error, "fault").on_hover_text(fault);
+        }
     });
     ui.add_enabled_ui(own, |ui| table_ui(ui, &mut branches));
     if own && !branches.is_empty() && branches.len() < MAX_BRANCHES {
@@ -44,13 +47,6 @@ pub fn ui(ui: &mut Ui, form: &mut SetUpForm) {
     }
     if own && branches != before {
         set(form, &branches);
-    }
-    let fault = form.fault("method.branch").map(str::to_owned);
-    if let Some(fault) = fault {
-        ui.horizontal(|ui| {
-            icons::show(ui, Icon::Warning, tokens.error, "fault");
-            ui.add(egui::Label::new(RichText::new(fault).small().color(tokens.error)).wrap());
-        });
     }
 }
 

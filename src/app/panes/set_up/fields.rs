@@ -1,10 +1,13 @@
 //! The controls of the form: one row a key of the schema, made from its kind.
 
-use crate::app::model::form::SetUpForm;
+use crate::app::model::form::{RUN_DIR, SetUpForm};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
-use crate::config::schema::{Field, Kind, fields};
-use egui::{Align, Align2, ComboBox, Layout, Response, RichText, TextEdit, Ui, vec2};
+use crate::config::schema::{self, Field, Kind, fields};
+use egui::{
+    Align, Align2, ComboBox, Layout, Rect, Response, RichText, Stroke, StrokeKind, TextEdit, Ui, UiBuilder,
+    pos2, vec2,
+};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use toml::Value;
@@ -14,6 +17,8 @@ const LABEL_SHARE: f32 = 0.33;
 const LABEL_WIDTH: f32 = 118.0;
 const UNIT_WIDTH: f32 = 74.0;
 const ROW_HEIGHT: f32 = 26.0;
+/// The words before the field of the run folder.
+pub const RUN_DIR_LABEL: &str = "Run folder";
 /// What an absent optional key shows.
 const AUTOMATIC: &str = "automatic";
 
@@ -49,19 +54,34 @@ pub fn row_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) {
     fault_ui(ui, form, field.path, &response);
 }
 
-/// What is wrong with a key, below its field.
+/// Marks the field of a key that something is wrong with. The sentence is on hover, and with those of the other
+/// fields over the corner of the window: a line below the field would move the form under the pointer.
 pub fn fault_ui(ui: &mut Ui, form: &SetUpForm, path: &str, field: &Response) {
     if form.jump.as_deref() == Some(path) {
         field.scroll_to_me(Some(Align::Center));
         field.request_focus();
     }
     if let Some(fault) = form.fault(path) {
-        ui.horizontal(|ui| {
-            ui.add_space(label_width(ui) + ui.spacing().item_spacing.x);
-            let error = Tokens::of(ui).error;
-            icons::show(ui, Icon::Warning, error, "fault");
-            ui.add(egui::Label::new(RichText::new(fault).small().color(error)).wrap());
-        });
+        let error = Tokens::of(ui).error;
+        let stroke = Stroke::new(1.5, error);
+        ui.painter().rect_stroke(field.rect.expand(1.0), 4.0, stroke, StrokeKind::Outside);
+        let side = ui.text_style_height(&egui::TextStyle::Body);
+        let place = pos2(field.rect.left() - side - 4.0, field.rect.center().y - 0.5 * ROW_HEIGHT);
+        let place = Rect::from_min_size(place, vec2(side, ROW_HEIGHT));
+        // A child of its own takes no room in the form.
+        let layout = Layout::left_to_right(Align::Center);
+        let mut mark = ui.new_child(UiBuilder::new().max_rect(place).layout(layout));
+        icons::show(&mut mark, Icon::Warning, error, "fault").on_hover_text(fault);
+        field.clone().on_hover_text(RichText::new(fault).color(error));
+    }
+}
+
+/// What the field of a key is called in the form.
+pub fn label_of(path: &str) -> String {
+    match schema::field(path) {
+        Some(field) => label(field),
+        None if path == RUN_DIR => RUN_DIR_LABEL.to_owned(),
+        None => path.to_owned(),
     }
 }
 

@@ -89,7 +89,7 @@ fn run_dir_ui(ui: &mut Ui, form: &mut SetUpForm, running: Option<&Path>) {
     let help =
         "Where the run writes its checkpoints, curves and log. Empty: a new folder named after the run";
     let hint = form.out_dir().display().to_string();
-    let response = fields::labelled(ui, "Run folder", help, |ui| {
+    let response = fields::labelled(ui, fields::RUN_DIR_LABEL, help, |ui| {
         let mut shown = running.map(|dir| dir.display().to_string());
         let text = shown.as_mut().unwrap_or(&mut form.run_dir);
         ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY))

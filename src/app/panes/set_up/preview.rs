@@ -97,7 +97,7 @@ fn length(config: &Config) -> Option<(u64, u64)> {
 /// The learning rate over the run's steps.
 pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule) {
     let (form, report) = (&*shared.form, shared.report);
-    let forecast = report.forecast.as_ref().filter(|_| !report.is_outdated(form.config()));
+    let forecast = report.forecast.as_ref().filter(|_| !report.is_outdated(form));
     schedule.refresh(form.config(), forecast);
     let tokens = Tokens::of(ui);
     let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), SCHEDULE_HEIGHT + 28.0));
@@ -142,7 +142,7 @@ pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule
 pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut MixingPreview) {
     let (form, report) = (&*shared.form, shared.report);
     let tokens = Tokens::of(ui);
-    if report.is_outdated(form.config()) {
+    if report.is_outdated(form) {
         let warning = Tokens::of(ui).warning;
         let text = "The set-up has changed since this preflight.";
         ui.label(RichText::new(text).small().color(warning));

@@ -4,20 +4,16 @@ use super::{Window, disk};
 use crate::app::commands::UiCommand;
 use crate::app::model::history;
 use crate::app::model::kinds::{Level, RunPhase};
-use crate::app::model::launcher::RunRequest;
-use crate::app::model::run::RunView;
 use crate::app::model::study::ModelChoice;
 use crate::app::panes::Pane;
-use crate::app::shell::chrome::{self, Notice};
 use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::shell::dialogs::{Dialog, DialogAnswer, PathFor, Recent};
 use crate::app::shell::layout::Layout;
+use crate::app::shell::messages::{MessageAnswer, Notice};
 use crate::app::shell::palette::Palette;
-use crate::app::widgets::pictures::Pictures;
-use crate::config::Config;
 use crate::session::inspect::Request;
-use crate::training::events::{Command, Event, Finish};
-use crate::training::run_folder::{RunFiles, parting_key};
+use crate::training::events::Command;
+use crate::training::run_folder::RunFiles;
 use egui::{Context, Theme, ViewportCommand};
 use std::path::{Path, PathBuf};
 
@@ -267,59 +263,6 @@ impl Window {
         }
     }
 
-    /// Checks the form; a fault is shown and `false` returned.
-    fn form_is_fine(&mut self, what: &str) -> bool {
-        self.notice = None;
-        let checked = self.form.check();
-        if let Err(fault) = &checked {
-            self.refuse_form(what, fault);
-        }
-        checked.is_ok()
-    }
-
-    fn refuse_form(&mut self, what: &str, fault: &str) {
-        self.notice = Some(Notice::Refused(format!("{what} needs a change in the set-up: {fault}")));
-        self.layout.reveal(Pane::SetUp);
-    }
-
-    /// Does `then` when the form is fine and its run folder is free; else the fault is shown.
-    fn with_free_folder(&mut self, what: &'static str, then: fn(&mut Self)) {
-        if !self.form_is_fine(what) {
-            return;
-        }
-        let search = self.form.folder_search();
-        self.on_disk(
-            move || disk::find_folder(search),
-            move |window, found| {
-                let checked = window.form.check_folder(found);
-                if window.run.phase.is_active() {
-                    return;
-                }
-                match checked {
-                    Ok(()) => then(window),
-                    Err(fault) => window.refuse_form(what, &fault),
-                }
-            },
-        );
-    }
-
-    fn preflight(&mut self) {
-        self.with_free_folder("Preflight", |window| {
-            let config = window.form.config().clone();
-            let (out, device) = (window.form.out_dir(), window.form.device.clone());
-            let request = RunRequest { config, out, resume: false, device };
-            match window.launcher.preflight(request, window.wake.clone()) {
-                Ok(events) => {
-                    window.report.begin(events, window.form.config().clone());
-                    let text = "Preflight at work; its report comes below the set-up";
-                    window.notice = Some(Notice::Done(text.into()));
-                    window.layout.reveal(Pane::SetUp);
-                }
-                Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
-            }
-        });
-    }
-
     /// Sets up a new run like the one on screen.
     fn duplicate(&mut self) {
         let Some(dir) = self.run.dir.clone() else { return };
@@ -341,16 +284,9 @@ impl Window {
         );
     }
 
-    fn start(&mut self) {
-        self.with_free_folder("Start", |window| {
-            let run = RunView::starting(window.form.out_dir());
-            window.launch(run, false);
-        });
-    }
-
     /// Goes on with the run on screen. Its folder knows the curves better than the window: what was not yet
     /// written is trained again.
-    fn resume(&mut self) {
+    pub(super) fn resume(&mut self) {
         self.notice = None;
         let Some(dir) = self.run.dir.clone() else { return };
         let folder = dir.clone();
@@ -369,60 +305,28 @@ impl Window {
         );
     }
 
-    fn resume_read(&mut self, mut run: RunView, config: Option<Config>) {
-        // A set-up of the same run may have made it longer.
-        if let Some(config) = config.filter(|config| parting_key(config, self.form.config()).is_some()) {
-            self.form.fill(config);
-        }
-        run.phase = RunPhase::Preparing;
-        run.snapshot.clone_from(&self.run.snapshot);
-        run.snapshot_generation = self.run.snapshot_generation;
-        self.launch(run, true);
-    }
-
-    fn launch(&mut self, run: RunView, resume: bool) {
-        let out = run.dir.clone().unwrap_or_else(|| self.form.out_dir());
-        self.unfinished = None;
-        self.recents.add_run(&out);
-        if !self.form.config().data.path.is_empty() {
-            self.recents.add_data(Path::new(&self.form.config().data.path));
-        }
-        let config = self.form.config().clone();
-        let request = RunRequest { config, out, resume, device: self.form.device.clone() };
-        if !resume {
-            self.pictures = Pictures::default();
-        }
-        self.run = run;
-        self.follow_live(&request.out);
-        match self.launcher.start(request, self.wake.clone()) {
-            Ok(link) => {
-                self.link = Some(link);
-                if let Some(dir) = self.run.dir.as_ref().filter(|_| resume) {
-                    self.study.run_resumed(dir);
-                }
-                self.layout.reveal(Pane::Curves);
+    /// Does what a card over the corner was answered with.
+    pub(super) fn take_message_answer(&mut self, answer: MessageAnswer) {
+        match answer {
+            MessageAnswer::GoTo(key) => {
+                self.form.jump_to(&key);
+                self.layout.reveal(Pane::SetUp);
             }
-            Err(error) => {
-                let sentence = format!("{error:#}");
-                self.run.apply(Event::Finished(Finish::Failed(sentence)));
+            MessageAnswer::PutFaultsAway => {
+                let owned = |(key, text): (&str, &str)| (key.to_owned(), text.to_owned());
+                self.faults_put_away = self.form.faults().into_iter().map(owned).collect();
+            }
+            MessageAnswer::PutFailureAway => self.run.failure_is_put_away = true,
+            MessageAnswer::PutNoticeAway => self.notice = None,
+            MessageAnswer::LeaveUnfinished => self.unfinished = None,
+            MessageAnswer::ContinueUnfinished => {
+                let Some(dir) = self.unfinished.take() else { return };
+                self.begin_open_run(dir, |window, result| match result {
+                    Ok(()) => window.resume(),
+                    Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+                });
             }
         }
-    }
-
-    /// Offers to go on with a run that a crash left unfinished.
-    pub(super) fn unfinished_ui(&mut self, ui: &mut egui::Ui) {
-        let Some(dir) = self.unfinished.clone().filter(|_| !self.run.phase.is_active()) else { return };
-        let answer = chrome::unfinished_ui(ui, &dir);
-        if answer.is_some() {
-            self.unfinished = None;
-        }
-        if answer != Some(true) {
-            return;
-        }
-        self.begin_open_run(dir, |window, result| match result {
-            Ok(()) => window.resume(),
-            Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
-        });
     }
 
     /// Sends a command; `true` when it went.

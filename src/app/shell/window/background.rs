@@ -7,8 +7,8 @@ use crate::app::model::kinds::Level;
 use crate::app::model::launcher::DeviceItem;
 use crate::app::model::runs;
 use crate::app::panes::runs::RunsRequest;
-use crate::app::shell::chrome::Notice;
 use crate::app::shell::dialogs::{Dialog, PathFor};
+use crate::app::shell::messages::Notice;
 use crate::app::widgets::export::{self, ExportRequest, Exported};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{ColorImage, Context, Rect};
@@ -69,10 +69,15 @@ impl Window {
         !self.background.jobs.is_empty()
     }
 
-    /// Looks for a free run folder when the set-up has another name.
-    pub(super) fn look_for_free_folder(&mut self) {
-        if let Some(search) = self.form.take_folder_search() {
-            self.on_disk(move || disk::find_folder(search), |window, found| window.form.take_folder(found));
+    /// Looks for a free run folder when the set-up has another name; and once a start was asked for, whether its
+    /// faults are still there, when it has changed and when the user comes back from another program.
+    pub(super) fn look_for_free_folder(&mut self, ctx: &Context) {
+        let is_back = |event: &egui::Event| matches!(event, egui::Event::WindowFocused(true));
+        if self.form.has_faults_on_disk() && ctx.input(|input| input.events.iter().any(is_back)) {
+            self.form.look_for_folder();
+        }
+        if let Some(check) = self.form.take_start_check() {
+            self.on_disk(move || disk::check_start(check), |window, found| window.form.take_check(found));
         }
     }
 
@@ -118,7 +123,7 @@ impl Window {
         let was_at_work = self.report.is_running();
         self.report.take_events();
         if was_at_work && !self.report.is_running() {
-            self.notice = Some(self.report.verdict().map_or_else(Notice::Refused, Notice::Done));
+            self.preflight_ended();
         }
         if let Some(devices) = taken(&mut self.background.devices) {
             self.form.devices = devices;

@@ -1,12 +1,14 @@
 //! What the window reads and writes on the user's word, as plain functions for helper threads.
 
-use crate::app::model::free_folder::{FolderSearch, FoundFolder};
+use crate::app::model::form::RUN_DIR;
+use crate::app::model::start_check::{CheckedStart, StartCheck};
 use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::widgets::export::png;
 use crate::config::path_faults::unreadable_file;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, DataSource};
 use crate::data::IMAGE_ENDINGS;
 use crate::interop::atomic::{create_folder, write_atomic};
+use crate::session::preflight::expect_writable;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::run_folder::RunFiles;
 use anyhow::{Context as _, bail};
@@ -61,9 +63,48 @@ pub(super) fn save_config(file: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Looks for a free run folder.
-pub(super) fn find_folder(search: FolderSearch) -> FoundFolder {
-    search.run()
+/// Looks for a free run folder, and for what would fail a start before its first step.
+pub(super) fn check_start(checked: StartCheck) -> CheckedStart {
+    let folder = checked.folder.clone().run();
+    let typed = &checked.folder.typed;
+    let out = if typed.is_empty() { folder.free.clone() } else { PathBuf::from(typed) };
+    let in_use = (folder.is_in_use && !out.is_file()).then(|| {
+        format!(
+            "{} is not empty; expected a new run folder (open it with File, Open run folder to resume it)",
+            out.display()
+        )
+    });
+    let found = [
+        ("data.path", missing_data(&checked)),
+        ("data.classes_file", missing_classes(&checked)),
+        (RUN_DIR, in_use.or_else(|| Some(format!("{:#}", expect_writable(&out).err()?)))),
+    ];
+    let faults = found.into_iter().filter_map(|(key, fault)| Some((key.to_owned(), fault?))).collect();
+    CheckedStart { checked, folder, faults }
+}
+
+/// Why the data folder will not do. An empty path is a fault of the values.
+fn missing_data(checked: &StartCheck) -> Option<String> {
+    let path = Path::new(&checked.data);
+    if checked.data.is_empty() || !checked.source.needs_path() {
+        return None;
+    }
+    if !path.is_dir() {
+        return Some(format!("there is no folder {}; expected the folder of the data set", path.display()));
+    }
+    let parts = if checked.source == DataSource::Folder { &["train", "val"][..] } else { &[] };
+    let missing = parts.iter().find(|part| !path.join(part).is_dir())?;
+    let (path, missing) = (path.display(), path.join(missing));
+    Some(format!(
+        "there is no folder {}; expected train and val in {path}, with a folder for each class",
+        missing.display()
+    ))
+}
+
+fn missing_classes(checked: &StartCheck) -> Option<String> {
+    let file = Path::new(&checked.classes);
+    let is_missing = !checked.classes.is_empty() && !file.is_file();
+    is_missing.then(|| format!("there is no file {}; expected a list of classes, one a line", file.display()))
 }
 
 /// What an export writes.

@@ -4,7 +4,7 @@ use super::Window;
 use super::disk::{self, Dropped};
 use crate::app::model::study::ModelChoice;
 use crate::app::panes::Pane;
-use crate::app::shell::chrome::Notice;
+use crate::app::shell::messages::Notice;
 use crate::config::DataSource;
 use egui::{Align2, Context, Id, LayerId, Order, TextStyle, Theme};
 use std::path::{Path, PathBuf};

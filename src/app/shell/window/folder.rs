@@ -32,6 +32,13 @@ pub(super) struct Following {
     generation: u64,
 }
 
+impl Following {
+    /// Whether it is the folder with this number.
+    pub(super) fn is(&self, generation: u64) -> bool {
+        self.generation == generation
+    }
+}
+
 /// Reads on in a run folder.
 struct FolderReader {
     files: RunFiles,
@@ -168,8 +175,8 @@ impl Window {
     }
 
     fn follow_folder(&mut self, reader: FolderReader) {
-        let generation = self.following.generation + 1;
-        self.following = Following { reader: Some(reader), looked: None, generation };
+        self.followed += 1;
+        self.following = Following { reader: Some(reader), looked: None, generation: self.followed };
     }
 
     /// Looks at the run's folder again in the next frame.
@@ -196,9 +203,17 @@ impl Window {
                 (reader, update)
             },
             move |window, (reader, update)| {
-                if window.following.generation == generation {
+                // The run that is being started in its place may yet fail.
+                let is_before = window.was_followed_before(generation);
+                if is_before {
+                    window.swap_before();
+                }
+                if window.following.is(generation) {
                     window.following.reader = Some(reader);
                     window.take_update(update);
+                }
+                if is_before {
+                    window.swap_before();
                 }
             },
         );

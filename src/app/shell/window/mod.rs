@@ -6,10 +6,12 @@ mod background;
 mod disk;
 mod drops;
 mod folder;
+mod starting;
 
-use super::chrome::{self, Notice};
+use super::chrome;
 use super::dialogs::Dialog;
 use super::layout::Layout;
+use super::messages::{self, Messages, Notice};
 use super::palette::Palette;
 use super::status;
 use crate::app::commands::UiCommand;
@@ -27,6 +29,7 @@ use crate::training::events::{Event, Finish};
 use background::Background;
 use egui::{Context, Ui, ViewportCommand};
 use folder::Following;
+use starting::Before;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +53,8 @@ pub struct Window {
     dialog: Option<Dialog>,
     palette: Option<Palette>,
     notice: Option<Notice>,
+    /// The faults of the set-up that the user has put away.
+    faults_put_away: Vec<(String, String)>,
     queue: Vec<UiCommand>,
     study: Study,
     report: PreflightReport,
@@ -59,6 +64,10 @@ pub struct Window {
     unfinished: Option<PathBuf>,
     background: Background,
     following: Following,
+    /// Run folders that were followed so far.
+    followed: u64,
+    /// What a run that has made no step yet took the place of.
+    before: Option<Before>,
     /// Close as soon as the run has ended.
     closing: bool,
     heartbeat: Duration,
@@ -88,6 +97,7 @@ impl Window {
             dialog: None,
             palette: None,
             notice: None,
+            faults_put_away: Vec::new(),
             queue: Vec::new(),
             study: Study::default(),
             report: PreflightReport::default(),
@@ -96,6 +106,8 @@ impl Window {
             unfinished: None,
             background: Background::default(),
             following: Following::default(),
+            followed: 0,
+            before: None,
             closing: false,
             heartbeat: HEARTBEAT.max(frame),
             wake: Arc::new(move || waking.request_repaint_after(frame)),
@@ -107,7 +119,7 @@ impl Window {
         self.take_reports(ctx);
         self.take_answers(ctx);
         self.follow(ctx);
-        self.look_for_free_folder();
+        self.look_for_free_folder(ctx);
         self.take_drops(ctx);
         // A second request while the run is stopping leaves at once, like a second Ctrl-C.
         let asked = ctx.input(|input| input.viewport().close_requested());
@@ -125,7 +137,11 @@ impl Window {
         let drained = link.drain();
         let more = drained.events.len();
         for event in drained.events {
+            let is_start = matches!(event, Event::Started(_));
             self.run.apply(event);
+            if is_start {
+                self.run_started();
+            }
         }
         if let Some(snapshot) = drained.snapshot {
             self.run.show(snapshot);
@@ -144,6 +160,7 @@ impl Window {
         if !self.run.phase.is_active() {
             self.link = None;
             self.study.run_ended();
+            self.put_before_back();
             self.form.look_for_folder();
             self.look_soon();
             if self.closing {
@@ -157,8 +174,6 @@ impl Window {
         let ctx = ui.ctx().clone();
         self.take_shortcuts(&ctx);
         chrome::top_ui(ui, &self.run, &mut self.queue);
-        self.unfinished_ui(ui);
-        chrome::banners_ui(ui, &self.run, &mut self.notice, &mut self.queue);
         status::ui(ui, &self.run);
         let frame = egui::Frame::new();
         egui::CentralPanel::default().frame(frame).show(ui, |ui| self.panes_ui(ui));
@@ -167,10 +182,28 @@ impl Window {
         {
             self.palette = None;
         }
+        self.messages_ui(&ctx);
         self.dialog_ui(&ctx);
         drops::hint_ui(&ctx);
         for command in std::mem::take(&mut self.queue) {
             self.carry_out(&ctx, command);
+        }
+    }
+
+    fn messages_ui(&mut self, ctx: &Context) {
+        // A failure of another set-up than the one on screen has lost its cause.
+        if matches!(&self.notice, Some(Notice::Failed(_, tried)) if !tried.is(&self.form)) {
+            self.notice = None;
+        }
+        let messages = Messages {
+            run: &self.run,
+            form: &self.form,
+            notice: self.notice.as_ref(),
+            unfinished: self.unfinished.as_deref(),
+            put_away: &self.faults_put_away,
+        };
+        if let Some(answer) = messages::ui(ctx, &messages, &mut self.queue) {
+            self.take_message_answer(answer);
         }
     }
 
