@@ -15,7 +15,7 @@ pub use shell::window::Window;
 use crate::config::Config;
 use anyhow::Context as _;
 use eframe::{CreationContext, Frame, NativeOptions, Storage};
-use egui::{Context, Ui, ViewportBuilder};
+use egui::{Context, Ui, Vec2, ViewportBuilder, ViewportCommand, vec2};
 use model::launcher::Launcher;
 use model::local_launcher::LocalLauncher;
 use panes::PaneViews;
@@ -29,8 +29,12 @@ const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 /// Storage key of the views' settings. Raise the number when their meaning changes.
 const VIEWS_KEY: &str = "dualprop.views.v2";
 const RECENTS_KEY: &str = "dualprop.recents.v1";
-const FIRST_SIZE: [f32; 2] = [1280.0, 720.0];
+/// Fits a screen of 1280 × 720 together with a title bar, a panel of the desktop and borders: what a laptop of
+/// 1920 × 1080 has at a scale of 1.5.
+const FIRST_SIZE: [f32; 2] = [1264.0, 640.0];
 const SMALLEST_SIZE: [f32; 2] = [960.0, 540.0];
+/// Room for a title bar that is not known, points.
+const TITLE_BAR: f32 = 40.0;
 
 /// What the window opens with.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +69,8 @@ pub fn run_with(options: AppOptions, launcher: Box<dyn Launcher>) -> anyhow::Res
     let create = move |creation: &CreationContext<'_>| {
         let window = open(creation, options, launcher)?;
         let times = FrameTimes::from_environment();
-        Ok(Box::new(Host { window, times, ticked: Duration::ZERO }) as Box<dyn eframe::App>)
+        let host = Host { window, times, ticked: Duration::ZERO, fits: false };
+        Ok(Box::new(host) as Box<dyn eframe::App>)
     };
     eframe::run_native(TITLE, native, Box::new(create)).map_err(|error| match error {
         eframe::Error::AppCreation(error) => anyhow::anyhow!("{error}"),
@@ -113,11 +118,39 @@ struct Host {
     times: FrameTimes,
     /// What the logic of the frame at hand took.
     ticked: Duration,
+    /// The size was held to the screen.
+    fits: bool,
+}
+
+impl Host {
+    /// Makes a window smaller that was kept from a larger screen.
+    fn fit(&mut self, ctx: &Context) {
+        let viewport = ctx.input(|input| input.viewport().clone());
+        let Some(monitor) = viewport.monitor_size else { return };
+        self.fits = true;
+        let fills = viewport.maximized == Some(true) || viewport.fullscreen == Some(true);
+        let inner = viewport.inner_rect.unwrap_or_else(|| ctx.content_rect()).size();
+        let outer = viewport.outer_rect.map_or(inner, |rect| rect.size());
+        if let Some(size) = fitting(inner, outer, monitor).filter(|_| !fills) {
+            ctx.send_viewport_cmd(ViewportCommand::InnerSize(size));
+        }
+    }
+}
+
+/// The size for a window of size `inner`, `outer` with its title bar, that is too large for the screen to show its
+/// title bar and its status bar at once; `None` where it fits.
+fn fitting(inner: Vec2, outer: Vec2, monitor: Vec2) -> Option<Vec2> {
+    let around = (outer - inner).max(vec2(0.0, TITLE_BAR));
+    let size = inner.min(monitor - around).max(SMALLEST_SIZE.into());
+    (size != inner).then_some(size)
 }
 
 impl eframe::App for Host {
     fn logic(&mut self, ctx: &Context, _: &mut Frame) {
         let start = Instant::now();
+        if !self.fits {
+            self.fit(ctx);
+        }
         self.window.tick(ctx);
         self.ticked = start.elapsed();
     }
@@ -147,5 +180,24 @@ impl eframe::App for Host {
         if let Ok(recents) = serde_json::to_string(&self.window.recents) {
             storage.set_string(RECENTS_KEY, recents);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_fits_a_small_screen_with_its_title_bar() {
+        let small = vec2(1280.0, 720.0);
+        let first = Vec2::from(FIRST_SIZE);
+        // A title bar above and a panel of the desktop below.
+        assert!(first.y + 2.0 * TITLE_BAR <= small.y && first.x < small.x, "{first}");
+        assert_eq!(fitting(first, first + vec2(2.0, 38.0), small), None);
+        let kept = vec2(1280.0, 720.0);
+        let fits = fitting(kept, kept, small).expect("the title bar has no room yet");
+        assert!(fits.y + TITLE_BAR <= small.y, "{fits}");
+        assert_eq!(fitting(kept, kept + vec2(10.0, 60.0), small), Some(vec2(1270.0, 660.0)));
+        assert_eq!(fitting(kept, kept, vec2(1920.0, 1080.0)), None, "a larger screen changes nothing");
     }
 }
