@@ -15,6 +15,7 @@ use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Writes a run folder with `steps` train steps and one validation.
 pub(super) fn write_run(dir: &Path, seed: u64, steps: u64, top1: f64) {
@@ -94,6 +95,35 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     wait_for(&mut stage, "The pictures were left out");
     stage.show(Pane::Gallery);
     stage.expect("Step 40, pgd");
+}
+
+/// An opened folder in which nothing happens costs no frames, and what happens in it later is seen all the same.
+#[test]
+fn a_finished_folder_asks_for_frames_only_when_it_changes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("first");
+    write_run(&dir, 0, 20, 0.5);
+    std::fs::write(RunFiles::of(&dir).ended(), r#"{"how":"completed","step":20}"#).expect("writable");
+    let mut stage = Stage::new();
+    stage.window().open_run(&dir).expect("a run folder");
+    let rests = |stage: &Stage| {
+        let output = &stage.harness.output().viewport_output;
+        output.values().all(|viewport| viewport.repaint_delay == Duration::MAX)
+    };
+    for _ in 0..200 {
+        stage.frames();
+        if rests(&stage) {
+            break;
+        }
+    }
+    assert!(rests(&stage), "the window asks for frames though nothing happens");
+    write_run(&dir, 0, 30, 0.5);
+    let begun = Instant::now();
+    while !stage.harness.ctx.has_requested_repaint() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(stage.harness.ctx.has_requested_repaint(), "nobody woke the window");
+    wait_for(&mut stage, "step 30");
 }
 
 #[test]

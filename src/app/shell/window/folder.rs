@@ -6,6 +6,7 @@ use super::Window;
 use crate::app::model::bn_history::{BnFollower, NewDistances};
 use crate::app::model::history::{self, OpenedFolder};
 use crate::app::model::kinds::{Level, RunPhase};
+use crate::app::model::launcher::Wake;
 use crate::app::model::run::{Checkpoints, RunView};
 use crate::app::panes::Pane;
 use crate::app::widgets::pictures::Pictures;
@@ -13,12 +14,12 @@ use crate::evaluation::bn_layers_of;
 use crate::training::events::{BnLayer, Snapshot};
 use crate::training::pictures;
 use crate::training::run_folder::{Metrics, MetricsFollower, RunFiles, is_at_work};
-use egui::Context;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Time between two looks at an opened run folder.
+/// Time between two looks at a run folder.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The run folder that is looked at.
@@ -30,6 +31,8 @@ pub(super) struct Following {
     looked: Option<Instant>,
     /// Tells a look at this folder from a late one at another.
     generation: u64,
+    /// Waits for a change in an opened folder; it ends with what it waits for or with `Following`.
+    watch: Option<Watch>,
 }
 
 impl Following {
@@ -71,6 +74,47 @@ enum MetricsUpdate {
     Grown(Metrics),
     /// A resumed run cut the lines past its checkpoint: the run as it is now.
     Cut(Box<RunView>),
+}
+
+/// When a run folder's files were written and how long they were, and whether a program trains in it.
+type Stamp = (Vec<Option<(SystemTime, u64)>>, bool);
+
+fn stamp_of(files: &RunFiles) -> Stamp {
+    let all =
+        [files.metrics(), files.bn_stats(), files.last(), files.best(), files.pictures(), files.ended()];
+    let of = |file: &PathBuf| {
+        let data = file.metadata().ok()?;
+        Some((data.modified().ok()?, data.len()))
+    };
+    (all.iter().map(of).collect(), is_at_work(files))
+}
+
+/// A thread that looks at an opened folder every second and wakes the window when something in it has changed,
+/// so that a folder in which nothing happens costs no frames. The thread ends soon after this is dropped.
+struct Watch(Arc<AtomicBool>);
+
+impl Watch {
+    /// Waits for another stamp than `seen`. Without a thread to be had, the next look begins another.
+    fn begin(files: RunFiles, seen: Stamp, wake: Wake) -> Option<Self> {
+        let has_changed = Arc::new(AtomicBool::new(false));
+        let wanted: Weak<AtomicBool> = Arc::downgrade(&has_changed);
+        let wait = move || {
+            loop {
+                std::thread::sleep(LOOK_EVERY);
+                let Some(has_changed) = wanted.upgrade() else { return };
+                if stamp_of(&files) != seen {
+                    has_changed.store(true, Ordering::Release);
+                    return wake();
+                }
+            }
+        };
+        std::thread::Builder::new().name("dualprop-watch".into()).spawn(wait).ok()?;
+        Some(Self(has_changed))
+    }
+
+    fn has_changed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl FolderReader {
@@ -176,7 +220,8 @@ impl Window {
 
     fn follow_folder(&mut self, reader: FolderReader) {
         self.followed += 1;
-        self.following = Following { reader: Some(reader), looked: None, generation: self.followed };
+        self.following =
+            Following { reader: Some(reader), looked: None, generation: self.followed, watch: None };
     }
 
     /// Looks at the run's folder again in the next frame.
@@ -184,14 +229,12 @@ impl Window {
         self.following.looked = None;
     }
 
-    /// Starts a look at the run's folder every second, as long as frames are drawn; an opened folder asks for
-    /// frames.
-    pub(super) fn follow(&mut self, ctx: &Context) {
+    /// Starts a look at the run's folder every second, as long as frames are drawn. An opened folder asks for
+    /// none: its watch does, once something has changed.
+    pub(super) fn follow(&mut self) {
         let is_opened = self.run.phase == RunPhase::Opened;
-        if is_opened {
-            ctx.request_repaint_after(LOOK_EVERY);
-        }
-        if self.following.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+        let has_changed = self.following.watch.as_ref().is_some_and(Watch::has_changed);
+        if !has_changed && self.following.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return;
         }
         let Some(mut reader) = self.following.reader.take() else { return };
@@ -199,16 +242,20 @@ impl Window {
         let generation = self.following.generation;
         self.on_disk(
             move || {
+                let stamp = stamp_of(&reader.files);
                 let update = reader.look(is_opened);
-                (reader, update)
+                (reader, update, stamp)
             },
-            move |window, (reader, update)| {
+            move |window, (reader, update, stamp)| {
                 // The run that is being started in its place may yet fail.
                 let is_before = window.was_followed_before(generation);
                 if is_before {
                     window.swap_before();
                 }
                 if window.following.is(generation) {
+                    if is_opened {
+                        window.watch_folder(&reader.files, stamp);
+                    }
                     window.following.reader = Some(reader);
                     window.take_update(update);
                 }
@@ -217,6 +264,12 @@ impl Window {
                 }
             },
         );
+    }
+
+    fn watch_folder(&mut self, files: &RunFiles, stamp: Stamp) {
+        if self.following.watch.as_ref().is_none_or(Watch::has_changed) {
+            self.following.watch = Watch::begin(files.clone(), stamp, Arc::clone(&self.wake));
+        }
     }
 
     fn take_update(&mut self, update: FolderUpdate) {

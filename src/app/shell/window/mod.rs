@@ -118,7 +118,7 @@ impl Window {
     pub fn tick(&mut self, ctx: &Context) {
         self.take_reports(ctx);
         self.take_answers(ctx);
-        self.follow(ctx);
+        self.follow();
         self.look_for_free_folder(ctx);
         self.take_drops(ctx);
         // A second request while the run is stopping leaves at once, like a second Ctrl-C.
