@@ -176,7 +176,9 @@ impl UiCommand {
             C::StopAndSave => {
                 "Write last.safetensors after the current step and end the run. It can be resumed"
             }
-            C::StopAndDiscard => "End the run without writing. The last checkpoint on disk stays",
+            C::StopAndDiscard => {
+                "End the run and throw its folder away, or keep the folder as of its last checkpoint; asks first"
+            }
             C::SaveNow => "Write last.safetensors after the current step and go on",
             C::RetrySave => "Try again to write the checkpoint that could not be written",
             C::SaveElsewhere => "Write the checkpoint into another folder and go on there",

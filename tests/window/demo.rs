@@ -88,6 +88,10 @@ impl Launcher for Scripted {
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
         || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
     }
+
+    fn trash(&self) -> fn(&Path) -> bool {
+        |_| false
+    }
 }
 
 fn link(request: RunRequest) -> (RunLink, Ends) {
@@ -391,6 +395,10 @@ impl Launcher for RealTime {
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
         || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
+    }
+
+    fn trash(&self) -> fn(&Path) -> bool {
+        |_| false
     }
 }
 

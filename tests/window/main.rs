@@ -94,9 +94,48 @@ fn discarding_asks_first() {
     stage.click("Keep running");
     assert_eq!(stage.window().run.phase, RunPhase::Running);
     stage.click("Stop and discard…");
+    stage.harness.key_press(Key::Enter);
+    stage.frames();
+    assert_eq!(stage.window().run.phase, RunPhase::Running, "the destructive button is not the default one");
+    stage.click("Stop and discard…");
+    stage.expect(&format!("throws its folder {} away", ends.request.out.display()));
+    assert!(!stage.sees("Stop without saving"), "there is nothing to keep");
     stage.click("Discard the run");
     assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndDiscard));
     assert_eq!(stage.window().run.phase, RunPhase::Stopping);
+    frame::write_run(&ends.request.out, 0, 5, 0.5);
+    std::fs::write(ends.request.out.join("last.safetensors"), b"").expect("writable");
+    tell(&ends, Event::Finished(Finish::Discarded));
+    stage.frames();
+    assert!(!ends.request.out.exists(), "the folder is gone");
+    stage.expect("Deleted ");
+    assert!(!stage.sees("Resume from checkpoint"));
+    assert!(stage.window().recents.runs.is_empty(), "{:?}", stage.window().recents);
+    stage.show(Pane::Runs);
+    frame::wait_for(&mut stage, "No runs yet");
+}
+
+/// What has a checkpoint can be stopped without losing it; and a run that ended by itself keeps its folder.
+#[test]
+fn a_folder_goes_only_where_that_was_asked_for() {
+    for (button, finish) in
+        [("Stop without saving", Finish::Discarded), ("Discard the run", Finish::Completed)]
+    {
+        let mut stage = Stage::new();
+        let ends = stage.start();
+        frame::write_run(&ends.request.out, 0, 5, 0.5);
+        let saved = Event::Saved { path: ends.request.out.join("last.safetensors"), best: false };
+        std::fs::write(ends.request.out.join("last.safetensors"), b"").expect("writable");
+        tell(&ends, saved);
+        stage.frames();
+        stage.click("Stop and discard…");
+        stage.click(button);
+        assert_eq!(ends.commands.try_recv(), Ok(Command::StopAndDiscard));
+        tell(&ends, Event::Finished(finish));
+        stage.frames();
+        assert!(ends.request.out.join("last.safetensors").is_file(), "{button}");
+        assert_eq!(stage.window().run.dir.as_ref(), Some(&ends.request.out));
+    }
 }
 
 #[test]

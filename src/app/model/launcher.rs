@@ -7,7 +7,7 @@ use crate::session::inspect::Inspector;
 use crate::session::preflight::Preflight;
 use crate::training::events::{Command, Event, LatestSlot, Snapshot};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Events waiting for the window. A window that sleeps this long holds the trainer back rather than lose a
@@ -51,6 +51,9 @@ pub trait Launcher {
 
     /// The adapters of this computer, best first. May take a second; called on a thread of its own.
     fn list_devices(&self) -> fn() -> Vec<DeviceItem>;
+
+    /// Puts a folder into the system's trash; false where there is none. Called on a thread of its own.
+    fn trash(&self) -> fn(&Path) -> bool;
 }
 
 /// The three channel ends of one run.

@@ -6,6 +6,7 @@ use crate::session::inspect::{self, Inspector};
 use crate::session::preflight::{self, Preflight};
 use crate::session::{RunOptions, spawn};
 use crossbeam_channel::Receiver;
+use std::path::Path;
 
 /// Trains on this computer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +34,10 @@ impl Launcher for LocalLauncher {
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
         list_devices
+    }
+
+    fn trash(&self) -> fn(&Path) -> bool {
+        |dir| trash::delete(dir).is_ok()
     }
 }
 

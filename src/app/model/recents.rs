@@ -32,6 +32,12 @@ impl Recents {
         remember(&mut self.runs, dir);
     }
 
+    /// Drops a run folder that is no longer there.
+    pub fn forget_run(&mut self, dir: &Path) {
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        self.runs.retain(|known| *known != dir);
+    }
+
     /// Puts a configuration file first.
     pub fn add_config(&mut self, file: &Path) {
         remember(&mut self.configs, file);

@@ -8,7 +8,7 @@ use crate::app::model::run::RunView;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::data::IMAGE_ENDINGS;
-use egui::{Button, DragValue, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Button, DragValue, Frame, Grid, Id, Modal, Response, RichText, ScrollArea, TextEdit, Ui};
 use export_model::ModelExport;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -112,17 +112,27 @@ pub enum Dialog {
     ExportModel(ModelExport),
 }
 
+/// How a run at work is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A checkpoint is written.
+    Save,
+    /// Nothing is written, and the folder stays with its last checkpoint.
+    WithoutSaving,
+    /// The folder goes.
+    Discard,
+}
+
 /// How a question was answered.
 #[derive(Debug)]
 pub enum DialogAnswer {
     /// The question is still open.
     Waiting,
     Dismissed,
-    Discard,
+    /// Stop the run this way.
+    Stop(Stop),
     /// Stop the run this way, then close the window.
-    CloseAfter {
-        save: bool,
-    },
+    CloseAfter(Stop),
     Path(PathFor, PathBuf),
     Browse(PathFor, PathBuf),
     LearningRate(f64),
@@ -149,7 +159,7 @@ impl Dialog {
             Self::Close => close_ui(ui, run, &mut answer),
             Self::Shortcuts => shortcuts_ui(ui, run, &mut answer),
             Self::Path { wanted, typed, fault, empty_handed } => {
-                path_ui(ui, *wanted, typed, fault.as_deref(), *empty_handed, &mut answer);
+                path_ui(ui, *wanted, typed, fault, *empty_handed, &mut answer);
             }
             Self::LearningRate { factor } => learning_rate_ui(ui, run, factor, &mut answer),
             Self::Recent(existing) => recent_ui(ui, recents, existing, &mut answer),
@@ -173,30 +183,57 @@ pub(super) fn title(ui: &mut Ui, text: &str) {
     ui.add_space(tokens::GAP_SMALL);
 }
 
-/// What would be lost without saving.
+/// What goes when a run is discarded.
 fn loss_text(run: &RunView) -> String {
     let step = run.last_step.as_ref().map_or(0, |step| step.step);
-    format!("Training stands at step {step}. Steps after the last checkpoint are lost when it is discarded.")
+    let dir = run.dir.as_ref().map_or_else(String::new, |dir| format!(" {}", dir.display()));
+    format!(
+        "Training stands at step {step}. To discard the run throws its folder{dir} away with everything in it: \
+         checkpoints, curves, pictures and log. It goes to the system's trash; where there is none, it is deleted."
+    )
 }
 
 pub(super) fn primary(ui: &mut Ui, text: &str) -> bool {
+    primary_button(ui, text).clicked()
+}
+
+fn primary_button(ui: &mut Ui, text: &str) -> Response {
     let tokens = Tokens::of(ui);
     let text = RichText::new(text).color(tokens.on_accent).strong();
-    ui.add(Button::new(text).fill(tokens.accent)).clicked()
+    ui.add(Button::new(text).fill(tokens.accent))
 }
 
 fn discard_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
     title(ui, "Stop and discard?");
     ui.label(loss_text(run));
+    let has_checkpoint = run.checkpoints.last;
+    if has_checkpoint {
+        let text = "To stop without saving keeps the folder as of its last checkpoint.";
+        ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
+    }
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
-        if primary(ui, "Discard the run") {
-            *answer = DialogAnswer::Discard;
+        let keep = primary_button(ui, "Keep running");
+        // Enter and Space must not throw anything away.
+        if ui.memory(|memory| memory.focused().is_none()) {
+            keep.request_focus();
         }
-        if ui.button("Keep running").clicked() {
+        if keep.clicked() {
             *answer = DialogAnswer::Dismissed;
         }
+        if has_checkpoint && ui.button("Stop without saving").clicked() {
+            *answer = DialogAnswer::Stop(Stop::WithoutSaving);
+        }
+        if destructive(ui, "Discard the run") {
+            *answer = DialogAnswer::Stop(Stop::Discard);
+        }
     });
+}
+
+/// A button whose work cannot be taken back by a click.
+fn destructive(ui: &mut Ui, text: &str) -> bool {
+    let error = Tokens::of(ui).error;
+    ui.button(RichText::new(text).color(error)).clicked()
 }
 
 fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
@@ -206,13 +243,13 @@ fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
         if primary(ui, "Stop, save and close") {
-            *answer = DialogAnswer::CloseAfter { save: true };
-        }
-        if ui.button("Discard and close").clicked() {
-            *answer = DialogAnswer::CloseAfter { save: false };
+            *answer = DialogAnswer::CloseAfter(Stop::Save);
         }
         if ui.button("Keep running").clicked() {
             *answer = DialogAnswer::Dismissed;
+        }
+        if destructive(ui, "Discard and close") {
+            *answer = DialogAnswer::CloseAfter(Stop::Discard);
         }
     });
 }
@@ -311,7 +348,7 @@ fn path_ui(
     ui: &mut Ui,
     wanted: PathFor,
     typed: &mut String,
-    fault: Option<&str>,
+    fault: &mut Option<String>,
     empty_handed: bool,
     answer: &mut DialogAnswer,
 ) {
@@ -321,6 +358,10 @@ fn path_ui(
         let width = ui.available_width() - 92.0;
         let edit = TextEdit::singleline(typed).hint_text("Path").desired_width(width);
         let edit = ui.add(edit).accessible_name("Path");
+        if edit.changed() {
+            // It was the other path's.
+            *fault = None;
+        }
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         if entered && !typed.trim().is_empty() {
             *answer = DialogAnswer::Path(wanted, typed.trim().into());
@@ -342,7 +383,7 @@ fn path_ui(
         };
         ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
     }
-    if let Some(fault) = fault {
+    if let Some(fault) = &*fault {
         ui.horizontal(|ui| {
             let error = Tokens::of(ui).error;
             icons::show(ui, Icon::Warning, error, "fault");

@@ -1,18 +1,20 @@
 //! What the window's commands and answered questions do.
 
+use super::folder::Following;
 use super::{Window, disk};
 use crate::app::commands::UiCommand;
 use crate::app::model::history;
 use crate::app::model::kinds::{Level, RunPhase};
+use crate::app::model::run::Checkpoints;
 use crate::app::model::study::ModelChoice;
 use crate::app::panes::Pane;
 use crate::app::shell::dialogs::export_model::ModelExport;
-use crate::app::shell::dialogs::{Dialog, DialogAnswer, PathFor, Recent};
+use crate::app::shell::dialogs::{Dialog, DialogAnswer, PathFor, Recent, Stop};
 use crate::app::shell::layout::Layout;
 use crate::app::shell::messages::{MessageAnswer, Notice};
 use crate::app::shell::palette::Palette;
 use crate::session::inspect::Request;
-use crate::training::events::Command;
+use crate::training::events::{Command, Finish};
 use crate::training::run_folder::RunFiles;
 use egui::{Context, Theme, ViewportCommand};
 use std::path::{Path, PathBuf};
@@ -81,13 +83,13 @@ impl Window {
         match dialog.ui(ctx, &self.run, &self.recents) {
             DialogAnswer::Waiting => {}
             DialogAnswer::Dismissed => self.dialog = None,
-            DialogAnswer::Discard => {
+            DialogAnswer::Stop(how) => {
                 self.dialog = None;
-                self.stop(Command::StopAndDiscard);
+                self.stop(how);
             }
-            DialogAnswer::CloseAfter { save } => {
+            DialogAnswer::CloseAfter(how) => {
                 self.dialog = None;
-                self.stop(if save { Command::StopAndSave } else { Command::StopAndDiscard });
+                self.stop(how);
                 self.closing = self.run.phase == RunPhase::Stopping;
                 if !self.run.phase.is_active() {
                     ctx.send_viewport_cmd(ViewportCommand::Close);
@@ -209,7 +211,7 @@ impl Window {
             UiCommand::Resume => self.resume(),
             UiCommand::PauseOrContinue => self.pause_or_continue(),
             UiCommand::SingleStep => self.send(Command::SingleStep),
-            UiCommand::StopAndSave => self.stop(Command::StopAndSave),
+            UiCommand::StopAndSave => self.stop(Stop::Save),
             UiCommand::StopAndDiscard => self.dialog = Some(Dialog::Discard),
             UiCommand::SaveNow => self.ask(Command::SaveNow, "saving…"),
             UiCommand::RetrySave => self.ask(Command::Resume, "saving…"),
@@ -358,10 +360,46 @@ impl Window {
         }
     }
 
-    fn stop(&mut self, command: Command) {
+    fn stop(&mut self, how: Stop) {
+        let command = if how == Stop::Save { Command::StopAndSave } else { Command::StopAndDiscard };
         if self.run.phase.is_active() && self.try_send(command) {
             self.run.phase = RunPhase::Stopping;
+            self.discarding = how == Stop::Discard;
         }
+    }
+
+    /// Throws the folder of the run away that has ended, where that was asked for. A run that was over before
+    /// it heard of it keeps its folder.
+    pub(super) fn discard_ended(&mut self) {
+        let is_discarded = self.run.phase == RunPhase::Ended(Finish::Discarded);
+        if !std::mem::take(&mut self.discarding) || !is_discarded {
+            return;
+        }
+        let Some(dir) = self.run.dir.clone() else { return };
+        // What is on its way out is neither looked at nor gone on with.
+        self.following = Following::default();
+        self.run.checkpoints = Checkpoints::default();
+        let (trash, folder) = (self.launcher.trash(), dir.clone());
+        self.on_disk(
+            move || disk::discard(&folder, trash),
+            move |window, gone| match gone {
+                Ok(sentence) => window.forget_discarded(&dir, sentence),
+                Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+            },
+        );
+    }
+
+    fn forget_discarded(&mut self, dir: &Path, sentence: String) {
+        self.recents.forget_run(dir);
+        self.runs.listed = None;
+        self.runs.chosen.remove(dir);
+        self.form.look_for_folder();
+        // Its curves stay on screen until another run takes their place.
+        if self.run.dir.as_deref() == Some(dir) {
+            self.run.dir = None;
+        }
+        self.run.log(Level::Info, sentence.clone());
+        self.notice = Some(Notice::Done(sentence));
     }
 
     fn copy_command_line(&mut self, ctx: &Context) {

@@ -107,6 +107,30 @@ fn missing_classes(checked: &StartCheck) -> Option<String> {
     is_missing.then(|| format!("there is no file {}; expected a list of classes, one a line", file.display()))
 }
 
+/// Throws a run folder away: into the system's trash, and where there is none for good. A sentence on which.
+pub(super) fn discard(dir: &Path, trash: fn(&Path) -> bool) -> anyhow::Result<String> {
+    if !RunFiles::of(dir).metrics().is_file() {
+        bail!("{} holds no metrics.jsonl, so it is no run folder and was left as it is", dir.display());
+    }
+    if trash(dir) {
+        return Ok(format!("{} is in the system's trash", dir.display()));
+    }
+    let failed = || format!("cannot delete {}; delete it by hand", dir.display());
+    std::fs::remove_dir_all(dir).with_context(failed)?;
+    Ok(format!("Deleted {}", dir.display()))
+}
+
+/// Removes the run folder that a start has made which failed before its first step. One with a figure or a
+/// checkpoint stays.
+pub(super) fn remove_unstarted(dir: &Path) {
+    let files = RunFiles::of(dir);
+    let is_empty = files.metrics().metadata().is_ok_and(|data| data.len() == 0);
+    if is_empty && !files.last().exists() && !files.best().exists() {
+        // What cannot be removed is told by the next start, which finds the folder in use.
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}
+
 /// What an export writes.
 pub(super) enum Contents {
     Bytes(Vec<u8>),

@@ -68,6 +68,8 @@ pub struct Window {
     followed: u64,
     /// What a run that has made no step yet took the place of.
     before: Option<Before>,
+    /// Throw the run's folder away as soon as it has ended.
+    discarding: bool,
     /// Close as soon as the run has ended.
     closing: bool,
     heartbeat: Duration,
@@ -108,6 +110,7 @@ impl Window {
             following: Following::default(),
             followed: 0,
             before: None,
+            discarding: false,
             closing: false,
             heartbeat: HEARTBEAT.max(frame),
             wake: Arc::new(move || waking.request_repaint_after(frame)),
@@ -116,7 +119,7 @@ impl Window {
 
     /// Takes in what came from the run and from helper threads. Draws nothing.
     pub fn tick(&mut self, ctx: &Context) {
-        self.take_reports(ctx);
+        self.take_reports();
         self.take_answers(ctx);
         self.follow();
         self.look_for_free_folder(ctx);
@@ -129,10 +132,13 @@ impl Window {
         }
         if self.run.phase.is_active() {
             ctx.request_repaint_after(self.heartbeat);
+        } else if self.closing && !self.is_at_disk() {
+            // What is being written or thrown away is so to its end.
+            ctx.send_viewport_cmd(ViewportCommand::Close);
         }
     }
 
-    fn take_reports(&mut self, ctx: &Context) {
+    fn take_reports(&mut self) {
         let Some(link) = &self.link else { return };
         let drained = link.drain();
         let more = drained.events.len();
@@ -163,9 +169,7 @@ impl Window {
             self.put_before_back();
             self.form.look_for_folder();
             self.look_soon();
-            if self.closing {
-                ctx.send_viewport_cmd(ViewportCommand::Close);
-            }
+            self.discard_ended();
         }
     }
 
