@@ -100,8 +100,11 @@ fn a_start_that_fails_changes_nothing_on_the_screen() {
     tell(&ends, Event::Preparing { what: "Opening the GPU".into(), done: 0, total: 1 });
     stage.frames();
     assert_eq!(stage.window().run.phase, RunPhase::Preparing);
+    std::fs::create_dir_all(&ends.request.out).expect("writable");
+    std::fs::write(ends.request.out.join("metrics.jsonl"), "").expect("writable");
     tell(&ends, Event::Finished(Finish::Failed("no adapter was found".into())));
     stage.frames();
+    assert!(!ends.request.out.exists(), "a folder without a step is of no use");
     stage.expect("The run did not start: no adapter was found");
     assert!(!stage.sees("Training failed"));
     let run = &stage.window().run;

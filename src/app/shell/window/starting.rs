@@ -151,6 +151,10 @@ impl Window {
         if let Some(config) = before.config {
             self.form.fill(config);
         }
+        if let Some(dir) = failed.dir.clone().filter(|_| !before.is_resumed) {
+            let removed = move || disk::remove_unstarted(&dir);
+            self.on_disk(removed, |window, ()| window.form.look_for_folder());
+        }
         if let Some(sentence) = failed.failure() {
             let text = format!("The run did not start: {sentence}");
             self.run.log(Level::Error, text.clone());
