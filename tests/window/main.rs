@@ -94,8 +94,10 @@ fn discarding_asks_first() {
     stage.click("Keep running");
     assert_eq!(stage.window().run.phase, RunPhase::Running);
     stage.click("Stop and discard…");
+    assert!(stage.harness.get_by_label("Keep running").is_focused());
     stage.harness.key_press(Key::Enter);
     stage.frames();
+    assert!(!stage.sees("Discard the run"), "Enter answers it");
     assert_eq!(stage.window().run.phase, RunPhase::Running, "the destructive button is not the default one");
     stage.click("Stop and discard…");
     stage.expect(&format!("throws its folder {} away", ends.request.out.display()));

@@ -214,26 +214,29 @@ fn discard_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
     ui.add_space(tokens::GAP);
     ui.horizontal(|ui| {
         let keep = primary_button(ui, "Keep running");
-        // Enter and Space must not throw anything away.
-        if ui.memory(|memory| memory.focused().is_none()) {
+        let stop = has_checkpoint.then(|| ui.button("Stop without saving"));
+        let discard = destructive(ui, "Discard the run");
+        // Enter and Space must not throw anything away, whichever button had led here.
+        let stop_has_focus = stop.as_ref().is_some_and(Response::has_focus);
+        if !keep.has_focus() && !stop_has_focus && !discard.has_focus() {
             keep.request_focus();
         }
         if keep.clicked() {
             *answer = DialogAnswer::Dismissed;
         }
-        if has_checkpoint && ui.button("Stop without saving").clicked() {
+        if stop.is_some_and(|stop| stop.clicked()) {
             *answer = DialogAnswer::Stop(Stop::WithoutSaving);
         }
-        if destructive(ui, "Discard the run") {
+        if discard.clicked() {
             *answer = DialogAnswer::Stop(Stop::Discard);
         }
     });
 }
 
 /// A button whose work cannot be taken back by a click.
-fn destructive(ui: &mut Ui, text: &str) -> bool {
+fn destructive(ui: &mut Ui, text: &str) -> Response {
     let error = Tokens::of(ui).error;
-    ui.button(RichText::new(text).color(error)).clicked()
+    ui.button(RichText::new(text).color(error))
 }
 
 fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
@@ -248,7 +251,7 @@ fn close_ui(ui: &mut Ui, run: &RunView, answer: &mut DialogAnswer) {
         if ui.button("Keep running").clicked() {
             *answer = DialogAnswer::Dismissed;
         }
-        if destructive(ui, "Discard and close") {
+        if destructive(ui, "Discard and close").clicked() {
             *answer = DialogAnswer::CloseAfter(Stop::Discard);
         }
     });
