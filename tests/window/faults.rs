@@ -121,6 +121,28 @@ fn a_start_that_fails_changes_nothing_on_the_screen() {
     assert!(!stage.sees("did not start"), "the failure was another set-up's");
 }
 
+/// What a preflight finds wrong with a field is told at the field.
+#[test]
+fn a_preflights_fault_belongs_to_its_field() {
+    let mut stage = Stage::sized(vec2(1280.0, 1400.0));
+    for (set, part) in [("photos", "train"), ("photos", "val"), ("others", "train"), ("others", "val")] {
+        std::fs::create_dir_all(stage.folder.path().join(set).join(part)).expect("writable");
+    }
+    let path = |stage: &Stage, set: &str| Value::String(stage.folder.path().join(set).display().to_string());
+    let (photos, others) = (path(&stage, "photos"), path(&stage, "others"));
+    stage.window().form.set("data.source", Value::String("folder".into()));
+    stage.window().form.set("data.path", photos);
+    stage.click("Preflight");
+    let events = stage.played.preflights.try_recv().expect("a preflight is started");
+    let reason = "there are no class folders in train".to_owned();
+    events.try_send(Preflight::Refused { what: "Data", reason }).expect("room");
+    stage.frames();
+    stage.expect("Data folder: there are no class folders in train");
+    stage.window().form.set("data.path", others);
+    stage.frames();
+    assert!(!stage.sees("Start needs a change"), "the fault was the other folder's");
+}
+
 #[test]
 fn a_failed_run_is_told_until_it_is_put_away_or_a_preflight_passes() {
     for passes in [false, true] {

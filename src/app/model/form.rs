@@ -261,6 +261,17 @@ impl SetUpForm {
         check
     }
 
+    /// Takes over a preflight's sentence on the field that its check is about; false where it is about none.
+    pub fn take_refusal(&mut self, check: &str, sentence: &str) -> bool {
+        let key = match check {
+            "Data" if self.config.data.source.needs_path() => "data.path",
+            "Run folder" => RUN_DIR,
+            _ => return false,
+        };
+        self.start.blame(key, sentence);
+        self.fault(key).is_some()
+    }
+
     /// Leads to the first fault; false where there is none.
     pub fn jump_to_fault(&mut self) -> bool {
         let first = self.faults().first().map(|(key, _)| (*key).to_owned());

@@ -53,14 +53,18 @@ impl PreflightReport {
         self.events.is_some()
     }
 
+    /// The check that refused the set-up, and why.
+    pub fn refused(&self) -> Option<(&'static str, &str)> {
+        self.findings.iter().find_map(|finding| match finding {
+            Finding::Refused { what, reason } => Some((*what, reason.as_str())),
+            _ => None,
+        })
+    }
+
     /// How it ended, in a sentence: passed or refused.
     pub fn verdict(&self) -> Result<String, String> {
-        let refused = self.findings.iter().find_map(|finding| match finding {
-            Finding::Refused { what, reason } => Some(format!("{what}: {reason}")),
-            _ => None,
-        });
-        match (refused, &self.forecast) {
-            (Some(reason), _) => Err(format!("Preflight found a fault. {reason}")),
+        match (self.refused(), &self.forecast) {
+            (Some((what, reason)), _) => Err(format!("Preflight found a fault. {what}: {reason}")),
             (None, Some(forecast)) => {
                 let time = format::duration(forecast.seconds());
                 Ok(format!(

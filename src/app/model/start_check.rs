@@ -55,6 +55,14 @@ impl StartFaults {
         }
     }
 
+    /// Takes over what a preflight found wrong with a key after the look at the disk had found nothing; the next
+    /// look takes its place.
+    pub fn blame(&mut self, key: &str, sentence: &str) {
+        if let Some(found) = &mut self.on_disk {
+            found.faults.insert(key.to_owned(), sentence.to_owned());
+        }
+    }
+
     /// Whether `now` is another set-up than the one that was last looked for; it counts as looked for then.
     pub fn wants(&mut self, now: &StartCheck) -> bool {
         let wants = self.is_asked && self.asked.as_ref() != Some(now);

@@ -39,14 +39,19 @@ impl Window {
                 if window.run.phase.is_active() {
                     return;
                 }
-                if window.form.jump_to_fault() {
-                    window.faults_put_away = Vec::new();
-                    window.layout.reveal(Pane::SetUp);
-                } else {
+                if window.form.faults().is_empty() {
                     then(window);
+                } else {
+                    window.show_faults();
                 }
             },
         );
+    }
+
+    fn show_faults(&mut self) {
+        self.form.jump_to_fault();
+        self.faults_put_away = Vec::new();
+        self.layout.reveal(Pane::SetUp);
     }
 
     pub(super) fn preflight(&mut self) {
@@ -68,6 +73,11 @@ impl Window {
 
     /// Tells how the preflight ended. Where it passed, an earlier failure has lost its cause.
     pub(super) fn preflight_ended(&mut self) {
+        let refused = self.report.refused().filter(|_| !self.report.is_outdated(&self.form));
+        if refused.is_some_and(|(check, reason)| self.form.take_refusal(check, reason)) {
+            self.notice = None;
+            return self.show_faults();
+        }
         self.notice = Some(match self.report.verdict() {
             Ok(text) => {
                 self.run.failure_is_put_away = true;
