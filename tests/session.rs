@@ -217,7 +217,10 @@ fn pause_single_step_and_stop_work_between_steps() {
         .filter_map(|e| if let Event::Evaluated(report) = e { Some(report.step) } else { None })
         .filter(|step| *step > 0)
         .collect();
-    assert!(validated.len() >= 2 && validated.windows(2).all(|pair| pair[0] < pair[1]), "{validated:?}");
+    // The last one gives way to the stop.
+    assert!(!validated.is_empty() && validated.windows(2).all(|pair| pair[0] < pair[1]), "{validated:?}");
+    let told = |e: &Event| matches!(e, Event::Warning(text) if text.contains("is validated already"));
+    assert!(events.iter().any(told));
     let steps = events.iter().filter(|e| matches!(e, Event::Step(_))).count() as u64;
     let saved = Checkpoint::load(&out.join("last.safetensors")).unwrap().meta.step;
     assert_eq!(saved, steps, "every finished step was reported, and the last is saved");
@@ -422,12 +425,15 @@ fn a_first_run_warns_of_nothing_but_once_of_a_cache_that_cannot_be_written() {
 
 /// What the run told when a checkpoint could not be written.
 fn unsaved(events: &[Event]) -> Vec<&str> {
-    let reason = |e| if let &Event::CannotSave { ref reason, .. } = e { Some(reason.as_str()) } else { None };
-    events.iter().filter_map(reason).collect()
+    let reasons = events.iter().filter_map(|e| match e {
+        Event::CannotSave { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    reasons.collect()
 }
 
-/// Somebody removes the run folder: the next checkpoint holds the run, which goes on where it is told to, with
-/// every line that it wrote before.
+/// Somebody removes the run folder: the next checkpoint holds the run, which goes on where it is told to,
+/// with every line that it wrote before.
 #[test]
 #[cfg(unix)]
 fn a_removed_run_folder_costs_neither_steps_nor_lines() {
@@ -494,14 +500,14 @@ fn a_run_that_fails_for_want_of_images_saves_its_steps() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (data, files) = (folder.path().join("data"), RunFiles::of(folder.path().join("run")));
-    for (place, n) in [("train/cat", 8), ("train/dog", 8), ("val/cat", 1), ("val/dog", 1)] {
+    for (place, n) in [("train/cat", 400), ("train/dog", 400), ("val/cat", 1), ("val/dog", 1)] {
         let dir = data.join(place);
         std::fs::create_dir_all(&dir).unwrap();
         let image = image::RgbImage::from_pixel(16, 16, image::Rgb([90, 40, 7]));
         (0..n).for_each(|n| image.save(dir.join(format!("{n}.png"))).unwrap());
     }
     let path = format!("data.path={:?}", data.display().to_string());
-    // An augmentation that keeps the images from staying on the GPU.
+    // A hundred steps an epoch, and an augmentation that keeps the images from staying on the GPU.
     let sets =
         ["data.source=folder", &path, "data.train_limit=0", "data.image_size=16", "data.augment=[cutout]"];
     let rest = ["run.steps=1000", "run.checkpoint_steps=0", "eval.every_epochs=1000", "eval.attack="];

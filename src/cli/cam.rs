@@ -3,7 +3,7 @@
 use super::common::{InputFiles, ModelArgs, check_class, note, pixels, print_line, whole};
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
-use crate::evaluation::activation_map::CamMethod;
+use crate::evaluation::activation_map::{self, CamMethod};
 use crate::evaluation::cam::{heatmap, min_max, overlay, resize_bilinear};
 use crate::evaluation::softmax::top_classes;
 use crate::interop::atomic::{create_folder, write_atomic};
@@ -78,6 +78,9 @@ impl Cam {
             note(&format!(
                 "note: {arch} has a layer between pooling and classifier, so each map takes the gradient of the class's logit in place of the classifier's weights"
             ));
+        }
+        if let Some(caution) = activation_map::caution(model.network()) {
+            note(&format!("note: {caution}"));
         }
         create_folder(&self.out)?;
         let (stems, notes) = unique_stems(&self.images);

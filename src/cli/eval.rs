@@ -5,6 +5,7 @@ use super::progress::Progress;
 use crate::config::{AttackConfig, Config, DataConfig, DataSource, schema};
 use crate::data::{ClassesBy, Dataset, Framing, Matched, match_classes};
 use crate::evaluation::accuracy::Measurement;
+use crate::evaluation::interval;
 use crate::training::checkpoint::Meta;
 use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
@@ -130,10 +131,12 @@ impl Eval {
             by => format!(", classes by {}", by.word()),
         };
         print_line(&format!(
-            "{source} {}, domain {domain}{under}: top-1 {:.2}%, top-5 {:.2}%, loss {:.4} on {} images{classes}",
+            "{source} {}, domain {domain}{under}: top-1 {:.2}%{}, top-5 {:.2}%{}, loss {:.4} on {} images{classes}",
             self.data.part,
             100.0 * row.top1,
+            interval::words(row.top1, row.images),
             100.0 * row.top5,
+            interval::words(row.top5, row.images),
             row.loss,
             row.images
         ))

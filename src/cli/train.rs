@@ -3,6 +3,7 @@
 use super::common::{DeviceOption, UsageError, note, print_line};
 use super::progress::{duration, style};
 use crate::config::{Config, ConfigError, Place, schema};
+use crate::evaluation::interval;
 use crate::session::{RunOptions, spawn};
 use crate::training::events::{
     BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, branch_names,
@@ -307,12 +308,13 @@ fn evaluation_lines(report: &EvalReport) -> Vec<String> {
         .iter()
         .map(|row| {
             format!(
-                "step {}  {:<13} {:<5} {:<28} top-1 {:5.1}%  top-5 {:5.1}%  loss {:.3}",
+                "step {}  {:<13} {:<5} {:<28} top-1 {:5.1}%{}  top-5 {:5.1}%  loss {:.3}",
                 report.step,
                 row.split,
                 row.domain,
                 row.attack.as_deref().unwrap_or("clean"),
                 100.0 * row.top1,
+                interval::words(row.top1, row.images),
                 100.0 * row.top5,
                 row.loss
             )

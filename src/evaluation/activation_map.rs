@@ -48,6 +48,18 @@ pub fn maps(
         .collect()
 }
 
+/// A sentence where the maps of a network can show no place.
+pub fn caution(network: &Network) -> Option<String> {
+    let shape = network.node(network.features).shape;
+    (shape.height * shape.width == 1).then(|| {
+        format!(
+            "the features of {0} × {0} pixels are a single cell: a class activation map is the same everywhere and \
+             shows nothing; expected a model with a larger data.image_size or model.stem_stride = 1",
+            network.image_size
+        )
+    })
+}
+
 /// The dense layers behind the pooling, in file order.
 struct Head<'a> {
     network: &'a Network,
@@ -88,5 +100,22 @@ impl<'a> Head<'a> {
             }
         }
         gradient.into_iter().map(|value| value as f32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{ModelOptions, build};
+
+    #[test]
+    fn a_map_of_one_cell_is_said_to_show_nothing() {
+        let told = |size, stem_stride| {
+            let options =
+                ModelOptions { width: 0.1, depth: 0.3, stem_stride, ..ModelOptions::plain(10, size) };
+            caution(&build("tf_efficientnet_b0", &options).unwrap())
+        };
+        assert!(told(32, 2).is_some_and(|text| text.contains("32 × 32 pixels are a single cell")));
+        assert_eq!((told(32, 1), told(64, 2)), (None, None));
     }
 }

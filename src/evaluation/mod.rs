@@ -9,6 +9,7 @@ pub mod cam;
 pub mod confusion;
 pub mod feature_grid;
 pub mod inference;
+pub mod interval;
 mod model;
 pub mod perturbation;
 pub mod snapshot;

@@ -80,7 +80,7 @@ mod tests {
         });
         let values = |bytes: u64| bytes as f64 / 4.0 / 3.0 / 11.7e6;
         // Weights and the two moments of AdamW.
-        assert!((3.0..3.3).contains(&values(plain - BESIDES)), "{plain}");
+        assert!((2.99..3.3).contains(&values(plain - BESIDES)), "{plain}");
         assert!((0.99..1.05).contains(&values(average - plain)), "{average}");
     }
 }

@@ -291,8 +291,8 @@ fn train(config: &Config, engine: &mut Engine, data: &mut Data, teller: &Teller<
     Ok(seconds_per_step)
 }
 
-/// A folder that a new run may begin in, and that can be made and written to. Writes a file without a name into the nearest
-/// folder that exists.
+/// A folder that a new run may begin in, and that can be made and written to. Writes a file without a name
+/// into the nearest folder that exists.
 fn check_folder(out: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(may_begin_in(out), "{} is not empty; expected a new run folder", out.display());
     expect_writable(out)

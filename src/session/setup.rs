@@ -85,18 +85,57 @@ pub(super) fn follow_checkpoint(
     Ok(note)
 }
 
-/// Warns of classes without a training image.
-pub(super) fn empty_classes(train: &dyn Dataset) -> Option<String> {
-    let mut images = vec![0_usize; train.class_names().len()];
-    for index in 0..train.len() {
-        if let Some(count) = images.get_mut(train.label(index)) {
+/// Warns of classes without an image in a set, which `what` the set is for.
+pub(super) fn empty_classes(set: &dyn Dataset, what: &str) -> Option<String> {
+    let mut images = vec![0_usize; set.class_names().len()];
+    for index in 0..set.len() {
+        if let Some(count) = images.get_mut(set.label(index)) {
             *count += 1;
         }
     }
-    let empty = train.class_names().iter().zip(&images).filter(|(_, images)| **images == 0);
+    let empty = set.class_names().iter().zip(&images).filter(|(_, images)| **images == 0);
     let mut names: Vec<&str> = empty.map(|(name, _)| name.as_str()).collect();
     let more = names.len().saturating_sub(SHOWN_CLASSES);
     names.truncate(SHOWN_CLASSES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!names.is_empty()).then(|| format!("no training image is of the class {}{more}", names.join(", ")))
+    (!names.is_empty()).then(|| format!("no {what} image is of the class {}{more}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels alone.
+    struct Labels(Vec<String>, Vec<usize>);
+
+    impl Dataset for Labels {
+        fn len(&self) -> usize {
+            self.1.len()
+        }
+
+        fn class_names(&self) -> &[String] {
+            &self.0
+        }
+
+        fn label(&self, index: usize) -> usize {
+            self.1[index]
+        }
+
+        fn name(&self, index: usize) -> String {
+            index.to_string()
+        }
+
+        fn load(&self, _index: usize, _size: usize) -> anyhow::Result<Vec<u8>> {
+            anyhow::bail!("labels alone")
+        }
+    }
+
+    #[test]
+    fn classes_without_an_image_are_named_with_their_set() {
+        let set =
+            |labels: &[usize]| Labels(["cat", "dog", "fox"].map(str::to_owned).to_vec(), labels.to_vec());
+        let told = empty_classes(&set(&[0, 0, 2]), "validation").unwrap();
+        assert_eq!(told, "no validation image is of the class dog");
+        assert_eq!(empty_classes(&set(&[2, 1, 0]), "validation"), None);
+    }
 }

@@ -11,6 +11,7 @@ mod walk;
 
 use dualprop::app::model::kinds::RunPhase;
 use dualprop::app::panes::Pane;
+use dualprop::app::shell::dialogs::PathFor;
 use dualprop::config::BranchSource;
 use dualprop::training::events::{BranchReport, Command, Event, Finish, RunInfo, StepReport};
 use dualprop::training::method::MethodLabel;
@@ -63,6 +64,35 @@ fn a_run_from_set_up_to_stop() {
     stage.frames();
     stage.expect("Stopped and saved");
     assert!(stage.sees("Start"), "a new run can be started");
+}
+
+/// The run waits with its weights; the window says why and offers what can be done.
+#[test]
+fn a_checkpoint_that_cannot_be_written_asks_how_to_go_on() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    train(&ends, 1..=4);
+    assert!(!stage.sees("Retry"), "nothing waits to be saved");
+    let fails = || Event::CannotSave { run_dir: "runs/a".into(), reason: "the disk is full".into() };
+    tell(&ends, fails());
+    stage.frames();
+    for text in ["The run waits with its weights", "the disk is full", "Stop and discard…"] {
+        stage.expect(text);
+    }
+    stage.click("Retry");
+    assert_eq!(ends.commands.try_recv(), Ok(Command::Resume));
+    tell(&ends, fails());
+    stage.frames();
+    stage.click("Save elsewhere…");
+    stage.expect("Save the run elsewhere");
+    stage.window().take_browsed(PathFor::SaveElsewhere, vec!["runs/b".into()]);
+    stage.frames();
+    assert_eq!(ends.commands.try_recv(), Ok(Command::SaveElsewhere("runs/b".into())));
+    tell(&ends, Event::Moved { run_dir: "runs/b".into() });
+    tell(&ends, Event::Saved { path: "runs/b/last.safetensors".into(), best: false });
+    stage.frames();
+    assert!(!stage.sees("The run waits with its weights"));
+    assert_eq!(stage.window().run.dir.as_deref(), Some(std::path::Path::new("runs/b")));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What a resumed run does otherwise than the one that it goes on with would have done: its length may change,
-//! and with that the schedule and the turn of a method's phases.
+//! What a resumed run does otherwise than the one that it goes on with would have done: its length may
+//! change, and with that the schedule and the turn of a method's phases.
 
 use crate::config::Config;
 use crate::training::engine::RunLength;

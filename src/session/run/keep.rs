@@ -1,6 +1,6 @@
 //! Weights are never thrown away: a checkpoint that cannot be written holds the run until it is told what to
-//! do, and a run that fails for want of images saves what it has. A file that is not the checkpoint never ends
-//! a run.
+//! do, and a run that fails for want of images saves what it has. A file that is not the checkpoint never
+//! ends a run.
 
 use super::Run;
 use crate::gpu::GpuError;
@@ -67,7 +67,10 @@ impl Run<'_> {
             };
             written = match self.ask(error, stop)? {
                 Answer::Again if self.folder.is_there() => self.write(checkpoint, kind),
-                Answer::Again => self.move_to(&self.folder.dir().to_owned(), checkpoint, kind),
+                Answer::Again => {
+                    let own = self.folder.dir().to_owned();
+                    self.move_to(&own, checkpoint, kind)
+                }
                 Answer::Elsewhere(dir) => self.move_to(&dir, checkpoint, kind),
             };
         }
@@ -108,8 +111,8 @@ impl Run<'_> {
         }
     }
 
-    /// Saves what a run has that fails for want of an image or the like; nothing of one that diverged or whose
-    /// GPU failed. Returns the steps that were saved.
+    /// Saves what a run has that fails for want of an image or the like; nothing of one that diverged or
+    /// whose GPU failed. Returns the steps that were saved.
     pub(super) fn rescue(&mut self, error: &anyhow::Error) -> Option<u64> {
         let is_sound = !self.diverged && !error.chain().any(|cause| cause.is::<GpuError>());
         if !is_sound || self.step <= self.last_saved {

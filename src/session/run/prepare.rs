@@ -199,7 +199,8 @@ impl Start {
             }
         };
         warnings.extend(data.splits.notes());
-        warnings.extend(empty_classes(data.splits.train.as_ref()));
+        warnings.extend(empty_classes(data.splits.train.as_ref(), "training"));
+        warnings.extend(empty_classes(data.splits.val.as_ref(), "validation"));
         Ok(Self { folder, from, warnings })
     }
 }
@@ -240,8 +241,8 @@ struct Made {
 }
 
 impl Made {
-    /// Plans, allocates and compiles the step and the validation. What start and engine have to say goes to the
-    /// log and the front end.
+    /// Plans, allocates and compiles the step and the validation. What start and engine have to say goes to
+    /// the log and the front end.
     fn new(
         device: Arc<Device>,
         config: &Config,

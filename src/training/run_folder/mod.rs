@@ -190,8 +190,8 @@ impl MetricLine {
         }
     }
 
-    /// The branch of a train line, the `place`th of its step. Lines of earlier versions name no source but the
-    /// attack.
+    /// The branch of a train line, the `place`th of its step. Lines of earlier versions name no source but
+    /// the attack.
     fn into_branch((place, line): (usize, Self)) -> BranchReport {
         let is_attacked = line.attack.is_some();
         let source = if is_attacked { BranchSource::Attack } else { BranchSource::Clean };

@@ -38,10 +38,10 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Starts a run in a new folder (see [`may_begin_in`]), or with `resume` goes on with the one that is there: the second
-    /// value is then its `last.safetensors`, and every line past that step is cut. `resume` in a folder that
-    /// has no checkpoint yet starts from the beginning, so a killed run can always be started again with
-    /// `--resume`.
+    /// Starts a run in a new folder (see [`may_begin_in`]), or with `resume` goes on with the one that is
+    /// there: the second value is then its `last.safetensors`, and every line past that step is cut. `resume`
+    /// in a folder that has no checkpoint yet starts from the beginning, so a killed run can always be
+    /// started again with `--resume`.
     pub fn open(dir: &Path, config: &Config, resume: bool) -> anyhow::Result<(Self, Option<Checkpoint>)> {
         create_folder(dir)?;
         let empty = may_begin_in(dir);
@@ -191,8 +191,8 @@ impl RunFolder {
         self.log.line(&format!("{} {line}", utc_now()))
     }
 
-    /// Logs a failure and says in `ended.json` that the run ended with it. The folder is the last place to look
-    /// when the front end is gone; its own failure changes nothing.
+    /// Logs a failure and says in `ended.json` that the run ended with it. The folder is the last place to
+    /// look when the front end is gone; its own failure changes nothing.
     pub fn end_with_failure(&mut self, sentence: &str, step: u64) {
         let _ = self.log(&format!("failed: {sentence}"));
         let _ = self.end(&Finish::Failed(sentence.to_owned()), step);
@@ -214,8 +214,9 @@ impl RunFolder {
         self.files.dir().is_dir()
     }
 
-    /// Writes a checkpoint as `last.safetensors` of another folder, where a run may begin, or of this one after
-    /// somebody removed it, and goes on there with all lines so far. On an error this folder stays the run's.
+    /// Writes a checkpoint as `last.safetensors` of another folder, where a run may begin, or of this one
+    /// after somebody removed it, and goes on there with all lines so far. On an error this folder stays the
+    /// run's.
     pub fn save_elsewhere(&mut self, dir: &Path, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
         if !may_begin_in(dir) {
             bail!("{} is not empty; expected a new folder to go on in", dir.display());
@@ -232,7 +233,8 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Takes over the files of the run as far as they can still be read, best checkpoint and pictures included.
+    /// Takes over the files of the run as far as they can still be read, best checkpoint and pictures
+    /// included.
     fn go_on_in(&mut self, files: RunFiles, step: u64) -> anyhow::Result<()> {
         let dir = files.dir();
         let lock = lock(&files)?;
@@ -261,8 +263,8 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Writes `last.safetensors`. The lines up to its step are synced before, so that a resume finds them; lines
-    /// that cannot be are no reason to lose the weights.
+    /// Writes `last.safetensors`. The lines up to its step are synced before, so that a resume finds them;
+    /// lines that cannot be are no reason to lose the weights.
     pub fn save_last(&mut self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
         let _ = self.metrics.sync();
         let _ = self.bn_stats.sync();
