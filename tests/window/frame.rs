@@ -354,10 +354,10 @@ fn a_path_is_typed_and_entered() {
         stage.frames();
     };
     enter(&mut stage, &dir.display().to_string().replace("first", "firs"));
-    stage.expect("is not a folder");
+    stage.expect("there is no folder");
     stage.harness.event(egui::Event::Text("t".to_owned()));
     stage.frames();
-    assert!(!stage.sees("is not a folder"), "the fault was the other path's");
+    assert!(!stage.sees("there is no folder"), "the fault was the other path's");
     enter(&mut stage, "");
     assert_eq!(stage.window().run.dir.as_deref(), Some(dir.as_path()));
     assert!(!stage.sees("Open a run folder"));
