@@ -63,7 +63,7 @@ fn validation(step: u64) -> EvalReport {
         top1: 0.5,
         top5: 1.0,
     };
-    EvalReport { step, epoch: step as f64 / 10.0, rows: vec![row] }
+    EvalReport { step, epoch: step as f64 / 10.0, seconds: None, rows: vec![row] }
 }
 
 fn layer() -> BnLayer {

@@ -84,6 +84,41 @@ fn a_stopped_run_resumes_to_the_bits_of_an_uninterrupted_one() {
     check_resume(&[]);
 }
 
+/// No phase is silent, and nothing is told as 0 that is not known yet.
+#[test]
+fn a_run_names_what_it_is_at_between_its_steps() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let (finish, events) = run(config(&["run.steps=2"]), &out, false, |_, _| {});
+    assert_eq!(finish, Finish::Completed);
+    let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted);
+    let work = |name: &str| at(&|e| matches!(e, Event::Working(work) if work.what.starts_with(name)));
+    let started = at(&|e| matches!(e, Event::Started(_)));
+    let step = at(&|e| matches!(e, Event::Step(_)));
+    let evaluated = at(&|e| matches!(e, Event::Evaluated(_)));
+    let order =
+        [work("Compiling shaders"), started, work("First step"), step, work("Validating val: main, clean")];
+    assert!(order.is_sorted() && order[0].is_some() && work("Validating val: aux, attacked") < evaluated);
+    let validating = events.iter().filter_map(|event| match event {
+        Event::Working(work) if work.what.starts_with("Validating") => Some((work.done, work.total)),
+        _ => None,
+    });
+    let validating: Vec<_> = validating.collect();
+    assert!(validating.is_sorted(), "{validating:?}");
+    assert!(validating.last().is_some_and(|(done, total)| done == total && *total > 0), "{validating:?}");
+    for event in &events {
+        match event {
+            Event::Step(step) => assert_ne!(step.images_per_s, 0.0),
+            Event::Evaluated(report) => assert!(report.seconds.is_some_and(|seconds| seconds > 0.0)),
+            _ => {}
+        }
+    }
+    let text = std::fs::read_to_string(RunFiles::of(&out).metrics()).unwrap();
+    let first: MetricLine = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert!(first.images_per_s.is_nan(), "one step has no rate");
+}
+
 /// The loss scale and its counters are part of the state.
 #[test]
 fn a_stopped_run_in_half_precision_resumes_to_the_same_bits() {

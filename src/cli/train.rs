@@ -6,7 +6,7 @@ use crate::config::{Config, ConfigError, Place, schema};
 use crate::evaluation::interval;
 use crate::session::{RunOptions, spawn};
 use crate::training::events::{
-    BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, branch_names,
+    BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, Work, branch_names, validations_after,
 };
 use anyhow::{Context, anyhow};
 use crossbeam_channel::Sender;
@@ -160,8 +160,10 @@ struct View {
     bar: Option<ProgressBar>,
     info: Option<RunInfo>,
     last_line: Option<Instant>,
-    /// What is being prepared, to print each stage once.
-    preparing: String,
+    /// The work between the steps, to print each stage once.
+    working_at: String,
+    /// Seconds that the last validation took.
+    validation_s: Option<f64>,
 }
 
 impl View {
@@ -171,15 +173,18 @@ impl View {
             bar.set_style(style("{wide_bar} {pos}/{len}  {msg}"));
             bar
         });
-        Self { batch_size, bar, info: None, last_line: None, preparing: String::new() }
+        Self { batch_size, bar, info: None, last_line: None, working_at: String::new(), validation_s: None }
     }
 
     fn show(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
-            Event::Preparing { what, done, total } => self.prepare(what, done, total),
+            Event::Working(work) => self.work(work),
             Event::Started(info) => self.started(info),
             Event::Step(report) => self.step(&report),
-            Event::Evaluated(report) => evaluation_lines(&report).iter().try_for_each(|line| self.line(line)),
+            Event::Evaluated(report) => {
+                self.validation_s = report.seconds.or(self.validation_s);
+                evaluation_lines(&report).iter().try_for_each(|line| self.line(line))
+            }
             Event::Saved { path, best } => {
                 let what = if best { "best so far, saved" } else { "saved" };
                 self.line(&format!("{what} {}", path.display()))
@@ -201,18 +206,19 @@ impl View {
         }
     }
 
-    fn prepare(&mut self, what: String, done: usize, total: usize) -> anyhow::Result<()> {
+    fn work(&mut self, work: Work) -> anyhow::Result<()> {
         if let Some(bar) = &self.bar {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-            bar.set_message(what);
+            bar.set_length(work.total as u64);
+            bar.set_position(work.done as u64);
+            bar.set_message(format!("{}, then {}", work.what, work.next));
             return Ok(());
         }
-        if self.preparing == what {
+        if self.working_at == work.what {
             return Ok(());
         }
+        let Work { what, total, .. } = work;
         self.line(&if total > 1 { format!("{what} ({total})…") } else { format!("{what}…") })?;
-        self.preparing = what;
+        self.working_at = what;
         Ok(())
     }
 
@@ -251,19 +257,32 @@ impl View {
     fn step(&mut self, report: &StepReport) -> anyhow::Result<()> {
         let Some(info) = &self.info else { return Ok(()) };
         let images_left = info.total_steps.saturating_sub(report.step) as f64 * self.batch_size as f64;
-        let eta = duration(images_left / report.images_per_s);
+        let steps_s = images_left / report.images_per_s;
+        let eta = match validations_after(report.step, info.total_steps, info.validation_steps) {
+            0 => duration(steps_s),
+            left => match self.validation_s {
+                Some(seconds) => duration(steps_s + seconds * left as f64),
+                None if left == 1 => format!("{} + 1 validation", duration(steps_s)),
+                None => format!("{} + {left} validations", duration(steps_s)),
+            },
+        };
+        let rate = match report.images_per_s {
+            rate if rate.is_finite() => format!("{rate:.1}"),
+            _ => "–".to_owned(),
+        };
         let names = branch_names(&report.branches);
         let branches: Vec<String> =
             names.iter().zip(&report.branches).map(|(name, branch)| branch_words(name, branch)).collect();
         let message = format!(
-            "epoch {:.2}  {}  lr {:.4}  {:.1} images/s{}  ETA {eta}",
+            "epoch {:.2}  {}  lr {:.4}  {rate} images/s{}  ETA {eta}",
             report.epoch,
             branches.join("  "),
             report.lr,
-            report.images_per_s,
             report.idle.map_or(String::new(), |idle| format!(" ({idle})"))
         );
         if let Some(bar) = &self.bar {
+            // Other work had the bar meanwhile.
+            bar.set_length(info.total_steps);
             bar.set_position(report.step);
             bar.set_message(message);
             return Ok(());

@@ -92,15 +92,8 @@ pub struct RunWeights {
 /// What a run reports, in order.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Work before the first step: `done` of `total` of the named thing (data files, shader pipelines).
-    Preparing {
-        /// The work, in words.
-        what: String,
-        /// Units done.
-        done: usize,
-        /// Units in all.
-        total: usize,
-    },
+    /// Work is under way that no step reports: before the first step, or in a validation.
+    Working(Work),
     /// The first step comes next.
     Started(RunInfo),
     /// An update was made.
@@ -137,6 +130,26 @@ pub enum Event {
     Finished(Finish),
 }
 
+/// Named work between the steps, how far it is and what comes behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The work, in words.
+    pub what: String,
+    /// Units done.
+    pub done: usize,
+    /// Units in all; 1 where the work has no parts that could be counted.
+    pub total: usize,
+    /// What comes next, in words.
+    pub next: &'static str,
+}
+
+impl Work {
+    /// The share that is done, 0..1; `None` for work without parts.
+    pub fn share(&self) -> Option<f32> {
+        (self.total > 1).then(|| (self.done as f32 / self.total as f32).clamp(0.0, 1.0))
+    }
+}
+
 /// Facts that hold for the whole run.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
@@ -164,12 +177,24 @@ pub struct RunInfo {
     pub steps_per_epoch: u64,
     /// Optimizer steps of the whole run.
     pub total_steps: u64,
+    /// Steps from one validation to the next; 0: the only one is at the end.
+    pub validation_steps: u64,
     /// Finished steps at the start (more than 0 on a resume).
     pub first_step: u64,
     /// Images of the training set.
     pub train_images: usize,
     /// Images of the validation set.
     pub val_images: usize,
+}
+
+/// Validations that are still to come after update `step` in a run of `total` steps that validates every
+/// `every` steps (0: never before its end) and at its end.
+pub fn validations_after(step: u64, total: u64, every: u64) -> u64 {
+    if step >= total {
+        return 0;
+    }
+    let passed = |step: u64| step.checked_div(every).unwrap_or(0);
+    passed(total - 1) - passed(step) + 1
 }
 
 /// One optimizer update. Losses and accuracies were measured before it.
@@ -181,7 +206,7 @@ pub struct StepReport {
     pub epoch: f64,
     /// Learning rate of the update.
     pub lr: f64,
-    /// Clean images per second over the last steps, pauses left out.
+    /// Clean images per second over the last steps, pauses left out; not a number before there are two.
     pub images_per_s: f64,
     /// Seconds of training so far, pauses and validation left out.
     pub elapsed_s: f64,
@@ -273,6 +298,8 @@ pub struct EvalReport {
     pub step: u64,
     /// Epochs finished, with fraction.
     pub epoch: f64,
+    /// Seconds that it took; `None` where that was not kept.
+    pub seconds: Option<f64>,
     /// Split by split, domain by domain, clean before attacked.
     pub rows: Vec<EvalRow>,
 }
@@ -426,6 +453,14 @@ impl<T> LatestSlot<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_run_is_validated_once() {
+        let left = |step| validations_after(step, 10, 4);
+        assert_eq!([0, 3, 4, 8, 9, 10].map(left), [3, 3, 2, 1, 1, 0]);
+        assert_eq!([0, 4, 8].map(|step| validations_after(step, 8, 4)), [2, 1, 0]);
+        assert_eq!(validations_after(3, 10, 0), 1);
+    }
 
     fn branch(branch: usize, source: BranchSource, domain: &str) -> BranchReport {
         let attack = (source == BranchSource::Attack).then(|| "fgsm:eps=2".to_owned());

@@ -15,7 +15,7 @@ use dualprop::session::inspect::{
 use dualprop::session::preflight::Preflight;
 use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, Command, DomainView, EvalReport, EvalRow, Event, Finish, GalleryItem,
-    Guess, Idle, LatestSlot, RunInfo, Snapshot, StepReport,
+    Guess, Idle, LatestSlot, RunInfo, Snapshot, StepReport, Work,
 };
 use dualprop::training::method::MethodLabel;
 use std::path::{Path, PathBuf};
@@ -124,6 +124,7 @@ pub(crate) fn info(dir: &Path) -> RunInfo {
         method: MethodLabel::Kind(MethodKind::Advprop),
         steps_per_epoch: STEPS_PER_EPOCH,
         total_steps: TOTAL_STEPS,
+        validation_steps: STEPS_PER_EPOCH,
         first_step: 0,
         train_images: 5120,
         val_images: 1000,
@@ -186,7 +187,7 @@ pub(crate) fn evaluation(step: u64) -> EvalReport {
             });
         }
     }
-    EvalReport { step, epoch: step as f64 / STEPS_PER_EPOCH as f64, rows }
+    EvalReport { step, epoch: step as f64 / STEPS_PER_EPOCH as f64, seconds: Some(6.0), rows }
 }
 
 pub(crate) fn snapshot(step: u64) -> Snapshot {
@@ -408,7 +409,8 @@ fn play(ends: &Ends) {
     let send = |event: Event| ends.events.send(event).is_ok();
     let out: PathBuf = ends.request.out.clone();
     for done in 0..=24 {
-        send(Event::Preparing { what: "shader pipelines".into(), done, total: 24 });
+        let what = "Compiling shaders".into();
+        send(Event::Working(Work { what, done, total: 24, next: "the first step" }));
         std::thread::sleep(Duration::from_millis(40));
     }
     send(Event::Started(info(&out)));

@@ -7,7 +7,7 @@ use dualprop::app::commands::UiCommand;
 use dualprop::app::model::kinds::RunPhase;
 use dualprop::app::panes::Pane;
 use dualprop::session::preflight::{Forecast, Preflight};
-use dualprop::training::events::{Event, Finish};
+use dualprop::training::events::{Event, Finish, Work};
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
 use toml::Value;
@@ -97,7 +97,7 @@ fn a_start_that_fails_changes_nothing_on_the_screen() {
     stage.show(Pane::Log);
     stage.click("Start");
     let ends = stage.played.runs.try_recv().expect("Start starts a run");
-    tell(&ends, Event::Preparing { what: "Opening the GPU".into(), done: 0, total: 1 });
+    tell(&ends, Event::Working(Work { what: "Opening the GPU".into(), done: 0, total: 1, next: "the shaders" }));
     stage.frames();
     assert_eq!(stage.window().run.phase, RunPhase::Preparing);
     std::fs::create_dir_all(&ends.request.out).expect("writable");

@@ -6,6 +6,7 @@ mod faults;
 mod frame;
 mod model;
 mod panes;
+mod progress;
 mod stage;
 mod walk;
 

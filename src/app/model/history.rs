@@ -76,6 +76,7 @@ fn read_config(files: &RunFiles, run: &mut RunView) -> Option<Config> {
             run.method = MethodLabel::of(&config.method).to_string();
             let length = config.run.steps.map_or(Length::Epochs(config.run.epochs), Length::Steps);
             run.length = Some(length);
+            run.validation_epochs = config.eval.every_epochs;
             // By index, not as branches happen to mention them.
             run.domains = Domain::names_of(method::domains(&config.method));
             Some(config)

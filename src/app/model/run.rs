@@ -5,7 +5,9 @@ use super::bn_history::BnHistory;
 use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_SPLIT, RunPhase, StepAxis};
 use super::series::Series;
 use crate::config::Domain;
-use crate::training::events::{BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, WorkLimit};
+use crate::training::events::{
+    BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, Work, WorkLimit, validations_after,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub struct RunView {
     pub info: Option<RunInfo>,
     /// How long an opened folder's run is to be.
     pub length: Option<Length>,
+    /// Epochs from one validation of an opened folder's run to the next; 0: the only one is at the end.
+    pub validation_epochs: u64,
     /// How an opened folder's run ended; `None` for one that is at work or was cut off.
     pub ended: Option<Finish>,
     /// Another program trains in the opened folder.
@@ -50,8 +54,8 @@ pub struct RunView {
     pub limit: WorkLimit,
     /// What was asked of the run and not answered yet.
     pub asked: Option<&'static str>,
-    /// The named thing that is being prepared: done of total.
-    pub preparing: Option<(String, usize, usize)>,
+    /// The work that no step reports: before the first step, or in a validation.
+    pub work: Option<Work>,
     pub log: VecDeque<LogLine>,
     /// Why a checkpoint could not be written, while the run waits to be told how to go on.
     pub unsaved: Option<String>,
@@ -71,6 +75,8 @@ pub struct RunView {
     epochs_per_step: f64,
     /// Finished step and training seconds of the last steps.
     recent: VecDeque<(u64, f64)>,
+    /// Seconds that the last validation took.
+    validation_s: Option<f64>,
 }
 
 /// Which checkpoints a run folder holds.
@@ -78,6 +84,17 @@ pub struct RunView {
 pub struct Checkpoints {
     pub last: bool,
     pub best: bool,
+}
+
+/// What remains of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Remaining {
+    /// Seconds of its steps, and of its validations once one has shown how long they take.
+    pub seconds: f64,
+    /// Validations that are still to come.
+    pub validations: u64,
+    /// Whether the seconds hold them.
+    pub counts_validations: bool,
 }
 
 /// The length of a run as its configuration says it.
@@ -123,11 +140,12 @@ impl RunView {
     /// Folds one event in.
     pub fn apply(&mut self, event: Event) {
         match event {
-            Event::Preparing { what, done, total } => {
-                if self.preparing.as_ref().is_none_or(|(known, ..)| *known != what) {
-                    self.log(Level::Info, format!("Preparing {what}"));
+            Event::Working(work) => {
+                let is_known = self.work.as_ref().is_some_and(|known| known.what == work.what);
+                if !is_known && self.phase == RunPhase::Preparing {
+                    self.log(Level::Info, work.what.clone());
                 }
-                self.preparing = Some((what, done, total));
+                self.work = Some(work);
             }
             Event::Started(info) => self.started(info),
             Event::Step(report) => self.step(report),
@@ -152,6 +170,7 @@ impl RunView {
             Event::Warning(text) => self.log(Level::Warning, text),
             Event::Paused => {
                 self.phase = RunPhase::Paused;
+                self.work = None;
                 self.log(Level::Info, "Paused");
             }
             Event::Resumed => {
@@ -165,7 +184,7 @@ impl RunView {
                     Finish::Discarded => self.log(Level::Info, "Stopped without saving"),
                     Finish::Failed(sentence) => self.log(Level::Error, sentence.clone()),
                 }
-                self.preparing = None;
+                self.work = None;
                 (self.asked, self.unsaved) = (None, None);
                 self.phase = RunPhase::Ended(finish);
             }
@@ -173,7 +192,7 @@ impl RunView {
     }
 
     fn started(&mut self, info: RunInfo) {
-        self.preparing = None;
+        self.work = None;
         // A pause or stop may have been asked for while pipelines were made.
         if self.phase == RunPhase::Preparing {
             self.phase = RunPhase::Running;
@@ -208,7 +227,7 @@ impl RunView {
             self.clock.push(report.step, report.elapsed_s);
         }
         self.epochs_per_step = report.epoch / report.step.max(1) as f64;
-        self.preparing = None;
+        self.work = None;
         self.last_step = Some(report);
         self.curves_generation += 1;
     }
@@ -229,8 +248,9 @@ impl RunView {
                 self.best = Some((report.step, percent));
             }
         }
+        self.validation_s = report.seconds.or(self.validation_s);
         self.last_eval = Some(report);
-        self.preparing = None;
+        self.work = None;
         self.asked = None;
         self.curves_generation += 1;
     }
@@ -294,19 +314,66 @@ impl RunView {
         }
     }
 
-    /// Seconds of training that remain at the median pace of the last steps. Pauses are no training time, so
-    /// they do not count.
-    pub fn eta_s(&self) -> Option<f64> {
+    /// Finished steps, where they are known: of a resumed run before its next step, those of its checkpoint.
+    pub fn finished_steps(&self) -> Option<u64> {
+        let step = self.last_step.as_ref().map(|step| step.step);
+        step.or(self.info.as_ref().map(|info| info.first_step))
+    }
+
+    /// What remains at the median pace of the last steps; pauses do not count. `None` before there is a pace.
+    pub fn remaining(&self) -> Option<Remaining> {
         let total = self.total_steps()?;
         let done = self.last_step.as_ref()?.step;
-        let pairs = self.recent.iter().zip(self.recent.iter().skip(1));
+        // Steps that were reported together have one time; the pace is that between such groups.
+        let mut groups: Vec<(u64, f64)> = Vec::with_capacity(self.recent.len());
+        for &(step, elapsed) in &self.recent {
+            match groups.last_mut() {
+                Some(last) if last.1 == elapsed => last.0 = step,
+                _ => groups.push((step, elapsed)),
+            }
+        }
+        let pairs = groups.iter().zip(groups.iter().skip(1));
         let mut pace: Vec<f64> = pairs
-            .filter(|(a, b)| b.0 > a.0 && b.1 >= a.1)
+            .filter(|(a, b)| b.0 > a.0 && b.1 > a.1)
             .map(|(a, b)| (b.1 - a.1) / (b.0 - a.0) as f64)
             .collect();
         pace.sort_by(f64::total_cmp);
         let median = *pace.get(pace.len() / 2)?;
-        Some(median * total.saturating_sub(done) as f64)
+        let steps_s = median * total.saturating_sub(done) as f64;
+        let validations = self.validations_left(done, total);
+        Some(match self.validation_s {
+            Some(each) => {
+                // Of the one at work a part is done.
+                let begun = if self.is_validation_due(done, total) { self.work.as_ref() } else { None };
+                let behind = f64::from(begun.and_then(Work::share).unwrap_or(0.0));
+                let seconds = steps_s + each * (validations as f64 - behind).max(0.0);
+                Remaining { seconds, validations, counts_validations: true }
+            }
+            None => Remaining { seconds: steps_s, validations, counts_validations: validations == 0 },
+        })
+    }
+
+    /// Steps from one validation to the next; 0: the only one is at the end.
+    fn validation_steps(&self) -> u64 {
+        match &self.info {
+            Some(info) => info.validation_steps,
+            None if self.epochs_per_step > 0.0 => {
+                (self.validation_epochs as f64 / self.epochs_per_step).round() as u64
+            }
+            None => 0,
+        }
+    }
+
+    /// Whether the validation behind the last step is still to be made.
+    fn is_validation_due(&self, done: u64, total: u64) -> bool {
+        let every = self.validation_steps();
+        let has_one = done == total || (every > 0 && done.is_multiple_of(every));
+        done > 0 && has_one && self.last_eval.as_ref().is_none_or(|eval| eval.step < done)
+    }
+
+    fn validations_left(&self, done: u64, total: u64) -> u64 {
+        let due = u64::from(self.is_validation_due(done, total));
+        validations_after(done, total, self.validation_steps()) + due
     }
 }
 
@@ -370,13 +437,14 @@ mod tests {
         for (n, elapsed) in [(1, 1.0), (2, 2.0), (3, 60.0), (4, 61.0), (5, 62.0)] {
             run.step(step(n, elapsed));
         }
-        assert_eq!(run.eta_s(), None, "no total yet");
+        let remaining = |run: &RunView| run.remaining().map(|r| r.seconds);
+        assert_eq!(remaining(&run), None, "no total yet");
         run.length = Some(Length::Epochs(1.4));
         assert_eq!(run.total_steps(), None, "not before a step has told its epoch");
         run.epochs_per_step = 0.2;
-        assert_eq!((run.total_steps(), run.eta_s()), (Some(7), Some(2.0)));
+        assert_eq!((run.total_steps(), remaining(&run)), (Some(7), Some(2.0)));
         run.length = Some(Length::Steps(10));
-        assert_eq!((run.total_steps(), run.eta_s()), (Some(10), Some(5.0)));
+        assert_eq!((run.total_steps(), remaining(&run)), (Some(10), Some(5.0)));
         run.info = Some(RunInfo {
             run_dir: "r".into(),
             adapter: String::new(),
@@ -390,11 +458,31 @@ mod tests {
             method: MethodLabel::OwnBranches,
             steps_per_epoch: 5,
             total_steps: 15,
+            validation_steps: 5,
             first_step: 0,
             train_images: 1,
             val_images: 1,
         });
-        assert_eq!(run.eta_s(), Some(10.0), "one slow step must not move it");
+        assert_eq!(remaining(&run), Some(10.0), "one slow step must not move it");
+        let left = run.remaining().expect("a pace");
+        assert_eq!((left.validations, left.counts_validations), (3, false), "behind steps 5, 10 and 15");
+        run.evaluated(EvalReport { step: 5, epoch: 1.0, seconds: Some(4.0), rows: vec![] });
+        let left = run.remaining().expect("a pace");
+        assert_eq!((left.seconds, left.validations, left.counts_validations), (18.0, 2, true));
+    }
+
+    /// A resumed run may hear of its first steps in one look.
+    #[test]
+    fn steps_that_come_together_are_not_done_in_no_time() {
+        let mut run = RunView { length: Some(Length::Steps(20)), ..RunView::default() };
+        for n in 11..=14 {
+            run.step(step(n, 30.0));
+        }
+        assert_eq!(run.remaining(), None, "no time has passed that one could tell");
+        for n in 15..=16 {
+            run.step(step(n, 34.0));
+        }
+        assert_eq!(run.remaining().map(|r| r.seconds), Some(8.0));
     }
 
     #[test]
@@ -432,7 +520,7 @@ mod tests {
                 row("val", "main", Some("fgsm:eps=2"), 0.95),
                 row("val-stylized", "main", None, 0.99),
             ];
-            run.evaluated(EvalReport { step, epoch: 0.0, rows });
+            run.evaluated(EvalReport { step, epoch: 0.0, seconds: None, rows });
         }
         assert_eq!(run.best, Some((20, 50.0)));
         assert_eq!(run.splits, ["val", "val-stylized"]);

@@ -1,7 +1,7 @@
 //! Gallery: each validation image clean, its perturbation magnified, and attacked, with what every domain
 //! predicts before and after.
 
-use super::{Names, Shared, once_there};
+use super::{FIRST_PICTURES, Names, Shared, once_there};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
 use crate::app::widgets::command_button::empty_ui;
@@ -34,7 +34,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
         let text = format!(
             "Validation images with their perturbations, attacked versions and the predictions of every domain. \
              {}",
-            once_there(run)
+            once_there(run, FIRST_PICTURES)
         );
         empty_ui(ui, "No pictures yet", &text, run, &[], shared.queue);
         return;

@@ -201,13 +201,19 @@ impl<'a> Names<'a> {
     }
 }
 
-/// When pictures and statistics will be here: the end of the sentence in an empty pane.
-fn once_there(run: &RunView) -> &'static str {
+/// When a pane will have something, or why it has nothing: the last sentence in an empty one. `first` says
+/// when a run has the first of it.
+fn once_there(run: &RunView, first: &str) -> String {
     match run.phase {
-        RunPhase::Opened => "A run writes them when it validates; this folder has none yet.",
-        _ => "The run makes the first ones soon after its start.",
+        RunPhase::Idle => "Start a run, or open a run folder.".to_owned(),
+        RunPhase::Opened => format!("{first}; this folder has none yet."),
+        RunPhase::Ended(_) => "The run ended before it had any.".to_owned(),
+        _ => format!("{first}."),
     }
 }
+
+/// When a run has its first pictures and statistics.
+const FIRST_PICTURES: &str = "A run makes them after its start and writes them when it validates";
 
 /// The views' settings, kept between sessions.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]

@@ -3,8 +3,9 @@
 
 use crate::app::format;
 use crate::app::model::kinds::{RunPhase, ending};
-use crate::app::model::run::RunView;
+use crate::app::model::run::{Remaining, RunView};
 use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::work::work_bar;
 use crate::training::events::{Finish, Idle, RunInfo, WorkLimit};
 use egui::{Align, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
 
@@ -34,12 +35,9 @@ pub fn ui(ui: &mut Ui, run: &RunView) {
                     );
                 }
             }
-            if let Some(eta) = run.eta_s().filter(|_| run.phase.is_active() || run.at_work_elsewhere) {
-                figure(
-                    ui,
-                    &format!("{} left", format::duration(eta)),
-                    "Remaining steps × median time of the last 64 steps. Pauses and validation do not count.",
-                );
+            let is_at_work = run.phase.is_active() || run.at_work_elsewhere;
+            if let Some(remaining) = run.remaining().filter(|_| is_at_work) {
+                remaining_ui(ui, remaining);
             }
             if let Some((step, best)) = run.best {
                 figure(
@@ -54,6 +52,25 @@ pub fn ui(ui: &mut Ui, run: &RunView) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| adapter_ui(ui, run, roomy));
         });
     });
+}
+
+/// The time that is left, and what it counts.
+fn remaining_ui(ui: &mut Ui, remaining: Remaining) {
+    let Remaining { seconds, validations, counts_validations } = remaining;
+    let time = format::duration(seconds);
+    let validations = match validations {
+        1 => "1 validation".to_owned(),
+        count => format!("{} validations", format::count(count)),
+    };
+    let steps = "Remaining steps × median time of the last 64 steps";
+    let (text, help) = if counts_validations {
+        let text = format!("{time} left");
+        (text, format!("{steps}, and {validations} as long as the last one. Pauses do not count."))
+    } else {
+        let text = format!("{time} + {validations} left");
+        (text, format!("{steps}. How long validations take is known after the first. Pauses do not count."))
+    };
+    figure(ui, &text, &help);
 }
 
 /// The GPU's time for one step and, on hover, what it went to.
@@ -128,10 +145,8 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
 }
 
 fn progress_ui(ui: &mut Ui, run: &RunView, width: f32) {
-    if let Some((what, done, total)) = &run.preparing {
-        let part = *done as f32 / (*total).max(1) as f32;
-        let text = format!("{what} {done}/{total}");
-        bar(ui, part, &text, 220.0, "Work before the first step: done of total");
+    if let Some(work) = &run.work {
+        work_bar(ui, work, width + 30.0);
     } else if let (Some(total), Some(step)) = (run.total_steps(), &run.last_step) {
         let part = step.step as f32 / total.max(1) as f32;
         let text = format!("step {} / {}", format::count(step.step), format::count(total));

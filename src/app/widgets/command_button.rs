@@ -4,6 +4,7 @@ use crate::app::commands::UiCommand;
 use crate::app::model::run::RunView;
 use crate::app::theme::icons;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::work::work_bar;
 use egui::{Button, RichText, Ui};
 
 /// How a command's button looks.
@@ -59,7 +60,9 @@ pub fn empty_ui(
     let tokens = Tokens::of(ui);
     let offered = commands.iter().copied().filter(|command| command.available(run).is_ok());
     let offered: Vec<UiCommand> = offered.collect();
-    let height = 92.0 + 34.0 * offered.len() as f32;
+    // Before the first step, that is what everything waits for.
+    let work = run.work.as_ref().filter(|_| run.last_step.is_none());
+    let height = 92.0 + 34.0 * (offered.len() + usize::from(work.is_some())) as f32;
     ui.add_space(((ui.available_height() - height) / 2.0).max(tokens::GAP));
     ui.vertical_centered(|ui| {
         ui.set_max_width(420.0);
@@ -67,6 +70,10 @@ pub fn empty_ui(
         ui.add_space(tokens::GAP_SMALL);
         ui.label(RichText::new(text).color(tokens.text_weak));
         ui.add_space(tokens::GAP_SMALL);
+        if let Some(work) = work {
+            work_bar(ui, work, 300.0);
+            ui.label(RichText::new(format!("Then: {}", work.next)).small().color(tokens.text_weak));
+        }
         for command in offered {
             let style = if command == UiCommand::Start { ButtonStyle::Primary } else { ButtonStyle::Plain };
             command_button(ui, command, run, queue, style);

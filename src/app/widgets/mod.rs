@@ -8,3 +8,4 @@ pub mod export;
 pub mod legend;
 pub mod pictures;
 pub mod plots;
+pub mod work;

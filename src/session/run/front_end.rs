@@ -1,6 +1,6 @@
 //! A run's side of its front end: commands in, events and pictures out.
 
-use crate::training::events::{Command, Event, LatestSlot, Snapshot};
+use crate::training::events::{Command, Event, LatestSlot, Snapshot, Work};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,9 +35,9 @@ impl<'a> FrontEnd<'a> {
         let _ = self.events.send(event);
     }
 
-    /// Tells that `done` of `total` of the named work before the first step is done.
-    pub(super) fn preparing(&self, what: &str, done: usize, total: usize) {
-        self.send(Event::Preparing { what: what.to_owned(), done, total });
+    /// Tells that `done` of `total` of the named work is done, and what comes after it.
+    pub(super) fn working(&self, what: impl Into<String>, next: &'static str, done: usize, total: usize) {
+        self.send(Event::Working(Work { what: what.into(), done, total, next }));
     }
 
     /// The next command; `wait` waits for one. `None` where none has come, and with `wait` where the front

@@ -27,7 +27,7 @@ pub(super) struct Meters {
 
 impl Meters {
     /// Notes that step number `step` was reported after `elapsed_s` seconds of training and returns the
-    /// images per second over the last reports, with `batch_size` images a step; 0 before there are two.
+    /// images per second over the last reports, with `batch_size` images a step; NaN before there are two.
     pub(super) fn images_per_s(&mut self, elapsed_s: f64, step: u64, batch_size: usize) -> f64 {
         self.recent.push_back((elapsed_s, step));
         if self.recent.len() > SPEED_WINDOW {
@@ -35,7 +35,7 @@ impl Meters {
         }
         match (self.recent.front(), self.recent.back()) {
             (Some((t0, s0)), Some((t1, s1))) if t1 > t0 => (s1 - s0) as f64 * batch_size as f64 / (t1 - t0),
-            _ => 0.0,
+            _ => f64::NAN,
         }
     }
 
@@ -112,13 +112,13 @@ mod tests {
     #[test]
     fn the_speed_is_that_of_the_last_steps_and_begins_anew_after_a_pause() {
         let mut meters = Meters::default();
-        assert_eq!(meters.images_per_s(1.0, 1, 10), 0.0, "one report has no duration");
+        assert!(meters.images_per_s(1.0, 1, 10).is_nan(), "one report has no duration");
         assert_eq!(meters.images_per_s(3.0, 2, 10), 5.0);
         for step in 3..40 {
             meters.images_per_s(3.0 + step as f64, step, 10);
         }
         assert_eq!(meters.images_per_s(43.0, 40, 10), 10.0, "the slow start has left the window");
         meters.restart_speed();
-        assert_eq!(meters.images_per_s(100.0, 41, 10), 0.0);
+        assert!(meters.images_per_s(100.0, 41, 10).is_nan());
     }
 }

@@ -104,9 +104,13 @@ impl Run<'_> {
     }
 
     fn steps(&mut self) -> anyhow::Result<Finish> {
+        let is_end = self.step >= self.length.total_steps;
+        let next = if is_end { "the end of the run" } else { "the first step" };
+        if self.front.pictures_are_due(true) {
+            self.front.working("Making the first pictures", next, 0, 1);
+        }
         self.picture(true)?;
         self.stopwatch.start(Instant::now());
-        let is_end = self.step >= self.length.total_steps;
         if is_end && self.state.validated >= self.step {
             self.log("was complete already");
             return Ok(Finish::Completed);
@@ -115,6 +119,7 @@ impl Run<'_> {
         if !is_end && self.step > 0 && self.is_validation_due() && self.state.validated < self.step {
             self.validate()?;
         }
+        let first = self.step;
         while self.step < self.length.total_steps {
             if self.ran_out_of_patience() {
                 let stale = self.state.stale;
@@ -127,6 +132,10 @@ impl Run<'_> {
             }
             if let Wish::Stop { save } = self.listen()? {
                 return self.stop(save);
+            }
+            if self.step == first {
+                // Some drivers make their machine code when a shader first runs, which may take minutes.
+                self.front.working("First step: the driver compiles", "the next steps", 0, 1);
             }
             let begun = Instant::now();
             let batch = self.loader.next().context("the training images")?;

@@ -39,7 +39,7 @@ impl<'a> Run<'a> {
         let network = network(&config, &data)?;
         let length = length(&config, &data)?;
         let cautions = check_statistics(&config, &network, length)?;
-        front.preparing("Opening the GPU", 0, 1);
+        front.working("Opening the GPU", "the shaders", 0, 1);
         let device = open_device::open(&options.device, config.run.precision)?;
         let mut start = Start::open(options, &mut data, &network, length)?;
         start.warnings.extend(cautions);
@@ -119,6 +119,7 @@ impl<'a> Run<'a> {
             method: MethodLabel::of(&config.method),
             steps_per_epoch: self.length.steps_per_epoch,
             total_steps: self.length.total_steps,
+            validation_steps: self.config.eval.every_epochs * self.length.steps_per_epoch,
             first_step: self.step,
             train_images: self.data.splits.train.len(),
             val_images: self.data.splits.val.len(),
@@ -129,8 +130,9 @@ impl<'a> Run<'a> {
 impl Data {
     /// Opens the sets of a configuration.
     fn open(config: &Config, front: &FrontEnd<'_>) -> anyhow::Result<Self> {
-        front.preparing("Opening the data", 0, 1);
-        let listing = |split: &str, done, total| front.preparing(&format!("Listing {split}"), done, total);
+        front.working("Opening the data", "the GPU", 0, 1);
+        let listing =
+            |split: &str, done, total| front.working(format!("Listing {split}"), "the GPU", done, total);
         let splits = data::open_reporting(&config.data, listing)?;
         let classes = class_names(config, splits.train.as_ref())?;
         Ok(Self { splits, classes })
@@ -253,7 +255,8 @@ impl Made {
         start: &mut Start,
     ) -> anyhow::Result<Self> {
         let mut warnings = std::mem::take(&mut start.warnings);
-        let compiling = |done, total| front.preparing("Compiling shaders", done, total);
+        let compiling =
+            |done, total| front.working("Compiling shaders", "the shaders of validation", done, total);
         let mut engine =
             Engine::new(device, config, network, length, compiling, |notice| warnings.push(notice))?;
         for warning in warnings {
@@ -263,7 +266,7 @@ impl Made {
         let mut state = start.from.load_into(&mut engine, config)?;
         state.train_images = data.splits.train.len() as u64;
         let validation = Validation::new(config, &engine, data.splits.val.as_ref(), front)?;
-        let reading = |done, total| front.preparing("Reading the images", done, total);
+        let reading = |done, total| front.working("Reading the images", "the first step", done, total);
         let step = start.from.step();
         let loader = input::start(&mut engine, config, &data.splits.train, length, step, reading)?;
         Ok(Self { engine, loader, validation, state })
@@ -290,7 +293,9 @@ impl Validation {
             EVAL_BATCH.min(val.len().max(1)),
             engine.buffers().get(weights),
             engine.buffers().get(running),
-            |done, total| front.preparing("Compiling shaders for validation", done, total),
+            |done, total| {
+                front.working("Compiling shaders for validation", "the first step", done, total);
+            },
         )?;
         let attack = (!config.eval.attack.is_empty())
             .then(|| AttackConfig::parse_spec(&config.eval.attack))

@@ -111,51 +111,30 @@ impl Run<'_> {
     /// was asked for meanwhile: nothing is told then.
     pub(super) fn evaluate(&mut self) -> anyhow::Result<bool> {
         let trains = self.stopwatch.stop(Instant::now());
-        let finished = self.measure();
+        let finished = self.validate_all();
         if trains {
             self.stopwatch.start(Instant::now());
         }
         finished
     }
 
-    fn measure(&mut self) -> anyhow::Result<bool> {
-        let domains = self.engine.domain_names().len();
-        let mut rows = Vec::new();
-        let val: Vec<(String, Arc<dyn Dataset>)> =
-            vec![("val".to_owned(), Arc::clone(&self.data.splits.val))];
-        for (split, set) in val.iter().chain(&self.data.splits.extra) {
-            for domain in 0..domains {
-                let attacks = [None, self.validation.attack.as_ref().filter(|_| split == "val")];
-                let measured = if attacks[1].is_some() { 2 } else { 1 };
-                for attack in attacks.into_iter().take(measured) {
-                    let what = Measurement {
-                        split,
-                        domain,
-                        attack,
-                        limit: self.config.eval.limit,
-                        seed: self.config.run.seed,
-                    };
-                    let front = &mut self.front;
-                    let go_on = |_, _| !front.asks_to_stop();
-                    let inference = &mut self.validation.inference;
-                    let row = accuracy(self.engine.gpu(), inference, set, &what, go_on)
-                        .with_context(|| format!("the images of {split}"))?;
-                    let Some(row) = row else { return Ok(false) };
-                    rows.push(row);
-                }
-            }
-        }
+    fn validate_all(&mut self) -> anyhow::Result<bool> {
+        let begun = Instant::now();
+        let next = if self.step < self.length.total_steps { "the next step" } else { "the end of the run" };
+        let Some(rows) = self.measure(next)? else { return Ok(false) };
         let value = best_value(&rows, self.config.eval.best);
-        let report = EvalReport { step: self.step, epoch: self.epoch(self.step), rows };
+        let seconds = Some(begun.elapsed().as_secs_f64());
+        let report = EvalReport { step: self.step, epoch: self.epoch(self.step), seconds, rows };
         let written = self.folder.evaluated(&report);
         self.spare(written);
-        self.front.send(Event::Evaluated(report));
+        self.front.working("Making pictures", next, 0, 1);
         self.bn_stats()?;
         if let Some(made) = self.snapshot()? {
             let written = self.folder.save_pictures(&made);
             self.spare(written);
             self.front.show(made);
         }
+        self.front.send(Event::Evaluated(report));
         self.state.validated = self.step;
         self.state.stale += 1;
         if value > self.state.best {
@@ -165,6 +144,43 @@ impl Run<'_> {
             self.front.send(Event::Saved { path, best: true });
         }
         Ok(true)
+    }
+
+    /// The figures of all passes; `None` when a stop was asked for. `next`: what comes after the validation.
+    fn measure(&mut self, next: &'static str) -> anyhow::Result<Option<Vec<EvalRow>>> {
+        let domains = self.engine.domain_names();
+        let limit = self.config.eval.limit;
+        let val: Vec<(String, Arc<dyn Dataset>)> =
+            vec![("val".to_owned(), Arc::clone(&self.data.splits.val))];
+        let mut passes = Vec::new();
+        for (split, set) in val.iter().chain(&self.data.splits.extra) {
+            for domain in 0..domains.len() {
+                passes.push((split, set, domain, None));
+                let attack = self.validation.attack.as_ref().filter(|_| split == "val");
+                passes.extend(attack.map(|attack| (split, set, domain, Some(attack))));
+            }
+        }
+        let images = |set: &dyn Dataset| if limit == 0 { set.len() } else { limit.min(set.len()) };
+        let total: usize = passes.iter().map(|(_, set, ..)| images(set.as_ref())).sum();
+        let (mut rows, mut before) = (Vec::new(), 0);
+        for (split, set, domain, attack) in passes {
+            let what = Measurement { split, domain, attack, limit, seed: self.config.run.seed };
+            let images_are = if attack.is_some() { "attacked" } else { "clean" };
+            let name = format!("Validating {split}: {}, {images_are}", domains[domain]);
+            let front = &mut self.front;
+            front.working(name.as_str(), next, before, total);
+            let go_on = |done, _| {
+                front.working(name.as_str(), next, before + done, total);
+                !front.asks_to_stop()
+            };
+            let inference = &mut self.validation.inference;
+            let row = accuracy(self.engine.gpu(), inference, set, &what, go_on)
+                .with_context(|| format!("the images of {split}"))?;
+            let Some(row) = row else { return Ok(None) };
+            rows.push(row);
+            before += images(set.as_ref());
+        }
+        Ok(Some(rows))
     }
 
     pub(super) fn bn_stats(&mut self) -> anyhow::Result<()> {

@@ -140,7 +140,7 @@ pub struct MetricLine {
     /// Learning rate of the step, on validation lines of the last step.
     #[serde(default = "nan", deserialize_with = "number_or_null")]
     pub lr: f64,
-    /// Clean images a second over the last steps.
+    /// Clean images a second over the last steps; null where it is not known yet.
     #[serde(default = "nan", deserialize_with = "number_or_null")]
     pub images_per_s: f64,
     /// Seconds of training so far, pauses and validation left out.
@@ -152,7 +152,7 @@ pub struct MetricLine {
 const TRAIN: &str = "train";
 
 /// What a validation line repeats of the last step: learning rate, images a second, seconds of training.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Pace {
     lr: f64,
     images_per_s: f64,
@@ -160,6 +160,9 @@ struct Pace {
 }
 
 impl Pace {
+    /// That of a run without a step.
+    const UNKNOWN: Self = Self { lr: f64::NAN, images_per_s: f64::NAN, wall_s: 0.0 };
+
     /// What a validation behind this line repeats; a run that a resumed one goes on with told it last there.
     fn of(line: &MetricLine) -> Self {
         let wall_s = if line.wall_s.is_finite() { line.wall_s } else { 0.0 };

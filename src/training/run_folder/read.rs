@@ -228,7 +228,7 @@ impl MetricsFollower {
                 top1: line.top1,
                 top5: line.top5,
             });
-            return Some(Report::Validation(EvalReport { step, epoch, rows: rows.collect() }));
+            return Some(Report::Validation(EvalReport { step, epoch, seconds: None, rows: rows.collect() }));
         }
         let branches = lines.into_iter().enumerate().map(|(place, mut line)| {
             line.source = line.source.or_else(|| Some(self.source(place, line.attack.is_some())));

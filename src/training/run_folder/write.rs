@@ -97,7 +97,7 @@ impl RunFolder {
         let is_validated = validated >= step;
         let purge_from = (!empty).then_some(if is_validated { step + 1 } else { step });
         let events = EventWriter::create(dir, purge_from).map_err(|e| anyhow!(sentence(dir, &e)))?;
-        let pace = last_line.map_or_else(Pace::default, |line| Pace::of(&line));
+        let pace = last_line.map_or(Pace::UNKNOWN, |line| Pace::of(&line));
         let mut folder = Self {
             metrics: Appender::open(files.metrics())?,
             bn_stats: Appender::open(files.bn_stats())?,
@@ -134,8 +134,8 @@ impl RunFolder {
     /// Adds the TensorBoard points of a step, at the pace of the newest.
     fn step_points(&mut self, step: u64, branches: &[BranchReport]) -> anyhow::Result<()> {
         let Pace { lr, images_per_s, .. } = self.pace;
-        let mut points =
-            vec![("lr".to_string(), lr as f32), ("images_per_s".to_string(), images_per_s as f32)];
+        let mut points = vec![("lr".to_string(), lr as f32)];
+        points.extend(images_per_s.is_finite().then(|| ("images_per_s".to_string(), images_per_s as f32)));
         for (name, branch) in branch_names(branches).iter().zip(branches) {
             points.extend(curves("train", name, [branch.loss, branch.top1, branch.top5]));
         }

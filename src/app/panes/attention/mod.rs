@@ -3,7 +3,7 @@
 //! another model.
 
 use super::look::{self, LookView};
-use super::{Names, Shared, once_there};
+use super::{FIRST_PICTURES, Names, Shared, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::theme::tokens::{self, Tokens};
@@ -75,7 +75,7 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
         let text = format!(
             "Class activation maps of every domain, for clean and attacked images side by side on one colour \
              scale. {}",
-            once_there(run)
+            once_there(run, FIRST_PICTURES)
         );
         let commands = [UiCommand::StudyBest, UiCommand::OpenCheckpoint];
         empty_ui(ui, "No maps yet", &text, run, &commands, shared.queue);

@@ -1,7 +1,7 @@
 //! Curves: the training loss of each branch, and the validation accuracy as the four lines
 //! (clean | attacked) × (main | aux).
 
-use super::Shared;
+use super::{Shared, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::model::kinds::{LineKey, StepAxis};
@@ -83,9 +83,11 @@ impl Drawn {
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut CurvesView) {
     let run = shared.run;
     if run.loss.is_empty() && run.accuracy.is_empty() {
-        let text = "Training loss of each branch and validation accuracy of each domain, clean and attacked, \
-                    appear here while a run is at work. Start one, or open a run folder.";
-        empty_ui(ui, "No curves yet", text, run, &[UiCommand::Start, UiCommand::OpenRun], shared.queue);
+        let text = format!(
+            "Training loss of each branch and validation accuracy of each domain, clean and attacked. {}",
+            once_there(run, "They come with the first step and the first validation")
+        );
+        empty_ui(ui, "No curves yet", &text, run, &[UiCommand::Start, UiCommand::OpenRun], shared.queue);
         return;
     }
     let height = ui.available_height();

@@ -5,7 +5,7 @@ pub mod channels;
 pub mod inputs;
 pub mod time;
 
-use super::{Names, Shared, look, once_there};
+use super::{FIRST_PICTURES, Names, Shared, look, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::model::kinds::DataKind;
@@ -191,7 +191,7 @@ fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     let Some(origin) = origin(shared) else {
         let text = format!(
             "The distance between the domains' batch-norm statistics, layer by layer. {}",
-            once_there(run)
+            once_there(run, FIRST_PICTURES)
         );
         let commands = [UiCommand::StudyBest, UiCommand::OpenCheckpoint];
         empty_ui(ui, "No statistics yet", &text, run, &commands, shared.queue);

@@ -146,8 +146,12 @@ fn controls_ui(
             if ui.button("Stop").on_hover_text("End the measurement").clicked() {
                 shared.study_requests.push(Request::Stop);
             }
+            let text = match total {
+                0 => "Opening the images".to_owned(),
+                total => format!("{done}/{total} images"),
+            };
             let bar = ProgressBar::new(done as f32 / total.max(1) as f32).desired_width(160.0);
-            ui.add(bar.desired_height(16.0).text(RichText::new(format!("{done}/{total} images")).small()));
+            ui.add(bar.desired_height(16.0).animate(total == 0).text(RichText::new(text).small()));
         } else {
             let can = !shared.study.is_busy() && !info.splits.is_empty();
             let help = "Send the images through every domain";

@@ -186,7 +186,7 @@ fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsRequest> 
     });
     ui.label(&run.method);
     ui.label(run.seed.map_or_else(|| "–".to_owned(), |seed| seed.to_string()));
-    ui.label(run.run.last_step.as_ref().map_or_else(|| "0".to_owned(), |step| format::count(step.step)));
+    ui.label(run.run.last_step.as_ref().map_or_else(|| "–".to_owned(), |step| format::count(step.step)));
     for attacked in [false, true] {
         ui.label(run.best(0, attacked).map_or_else(|| "–".to_owned(), |best| format!("{best:.1}%")));
     }

@@ -185,11 +185,14 @@ pub(super) fn title(ui: &mut Ui, text: &str) {
 
 /// What goes when a run is discarded.
 fn loss_text(run: &RunView) -> String {
-    let step = run.last_step.as_ref().map_or(0, |step| step.step);
+    let stands = match run.finished_steps() {
+        Some(step) => format!("Training stands at step {step}."),
+        None => "The run is still being prepared.".to_owned(),
+    };
     let dir = run.dir.as_ref().map_or_else(String::new, |dir| format!(" {}", dir.display()));
     format!(
-        "Training stands at step {step}. To discard the run throws its folder{dir} away with everything in it: \
-         checkpoints, curves, pictures and log. It goes to the system's trash; where there is none, it is deleted."
+        "{stands} To discard the run throws its folder{dir} away with everything in it: checkpoints, curves, pictures \
+         and log. It goes to the system's trash; where there is none, it is deleted."
     )
 }
 
