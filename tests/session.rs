@@ -117,6 +117,8 @@ fn a_run_names_what_it_is_at_between_its_steps() {
     let text = std::fs::read_to_string(RunFiles::of(&out).metrics()).unwrap();
     let first: MetricLine = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     assert!(first.images_per_s.is_nan(), "one step has no rate");
+    let log = std::fs::read_to_string(RunFiles::of(&out).log()).unwrap();
+    assert!(log.contains(" MiB of GPU memory planned") && !log.contains(" MB "), "{log}");
 }
 
 /// The loss scale and its counters are part of the state.
@@ -694,7 +696,7 @@ fn a_run_that_no_longer_improves_ends_early() {
     let last = Checkpoint::load(&folder.path().join("last.safetensors")).unwrap();
     assert!(last.meta.step < 100, "ran to its end");
     assert_eq!(last.loop_state["stale"], 2);
-    assert!(events.iter().any(|e| matches!(e, Event::Warning(text) if text.contains("stopped early"))));
+    assert!(events.iter().any(|e| matches!(e, Event::Note(text) if text.contains("stopped early"))));
     // Resuming does not run on.
     let before = metrics(folder.path());
     let again = config(&[&still[..], &rest].concat());

@@ -52,6 +52,11 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A count with its noun, which takes an s: `1 step`, `2 steps`.
+pub fn counted(value: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
 /// About three significant digits: `0.00123`, `1.23`, `12.3`, `1230`; a dash where there is no number.
 pub fn significant(value: f64) -> String {
     if !value.is_finite() {
@@ -100,6 +105,7 @@ mod tests {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(3 << 30), "3.0 GiB");
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!([0, 1, 1000].map(|n| counted(n, "step")), ["0 steps", "1 step", "1\u{202f}000 steps"]);
         for (value, text) in [(0.001234, "0.00123"), (1.234, "1.23"), (123.4, "123"), (0.0, "0")] {
             assert_eq!(significant(value), text);
         }

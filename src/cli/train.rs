@@ -200,6 +200,7 @@ impl View {
             Event::Moved { run_dir } => {
                 self.line(&format!("the run goes on in {0}; resume it with --out {0}", run_dir.display()))
             }
+            Event::Note(text) => self.line(&text),
             Event::Paused => self.line("paused"),
             Event::Resumed => self.line("resumed"),
             Event::Finished(_) => Ok(()),

@@ -6,6 +6,7 @@ use super::options::ModelOptions;
 use super::preact_resnet::preact_resnet;
 use super::resnet::resnet;
 use super::stages::{Blocks, ResidualBranch};
+use crate::config::ModelConfig;
 use crate::gpu::Element;
 use crate::graph::{BnConstants, Network, Padding, training_bytes_per_image};
 use serde::Serialize;
@@ -207,6 +208,23 @@ impl Architecture {
     }
 }
 
+/// Why timm's network of this name is not this one, in words; `None` where weights load into it.
+pub fn differs_from_timm(config: &ModelConfig) -> Option<String> {
+    let ModelConfig { arch, width, depth, stem_stride, .. } = config;
+    let is_pre_activated = find(arch).is_ok_and(|known| matches!(known.layers, Layers::PreActivated(_)));
+    if is_pre_activated {
+        return Some(format!("timm has no {arch}"));
+    }
+    let scaled = [("width", *width), ("depth", *depth)].into_iter().filter(|(_, factor)| *factor != 1.0);
+    let scaled: Vec<String> = scaled.map(|(key, factor)| format!("model.{key} = {factor}")).collect();
+    if !scaled.is_empty() {
+        return Some(format!("timm has no {arch} with {}", scaled.join(" and ")));
+    }
+    (*stem_stride != 2).then(|| {
+        format!("timm's {arch} needs a first convolution of stride {stem_stride} (model.stem_stride)")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,5 +244,18 @@ mod tests {
     fn the_configuration_offers_exactly_these() {
         let Kind::Choice(choices) = field("model.arch").unwrap().kind else { panic!("a choice of names") };
         assert_eq!(choices, names());
+    }
+
+    #[test]
+    fn what_timm_has_not_is_said() {
+        let config = |arch: &str, width, stem_stride| {
+            let arch = arch.to_owned();
+            differs_from_timm(&ModelConfig { arch, width, stem_stride, ..ModelConfig::default() })
+        };
+        assert_eq!(config("resnet18", 1.0, 2), None);
+        let said = |found: Option<String>| found.expect("a difference");
+        assert_eq!(said(config("resnet18", 0.5, 2)), "timm has no resnet18 with model.width = 0.5");
+        assert_eq!(said(config("preact_resnet18", 1.0, 1)), "timm has no preact_resnet18");
+        assert!(said(config("resnet18", 1.0, 1)).contains("stride 1"));
     }
 }

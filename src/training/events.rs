@@ -122,6 +122,8 @@ pub enum Event {
     },
     /// One sentence that the user can act on.
     Warning(String),
+    /// One sentence on what the run did because it was asked to.
+    Note(String),
     /// The run holds until it is told to go on.
     Paused,
     /// The run goes on after a pause.

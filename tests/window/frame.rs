@@ -155,7 +155,7 @@ fn a_run_folder_shows_the_history_of_its_domains() {
     stage.window().open_run(&dir).expect("a run folder");
     stage.show(Pane::Domains);
     stage.click("Over time");
-    stage.expect("BN distance heatmap of 2 layers at 1 validations");
+    stage.expect("BN distance heatmap of 2 layers at 1 validation");
 }
 
 #[test]
@@ -228,11 +228,14 @@ fn a_preflight_shows_its_findings_and_what_is_trained_on() {
     {
         stage.expect(text);
     }
-    let outdated = "The set-up has changed since this preflight";
+    let outdated = "The set-up has changed since the last preflight";
     assert!(!stage.sees(outdated));
     stage.window().form.set("run.steps", toml::Value::Integer(60));
     stage.frames();
     stage.expect(outdated);
+    for text in ["About 6m 40s for 800 steps", "attack → aux"] {
+        assert!(!stage.sees(text), "{text} is of the set-up before");
+    }
     stage.click("Dismiss");
     stage.click("Preflight");
     let events = stage.played.preflights.try_recv().expect("another preflight");
@@ -328,13 +331,13 @@ fn a_run_that_was_cut_off_is_offered_and_can_be_gone_on_with() {
     stage.window().recents.add_run(&dir);
     stage.window().look_for_unfinished();
     stage.frames();
-    stage.expect("was cut off before its end");
+    stage.expect("did not come to its end");
     stage.click("Continue the run");
     let ends = stage.played.runs.try_recv().expect("the run goes on");
     assert!(ends.request.resume);
     assert_eq!(ends.request.out, dir);
     stage.frames();
-    assert!(!stage.sees("was cut off"));
+    assert!(!stage.sees("did not come to its end"));
 }
 
 /// Typing and Enter are enough, also after a path that is not there.

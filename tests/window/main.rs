@@ -8,6 +8,7 @@ mod model;
 mod panes;
 mod progress;
 mod stage;
+mod truth;
 mod walk;
 
 use dualprop::app::model::kinds::RunPhase;
@@ -326,7 +327,7 @@ fn a_run_folder_opens_without_a_trainer() {
     stage.window().open_run(folder.path()).expect("a run folder");
     stage.frames();
     stage.expect("Training loss plot");
-    stage.expect("Run folder");
+    stage.expect("Run folder, cut off at step 20");
     stage.expect("step 20");
     assert!(stage.played.runs.try_recv().is_err(), "looking starts nothing");
 }

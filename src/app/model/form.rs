@@ -205,6 +205,16 @@ impl SetUpForm {
         keys.into_iter().filter_map(|key| Some((key, self.fault(key)?))).collect()
     }
 
+    /// The text in the entry field of a key, as it stands.
+    pub fn text(&self, path: &str) -> &str {
+        self.texts.get(path).map_or("", String::as_str)
+    }
+
+    /// Whether some entry is wrong, so that the configuration has an older value of it.
+    pub fn has_faults(&self) -> bool {
+        self.faults.keys().any(|key| key != RUN_DIR)
+    }
+
     /// Takes the text of an entry field over, as on leaving it.
     pub fn commit_text(&mut self, field: &'static Field) {
         let text = self.texts.get(field.path).map_or("", String::as_str).trim().to_owned();

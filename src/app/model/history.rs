@@ -43,9 +43,10 @@ pub fn open(dir: &Path) -> anyhow::Result<OpenedFolder> {
     })?;
     take_in(&mut run, beginning);
     for line in run_folder::log_tail(&files) {
-        run.log(Level::Info, line);
+        run.log_of_folder(line);
     }
     run.ended = run_folder::ended(&files);
+    run.at_work_elsewhere = run_folder::is_at_work(&files);
     run.log(Level::Info, format!("Opened {}", dir.display()));
     run.checkpoints = checkpoints_in(&files);
     Ok(OpenedFolder { run, config, follower })
@@ -74,8 +75,7 @@ fn read_config(files: &RunFiles, run: &mut RunView) -> Option<Config> {
     match Config::load(&files.config(), &[]) {
         Ok(config) => {
             run.method = MethodLabel::of(&config.method).to_string();
-            let length = config.run.steps.map_or(Length::Epochs(config.run.epochs), Length::Steps);
-            run.length = Some(length);
+            run.length = Some(Length::of(&config.run));
             run.validation_epochs = config.eval.every_epochs;
             // By index, not as branches happen to mention them.
             run.domains = Domain::names_of(method::domains(&config.method));
@@ -117,7 +117,10 @@ mod tests {
         assert_eq!(images, [(0, "clean"), (1, "mixup")]);
         assert_eq!((run.accuracy["val"].len(), run.best), (2, Some((1, 25.0))));
         assert_eq!(run.ended, None, "nothing but the log tells");
-        assert!(run.log.iter().any(|line| line.text.ends_with("stopped after step 2")));
+        let steps: Vec<_> =
+            run.log.iter().map(|line| (line.step, line.text.contains("stopped after"))).collect();
+        assert!(steps.contains(&(None, true)), "a line of the folder's log is of no known step: {steps:?}");
+        assert_eq!(steps.last(), Some(&(Some(2), false)), "the window's own are");
     }
 
     #[test]

@@ -148,7 +148,7 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct LogLine {
     pub level: Level,
-    /// Finished steps when it was written.
-    pub step: u64,
+    /// Finished steps when it was written; `None` where that is not known, as of the lines of a file.
+    pub step: Option<u64>,
     pub text: String,
 }

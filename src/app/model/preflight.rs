@@ -48,6 +48,11 @@ impl PreflightReport {
         self.made_for.as_ref()
     }
 
+    /// Forgets all that was found: it was of another run. A preflight at work ends.
+    pub fn forget(&mut self) {
+        *self = Self { generation: self.generation + 1, ..Self::default() };
+    }
+
     /// Whether a preflight is at work.
     pub fn is_running(&self) -> bool {
         self.events.is_some()
@@ -68,8 +73,8 @@ impl PreflightReport {
             (None, Some(forecast)) => {
                 let time = format::duration(forecast.seconds());
                 Ok(format!(
-                    "Preflight passed: about {time} for {} steps",
-                    format::count(forecast.total_steps)
+                    "Preflight passed: about {time} for {}",
+                    format::counted(forecast.total_steps, "step")
                 ))
             }
             (None, None) => Ok("Preflight ended".to_owned()),

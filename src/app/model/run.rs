@@ -4,7 +4,7 @@
 use super::bn_history::BnHistory;
 use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_SPLIT, RunPhase, StepAxis};
 use super::series::Series;
-use crate::config::Domain;
+use crate::config::{Domain, RunConfig};
 use crate::training::events::{
     BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, Work, WorkLimit, validations_after,
 };
@@ -104,6 +104,13 @@ pub enum Length {
     Epochs(f64),
 }
 
+impl Length {
+    /// The configured length.
+    pub fn of(config: &RunConfig) -> Self {
+        config.steps.map_or(Self::Epochs(config.epochs), Self::Steps)
+    }
+}
+
 impl RunView {
     /// A run that was just asked for.
     pub fn starting(dir: PathBuf) -> Self {
@@ -116,8 +123,15 @@ impl RunView {
             self.log.pop_front();
         }
         self.unseen += usize::from(level > Level::Info);
-        let step = self.last_step.as_ref().map_or(0, |step| step.step);
-        self.log.push_back(LogLine { level, step, text: text.into() });
+        self.log.push_back(LogLine { level, step: self.finished_steps(), text: text.into() });
+    }
+
+    /// Adds a line of the run folder's own log, which has its time and no step.
+    pub fn log_of_folder(&mut self, text: String) {
+        self.log(Level::Info, text);
+        if let Some(line) = self.log.back_mut() {
+            line.step = None;
+        }
     }
 
     /// Index of a domain by name; an unknown one is added, so a run folder needs no list beforehand.
@@ -168,6 +182,7 @@ impl RunView {
                 self.dir = Some(run_dir);
             }
             Event::Warning(text) => self.log(Level::Warning, text),
+            Event::Note(text) => self.log(Level::Info, text),
             Event::Paused => {
                 self.phase = RunPhase::Paused;
                 self.work = None;
@@ -205,8 +220,14 @@ impl RunView {
         self.log(
             Level::Info,
             format!(
-                "{} with {} on {}: {} parameters, {} training images, {} steps",
-                info.arch, info.method, info.adapter, info.parameters, info.train_images, info.total_steps
+                "{} with {} on {}: {} parameters, {} training images, {} step{}",
+                info.arch,
+                info.method,
+                info.adapter,
+                info.parameters,
+                info.train_images,
+                info.total_steps,
+                if info.total_steps == 1 { "" } else { "s" }
             ),
         );
         self.info = Some(info);
@@ -305,7 +326,12 @@ impl RunView {
         if let Some(info) = &self.info {
             return Some(info.total_steps);
         }
-        match self.length? {
+        self.steps_of(self.length?)
+    }
+
+    /// Optimizer steps of a run of this data and this length, where they are known.
+    pub fn steps_of(&self, length: Length) -> Option<u64> {
+        match length {
             Length::Steps(steps) => Some(steps),
             Length::Epochs(epochs) if self.epochs_per_step > 0.0 => {
                 Some((epochs / self.epochs_per_step).round() as u64)

@@ -62,8 +62,11 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LogView) {
                 Level::Error => (Some((Icon::Cross, "error")), tokens.error),
             };
             ui.horizontal_top(|ui| {
-                let step = RichText::new(format!("{:>6}", line.step)).text_style(TextStyle::Monospace);
-                ui.label(step.color(tokens.text_weak)).on_hover_text("Finished steps when it was written");
+                let step = line.step.map_or_else(String::new, |step| step.to_string());
+                let step = RichText::new(format!("{step:>6}")).text_style(TextStyle::Monospace);
+                ui.label(step.color(tokens.text_weak)).on_hover_text(
+                    "Finished steps when it was written; none on lines of the run folder's log, which have their time",
+                );
                 if let Some((icon, meaning)) = mark {
                     icons::show(ui, icon, colour, meaning);
                 }
@@ -79,5 +82,6 @@ fn plain(line: &LogLine) -> String {
         Level::Warning => "warning",
         Level::Error => "error",
     };
-    format!("step {} {level}: {}", line.step, line.text)
+    let step = line.step.map_or_else(String::new, |step| format!("step {step} "));
+    format!("{step}{level}: {}", line.text)
 }

@@ -3,6 +3,7 @@
 
 use super::{Names, Shared};
 use crate::app::commands::UiCommand;
+use crate::app::format;
 use crate::app::model::study::{ModelChoice, Study};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
@@ -214,7 +215,8 @@ fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut 
         ui.add(DragValue::new(&mut view.first).range(0..=last).speed(1.0).prefix("from "))
             .accessible_name("First image")
             .on_hover_text(format!("Number of the first image in the set, 0 to {last}"));
-        ui.add(DragValue::new(&mut view.count).range(1..=MOST_IMAGES).speed(0.1).suffix(" images"))
+        let suffix = if view.count == 1 { " image" } else { " images" };
+        ui.add(DragValue::new(&mut view.count).range(1..=MOST_IMAGES).speed(0.1).suffix(suffix))
             .accessible_name("Number of images")
             .on_hover_text(format!("Images side by side, 1 to {MOST_IMAGES}"));
         let count = view.count;
@@ -222,8 +224,7 @@ fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut 
             view.first = (view.first + count) % total;
         }
     } else {
-        let text =
-            if view.files.len() == 1 { "1 file".to_owned() } else { format!("{} files", view.files.len()) };
+        let text = format::counted(view.files.len() as u64, "file");
         ui.label(text).on_hover_text("Their class is the one predicted for the clean image");
         if ui.button("Use the data").on_hover_text("Go back to the model's evaluation sets").clicked() {
             view.files.clear();
@@ -301,7 +302,8 @@ pub fn attack_ui(ui: &mut Ui, info: &ModelInfo, view: &mut LookView) {
 fn iterations_ui(ui: &mut Ui, attack: &mut AttackConfig) {
     let automatic = attack.iterations.is_none();
     let mut iterations = attack.iterations();
-    let drag = DragValue::new(&mut iterations).range(1..=MOST_ITERATIONS).speed(0.1).suffix(" iterations");
+    let suffix = if iterations == 1 { " iteration" } else { " iterations" };
+    let drag = DragValue::new(&mut iterations).range(1..=MOST_ITERATIONS).speed(0.1).suffix(suffix);
     let response = ui.add(drag).accessible_name("Iterations");
     if response.on_hover_text("Gradient steps").changed() {
         attack.iterations = Some(iterations);

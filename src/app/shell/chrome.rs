@@ -1,6 +1,7 @@
 //! The bar above the panes: menus and toolbar.
 
 use crate::app::commands::{self, Menu, UiCommand};
+use crate::app::format;
 use crate::app::model::run::RunView;
 use crate::app::panes::Pane;
 use crate::app::theme::icons::{self, Icon};
@@ -78,7 +79,7 @@ fn notifications_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     let tokens = Tokens::of(ui);
     let count = RichText::new(run.unseen.to_string()).color(tokens.warning);
     let button = Button::new((icons::atom(Icon::Warning, Some(tokens.warning)), count));
-    let name = format!("{} new warnings", run.unseen);
+    let name = format::counted(run.unseen as u64, "new warning");
     let help = "Warnings and errors of the run that were not looked at yet. Click to read them in the log";
     if ui.add(button).accessible_name(name).on_hover_text(help).clicked() {
         queue.push(UiCommand::Show(Pane::Log));

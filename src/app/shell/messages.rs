@@ -167,7 +167,7 @@ fn faults_ui(ui: &mut Ui, faults: &[(&str, &str)], answer: &mut Option<MessageAn
 /// Offers to go on with the run in `dir`.
 fn unfinished_ui(ui: &mut Ui, dir: &Path, answer: &mut Option<MessageAnswer>) {
     let tokens = Tokens::of(ui);
-    let text = format!("The run in {} was cut off before its end.", dir.display());
+    let text = format!("The run in {} did not come to its end.", dir.display());
     let text = RichText::new(text).color(tokens.text_strong);
     sentence_ui(ui, (Icon::Warning, tokens.warning, "notice"), text);
     ui.horizontal(|ui| {

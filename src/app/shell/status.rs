@@ -58,10 +58,7 @@ pub fn ui(ui: &mut Ui, run: &RunView) {
 fn remaining_ui(ui: &mut Ui, remaining: Remaining) {
     let Remaining { seconds, validations, counts_validations } = remaining;
     let time = format::duration(seconds);
-    let validations = match validations {
-        1 => "1 validation".to_owned(),
-        count => format!("{} validations", format::count(count)),
-    };
+    let validations = format::counted(validations, "validation");
     let steps = "Remaining steps × median time of the last 64 steps";
     let (text, help) = if counts_validations {
         let text = format!("{time} left");
@@ -126,7 +123,10 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
         None if run.at_work_elsewhere => "At work elsewhere".to_owned(),
         _ if run.phase == RunPhase::Opened => match &run.ended {
             Some(ended) => format!("{}, {}", run.phase.label(), ending(ended)),
-            None => run.phase.label().to_owned(),
+            None => match run.finished_steps() {
+                Some(step) => format!("{}, cut off at step {}", run.phase.label(), format::count(step)),
+                None => format!("{}, cut off before its first step", run.phase.label()),
+            },
         },
         _ if run.phase == RunPhase::Running => format!("{}{limit}", run.phase.label()),
         _ => run.phase.label().to_owned(),

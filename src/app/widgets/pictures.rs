@@ -55,7 +55,7 @@ pub struct Pictures {
 pub struct PictureSet {
     rows_for: Option<(u64, u32)>,
     rows: Vec<RowPictures>,
-    maps_for: Option<(u64, Option<(u32, u32)>)>,
+    maps_for: Option<(u64, Vec<(f32, f32)>)>,
     maps: Vec<Maps>,
 }
 
@@ -101,19 +101,18 @@ impl PictureSet {
         &self.rows
     }
 
-    /// Class activation maps in heat colours, on one scale an image, or on `range` for all.
+    /// Class activation maps in heat colours, each image's on its scale of `ranges`.
     pub fn maps<'a>(
         &mut self,
         ctx: &Context,
         generation: u64,
         items: impl IntoIterator<Item = &'a GalleryItem>,
-        range: Option<(f32, f32)>,
+        ranges: &[(f32, f32)],
     ) -> &[Maps] {
-        let wanted = Some((generation, range.map(|(low, high)| (low.to_bits(), high.to_bits()))));
-        if self.maps_for != wanted {
-            self.maps_for = wanted;
-            let items = items.into_iter();
-            self.maps = items.map(|item| maps(ctx, item, range.unwrap_or_else(|| range_of(item)))).collect();
+        let is_made = self.maps_for.as_ref().is_some_and(|(made, on)| *made == generation && on == ranges);
+        if !is_made {
+            self.maps_for = Some((generation, ranges.to_vec()));
+            self.maps = items.into_iter().zip(ranges).map(|(item, range)| maps(ctx, item, *range)).collect();
         }
         &self.maps
     }
@@ -143,9 +142,21 @@ fn widest(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
     (a.0.min(b.0), a.1.max(b.1))
 }
 
-/// The lowest and highest finite score of all maps of all items.
-pub fn range_of_all<'a>(items: impl IntoIterator<Item = &'a GalleryItem>) -> (f32, f32) {
-    items.into_iter().map(range_of).reduce(widest).unwrap_or((0.0, 1.0))
+/// The scale of each image's maps. `beside` are the same images seen by another model, if there is one on
+/// screen: an image has one scale in both, else their colours could not be compared.
+pub fn ranges<'a>(
+    scale: MapScale,
+    items: impl Iterator<Item = &'a GalleryItem>,
+    beside: impl Iterator<Item = &'a GalleryItem>,
+) -> Vec<(f32, f32)> {
+    let mut beside = beside.map(range_of);
+    let with_beside = |own| beside.next().map_or(own, |other| widest(own, other));
+    let mut ranges: Vec<(f32, f32)> = items.map(range_of).map(with_beside).collect();
+    if scale == MapScale::All {
+        let all = ranges.iter().copied().reduce(widest).unwrap_or((0.0, 1.0));
+        ranges.fill(all);
+    }
+    ranges
 }
 
 /// The lowest and highest finite score of all maps of an image.
@@ -203,18 +214,36 @@ fn maps(ctx: &Context, item: &GalleryItem, range: (f32, f32)) -> Maps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::events::DomainView;
 
-    #[test]
-    fn the_full_gain_fills_the_scale_and_never_clips() {
-        let mut item = GalleryItem {
+    fn item(scores: &[f32]) -> GalleryItem {
+        let view =
+            DomainView { clean: vec![], adversarial: vec![], cam: scores.to_vec(), cam_adversarial: vec![] };
+        GalleryItem {
             name: "x".into(),
             label: 0,
             size: 1,
             clean: vec![0; 3],
             adversarial: vec![4; 3],
             perturbation: vec![4.0, -2.0, 0.0],
-            views: vec![],
-        };
+            views: vec![view],
+        }
+    }
+
+    /// Two models side by side share an image's scale, and not that of all images.
+    #[test]
+    fn a_scale_spans_what_it_says() {
+        let (ours, theirs) =
+            ([item(&[0.0, 1.0]), item(&[-9.0, 9.0])], [item(&[0.5, 2.0]), item(&[0.0, 3.0])]);
+        let of = |scale, beside: &[GalleryItem]| ranges(scale, ours.iter(), beside.iter());
+        assert_eq!(of(MapScale::Image, &[]), [(0.0, 1.0), (-9.0, 9.0)]);
+        assert_eq!(of(MapScale::Image, &theirs), [(0.0, 2.0), (-9.0, 9.0)]);
+        assert_eq!(of(MapScale::All, &theirs), [(-9.0, 9.0); 2]);
+    }
+
+    #[test]
+    fn the_full_gain_fills_the_scale_and_never_clips() {
+        let mut item = item(&[]);
         let gain = full_gain([&item]);
         assert!(gain * 4.0 <= GREY && (gain + 1.0) * 4.0 > GREY, "{gain}");
         item.perturbation = vec![0.0; 3];

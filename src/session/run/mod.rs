@@ -123,7 +123,7 @@ impl Run<'_> {
         while self.step < self.length.total_steps {
             if self.ran_out_of_patience() {
                 let stale = self.state.stale;
-                self.warn(format!(
+                self.note(format!(
                     "stopped early: {stale} validations in a row were no better than the best"
                 ));
                 self.save()?;
@@ -169,7 +169,8 @@ impl Run<'_> {
             self.log(&format!("GPU time a step: {}", stages.join(", ")));
         }
         if let Some(bytes) = self.engine.device().memory_taken() {
-            self.log(&format!("{:.1} MB of GPU memory in use at the end", bytes as f64 / 1e6));
+            let mebibytes = bytes as f64 / f64::from(1 << 20);
+            self.log(&format!("{mebibytes:.1} MiB of GPU memory in use at the end"));
         }
         if let Some(idle) = self.meters.last_idle {
             let total = self.meters.waited.total_s;
@@ -295,7 +296,7 @@ impl Run<'_> {
         }
         self.state.lr_factor = factor;
         self.engine.set_lr_factor(factor);
-        self.warn(format!(
+        self.note(format!(
             "from step {} on the learning rate is {factor} times the schedule's",
             self.step + 1
         ));

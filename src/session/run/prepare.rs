@@ -76,12 +76,12 @@ impl<'a> Run<'a> {
     pub(super) fn announce(&mut self, options: &RunOptions) -> anyhow::Result<()> {
         let info = self.info(options);
         self.folder.log(&format!(
-            "{} on {} ({}), {} parameters, {:.1} MB of GPU memory planned, {}",
+            "{} on {} ({}), {} parameters, {:.1} MiB of GPU memory planned, {}",
             info.arch,
             info.adapter,
             info.backend,
             info.parameters,
-            info.planned_bytes as f64 / 1e6,
+            info.planned_bytes as f64 / f64::from(1 << 20),
             self.engine.layout(),
         ))?;
         if self.engine.holds_images() {

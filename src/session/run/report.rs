@@ -31,6 +31,12 @@ impl Run<'_> {
         self.front.send(Event::Warning(sentence));
     }
 
+    /// Tells what the user asked for and got.
+    pub(super) fn note(&mut self, sentence: String) {
+        self.log(&sentence);
+        self.front.send(Event::Note(sentence));
+    }
+
     /// Passes on the metrics that have arrived.
     pub(super) fn report(&mut self) -> anyhow::Result<()> {
         while let Some(sums) = self.engine.poll()? {

@@ -8,7 +8,7 @@ use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
-use crate::app::widgets::pictures::{MapScale, Maps, range_of_all};
+use crate::app::widgets::pictures::{MapScale, Maps, ranges};
 use crate::app::widgets::{class_choice, export};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo};
 use crate::training::events::GalleryItem;
@@ -90,12 +90,12 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
     });
     ui.add_space(tokens::GAP_SMALL);
     let generation = run.snapshot_generation;
-    let range = (view.scale == MapScale::All).then(|| range_of_all(&snapshot.gallery));
+    let ranges = ranges(view.scale, snapshot.gallery.iter(), std::iter::empty());
     let set = &mut shared.pictures.live;
     // Only clean and adversarial are taken, so whatever gain the gallery's pictures were made with will do.
     let gain = set.made_gain().unwrap_or(1.0);
     let originals = originals(set.rows(ui.ctx(), generation, &snapshot.gallery, gain));
-    let maps = set.maps(ui.ctx(), generation, &snapshot.gallery, range);
+    let maps = set.maps(ui.ctx(), generation, &snapshot.gallery, &ranges);
     let columns = Columns { name: "", names: Names::of_run(run), originals, maps };
     grid_ui(ui, view, &[columns], snapshot.gallery.iter().map(|item| (item, item.label)));
 }
@@ -126,7 +126,8 @@ fn opened_ui(
         map_choice_ui(ui, look, info);
         controls_ui(ui, view);
         if let Some(looked) = shared.study.looked.clone().filter(|_| view.kept.is_none()) {
-            let help = "Keep these maps on screen, to see those of another model beside them on one scale";
+            let help =
+                "Keep these maps on screen, to see those of another model beside them on the same scales";
             if ui.button("Keep beside").on_hover_text(help).clicked() {
                 let name = format!("{name}, step {}", looked.step);
                 let (domains, generation) = (info.domains.clone(), shared.study.look_generation);
@@ -154,9 +155,7 @@ fn opened_ui(
     }
     let items = || looked.items.iter().map(|looked| &looked.item);
     let kept_items = || kept.iter().flat_map(|kept| &kept.looked.items).map(|looked| &looked.item);
-    // Two models on screen share one scale, else their colours could not be compared.
-    let shares = view.scale == MapScale::All || kept.is_some();
-    let range = shares.then(|| range_of_all(items().chain(kept_items())));
+    let ranges = ranges(view.scale, items(), kept_items());
     let ctx = ui.ctx().clone();
     let pictures = &mut *shared.pictures;
     let set = &mut pictures.look;
@@ -164,7 +163,7 @@ fn opened_ui(
     let generation = shared.study.look_generation;
     let shown = format!("{name}, step {}", looked.step);
     let first = originals(set.rows(&ctx, generation, items(), gain));
-    let maps = set.maps(&ctx, generation, items(), range);
+    let maps = set.maps(&ctx, generation, items(), &ranges);
     let mut columns = vec![Columns {
         name: if kept.is_some() { &shown } else { "" },
         names: look::names(info),
@@ -174,7 +173,7 @@ fn opened_ui(
     if let Some(kept) = &kept {
         let set = &mut pictures.kept;
         let originals = originals(set.rows(&ctx, kept.generation, kept_items(), gain));
-        let maps = set.maps(&ctx, kept.generation, kept_items(), range);
+        let maps = set.maps(&ctx, kept.generation, kept_items(), &ranges);
         let names = Names { classes: &info.classes, domains: &kept.domains };
         columns.push(Columns { name: &kept.name, names, originals, maps });
     }

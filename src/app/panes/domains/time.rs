@@ -117,7 +117,11 @@ fn heatmap_ui(ui: &mut Ui, history: &BnHistory, other: usize, view: &mut Domains
     if let (true, Some((_, row))) = (response.clicked(), under) {
         view.layer.clone_from(&history.layers[row]);
     }
-    let text = format!("BN distance heatmap of {rows} layers at {columns} validations");
+    let text = format!(
+        "BN distance heatmap of {} at {}",
+        format::counted(rows as u64, "layer"),
+        format::counted(columns as u64, "validation")
+    );
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &text));
     if let Some((column, row)) = under {
         let distance = history.distance(column, other, row, view.part as usize);

@@ -202,9 +202,10 @@ fn weakness(looked: &Looked) -> Option<String> {
     match attack.kind {
         AttackKind::Fgsm | AttackKind::Gd => None,
         _ if reach < attack.epsilon => Some(format!(
-            "{} iterations of {} reach {} of the ε of {}; more or larger steps make it stronger",
-            attack.iterations(),
+            "{} of {} {} {} of the ε of {}; more or larger steps make it stronger",
+            format::counted(attack.iterations().into(), "iteration"),
             attack.step,
+            if attack.iterations() == 1 { "reaches" } else { "reach" },
             format::plain(f64::from(reach)),
             attack.epsilon
         )),

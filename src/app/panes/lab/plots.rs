@@ -89,7 +89,12 @@ pub fn sweep_ui(
             ui.label(text.small().color(tokens.data(DataKind::Attacked)));
         }
         let Sweep { split, images, attack, .. } = &swept.request;
-        let about = format!("step {}, {images} images of {split}, {}", swept.step, attack.spec());
+        let about = format!(
+            "step {}, {} of {split}, {}",
+            swept.step,
+            format::counted(*images as u64, "image"),
+            attack.spec()
+        );
         ui.label(RichText::new(about).small().color(tokens.text_weak));
     });
     let hover = |hover: &HoverPosition<'_>| {

@@ -205,7 +205,10 @@ impl Matrix<'_> {
         let count = self.confusion.count(row, column);
         let share = format::percent(count as f32 / images as f32);
         let [class, taken_for] = [row, column].map(|class| self.names.class(class));
-        format!("{count} of {images} images of {class} taken for {taken_for} ({share})")
+        format!(
+            "{count} of {} of {class} taken for {taken_for} ({share})",
+            format::counted(images.into(), "image")
+        )
     }
 }
 

@@ -132,12 +132,13 @@ fn controls_ui(
         let combo = ComboBox::from_id_salt("measured set").width(92.0).selected_text(&view.split);
         let response = combo.show_ui(ui, |ui| {
             for (name, count) in &info.splits {
-                let text = format!("{name} ({} images)", format::count(*count as u64));
+                let text = format!("{name} ({})", format::counted(*count as u64, "image"));
                 ui.selectable_value(&mut view.split, name.clone(), text);
             }
         });
         response.response.accessible_name("Measured set").on_hover_text("Evaluation set of the model's data");
-        ui.add(DragValue::new(&mut view.limit).range(0..=1_000_000).suffix(" images"))
+        let suffix = if view.limit == 1 { " image" } else { " images" };
+        ui.add(DragValue::new(&mut view.limit).range(0..=1_000_000).suffix(suffix))
             .accessible_name("Measured images")
             .on_hover_text("Images used, evenly spread over the set; 0: all");
         ui.checkbox(&mut view.attacked, format!("attacked too, by {}", look.attack.spec()))
@@ -184,9 +185,9 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
         let text = RichText::new(text).color(tokens.data(kind(shown)));
         let chosen = view.chosen.min(measured.views.len() - 1) == index;
         let help = format!(
-            "Top-1: share of the images whose most probable class is the true one, in percent of {} images. Mean \
-             loss {} nats.",
-            shown.confusion.images(),
+            "Top-1: share of the images whose most probable class is the true one, in percent of {}. Mean loss {} \
+             nats.",
+            format::counted(shown.confusion.images().into(), "image"),
             format::significant(shown.confusion.mean_loss())
         );
         if ui.selectable_label(chosen, text).on_hover_text(help).clicked() {
@@ -196,14 +197,15 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
     let images = measured.views.first().map_or(0, |view| view.confusion.images());
     let attack = measured.request.attack.as_ref().map_or_else(String::new, |a| format!(", {}", a.spec()));
     let about = format!(
-        "step {}, {} images of {}{attack}",
+        "step {}, {} of {}{attack}",
         measured.step,
-        format::count(images.into()),
+        format::counted(images.into(), "image"),
         measured.request.split
     );
     ui.label(RichText::new(about).small().color(tokens.text_weak));
     if !measured.damaged.is_empty() {
-        let text = format!("{} damaged images left out", measured.damaged.len());
+        let damaged = measured.damaged.len() as u64;
+        let text = format!("{} left out", format::counted(damaged, "damaged image"));
         let text = RichText::new(text).small().color(tokens.warning);
         ui.label(text).on_hover_text(measured.damaged.join("\n"));
     }
@@ -368,7 +370,7 @@ fn worst_ui(
         ui.label("Class");
         class_choice::ui(ui, "Class of the worst images", "all", names.classes, &mut view.class);
         let count = shown.confusion.worst.len();
-        ui.weak(format!("the {count} images with the highest loss, highest first"));
+        ui.weak(format!("{} with the highest loss, highest first", format::counted(count as u64, "image")));
     });
     let worst = &shown.confusion.worst;
     // Each measurement and each of its views has textures of its own.

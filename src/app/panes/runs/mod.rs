@@ -133,8 +133,7 @@ fn contents_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView) -> Opt
 fn table_ui(ui: &mut Ui, runs: &mut Runs, listed: &[ListedRun]) -> Option<RunsRequest> {
     let mut request = None;
     ui.horizontal(|ui| {
-        let count = if listed.len() == 1 { "1 run".to_owned() } else { format!("{} runs", listed.len()) };
-        ui.label(RichText::new(count).strong());
+        ui.label(RichText::new(format::counted(listed.len() as u64, "run")).strong());
         let help = "Read the run folders again";
         if ui.add_enabled(!runs.searching, egui::Button::new("Search again")).on_hover_text(help).clicked() {
             request = Some(RunsRequest::Search);

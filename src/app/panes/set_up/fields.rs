@@ -4,6 +4,7 @@ use crate::app::model::form::{RUN_DIR, SetUpForm};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::config::schema::{self, Field, Kind, fields};
+use crate::training::method::MethodLabel;
 use egui::{
     Align, Align2, ComboBox, Layout, Rect, Response, RichText, Stroke, StrokeKind, TextEdit, Ui, UiBuilder,
     pos2, vec2,
@@ -130,7 +131,12 @@ fn flag_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) -> Response
 }
 
 fn choice_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field, choices: &[&str]) -> Response {
-    let now = form.value(field.path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut now = form.value(field.path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    // The user's own branches take the method's place until another is chosen.
+    let is_replaced = field.path == "method.kind" && !form.config().method.branch.is_empty();
+    if is_replaced {
+        now = MethodLabel::OwnBranches.to_string();
+    }
     let (mut chosen, mut cleared) = (None, false);
     let width = ui.available_width();
     let shown = if now.is_empty() { AUTOMATIC } else { &now };
@@ -149,6 +155,9 @@ fn choice_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field, choices: 
         form.clear(field.path);
     }
     if let Some(choice) = chosen {
+        if is_replaced {
+            form.set("method.branch", Value::Array(Vec::new()));
+        }
         form.set(field.path, Value::String(choice.into()));
     }
     response.response
@@ -203,14 +212,36 @@ fn text_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) -> Response
 }
 
 /// The unit; pixel quantities show the share of the whole range too, so that 8/255 is never read as 8.
-fn unit_ui(ui: &mut Ui, form: &SetUpForm, field: &Field) {
-    let value = form.value(field.path).and_then(Value::as_float);
-    let text = match (field.unit, value) {
-        ("1/255", Some(value)) => format!("/255 = {:.3}", value / 255.0),
+fn unit_text(form: &SetUpForm, field: &Field) -> String {
+    // Of what stands in the field, valid or not.
+    let value = form.text(field.path).trim().parse::<f64>();
+    match (field.unit, value) {
+        ("1/255", Ok(value)) => format!("/255 = {:.3}", value / 255.0),
         (unit, _) => unit.to_owned(),
-    };
+    }
+}
+
+fn unit_ui(ui: &mut Ui, form: &SetUpForm, field: &Field) {
+    let text = unit_text(form, field);
     let (rect, _) = ui.allocate_exact_size(vec2(UNIT_WIDTH, ROW_HEIGHT), egui::Sense::hover());
     let font = egui::TextStyle::Small.resolve(ui.style());
     let colour = Tokens::of(ui).text_weak;
     ui.painter().with_clip_rect(rect).text(rect.left_center(), Align2::LEFT_CENTER, text, font, colour);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema;
+
+    #[test]
+    fn the_share_is_of_what_stands_in_the_field() {
+        let mut form = SetUpForm::default();
+        let epsilon = schema::field("method.attack.epsilon").expect("a key");
+        for (text, shown) in [("2", "/255 = 0.008"), ("9999", "/255 = 39.212"), ("two", "1/255")] {
+            *form.text_mut(epsilon) = text.into();
+            form.commit_text(epsilon);
+            assert_eq!(unit_text(&form, epsilon), shown);
+        }
+    }
 }

@@ -105,6 +105,10 @@ pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule
         ui.label(RichText::new("Learning rate over steps").small().color(tokens.text_weak)).on_hover_text(
             "What the schedule makes of the learning rate, warm-up included, at each optimizer step. No unit.",
         );
+        if form.has_faults() {
+            let text = RichText::new("of the last valid values").small();
+            ui.label(text.color(tokens.warning));
+        }
         if schedule.points.is_empty() {
             let text = RichText::new("known after a preflight, which counts the images").small();
             ui.label(text.color(tokens.text_weak));
@@ -142,10 +146,10 @@ pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule
 pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut MixingPreview) {
     let (form, report) = (&*shared.form, shared.report);
     let tokens = Tokens::of(ui);
-    if report.is_outdated(form) {
-        let warning = Tokens::of(ui).warning;
-        let text = "The set-up has changed since this preflight.";
-        ui.label(RichText::new(text).small().color(warning));
+    let is_outdated = report.is_outdated(form);
+    if is_outdated {
+        let text = "The set-up has changed since the last preflight. Of the one before:";
+        ui.label(RichText::new(text).small().color(tokens.warning));
     }
     if let Some((what, done, total)) = &report.working {
         ui.horizontal(|ui| {
@@ -172,11 +176,15 @@ pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut MixingPre
             ui.add(egui::Label::new(RichText::new(text).small().color(tokens.text)).wrap());
         });
     }
+    if is_outdated {
+        // Time and pictures would be taken for those of the set-up on screen.
+        return;
+    }
     if let Some(forecast) = &report.forecast {
         let text = format!(
-            "About {} for {} steps",
+            "About {} for {}",
             format::duration(forecast.seconds()),
-            format::count(forecast.total_steps)
+            format::counted(forecast.total_steps, "step")
         );
         ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(format!(
             "Steps × {} ms, the mean of the timed steps with reading of the data. Validation comes on top. The \

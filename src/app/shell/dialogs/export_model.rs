@@ -41,7 +41,8 @@ impl ModelExport {
 pub(super) fn ui(ui: &mut Ui, export: &mut ModelExport, answer: &mut DialogAnswer) {
     title(ui, "Export a model");
     let weak = Tokens::of(ui).text_weak;
-    let text = "One BN domain without training state, under timm's names: timm.create_model loads it with strict=True.";
+    let text = "One BN domain without training state, under timm's names. timm.create_model loads it with strict=True \
+                where the network is timm's; the notice behind the export says where it is not.";
     ui.label(RichText::new(text).color(weak));
     ui.add_space(tokens::GAP_SMALL);
     for (name, text) in [("Checkpoint", &mut export.checkpoint), ("File to write", &mut export.out)] {

@@ -8,6 +8,7 @@ use crate::config::path_faults::unreadable_file;
 use crate::config::{Config, ConfigError, DataSource};
 use crate::data::IMAGE_ENDINGS;
 use crate::interop::atomic::{create_folder, write_atomic};
+use crate::models::registry::differs_from_timm;
 use crate::session::preflight::expect_writable;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::run_folder::RunFiles;
@@ -167,8 +168,11 @@ pub(super) fn export_model(export: &ModelExport) -> anyhow::Result<String> {
     let ema = !export.raw && checkpoint.has_ema();
     let exported = checkpoint.with_one_domain(domain, ema)?;
     exported.save_atomic(&to)?;
+    let config = Config::parse(&exported.meta.config, "the checkpoint", &[]).ok();
+    let difference = config.and_then(|config| differs_from_timm(&config.model));
+    let timm = difference.map_or_else(String::new, |text| format!("; {text}"));
     Ok(format!(
-        "Wrote {}: {} tensors of {}, domain {name}, {} weights",
+        "Wrote {}: {} tensors of {}, domain {name}, {} weights{timm}",
         to.display(),
         exported.tensors.len(),
         exported.meta.arch,

@@ -11,9 +11,9 @@ use crate::app::model::run::{Checkpoints, RunView};
 use crate::app::panes::Pane;
 use crate::app::widgets::pictures::Pictures;
 use crate::evaluation::bn_layers_of;
-use crate::training::events::{BnLayer, Snapshot};
+use crate::training::events::{BnLayer, Finish, Snapshot};
 use crate::training::pictures;
-use crate::training::run_folder::{Metrics, MetricsFollower, RunFiles, is_at_work};
+use crate::training::run_folder::{Metrics, MetricsFollower, RunFiles, ended, is_at_work};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -50,6 +50,8 @@ struct FolderReader {
     distances: BnFollower,
     /// When the newest checkpoint and the pictures that were last read had been written.
     seen: [Option<SystemTime>; 2],
+    /// Whether a program trained in the folder at the last look.
+    was_at_work: Option<bool>,
 }
 
 /// What a look at a run folder found.
@@ -63,6 +65,8 @@ struct FolderUpdate {
 struct OpenedUpdate {
     /// A program trains in the folder.
     is_at_work: bool,
+    /// How the run ended, after each change of that.
+    ended: Option<Option<Finish>>,
     metrics: Option<anyhow::Result<MetricsUpdate>>,
     /// Finished steps of the newest checkpoint, and its BN layers.
     statistics: Option<(u64, Vec<BnLayer>)>,
@@ -120,7 +124,7 @@ impl Watch {
 impl FolderReader {
     fn new(dir: &Path, metrics: Option<MetricsFollower>) -> Self {
         let distances = BnFollower::of_run(dir);
-        Self { files: RunFiles::of(dir), metrics, distances, seen: [None; 2] }
+        Self { files: RunFiles::of(dir), metrics, distances, seen: [None; 2], was_at_work: None }
     }
 
     /// Looks at the folder. Reads files, so it belongs on a thread of its own.
@@ -144,8 +148,11 @@ impl FolderReader {
         let now = [checkpoint.as_deref().and_then(written), written(&pictures)];
         let seen = std::mem::replace(&mut self.seen, now);
         let [checkpoint_is_new, pictures_are_new] = [0, 1].map(|i| now[i].is_some() && now[i] != seen[i]);
+        let is_at_work = is_at_work(&self.files);
+        let has_changed = self.was_at_work.replace(is_at_work) != Some(is_at_work);
         OpenedUpdate {
-            is_at_work: is_at_work(&self.files),
+            is_at_work,
+            ended: has_changed.then(|| ended(&self.files)),
             metrics,
             statistics: checkpoint.filter(|_| checkpoint_is_new).and_then(|file| bn_layers_of(&file).ok()),
             pictures: pictures_are_new.then(|| pictures::load(&pictures)),
@@ -196,6 +203,7 @@ impl Window {
 
     fn show_opened(&mut self, dir: &Path, opened: OpenedFolder) {
         self.run = opened.run;
+        self.report.forget();
         self.follow_folder(FolderReader::new(dir, Some(opened.follower)));
         self.pictures = Pictures::default();
         if let Some(config) = opened.config {
@@ -307,6 +315,9 @@ impl Window {
             None => {}
         }
         self.run.at_work_elsewhere = update.is_at_work;
+        if let Some(ended) = update.ended {
+            self.run.ended = ended;
+        }
         if let Some((step, layers)) = update.statistics {
             self.run.bn = Some((step, Arc::new(layers)));
         }

@@ -3,9 +3,10 @@
 
 use super::folder::Following;
 use super::{Window, disk};
+use crate::app::format;
 use crate::app::model::kinds::{Level, RunPhase};
 use crate::app::model::launcher::RunRequest;
-use crate::app::model::run::RunView;
+use crate::app::model::run::{Length, RunView};
 use crate::app::model::start_check::Tried;
 use crate::app::panes::Pane;
 use crate::app::shell::messages::Notice;
@@ -99,16 +100,42 @@ impl Window {
 
     pub(super) fn resume_read(&mut self, mut run: RunView, config: Option<Config>) {
         let own = self.form.config().clone();
+        let patience = config.as_ref().map_or(0, |config| config.eval.patience);
         // A set-up of the same run may have made it longer.
         let other = config.filter(|config| parting_key(config, &own).is_some());
         let replaced = other.is_some().then_some(own);
         if let Some(config) = other {
             self.form.fill(config);
         }
+        if let Some((key, reason)) = self.completion(&run, patience) {
+            self.form.jump_to(key);
+            self.layout.reveal(Pane::SetUp);
+            self.notice = Some(Notice::Refused(reason));
+            return;
+        }
         run.phase = RunPhase::Preparing;
         run.snapshot.clone_from(&self.run.snapshot);
         run.snapshot_generation = self.run.snapshot_generation;
         self.launch(run, replaced, true);
+    }
+
+    /// Why a completed run, which had this `patience`, would end at once, with the key that makes it longer;
+    /// `None` where the set-up has done so.
+    fn completion(&self, run: &RunView, patience: u64) -> Option<(&'static str, String)> {
+        if run.ended != Some(Finish::Completed) {
+            return None;
+        }
+        let (done, config) = (run.finished_steps()?, self.form.config());
+        let key = if config.run.steps.is_some() { "run.steps" } else { "run.epochs" };
+        if run.steps_of(Length::of(&config.run)).is_some_and(|total| total > done) {
+            // A run that ended before its length ran out of patience.
+            let ran_out = run.total_steps().is_some_and(|total| total > done);
+            let as_before = config.eval.patience > 0 && config.eval.patience <= patience;
+            let reason = "The run was stopped early, as eval.patience says; raise it in the set-up to go on";
+            return (ran_out && as_before).then(|| ("eval.patience", reason.to_owned()));
+        }
+        let steps = format::counted(done, "step");
+        Some((key, format!("The run is complete, with {steps}; raise {key} in the set-up to make it longer")))
     }
 
     fn launch(&mut self, run: RunView, config: Option<Config>, resume: bool) {

@@ -1,0 +1,110 @@
+//! Words and figures on screen hold for what is on screen now.
+
+use super::demo;
+use super::frame::{wait_for, write_run};
+use super::stage::{Stage, tell, train};
+use dualprop::app::panes::Pane;
+use dualprop::config::MethodKind;
+use dualprop::session::preflight::{Forecast, Preflight};
+use dualprop::training::events::Event;
+use egui::accesskit::Role;
+use egui::vec2;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+#[test]
+fn a_preflight_is_not_of_the_next_run() {
+    let mut stage = Stage::sized(vec2(1280.0, 1400.0));
+    stage.click("Preflight");
+    let events = stage.played.preflights.try_recv().expect("a preflight is started");
+    let forecast =
+        Forecast { steps_per_epoch: 100, total_steps: 1, seconds_per_step: 0.5, planned_bytes: 1 << 30 };
+    events.try_send(Preflight::Passed { what: "Data", finding: "12 images".into() }).expect("room");
+    events.try_send(Preflight::Ready(forecast)).expect("room");
+    stage.frames();
+    stage.click("Dismiss");
+    stage.expect("About 1 s for 1 step");
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 4, 0.5);
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.show(Pane::SetUp);
+    for text in ["About 1 s", "Data: 12 images", "since the last preflight"] {
+        assert!(!stage.sees(text), "{text} was said of another run");
+    }
+}
+
+#[test]
+fn own_branches_are_the_method_until_another_is_chosen() {
+    let mut stage = Stage::sized(vec2(1280.0, 900.0));
+    let method = |stage: &Stage| {
+        let node = stage.harness.get_by_role_and_label(Role::ComboBox, "Method");
+        node.accesskit_node().value().unwrap_or_default()
+    };
+    assert_eq!(method(&stage), "advprop");
+    stage.click("Edit");
+    assert_eq!(method(&stage), "own branches");
+    stage.harness.get_by_role_and_label(Role::ComboBox, "Method").click();
+    stage.frames();
+    stage.click("mixprop");
+    let config = stage.window().form.config().method.clone();
+    assert_eq!((config.kind, config.branch.len()), (MethodKind::Mixprop, 0));
+}
+
+#[test]
+fn what_the_user_asked_for_is_no_warning() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    train(&ends, 1..=3);
+    tell(&ends, Event::Note("from step 4 on the learning rate is 0.1 times the schedule's".into()));
+    stage.frames();
+    assert!(!stage.sees("new warning"));
+    stage.show(Pane::Log);
+    stage.expect("0.1 times the schedule's");
+}
+
+#[test]
+fn a_run_that_was_killed_is_cut_off_at_its_last_step() {
+    let mut stage = Stage::new();
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 41, 0.5);
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.frames();
+    stage.expect("Run folder, cut off at step 41");
+    // It is gone on with elsewhere and ends there.
+    let ended = r#"{"how":"completed","step":41}"#;
+    let config = dualprop::config::Config::load(&dir.join("config.toml"), &[]).expect("valid");
+    let run = dualprop::training::run_folder::RunFolder::open(&dir, &config, true).expect("a run to resume");
+    wait_for(&mut stage, "At work elsewhere");
+    std::fs::write(dir.join("ended.json"), ended).expect("writable");
+    drop(run);
+    wait_for(&mut stage, "Run folder, completed");
+}
+
+#[test]
+fn a_complete_run_is_not_resumed_to_end_at_once() {
+    let mut stage = Stage::new();
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 20, 0.5);
+    std::fs::write(dir.join("last.safetensors"), "the trainer reads it").expect("writable");
+    std::fs::write(dir.join("ended.json"), r#"{"how":"completed","step":20}"#).expect("writable");
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.window().form.set("run.steps", toml::Value::Integer(20));
+    stage.frames();
+    stage.click("Resume from checkpoint");
+    stage.expect("The run is complete, with 20 steps; raise run.steps");
+    assert!(stage.played.runs.try_recv().is_err(), "nothing starts");
+    stage.window().form.set("run.steps", toml::Value::Integer(30));
+    stage.frames();
+    stage.click("Resume from checkpoint");
+    assert!(stage.played.runs.try_recv().expect("the run goes on").request.resume);
+}
+
+#[test]
+fn one_of_a_thing_has_no_s() {
+    let mut stage = Stage::new();
+    let ends = stage.start();
+    tell(&ends, Event::Warning("a damaged image".into()));
+    tell(&ends, Event::Evaluated(demo::evaluation(1)));
+    stage.frames();
+    stage.expect("1 new warning");
+    assert!(!stage.sees("1 new warnings"));
+}
