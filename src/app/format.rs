@@ -57,6 +57,11 @@ pub fn counted(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
+/// The head of an attack's SPEC, kind and ε, for where the whole has no room: `pgd:eps=4`.
+pub fn attack(spec: &str) -> &str {
+    spec.split(',').next().unwrap_or(spec)
+}
+
 /// About three significant digits: `0.00123`, `1.23`, `12.3`, `1230`; a dash where there is no number.
 pub fn significant(value: f64) -> String {
     if !value.is_finite() {

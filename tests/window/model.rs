@@ -380,7 +380,10 @@ fn plots_and_tables_become_files() {
     stage.click("Save");
     let text = std::fs::read_to_string(dir.join("Training-loss.csv")).expect("the table was written");
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "step,epoch,minutes,\"main, clean loss (nats)\",\"aux, attacked loss (nats)\"");
+    assert_eq!(
+        lines[0],
+        "step,epoch,minutes,\"main, clean loss (nats)\",\"aux, attacked by pgd:eps=1 loss (nats)\""
+    );
     assert_eq!(lines.len(), 6);
     stage.expect("Wrote");
 

@@ -98,6 +98,39 @@ fn a_complete_run_is_not_resumed_to_end_at_once() {
     assert!(stage.played.runs.try_recv().expect("the run goes on").request.resume);
 }
 
+/// Two figures under two attacks do not go by one name.
+#[test]
+fn a_figure_under_attack_names_the_attack() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.start();
+    train(&ends, 1..=5);
+    tell(&ends, Event::Evaluated(demo::evaluation(5)));
+    stage.frames();
+    stage.expect("Line main, attacked by pgd:eps=4");
+    stage.expect("Line aux, attacked by pgd:eps=1");
+    let study = stage.open_model();
+    stage.window().views.look.attack =
+        dualprop::config::AttackConfig::parse_spec("pgd:eps=1,step=1").expect("a SPEC");
+    stage.show(Pane::Results);
+    stage.expect("Last validation, step 5:");
+    stage.expect("main, attacked by pgd:eps=4 ");
+    stage.click("Measure");
+    stage.serve(&study);
+    stage.expect("main, attacked by pgd:eps=1 ");
+
+    let dir = stage.folder.path().join("a");
+    write_run(&dir, 0, 10, 0.5);
+    let mut lines = std::fs::read_to_string(dir.join("metrics.jsonl")).expect("readable");
+    let validation = lines.lines().rfind(|line| line.contains("\"val\"")).expect("a validation").to_owned();
+    lines += &(validation.replace("\"attack\":null", "\"attack\":\"fgsm:eps=2\"") + "\n");
+    std::fs::write(dir.join("metrics.jsonl"), lines).expect("writable");
+    tell(&ends, Event::Finished(dualprop::training::events::Finish::Completed));
+    stage.frames();
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.show(Pane::Runs);
+    wait_for(&mut stage, "% fgsm:eps=2");
+}
+
 #[test]
 fn one_of_a_thing_has_no_s() {
     let mut stage = Stage::new();

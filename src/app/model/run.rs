@@ -4,7 +4,7 @@
 use super::bn_history::BnHistory;
 use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_SPLIT, RunPhase, StepAxis};
 use super::series::Series;
-use crate::config::{Domain, RunConfig};
+use crate::config::{BranchSource, Domain, RunConfig};
 use crate::training::events::{
     BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, Work, WorkLimit, validations_after,
 };
@@ -131,6 +131,22 @@ impl RunView {
         self.log(Level::Info, text);
         if let Some(line) = self.log.back_mut() {
             line.step = None;
+        }
+    }
+
+    /// SPEC of the attack behind a line's newest figure; `None` for images that are not attacked.
+    pub fn attack_of(&self, key: &LineKey) -> Option<&str> {
+        let name = self.domains.get(key.domain)?;
+        match key.branch {
+            Some(number) => {
+                let branches = &self.last_step.as_ref()?.branches;
+                branches.iter().find(|branch| branch.branch == number)?.attack.as_deref()
+            }
+            None if key.source == BranchSource::Attack => {
+                let rows = &self.last_eval.as_ref()?.rows;
+                rows.iter().filter(|row| row.domain == *name).find_map(|row| row.attack.as_deref())
+            }
+            None => None,
         }
     }
 
@@ -406,7 +422,6 @@ impl RunView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::BranchSource;
     use crate::training::events::{BranchReport, EvalRow};
     use crate::training::method::MethodLabel;
 

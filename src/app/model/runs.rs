@@ -28,6 +28,11 @@ pub struct ListedRun {
 }
 
 impl ListedRun {
+    /// SPEC of the attack of the run's last validation; `None` where it had none.
+    pub fn attack(&self) -> Option<&str> {
+        self.run.attack_of(&LineKey::of_validation(0, true))
+    }
+
     /// The highest value of a line of `val`, percent.
     pub fn best(&self, domain: usize, attacked: bool) -> Option<f64> {
         let lines = self.run.accuracy.get(MAIN_SPLIT)?;

@@ -1,5 +1,6 @@
 //! The horizontal axis of curves over training, and the names of their lines.
 
+use crate::app::format;
 use crate::app::model::kinds::{LineKey, StepAxis};
 use crate::app::model::run::RunView;
 use egui::{ComboBox, Ui};
@@ -22,6 +23,15 @@ pub fn axis_ui(ui: &mut Ui, axis: &mut StepAxis) {
         "What the horizontal axis counts: optimizer steps, passes over the training set, or minutes of training \
          without pauses and validation",
     );
+}
+
+/// [`line_name`] with the attack behind its newest figure: `main, attacked by pgd:eps=4`.
+pub fn full_line_name(run: &RunView, key: &LineKey) -> String {
+    let name = line_name(run, key);
+    match run.attack_of(key) {
+        Some(spec) => format!("{name} by {}", format::attack(spec)),
+        None => name,
+    }
 }
 
 /// What a line is called: domain and images, such as `main, cutmix`, with the branch's number where several

@@ -8,7 +8,7 @@ use crate::app::model::kinds::{LineKey, StepAxis};
 use crate::app::model::run::RunView;
 use crate::app::model::series::{MAX_SMOOTHING, Series};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::axis::{axis_ui, line_name, placed};
+use crate::app::widgets::axis::{axis_ui, full_line_name, placed};
 use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export::{self, ExportRequest, Table};
 use crate::app::widgets::legend::{Entry, legend_ui};
@@ -149,7 +149,7 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
         .iter()
         .map(|(key, series)| Entry {
             key: *key,
-            name: line_name(run, key),
+            name: full_line_name(run, key),
             value: format::significant(series.last().unwrap_or(f64::NAN)),
             help: "Newest training loss of this branch, not smoothed. In nats.",
         })
@@ -165,7 +165,7 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
         let (step, mut text) = hovered_step(run, axis, hover, run.loss.values().next()?)?;
         for (key, series) in run.loss.iter().filter(|(key, _)| !hidden.contains(key)) {
             let raw = format::significant(series.nearest(step)?.1);
-            text += &format!("\n{}: {raw}", line_name(run, key));
+            text += &format!("\n{}: {raw}", full_line_name(run, key));
             let smoothed = drawn.get(key).and_then(|[_, line]| value_at(line, run.place(axis, step)));
             if let Some(value) = smoothed.filter(|_| smoothing > 0.0) {
                 let value = if log { 10f64.powf(value) } else { value };
@@ -181,14 +181,14 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
     let response = plot.show(ui, |plot| {
         for (key, [raw, smoothed]) in drawn.iter().filter(|(key, _)| !hidden.contains(key)) {
             if smoothing > 0.0 {
-                let line = Line::new(format!("{} raw", line_name(run, key)), PlotPoints::Borrowed(raw));
+                let line = Line::new(format!("{} raw", full_line_name(run, key)), PlotPoints::Borrowed(raw));
                 plot.line(line.color(tokens.data_raw(key.data())).width(1.0).allow_hover(false));
             }
-            let line = Line::new(line_name(run, key), PlotPoints::Borrowed(smoothed));
+            let line = Line::new(full_line_name(run, key), PlotPoints::Borrowed(smoothed));
             let line = line.color(tokens.data(key.data())).style(tokens::dash(key.domain));
             plot.line(line.width(tokens::LINE_WIDTH).allow_band(false));
             if let [only] = smoothed[..] {
-                let point = Points::new(line_name(run, key), PlotPoints::Owned(vec![only]));
+                let point = Points::new(full_line_name(run, key), PlotPoints::Owned(vec![only]));
                 plot.points(
                     point.color(tokens.data(key.data())).shape(tokens::marker(key.domain)).radius(2.6),
                 );
@@ -217,7 +217,7 @@ fn hovered_step(
 
 /// A row for each step that has a value, a column for each line.
 fn table(run: &RunView, lines: &BTreeMap<LineKey, Series>, unit: &str) -> Table {
-    let names = lines.keys().map(|key| format!("{} {unit}", line_name(run, key)));
+    let names = lines.keys().map(|key| format!("{} {unit}", full_line_name(run, key)));
     let mut table = Table::new(["step", "epoch", "minutes"].map(str::to_owned).into_iter().chain(names));
     let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (column, series) in lines.values().enumerate() {
@@ -266,7 +266,7 @@ fn accuracy_ui(
         .iter()
         .map(|(key, series)| Entry {
             key: *key,
-            name: line_name(run, key),
+            name: full_line_name(run, key),
             value: format!("{:.1}%", series.last().unwrap_or(f64::NAN)),
             help: "Top-1 accuracy at the last validation, percent of images.",
         })
@@ -277,7 +277,7 @@ fn accuracy_ui(
     let hover = |hover: &HoverPosition<'_>| {
         let (step, mut text) = hovered_step(run, axis, hover, curves.values().next()?)?;
         for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
-            text += &format!("\n{}: {:.2}%", line_name(run, key), series.nearest(step)?.1);
+            text += &format!("\n{}: {:.2}%", full_line_name(run, key), series.nearest(step)?.1);
         }
         Some(text)
     };
@@ -290,9 +290,9 @@ fn accuracy_ui(
         for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
             let colour = tokens.data(key.data());
             let drawn = placed(run, axis, series.raw(false));
-            let line = Line::new(line_name(run, key), PlotPoints::Owned(drawn.clone()));
+            let line = Line::new(full_line_name(run, key), PlotPoints::Owned(drawn.clone()));
             plot.line(line.color(colour).style(tokens::dash(key.domain)).width(tokens::LINE_WIDTH));
-            let points = Points::new(line_name(run, key), PlotPoints::Owned(drawn));
+            let points = Points::new(full_line_name(run, key), PlotPoints::Owned(drawn));
             let points = points.color(colour).shape(tokens::marker(key.domain)).radius(2.6);
             plot.points(points.allow_hover(false));
         }

@@ -6,12 +6,14 @@ pub mod confusion;
 use super::look::{self, LookView};
 use super::{Names, Shared};
 use crate::app::format;
-use crate::app::model::kinds::DataKind;
+use crate::app::model::kinds::{DataKind, MAIN_SPLIT};
+use crate::app::model::run::RunView;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::guess_ui;
 use crate::app::widgets::class_choice;
 use crate::app::widgets::export::{self, Table};
 use crate::app::widgets::pictures::options;
+use crate::config::AttackConfig;
 use crate::evaluation::confusion::Example;
 use crate::session::inspect::{Measure, Measured, MeasuredView, ModelInfo, Request};
 use egui::{
@@ -81,6 +83,7 @@ impl Default for ResultsView {
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &LookView) {
     let text = "Confusion matrix, accuracy by class and the images with the highest loss, of clean and attacked \
                 images through each domain. Choose a model to measure.";
+    validation_ui(ui, shared.run);
     let Some(info) = shared.study.info.clone() else {
         return look::nothing_open_ui(ui, shared, "Nothing measured", text);
     };
@@ -99,7 +102,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
         for (detail, name) in Detail::ALL {
             ui.selectable_value(&mut view.detail, detail, name);
         }
-        let name = format!("{} {}", view_name(names, shown), measured.request.split);
+        let name = format!("{} {}", view_name(names, shown, &measured), measured.request.split);
         let top = ui.max_rect().bottom() + tokens::GAP_SMALL;
         let area = Rect::from_min_max(pos2(shared.area.left(), top), shared.area.max);
         let detail = view.detail;
@@ -115,6 +118,29 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
         Detail::Classes => classes_ui(ui, names, view, shown),
         Detail::Worst => worst_ui(ui, shared, names, view, shown, info.image_size),
     }
+}
+
+/// What the last validation of the run on screen measured on `val`.
+fn validation_ui(ui: &mut Ui, run: &RunView) {
+    let Some(eval) = &run.last_eval else { return };
+    let tokens = Tokens::of(ui);
+    ui.horizontal_wrapped(|ui| {
+        let text = format!("Last validation, step {}:", format::count(eval.step));
+        ui.label(RichText::new(text).color(tokens.text_weak))
+            .on_hover_text("Of the run on screen, on val: top-1 in percent of images");
+        for row in eval.rows.iter().filter(|row| row.split == MAIN_SPLIT) {
+            let kind = DataKind::of_source(row.source());
+            let name = image_name(&row.domain, kind, row.attack.as_deref());
+            let text = RichText::new(format!("{name} {:.1}%", 100.0 * row.top1)).color(tokens.data(kind));
+            ui.label(text).on_hover_text(row.attack.as_deref().unwrap_or("Images as they are"));
+        }
+    });
+}
+
+/// Domain and images, and what attacked them: `main, attacked by pgd:eps=4`.
+fn image_name(domain: &str, kind: DataKind, attack: Option<&str>) -> String {
+    let by = attack.map_or_else(String::new, |spec| format!(" by {}", format::attack(spec)));
+    format!("{domain}, {}{by}", kind.label())
 }
 
 fn controls_ui(
@@ -168,8 +194,9 @@ fn controls_ui(
     });
 }
 
-fn view_name(names: Names<'_>, view: &MeasuredView) -> String {
-    format!("{}, {}", names.domain(view.domain), kind(view).label())
+fn view_name(names: Names<'_>, view: &MeasuredView, measured: &Measured) -> String {
+    let attack = measured.request.attack.as_ref().filter(|_| view.attacked).map(AttackConfig::spec);
+    image_name(names.domain(view.domain), kind(view), attack.as_deref())
 }
 
 fn kind(view: &MeasuredView) -> DataKind {
@@ -181,7 +208,7 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
     let tokens = Tokens::of(ui);
     for (index, shown) in measured.views.iter().enumerate() {
         let accuracy = 100.0 * shown.confusion.accuracy();
-        let text = format!("{} {accuracy:.1}%", view_name(names, shown));
+        let text = format!("{} {accuracy:.1}%", view_name(names, shown, measured));
         let text = RichText::new(text).color(tokens.data(kind(shown)));
         let chosen = view.chosen.min(measured.views.len() - 1) == index;
         let help = format!(

@@ -151,7 +151,7 @@ fn table_ui(ui: &mut Ui, runs: &mut Runs, listed: &[ListedRun]) -> Option<RunsRe
                 ("Seed", "Seed of weights, order and augmentation"),
                 ("Steps", "Finished optimizer steps"),
                 ("Clean", "Highest top-1 of main on val, percent"),
-                ("Attacked", "Highest attacked top-1 of main on val, percent"),
+                ("Attacked", "Highest top-1 of main on val under the attack that is named, percent"),
             ] {
                 ui.label(RichText::new(name).small().color(tokens.text_weak)).on_hover_text(help);
             }
@@ -186,8 +186,11 @@ fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsRequest> 
     ui.label(&run.method);
     ui.label(run.seed.map_or_else(|| "–".to_owned(), |seed| seed.to_string()));
     ui.label(run.run.last_step.as_ref().map_or_else(|| "–".to_owned(), |step| format::count(step.step)));
-    for attacked in [false, true] {
-        ui.label(run.best(0, attacked).map_or_else(|| "–".to_owned(), |best| format!("{best:.1}%")));
+    let best = |attacked| run.best(0, attacked).map_or_else(|| "–".to_owned(), |best| format!("{best:.1}%"));
+    ui.label(best(false));
+    match run.attack() {
+        Some(spec) => drop(ui.label(format!("{} {}", best(true), format::attack(spec))).on_hover_text(spec)),
+        None => drop(ui.label(best(true))),
     }
     ui.end_row();
     request
@@ -198,6 +201,8 @@ fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsRequest> 
 struct Drawn {
     name: String,
     runs: usize,
+    /// The attack behind its figures, if they are of attacked images.
+    attack: Option<String>,
     /// Over steps, for the table; low and high are the mean's own for a single run.
     spread: Vec<Spread>,
     points: Vec<PlotPoint>,
@@ -259,7 +264,9 @@ impl RunsView {
             (placed(&first.run, self.axis, series.first()?.raw(false)), [const { Vec::new() }; 3])
         };
         let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
-        Some(Drawn { name: names.join(", "), runs: series.len(), spread, points, band })
+        let attack = first.attack().filter(|_| self.attacked && !self.loss);
+        let attack = attack.map(|spec| format::attack(spec).to_owned());
+        Some(Drawn { name: names.join(", "), runs: series.len(), attack, spread, points, band })
     }
 }
 
@@ -286,7 +293,8 @@ fn plot_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, listed: &A
         for (index, line) in lines.iter().enumerate() {
             let last = line.spread.last().map_or(f64::NAN, |at| at.mean);
             let of = if line.runs > 1 { format!(" (mean of {})", line.runs) } else { String::new() };
-            let text = format!("━ {}{of} {} {}", line.name, format::significant(last), view.unit());
+            let under = line.attack.as_ref().map_or_else(String::new, |attack| format!(" under {attack}"));
+            let text = format!("━ {}{of} {} {}{under}", line.name, format::significant(last), view.unit());
             ui.label(RichText::new(text).small().color(tokens.run(index)));
         }
     });
