@@ -12,7 +12,7 @@ use crate::models::{ModelOptions, build};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::method;
 use crate::training::run_folder::may_begin_in;
-use crate::training::schedule::total_steps;
+use crate::training::schedule::{total_steps, warmup_caution};
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::cell::Cell;
@@ -190,6 +190,9 @@ fn check(
     teller.begin("Memory")?;
     let steps_per_epoch = data::steps_per_epoch(data.train_images, config.run.batch_size)?;
     let length = RunLength { steps_per_epoch, total_steps: total_steps(&config.run, steps_per_epoch) };
+    if let Some(caution) = warmup_caution(&config.schedule, steps_per_epoch, length.total_steps) {
+        teller.tell(Preflight::Warning(caution));
+    }
     let mut engine = plan(config, device, data.classes.len(), length, teller)?;
     teller.begin("Disk")?;
     teller.passed(disk_room::check(out, disk_room::needed(config, engine.network(), length))?);

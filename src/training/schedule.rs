@@ -8,6 +8,17 @@ pub fn total_steps(config: &RunConfig, steps_per_epoch: u64) -> u64 {
     config.steps.unwrap_or_else(|| (config.epochs * steps_per_epoch as f64).ceil() as u64)
 }
 
+/// A sentence on a run that ends before its warm-up does.
+pub fn warmup_caution(config: &ScheduleConfig, steps_per_epoch: u64, total_steps: u64) -> Option<String> {
+    let warmup = (config.warmup_epochs * steps_per_epoch as f64).ceil() as u64;
+    (warmup > 0 && warmup >= total_steps).then(|| {
+        format!(
+            "the run has {total_steps} steps and its warm-up {warmup}: the learning rate never reaches `optimizer.lr`; \
+             lower `schedule.warmup_epochs` or train longer"
+        )
+    })
+}
+
 /// The learning rate of update `step` (from 0). Warm-up rises linearly from 0 and counts into the decays, as
 /// in the EfficientNet code.
 pub fn learning_rate(
@@ -44,6 +55,15 @@ pub fn ema_decay(config: &EmaConfig, step: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_warm_up_as_long_as_the_run_is_said() {
+        let config = ScheduleConfig { warmup_epochs: 2.0, ..ScheduleConfig::default() };
+        assert_eq!(warmup_caution(&config, 31, 63), None);
+        let said = warmup_caution(&config, 31, 60).expect("62 steps of warm-up");
+        assert!(said.contains("60 steps") && said.contains("62") && said.contains("warmup_epochs"), "{said}");
+        assert_eq!(warmup_caution(&ScheduleConfig { warmup_epochs: 0.0, ..config }, 31, 0), None);
+    }
 
     #[test]
     fn the_papers_schedule_decays_from_step_zero() {

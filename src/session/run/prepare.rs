@@ -24,7 +24,7 @@ use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Event, RunInfo};
 use crate::training::method::{self, MethodLabel};
 use crate::training::run_folder::{RunFolder, may_begin_in};
-use crate::training::schedule::total_steps;
+use crate::training::schedule::{total_steps, warmup_caution};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -43,6 +43,8 @@ impl<'a> Run<'a> {
         let device = open_device::open(&options.device, config.run.precision)?;
         let mut start = Start::open(options, &mut data, &network, length)?;
         start.warnings.extend(cautions);
+        let warmup = warmup_caution(&config.schedule, length.steps_per_epoch, length.total_steps);
+        start.warnings.extend(warmup);
         let room = disk_room::check(&options.out, disk_room::needed(&config, &network, length));
         start.warnings.extend(room.err().map(|error| error.to_string()));
         let made = Made::new(device, &config, network, length, &data, &front, &mut start);
