@@ -200,6 +200,23 @@ fn what_is_dropped_goes_where_it_belongs() {
 }
 
 #[test]
+fn a_folder_of_runs_opens_all_of_them() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let runs = stage.folder.path().join("runs");
+    for (name, seed) in [("a", 0), ("b", 1)] {
+        write_run(&runs.join(name), seed, 10, 0.5);
+    }
+    stage.window().take_dropped(std::slice::from_ref(&runs));
+    wait_for(&mut stage, "2 runs");
+    let photos = stage.folder.path().join("photos");
+    std::fs::create_dir(&photos).expect("writable");
+    std::fs::write(photos.join("cat.png"), "").expect("writable");
+    stage.window().take_dropped(std::slice::from_ref(&photos));
+    stage.frames();
+    assert_eq!(stage.window().views.look.files, [photos.join("cat.png")]);
+}
+
+#[test]
 fn a_preflight_shows_its_findings_and_what_is_trained_on() {
     let mut stage = Stage::sized(vec2(1280.0, 1400.0));
     stage.expect("Learning rate schedule plot");

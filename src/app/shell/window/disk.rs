@@ -19,11 +19,39 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Dropped {
     Run(PathBuf),
+    /// A folder of runs, and the one of them that was written to last.
+    Runs {
+        newest: PathBuf,
+    },
     Data(PathBuf),
     Config(PathBuf),
     Checkpoint(PathBuf),
     Image(PathBuf),
+    /// The images of a folder, by name.
+    Photos(Vec<PathBuf>),
     Unknown(PathBuf),
+}
+
+/// The run folders in a folder, the one that was written to last in front.
+pub(super) fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let written =
+        |dir: &PathBuf| RunFiles::of(dir).metrics().metadata().and_then(|data| data.modified()).ok();
+    let mut runs: Vec<PathBuf> = entries.filter(|dir| written(dir).is_some()).collect();
+    runs.sort_by_key(|dir| std::cmp::Reverse(written(dir)));
+    runs
+}
+
+fn ending_of(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+fn photos_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_photo = |path: &PathBuf| IMAGES.contains(&ending_of(path).as_str()) && path.is_file();
+    let mut photos: Vec<PathBuf> = entries.filter(is_photo).collect();
+    photos.sort();
+    photos
 }
 
 /// Tells a path by its ending, and a folder by what it holds.
@@ -33,11 +61,14 @@ pub(super) fn kind_of(path: &Path) -> Dropped {
         return match () {
             () if RunFiles::of(path).metrics().is_file() => Dropped::Run(owned),
             () if path.join("train").is_dir() && path.join("val").is_dir() => Dropped::Data(owned),
-            () => Dropped::Unknown(owned),
+            () => match (runs_in(path).into_iter().next(), photos_in(path)) {
+                (Some(newest), _) => Dropped::Runs { newest },
+                (None, photos) if !photos.is_empty() => Dropped::Photos(photos),
+                _ => Dropped::Unknown(owned),
+            },
         };
     }
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match ending.as_str() {
+    match ending_of(path).as_str() {
         "toml" => Dropped::Config(owned),
         "safetensors" => Dropped::Checkpoint(owned),
         ending if IMAGE_ENDINGS.contains(&ending) => Dropped::Image(owned),
@@ -188,10 +219,17 @@ mod tests {
     fn paths_are_told_apart_by_what_they_hold() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name);
-        for dir in ["run", "data/train", "data/val", "else"] {
+        for dir in ["run", "data/train", "data/val", "else", "runs/a", "photos"] {
             std::fs::create_dir_all(at(dir)).expect("writable");
         }
         std::fs::write(at("run/metrics.jsonl"), "").expect("writable");
+        std::fs::write(at("runs/a/metrics.jsonl"), "").expect("writable");
+        for photo in ["photos/b.PNG", "photos/a.jpg", "photos/notes.txt"] {
+            std::fs::write(at(photo), "").expect("writable");
+        }
+        assert_eq!(kind_of(&at("runs")), Dropped::Runs { newest: at("runs/a") });
+        let photos = vec![at("photos/a.jpg"), at("photos/b.PNG")];
+        assert_eq!(kind_of(&at("photos")), Dropped::Photos(photos));
         assert_eq!(kind_of(&at("run")), Dropped::Run(at("run")));
         assert_eq!(kind_of(&at("data")), Dropped::Data(at("data")));
         assert_eq!(kind_of(&at("else")), Dropped::Unknown(at("else")));

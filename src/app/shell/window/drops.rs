@@ -25,7 +25,7 @@ pub(super) fn hint_ui(ctx: &Context) {
     let area = ctx.content_rect();
     painter.rect_filled(area, 0.0, tokens.panel.gamma_multiply(0.85));
     let font = TextStyle::Heading.resolve(&ctx.global_style());
-    let text = "Drop a run folder, a data folder (train/ and val/), a configuration, a checkpoint or images";
+    let text = "Drop a run folder or a folder of runs, a data folder (train/ and val/), a configuration, a checkpoint or images";
     painter.text(area.center(), Align2::CENTER_CENTER, text, font, tokens.text_strong);
 }
 
@@ -50,18 +50,20 @@ impl Window {
         for dropped in dropped {
             match dropped {
                 Dropped::Image(path) => images.push(path),
+                Dropped::Photos(paths) => images.extend(paths),
                 Dropped::Checkpoint(path) => self.open_model(ModelChoice::File(path)),
                 _ if self.run.phase.is_active() => {
                     let text = "A run is at work; stop it to open another in its place";
                     self.notice = Some(Notice::Refused(text.into()));
                 }
                 Dropped::Run(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
+                Dropped::Runs { newest } => self.open_runs(newest),
                 Dropped::Data(dir) => self.use_data(&dir),
                 Dropped::Config(file) => self.open_config(file, Self::refuse_if_failed),
                 Dropped::Unknown(path) => {
                     self.notice = Some(Notice::Refused(format!(
-                        "{} is none of what the window opens: a run folder (metrics.jsonl), a data folder (train/ and \
-                         val/), .toml, .safetensors, or an image",
+                        "{} is none of what the window opens: a run folder (metrics.jsonl) or a folder of such, a data \
+                         folder (train/ and val/), .toml, .safetensors, an image or a folder of images",
                         path.display()
                     )));
                 }
@@ -86,6 +88,16 @@ impl Window {
             )));
         }
         self.views.look.files = files;
+    }
+
+    /// Shows a run and all beside it.
+    pub(super) fn open_runs(&mut self, newest: PathBuf) {
+        self.begin_open_run(newest, |window, result| {
+            if result.is_ok() {
+                window.layout.reveal(Pane::Runs);
+            }
+            window.refuse_if_failed(result);
+        });
     }
 
     /// Trains on the image folder `dir`.
