@@ -29,6 +29,7 @@ pub enum UiCommand {
     OpenRecent,
     SaveConfig,
     DuplicateRun,
+    UndoSetUp,
     CopyCommandLine,
     StudyLive,
     StudyBest,
@@ -81,6 +82,7 @@ impl UiCommand {
             C::OpenConfig,
             C::SaveConfig,
             C::DuplicateRun,
+            C::UndoSetUp,
             C::Quit,
             C::Preflight,
             C::Start,
@@ -111,9 +113,13 @@ impl UiCommand {
     /// The menu that lists the command.
     pub fn menu(self) -> Menu {
         match self {
-            C::OpenRun | C::OpenRecent | C::OpenConfig | C::SaveConfig | C::DuplicateRun | C::Quit => {
-                Menu::File
-            }
+            C::OpenRun
+            | C::OpenRecent
+            | C::OpenConfig
+            | C::SaveConfig
+            | C::DuplicateRun
+            | C::UndoSetUp
+            | C::Quit => Menu::File,
             C::StudyLive | C::StudyBest | C::OpenCheckpoint | C::OpenImages | C::ExportModel => Menu::Model,
             C::Show(_) | C::EnlargePane | C::ResetLayout | C::ToggleTheme => Menu::View,
             C::Palette | C::Shortcuts => Menu::Help,
@@ -142,6 +148,7 @@ impl UiCommand {
             C::Preflight => "Preflight",
             C::OpenRecent => "Open recent…",
             C::DuplicateRun => "Duplicate run",
+            C::UndoSetUp => "Undo change of the set-up",
             C::StudyLive => "Look into the live model",
             C::StudyBest => "Look into the best checkpoint",
             C::OpenCheckpoint => "Open checkpoint…",
@@ -196,6 +203,7 @@ impl UiCommand {
                 "Open the data, take the memory, send one batch through everything, predict the time. Trains \
                  nothing and writes nothing"
             }
+            C::UndoSetUp => "Take the last change of the set-up back, a chosen preset or file too",
             C::OpenRecent => "Choose among the last runs, configurations and data folders",
             C::DuplicateRun => "Set up a new run with the configuration of the one on screen",
             C::StudyLive => "Use a copy of the live run's weights in Lab, Attention and Results",
@@ -249,6 +257,7 @@ impl UiCommand {
             C::ToggleTheme => (CTRL_SHIFT, Key::L),
             C::Shortcuts => (Modifiers::NONE, Key::F1),
             C::Quit => (Modifiers::COMMAND, Key::Q),
+            C::UndoSetUp => (Modifiers::COMMAND, Key::Z),
             C::Preflight => (CTRL_SHIFT, Key::Enter),
             C::EnlargePane => (Modifiers::NONE, Key::F11),
             C::OpenRecent => (Modifiers::COMMAND, Key::R),
@@ -278,7 +287,7 @@ impl UiCommand {
         const BUSY: &str = "A run is at work; stop it first";
         let phase = &run.phase;
         match self {
-            C::Start | C::Preflight | C::OpenRun | C::OpenConfig | C::OpenRecent => {
+            C::Start | C::Preflight | C::OpenRun | C::OpenConfig | C::OpenRecent | C::UndoSetUp => {
                 refuse_if(phase.is_active(), BUSY)
             }
             C::DuplicateRun => {

@@ -29,6 +29,7 @@ const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 /// Storage key of the views' settings. Raise the number when their meaning changes.
 const VIEWS_KEY: &str = "dualprop.views.v2";
 const RECENTS_KEY: &str = "dualprop.recents.v1";
+const FORM_KEY: &str = "dualprop.set_up.v1";
 /// Fits a screen of 1280 × 720 together with a title bar, a panel of the desktop and borders: what a laptop of
 /// 1920 × 1080 has at a scale of 1.5.
 const FIRST_SIZE: [f32; 2] = [1264.0, 640.0];
@@ -97,6 +98,8 @@ fn open(
         let views = storage.get_string(VIEWS_KEY);
         window.views =
             views.and_then(|text| serde_json::from_str::<PaneViews>(&text).ok()).unwrap_or_default();
+        let kept = storage.get_string(FORM_KEY).and_then(|text| serde_json::from_str(&text).ok());
+        kept.iter().for_each(|kept| window.form.restore(kept));
         let recents = storage.get_string(RECENTS_KEY);
         window.recents = recents.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }
@@ -176,6 +179,9 @@ impl eframe::App for Host {
         storage.set_string(layout::STORAGE_KEY, self.window.layout.to_text());
         if let Ok(views) = serde_json::to_string(&self.window.views) {
             storage.set_string(VIEWS_KEY, views);
+        }
+        if let Ok(kept) = serde_json::to_string(&self.window.form.kept()) {
+            storage.set_string(FORM_KEY, kept);
         }
         if let Ok(recents) = serde_json::to_string(&self.window.recents) {
             storage.set_string(RECENTS_KEY, recents);

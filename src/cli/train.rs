@@ -6,7 +6,8 @@ use crate::config::{Config, ConfigError, Place, schema};
 use crate::evaluation::interval;
 use crate::session::{RunOptions, spawn};
 use crate::training::events::{
-    BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, Work, branch_names, validations_after,
+    BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, Work, branch_names,
+    validations_after,
 };
 use anyhow::{Context, anyhow};
 use crossbeam_channel::Sender;

@@ -97,7 +97,10 @@ fn a_start_that_fails_changes_nothing_on_the_screen() {
     stage.show(Pane::Log);
     stage.click("Start");
     let ends = stage.played.runs.try_recv().expect("Start starts a run");
-    tell(&ends, Event::Working(Work { what: "Opening the GPU".into(), done: 0, total: 1, next: "the shaders" }));
+    tell(
+        &ends,
+        Event::Working(Work { what: "Opening the GPU".into(), done: 0, total: 1, next: "the shaders" }),
+    );
     stage.frames();
     assert_eq!(stage.window().run.phase, RunPhase::Preparing);
     std::fs::create_dir_all(&ends.request.out).expect("writable");

@@ -60,10 +60,11 @@ impl Stage {
     pub(super) fn frames(&mut self) {
         self.harness.run_steps(4);
         // What helper threads read and write is there before the next look. Only a hang runs into the limit.
-        let begun = Instant::now();
+        let (begun, mut pause) = (Instant::now(), Duration::from_millis(2));
         while self.window().is_at_disk() && begun.elapsed() < Duration::from_secs(60) {
             // A step is a quarter of a second to the window, and what it tells stays for some seconds alone.
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(Duration::from_millis(100));
             self.harness.run_steps(1);
         }
         self.harness.run_steps(3);

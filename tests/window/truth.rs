@@ -8,7 +8,7 @@ use dualprop::config::MethodKind;
 use dualprop::session::preflight::{Forecast, Preflight};
 use dualprop::training::events::Event;
 use egui::accesskit::Role;
-use egui::vec2;
+use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 #[test]
@@ -129,6 +129,22 @@ fn a_figure_under_attack_names_the_attack() {
     stage.window().open_run(&dir).expect("a run folder");
     stage.show(Pane::Runs);
     wait_for(&mut stage, "% fgsm:eps=2");
+}
+
+#[test]
+fn a_changed_option_is_marked_reset_and_undone() {
+    let mut stage = Stage::sized(vec2(1280.0, 900.0));
+    assert!(!stage.sees("Reset all"));
+    stage.window().form.set("run.batch_size", toml::Value::Integer(3));
+    stage.frames();
+    stage.expect("1 option changed");
+    stage.click("Reset Batch size");
+    assert!(!stage.sees("Reset Batch size") && stage.window().form.config().run.batch_size != 3);
+    stage.harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    stage.frames();
+    assert_eq!(stage.window().form.config().run.batch_size, 3, "the reset was undone");
+    stage.click("Reset all");
+    assert!(!stage.sees("changed"));
 }
 
 #[test]

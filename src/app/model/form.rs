@@ -1,6 +1,7 @@
 //! The set-up behind the form: the configuration being edited, texts that are not taken over yet, and what is
 //! wrong with them. Types, ranges and help texts are the schema's.
 
+use super::edits::{Kept, Past, SetUp};
 use super::free_folder::{self, FolderSearch, FoundFolder};
 use super::launcher::DeviceItem;
 use super::start_check::{CheckedStart, StartCheck, StartFaults};
@@ -19,6 +20,10 @@ pub const RUN_DIR: &str = "run folder";
 #[derive(Debug)]
 pub struct SetUpForm {
     config: Config,
+    /// What the form was filled with, as a configuration and as a table.
+    origin: Config,
+    origin_table: Table,
+    past: Past,
     /// The configuration as a table, so that drawing need not make one each frame.
     table: Table,
     /// The texts that stand in the entry fields, by key.
@@ -48,6 +53,9 @@ impl Default for SetUpForm {
     fn default() -> Self {
         let mut form = Self {
             config: Config::default(),
+            origin: Config::default(),
+            origin_table: Table::new(),
+            past: Past::default(),
             table: Table::new(),
             texts: BTreeMap::new(),
             faults: BTreeMap::new(),
@@ -68,6 +76,7 @@ impl Default for SetUpForm {
             Some(preset) if form.fill_from_preset(preset).is_ok() => {}
             _ => form.fill(Config::default()),
         }
+        form.past = Past::default();
         form
     }
 }
@@ -78,13 +87,75 @@ impl SetUpForm {
         &self.config
     }
 
-    /// Takes a whole configuration over.
+    /// Takes a whole configuration over; what was there can be had back by [`Self::undo`].
     pub fn fill(&mut self, config: Config) {
+        self.past.keep(self.set_up());
+        self.origin = config.clone();
+        self.origin_table = config.to_table();
+        self.put(config);
+    }
+
+    fn put(&mut self, config: Config) {
         self.config = config;
         self.faults.clear();
         self.start = StartFaults::default();
         self.texts.clear();
         self.refresh();
+    }
+
+    fn set_up(&self) -> SetUp {
+        let (config, origin) = (self.config.clone(), self.origin.clone());
+        SetUp { config, origin, preset: self.preset, file: self.file.clone() }
+    }
+
+    fn go_back_to(&mut self, before: SetUp) {
+        self.origin_table = before.origin.to_table();
+        (self.origin, self.preset, self.file) = (before.origin, before.preset, before.file);
+        self.put(before.config);
+    }
+
+    /// Takes the last change back; false where there is none.
+    pub fn undo(&mut self) -> bool {
+        let before = self.past.take();
+        let is_one = before.is_some();
+        before.into_iter().for_each(|before| self.go_back_to(before));
+        is_one
+    }
+
+    /// Whether a key has another value than the form was filled with, or an entry that is wrong.
+    pub fn is_changed(&self, path: &str) -> bool {
+        self.value(path) != table_value(&self.origin_table, path) || self.faults.contains_key(path)
+    }
+
+    /// How many keys are changed.
+    pub fn changes(&self) -> usize {
+        schema::fields().iter().filter(|field| self.is_changed(field.path)).count()
+    }
+
+    /// Gives a key the value that the form was filled with.
+    pub fn reset(&mut self, path: &str) {
+        match table_value(&self.origin_table, path).cloned() {
+            Some(value) => self.set(path, value),
+            None => self.clear(path),
+        }
+    }
+
+    /// Gives all keys the values that the form was filled with.
+    pub fn reset_all(&mut self) {
+        self.past.keep(self.set_up());
+        self.put(self.origin.clone());
+    }
+
+    /// The form as it is kept between two starts of the program.
+    pub fn kept(&self) -> Kept {
+        Kept::of(&self.set_up(), &self.run_dir)
+    }
+
+    /// Takes over what was kept, as far as this version can read it.
+    pub fn restore(&mut self, kept: &Kept) {
+        let Some(set_up) = kept.set_up() else { return };
+        self.go_back_to(set_up);
+        self.run_dir.clone_from(&kept.run_dir);
     }
 
     /// Takes a preset over; an error is a fault of the build.
@@ -217,6 +288,7 @@ impl SetUpForm {
 
     /// Takes the text of an entry field over, as on leaving it.
     pub fn commit_text(&mut self, field: &'static Field) {
+        let before = self.set_up();
         let text = self.texts.get(field.path).map_or("", String::as_str).trim().to_owned();
         let result = if text.is_empty() && field.optional {
             self.config.clear(field.path)
@@ -230,24 +302,29 @@ impl SetUpForm {
                 }
             }
         };
-        self.took(field.path, result);
+        self.took(field.path, result, before);
     }
 
     /// Sets a key from a control that only offers valid values.
     pub fn set(&mut self, path: &str, value: Value) {
+        let before = self.set_up();
         let result = self.config.set(path, value);
-        self.took(path, result);
+        self.took(path, result, before);
     }
 
     /// Makes an optional key absent.
     pub fn clear(&mut self, path: &str) {
+        let before = self.set_up();
         let result = self.config.clear(path);
-        self.took(path, result);
+        self.took(path, result, before);
     }
 
-    fn took(&mut self, path: &str, result: Result<(), ConfigError>) {
+    fn took(&mut self, path: &str, result: Result<(), ConfigError>, before: SetUp) {
         match result {
             Ok(()) => {
+                if self.config != before.config {
+                    self.past.keep(before);
+                }
                 self.faults.remove(path);
                 self.refresh();
             }
@@ -414,6 +491,40 @@ mod tests {
         }
         assert_eq!(form.faults, BTreeMap::new());
         assert_eq!(*form.config(), before);
+    }
+
+    #[test]
+    fn edits_are_marked_reset_and_undone() {
+        let mut form = SetUpForm::default();
+        let first = form.config().clone();
+        assert!(!form.undo() && form.changes() == 0, "nothing was done yet");
+        edit(&mut form, "run.batch_size", "3");
+        edit(&mut form, "run.steps", "60");
+        edit(&mut form, "optimizer.lr", "fast");
+        assert!(form.is_changed("run.steps") && form.is_changed("optimizer.lr") && form.changes() == 3);
+        form.reset("optimizer.lr");
+        form.reset("run.steps");
+        assert_eq!((form.changes(), form.config().run.steps), (1, first.run.steps));
+        // A preset takes the place of the edits, and gives them back.
+        form.fill_from_preset(&PRESETS[1]).expect("a preset");
+        assert_eq!(form.changes(), 0);
+        assert!(form.undo());
+        assert_eq!((form.config().run.batch_size, form.preset), (3, Some(PRESETS[0].name)));
+        form.reset_all();
+        assert_eq!(*form.config(), first);
+        assert!(form.undo());
+        assert_eq!(form.config().run.batch_size, 3);
+    }
+
+    #[test]
+    fn the_form_comes_back_at_the_next_start() {
+        let mut form = SetUpForm { run_dir: "runs/mine".into(), ..SetUpForm::default() };
+        edit(&mut form, "run.batch_size", "3");
+        let text = serde_json::to_string(&form.kept()).expect("plain data");
+        let mut again = SetUpForm::default();
+        again.restore(&serde_json::from_str(&text).expect("its own text"));
+        assert_eq!((again.config(), again.preset), (form.config(), form.preset));
+        assert_eq!((again.changes(), again.run_dir.as_str()), (1, "runs/mine"));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::app::theme::tokens::Tokens;
 use crate::config::schema::{self, Field, Kind, fields};
 use crate::training::method::MethodLabel;
 use egui::{
-    Align, Align2, ComboBox, Layout, Rect, Response, RichText, Stroke, StrokeKind, TextEdit, Ui, UiBuilder,
-    pos2, vec2,
+    Align, Align2, Button, ComboBox, Layout, Rect, Response, RichText, Stroke, StrokeKind, TextEdit, Ui,
+    UiBuilder, pos2, vec2,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -25,15 +25,34 @@ const AUTOMATIC: &str = "automatic";
 
 /// A label and a control on one line; the control is named by the label.
 pub fn labelled(ui: &mut Ui, label: &str, help: &str, control: impl FnOnce(&mut Ui) -> Response) -> Response {
+    marked(ui, label, help, false, control).0
+}
+
+/// As [`labelled`]; a changed one is marked by a button that resets it, whose click is told.
+fn marked(
+    ui: &mut Ui,
+    label: &str,
+    help: &str,
+    is_changed: bool,
+    control: impl FnOnce(&mut Ui) -> Response,
+) -> (Response, bool) {
     let tokens = Tokens::of(ui);
     ui.horizontal(|ui| {
+        let mut is_reset = false;
         let size = vec2(label_width(ui), ROW_HEIGHT);
         ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(size);
-            let text = RichText::new(label).color(tokens.text);
+            if is_changed {
+                let button =
+                    ui.add(Button::new(RichText::new("×").color(tokens.accent)).small().frame(false));
+                let button = button.accessible_name(format!("Reset {label}"));
+                is_reset = button.on_hover_text("Changed; a click gives it its value back").clicked();
+            }
+            let text = RichText::new(label).color(if is_changed { tokens.accent } else { tokens.text });
             ui.add(egui::Label::new(text).truncate()).on_hover_text(help);
         });
-        control(ui).accessible_name(label).on_hover_text(help).on_disabled_hover_text(help)
+        let response = control(ui).accessible_name(label).on_hover_text(help).on_disabled_hover_text(help);
+        (response, is_reset)
     })
     .inner
 }
@@ -46,13 +65,17 @@ fn label_width(ui: &Ui) -> f32 {
 pub fn row_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) {
     let help = HELP.get(field.path).map_or(field.help, String::as_str);
     let name = label(field);
-    let response = labelled(ui, &name, help, |ui| match field.kind {
+    let is_changed = form.is_changed(field.path);
+    let (response, is_reset) = marked(ui, &name, help, is_changed, |ui| match field.kind {
         Kind::Flag => flag_ui(ui, form, field),
         Kind::Choice(choices) => choice_ui(ui, form, field, choices),
         Kind::ChoiceList(choices) => list_ui(ui, form, field, choices),
         _ => text_ui(ui, form, field),
     });
     fault_ui(ui, form, field.path, &response);
+    if is_reset {
+        form.reset(field.path);
+    }
 }
 
 /// Marks the field of a key that something is wrong with. The sentence is on hover, and with those of the other

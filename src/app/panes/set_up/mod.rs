@@ -8,6 +8,7 @@ pub mod preview;
 
 use super::Shared;
 use crate::app::commands::UiCommand;
+use crate::app::format;
 use crate::app::model::form::{ESSENTIAL, RUN_DIR, SetUpForm, is_idle};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
@@ -15,7 +16,7 @@ use crate::app::widgets::command_button::{ButtonStyle, command_button};
 use crate::config::presets::PRESETS;
 use crate::config::schema::{self, Field};
 use crate::gpu::DeviceChoice;
-use egui::{ComboBox, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Align, ComboBox, Layout, Rect, RichText, ScrollArea, TextEdit, Ui, UiBuilder, pos2};
 use std::path::Path;
 
 /// Draws the pane.
@@ -31,7 +32,8 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut preview::PreviewView)
         }
         ui.add_enabled_ui(!active, |ui| {
             preset_ui(ui, shared.form);
-            heading(ui, "Essentials");
+            let beside = heading(ui, "Essentials");
+            changes_ui(ui, beside, shared);
             for path in ESSENTIAL {
                 if let Some(field) = schema::field(path).filter(|_| !is_idle(shared.form, path)) {
                     fields::row_ui(ui, shared.form, field);
@@ -55,9 +57,11 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut preview::PreviewView)
     shared.form.jump = None;
 }
 
-fn heading(ui: &mut Ui, text: &str) {
+/// Draws a heading; what is free beside it is returned.
+fn heading(ui: &mut Ui, text: &str) -> Rect {
     ui.add_space(tokens::GAP);
-    ui.label(RichText::new(text).strong().color(Tokens::of(ui).text_strong));
+    let rect = ui.label(RichText::new(text).strong().color(Tokens::of(ui).text_strong)).rect;
+    Rect::from_min_max(rect.right_top(), pos2(ui.max_rect().right(), rect.bottom()))
 }
 
 fn preset_ui(ui: &mut Ui, form: &mut SetUpForm) {
@@ -82,6 +86,25 @@ fn preset_ui(ui: &mut Ui, form: &mut SetUpForm) {
         }
         response.response
     });
+}
+
+/// How much of the preset or file was changed, with the ways back; in `area`, so that no field moves.
+fn changes_ui(ui: &mut Ui, area: Rect, shared: &mut Shared<'_>) {
+    let changes = shared.form.changes();
+    if changes == 0 {
+        return;
+    }
+    let layout = Layout::right_to_left(Align::Center);
+    let ui = &mut ui.new_child(UiBuilder::new().max_rect(area).layout(layout));
+    let tooltip = UiCommand::UndoSetUp.tooltip(ui.ctx(), shared.run);
+    if ui.small_button("Undo").on_hover_text(tooltip).clicked() {
+        shared.queue.push(UiCommand::UndoSetUp);
+    }
+    if ui.small_button("Reset all").on_hover_text("Back to what the form was filled with").clicked() {
+        shared.form.reset_all();
+    }
+    let text = format!("{} changed", format::counted(changes as u64, "option"));
+    ui.label(RichText::new(text).small().color(Tokens::of(ui).accent));
 }
 
 /// `running`: the folder of the run at work, which is what a locked form shows.

@@ -232,6 +232,12 @@ impl Window {
                 );
             }
             UiCommand::DuplicateRun => self.duplicate(),
+            UiCommand::UndoSetUp => {
+                if !self.form.undo() {
+                    self.notice = Some(Notice::Done("Nothing of the set-up is left to undo".into()));
+                }
+                self.layout.reveal(Pane::SetUp);
+            }
             UiCommand::StudyLive => {
                 if let Some(dir) = self.run.dir.clone() {
                     self.open_model(ModelChoice::Run(dir));

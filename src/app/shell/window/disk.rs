@@ -48,7 +48,7 @@ fn ending_of(path: &Path) -> String {
 
 fn photos_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_photo = |path: &PathBuf| IMAGES.contains(&ending_of(path).as_str()) && path.is_file();
+    let is_photo = |path: &PathBuf| IMAGE_ENDINGS.contains(&ending_of(path).as_str()) && path.is_file();
     let mut photos: Vec<PathBuf> = entries.filter(is_photo).collect();
     photos.sort();
     photos

@@ -261,7 +261,8 @@ impl Window {
             let Some(shortcut) = command.shortcut() else { continue };
             let is_plain = shortcut.modifiers.is_none()
                 && !matches!(shortcut.logical_key, egui::Key::F1 | egui::Key::F11);
-            if is_plain && focused {
+            // An entry field undoes its own typing.
+            if (is_plain || command == UiCommand::UndoSetUp) && focused {
                 continue;
             }
             if ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
