@@ -135,6 +135,8 @@ fn a_preflights_fault_belongs_to_its_field() {
     let (photos, others) = (path(&stage, "photos"), path(&stage, "others"));
     stage.window().form.set("data.source", Value::String("folder".into()));
     stage.window().form.set("data.path", photos);
+    // The next source has other rows, and a click goes where the button was drawn.
+    stage.frames();
     stage.click("Preflight");
     let events = stage.played.preflights.try_recv().expect("a preflight is started");
     let reason = "there are no class folders in train".to_owned();
