@@ -387,9 +387,12 @@ fn a_resumed_run_refuses_other_data_and_says_when_it_begins() {
     let (finish, events) = run(sets("run.steps=2"), &out, true, |_, _| {});
     assert!(finish == Finish::Completed && begins(&events), "{finish:?}");
     let refused = |part: &str| {
+        let kept = || [files.ended(), files.metrics()].map(|file| std::fs::read(file).unwrap());
+        let before = kept();
         let (finish, _) = run(sets("run.steps=4"), &out, true, |_, _| {});
         let Finish::Failed(sentence) = finish else { panic!("{finish:?}") };
         assert!(sentence.contains(part), "{sentence}");
+        assert!(kept() == before, "what was there is left as it is");
     };
     image("train/dog/more.png");
     refused("the training set has 17 images; expected the 16");

@@ -23,7 +23,7 @@ use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Event, RunInfo};
 use crate::training::method::{self, MethodLabel};
-use crate::training::run_folder::{RunFolder, may_begin_in};
+use crate::training::run_folder::{RunFiles, RunFolder, may_begin_in};
 use crate::training::schedule::{total_steps, warmup_caution};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -179,12 +179,17 @@ impl Start {
         // Read before the folder is made: a wrong file must not leave one behind.
         let fresh = |classes: &[String]| starting_weights(config, network, classes);
         let begun = if options.resume { None } else { Some(fresh(&data.classes)?) };
+        let mut warnings = Vec::new();
+        // Before the folder is opened, which cuts lines: a resume with other data must leave all as it is. What
+        // is wrong with the file itself is said by the folder.
+        let last = RunFiles::of(&options.out).last();
+        if let Some(facts) = options.resume.then(|| Checkpoint::load_facts(&last).ok()).flatten() {
+            warnings.extend(follow_checkpoint(&mut data.splits, &mut data.classes, &facts)?);
+        }
         let is_new = may_begin_in(&options.out);
         let (folder, checkpoint) = RunFolder::open(&options.out, config, options.resume)?;
-        let mut warnings = Vec::new();
         let from = match (checkpoint, begun) {
             (Some(checkpoint), _) => {
-                warnings.extend(follow_checkpoint(&mut data.splits, &mut data.classes, &checkpoint)?);
                 warnings.extend(changes::of_length(
                     &checkpoint.config()?,
                     config,
