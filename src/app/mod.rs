@@ -30,8 +30,8 @@ const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 const VIEWS_KEY: &str = "dualprop.views.v2";
 const RECENTS_KEY: &str = "dualprop.recents.v1";
 const FORM_KEY: &str = "dualprop.set_up.v1";
-/// Fits a screen of 1280 × 720 together with a title bar, a panel of the desktop and borders: what a laptop of
-/// 1920 × 1080 has at a scale of 1.5.
+/// Fits a screen of 1280 × 720 together with a title bar, a panel of the desktop and borders: what a laptop
+/// of 1920 × 1080 has at a scale of 1.5.
 const FIRST_SIZE: [f32; 2] = [1264.0, 640.0];
 const SMALLEST_SIZE: [f32; 2] = [960.0, 540.0];
 /// Room for a title bar that is not known, points.
@@ -140,8 +140,8 @@ impl Host {
     }
 }
 
-/// The size for a window of size `inner`, `outer` with its title bar, that is too large for the screen to show its
-/// title bar and its status bar at once; `None` where it fits.
+/// The size for a window of size `inner`, `outer` with its title bar, that is too large for the screen to
+/// show its title bar and its status bar at once; `None` where it fits.
 fn fitting(inner: Vec2, outer: Vec2, monitor: Vec2) -> Option<Vec2> {
     let around = (outer - inner).max(vec2(0.0, TITLE_BAR));
     let size = inner.min(monitor - around).max(SMALLEST_SIZE.into());

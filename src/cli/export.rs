@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 /// Writes a deployable model with one BN domain, without training state.
 ///
-/// A safetensors file has timm's names and loads into timm.create_model(ARCH) with strict=True where the network
-/// is timm's: with model.width or model.depth other than 1, and for preact_resnet, it is not.
+/// A safetensors file has timm's names and loads into timm.create_model(ARCH) with strict=True where the
+/// network is timm's: with model.width or model.depth other than 1, and for preact_resnet, it is not.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: dualprop export runs/first/best.safetensors --to safetensors --out model.safetensors"

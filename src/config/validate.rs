@@ -9,8 +9,8 @@ impl Config {
         self.faults().into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// The faults that [`Self::validate`] gives the first of: every range, and of each section's combinations the
-    /// first.
+    /// The faults that [`Self::validate`] gives the first of: every range, and of each section's combinations
+    /// the first.
     pub fn faults(&self) -> Vec<ConfigError> {
         let table = self.to_table();
         let keys = schema::fields().iter().filter_map(|field| {

@@ -55,8 +55,8 @@ impl StartFaults {
         }
     }
 
-    /// Takes over what a preflight found wrong with a key after the look at the disk had found nothing; the next
-    /// look takes its place.
+    /// Takes over what a preflight found wrong with a key after the look at the disk had found nothing; the
+    /// next look takes its place.
     pub fn blame(&mut self, key: &str, sentence: &str) {
         if let Some(found) = &mut self.on_disk {
             found.faults.insert(key.to_owned(), sentence.to_owned());

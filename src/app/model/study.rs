@@ -94,8 +94,8 @@ pub struct Study {
 }
 
 impl Study {
-    /// Opens a model; what was known of another is forgotten. `commands` lead to the run at work. The thread is
-    /// a new one: a late answer of the other model must not be taken for one of this.
+    /// Opens a model; what was known of another is forgotten. `commands` lead to the run at work. The thread
+    /// is a new one: a late answer of the other model must not be taken for one of this.
     pub fn open(
         &mut self,
         choice: ModelChoice,

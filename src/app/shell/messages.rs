@@ -1,5 +1,5 @@
-//! What needs an answer or tells of one, as cards over the lower right corner, where they move nothing: faults of
-//! the set-up, a failed run, a run that was cut off, sentences of the window's own.
+//! What needs an answer or tells of one, as cards over the lower right corner, where they move nothing:
+//! faults of the set-up, a failed run, a run that was cut off, sentences of the window's own.
 
 use crate::app::commands::{self, UiCommand};
 use crate::app::model::form::SetUpForm;

@@ -180,8 +180,8 @@ impl Start {
         let fresh = |classes: &[String]| starting_weights(config, network, classes);
         let begun = if options.resume { None } else { Some(fresh(&data.classes)?) };
         let mut warnings = Vec::new();
-        // Before the folder is opened, which cuts lines: a resume with other data must leave all as it is. What
-        // is wrong with the file itself is said by the folder.
+        // Before the folder is opened, which cuts lines: a resume with other data must leave all as it is.
+        // What is wrong with the file itself is said by the folder.
         let last = RunFiles::of(&options.out).last();
         if let Some(facts) = options.resume.then(|| Checkpoint::load_facts(&last).ok()).flatten() {
             warnings.extend(follow_checkpoint(&mut data.splits, &mut data.classes, &facts)?);

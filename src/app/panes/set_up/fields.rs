@@ -78,8 +78,8 @@ pub fn row_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) {
     }
 }
 
-/// Marks the field of a key that something is wrong with. The sentence is on hover, and with those of the other
-/// fields over the corner of the window: a line below the field would move the form under the pointer.
+/// Marks the field of a key that something is wrong with. The sentence is on hover, and with those of the
+/// other fields over the corner of the window: a line below the field would move the form under the pointer.
 pub fn fault_ui(ui: &mut Ui, form: &SetUpForm, path: &str, field: &Response) {
     if form.jump.as_deref() == Some(path) {
         field.scroll_to_me(Some(Align::Center));

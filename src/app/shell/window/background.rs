@@ -69,8 +69,8 @@ impl Window {
         !self.background.jobs.is_empty()
     }
 
-    /// Looks for a free run folder when the set-up has another name; and once a start was asked for, whether its
-    /// faults are still there, when it has changed and when the user comes back from another program.
+    /// Looks for a free run folder when the set-up has another name; and once a start was asked for, whether
+    /// its faults are still there, when it has changed and when the user comes back from another program.
     pub(super) fn look_for_free_folder(&mut self, ctx: &Context) {
         let is_back = |event: &egui::Event| matches!(event, egui::Event::WindowFocused(true));
         if self.form.has_faults_on_disk() && ctx.input(|input| input.events.iter().any(is_back)) {

@@ -93,8 +93,9 @@ fn stamp_of(files: &RunFiles) -> Stamp {
     (all.iter().map(of).collect(), is_at_work(files))
 }
 
-/// A thread that looks at an opened folder every second and wakes the window when something in it has changed,
-/// so that a folder in which nothing happens costs no frames. The thread ends soon after this is dropped.
+/// A thread that looks at an opened folder every second and wakes the window when something in it has
+/// changed, so that a folder in which nothing happens costs no frames. The thread ends soon after this is
+/// dropped.
 struct Watch(Arc<AtomicBool>);
 
 impl Watch {

@@ -1,5 +1,5 @@
-//! What leads to a training thread: the checks before it, a start, a resume. What was on screen comes back when a
-//! run fails before its first step.
+//! What leads to a training thread: the checks before it, a start, a resume. What was on screen comes back
+//! when a run fails before its first step.
 
 use super::folder::Following;
 use super::{Window, disk};
