@@ -330,7 +330,7 @@ fn a_preflight_finds_what_a_run_will_be_and_writes_nothing() {
         .iter()
         .filter_map(|e| if let Preflight::Passed { what, .. } = e { Some(*what) } else { None })
         .collect();
-    assert_eq!(passed, ["Configuration", "Run folder", "Data", "Adapter", "Memory", "One batch"]);
+    assert_eq!(passed, ["Configuration", "Run folder", "Data", "Adapter", "Memory", "Disk", "One batch"]);
     let Some(Preflight::Ready(forecast)) = events.last() else { panic!("{:?}", events.last()) };
     assert_eq!((forecast.steps_per_epoch, forecast.total_steps), (5, 6));
     assert!(forecast.seconds_per_step > 0.0 && forecast.planned_bytes > 0);

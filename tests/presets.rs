@@ -172,7 +172,12 @@ const MINIATURE: &[&str] = &[
 fn a_miniature_of_every_preset_takes_two_steps() {
     let folder = tempfile::tempdir().unwrap();
     for preset in PRESETS {
-        let (config, out) = (parse(preset, MINIATURE), folder.path().join(preset.name));
+        let mut config = parse(preset, MINIATURE);
+        if config.method.kind == MethodKind::FastAdvprop {
+            // A share of four images is one, and a batch norm over 1 × 1 features has no variance then.
+            config.run.accumulate = 1;
+        }
+        let out = folder.path().join(preset.name);
         // Two epochs of one step: fine-tuning spends one in each of its phases.
         let methods = methods(&config);
         let branches = [methods.first(), methods.last()].map(|method| method.unwrap().branches.len());
