@@ -3,6 +3,7 @@
 
 use super::{Stage, demo, tell, train};
 use dualprop::app::commands::UiCommand;
+use dualprop::app::model::form::RUN_DIR;
 use dualprop::app::panes::Pane;
 use dualprop::app::shell::dialogs::PathFor;
 use dualprop::config::{Config, DataSource};
@@ -208,6 +209,10 @@ fn a_folder_of_runs_opens_all_of_them() {
     }
     stage.window().take_dropped(std::slice::from_ref(&runs));
     wait_for(&mut stage, "2 runs");
+    // By the dialog too.
+    let mut other = Stage::sized(vec2(1600.0, 1000.0));
+    other.window().take_browsed(PathFor::OpenRun, vec![runs.clone()]);
+    wait_for(&mut other, "2 runs");
     let photos = stage.folder.path().join("photos");
     std::fs::create_dir(&photos).expect("writable");
     std::fs::write(photos.join("cat.png"), "").expect("writable");
@@ -324,6 +329,26 @@ fn without_a_file_dialog_a_path_is_typed() {
     stage.frames();
     stage.click("Open");
     stage.expect("step 4");
+}
+
+#[test]
+fn a_path_of_the_set_up_can_be_chosen_in_the_systems_dialog() {
+    let mut stage = Stage::sized(vec2(1280.0, 1400.0));
+    stage.window().form.set("data.source", "folder".into());
+    stage.frames();
+    // The dialog itself is the system's; what it answers goes into its field.
+    for button in ["Browse for Data folder", "Browse for Run folder"] {
+        stage.expect(button);
+    }
+    let set_up = stage.window();
+    set_up.take_browsed(PathFor::Field("data.path"), vec!["photos".into()]);
+    set_up.take_browsed(PathFor::Field("run.init"), vec!["start.safetensors".into()]);
+    set_up.take_browsed(PathFor::Field(RUN_DIR), vec!["runs/chosen".into()]);
+    set_up.take_browsed(PathFor::Field("data.classes_file"), Vec::new());
+    let form = &stage.window().form;
+    let config = form.config();
+    assert_eq!((config.data.path.as_str(), config.run.init.as_str()), ("photos", "start.safetensors"));
+    assert_eq!((config.data.classes_file.as_str(), form.run_dir.as_str()), ("", "runs/chosen"));
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct SetUpForm {
     start: StartFaults,
     /// A key that the pane should scroll to.
     pub jump: Option<String>,
+    /// The key, or [`RUN_DIR`], whose path is to be chosen in the system's dialog.
+    pub browse: Option<&'static str>,
     /// The preset that the form was filled from, while nothing else is known.
     pub preset: Option<&'static str>,
     /// The file that the form was filled from or written to.
@@ -61,6 +63,7 @@ impl Default for SetUpForm {
             faults: BTreeMap::new(),
             start: StartFaults::default(),
             jump: None,
+            browse: None,
             preset: None,
             file: None,
             run_dir: String::new(),
@@ -253,6 +256,16 @@ impl SetUpForm {
     /// The text in the entry field of a key.
     pub fn text_mut(&mut self, field: &'static Field) -> &mut String {
         self.texts.entry(field.path).or_default()
+    }
+
+    /// Puts a chosen path into the field of a key, or of the run folder.
+    pub fn fill_path(&mut self, key: &str, path: &Path) {
+        let text = path.display().to_string();
+        if key == RUN_DIR {
+            self.run_dir = text;
+        } else {
+            self.set(key, Value::String(text));
+        }
     }
 
     /// The sentence on what is wrong with a key, if anything is.

@@ -17,6 +17,8 @@ use toml::Value;
 const LABEL_SHARE: f32 = 0.33;
 const LABEL_WIDTH: f32 = 118.0;
 const UNIT_WIDTH: f32 = 74.0;
+/// What opens the system's dialog beside a path.
+const BROWSE: &str = "Browse…";
 const ROW_HEIGHT: f32 = 26.0;
 /// The words before the field of the run folder.
 pub const RUN_DIR_LABEL: &str = "Run folder";
@@ -212,7 +214,8 @@ fn list_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field, choices: &[
 
 fn text_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) -> Response {
     let is_number = matches!(field.kind, Kind::Integer { .. } | Kind::Number(_));
-    let unit_width = if field.unit.is_empty() && !is_number { 0.0 } else { UNIT_WIDTH };
+    let is_path = matches!(field.kind, Kind::Path);
+    let unit_width = if field.unit.is_empty() && !is_number && !is_path { 0.0 } else { UNIT_WIDTH };
     let gap = if unit_width > 0.0 { ui.spacing().item_spacing.x } else { 0.0 };
     let width = ui.available_width() - unit_width - gap;
     let text = form.text_mut(field);
@@ -225,13 +228,29 @@ fn text_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) -> Response
         edit = edit.align(Align2::RIGHT_CENTER);
     }
     let response = ui.add(edit);
-    if unit_width > 0.0 {
+    if is_path {
+        browse_ui(ui, form, field.path, &label(field));
+    } else if unit_width > 0.0 {
         unit_ui(ui, form, field);
     }
     if response.lost_focus() {
         form.commit_text(field);
     }
     response
+}
+
+/// The button beside a path; `label` is the field's.
+pub fn browse_ui(ui: &mut Ui, form: &mut SetUpForm, path: &'static str, label: &str) {
+    let button = ui.add(Button::new(RichText::new(BROWSE).small()).min_size(vec2(UNIT_WIDTH, 0.0)));
+    let button = button.accessible_name(format!("Browse for {label}"));
+    if button.on_hover_text("Choose it in the system's dialog").clicked() {
+        form.browse = Some(path);
+    }
+}
+
+/// Room for a path beside its [`browse_ui`].
+pub fn path_width(ui: &Ui) -> f32 {
+    ui.available_width() - UNIT_WIDTH - ui.spacing().item_spacing.x
 }
 
 /// The unit; pixel quantities show the share of the whole range too, so that 8/255 is never read as 8.

@@ -114,8 +114,11 @@ fn run_dir_ui(ui: &mut Ui, form: &mut SetUpForm, running: Option<&Path>) {
     let hint = form.out_dir().display().to_string();
     let response = fields::labelled(ui, fields::RUN_DIR_LABEL, help, |ui| {
         let mut shown = running.map(|dir| dir.display().to_string());
+        let width = fields::path_width(ui);
         let text = shown.as_mut().unwrap_or(&mut form.run_dir);
-        ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY))
+        let response = ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(width));
+        fields::browse_ui(ui, form, RUN_DIR, fields::RUN_DIR_LABEL);
+        response
     });
     fields::fault_ui(ui, form, RUN_DIR, &response);
 }

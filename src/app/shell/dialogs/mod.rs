@@ -3,6 +3,7 @@
 pub mod export_model;
 
 use crate::app::commands::UiCommand;
+use crate::app::model::form::RUN_DIR;
 use crate::app::model::recents::Recents;
 use crate::app::model::run::RunView;
 use crate::app::theme::icons::{self, Icon};
@@ -27,6 +28,8 @@ pub enum PathFor {
     SaveElsewhere,
     /// A folder for several pictures.
     SaveImages,
+    /// The path of a field of the set-up: a key, or the run folder.
+    Field(&'static str),
 }
 
 impl PathFor {
@@ -41,26 +44,33 @@ impl PathFor {
             Self::SaveTable => "Save the numbers",
             Self::SaveElsewhere => "Save the run elsewhere",
             Self::SaveImages => "Save the images into a folder",
+            Self::Field("data.path") => "Choose the folder of the data",
+            Self::Field(RUN_DIR) => "Choose the folder of the run",
+            Self::Field(_) => "Choose a file",
         }
     }
 
     fn expected(self) -> &'static str {
         match self {
-            Self::OpenRun => "A folder with metrics.jsonl, of a finished run or one that still writes",
+            Self::OpenRun => {
+                "A folder with metrics.jsonl, of a finished run or one that still writes, or a folder of such"
+            }
             Self::OpenConfig => "A TOML file as `dualprop train` reads it",
             Self::SaveConfig => "A new or old TOML file; an old one is replaced",
             Self::OpenCheckpoint => "A safetensors file that this program wrote, such as best.safetensors",
-            Self::OpenImages => "PNG, JPEG or WebP files; Browse takes several at once",
+            Self::OpenImages => "Image files (PNG, JPEG, WebP, BMP, GIF, TIFF); Browse takes several at once",
             Self::SavePicture => "A PNG file; an old one is replaced",
             Self::SaveElsewhere => "A new or empty folder, on a disk with room; the run goes on in it",
             Self::SaveTable => "A CSV file; an old one is replaced",
             Self::SaveImages => "A folder, made if it is not there; files of the same names are replaced",
+            Self::Field(_) => "The path for the field of the set-up",
         }
     }
 
     fn button(self) -> &'static str {
         match self {
             Self::OpenRun | Self::OpenConfig | Self::OpenCheckpoint | Self::OpenImages => "Open",
+            Self::Field(_) => "Choose",
             Self::SaveConfig
             | Self::SavePicture
             | Self::SaveTable
@@ -85,7 +95,10 @@ impl PathFor {
             }
             Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
             Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),
-            Self::SaveElsewhere | Self::SaveImages => dialog.pick_folder(),
+            Self::SaveElsewhere | Self::SaveImages | Self::Field("data.path" | RUN_DIR) => {
+                dialog.pick_folder()
+            }
+            Self::Field(_) => dialog.pick_file(),
         };
         found.map(|path| vec![path])
     }

@@ -1,5 +1,6 @@
 //! What the window's commands and answered questions do.
 
+use super::disk::Dropped;
 use super::folder::Following;
 use super::{Window, disk};
 use crate::app::commands::UiCommand;
@@ -96,10 +97,7 @@ impl Window {
                 }
             }
             DialogAnswer::Path(wanted, path) => self.use_paths(wanted, vec![path]),
-            DialogAnswer::Browse(wanted, proposed) => {
-                let answer = self.in_background("dualprop-dialog", move || wanted.browse(&proposed));
-                self.background.browsed = answer.map(|receiver| (wanted, receiver));
-            }
+            DialogAnswer::Browse(wanted, proposed) => self.browse(wanted, proposed),
             DialogAnswer::LearningRate(factor) => {
                 self.dialog = None;
                 self.send(Command::ScaleLearningRate(factor));
@@ -134,7 +132,20 @@ impl Window {
         let asked = path.clone();
         let settle = move |window: &mut Self, result| window.settle_path(wanted, &asked, result);
         match wanted {
-            PathFor::OpenRun => self.begin_open_run(path, settle),
+            PathFor::OpenRun => {
+                let looked = path.clone();
+                self.on_disk(
+                    move || disk::kind_of(&looked),
+                    move |window, kind| match kind {
+                        Dropped::Runs { newest } => {
+                            settle(window, Ok(()));
+                            window.open_runs(newest);
+                        }
+                        _ => window.begin_open_run(path, settle),
+                    },
+                );
+            }
+            PathFor::Field(key) => self.form.fill_path(key, &path),
             PathFor::OpenConfig => self.open_config(path, settle),
             PathFor::SaveConfig => self.save_config(path, settle),
             PathFor::OpenCheckpoint | PathFor::OpenImages => {
@@ -163,6 +174,12 @@ impl Window {
                 self.write_pending(wanted, path);
             }
         }
+    }
+
+    /// Asks for a path by the system's dialog, on a thread of its own.
+    pub(super) fn browse(&mut self, wanted: PathFor, proposed: PathBuf) {
+        let answer = self.in_background("dualprop-dialog", move || wanted.browse(&proposed));
+        self.background.browsed = answer.map(|receiver| (wanted, receiver));
     }
 
     /// Closes the dialog that asked for a path, or tells in it why the path would not do.

@@ -119,6 +119,9 @@ impl Window {
 
     /// Takes in what helper threads found.
     pub(super) fn take_answers(&mut self, ctx: &Context) {
+        if let Some(key) = self.form.browse.take() {
+            self.browse(PathFor::Field(key), PathBuf::new());
+        }
         self.study.take_answers();
         let was_at_work = self.report.is_running();
         self.report.take_events();
