@@ -12,10 +12,7 @@ const WANTED: f64 = 0.01;
 /// A sentence for each moving average that keeps much of its start in a run of `steps`. `momentum` is that of
 /// the running statistics in PyTorch's convention.
 pub fn sentences(config: &Config, momentum: f32, steps: u64) -> Vec<String> {
-    // Statistics that come with the weights are no bad start.
-    let of_statistics =
-        (config.run.init.is_empty()).then(|| of_statistics(config, momentum, steps)).flatten();
-    of_statistics.into_iter().chain(of_weights(config, steps)).collect()
+    of_statistics(config, momentum, steps).into_iter().chain(of_weights(config, steps)).collect()
 }
 
 /// Each micro-batch moves the running statistics.
@@ -24,10 +21,18 @@ fn of_statistics(config: &Config, momentum: f32, steps: u64) -> Option<String> {
     let kept = (1.0 - f64::from(momentum)).powf(updates);
     // Two digits, rounded up.
     let better = ((1.0 - WANTED.powf(1.0 / updates)) * 100.0).ceil() / 100.0;
+    // EfficientNet-Lite0 with ImageNet's statistics at 224 pixels: after 60 steps on flowers at 64 pixels 69%
+    // of a batch were right in training and 40% in validation.
+    let (start, when) = if config.run.init.is_empty() {
+        ("their start", "")
+    } else {
+        ("those of run.init", ", where its images were others, of another size too")
+    };
     (kept > HARMLESS).then(|| {
         format!(
-            "batch norm's running statistics keep {:.0}% of their start in a run of {steps} steps (momentum \
-             {momentum}): validation will look worse than training; take more steps, or model.bn_momentum = {better}",
+            "batch norm's running statistics keep {:.0}% of {start} in a run of {steps} steps (momentum \
+             {momentum}): validation will look worse than training{when}; take more steps, or model.bn_momentum = \
+             {better}",
             100.0 * kept
         )
     })
@@ -68,11 +73,8 @@ mod tests {
         assert_eq!(told(&[], 0.01, 300), [""; 0]);
         assert_eq!(told(&[], 0.05, 100), [""; 0], "what was recommended");
         assert_eq!(told(&["run.accumulate=4", "run.batch_size=8"], 0.01, 100), [""; 0], "400 updates");
-        assert_eq!(
-            told(&["run.init=\"net.safetensors\""], 0.01, 100),
-            [""; 0],
-            "it starts from settled ones"
-        );
+        let fine_tuned = told(&["run.init=\"net.safetensors\""], 0.01, 100);
+        assert!(fine_tuned[0].contains("keep 37% of those of run.init"), "{fine_tuned:?}");
     }
 
     #[test]

@@ -98,7 +98,8 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     stage.expect("Step 40, pgd");
 }
 
-/// An opened folder in which nothing happens costs no frames, and what happens in it later is seen all the same.
+/// An opened folder in which nothing happens costs no frames, and what happens in it later is seen all the
+/// same.
 #[test]
 fn a_finished_folder_asks_for_frames_only_when_it_changes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
