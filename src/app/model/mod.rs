@@ -11,6 +11,7 @@ pub mod launcher;
 pub mod local_launcher;
 pub mod preflight;
 pub mod recents;
+pub mod remaining;
 pub mod run;
 pub mod runs;
 pub mod series;

@@ -3,7 +3,8 @@
 
 use crate::app::format;
 use crate::app::model::kinds::{RunPhase, ending};
-use crate::app::model::run::{Remaining, RunView};
+use crate::app::model::remaining::Remaining;
+use crate::app::model::run::RunView;
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::work::work_bar;
 use crate::training::events::{Finish, Idle, RunInfo, WorkLimit};
