@@ -5,7 +5,7 @@ use crate::config::path_faults::unreadable_file;
 use crate::config::{Config, Domain, Interpolation, MethodKind, schema};
 use crate::interop::state_dict;
 use crate::interop::tensor_file::{Tensor, TensorFile};
-use crate::models::head::{self, Head};
+use crate::models::head::Head;
 use crate::models::names::expected;
 use crate::models::{ModelOptions, build, registry};
 use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
@@ -228,10 +228,8 @@ impl Import {
         let network = build(&self.arch, &options)?;
         let head = Head::fresh(&self.arch, &network, 0);
         // Nothing of another architecture's classifier goes unnoticed: the check of all names follows.
-        let [weight, bias] = head::tensor_names(&network);
-        let shape = vec![classes, head.features];
-        source.tensors.insert(weight, Tensor { shape, data: head.weight });
-        source.tensors.insert(bias, Tensor { shape: vec![classes], data: head.bias });
+        let tensors = head.into_tensors(&network);
+        source.tensors.extend(tensors.map(|(name, shape, data)| (name, Tensor { shape, data })));
         note(&format!(
             "note: {has}, so the classifier of {classes} classes is a fresh one: train it (run.init)"
         ));

@@ -43,6 +43,13 @@ impl Head {
         self.bias[to] = other.bias[from];
     }
 
+    /// The classifier as tensors of a file of `network`: name, shape and values.
+    pub fn into_tensors(self, network: &Network) -> [(String, Vec<usize>, Vec<f32>); 2] {
+        let [weight, bias] = tensor_names(network);
+        let (classes, features) = (self.classes(), self.features);
+        [(weight, vec![classes, features], self.weight), (bias, vec![classes], self.bias)]
+    }
+
     /// The rows of the classifier.
     pub fn classes(&self) -> usize {
         self.bias.len()

@@ -124,10 +124,8 @@ fn classifier(file: &TensorFile, network: &Network) -> Option<Head> {
 }
 
 fn put_classifier(file: &mut TensorFile, network: &Network, head: Head) {
-    let [weight, bias] = head::tensor_names(network);
-    let (classes, features) = (head.classes(), head.features);
-    file.tensors.insert(weight, Tensor { shape: vec![classes, features], data: head.weight });
-    file.tensors.insert(bias, Tensor { shape: vec![classes], data: head.bias });
+    let tensors = head.into_tensors(network);
+    file.tensors.extend(tensors.map(|(name, shape, data)| (name, Tensor { shape, data })));
 }
 
 #[cfg(test)]
