@@ -2,7 +2,6 @@
 //! from what training threads report and read from run folders; the panes read it and draw it.
 
 pub mod bn_history;
-pub mod edits;
 pub mod form;
 pub mod free_folder;
 pub mod history;

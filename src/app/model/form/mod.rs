@@ -1,14 +1,21 @@
 //! The set-up behind the form: the configuration being edited, texts that are not taken over yet, and what is
 //! wrong with them. Types, ranges and help texts are the schema's.
 
-use super::edits::{Kept, Past, SetUp};
+mod command_line;
+pub mod edits;
+mod entry;
+mod faults;
+
 use super::free_folder::{self, FolderSearch, FoundFolder};
 use super::launcher::DeviceItem;
 use super::start_check::{CheckedStart, StartCheck, StartFaults};
 use crate::config::presets::{PRESETS, Preset};
-use crate::config::schema::{self, Field, Kind};
+use crate::config::schema::{self, Field};
 use crate::config::{Config, ConfigError};
 use crate::gpu::DeviceChoice;
+use edits::{Kept, Past, SetUp};
+pub use entry::text_of;
+use entry::{table_value, value_of};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -222,11 +229,6 @@ impl SetUpForm {
         self.start.take(found);
     }
 
-    /// Whether something on the disk was amiss at the last look, which another program may have mended.
-    pub fn has_faults_on_disk(&self) -> bool {
-        self.start.is_asked && self.start.has_any_on_disk()
-    }
-
     /// Takes over the free folder that was found, unless the set-up has another name by now.
     fn take_folder(&mut self, found: FoundFolder) {
         if found.searched.name == self.config.run.name.trim() {
@@ -242,15 +244,7 @@ impl SetUpForm {
 
     /// The present value of a key; `None` for an absent optional one.
     pub fn value(&self, path: &str) -> Option<&Value> {
-        let (last, tables) = {
-            let mut parts: Vec<&str> = path.split('.').collect();
-            (parts.pop()?, parts)
-        };
-        let mut table = &self.table;
-        for name in tables {
-            table = table.get(name)?.as_table()?;
-        }
-        table.get(last)
+        table_value(&self.table, path)
     }
 
     /// The text in the entry field of a key.
@@ -268,35 +262,9 @@ impl SetUpForm {
         }
     }
 
-    /// The sentence on what is wrong with a key, if anything is.
-    pub fn fault(&self, path: &str) -> Option<&str> {
-        let typed = self.faults.get(path).map(String::as_str);
-        typed.or_else(|| self.start.is_asked.then(|| self.start.of(path, &self.start_check()))?)
-    }
-
-    /// All that is known to be wrong: key and sentence, in the order of the schema, the run folder last.
-    pub fn faults(&self) -> Vec<(&str, &str)> {
-        let mut keys: Vec<&str> = self.faults.keys().map(String::as_str).collect();
-        if self.start.is_asked {
-            keys.extend(self.start.keys());
-        }
-        let place = |key: &str| {
-            let place = schema::fields().iter().position(|field| field.path == key);
-            place.unwrap_or(usize::MAX)
-        };
-        keys.sort_by_key(|key| (place(key), *key));
-        keys.dedup();
-        keys.into_iter().filter_map(|key| Some((key, self.fault(key)?))).collect()
-    }
-
     /// The text in the entry field of a key, as it stands.
     pub fn text(&self, path: &str) -> &str {
         self.texts.get(path).map_or("", String::as_str)
-    }
-
-    /// Whether some entry is wrong, so that the configuration has an older value of it.
-    pub fn has_faults(&self) -> bool {
-        self.faults.keys().any(|key| key != RUN_DIR)
     }
 
     /// Takes the text of an entry field over, as on leaving it.
@@ -360,52 +328,6 @@ impl SetUpForm {
         self.start.wants(&check);
         check
     }
-
-    /// Takes over a preflight's sentence on the field that its check is about; false where it is about none.
-    pub fn take_refusal(&mut self, check: &str, sentence: &str) -> bool {
-        let key = match check {
-            "Data" if self.config.data.source.needs_path() => "data.path",
-            "Run folder" => RUN_DIR,
-            _ => return false,
-        };
-        self.start.blame(key, sentence);
-        self.fault(key).is_some()
-    }
-
-    /// Leads to the first fault; false where there is none.
-    pub fn jump_to_fault(&mut self) -> bool {
-        let first = self.faults().first().map(|(key, _)| (*key).to_owned());
-        first.map(|key| self.jump_to(&key)).is_some()
-    }
-
-    /// Has the pane show the field of a key.
-    pub fn jump_to(&mut self, key: &str) {
-        if key != RUN_DIR && (!ESSENTIAL.contains(&key) || is_idle(self, key)) {
-            self.show_all = true;
-            self.search.clear();
-        }
-        self.jump = Some(key.to_owned());
-    }
-
-    /// The command that trains the same without a window, from the configuration `file` that holds `base`.
-    pub fn command_line(&self, file: &Path, base: &Config) -> String {
-        let base = base.to_table();
-        let mut words = vec!["dualprop".into(), "train".into(), quoted(&file.display().to_string())];
-        for field in schema::fields() {
-            let now = self.value(field.path);
-            if let Some(value) = now.filter(|value| table_value(&base, field.path) != Some(*value)) {
-                words.push("--set".into());
-                words.push(quoted(&format!("{}={value}", field.path)));
-            }
-        }
-        words.push("--out".into());
-        words.push(quoted(&self.out_dir().display().to_string()));
-        if self.device != DeviceChoice::Auto {
-            words.push("--device".into());
-            words.push(quoted(&self.device.to_string()));
-        }
-        words.join(" ")
-    }
 }
 
 /// The options that matter first, in the order of the form.
@@ -434,54 +356,6 @@ pub fn is_idle(form: &SetUpForm, path: &str) -> bool {
         "run.epochs" => config.run.steps.is_some(),
         "method.attack.epsilon" => !crate::training::method::attacks(&config.method),
         _ => false,
-    }
-}
-
-fn table_value<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
-    match path.split_once('.') {
-        Some((head, rest)) => table_value(table.get(head)?.as_table()?, rest),
-        None => table.get(path),
-    }
-}
-
-/// A value as it stands in an entry field.
-pub fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
-        // TOML writes 1.0 for a whole number that may have a fraction.
-        Value::Float(number) => number.to_string(),
-        other => other.to_string(),
-    }
-}
-
-fn value_of(field: &Field, text: &str) -> Option<Value> {
-    Some(match field.kind {
-        Kind::Integer { .. } => Value::Integer(text.parse().ok()?),
-        Kind::Number(_) => Value::Float(text.parse().ok()?),
-        Kind::NumberList { .. } => {
-            let parts = text.split([',', ' ', '[', ']']).filter(|part| !part.is_empty());
-            let numbers = parts.map(|part| part.parse().map(Value::Float));
-            Value::Array(numbers.collect::<Result<_, _>>().ok()?)
-        }
-        Kind::Flag => Value::Boolean(text.parse().ok()?),
-        // Branches have an editor of their own.
-        Kind::Branches => return None,
-        Kind::ChoiceList(_) => {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            Value::Array(parts.map(|part| Value::String(part.into())).collect())
-        }
-        Kind::Text | Kind::Path | Kind::Choice(_) | Kind::AttackSpec => Value::String(text.into()),
-    })
-}
-
-/// A word of a POSIX shell command.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -598,11 +472,5 @@ mod tests {
         edit(&mut form, "run.batch_size", "32");
         edit(&mut form, "optimizer.kind", "sgd");
         assert_eq!(form.faults(), []);
-    }
-
-    #[test]
-    fn words_of_a_command_are_quoted_where_needed() {
-        assert_eq!(quoted("run.seed=1"), "run.seed=1");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }
