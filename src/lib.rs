@@ -2,7 +2,7 @@
 //! reaches.
 //!
 //! The modules in the order in which one may depend on another (`tests/architecture.rs` holds them to it):
-//! `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `training`,
+//! `words`, `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `training`,
 //! `evaluation`, `session`; at the end the two front ends `app` and `cli` (which starts it), which meet a run
 //! only as commands in and events out.
 
@@ -19,3 +19,4 @@ pub mod kernels;
 pub mod models;
 pub mod session;
 pub mod training;
+pub mod words;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may use those before it, and itself.
 const ORDER: &[&str] = &[
+    "words",
     "config",
     "gpu",
     "kernels",

@@ -424,7 +424,7 @@ fn labels_are_matched_with_the_classes_of_the_checkpoint_by_name() {
     let (found, said) = figures(&["--classes-by", "name"]);
     assert_eq!((found["images"].as_u64(), found["left_out"].as_u64()), (Some(2), Some(3)));
     assert_eq!(found["top1"].as_f64(), Some(0.5));
-    assert!(said.contains("3 of 5 images are left out: the checkpoint has no class d"), "{said}");
+    assert!(said.contains("left out 3 of 5 images: the checkpoint has no class d"), "{said}");
     std::fs::write(dir.join("meaning.txt"), "# data = checkpoint\nb = a\nc = b\nd = c\n").expect("writable");
     let (found, _) = figures(&["--classes-by", "meaning.txt"]);
     assert_eq!((found["classes_by"].as_str(), found["images"].as_u64()), (Some("meaning.txt"), Some(5)));

@@ -14,12 +14,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Everything that has state or randomness is switched on.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "run.steps=8",
     "run.checkpoint_steps=3",
     "model.dropout=0.2",
     "model.drop_path=0.2",
     "eval.attack=pgd:eps=2,step=1,iters=2",
+    "eval.precise_bn=2",
 ];
 
 fn config(sets: &[&str]) -> Config {

@@ -1,5 +1,7 @@
 //! Numbers as people read them. Every figure of the window goes through here.
 
+use crate::words;
+
 /// `1h 02m`, `3m 05s`, `12 s`; a dash where there is no number.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
@@ -54,7 +56,7 @@ pub fn count(value: u64) -> String {
 
 /// A count with its noun, which takes an s: `1 step`, `2 steps`.
 pub fn counted(value: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+    format!("{} {}", count(value), words::plural(value, noun))
 }
 
 /// The head of an attack's SPEC, kind and ε, for where the whole has no room: `pgd:eps=4`.

@@ -6,6 +6,7 @@ use crate::data::Framing;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
+use crate::words::counted;
 use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
@@ -187,7 +188,8 @@ impl<'a> InputFiles<'a> {
             (Some(fault), _) => Err(fault),
             (None, 0) => Ok(()),
             (None, left_out) => {
-                Err(anyhow!("{left_out} of {} images could not be used, as said above", self.paths.len()))
+                let images = counted(self.paths.len(), "image");
+                Err(anyhow!("{left_out} of {images} could not be used, as said above"))
             }
         }
     }

@@ -4,6 +4,7 @@ use super::common::{UsageError, note, print_line};
 use super::eval::source;
 use super::progress::Progress;
 use crate::config::{DataConfig, DataSource};
+use crate::words::counted;
 use std::path::PathBuf;
 
 /// Works with data sets.
@@ -61,6 +62,6 @@ impl Export {
         for name in &report.damaged {
             note(&format!("left out, for it cannot be used: {name}"));
         }
-        print_line(&format!("{} images in {}", report.written, self.out.display()))
+        print_line(&format!("{} in {}", counted(report.written, "image"), self.out.display()))
     }
 }

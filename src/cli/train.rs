@@ -9,6 +9,7 @@ use crate::training::events::{
     BranchReport, Command, EvalReport, Event, Finish, RunInfo, StepReport, Work, branch_names,
     validations_after,
 };
+use crate::words::counted;
 use anyhow::{Context, anyhow};
 use crossbeam_channel::Sender;
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -239,8 +240,10 @@ impl View {
         self.line(&format!("method:      {}", info.method))?;
         self.line(&format!("GPU memory:  {mebibytes:.1} MiB planned ({} bytes)", info.planned_bytes))?;
         self.line(&format!(
-            "data:        {} training and {} validation images, {} steps an epoch",
-            info.train_images, info.val_images, info.steps_per_epoch
+            "data:        {} training and {}, {} an epoch",
+            info.train_images,
+            counted(info.val_images, "validation image"),
+            counted(info.steps_per_epoch as usize, "step")
         ))?;
         let from = if info.first_step > 0 {
             format!(", going on after step {}", info.first_step)
@@ -264,8 +267,7 @@ impl View {
             0 => duration(steps_s),
             left => match self.validation_s {
                 Some(seconds) => duration(steps_s + seconds * left as f64),
-                None if left == 1 => format!("{} + 1 validation", duration(steps_s)),
-                None => format!("{} + {left} validations", duration(steps_s)),
+                None => format!("{} + {}", duration(steps_s), counted(left as usize, "validation")),
             },
         };
         let rate = match report.images_per_s {

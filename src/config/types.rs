@@ -436,6 +436,9 @@ pub struct EvalConfig {
     pub best: BestBy,
     /// Validations without a better value after which the run ends; 0: it runs to its end.
     pub patience: u64,
+    /// Training batches over which every domain's statistics are estimated anew before a validation; 0: the
+    /// running ones stay.
+    pub precise_bn: u64,
 }
 
 /// What `best.safetensors` is best at.
@@ -458,6 +461,7 @@ impl Default for EvalConfig {
             limit: 0,
             best: BestBy::Top1,
             patience: 0,
+            precise_bn: 0,
         }
     }
 }

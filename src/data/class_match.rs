@@ -6,6 +6,7 @@
 
 use super::{Dataset, subset};
 use crate::config::path_faults::unreadable_file;
+use crate::words::counted;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,7 +97,8 @@ pub fn match_classes(set: Arc<dyn Dataset>, model: &[String], by: &ClassesBy) ->
     let left_out = all - matched.len();
     let note = if !absent.is_empty() {
         let classes = subset::some(&absent);
-        Some(format!("{left_out} of {all} images are left out: the checkpoint has no class {classes}"))
+        let images = counted(all, "image");
+        Some(format!("left out {left_out} of {images}: the checkpoint has no class {classes}"))
     } else if moved && *by != ClassesBy::Number {
         Some(
             "the data set has its classes in another order than the checkpoint; they are matched by name"

@@ -4,6 +4,7 @@
 
 use super::Dataset;
 use super::picture::NotAnImage;
+use crate::words::counted;
 use anyhow::ensure;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,11 +73,15 @@ impl Damage {
     /// Fails when too many cannot be used.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let Tally { damaged, foreign } = self.tally;
-        let others = if foreign > 0 { format!(", {foreign} files are no images") } else { String::new() };
+        let others = if foreign > 0 {
+            format!(", besides {} that hold no image", counted(foreign, "file"))
+        } else {
+            String::new()
+        };
         ensure!(
             !self.tally.is_too_much(self.total),
-            "{damaged} of {} images cannot be used, more than 1%{others}: {}{}",
-            self.total,
+            "{damaged} of {} cannot be used, more than 1%{others}: {}{}",
+            counted(self.total, "image"),
             self.first.join("; "),
             if damaged + foreign > SHOWN { "; …" } else { "" }
         );

@@ -3,10 +3,11 @@
 
 use super::setup::loader_options;
 use crate::config::Config;
-use crate::data::{Dataset, EvalReader, Loader, Recipe, Views};
+use crate::data::{Batch, Dataset, EvalReader, Loader, Recipe, Views};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::Idle;
 use crate::training::method;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Most bytes of images that stay on the GPU.
@@ -38,6 +39,21 @@ pub(super) fn start(
         options.views = Views::Placements;
     }
     Loader::start(Arc::clone(set), options)
+}
+
+/// The batches of `steps` once more, for a look at what was trained on.
+pub(super) fn again(
+    engine: &Engine,
+    config: &Config,
+    set: &Arc<dyn Dataset>,
+    steps: Range<u64>,
+) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Batch>> + use<>> {
+    let mut options = loader_options(config, steps.start);
+    if engine.holds_images() {
+        options.views = Views::Placements;
+    }
+    let mut loader = Loader::start(Arc::clone(set), options)?;
+    Ok(steps.map(move |_| loader.next()))
 }
 
 /// Reads the whole set and puts it on the GPU; false where it does not fit or an image is damaged.

@@ -13,6 +13,7 @@ use crate::training::engine::{Engine, RunLength};
 use crate::training::method;
 use crate::training::run_folder::may_begin_in;
 use crate::training::schedule::{total_steps, warmup_caution};
+use crate::words::counted;
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::cell::Cell;
@@ -224,7 +225,8 @@ impl Data {
         let loader = Loader::start(Arc::clone(&splits.train), loader_options(config, 0))?;
         let (train_images, val) = (splits.train.len(), splits.val.len());
         teller.passed(format!(
-            "{train_images} training and {val} validation images of {} classes",
+            "{train_images} training and {} of {} classes",
+            counted(val, "validation image"),
             classes.len()
         ));
         Ok(Self { loader, train_images, classes })

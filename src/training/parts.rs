@@ -63,6 +63,9 @@ pub(super) struct PhaseParts {
     pub(super) attacks: Vec<AttackPrograms>,
     pub(super) passes: Vec<TrainPass>,
     pub(super) metrics: Program,
+    /// Passes that leave a domain's statistics of the batch in place of its running ones; with
+    /// `eval.precise_bn` only.
+    pub(super) statistics: Vec<(usize, Program)>,
 }
 
 /// What a run has on the GPU.
@@ -89,6 +92,7 @@ struct PhasePlans {
     attacks: Vec<AttackPlans>,
     passes: Vec<Plan>,
     metrics: [Launch; 1],
+    statistics: Vec<(usize, Plan)>,
 }
 
 struct AttackPlans {
@@ -107,11 +111,17 @@ impl PhasePlans {
             Cut::Sequential => method.by_domain(),
         };
         let rows_at = RowLayout::new(method, &ranges);
+        let statistics: Vec<(usize, Plan)> = if context.config.eval.precise_bn > 0 {
+            ranges.iter().flat_map(|r| context.statistics(method, r.clone())).collect()
+        } else {
+            Vec::new()
+        };
         Self {
             prepare: context.prepare(method, context.images),
             attacks: attacks(context, method),
             passes: ranges.iter().map(|r| context.train(method, r.clone(), &rows_at)).collect(),
             metrics: [context.metrics(method, &rows_at)],
+            statistics,
             rows_at,
             phase,
         }
@@ -119,7 +129,8 @@ impl PhasePlans {
 
     fn plans(&self) -> impl Iterator<Item = &Plan> {
         let attacks = self.attacks.iter().flat_map(|a| [&a.start, &a.iteration].into_iter().chain(&a.deal));
-        std::iter::once(&self.prepare).chain(&self.passes).chain(attacks)
+        let statistics = self.statistics.iter().map(|(_, plan)| plan);
+        std::iter::once(&self.prepare).chain(&self.passes).chain(attacks).chain(statistics)
     }
 
     fn launches(&self) -> impl Iterator<Item = &Launch> {
@@ -149,6 +160,11 @@ impl PhasePlans {
                 .map(|p| TrainPass::new(p, program))
                 .collect::<Result<_, GpuError>>()?,
             metrics: program(&self.metrics)?,
+            statistics: self
+                .statistics
+                .iter()
+                .map(|(domain, plan)| Ok((*domain, program(&plan.launches)?)))
+                .collect::<Result<_, GpuError>>()?,
             rows_at: self.rows_at,
             phase: self.phase,
         })

@@ -8,7 +8,8 @@ use super::precision;
 use crate::config::Config;
 use crate::gpu::{BufferId, Caps, Element, Launch, View};
 use crate::graph::{
-    Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder, Statistics, pad4,
+    BnConstants, Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, Plan, PlanBuilder,
+    Statistics, pad4,
 };
 use crate::kernels::cross_entropy::{self, LossShape};
 use crate::kernels::images::{self, Normalization};
@@ -127,6 +128,36 @@ impl PlanContext<'_> {
         builder.begin_backward();
         Gradients::build(&mut builder, &mut forward, d_logits);
         builder.finish(ARENA, self.chunk_limit)
+    }
+
+    /// Forward passes over a range of branches that leave each domain's statistics of the batch in place of
+    /// its running ones: one pass for neighbours of one domain, which share statistics as in training.
+    /// Dropout and drop-path are off, as when the statistics are used.
+    pub fn statistics(&self, method: &Method, branches: Range<usize>) -> Vec<(usize, Plan)> {
+        let bn = BnConstants { momentum: 1.0, ..self.network.bn };
+        let network = Network { bn, ..self.network.clone() };
+        let mut plans = Vec::new();
+        let mut rest = branches;
+        while let Some(domain) = method.branches[rest.clone()].first().map(|b| b.domain) {
+            let neighbours = method.branches[rest.clone()].iter().take_while(|b| b.domain == domain).count();
+            let of_domain = rest.start..rest.start + neighbours;
+            rest.start = of_domain.end;
+            let images = method.branches[of_domain.clone()].iter().map(|b| b.images.len()).sum();
+            let spec = PassSpec {
+                statistics: Statistics::BatchUpdating,
+                ..PassSpec::inference(images, domain, self.config.run.fusion)
+            };
+            let mut builder = PlanBuilder::new();
+            let input = builder.stored(images * self.area() * 4, self.storage);
+            let mut first = 0;
+            for branch in BranchBuffers::of(method, self.images).take(of_domain.end).skip(of_domain.start) {
+                self.normalize(&mut builder, branch.images(), branch.trained(), input, first);
+                first += branch.images();
+            }
+            Forward::build(&mut builder, &network, spec, pass_buffers(), self.caps.clone(), input, &[]);
+            plans.push((domain, builder.finish(ARENA, self.chunk_limit)));
+        }
+        plans
     }
 
     /// The loss with its gradient, scaled where the gradients behind it are stored in f16.

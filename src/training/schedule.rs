@@ -2,6 +2,7 @@
 //! needs no schedule state.
 
 use crate::config::{EmaConfig, RunConfig, ScheduleConfig, ScheduleKind};
+use crate::words::counted;
 
 /// Optimizer steps of the whole run: `run.steps`, else `run.epochs` rounded up to a whole step.
 pub fn total_steps(config: &RunConfig, steps_per_epoch: u64) -> u64 {
@@ -13,8 +14,9 @@ pub fn warmup_caution(config: &ScheduleConfig, steps_per_epoch: u64, total_steps
     let warmup = (config.warmup_epochs * steps_per_epoch as f64).ceil() as u64;
     (warmup > 0 && warmup >= total_steps).then(|| {
         format!(
-            "the run has {total_steps} steps and its warm-up {warmup}: the learning rate never reaches `optimizer.lr`; \
-             lower `schedule.warmup_epochs` or train longer"
+            "the run has {} and its warm-up {warmup}: the learning rate never reaches `optimizer.lr`; \
+             lower `schedule.warmup_epochs` or train longer",
+            counted(total_steps as usize, "step")
         )
     })
 }

@@ -3,11 +3,14 @@
 
 use super::schedule;
 use crate::config::Config;
+use crate::words::counted;
 
 /// The largest share of the start that is no reason for a warning.
 const HARMLESS: f64 = 0.1;
 /// The share that a recommended momentum leaves.
 const WANTED: f64 = 0.01;
+/// Batches that are recommended to estimate statistics on.
+const PRECISE: u64 = 50;
 
 /// A sentence for each moving average that keeps much of its start in a run of `steps`. `momentum` is that of
 /// the running statistics in PyTorch's convention.
@@ -28,12 +31,13 @@ fn of_statistics(config: &Config, momentum: f32, steps: u64) -> Option<String> {
     } else {
         ("those of run.init", ", where its images were others, of another size too")
     };
-    (kept > HARMLESS).then(|| {
+    (kept > HARMLESS && config.eval.precise_bn == 0).then(|| {
         format!(
-            "batch norm's running statistics keep {:.0}% of {start} in a run of {steps} steps (momentum \
-             {momentum}): validation will look worse than training{when}; take more steps, or model.bn_momentum = \
-             {better}",
-            100.0 * kept
+            "batch norm's running statistics keep {:.0}% of {start} in a run of {} (momentum \
+             {momentum}): validation will look worse than training{when}; take more steps, model.bn_momentum = \
+             {better}, or eval.precise_bn = {PRECISE}",
+            100.0 * kept,
+            counted(steps as usize, "step")
         )
     })
 }
@@ -49,9 +53,10 @@ fn of_weights(config: &Config, steps: u64) -> Option<String> {
     }
     (decay > 0.0 && steps > 0).then(|| {
         format!(
-            "the moving average of the weights keeps {:.0}% of their start in a run of {steps} steps (ema.decay = \
+            "the moving average of the weights keeps {:.0}% of their start in a run of {} (ema.decay = \
              {decay}), and validation looks through it; expected a smaller ema.decay, ema.warmup = true, or 0 for none",
-            100.0 * kept
+            100.0 * kept,
+            counted(steps as usize, "step")
         )
     })
 }
@@ -69,7 +74,8 @@ mod tests {
     fn statistics_that_cannot_settle_are_told_with_a_momentum_that_would() {
         let told_100 = told(&[], 0.01, 100);
         assert!(told_100[0].contains("37% of their start in a run of 100 steps"), "{told_100:?}");
-        assert!(told_100[0].ends_with("model.bn_momentum = 0.05"), "{told_100:?}");
+        assert!(told_100[0].contains("model.bn_momentum = 0.05, or eval.precise_bn = 50"), "{told_100:?}");
+        assert_eq!(told(&["eval.precise_bn=50"], 0.01, 100), [""; 0], "estimated anew");
         assert_eq!(told(&[], 0.01, 300), [""; 0]);
         assert_eq!(told(&[], 0.05, 100), [""; 0], "what was recommended");
         assert_eq!(told(&["run.accumulate=4", "run.batch_size=8"], 0.01, 100), [""; 0], "400 updates");

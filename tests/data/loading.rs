@@ -392,7 +392,7 @@ fn a_file_that_is_no_image_never_stops_a_set() {
     }
     let mut reader = EvalReader::start(Arc::new(open()), options).unwrap();
     let text = (0..3).find_map(|_| reader.next().err()).expect("a set without an image").to_string();
-    assert_mentions(&text, &["8 files are no images"]);
+    assert_mentions(&text, &["8 files that hold no image"]);
 }
 
 #[test]

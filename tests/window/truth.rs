@@ -2,14 +2,18 @@
 
 use super::demo;
 use super::frame::{wait_for, write_run};
-use super::stage::{Stage, tell, train};
+use super::stage::{Stage, say, tell, train};
 use dualprop::app::panes::Pane;
 use dualprop::config::MethodKind;
+use dualprop::evaluation::confusion::Confusion;
+use dualprop::evaluation::inference::Outcome;
+use dualprop::session::inspect::{Answer, Measure};
 use dualprop::session::preflight::{Forecast, Preflight};
 use dualprop::training::events::Event;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use std::sync::Arc;
 
 #[test]
 fn a_preflight_is_not_of_the_next_run() {
@@ -129,6 +133,46 @@ fn a_figure_under_attack_names_the_attack() {
     stage.window().open_run(&dir).expect("a run folder");
     stage.show(Pane::Runs);
     wait_for(&mut stage, "% fgsm:eps=2");
+}
+
+/// Where a figure or a picture means little, it says so.
+#[test]
+fn what_tells_little_says_so() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.start();
+    let mut few = demo::evaluation(5);
+    few.rows.retain(|row| row.split == "val");
+    few.rows.iter_mut().for_each(|row| (row.images, row.top1) = (5, 0.8));
+    tell(&ends, Event::Evaluated(few));
+    let mut flat = demo::snapshot(5);
+    for view in flat.gallery.iter_mut().flat_map(|item| &mut item.views) {
+        view.cam.fill(0.5);
+        view.cam_adversarial.fill(0.25);
+    }
+    ends.snapshot.put(flat);
+    stage.show(Pane::Attention);
+    stage.expect("the features are a single cell");
+    ends.snapshot.put(demo::snapshot(6));
+    stage.frames();
+    assert!(!stage.sees("a single cell"));
+
+    let study = stage.open_model();
+    stage.show(Pane::Results);
+    stage.expect("main, clean 80.0% (95%: 38 to 96%)");
+    stage.click("Measure");
+    stage.serve(&study);
+    assert!(!stage.sees("without an image"));
+    let mut measured = demo::measured(260, &Measure { split: "val".into(), limit: 0, attack: None, seed: 0 });
+    for view in &mut measured.views {
+        let mut confusion = Confusion::new(10);
+        let outcome = Outcome { loss: vec![0.1], top1: vec![true], top5: vec![true], logits: vec![1.0; 10] };
+        confusion.add(&outcome, &[0], &[0], &[0.0; 3], |_| "val/0".into());
+        view.confusion = confusion;
+    }
+    say(&study, Answer::Measured(Arc::new(measured)));
+    stage.frames();
+    stage.expect("9 classes without an image");
+    stage.expect("main, clean 100.0% (95%: 21 to 100%)");
 }
 
 #[test]

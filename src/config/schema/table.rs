@@ -619,6 +619,14 @@ pub(super) const FIELDS: &[Field] = &[
         "Validations in a row without a better value that end the run; 0: none do.",
         "ours",
     ),
+    key(
+        "eval.precise_bn",
+        whole(0, 100_000),
+        "batches",
+        "Last training batches over which every domain's statistics are estimated anew, through the weights that \
+         are validated and saved as best; 0: the running averages stay.",
+        "precise BN, Wu and Johnson 2021, section 3",
+    ),
 ];
 
 /// The keys of one `[[method.branch]]` table.

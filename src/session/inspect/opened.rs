@@ -59,17 +59,10 @@ impl Pixels {
         match choice {
             ImageChoice::Data { split, first, count } => {
                 let set = named(sets, split)?;
-                let classes = model.meta().classes.len();
                 for index in (0..*count.min(&set.len())).map(|n| (first + n) % set.len()) {
-                    let label = set.label(index);
-                    anyhow::ensure!(
-                        label < classes,
-                        "{} is of class {label}, and the model has {classes} classes",
-                        set.name(index)
-                    );
                     pixels.bytes.extend(set.load(index, size)?);
                     pixels.names.push(set.name(index));
-                    pixels.labels.push(Some(label));
+                    pixels.labels.push(Some(set.label(index)));
                     pixels.ids.push(index as u32);
                 }
             }

@@ -18,6 +18,7 @@ use crate::gpu::Pause;
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Command, Event, Finish, WorkLimit};
 use crate::training::run_folder::RunFolder;
+use crate::words::counted;
 use anyhow::Context as _;
 use meters::{Meters, Stopwatch};
 use std::collections::BTreeSet;
@@ -122,10 +123,8 @@ impl Run<'_> {
         let first = self.step;
         while self.step < self.length.total_steps {
             if self.ran_out_of_patience() {
-                let stale = self.state.stale;
-                self.note(format!(
-                    "stopped early: {stale} validations in a row were no better than the best"
-                ));
+                let stale = counted(self.state.stale as usize, "validation");
+                self.note(format!("stopped early: {stale} in a row without a better value"));
                 self.save()?;
                 self.picture(true)?;
                 return Ok(Finish::Completed);

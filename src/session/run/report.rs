@@ -7,7 +7,7 @@ use crate::data::Dataset;
 use crate::evaluation::accuracy::{Measurement, accuracy};
 use crate::evaluation::snapshot::{SnapshotRequest, bn_layers, snapshot};
 use crate::kernels::loss_scale::{self, LossScale};
-use crate::session::state;
+use crate::session::{input, state};
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::StepSums;
 use crate::training::events::{
@@ -127,6 +127,9 @@ impl Run<'_> {
     fn validate_all(&mut self) -> anyhow::Result<bool> {
         let begun = Instant::now();
         let next = if self.step < self.length.total_steps { "the next step" } else { "the end of the run" };
+        if !self.estimate_statistics(next)? {
+            return Ok(false);
+        }
         let Some(rows) = self.measure(next)? else { return Ok(false) };
         let value = best_value(&rows, self.config.eval.best);
         let seconds = Some(begun.elapsed().as_secs_f64());
@@ -150,6 +153,28 @@ impl Run<'_> {
             self.front.send(Event::Saved { path, best: true });
         }
         Ok(true)
+    }
+
+    /// Estimates the statistics of every domain anew where `eval.precise_bn` asks for it. False when a stop was
+    /// asked for. `next`: what comes after the validation.
+    fn estimate_statistics(&mut self, next: &'static str) -> anyhow::Result<bool> {
+        let first = self.engine.estimates_from(self.step);
+        if self.config.eval.precise_bn == 0 || first == self.step {
+            return Ok(true);
+        }
+        let total = (self.step - first) as usize;
+        let name = "Estimating batch norm's statistics";
+        let set = &self.data.splits.train;
+        let batches = input::again(&self.engine, &self.config, set, first..self.step)?;
+        let front = &mut self.front;
+        front.working(name, next, 0, total);
+        let mut done = 0;
+        let go_on = || {
+            done += 1;
+            front.working(name, next, done, total);
+            !front.asks_to_stop()
+        };
+        self.engine.estimate_statistics(batches, go_on).context("the images for batch norm's statistics")
     }
 
     /// The figures of all passes; `None` when a stop was asked for. `next`: what comes after the validation.

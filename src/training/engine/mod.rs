@@ -2,6 +2,7 @@
 //! and gives metrics back through a readback ring. It knows neither files nor threads nor front ends.
 
 mod measure;
+mod precise_bn;
 mod trained_on;
 mod upload;
 

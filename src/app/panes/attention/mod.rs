@@ -89,6 +89,7 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
         export::picture_ui(ui, "attention", shared.area, shared.exports);
     });
     ui.add_space(tokens::GAP_SMALL);
+    flat_ui(ui, snapshot.gallery.iter());
     let generation = run.snapshot_generation;
     let ranges = ranges(view.scale, snapshot.gallery.iter(), std::iter::empty());
     let set = &mut shared.pictures.live;
@@ -154,6 +155,7 @@ fn opened_ui(
         ui.label(RichText::new(text).small().color(Tokens::of(ui).warning));
     }
     let items = || looked.items.iter().map(|looked| &looked.item);
+    flat_ui(ui, items());
     let kept_items = || kept.iter().flat_map(|kept| &kept.looked.items).map(|looked| &looked.item);
     let ranges = ranges(view.scale, items(), kept_items());
     let ctx = ui.ctx().clone();
@@ -180,6 +182,19 @@ fn opened_ui(
     let class = |item: &GalleryItem| looked.request.class.unwrap_or(item.label);
     grid_ui(ui, view, &columns, items().map(|item| (item, class(item))));
     view.kept = kept.or(others);
+}
+
+/// Says so where every map is the same everywhere, as those of features of one cell are.
+fn flat_ui<'a>(ui: &mut Ui, mut items: impl Iterator<Item = &'a GalleryItem>) {
+    let is_flat = |map: &[f32]| map.iter().all(|value| Some(value) == map.first());
+    let flat = |item: &GalleryItem| {
+        item.views.iter().all(|view| is_flat(&view.cam) && is_flat(&view.cam_adversarial))
+    };
+    if items.all(flat) {
+        let text = "These maps are the same everywhere and show nothing: the features are a single cell. Expected a \
+                    model with a larger data.image_size, or with model.stem_stride = 1.";
+        ui.label(RichText::new(text).color(Tokens::of(ui).warning));
+    }
 }
 
 fn originals(rows: &[crate::app::widgets::pictures::RowPictures]) -> Vec<[TextureHandle; 2]> {

@@ -2,6 +2,9 @@
 //! confusion of classes, accuracy by class, and the images that it gets most wrong.
 
 pub mod confusion;
+mod lists;
+mod table;
+mod worst;
 
 use super::look::{self, LookView};
 use super::{Names, Shared};
@@ -9,23 +12,11 @@ use crate::app::format;
 use crate::app::model::kinds::{DataKind, MAIN_SPLIT};
 use crate::app::model::run::RunView;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::cards::guess_ui;
-use crate::app::widgets::class_choice;
-use crate::app::widgets::export::{self, Table};
-use crate::app::widgets::pictures::options;
+use crate::app::widgets::export;
 use crate::config::AttackConfig;
-use crate::evaluation::confusion::Example;
+use crate::evaluation::interval;
 use crate::session::inspect::{Measure, Measured, MeasuredView, ModelInfo, Request};
-use egui::{
-    Align, Button, ComboBox, DragValue, Layout, ProgressBar, Rect, RichText, ScrollArea, Ui, pos2, vec2,
-};
-
-/// Side of a picture in the gallery of the worst, points.
-const SIDE: f32 = 72.0;
-/// Widths of the tables' columns, points.
-const NAME_WIDTH: f32 = 190.0;
-const COUNT_WIDTH: f32 = 70.0;
-const BAR_WIDTH: f32 = 160.0;
+use egui::{Button, ComboBox, DragValue, ProgressBar, Rect, RichText, Ui, pos2};
 
 /// What of a measurement is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -106,7 +97,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
         let top = ui.max_rect().bottom() + tokens::GAP_SMALL;
         let area = Rect::from_min_max(pos2(shared.area.left(), top), shared.area.max);
         let detail = view.detail;
-        export::menu_ui(ui, &name, area, || table(names, shown, detail), shared.exports);
+        export::menu_ui(ui, &name, area, || table::of(names, shown, detail), shared.exports);
     });
     match view.detail {
         Detail::Confusion => {
@@ -114,9 +105,9 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
             let textures = &mut shared.pictures.confusion;
             confusion::ui(ui, names, &shown.confusion, &mut view.class, textures, key);
         }
-        Detail::Mistakes => mistakes_ui(ui, names, shown),
-        Detail::Classes => classes_ui(ui, names, view, shown),
-        Detail::Worst => worst_ui(ui, shared, names, view, shown, info.image_size),
+        Detail::Mistakes => lists::mistakes_ui(ui, names, shown),
+        Detail::Classes => lists::classes_ui(ui, names, view, shown),
+        Detail::Worst => worst::ui(ui, shared, names, view, shown, info.image_size),
     }
 }
 
@@ -131,7 +122,9 @@ fn validation_ui(ui: &mut Ui, run: &RunView) {
         for row in eval.rows.iter().filter(|row| row.split == MAIN_SPLIT) {
             let kind = DataKind::of_source(row.source());
             let name = image_name(&row.domain, kind, row.attack.as_deref());
-            let text = RichText::new(format!("{name} {:.1}%", 100.0 * row.top1)).color(tokens.data(kind));
+            let trust = interval::words(row.top1, row.images);
+            let text = format!("{name} {:.1}%{trust}", 100.0 * row.top1);
+            let text = RichText::new(text).color(tokens.data(kind));
             ui.label(text).on_hover_text(row.attack.as_deref().unwrap_or("Images as they are"));
         }
     });
@@ -207,8 +200,9 @@ fn kind(view: &MeasuredView) -> DataKind {
 fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Measured) {
     let tokens = Tokens::of(ui);
     for (index, shown) in measured.views.iter().enumerate() {
-        let accuracy = 100.0 * shown.confusion.accuracy();
-        let text = format!("{} {accuracy:.1}%", view_name(names, shown, measured));
+        let accuracy = shown.confusion.accuracy();
+        let trust = interval::words(accuracy, shown.confusion.images() as usize);
+        let text = format!("{} {:.1}%{trust}", view_name(names, shown, measured), 100.0 * accuracy);
         let text = RichText::new(text).color(tokens.data(kind(shown)));
         let chosen = view.chosen.min(measured.views.len() - 1) == index;
         let help = format!(
@@ -230,6 +224,7 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
         measured.request.split
     );
     ui.label(RichText::new(about).small().color(tokens.text_weak));
+    empty_classes_ui(ui, names, measured);
     if !measured.damaged.is_empty() {
         let damaged = measured.damaged.len() as u64;
         let text = format!("{} left out", format::counted(damaged, "damaged image"));
@@ -238,197 +233,15 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
     }
 }
 
-fn table(names: Names<'_>, view: &MeasuredView, detail: Detail) -> Table {
-    let confusion = &view.confusion;
-    let classes: Vec<String> = (0..confusion.classes).map(|class| names.class(class)).collect();
-    match detail {
-        Detail::Confusion => {
-            let heading = std::iter::once("true \\ predicted").chain(classes.iter().map(String::as_str));
-            let mut table = Table::new(heading);
-            for (class, name) in classes.iter().enumerate() {
-                let counts = (0..confusion.classes).map(|column| confusion.count(class, column).to_string());
-                table.row(std::iter::once(name.clone()).chain(counts));
-            }
-            table
-        }
-        Detail::Mistakes => {
-            let mut table = Table::new(["class", "taken for", "images", "of the class's images (%)"]);
-            for (label, predicted, count) in confusion.mistakes() {
-                let share = 100.0 * count as f32 / confusion.of_class(label).0 as f32;
-                let [label, predicted] = [label, predicted].map(|class| names.class(class));
-                table.row([label, predicted, count.to_string(), share.to_string()]);
-            }
-            table
-        }
-        Detail::Classes => {
-            let mut table = Table::new(["class", "images", "recognised (%)", "precision (%)"]);
-            for (class, name) in classes.into_iter().enumerate() {
-                let (images, recall) = confusion.of_class(class);
-                let percent = |share: f32| (100.0 * share).to_string();
-                let precision = percent(confusion.precision(class));
-                table.row([name, images.to_string(), percent(recall), precision]);
-            }
-            table
-        }
-        Detail::Worst => {
-            let mut table = Table::new(["image", "class", "loss (nats)", "predicted", "probability"]);
-            for example in &confusion.worst {
-                let first = example.guesses.first();
-                table.row([
-                    example.name.clone(),
-                    names.class(example.label),
-                    example.loss.to_string(),
-                    first.map_or_else(String::new, |guess| names.class(guess.class)),
-                    first.map_or_else(String::new, |guess| guess.p.to_string()),
-                ]);
-            }
-            table
-        }
+/// Says which classes no measured image was of: an accuracy tells nothing of them.
+fn empty_classes_ui(ui: &mut Ui, names: Names<'_>, measured: &Measured) {
+    let Some(MeasuredView { confusion, .. }) = measured.views.first() else { return };
+    let empty = (0..confusion.classes).filter(|class| confusion.of_class(*class).0 == 0);
+    let empty: Vec<String> = empty.map(|class| names.class(class)).collect();
+    if !empty.is_empty() {
+        let classes = if empty.len() == 1 { "class" } else { "classes" };
+        let text = format!("{} {classes} without an image", format::count(empty.len() as u64));
+        let text = RichText::new(text).small().color(Tokens::of(ui).warning);
+        ui.label(text).on_hover_text(format!("These figures say nothing of {}", empty.join(", ")));
     }
-}
-
-fn classes_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, shown: &MeasuredView) {
-    let confusion = &shown.confusion;
-    ui.checkbox(&mut view.worst_first, "Worst first").on_hover_text("By rising share instead of by index");
-    let mut order: Vec<usize> = (0..confusion.classes).collect();
-    if view.worst_first {
-        // Without images there is no share; those classes come last.
-        let recall = |class: &usize| match confusion.of_class(*class) {
-            (0, _) => f32::INFINITY,
-            (_, recall) => recall,
-        };
-        order.sort_by(|a, b| recall(a).total_cmp(&recall(b)));
-    }
-    let accent = Tokens::of(ui).accent_soft;
-    let strong = Tokens::of(ui).text_strong;
-    let columns = [
-        (NAME_WIDTH, "Class", "Name of the class"),
-        (COUNT_WIDTH, "Images", "Measured images of the class"),
-        (BAR_WIDTH, "Recognised", "Share of the class's images that are taken for it (recall), in percent"),
-        (COUNT_WIDTH, "Precision", "Share of the images taken for the class that are of it, in percent"),
-    ];
-    rows_ui(ui, columns, order.len(), |ui, row, column| {
-        let class = order[row];
-        let (images, recall) = confusion.of_class(class);
-        match column {
-            0 => drop(ui.add(egui::Label::new(names.class(class)).truncate())),
-            1 => drop(ui.label(format::count(images.into()))),
-            2 => {
-                let bar = ProgressBar::new(if recall.is_finite() { recall } else { 0.0 });
-                let bar = bar.desired_width(150.0).desired_height(14.0).fill(accent);
-                ui.add(bar.text(RichText::new(format::percent(recall)).small().color(strong)));
-            }
-            _ => drop(ui.label(format::percent(confusion.precision(class)))),
-        }
-    });
-}
-
-/// Which classes are taken for which, most often first.
-fn mistakes_ui(ui: &mut Ui, names: Names<'_>, shown: &MeasuredView) {
-    let confusion = &shown.confusion;
-    let pairs = confusion.mistakes();
-    if pairs.is_empty() {
-        ui.weak("Every image was recognised.");
-        return;
-    }
-    let columns = [
-        (NAME_WIDTH, "Class", "The true class"),
-        (NAME_WIDTH, "Taken for", "The class that was most probable instead"),
-        (COUNT_WIDTH, "Images", "Images of the class that were taken for the other"),
-        (COUNT_WIDTH, "Share", "Share of the class's images, in percent"),
-    ];
-    rows_ui(ui, columns, pairs.len(), |ui, row, column| {
-        let (label, predicted, count) = pairs[row];
-        let text = match column {
-            0 => names.class(label),
-            1 => names.class(predicted),
-            2 => format::count(count.into()),
-            _ => format::percent(count as f32 / confusion.of_class(label).0 as f32),
-        };
-        ui.add(egui::Label::new(text).truncate());
-    });
-}
-
-/// A table of which only the rows in sight are laid out. `columns` are (width, heading, help).
-fn rows_ui<const N: usize>(
-    ui: &mut Ui,
-    columns: [(f32, &str, &str); N],
-    rows: usize,
-    cell: impl Fn(&mut Ui, usize, usize),
-) {
-    let tokens = Tokens::of(ui);
-    let height = ui.spacing().interact_size.y;
-    let place = |ui: &mut Ui, width: f32, add: &dyn Fn(&mut Ui)| {
-        let layout = Layout::left_to_right(Align::Center);
-        ui.allocate_ui_with_layout(vec2(width, height), layout, |ui| {
-            ui.set_min_size(vec2(width, height));
-            add(ui);
-        });
-    };
-    ui.horizontal(|ui| {
-        for (width, name, help) in columns {
-            place(ui, width, &|ui| {
-                ui.label(RichText::new(name).small().color(tokens.text_weak)).on_hover_text(help);
-            });
-        }
-    });
-    ScrollArea::both().auto_shrink(false).show_rows(ui, height, rows, |ui, range| {
-        for row in range {
-            let line = ui.horizontal(|ui| {
-                for (column, (width, ..)) in columns.iter().enumerate() {
-                    place(ui, *width, &|ui| cell(ui, row, column));
-                }
-            });
-            let below = line.response.rect.bottom() + 0.5 * ui.spacing().item_spacing.y;
-            ui.painter().hline(line.response.rect.x_range(), below, (0.5, tokens.line));
-        }
-    });
-}
-
-fn worst_ui(
-    ui: &mut Ui,
-    shared: &mut Shared<'_>,
-    names: Names<'_>,
-    view: &mut ResultsView,
-    shown: &MeasuredView,
-    size: usize,
-) {
-    ui.horizontal(|ui| {
-        ui.label("Class");
-        class_choice::ui(ui, "Class of the worst images", "all", names.classes, &mut view.class);
-        let count = shown.confusion.worst.len();
-        ui.weak(format!("{} with the highest loss, highest first", format::counted(count as u64, "image")));
-    });
-    let worst = &shown.confusion.worst;
-    // Each measurement and each of its views has textures of its own.
-    let key = (shared.study.measure_generation, view.chosen as u32);
-    let pixels = || worst.iter().map(|example| example.pixels.as_slice()).collect();
-    let textures = shared.pictures.worst.textures(ui.ctx(), key, size, options(size), pixels);
-    let is_wanted = |example: &Example| view.class.is_none_or(|class| class == example.label);
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        // Wrapped rows are centred otherwise, and only the first of a row is placed before its height is
-        // known.
-        ui.with_layout(Layout::left_to_right(Align::TOP).with_main_wrap(true), |ui| {
-            for (example, texture) in worst.iter().zip(textures).filter(|(example, _)| is_wanted(example)) {
-                example_ui(ui, names, example, texture);
-            }
-        });
-    });
-}
-
-fn example_ui(ui: &mut Ui, names: Names<'_>, example: &Example, texture: &egui::TextureHandle) {
-    let tokens = Tokens::of(ui);
-    ui.allocate_ui(vec2(SIDE + 50.0, SIDE + 62.0), |ui| {
-        ui.vertical(|ui| {
-            ui.set_width(SIDE + 46.0);
-            let image = egui::Image::new(texture).fit_to_exact_size(vec2(SIDE, SIDE)).corner_radius(3);
-            ui.add(image.alt_text(format!("worst {}", example.name))).on_hover_text(&example.name);
-            ui.label(RichText::new(names.class(example.label)).small().strong().color(tokens.text_strong))
-                .on_hover_text("The true class");
-            ui.horizontal(|ui| guess_ui(ui, names, Some(example.label), &example.guesses, "shown"));
-            let loss = format!("loss {}", format::significant(f64::from(example.loss)));
-            ui.label(RichText::new(loss).small().color(tokens.text_weak))
-                .on_hover_text("Cross-entropy against the true class, in nats");
-        });
-    });
 }
