@@ -155,8 +155,8 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Estimates the statistics of every domain anew where `eval.precise_bn` asks for it. False when a stop was
-    /// asked for. `next`: what comes after the validation.
+    /// Estimates the statistics of every domain anew where `eval.precise_bn` asks for it. False when a stop
+    /// was asked for. `next`: what comes after the validation.
     fn estimate_statistics(&mut self, next: &'static str) -> anyhow::Result<bool> {
         let first = self.engine.estimates_from(self.step);
         if self.config.eval.precise_bn == 0 || first == self.step {
