@@ -5,6 +5,7 @@
 mod access;
 mod attack_spec;
 mod cautions;
+mod corruption;
 mod domain;
 mod error;
 mod method;
@@ -16,6 +17,7 @@ mod types;
 mod validate;
 mod validate_method;
 
+pub use corruption::{CIFAR_C_MAX_SIZE, Corruption, ParameterSet};
 pub use domain::Domain;
 pub use error::{ConfigError, Place};
 pub use method::*;

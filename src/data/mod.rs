@@ -5,12 +5,14 @@
 pub mod augment;
 mod cifar;
 mod class_match;
+pub mod corruptions;
 mod damage;
 mod dataset;
 mod export;
 mod fashion_mnist;
 pub mod file_kind;
 mod folder;
+mod hsv;
 pub mod leavings;
 mod loader;
 mod open;

@@ -128,6 +128,11 @@ impl Picture {
         self.height
     }
 
+    /// `[height, width, 3]` bytes.
+    pub(super) fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
     /// Resizes and crops to `[size, size, 3]` by the rule at the top of this module.
     pub(super) fn into_square(self, size: usize, framing: Framing) -> anyhow::Result<Vec<u8>> {
         let Self { width, height, .. } = self;

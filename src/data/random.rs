@@ -4,6 +4,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
 
 /// What a stream of random numbers is for. The values are part of the definition of every data set and run: a
 /// new purpose takes a new value, and no value ever changes.
@@ -20,6 +21,8 @@ pub(crate) enum Purpose {
     BalancedOrder = 8,
     Color = 9,
     EvaluationSample = 10,
+    Corruption = 11,
+    FrostTexture = 12,
 }
 
 /// A stream of random numbers named by its purpose and counters.
@@ -42,6 +45,16 @@ impl Random {
     /// Uniform in `[low, high)` up to rounding.
     pub(crate) fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
+    }
+
+    /// Normal with mean 0 and standard deviation 1.
+    pub(crate) fn normal(&mut self) -> f32 {
+        StandardNormal.sample(&mut self.0)
+    }
+
+    /// A draw of another distribution.
+    pub(crate) fn draw<T>(&mut self, distribution: &impl Distribution<T>) -> T {
+        distribution.sample(&mut self.0)
     }
 
     pub(crate) fn chance(&mut self, p: f32) -> bool {
