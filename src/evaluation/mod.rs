@@ -12,6 +12,7 @@ pub mod inference;
 pub mod interval;
 mod model;
 pub mod perturbation;
+pub mod robustness;
 pub mod snapshot;
 pub mod softmax;
 
