@@ -5,6 +5,7 @@
 pub mod augment;
 mod cifar;
 mod class_match;
+mod corrupted_files;
 pub mod corruptions;
 mod damage;
 mod dataset;
@@ -28,6 +29,7 @@ pub use augment::{Placement, Recipe, Views};
 pub use class_match::{
     ClassesBy, Matched, are_numbers, comparable, match_classes, same_classes, unused_class,
 };
+pub use corrupted_files::{CorruptedFiles, CorruptedKind, FileCell};
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::{Folder, FolderIndex};
