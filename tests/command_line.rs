@@ -90,6 +90,21 @@ fn wrong_command_lines_exit_2_and_say_what_was_expected() {
             &["eval", "x", "--data", "shapes", "--domain", "auxiliary"],
             &["auxiliary", "main, aux, aux2, aux3"],
         ),
+        (&["eval", "x", "--data", "folder-c:val"], &["folder-c has no parts", "--severity"]),
+        (&["eval", "x", "--data", "folder-c"], &["--path DIR is needed", "folder-c"]),
+        (&["eval", "x", "--data", "shapes", "--severity", "2"], &["--severity needs --corruptions"]),
+        (
+            &["eval", "x", "--data", "shapes", "--corruptions", "all", "--severity", "6"],
+            &["--severity", "6", "1..=5"],
+        ),
+        (
+            &["eval", "x", "--data", "shapes", "--baseline", "imagenet-alexnet"],
+            &["--baseline needs --corruptions"],
+        ),
+        (
+            &["eval", "x", "--data", "cifar10-c", "--path", ".", "--corruption-set", "cifar-c"],
+            &["--corruption-set", "cifar10-c holds its own"],
+        ),
         (&["predict", "x"], &["<IMAGE>"]),
         (&["predict", "x", "y.png", "--top", "0"], &["--top"]),
         (&["predict", "x", "y.png", "--weights", "last"], &["last", "raw, ema"]),
@@ -431,6 +446,151 @@ fn labels_are_matched_with_the_classes_of_the_checkpoint_by_name() {
     assert_eq!(found["top1"].as_f64(), Some(0.6));
     let said = text(&eval(&["--classes-by", "nowhere.txt"]).stderr);
     assert!(said.contains("there is no file nowhere.txt"), "{said}");
+}
+
+/// A tree of corrupted images, black ones, with `images` a class.
+fn corrupted_folder(folder: &Path, corruptions: &[&str], severities: &[u8], classes: &[(&str, usize)]) {
+    for corruption in corruptions {
+        for severity in severities {
+            for (class, images) in classes {
+                let class = folder.join("c").join(corruption).join(severity.to_string()).join(class);
+                std::fs::create_dir_all(&class).expect("writable");
+                for image in 0..*images {
+                    image::RgbImage::new(32, 32).save(class.join(format!("{image}.png"))).expect("writable");
+                }
+            }
+        }
+    }
+}
+
+/// The names of ImageNet-C's main corruptions.
+const MAIN: [&str; 15] = [
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "snow",
+    "frost",
+    "fog",
+    "brightness",
+    "contrast",
+    "elastic_transform",
+    "pixelate",
+    "jpeg_compression",
+];
+
+#[test]
+fn a_tree_of_corruptions_is_measured_cell_by_cell_and_gone_on_with() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    opinionated(dir, &["a", "b"], "b");
+    corrupted_folder(dir, &MAIN, &[1, 2, 3, 4, 5], &[("a", 1), ("b", 3)]);
+    let eval = |options: &[&str]| {
+        let data = ["eval", "net.safetensors", "--data", "folder-c", "--path", "c", "--device", "cpu"];
+        dualprop(&[data.as_slice(), options].concat(), dir)
+    };
+    let json = |options: &[&str]| -> serde_json::Value {
+        let output = eval(&[options, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("one value")
+    };
+    // The mean of errors, and over AlexNet's: a quarter over the mean of 1 / its errors.
+    let found = json(&["--resume", "runs/one"]);
+    assert_eq!(found["rows"].as_array().map(Vec::len), Some(75));
+    let row = &found["rows"][7];
+    assert_eq!((row["corruption"].as_str(), row["severity"].as_u64()), (Some("contrast"), Some(3)));
+    assert_eq!((row["images"].as_u64(), row["top1"].as_f64()), (Some(4), Some(0.75)));
+    assert_eq!((found["mce"]["value"].as_f64(), found["mce"]["normalised_by"].is_null()), (Some(25.0), true));
+    let found = json(&["--resume", "runs/one", "--baseline", "imagenet-alexnet"]);
+    let alexnet = found["mce"]["value"].as_f64().expect("a number");
+    assert!((25.0 / 0.95..25.0 / 0.55).contains(&alexnet), "{alexnet}");
+    assert!(found["mce"]["relative"].is_null(), "there are no clean images");
+    let fog = &found["mce"]["by_corruption"]["fog"];
+    assert!((fog["ce"].as_f64().expect("a number") - 25.0 / 0.819324).abs() < 1e-3, "{fog}");
+    // A model is as good as itself.
+    let found = json(&["--baseline", "runs/one"]);
+    assert_eq!(
+        (found["mce"]["value"].as_f64(), found["mce"]["normalised_by"].as_str()),
+        (Some(100.0), Some("runs/one"))
+    );
+    // A part of it has no mean corruption error and says why.
+    let said = text(&eval(&["--corruptions", "fog,snow", "--severity", "1,5"]).stdout);
+    assert!(said.contains("no mCE: gaussian_noise,") && said.contains("fog at severity 2, 3, 4"), "{said}");
+    assert!(said.contains("75.00"), "{said}");
+    let refused = text(&eval(&["--resume", "runs/one", "--limit", "3"]).stderr);
+    assert!(refused.contains("was begun with limit 0, and this command has 3"), "{refused}");
+    std::fs::remove_dir_all(dir.join("c/fog/4")).expect("there");
+    let refused = text(&eval(&[]).stderr);
+    assert!(refused.contains("has no severity 4") && refused.contains("--severity 1,2,3,5"), "{refused}");
+}
+
+#[test]
+fn classes_that_a_set_lacks_are_no_answers_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    opinionated(dir, &["a", "b", "c"], "c");
+    image_folder(dir, &[("b", 3), ("a", 1)]);
+    let eval = |options: &[&str]| {
+        let data =
+            ["eval", "net.safetensors", "--data", "folder", "--path", "set", "--device", "cpu", "--json"];
+        dualprop(&[data.as_slice(), options].concat(), dir)
+    };
+    let figure = |options: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&eval(options).stdout).expect("one value")
+    };
+    assert!(text(&eval(&[]).stderr).contains("--data-classes-only"));
+    assert_eq!(figure(&["--classes-by", "name"])["top1"].as_f64(), Some(0.0));
+    // Between a and b, which are equal to it, it takes the first.
+    let found = figure(&["--data-classes-only"]);
+    assert_eq!((found["top1"].as_f64(), found["top5"].as_f64()), (Some(0.25), Some(1.0)));
+    assert!((found["loss"].as_f64().expect("a number") - 2.0_f64.ln()).abs() < 1e-5, "{found}");
+}
+
+#[test]
+fn all_domains_are_measured_under_corruptions_that_are_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    state_dict(&dir.join("plain.safetensors"), 10, 2);
+    std::fs::write(dir.join("classes.txt"), shapes_classes().join("\n")).expect("writable");
+    let size = ["--width", "0.125", "--image-size", "32", "--classes", "classes.txt"];
+    let files = ["import", "plain.safetensors", "--arch", "resnet18", "--out", "net.safetensors"];
+    succeeds(&[files.as_slice(), &size].concat(), dir);
+    let eval = |options: &[&str]| {
+        let data = ["eval", "net.safetensors", "--data", "shapes", "--limit", "20", "--device", "cpu"];
+        dualprop(&[data.as_slice(), &["--domain", "all"], options].concat(), dir)
+    };
+    let output = eval(&["--corruptions", "gaussian_noise,shot_noise", "--severity", "2,4", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one value");
+    let rows = found["rows"].as_array().expect("rows");
+    let domains: Vec<_> = rows.iter().filter_map(|row| row["domain"].as_str()).collect();
+    assert_eq!(domains, ["main", "aux"].repeat(5));
+    assert!(rows.iter().all(|row| row["images"] == 20 && row["statistics"] == "running"));
+    assert_eq!(
+        (found["corruption_set"].as_str(), found["corruption_seed"].is_u64()),
+        (Some("cifar-c"), true)
+    );
+    assert!(
+        found["mce"]["value"].is_null() && found["mce_by_domain"]["aux"]["missing"][0] == "impulse_noise"
+    );
+    let said = text(&eval(&["--corruptions", "gaussian_noise", "--corruption-set", "imagenet-c"]).stdout);
+    for part in
+        ["domain main: top-1", "domain aux: top-1", "domain aux, 20 images each", "parameter set imagenet-c"]
+    {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let said = text(&eval(&["--corruptions", "gausian_noise"]).stderr);
+    assert!(said.contains("did you mean gaussian_noise"), "{said}");
+}
+
+/// The class names of the built-in set.
+fn shapes_classes() -> Vec<String> {
+    use dualprop::data::Dataset as _;
+    use dualprop::data::shapes::{Shapes, ShapesSplit};
+    Shapes::new(ShapesSplit::Val).class_names().to_vec()
 }
 
 #[test]

@@ -68,14 +68,23 @@ pub(super) struct ModelArgs {
 impl ModelArgs {
     /// Loads a checkpoint for at most `batch` images at a time; the second value is the domain's index.
     pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
-        let mut compiling = Progress::new("compiling shaders", "pipelines");
-        let weights = weights(self.weights);
-        let model = Model::load(checkpoint, weights, &self.device.device, batch, |done, total| {
-            compiling.update(done, total);
-        })?;
+        let model = load_model(checkpoint, self.weights, &self.device, batch)?;
         let domain = model.domain_index(self.domain.name())?;
         Ok((model, domain))
     }
+}
+
+/// Loads a checkpoint for at most `batch` images at a time, and shows how its shaders are compiled.
+pub(super) fn load_model(
+    checkpoint: &Path,
+    choice: Option<WeightsChoice>,
+    device: &DeviceOption,
+    batch: usize,
+) -> anyhow::Result<Model> {
+    let mut compiling = Progress::new("compiling shaders", "pipelines");
+    Model::load(checkpoint, weights(choice), &device.device, batch, |done, total| {
+        compiling.update(done, total)
+    })
 }
 
 /// Reads `--domain` for clap, which lists the names in `--help`.

@@ -16,6 +16,8 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     started: Instant,
     last_line: Instant,
+    /// How much was done at the first word: work that is gone on with does not count for the rate.
+    first: Option<usize>,
 }
 
 impl Progress {
@@ -27,7 +29,7 @@ impl Progress {
             bar.set_message(what);
             bar
         });
-        Self { what, unit, bar, started: Instant::now(), last_line: Instant::now() }
+        Self { what, unit, bar, started: Instant::now(), last_line: Instant::now(), first: None }
     }
 
     /// Prints without a bar in the way.
@@ -40,12 +42,17 @@ impl Progress {
 
     /// `done` of `total` are finished.
     pub(super) fn update(&mut self, done: usize, total: usize) {
+        let begins = self.first.is_none();
+        let first = *self.first.get_or_insert(done);
         if let Some(bar) = &self.bar {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
+            if begins {
+                bar.reset_eta();
+            }
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
-            let rate = done as f64 / self.started.elapsed().as_secs_f64();
+            let rate = (done - first.min(done)) as f64 / self.started.elapsed().as_secs_f64();
             let eta = duration((total.saturating_sub(done)) as f64 / rate);
             note(&format!("{}: {done} of {total} {}, {rate:.1} a second, ETA {eta}", self.what, self.unit));
         }

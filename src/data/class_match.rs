@@ -43,6 +43,7 @@ impl ClassesBy {
 }
 
 /// A data set whose labels are the model's.
+#[derive(Clone)]
 pub struct Matched {
     /// Its class names are the model's.
     pub set: Arc<dyn Dataset>,

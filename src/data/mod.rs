@@ -6,6 +6,7 @@ pub mod augment;
 mod cifar;
 mod class_match;
 mod corrupted_files;
+mod corrupted_reader;
 pub mod corruptions;
 mod damage;
 mod dataset;
@@ -30,6 +31,7 @@ pub use class_match::{
     ClassesBy, Matched, are_numbers, comparable, match_classes, same_classes, unused_class,
 };
 pub use corrupted_files::{CorruptedFiles, CorruptedKind, FileCell};
+pub use corrupted_reader::{Cells, CorruptedReader};
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::{Folder, FolderIndex};

@@ -258,6 +258,12 @@ pub struct EvalReader {
 
 impl EvalReader {
     pub fn start(set: Arc<dyn Dataset>, options: EvalOptions) -> anyhow::Result<Self> {
+        Self::start_at(set, options, 0)
+    }
+
+    /// As [`Self::start`], from place `first` of the reading on: with a multiple of the batch's size, the
+    /// batches are those that a reading from the start comes to there.
+    pub fn start_at(set: Arc<dyn Dataset>, options: EvalOptions, first: usize) -> anyhow::Result<Self> {
         let EvalOptions { batch_size, image_size, limit, workers } = options;
         let set_len = set.len();
         let total = if limit == 0 { set_len } else { limit.min(set_len) };
@@ -271,7 +277,8 @@ impl EvalReader {
             start + Random::new(Purpose::EvaluationSample, [i as u64, 0, 0]).below(stretch(i + 1) - start)
         };
         let order = (total < set_len).then(|| Arc::new((0..total).map(draw).collect()));
-        let mut started = Self { reader, order, total, batch_size, ordered: 0, first: 0 };
+        let first = first.min(total);
+        let mut started = Self { reader, order, total, batch_size, ordered: first, first };
         started.order_ahead()?;
         Ok(started)
     }

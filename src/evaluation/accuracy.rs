@@ -1,8 +1,10 @@
 //! Top-1, top-5 and loss of a network on a set of images, through one BN domain, clean or attacked.
 
-use super::inference::{ImageBatch, Inference};
+use super::inference::Inference;
+use super::robustness::condition::Condition;
+use super::robustness::pass::{Moment, Pass, Tallies};
 use crate::config::{AttackConfig, Domain};
-use crate::data::{Dataset, EvalOptions, EvalReader};
+use crate::data::Dataset;
 use crate::gpu::Gpu;
 use crate::training::events::EvalRow;
 use std::sync::Arc;
@@ -31,46 +33,33 @@ pub fn accuracy(
     what: &Measurement<'_>,
     mut go_on: impl FnMut(usize, usize) -> bool,
 ) -> anyhow::Result<Option<EvalRow>> {
-    let options = EvalOptions {
-        batch_size: inference.batch(),
-        image_size: inference.network().image_size,
+    let pass = Pass {
+        set: dataset,
+        conditions: &[what.attack.cloned().map_or(Condition::Clean, Condition::Attacked)],
+        corruptor: None,
+        domains: &[what.domain],
         limit: what.limit,
-        workers: 0,
+        seed: what.seed,
+        answers: None,
     };
-    let mut reader = EvalReader::start(Arc::clone(dataset), options)?;
-    let total = reader.total();
-    let (mut loss, mut top1, mut top5, mut images) = (0.0_f64, 0, 0, 0);
-    while let Some(batch) = reader.next()? {
-        if batch.labels.is_empty() {
-            continue;
-        }
-        let pixels: Vec<f32> = batch.images.iter().map(|b| f32::from(*b)).collect();
-        let ids: Vec<u32> = batch.indices.iter().map(|i| *i as u32).collect();
-        let input = ImageBatch { pixels: &pixels, labels: &batch.labels, ids: &ids };
-        let outcome = match what.attack {
-            None => inference.forward(gpu, input, what.domain)?,
-            Some(attack) => {
-                inference.attack(gpu, input, attack, what.domain, what.seed)?;
-                inference.forward_current(gpu, &batch.labels, what.domain)?
-            }
-        };
-        loss += outcome.loss.iter().map(|l| f64::from(*l)).sum::<f64>();
-        top1 += outcome.top1.iter().filter(|hit| **hit).count();
-        top5 += outcome.top5.iter().filter(|hit| **hit).count();
-        images += batch.labels.len();
-        if !go_on(images, total) {
-            return Ok(None);
-        }
+    let mut tallies = Tallies::default();
+    let end = pass.run(gpu, inference, &mut tallies, |moment| match moment {
+        Moment::Measured(done, total) => go_on(done, total),
+        Moment::Block(_) | Moment::Damaged(_) => true,
+    })?;
+    if !end.finished {
+        return Ok(None);
     }
-    anyhow::ensure!(images > 0, "{}: no readable image to measure on", what.split);
-    let mean = |count: usize| (count as f64 / images as f64) as f32;
+    let tally = tallies.cells[0][0];
+    anyhow::ensure!(tally.images > 0, "{}: no readable image to measure on", what.split);
+    let [loss, top1, top5] = tally.means();
     Ok(Some(EvalRow {
         split: what.split.to_owned(),
         domain: Domain::name_of(what.domain),
         attack: what.attack.map(AttackConfig::spec),
-        images,
-        loss: (loss / images as f64) as f32,
-        top1: mean(top1),
-        top5: mean(top5),
+        images: tally.images,
+        loss,
+        top1,
+        top5,
     }))
 }

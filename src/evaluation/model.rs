@@ -3,18 +3,17 @@
 
 use super::activation_map::{self, CamMethod};
 use super::inference::{ImageBatch, Inference, Outcome};
+use super::robustness::pass::{Moment, Pass, PassEnd, Tallies};
 use super::snapshot::bn_layers;
 use crate::config::{AttackConfig, Config};
-use crate::data::Dataset;
 use crate::gpu::{Device, DeviceChoice, Gpu};
 use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build, names};
 use crate::training::checkpoint::{Checkpoint, Meta};
-use crate::training::events::{BnLayer, EvalRow, RunWeights};
+use crate::training::events::{BnLayer, RunWeights};
 use anyhow::Context as _;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Which of a checkpoint's weights to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -224,19 +223,14 @@ impl Model {
         activation_map::maps(network, &self.arenas.params, &seen.features, classes, method)
     }
 
-    /// Measures a data set; see [`super::accuracy::accuracy`].
-    pub fn accuracy(
+    /// Measures a set under several conditions; see [`Pass::run`].
+    pub fn measure(
         &mut self,
-        dataset: &Arc<dyn Dataset>,
-        what: &super::accuracy::Measurement<'_>,
-        mut progress: impl FnMut(usize, usize),
-    ) -> anyhow::Result<EvalRow> {
-        let go_on = |done, total| {
-            progress(done, total);
-            true
-        };
-        let row = super::accuracy::accuracy(&mut self.gpu, &mut self.inference, dataset, what, go_on)?;
-        row.context("the measurement was ended")
+        pass: &Pass<'_>,
+        tallies: &mut Tallies,
+        go_on: impl FnMut(Moment<'_>) -> bool,
+    ) -> anyhow::Result<PassEnd> {
+        pass.run(&mut self.gpu, &mut self.inference, tallies, go_on)
     }
 
     /// Cuts images into batches with their labels (0 where none are given) and numbers (position by default).

@@ -1,51 +1,108 @@
 //! What an evaluation prints.
 
+use super::table::table;
 use crate::cli::common::{print_json, print_line};
 use crate::evaluation::interval;
+use crate::evaluation::robustness::mce::Mce;
+use crate::evaluation::robustness::row::Row;
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-/// What `--json` prints. Fractions are 0..1.
-#[derive(Serialize)]
+/// Everything that was measured.
 pub(super) struct Figures<'a> {
-    pub(super) data: &'a str,
-    pub(super) split: &'a str,
-    pub(super) domain: &'a str,
-    pub(super) attack: Option<&'a str>,
+    pub(super) rows: &'a [Row],
     /// How labels were matched with the checkpoint's classes: `name`, `number` or a file.
     pub(super) classes_by: &'a str,
-    /// Images that were measured.
-    pub(super) images: usize,
-    /// Images of classes that the checkpoint lacks.
-    pub(super) left_out: usize,
-    pub(super) loss: f32,
-    pub(super) top1: f32,
-    pub(super) top5: f32,
+    /// Whether that needs no word.
+    pub(super) plain_classes: bool,
+    /// The parameter set and the seed of corruptions that were made here.
+    pub(super) generator: Option<(&'static str, u64)>,
+    /// By domain; empty where no corruption was asked for.
+    pub(super) mce: Vec<Mce>,
+}
+
+/// What `--json` prints of a single row: the row, and how classes were matched.
+#[derive(Serialize)]
+struct SingleRow<'a> {
+    #[serde(flatten)]
+    row: &'a Row,
+    classes_by: &'a str,
+}
+
+/// What `--json` prints of several rows.
+#[derive(Serialize)]
+struct SeveralRows<'a> {
+    data: &'a str,
+    split: &'a str,
+    classes_by: &'a str,
+    /// `imagenet-c` or `cifar-c`; null where no corruption was made.
+    corruption_set: Option<&'a str>,
+    /// Seed of the corruptions that were made.
+    corruption_seed: Option<u64>,
+    rows: &'a [Row],
+    /// Of the first domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mce: Option<&'a Mce>,
+    /// Of each domain by its name, where there are several.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    mce_by_domain: Map<String, Value>,
 }
 
 impl Figures<'_> {
-    /// Prints them as one JSON object.
+    /// Prints one JSON object: the row where there is one and no corruption, else all rows and the mean
+    /// corruption error.
     pub(super) fn print_json(&self) -> anyhow::Result<()> {
-        print_json(self)
+        let Some(first) = self.rows.first() else { return print_json(&json!({"rows": []})) };
+        if self.rows.len() == 1 && self.mce.is_empty() {
+            return print_json(&SingleRow { row: first, classes_by: self.classes_by });
+        }
+        let mut mce_by_domain = Map::new();
+        if self.mce.len() > 1 {
+            for mce in &self.mce {
+                mce_by_domain.insert(mce.domain.clone(), serde_json::to_value(mce)?);
+            }
+        }
+        print_json(&SeveralRows {
+            data: &first.data,
+            split: &first.split,
+            classes_by: self.classes_by,
+            corruption_set: self.generator.map(|(set, _)| set),
+            corruption_seed: self.generator.map(|(_, seed)| seed),
+            rows: self.rows,
+            mce: self.mce.first(),
+            mce_by_domain,
+        })
     }
 
-    /// Prints them as a sentence; `plain_classes` leaves out how the classes were matched.
-    pub(super) fn print(&self, plain_classes: bool) -> anyhow::Result<()> {
-        let under = self.attack.map(|spec| format!(" under {spec}")).unwrap_or_default();
-        let classes = match plain_classes {
+    /// Prints a sentence for each row, or a table of corruptions for each domain.
+    pub(super) fn print(&self) -> anyhow::Result<()> {
+        let classes = match self.plain_classes {
             true => String::new(),
             false => format!(", classes by {}", self.classes_by),
         };
-        print_line(&format!(
-            "{} {}, domain {}{under}: top-1 {:.2}%{}, top-5 {:.2}%{}, loss {:.4} on {} images{classes}",
-            self.data,
-            self.split,
-            self.domain,
-            100.0 * self.top1,
-            interval::words(self.top1, self.images),
-            100.0 * self.top5,
-            interval::words(self.top5, self.images),
-            self.loss,
-            self.images
-        ))
+        for row in self.rows.iter().filter(|row| row.corruption.is_none()) {
+            print_line(&format!("{}{classes}", sentence(row)))?;
+        }
+        for mce in &self.mce {
+            print_line(&table(self.rows, mce, self.generator))?;
+        }
+        Ok(())
     }
+}
+
+/// A row without a corruption in words.
+fn sentence(row: &Row) -> String {
+    let under = row.attack.as_ref().map(|spec| format!(" under {spec}")).unwrap_or_default();
+    format!(
+        "{} {}, domain {}{under}: top-1 {:.2}%{}, top-5 {:.2}%{}, loss {:.4} on {} images",
+        row.data,
+        row.split,
+        row.domain,
+        100.0 * row.top1,
+        interval::words(row.top1, row.images),
+        100.0 * row.top5,
+        interval::words(row.top5, row.images),
+        row.loss,
+        row.images
+    )
 }

@@ -1,34 +1,46 @@
-//! `dualprop eval`: accuracy and loss on a data set, clean or attacked.
+//! `dualprop eval`: accuracy and loss on a data set, clean, attacked or corrupted.
 
+mod conditions;
 mod data;
 mod figures;
+mod resume;
+mod table;
 
 pub(super) use data::source;
 
-use super::common::{ModelArgs, UsageError, attack_spec, note, whole};
+use super::common::{DeviceOption, WeightsChoice, attack_spec, load_model, note, whole};
 use super::progress::Progress;
-use crate::config::AttackConfig;
+use crate::config::{AttackConfig, Domain};
 use crate::data::ClassesBy;
-use crate::evaluation::accuracy::Measurement;
-use anyhow::bail;
-use data::{DataSpec, classes_by, data_spec, matched, open, source_name};
+use crate::evaluation::Model;
+use crate::evaluation::robustness::measurement::{Evaluation, Heard};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use conditions::CorruptionArgs;
+use data::{DataSpec, classes_by, data_spec};
 use figures::Figures;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Images at a time.
 const BATCH: usize = 64;
 
-/// Measures top-1, top-5 and loss on a data set.
+/// Time between two records of how far an evaluation has come: what a kill costs at most, beside a batch.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Measures top-1, top-5 and loss on a data set, clean, attacked, or under corruptions.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: dualprop eval runs/first/best.safetensors --data shapes:val-stylized --attack pgd:eps=4,step=1,iters=5 --json"
-)]
+#[command(after_help = "Examples:
+  dualprop eval runs/first/best.safetensors --data shapes:val-stylized --attack pgd:eps=4,step=1,iters=5 --json
+  dualprop eval runs/first/best.safetensors --data shapes --domain all --corruptions all --resume runs/first/evaluation
+  dualprop eval net.safetensors --data folder-c --path imagenet-c --baseline imagenet-alexnet")]
 pub(super) struct Eval {
     /// Checkpoint
     #[arg(value_name = "CKPT")]
     checkpoint: PathBuf,
     /// Data set and part: shapes, shapes:val-stylized, cifar10, cifar100:train, folder, …; the part is val
-    /// unless given
+    /// unless given. Images that are corrupted already: folder-c (DIR/CORRUPTION/SEVERITY/CLASS/image, such
+    /// as ImageNet-C), cifar10-c, cifar100-c
     #[arg(long, value_name = "SPEC", value_parser = data_spec)]
     data: DataSpec,
     /// Folder of the data set's files; shapes needs none
@@ -38,67 +50,117 @@ pub(super) struct Eval {
     /// plain cross-entropy
     #[arg(long, value_name = "SPEC", value_parser = attack_spec)]
     attack: Option<AttackConfig>,
-    /// Corruptions: all, or a list of names
-    #[arg(long, value_name = "LIST")]
-    corruptions: Option<String>,
+    #[command(flatten)]
+    corrupt: CorruptionArgs,
     /// Which of the checkpoint's classes a label means. By default both must have the same names, in any
     /// order; name: also where they share a part, images of other classes are left out; number: the first
     /// class is the first; FILE: a name of the data set for each class of the checkpoint, one a line, or
     /// lines such as cat=281 of the data set's class and the checkpoint's, with = or a tab
     #[arg(long, value_name = "name|number|FILE", value_parser = classes_by)]
     classes_by: Option<ClassesBy>,
+    /// Only classes that the data set has images of count as answers, as ImageNet-A and ImageNet-R are
+    /// measured
+    #[arg(long)]
+    data_classes_only: bool,
     /// Images used, evenly spread over the set; 0: all
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole, allow_negative_numbers = true)]
     limit: usize,
+    /// BN domain that the images go through; all: each that the checkpoint has, side by side
+    #[arg(long, value_parser = domains_parser(), default_value = Domain::Main.name())]
+    domain: Domains,
+    /// Last weights, or their moving average; by default the average where there is one
+    #[arg(long, value_enum)]
+    weights: Option<WeightsChoice>,
     #[command(flatten)]
-    options: ModelArgs,
+    device: DeviceOption,
+    /// Folder that keeps what is measured: the same command goes on there after it was ended in any way
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
+/// `--domain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Domains {
+    One(Domain),
+    All,
+}
+
+impl Domains {
+    /// Indices of the domains.
+    fn of(self, model: &Model) -> anyhow::Result<Vec<usize>> {
+        match self {
+            Self::One(domain) => Ok(vec![model.domain_index(domain.name())?]),
+            Self::All => Ok((0..model.meta().domains.len()).collect()),
+        }
+    }
+}
+
+fn domains_parser() -> impl TypedValueParser<Value = Domains> {
+    PossibleValuesParser::new(Domain::NAMES.into_iter().chain(["all"])).try_map(|name| match name.as_str() {
+        "all" => Ok(Domains::All),
+        name => name.parse().map(Domains::One),
+    })
+}
+
 impl Eval {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        if self.corruptions.is_some() {
-            bail!("--corruptions is not in this version yet; expected a clean or attacked evaluation");
-        }
-        if let Some(path) = self.path.as_ref().filter(|_| !self.data.source.needs_path()) {
-            return Err(UsageError(format!(
-                "--path is {}; shapes is built in and needs none",
-                path.display()
-            ))
-            .into());
-        }
+        let path = self.data.source.checked_path(self.path.as_deref())?;
+        self.corrupt.check(self.data.source)?;
+        let baseline = self.corrupt.baseline()?;
         if let Some(caution) = self.attack.as_ref().and_then(AttackConfig::unit_caution) {
             note(&format!("note: {caution}"));
         }
-        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH)?;
-        let dataset = open(&self.data, self.path.as_deref(), model.meta())?;
-        dataset.notes().iter().for_each(|sentence| note(&format!("note: {sentence}")));
-        let by = self.classes_by.unwrap_or_default();
-        let matched = matched(dataset, &model.meta().classes, &by)?;
-        if let Some(sentence) = &matched.note {
-            note(&format!("note: {sentence}"));
-        }
-        let mut progress = Progress::new("evaluating", "images");
-        let attack = self.attack.as_ref();
-        let seed = model.config().run.seed;
-        let what = Measurement { split: &self.data.part, domain, attack, limit: self.limit, seed };
-        let row = model.accuracy(&matched.set, &what, |done, total| progress.update(done, total))?;
-        drop(progress);
-        let (source, spec) = (source_name(self.data.source), attack.map(AttackConfig::spec));
-        let figures = Figures {
-            data: &source,
-            split: &self.data.part,
-            domain: self.options.domain.name(),
-            attack: spec.as_deref(),
-            classes_by: &by.word(),
-            images: row.images,
-            left_out: matched.left_out,
-            loss: row.loss,
-            top1: row.top1,
-            top5: row.top5,
+        let mut model = load_model(&self.checkpoint, self.weights, &self.device, BATCH)?;
+        let domains = self.domain.of(&model)?;
+        let by = match self.classes_by.clone().unwrap_or_default() {
+            ClassesBy::SameNames if self.data_classes_only => ClassesBy::CommonNames,
+            by => by,
         };
-        if self.json { figures.print_json() } else { figures.print(by == ClassesBy::SameNames) }
+        let (meta, seed) = (model.meta().clone(), model.config().run.seed);
+        let set = self.corrupt.parameters(meta.image_size);
+        let parts = conditions::parts(&self, path, &meta, &model.config().data, &by)?;
+        let generated = self.corrupt.generates(self.data.source);
+        let evaluation = Evaluation {
+            data: &self.data.source.name(),
+            split: &self.data.part,
+            domains: &domains,
+            parts,
+            corruptor: self.corrupt.corruptor(self.data.source, meta.image_size, seed)?,
+            limit: self.limit,
+            seed,
+            only_its_classes: self.data_classes_only,
+            keep_every: KEEP_EVERY,
+        };
+        let mut record = resume::record(&self, &evaluation, &meta, &by)?;
+        let stop = resume::listen(self.resume.as_deref())?;
+        let mut progress = Progress::new("evaluating", "images");
+        let end = evaluation.run(&mut model, &mut record, |heard| {
+            match heard {
+                Heard::Measured(done, total) => progress.update(done, total),
+                Heard::Note(sentence) => progress.aside(|| note(&format!("note: {sentence}"))),
+            }
+            !stop.load(Ordering::Relaxed)
+        })?;
+        drop(progress);
+        if !end.finished {
+            anyhow::bail!("stopped; the same command goes on where it was");
+        }
+        if generated {
+            let share = 100.0 * end.waited.as_secs_f64() / end.took.as_secs_f64().max(1e-9);
+            note(&format!("note: the network waited {share:.0}% of the time for images to be corrupted"));
+        }
+        let generator = generated.then(|| (set.name(), seed));
+        let (by_word, plain_classes) = (by.word(), by == ClassesBy::SameNames);
+        let figures = Figures {
+            rows: record.rows(),
+            classes_by: &by_word,
+            plain_classes,
+            generator,
+            mce: self.corrupt.mce(self.data.source, record.rows(), &evaluation, baseline.as_ref()),
+        };
+        if self.json { figures.print_json() } else { figures.print() }
     }
 }

@@ -1,0 +1,333 @@
+//! A whole evaluation: passes over one or several sets, whose rows are kept as passes are finished.
+
+use super::answers::classes_with_images;
+use super::condition::Condition;
+use super::pass::{Moment, Pass, PassEnd, Tallies};
+use super::record::Record;
+use super::row::{RUNNING, Row};
+use crate::config::Domain;
+use crate::data::Matched;
+use crate::data::corruptions::Corruptor;
+use crate::evaluation::Model;
+use anyhow::ensure;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One set of images and the conditions that it is measured under.
+pub struct Part<'a> {
+    /// Opens the set under the checkpoint's labels, when its turn comes.
+    pub open: Box<dyn Fn() -> anyhow::Result<Matched> + 'a>,
+    /// The conditions, in the order of the rows.
+    pub conditions: Vec<Condition>,
+}
+
+/// What an evaluation measures.
+pub struct Evaluation<'a> {
+    /// The data set's word, for the rows.
+    pub data: &'a str,
+    /// The part of the data set, for the rows.
+    pub split: &'a str,
+    /// Indices of the BN domains, each measured on the same images.
+    pub domains: &'a [usize],
+    /// The sets, one after the other.
+    pub parts: Vec<Part<'a>>,
+    /// Makes the corruptions; needed for conditions that have one.
+    pub corruptor: Option<Arc<Corruptor>>,
+    /// How many images of a set to take, evenly spread over it; 0 takes all.
+    pub limit: usize,
+    /// Draws random starts and targets of attacks, by image.
+    pub seed: u64,
+    /// Whether classes that a set has no image of are left out of the answers.
+    pub only_its_classes: bool,
+    /// Time between two records of an unfinished pass.
+    pub keep_every: Duration,
+}
+
+/// What an evaluation says while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard<'a> {
+    /// So many images were measured, counted anew under each condition and domain, of so many. Sets that were
+    /// not opened yet count as large as the one that is measured.
+    Measured(usize, usize),
+    /// A sentence: an image that cannot be used, or how classes were matched.
+    Note(&'a str),
+}
+
+impl Evaluation<'_> {
+    /// Measures what `record` does not have yet. `go_on` ends the work with false; then the record holds what
+    /// is finished, and in its folder how far the pass had come.
+    pub fn run(
+        &self,
+        model: &mut Model,
+        record: &mut Record,
+        mut go_on: impl FnMut(Heard<'_>) -> bool,
+    ) -> anyhow::Result<PassEnd> {
+        let mut all = PassEnd { finished: true, waited: Duration::ZERO, took: Duration::ZERO };
+        let mut said = Vec::new();
+        for (number, part) in self.parts.iter().enumerate() {
+            let wanted = || part.conditions.iter().flat_map(|c| self.domains.iter().map(move |d| (c, *d)));
+            let has = |record: &Record, (condition, domain)| {
+                let row = self.row(condition, domain);
+                record.rows().iter().any(|known| known.is_of_same_cell(&row))
+            };
+            if wanted().all(|cell| has(record, cell)) {
+                continue;
+            }
+            let Matched { set, note, left_out } = (part.open)()?;
+            // The parts of a set are alike, and so are the notes on them.
+            for sentence in
+                set.notes().into_iter().chain(note).filter(|text| !said.contains(text)).collect::<Vec<_>>()
+            {
+                go_on(Heard::Note(&sentence));
+                said.push(sentence);
+            }
+            let answers = self.only_its_classes.then(|| classes_with_images(set.as_ref()));
+            let pass = Pass {
+                set: &set,
+                conditions: &part.conditions,
+                corruptor: self.corruptor.as_ref(),
+                domains: self.domains,
+                limit: self.limit,
+                seed: self.seed,
+                answers: answers.as_deref(),
+            };
+            let mut tallies = record.tallies(number);
+            let end = self.pass(model, &pass, number, &mut tallies, record, &mut go_on)?;
+            all.waited += end.waited;
+            all.took += end.took;
+            if !end.finished {
+                all.finished = false;
+                return Ok(all);
+            }
+            record.finish(self.rows(&pass, &tallies, left_out)?)?;
+        }
+        Ok(all)
+    }
+
+    fn pass(
+        &self,
+        model: &mut Model,
+        pass: &Pass<'_>,
+        number: usize,
+        tallies: &mut Tallies,
+        record: &Record,
+        go_on: &mut impl FnMut(Heard<'_>) -> bool,
+    ) -> anyhow::Result<PassEnd> {
+        let (mut kept, mut fault) = (Instant::now(), None);
+        let end = model.measure(pass, tallies, |moment| match moment {
+            Moment::Measured(done, of) => go_on(Heard::Measured(number * of + done, self.parts.len() * of)),
+            Moment::Damaged(text) => go_on(Heard::Note(text)),
+            Moment::Block(tallies) => {
+                if kept.elapsed() >= self.keep_every {
+                    kept = Instant::now();
+                    fault = record.keep(number, tallies).err();
+                }
+                fault.is_none()
+            }
+        })?;
+        match fault {
+            Some(fault) => Err(fault),
+            None if !end.finished => record.keep(number, tallies).map(|()| end),
+            None => Ok(end),
+        }
+    }
+
+    /// The row of a condition and a domain without figures.
+    fn row(&self, condition: &Condition, domain: usize) -> Row {
+        let corruption = condition.corruption();
+        Row {
+            data: self.data.to_owned(),
+            split: self.split.to_owned(),
+            domain: Domain::name_of(domain),
+            statistics: RUNNING.to_owned(),
+            attack: condition.attack(),
+            corruption: corruption.map(|(name, _)| name.to_owned()),
+            severity: corruption.map(|(_, severity)| severity),
+            images: 0,
+            left_out: 0,
+            loss: f32::NAN,
+            top1: f32::NAN,
+            top5: f32::NAN,
+        }
+    }
+
+    fn rows(&self, pass: &Pass<'_>, tallies: &Tallies, left_out: usize) -> anyhow::Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for (condition, cells) in pass.conditions.iter().zip(&tallies.cells) {
+            for (&domain, tally) in self.domains.iter().zip(cells) {
+                ensure!(tally.images > 0, "{}: no readable image to measure on", self.split);
+                let [loss, top1, top5] = tally.means();
+                let left_out = left_out + pass.total() - tally.images;
+                rows.push(Row {
+                    images: tally.images,
+                    left_out,
+                    loss,
+                    top1,
+                    top5,
+                    ..self.row(condition, domain)
+                });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Dataset;
+    use crate::data::corruptions::{Corruption, ParameterSet};
+    use crate::data::shapes::{Shapes, ShapesSplit};
+    use crate::evaluation::network_of;
+    use crate::gpu::DeviceChoice;
+    use crate::models::init::initialize;
+    use crate::training::checkpoint::{FORMAT_VERSION, Meta};
+    use crate::training::events::RunWeights;
+    use serde_json::Map;
+    use std::path::Path;
+
+    const BATCH: usize = 8;
+    /// Images, of which the last batch is not full.
+    const LIMIT: usize = 21;
+
+    /// A narrow network of two domains for the classes of `shapes`, with statistics that differ.
+    fn model() -> Model {
+        let meta = Meta {
+            format_version: FORMAT_VERSION,
+            arch: "resnet18".into(),
+            classes: Shapes::new(ShapesSplit::Val).class_names().to_vec(),
+            domains: Domain::names_of(2),
+            image_size: 32,
+            mean: [0.5; 3],
+            std: [0.5; 3],
+            config: "[model]\narch = \"resnet18\"\nwidth = 0.125\n".into(),
+            step: 0,
+            epoch: 0.0,
+        };
+        let (network, _) = network_of(&meta).unwrap();
+        let mut arenas = initialize("resnet18", &network, 1);
+        // Networks start with a classifier of zeros, for which all images are alike.
+        for (place, value) in arenas.params.iter_mut().enumerate() {
+            *value += ((place * 37 % 101) as f32 - 50.0) / 500.0;
+        }
+        for (place, value) in arenas.running.iter_mut().enumerate() {
+            *value = 0.5 + (place % 7) as f32 / 10.0;
+        }
+        Model::of_run(RunWeights { meta, arenas }, &DeviceChoice::Cpu, BATCH).unwrap()
+    }
+
+    fn evaluation<'a>(conditions: Vec<Condition>, domains: &'a [usize]) -> Evaluation<'a> {
+        let set: Arc<dyn Dataset> = Arc::new(Shapes::new(ShapesSplit::Val));
+        let set = Matched { set, note: None, left_out: 0 };
+        Evaluation {
+            data: "shapes",
+            split: "val",
+            domains,
+            parts: vec![Part { open: Box::new(move || Ok(set.clone())), conditions }],
+            corruptor: Some(Arc::new(Corruptor::new(ParameterSet::CifarC, 3))),
+            limit: LIMIT,
+            seed: 3,
+            only_its_classes: false,
+            keep_every: Duration::ZERO,
+        }
+    }
+
+    fn conditions() -> Vec<Condition> {
+        let attack = crate::config::AttackConfig::parse_spec("fgsm:eps=4").unwrap();
+        vec![
+            Condition::Clean,
+            Condition::Attacked(attack),
+            Condition::Corrupted(Corruption::GaussianNoise, 1),
+            Condition::Corrupted(Corruption::ShotNoise, 5),
+        ]
+    }
+
+    fn record(dir: &Path) -> Record {
+        Record::open(dir, &Map::new()).unwrap()
+    }
+
+    /// A copy of a folder as a program leaves it that is killed at this moment.
+    fn copy(from: &Path, to: &Path) {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_evaluation_goes_on_where_it_was_stopped_or_killed_with_the_same_figures() {
+        let mut model = model();
+        let evaluation = evaluation(conditions(), &[0, 1]);
+        let mut whole = Record::default();
+        assert!(evaluation.run(&mut model, &mut whole, |_| true).unwrap().finished);
+        let cells: Vec<_> = whole
+            .rows()
+            .iter()
+            .map(|r| (r.corruption.as_deref(), r.attack.is_some(), r.domain.as_str()))
+            .collect();
+        let (noise, shot) = (Some("gaussian_noise"), Some("shot_noise"));
+        let wanted = [(None, false), (None, true), (noise, false), (shot, false)];
+        let wanted = wanted.into_iter().flat_map(|(name, attack)| ["main", "aux"].map(|d| (name, attack, d)));
+        assert_eq!(cells, wanted.collect::<Vec<_>>());
+        assert!(whole.rows().iter().all(|row| row.images == LIMIT && row.left_out == 0));
+        let losses: std::collections::BTreeSet<u32> =
+            whole.rows().iter().map(|row| row.loss.to_bits()).collect();
+        assert_eq!(losses.len(), whole.rows().len(), "each condition and domain is another measurement");
+
+        // In the second block: stopped, and killed.
+        let (stopped, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut begun = record(stopped.path());
+        let mut calls = 0;
+        let end = evaluation.run(&mut model, &mut begun, |_| {
+            calls += 1;
+            if calls == 6 {
+                copy(stopped.path(), killed.path());
+            }
+            calls < 6
+        });
+        assert!(!end.unwrap().finished && begun.rows().is_empty());
+        for dir in [stopped.path(), killed.path()] {
+            let mut resumed = record(dir);
+            let mut first = None;
+            let end = evaluation.run(&mut model, &mut resumed, |heard| {
+                if let Heard::Measured(done, total) = heard {
+                    first.get_or_insert((done, total));
+                }
+                true
+            });
+            assert!(end.unwrap().finished);
+            let each = 2 * conditions().len();
+            assert_eq!(
+                first,
+                Some((BATCH * each + BATCH * 2, LIMIT * each)),
+                "the first block is not measured again"
+            );
+            assert_eq!(resumed.rows(), whole.rows());
+            assert_eq!(record(dir).rows(), whole.rows());
+            // What is finished is not measured again.
+            let mut again = 0;
+            evaluation
+                .run(&mut model, &mut record(dir), |_| {
+                    again += 1;
+                    true
+                })
+                .unwrap();
+            assert_eq!(again, 0);
+        }
+    }
+
+    #[test]
+    fn conditions_do_not_depend_on_those_beside_them() {
+        let mut model = model();
+        let mut all = Record::default();
+        evaluation(conditions(), &[0, 1]).run(&mut model, &mut all, |_| true).unwrap();
+        for condition in conditions() {
+            for domain in [0, 1] {
+                let mut alone = Record::default();
+                let domains = [domain];
+                evaluation(vec![condition.clone()], &domains).run(&mut model, &mut alone, |_| true).unwrap();
+                assert!(all.rows().contains(&alone.rows()[0]), "{condition:?}, {domain}: {:?}", alone.rows());
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! One pass over a set: every image is decoded once and measured under all conditions through all domains,
+//! block by block.
+
+use super::answers;
+use super::condition::Condition;
+use crate::data::corruptions::Corruptor;
+use crate::data::{Cells, CorruptedReader, Dataset, EvalBatch, EvalOptions};
+use crate::evaluation::inference::{ImageBatch, Inference, Outcome};
+use crate::gpu::{Gpu, GpuError};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What one condition through one domain has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Images measured.
+    pub images: usize,
+    /// The bits of the sum of their losses: JSON readers may round a number's last digit.
+    pub loss_bits: u64,
+    /// Images whose most probable class is the true one.
+    pub top1: usize,
+    /// Images whose true class is among the five most probable.
+    pub top5: usize,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: &Outcome) {
+        let count = |hits: &[bool]| hits.iter().filter(|hit| **hit).count();
+        let loss = outcome.loss.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+        self.loss_bits = (f64::from_bits(self.loss_bits) + loss).to_bits();
+        self.images += outcome.loss.len();
+        self.top1 += count(&outcome.top1);
+        self.top5 += count(&outcome.top5);
+    }
+
+    /// Mean loss in nats, then the shares that `top1` and `top5` are, 0..1.
+    pub fn means(&self) -> [f32; 3] {
+        let mean = |sum: f64| (sum / self.images as f64) as f32;
+        [mean(f64::from_bits(self.loss_bits)), mean(self.top1 as f64), mean(self.top5 as f64)]
+    }
+}
+
+/// How far a pass has come; with it a pass goes on where another ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tallies {
+    /// Place in the reading of the first image that was not measured.
+    pub next: usize,
+    /// `[condition][domain]`.
+    pub cells: Vec<Vec<Tally>>,
+}
+
+/// What is measured on a set.
+pub struct Pass<'a> {
+    /// The images, with labels that are the network's classes.
+    pub set: &'a Arc<dyn Dataset>,
+    /// The conditions; corrupted ones need the corruptor.
+    pub conditions: &'a [Condition],
+    /// Makes the corruptions.
+    pub corruptor: Option<&'a Arc<Corruptor>>,
+    /// Indices of the BN domains.
+    pub domains: &'a [usize],
+    /// How many images to take, evenly spread over the set; 0 takes all.
+    pub limit: usize,
+    /// Draws random starts and targets of attacks, by image.
+    pub seed: u64,
+    /// The only classes that count, ascending; `None`: all.
+    pub answers: Option<&'a [usize]>,
+}
+
+/// What a pass says while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment<'a> {
+    /// So many images were measured, counted anew under each condition and domain, of so many.
+    Measured(usize, usize),
+    /// A block is finished; from these figures another pass could go on.
+    Block(&'a Tallies),
+    /// An image cannot be used, `name: reason`; no condition counts it.
+    Damaged(&'a str),
+}
+
+/// How a pass ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PassEnd {
+    /// Whether all images were measured.
+    pub finished: bool,
+    /// Time that the network waited for images.
+    pub waited: Duration,
+    /// Time of the whole pass.
+    pub took: Duration,
+}
+
+impl Pass<'_> {
+    /// Goes on from `tallies`. `go_on` hears each moment and ends the pass with false; the tallies are then
+    /// those of the last block that was finished.
+    pub fn run(
+        &self,
+        gpu: &mut Gpu,
+        inference: &mut Inference,
+        tallies: &mut Tallies,
+        go_on: impl FnMut(Moment<'_>) -> bool,
+    ) -> anyhow::Result<PassEnd> {
+        let (started, mut waited) = (Instant::now(), Duration::ZERO);
+        let finished = self.blocks(gpu, inference, tallies, &mut waited, go_on)?;
+        Ok(PassEnd { finished, waited, took: started.elapsed() })
+    }
+
+    /// Images that a whole pass goes through, damaged ones included.
+    pub fn total(&self) -> usize {
+        if self.limit == 0 { self.set.len() } else { self.limit.min(self.set.len()) }
+    }
+
+    /// Whether all blocks were measured.
+    fn blocks(
+        &self,
+        gpu: &mut Gpu,
+        inference: &mut Inference,
+        tallies: &mut Tallies,
+        waited: &mut Duration,
+        mut go_on: impl FnMut(Moment<'_>) -> bool,
+    ) -> anyhow::Result<bool> {
+        let options = EvalOptions {
+            batch_size: inference.batch(),
+            image_size: inference.network().image_size,
+            limit: self.limit,
+            workers: 0,
+        };
+        let corrupted = self.conditions.iter().filter_map(|condition| match condition {
+            Condition::Corrupted(corruption, severity) => Some((*corruption, *severity)),
+            _ => None,
+        });
+        let cells = Cells { cells: corrupted.collect(), corruptor: self.corruptor.cloned() };
+        let mut reader = CorruptedReader::start(Arc::clone(self.set), options, tallies.next, cells)?;
+        let each = self.conditions.len() * self.domains.len();
+        tallies.cells.resize(self.conditions.len(), vec![Tally::default(); self.domains.len()]);
+        while let Some(block) = timed(waited, || reader.next_block())? {
+            let mut fresh = tallies.clone();
+            let mut done = block.first * each;
+            for (condition, cells) in self.conditions.iter().zip(&mut fresh.cells) {
+                let corrupted = match condition {
+                    Condition::Corrupted(..) => Some(timed(waited, || reader.next_cell())?),
+                    _ => None,
+                };
+                let pixels = corrupted.as_deref().unwrap_or(&block.images);
+                self.measure(gpu, inference, condition, &block, pixels, cells)?;
+                done += block.labels.len() * self.domains.len();
+                if !go_on(Moment::Measured(done, self.total() * each)) {
+                    return Ok(false);
+                }
+            }
+            fresh.next = (block.first + options.batch_size).min(self.total());
+            *tallies = fresh;
+            reader.take_damaged().iter().for_each(|text| {
+                go_on(Moment::Damaged(text));
+            });
+            if !go_on(Moment::Block(tallies)) {
+                return Ok(false);
+            }
+        }
+        reader.take_damaged().iter().for_each(|text| {
+            go_on(Moment::Damaged(text));
+        });
+        Ok(true)
+    }
+
+    /// Measures the images of a block under one condition through every domain.
+    fn measure(
+        &self,
+        gpu: &mut Gpu,
+        inference: &mut Inference,
+        condition: &Condition,
+        block: &EvalBatch,
+        pixels: &[u8],
+        cells: &mut [Tally],
+    ) -> Result<(), GpuError> {
+        let pixels: Vec<f32> = pixels.iter().map(|byte| f32::from(*byte)).collect();
+        let ids: Vec<u32> = block.indices.iter().map(|index| *index as u32).collect();
+        let images = ImageBatch { pixels: &pixels, labels: &block.labels, ids: &ids };
+        for (place, (&domain, tally)) in self.domains.iter().zip(cells).enumerate() {
+            let mut outcome = match condition {
+                Condition::Attacked(attack) => {
+                    inference.attack(gpu, images, attack, domain, self.seed)?;
+                    inference.forward_current(gpu, &block.labels, domain)?
+                }
+                // The images of the first domain are still there.
+                _ if place > 0 => inference.forward_current(gpu, &block.labels, domain)?,
+                _ => inference.forward(gpu, images, domain)?,
+            };
+            if let Some(classes) = self.answers {
+                answers::among(&mut outcome, &block.labels, classes);
+            }
+            tally.add(&outcome);
+        }
+        Ok(())
+    }
+}
+
+/// Does `work` and adds its time to `waited`.
+fn timed<T>(waited: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = work();
+    *waited += started.elapsed();
+    result
+}

@@ -1,0 +1,247 @@
+//! The folder that an evaluation can be resumed from, also after it was killed.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `evaluation.json` | what was asked: an object of plain values |
+//! | `rows.jsonl` | a [`Row`] a line for every condition and domain that is finished |
+//! | `partial.json` | the figures of a pass that is not finished; gone when it is |
+
+use super::pass::Tallies;
+use super::row::Row;
+use crate::interop::atomic::{create_folder, sentence, write_atomic};
+use anyhow::{Context as _, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Facts that say where something lies and not what it is: another path to the same files is no other
+/// evaluation.
+const PLACES: [&str; 2] = ["checkpoint", "path"];
+
+/// The rows that an evaluation has so far, kept in a folder where there is one.
+#[derive(Debug, Default)]
+pub struct Record {
+    dir: Option<PathBuf>,
+    rows: Vec<Row>,
+    partial: Option<Partial>,
+}
+
+/// The content of `partial.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Partial {
+    /// Number of the pass among those of the evaluation.
+    pass: usize,
+    tallies: Tallies,
+}
+
+impl Record {
+    /// Begins an evaluation in `dir`, or goes on with the one that is there. Fails where that is another than
+    /// `asked`, naming the first fact that differs.
+    pub fn open(dir: &Path, asked: &Map<String, Value>) -> anyhow::Result<Self> {
+        create_folder(dir)?;
+        let file = dir.join("evaluation.json");
+        match std::fs::read(&file) {
+            Ok(bytes) => {
+                let begun: Map<String, Value> = serde_json::from_slice(&bytes)
+                    .map_err(|e| anyhow!("{} is no record of an evaluation: {e}", file.display()))?;
+                check_same(&file, &begun, asked)?;
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = serde_json::to_vec_pretty(asked)?;
+                write_atomic(&file, |out| out.write_all(&text))?;
+            }
+            Err(error) => bail!("cannot read {}: {error}", file.display()),
+        }
+        let rows = whole_rows(&rows_file(dir))?;
+        // What cannot be read was not finished, and is measured again.
+        let partial = std::fs::read(dir.join("partial.json")).ok();
+        let partial = partial.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(Self { dir: Some(dir.to_owned()), rows, partial })
+    }
+
+    /// The finished rows in the order in which they were finished.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// How far pass number `pass` had come.
+    pub fn tallies(&self, pass: usize) -> Tallies {
+        self.partial
+            .as_ref()
+            .filter(|partial| partial.pass == pass)
+            .map(|p| p.tallies.clone())
+            .unwrap_or_default()
+    }
+
+    /// Keeps how far pass number `pass` has come.
+    pub fn keep(&self, pass: usize, tallies: &Tallies) -> anyhow::Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let text = serde_json::to_vec(&Partial { pass, tallies: tallies.clone() })?;
+        write_atomic(&dir.join("partial.json"), |out| out.write_all(&text))
+    }
+
+    /// Adds the rows of a pass that is finished, without those that are there.
+    pub fn finish(&mut self, rows: Vec<Row>) -> anyhow::Result<()> {
+        let fresh: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| !self.rows.iter().any(|known| known.is_of_same_cell(row)))
+            .collect();
+        if let Some(dir) = &self.dir {
+            let mut text = String::new();
+            for row in &fresh {
+                text += &serde_json::to_string(row)?;
+                text.push('\n');
+            }
+            let path = rows_file(dir);
+            let append = || {
+                let mut file = File::options().append(true).create(true).open(&path)?;
+                file.write_all(text.as_bytes())?;
+                file.sync_data()
+            };
+            append().map_err(|e: std::io::Error| anyhow!(sentence(&path, &e)))?;
+            // A record that stays says no more than the rows do.
+            let _ = std::fs::remove_file(dir.join("partial.json"));
+        }
+        self.partial = None;
+        self.rows.extend(fresh);
+        Ok(())
+    }
+}
+
+/// The rows of an evaluation that was kept in `dir`, or in the folder `evaluation` of the run `dir`.
+pub fn rows_in(dir: &Path) -> anyhow::Result<Vec<Row>> {
+    let files = [rows_file(&dir.join("evaluation")), rows_file(dir)];
+    let Some(file) = files.iter().find(|file| file.is_file()) else {
+        bail!(
+            "{} holds no evaluation: there is no {}; `dualprop eval … --resume {}` makes one",
+            dir.display(),
+            files[0].display(),
+            dir.join("evaluation").display()
+        );
+    };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    parse(file, &text)
+}
+
+fn rows_file(dir: &Path) -> PathBuf {
+    dir.join("rows.jsonl")
+}
+
+/// The rows of a file; half a line at its end, which a killed program leaves, is taken off it.
+fn whole_rows(file: &Path) -> anyhow::Result<Vec<Row>> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => bail!("cannot read {}: {error}", file.display()),
+    };
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    if whole < text.len() {
+        let cut = || File::options().write(true).open(file)?.set_len(whole as u64);
+        cut().map_err(|e: std::io::Error| anyhow!(sentence(file, &e)))?;
+    }
+    parse(file, &text[..whole])
+}
+
+fn parse(file: &Path, text: &str) -> anyhow::Result<Vec<Row>> {
+    let row = |(number, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map_err(|e| anyhow!("{}, line {}: no row of an evaluation ({e})", file.display(), number + 1))
+    };
+    text.lines().enumerate().map(row).collect()
+}
+
+fn check_same(file: &Path, begun: &Map<String, Value>, asked: &Map<String, Value>) -> anyhow::Result<()> {
+    let keys = asked.keys().chain(begun.keys()).filter(|key| !PLACES.contains(&key.as_str()));
+    let Some(key) = keys.into_iter().find(|key| begun.get(*key) != asked.get(*key)) else { return Ok(()) };
+    let word = |facts: &Map<String, Value>| facts.get(key).map_or("nothing".into(), Value::to_string);
+    bail!(
+        "{} was begun with {key} {}, and this command has {}; expected the same command, or --resume with another \
+         folder",
+        file.display(),
+        word(begun),
+        word(asked)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::robustness::pass::Tally;
+    use crate::evaluation::robustness::row::RUNNING;
+    use serde_json::json;
+
+    fn asked(limit: usize) -> Map<String, Value> {
+        let facts = json!({"checkpoint": "here/a", "step": 3, "limit": limit, "domains": ["main"]});
+        facts.as_object().cloned().unwrap()
+    }
+
+    fn row(severity: u8) -> Row {
+        Row {
+            data: "shapes".into(),
+            split: "val".into(),
+            domain: "main".into(),
+            statistics: RUNNING.into(),
+            attack: None,
+            corruption: Some("fog".into()),
+            severity: Some(severity),
+            images: 3,
+            left_out: 0,
+            loss: f32::NAN,
+            top1: 1.0 / 3.0,
+            top5: 1.0,
+        }
+    }
+
+    #[test]
+    fn rows_outlive_the_program_and_half_a_line_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = Record::open(dir.path(), &asked(0)).unwrap();
+        record.finish(vec![row(1), row(2)]).unwrap();
+        let file = rows_file(dir.path());
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}{{\"data\":\"sha")).unwrap();
+        let mut record = Record::open(dir.path(), &asked(0)).unwrap();
+        assert_eq!(record.rows().len(), 2);
+        assert_eq!(record.rows()[1].top1, row(2).top1);
+        assert!(record.rows()[1].loss.is_nan());
+        record.finish(vec![row(2), row(3)]).unwrap();
+        let severities: Vec<_> = rows_in(dir.path()).unwrap().iter().map(|row| row.severity).collect();
+        assert_eq!(severities, [Some(1), Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn a_pass_goes_on_from_what_was_kept_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let tallies = Tallies { next: 64, cells: vec![vec![Tally { images: 63, ..Tally::default() }]] };
+        let record = Record::open(dir.path(), &asked(0)).unwrap();
+        record.keep(2, &tallies).unwrap();
+        let mut record = Record::open(dir.path(), &asked(0)).unwrap();
+        assert_eq!(record.tallies(2), tallies);
+        assert_eq!(record.tallies(1), Tallies::default());
+        record.finish(vec![row(1)]).unwrap();
+        assert_eq!(Record::open(dir.path(), &asked(0)).unwrap().tallies(2), Tallies::default());
+        std::fs::write(dir.path().join("partial.json"), "{\"pass\":2,").unwrap();
+        assert_eq!(Record::open(dir.path(), &asked(0)).unwrap().tallies(2), Tallies::default());
+    }
+
+    #[test]
+    fn another_evaluation_is_refused_by_what_differs() {
+        let dir = tempfile::tempdir().unwrap();
+        Record::open(dir.path(), &asked(0)).unwrap();
+        let mut moved = asked(0);
+        moved.insert("checkpoint".into(), "there/a".into());
+        Record::open(dir.path(), &moved).unwrap();
+        let message = Record::open(dir.path(), &asked(50)).unwrap_err().to_string();
+        assert!(
+            message.contains("evaluation.json was begun with limit 0, and this command has 50"),
+            "{message}"
+        );
+        std::fs::write(dir.path().join("evaluation.json"), "[").unwrap();
+        let message = Record::open(dir.path(), &asked(0)).unwrap_err().to_string();
+        assert!(message.contains("evaluation.json is no record"), "{message}");
+        let message = rows_in(&dir.path().join("none")).unwrap_err().to_string();
+        assert!(message.contains("holds no evaluation") && message.contains("--resume"), "{message}");
+    }
+}
