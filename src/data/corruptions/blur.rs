@@ -19,8 +19,8 @@ pub(super) fn gaussian(image: &Raster, set: ParameterSet, level: usize) -> Raste
 /// `-reach..reach`, the upper bound left out, first a step across, then one down.
 ///
 /// The benchmark's code means to exchange two pixels, but NumPy's views make it a copy: the near pixel keeps
-/// its value. Pixels that a step of `reach` to the left or upwards would lead out of the image stay, which are
-/// more than are in danger of it.
+/// its value. Pixels that a step of `reach` to the left or upwards would lead out of the image stay, which
+/// are more than are in danger of it.
 pub(super) fn glass(
     image: &Raster,
     set: ParameterSet,

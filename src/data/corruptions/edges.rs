@@ -84,8 +84,8 @@ fn is_ridge((dx, dy): (i32, i32), here: i32, length: impl Fn(isize, isize) -> i3
     }
 }
 
-/// The distance of every pixel to the nearest edge, pixels, as a path of steps to neighbours and knight's moves
-/// (Borgefors 1986, with OpenCV's lengths: the mask of 5 by 5). Without any edge all are far.
+/// The distance of every pixel to the nearest edge, pixels, as a path of steps to neighbours and knight's
+/// moves (Borgefors 1986, with OpenCV's lengths: the mask of 5 by 5). Without any edge all are far.
 pub(super) fn distance_to_edges(edges: &[bool], width: usize, height: usize) -> Vec<f32> {
     const FAR: f32 = 8192.0;
     /// The neighbours before a pixel in the order of reading, and how far they are.

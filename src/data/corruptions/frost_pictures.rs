@@ -21,7 +21,7 @@ pub(super) struct FrostPictures {
 }
 
 impl FrostPictures {
-    fn new(full: Vec<Raster>) -> Self {
+    pub(super) fn new(full: Vec<Raster>) -> Self {
         let side = |side: usize| ((side as f64 * 0.2).round_ties_even() as usize).max(1);
         let fifth = full.iter().map(|p| resize(p, side(p.width), side(p.height))).collect();
         Self { full, fifth }
@@ -87,7 +87,8 @@ const SIDE: usize = 512;
 fn generate(seed: u64, number: u64) -> Raster {
     let mut random = Random::new(Purpose::FrostTexture, [seed, number, 0]);
     let mut map = |decay: f64| plasma(SIDE, decay, || f64::from(random.range(-1.0, 1.0)));
-    // Veins are where a height map crosses its middle; two of them make crystals, a third the ground's shades.
+    // Veins are where a height map crosses its middle; two of them make crystals, a third the ground's
+    // shades.
     let (first, second, ground) = (map(1.9), map(1.6), map(2.2));
     let vein = |height: f32| 1.0 - (4.0 * (height - 0.5)).abs().min(1.0);
     let mut shades =

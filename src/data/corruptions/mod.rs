@@ -18,8 +18,9 @@
 //! * The files of ImageNet-C were stored as JPEG of quality 85 after the corruption; these images are not.
 //! * Frost adds generated pictures unless the benchmark's are handed over ([`Corruptor::with_frost`]).
 //! * JPEG is compressed and read by other code than libjpeg.
-//! * The benchmark knows squares of 224 and of 32 pixels. Here any size goes: radii in pixels stay, the lengths
-//!   of the elastic transform follow the shorter side, fog is cut from a cloud of the next power of two.
+//! * The benchmark knows squares of 224 and of 32 pixels. Here any size goes: radii in pixels stay, the
+//!   lengths of the elastic transform follow the shorter side, fog is cut from a cloud of the next power of
+//!   two.
 
 mod blur;
 mod digital;
@@ -31,6 +32,8 @@ mod frost_pictures;
 mod noise;
 mod plasma;
 mod raster;
+#[cfg(test)]
+mod referee;
 mod smear;
 mod spatter;
 mod tone;
@@ -47,8 +50,8 @@ use std::sync::{Arc, OnceLock};
 /// The severities, from weak to strong.
 pub const SEVERITIES: std::ops::RangeInclusive<u8> = 1..=5;
 
-/// Corrupts images. What an image becomes depends on the set, the seed, the pictures of frost, the corruption,
-/// the severity and the image's number alone. Clones share the pictures of frost.
+/// Corrupts images. What an image becomes depends on the set, the seed, the pictures of frost, the
+/// corruption, the severity and the image's number alone. Clones share the pictures of frost.
 #[derive(Clone)]
 pub struct Corruptor {
     set: ParameterSet,
@@ -75,13 +78,14 @@ impl Corruptor {
         self.set
     }
 
-    /// The corrupted image, RGB `[height, width, 3]`. `image` has the same shape and at least one pixel; a grey
-    /// image comes with equal channels, and gets noise and tints as a coloured one does. `severity` is one
+    /// The corrupted image, RGB `[height, width, 3]`. `image` has the same shape and at least one pixel; a
+    /// grey image comes with equal channels, and gets noise and tints as a coloured one does. `severity` is
+    /// one
     /// of [`SEVERITIES`]. `id` is the image's number, which names its draws: equal numbers, equal draws.
     ///
     /// # Panics
     ///
-    /// When the bytes are not as many as the size says, a side is 0 or above 65,535, or the severity is none.
+    /// When the bytes are not as many as the size says, a side is 0 or above 65,520, or the severity is none.
     pub fn apply(
         &self,
         corruption: Corruption,
@@ -92,10 +96,11 @@ impl Corruptor {
         id: u64,
     ) -> Vec<u8> {
         assert!(SEVERITIES.contains(&severity), "severity {severity} is none of 1 to 5");
-        let sides = 1..=usize::from(u16::MAX);
+        // The largest number of whole blocks that a JPEG has room for.
+        let sides = 1..=65_520;
         assert!(
             sides.contains(&width) && sides.contains(&height),
-            "an image of {width}x{height} pixels, where sides of 1 to 65535 were expected"
+            "an image of {width}x{height} pixels, where sides of 1 to 65520 were expected"
         );
         assert_eq!(image.len(), width * height * 3, "bytes of an RGB image of {width}x{height} pixels");
         let (set, level) = (self.set, usize::from(severity) - 1);
@@ -147,7 +152,8 @@ impl Corruptor {
         let pictures = self.frost.get_or_init(|| FrostPictures::generated(self.seed));
         let number = random.below(pictures.len() as u32) as usize;
         let picture = pictures.picture(self.set, number, image.width, image.height);
-        // The last row and column of a picture never show, for the benchmark's draw leaves the upper bound out.
+        // The last row and column of a picture never show, for the benchmark's draw leaves the upper bound
+        // out.
         let mut place = |surplus: usize| random.below(surplus.max(1) as u32) as usize;
         let top = place(picture.height - image.height);
         let left = place(picture.width - image.width);

@@ -117,6 +117,6 @@ mod tests {
         for byte in 0..=255_u8 {
             assert_eq!(to_byte(f32::from(byte) / 255.0), byte);
         }
-        assert_eq!((to_byte(0.9999 / 255.0), to_byte(f32::NAN)), (0, 0));
+        assert_eq!((to_byte(0.99 / 255.0), to_byte(f32::NAN)), (0, 0));
     }
 }

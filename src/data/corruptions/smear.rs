@@ -3,9 +3,9 @@
 use super::filter::add_scaled;
 use super::raster::Raster;
 
-/// Smears an image along `angle` (degrees, from the x axis towards the y axis): one side of a normal kernel of
-/// `sigma` pixels with 2 · `radius` + 1 taps, each a shift by whole pixels. The border's pixels continue the
-/// image.
+/// Smears an image along `angle` (degrees, from the x axis towards the y axis): one side of a normal kernel
+/// of `sigma` pixels with 2 · `radius` + 1 taps, each a shift by whole pixels. The border's pixels continue
+/// the image.
 pub(super) fn smear(image: &Raster, radius: usize, sigma: f64, angle: f64) -> Raster {
     let taps = 2 * radius + 1;
     let weights: Vec<f64> = (0..taps).map(|i| (-((i * i) as f64) / (2.0 * sigma * sigma)).exp()).collect();

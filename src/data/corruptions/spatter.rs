@@ -57,7 +57,7 @@ pub(super) fn spatter(
     if strength.mud {
         let drops = liquid.map(|value| f32::from(value > strength.threshold));
         let cover = gaussian_nearest(&drops, strength.amount);
-        for (pixel, cover) in pixels.zip(cover.values.into_iter().filter_map(covering)) {
+        for (pixel, cover) in pixels.zip(cover.values.into_iter().map(covering)) {
             for (value, mud) in pixel.iter_mut().zip(MUD) {
                 *value = *value * (1.0 - cover) + mud * cover;
             }
@@ -73,8 +73,8 @@ pub(super) fn spatter(
 }
 
 /// How far mud hides a pixel: thin edges of drops do not.
-fn covering(thickness: f32) -> Option<f32> {
-    Some(if thickness < 0.8 { 0.0 } else { thickness })
+fn covering(thickness: f32) -> f32 {
+    if thickness < 0.8 { 0.0 } else { thickness }
 }
 
 /// The light of the drops at every pixel: brighter towards the lower right of their edges; at most `amount`.

@@ -6,8 +6,9 @@ use super::raster::Raster;
 use super::smear::smear;
 use crate::config::ParameterSet;
 
-/// Snow: flakes out of normal noise, enlarged and smeared along `angle` (degrees; the benchmark draws it evenly
-/// from −135..−45), over a whitened image, once as they are and once turned by 180°. `normal` draws the noise.
+/// Snow: flakes out of normal noise, enlarged and smeared along `angle` (degrees; the benchmark draws it
+/// evenly from −135..−45), over a whitened image, once as they are and once turned by 180°. `normal` draws
+/// the noise.
 pub(super) fn snow(
     image: &Raster,
     set: ParameterSet,
@@ -48,7 +49,8 @@ pub(super) fn snow(
     out
 }
 
-/// Adds the part of a picture of frost, RGB, that begins at pixel (left, top), in the benchmark's proportions.
+/// Adds the part of a picture of frost, RGB, that begins at pixel (left, top), in the benchmark's
+/// proportions.
 pub(super) fn frost(
     image: &Raster,
     set: ParameterSet,
@@ -71,12 +73,12 @@ pub(super) fn frost(
 }
 
 /// Side of the cloud that fog over an image of this size is cut from.
-pub(super) fn fog_side(width: usize, height: usize) -> usize {
+fn fog_side(width: usize, height: usize) -> usize {
     width.max(height).next_power_of_two().max(2)
 }
 
-/// Adds the top left corner of a fractal cloud, and darkens the image so far that its brightest value may keep
-/// its place. `draw` draws evenly from −1..1.
+/// Adds the top left corner of a fractal cloud, and darkens the image so far that its brightest value may
+/// keep its place. `draw` draws evenly from −1..1.
 pub(super) fn fog(image: &Raster, set: ParameterSet, level: usize, draw: impl FnMut() -> f64) -> Raster {
     let (amount, decay) = match set {
         ParameterSet::ImageNetC => [(1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)],
