@@ -30,10 +30,11 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Measures top-1, top-5 and loss on a data set, clean, attacked, or under corruptions.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  dualprop eval runs/first/best.safetensors --data shapes:val-stylized --attack pgd:eps=4,step=1,iters=5 --json
-  dualprop eval runs/first/best.safetensors --data shapes --domain all --corruptions all --resume runs/first/evaluation
-  dualprop eval net.safetensors --data folder-c --path imagenet-c --baseline imagenet-alexnet")]
+#[command(
+    after_help = "Example: dualprop eval runs/first/best.safetensors --data shapes:val-stylized --attack pgd:eps=4,step=1,iters=5 --json
+Example: dualprop eval runs/first/best.safetensors --data shapes --domain all --corruptions all --resume runs/first/evaluation
+Example: dualprop eval net.safetensors --data folder-c --path imagenet-c --baseline imagenet-alexnet"
+)]
 pub(super) struct Eval {
     /// Checkpoint
     #[arg(value_name = "CKPT")]

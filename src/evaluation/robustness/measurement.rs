@@ -211,7 +211,7 @@ mod tests {
             *value += ((place * 37 % 101) as f32 - 50.0) / 500.0;
         }
         for (place, value) in arenas.running.iter_mut().enumerate() {
-            *value = 0.5 + (place % 7) as f32 / 10.0;
+            *value *= 1.0 + (place % 7) as f32 / 10.0;
         }
         Model::of_run(RunWeights { meta, arenas }, &DeviceChoice::Cpu, BATCH).unwrap()
     }
