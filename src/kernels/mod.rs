@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod activation;
+pub mod apgd;
 pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
@@ -16,6 +17,7 @@ mod conv_tiles;
 mod conv_variants;
 pub mod cross_entropy;
 pub mod depthwise;
+pub mod dlr;
 pub mod dropout;
 pub mod fold;
 pub mod fusion;
@@ -25,6 +27,7 @@ pub mod optimizer;
 pub mod pool;
 pub mod reference;
 pub mod residual;
+pub mod square;
 pub mod squeeze_excite;
 
 use crate::gpu::{Constants, Cost, Element, Kernel, Launch, ParamField, Params, View, linear_grid, params};
@@ -191,12 +194,14 @@ fn elementwise<P: Params>(kernel: Kernel, views: &[View], params: P, elements: u
 pub fn all_permutations() -> Vec<Permutation> {
     [
         activation::permutations(),
+        apgd::permutations(),
         attack::permutations(),
         batch_norm::permutations(),
         column_sum::permutations(),
         conv::permutations(),
         cross_entropy::permutations(),
         depthwise::permutations(),
+        dlr::permutations(),
         dropout::permutations(),
         fold::permutations(),
         images::permutations(),
@@ -204,6 +209,7 @@ pub fn all_permutations() -> Vec<Permutation> {
         optimizer::permutations(),
         pool::permutations(),
         residual::permutations(),
+        square::permutations(),
         squeeze_excite::permutations(),
     ]
     .concat()

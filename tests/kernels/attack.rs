@@ -17,14 +17,14 @@ const SHAPES: [AttackShape; 4] = [
     AttackShape { images: 63, rows_per_image: 9 },
 ];
 
-fn rows(shape: &AttackShape) -> usize {
+pub(crate) fn rows(shape: &AttackShape) -> usize {
     shape.images * shape.rows_per_image
 }
 
 /// As real numbers |x' - x| <= epsilon (f64 holds the difference of two pixels exactly), 0 <= x' <= 255, and
 /// the padding is 0.
 #[track_caller]
-fn assert_in_ball(x_adv: &[f32], x: &[f32], epsilon: f32) {
+pub(crate) fn assert_in_ball(x_adv: &[f32], x: &[f32], epsilon: f32) {
     for (i, (a, x)) in x_adv.iter().zip(x).enumerate() {
         assert!(
             (f64::from(*a) - f64::from(*x)).abs() <= f64::from(epsilon),
@@ -36,7 +36,7 @@ fn assert_in_ball(x_adv: &[f32], x: &[f32], epsilon: f32) {
 }
 
 /// Clean pixels: most in between, some at the ends of the range, some whole numbers.
-fn pixels(rows: usize, stream: u32) -> Vec<f32> {
+pub(crate) fn pixels(rows: usize, stream: u32) -> Vec<f32> {
     let mut x = padded(rows, 4, 3, -20.0, 275.0, stream);
     for (i, v) in x.iter_mut().enumerate() {
         *v = if i % 5 == 0 { v.round() } else { *v }.clamp(0.0, 255.0);
@@ -141,7 +141,7 @@ fn steps(
 
 /// Gradients with zeros of both signs; the padded channel holds rubbish, which must not move it. Tiny ones in
 /// f32; f16's smallest ones are left out, which an adapter may take for zeros.
-fn gradient(element: Element, rows: usize, stream: u32) -> Vec<f32> {
+pub(crate) fn gradient(element: Element, rows: usize, stream: u32) -> Vec<f32> {
     let zeroed = |(i, v): (usize, f32)| match (i % 11, element) {
         (3, _) => 0.0,
         (7, _) => -0.0,

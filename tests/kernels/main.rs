@@ -1,11 +1,13 @@
 //! Every kernel on an adapter against its plain CPU version, on odd sizes and in every variant.
 
 mod activation;
+mod apgd;
 mod attack;
 mod batch_norm;
 mod conv;
 mod cross_entropy;
 mod depthwise;
+mod dlr;
 mod dropout;
 mod fold;
 mod fusion;
@@ -15,6 +17,7 @@ mod optimizer;
 mod pool;
 mod random;
 mod residual;
+mod square;
 mod squeeze_excite;
 mod support;
 mod vectors;

@@ -80,6 +80,12 @@ impl Buffers {
         self.add(&floats)
     }
 
+    /// Overwrites the part of a buffer that `view` is.
+    pub(crate) fn set_words(&mut self, view: View, words: &[u32]) {
+        let part = &mut self.data[view.buffer.0 as usize][view.offset as usize / 4..][..words.len()];
+        part.iter_mut().zip(words).for_each(|(to, word)| *to = f32::from_bits(*word));
+    }
+
     pub(crate) fn run(&mut self, launches: &[Launch]) {
         self.run_at(launches, &StepUniform::default());
     }

@@ -18,7 +18,8 @@ pub fn ball_high(x: f32, epsilon: f32) -> f32 {
     f32::from_bits(high.to_bits().wrapping_sub(u32::from(outside))).min(255.0)
 }
 
-fn into_ball(value: f32, x: f32, epsilon: f32) -> f32 {
+/// `value` moved into the ball around `x` and the image range.
+pub fn into_ball(value: f32, x: f32, epsilon: f32) -> f32 {
     value.max(ball_low(x, epsilon)).min(ball_high(x, epsilon))
 }
 

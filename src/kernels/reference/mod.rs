@@ -2,12 +2,14 @@
 //! shaders.
 
 pub mod activation;
+pub mod apgd;
 pub mod attack;
 pub mod batch_norm;
 pub mod column_sum;
 pub mod conv;
 pub mod cross_entropy;
 pub mod depthwise;
+pub mod dlr;
 pub mod dropout;
 pub mod images;
 pub mod loss_scale;
@@ -15,4 +17,5 @@ pub mod optimizer;
 pub mod pool;
 pub mod random;
 pub mod residual;
+pub mod square;
 pub mod squeeze_excite;
