@@ -1,12 +1,12 @@
 //! `dualprop attack`: adversarial images of image files.
 
 use super::common::{
-    InputFiles, ModelArgs, NamedGuess, attack_spec, check_class, named_guesses, note, pixels, print_json,
-    print_line, whole,
+    InputFiles, ModelArgs, NamedGuess, UsageError, check_class, evaluation_attack, named_guesses, note,
+    pixels, print_json, print_line, whole,
 };
 use super::files::{unique_stems, write_png};
 use super::progress::Progress;
-use crate::config::AttackConfig;
+use crate::config::EvaluationAttack;
 use crate::evaluation::perturbation::{magnify, rounded_towards};
 use crate::interop::atomic::create_folder;
 use serde::Serialize;
@@ -37,9 +37,10 @@ pub(super) struct Attack {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Attack: pgd, ifgsm, mifgsm, gd or fgsm; eps and step in 1/255
-    #[arg(long, value_name = "SPEC", default_value = "pgd:eps=4,step=1,iters=5", value_parser = attack_spec)]
-    attack: AttackConfig,
+    /// Attack: pgd, ifgsm, mifgsm, gd, fgsm, apgd, apgd-t or square; eps and step in 1/255; restarts=R takes
+    /// the worst of R random starts
+    #[arg(long, value_name = "SPEC", default_value = "pgd:eps=4,step=1,iters=5", value_parser = evaluation_attack)]
+    attack: EvaluationAttack,
     /// Class to attack; by default the one predicted for the clean image
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     label: Option<usize>,
@@ -81,6 +82,9 @@ impl Attack {
         if let Some(caution) = self.attack.unit_caution() {
             note(&format!("note: {caution}"));
         }
+        if let Some(fault) = self.attack.fault(classes.len()) {
+            return Err(UsageError(format!("--attack: {fault}")).into());
+        }
         create_folder(&self.out)?;
         let (stems, notes) = unique_stems(&self.images);
         notes.iter().for_each(|text| note(&format!("note: {text}")));
@@ -95,8 +99,8 @@ impl Attack {
             let before = guesses(&model.logits(&clean, domain)?);
             let labels: Vec<usize> = before.iter().map(|g| self.label.unwrap_or(g[0].index)).collect();
             let ids: Vec<u32> = pictures.iter().map(|picture| picture.index as u32).collect();
-            let adversarial = model.attack(&clean, &labels, &self.attack, domain, self.seed, &ids)?;
-            let limit = if self.attack.projects() { self.attack.epsilon.floor() } else { 255.0 };
+            let adversarial = model.strongest(&clean, &labels, &self.attack, domain, self.seed, &ids)?.pixels;
+            let limit = if self.attack.projects() { self.attack.epsilon().floor() } else { 255.0 };
             let rounded = rounded_towards(&clean, &adversarial, limit);
             let seen: Vec<f32> = rounded.iter().map(|b| f32::from(*b)).collect();
             let after = guesses(&model.logits(&seen, domain)?);

@@ -1,7 +1,7 @@
 //! What several commands share: their common options, and how results are printed.
 
 use super::progress::Progress;
-use crate::config::{AttackConfig, Domain};
+use crate::config::{AttackConfig, Domain, EvaluationAttack};
 use crate::data::Framing;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
@@ -110,6 +110,11 @@ fn weights(choice: Option<WeightsChoice>) -> Weights {
 /// Reads an attack SPEC for clap.
 pub(super) fn attack_spec(text: &str) -> Result<AttackConfig, String> {
     AttackConfig::parse_spec(text)
+}
+
+/// Reads the SPEC of an attack that measures for clap.
+pub(super) fn evaluation_attack(text: &str) -> Result<EvaluationAttack, String> {
+    EvaluationAttack::parse_spec(text)
 }
 
 /// A class by number and name with its probability, 0..1: an entry of the lists in `--json`.

@@ -1,6 +1,7 @@
 //! Attacks in one word, as on the command line: `pgd:eps=4,step=1,iters=5`, and the rules that hold for each
 //! kind.
 
+use super::evaluation_attack::MEASURING_KINDS;
 use super::{AttackConfig, AttackKind, AttackLoss, AttackStatistics, AttackTarget, schema};
 use std::fmt::Write as _;
 
@@ -24,9 +25,25 @@ impl AttackConfig {
     /// (what mifgsm keeps of its accumulated gradient, 0 to 1, default 1). The attack of a SPEC is one on a
     /// finished model: running statistics and plain cross-entropy.
     pub fn parse_spec(spec: &str) -> Result<Self, String> {
-        let (kind, rest) = spec.split_once(':').unwrap_or((spec, ""));
-        let kind = KINDS.iter().find(|(name, _)| *name == kind.trim()).map(|(_, k)| *k).ok_or_else(|| {
-            let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+        let (kind, pairs) = key_values(spec)?;
+        if MEASURING_KINDS.contains(&kind) {
+            return Err(format!(
+                "{kind} only measures a finished model, in `dualprop eval` and `dualprop attack`; expected one \
+                 of {}",
+                kind_names().join(", ")
+            ));
+        }
+        Self::of_parts(kind, &pairs, &[])
+    }
+
+    /// The attack of a SPEC's parts; `beside` are the kinds that a fault names besides its own.
+    pub(super) fn of_parts(
+        kind: &str,
+        pairs: &[(&str, &str)],
+        beside: &[&'static str],
+    ) -> Result<Self, String> {
+        let kind = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, k)| *k).ok_or_else(|| {
+            let names = [&kind_names(), beside].concat();
             let nearest = schema::nearest_choice(kind, &names);
             format!(
                 "unknown attack \"{kind}\"; expected one of {}; the nearest is {nearest}",
@@ -39,16 +56,7 @@ impl AttackConfig {
             loss: AttackLoss::CrossEntropy,
             ..Self::default()
         };
-        let mut seen: Vec<&str> = Vec::new();
-        for part in rest.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            let (key, value) = part
-                .split_once('=')
-                .map(|(k, v)| (k.trim(), v.trim()))
-                .ok_or_else(|| format!("\"{part}\" has no value; expected key=value, such as eps=4"))?;
-            if seen.contains(&key) {
-                return Err(format!("\"{key}\" is given twice"));
-            }
-            seen.push(key);
+        for (key, value) in pairs {
             attack.set_from_spec(key, value)?;
         }
         Ok(attack)
@@ -174,7 +182,29 @@ impl AttackConfig {
     }
 }
 
-fn pixel_units(key: &str, value: &str) -> Result<f32, String> {
+fn kind_names() -> Vec<&'static str> {
+    KINDS.iter().map(|(name, _)| *name).collect()
+}
+
+/// A SPEC's kind and its keys with their values, each key once.
+pub(super) fn key_values(spec: &str) -> Result<(&str, Vec<(&str, &str)>), String> {
+    let (kind, rest) = spec.split_once(':').unwrap_or((spec, ""));
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for part in rest.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (key, value) = part
+            .split_once('=')
+            .map(|(k, v)| (k.trim(), v.trim()))
+            .ok_or_else(|| format!("\"{part}\" has no value; expected key=value, such as eps=4"))?;
+        if pairs.iter().any(|(known, _)| *known == key) {
+            return Err(format!("\"{key}\" is given twice"));
+        }
+        pairs.push((key, value));
+    }
+    Ok((kind.trim(), pairs))
+}
+
+/// A number of 1/255 of the pixel range.
+pub(super) fn pixel_units(key: &str, value: &str) -> Result<f32, String> {
     value.parse::<f32>().ok().filter(|v| (0.0..=MAX_PIXEL).contains(v)).ok_or_else(|| {
         format!("{key} is \"{value}\"; expected a number from 0 to {MAX_PIXEL}, in 1/255 pixel units")
     })

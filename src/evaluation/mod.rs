@@ -8,6 +8,7 @@ pub mod activation_map;
 pub mod cam;
 pub mod confusion;
 pub mod feature_grid;
+pub mod hidden_gradients;
 pub mod inference;
 pub mod interval;
 mod model;

@@ -2,10 +2,10 @@
 //! `predict`, `attack` and `cam` are thin shells around this.
 
 use super::activation_map::{self, CamMethod};
-use super::inference::{ImageBatch, Inference, Outcome};
+use super::inference::{ImageBatch, Inference, Outcome, Strongest};
 use super::robustness::pass::{Moment, Pass, PassEnd, Tallies};
 use super::snapshot::bn_layers;
-use crate::config::{AttackConfig, Config};
+use crate::config::{AttackConfig, Config, EvaluationAttack};
 use crate::gpu::{Device, DeviceChoice, Gpu};
 use crate::graph::Network;
 use crate::models::init::Arenas;
@@ -146,10 +146,7 @@ impl Model {
         for (part, labels, ids) in self.parts(pixels, labels, None) {
             let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
             let found = self.inference.forward(&mut self.gpu, images, domain)?;
-            all.loss.extend(found.loss);
-            all.top1.extend(found.top1);
-            all.top5.extend(found.top5);
-            all.logits.extend(found.logits);
+            all.extend(found);
         }
         Ok(all)
     }
@@ -171,6 +168,30 @@ impl Model {
             adversarial.extend(self.inference.pixels(&self.gpu.device, labels.len())?);
         }
         Ok(adversarial)
+    }
+
+    /// The worst of all starts of an attack for each image, for `labels` through `domain`; see
+    /// [`Inference::strongest`].
+    pub fn strongest(
+        &mut self,
+        pixels: &[f32],
+        labels: &[usize],
+        attack: &EvaluationAttack,
+        domain: usize,
+        seed: u64,
+        ids: &[u32],
+    ) -> anyhow::Result<Strongest> {
+        if let Some(fault) = attack.fault(self.meta.classes.len()) {
+            anyhow::bail!(fault);
+        }
+        let mut all = Strongest::default();
+        for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
+            let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
+            let found = self.inference.strongest(&mut self.gpu, images, attack, domain, seed, true)?;
+            all.outcome.extend(found.outcome);
+            all.pixels.extend(found.pixels);
+        }
+        Ok(all)
     }
 
     /// As [`Self::attack`], with the loss of each image (nats, against `labels`) before every iteration,

@@ -3,7 +3,7 @@
 use super::buffers::{self, ARENA, AttackPlace};
 use super::plans::{PlanContext, pass_buffers, rows_of};
 use crate::config::{AttackConfig, AttackLoss, AttackStatistics, AttackTarget};
-use crate::gpu::View;
+use crate::gpu::{Launch, View};
 use crate::graph::{
     Forward, Gradients, PassBuffers, PassSpec, Plan, PlanBuilder, Statistics, fold_weights, pad4,
 };
@@ -25,6 +25,19 @@ pub struct AttackPass {
     pub weight_gradients: bool,
 }
 
+/// What a loss at the end of an attacking pass reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct LossViews {
+    /// `[images, classes]` with the classes padded to four.
+    pub logits: View,
+    /// A label row an image.
+    pub table: View,
+    /// Loss and hits of each image, `[images, 4]`, written.
+    pub results: View,
+    /// The gradient at the logits, written.
+    pub d_logits: View,
+}
+
 impl PlanContext<'_> {
     /// The starting point of an attack on the clean pixels, a momentum of zero where it has one, and with
     /// fixed statistics the weights that its iterations share.
@@ -36,7 +49,7 @@ impl PlanContext<'_> {
         let pixels = self.pixels(place.adversarial, place.images);
         let shape = self.attack_shape(place);
         if config.has_momentum() {
-            let momentum = Momentum::new(&shape, buffers::ATTACK_MOMENTUM).gradient;
+            let momentum = Momentum::new(&shape, buffers::ATTACK_STATE).gradient;
             builder.push(optimizer::zero(shape.images * shape.rows_per_image * 4, momentum));
         }
         builder.push(if config.starts_from_noise() {
@@ -63,44 +76,55 @@ impl PlanContext<'_> {
         }
     }
 
-    fn attack_shape(&self, place: &AttackPlace) -> AttackShape {
+    /// The pixels that an attack at `place` moves.
+    pub fn attack_shape(&self, place: &AttackPlace) -> AttackShape {
         AttackShape { images: place.images, rows_per_image: self.area() }
     }
 
-    /// Bytes of [`buffers::ATTACK_MOMENTUM`] for an attack on all images of the context.
+    /// Bytes of [`buffers::ATTACK_STATE`] for an attack on all images of the context.
     pub fn attack_momentum_bytes(&self) -> u64 {
         Momentum::bytes(&self.attack_shape(&self.inference_attack_place()))
+    }
+
+    /// Forward, the loss that `loss` launches, and backward to the pixels of `place`: the gradient there,
+    /// `[images, S, S, 4]` with a fourth channel that counts for nothing. The weights are those that
+    /// [`Self::attack_start`] folded. Loss and hits of each image go to `results`, where someone reads them
+    /// behind the loss: a tensor of the arena that lives so long would not fit the probe's.
+    pub fn image_gradient(
+        &self,
+        builder: &mut PlanBuilder,
+        pass: AttackPass,
+        place: &AttackPlace,
+        results: Option<View>,
+        loss: impl FnOnce(LossViews) -> Launch,
+    ) -> View {
+        let input = builder.stored(place.images * self.area() * 4, self.storage);
+        self.normalize(builder, place.images, place.adversarial, input, 0);
+        let spec = self.attack_spec(pass, place);
+        let arenas = PassBuffers { folded: Some(buffers::FOLDED), ..pass_buffers() };
+        let logits = place.images * pad4(self.network.classes);
+        let placed = place.logits.map(|id| (self.network.logits, View::whole(id, logits)));
+        let mut forward =
+            Forward::build(builder, self.network, spec, arenas, self.caps.clone(), input, placed.as_slice());
+        let d_logits = builder.tensor(logits);
+        let results = results.unwrap_or_else(|| builder.tensor(place.images * 4));
+        let table = rows_of(place.rows, 0, place.images);
+        builder.push(loss(LossViews { logits: forward.logits(), table, results, d_logits }));
+        let gradients = Gradients::build(builder, &mut forward, d_logits);
+        gradients.input.expect("the pass asked for it")
     }
 
     /// One attack step: forward, loss, gradient of the image, step and projection.
     pub fn attack_iteration(&self, config: &AttackConfig, pass: AttackPass, place: &AttackPlace) -> Plan {
         let mut builder = PlanBuilder::new();
-        let input = builder.stored(place.images * self.area() * 4, self.storage);
-        self.normalize(&mut builder, place.images, place.adversarial, input, 0);
-        let spec = self.attack_spec(pass, place);
-        let arenas = PassBuffers { folded: Some(buffers::FOLDED), ..pass_buffers() };
-        let logits = place.images * pad4(self.network.classes);
-        let placed = place.logits.map(|id| (self.network.logits, View::whole(id, logits)));
-        let mut forward = Forward::build(
-            &mut builder,
-            self.network,
-            spec,
-            arenas,
-            self.caps.clone(),
-            input,
-            placed.as_slice(),
-        );
-        let d_logits = builder.tensor(logits);
-        let results = builder.tensor(place.images * 4);
         let smoothing = match config.loss {
             AttackLoss::Training => self.config.loss.label_smoothing,
             AttackLoss::CrossEntropy => 0.0,
         };
         let shape = self.loss_shape(place.images, smoothing);
-        let table = rows_of(place.rows, 0, place.images);
-        builder.push(self.loss(&shape, forward.logits(), table, results, d_logits));
-        let gradients = Gradients::build(&mut builder, &mut forward, d_logits);
-        let gradient = gradients.input.expect("the pass asked for it");
+        let gradient = self.image_gradient(&mut builder, pass, place, None, |views| {
+            self.loss(&shape, views.logits, views.table, views.results, views.d_logits)
+        });
         // FGSM is one step of the ball's radius; GD walks without the ball. Towards a target the loss goes
         // down.
         let length = config.step_size();
@@ -111,7 +135,7 @@ impl PlanContext<'_> {
         };
         let shape = self.attack_shape(place);
         let direction = if config.has_momentum() {
-            let momentum = Momentum::new(&shape, buffers::ATTACK_MOMENTUM);
+            let momentum = Momentum::new(&shape, buffers::ATTACK_STATE);
             builder.extend(attack::accumulate(&shape, config.decay, gradient, 0, &momentum));
             momentum.gradient
         } else {

@@ -58,9 +58,9 @@ pub const POOL_TABLE: BufferId = BufferId(24);
 
 /// Weights with the batch norms of an attacked domain folded into them, laid out as [`PARAMS`].
 pub const FOLDED: BufferId = BufferId(25);
-/// Momentum of the attack at work (`kernels::attack::Momentum`), from its start to its last iteration.
+/// State of the attack at work from its start to its last iteration, such as `kernels::attack::Momentum`.
 /// Attacks follow one another, so all branches share it.
-pub const ATTACK_MOMENTUM: BufferId = BufferId(26);
+pub const ATTACK_STATE: BufferId = BufferId(26);
 
 const FIRST_OF_BRANCHES: u32 = 27;
 const OF_A_BRANCH: u32 = 5;

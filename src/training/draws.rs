@@ -18,6 +18,8 @@ pub enum Stream {
     Target,
     /// Fast AdvProp's order of the adversarial images.
     Pool,
+    /// The squares that the Square attack proposes.
+    Square,
 }
 
 /// A generator for one use in one micro-batch.
@@ -31,6 +33,7 @@ pub fn generator(seed: u64, stream: Stream, step: u64, micro: u64) -> ChaCha8Rng
         Stream::Cutmix => *b"cutmix\0\0",
         Stream::Pool => *b"pool\0\0\0\0",
         Stream::Target => *b"target\0\0",
+        Stream::Square => *b"square\0\0",
     };
     key[24..].copy_from_slice(&name);
     ChaCha8Rng::from_seed(key)

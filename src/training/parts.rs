@@ -341,14 +341,14 @@ impl Parts {
             let weights = context.network.layout.param_len as u64 * 4;
             made.allocate(device, buffers::FOLDED, "folded weights", weights)?;
         }
-        let momentum = phases
+        let state = phases
             .iter()
             .flat_map(PhasePlans::launches)
             .flat_map(|launch| &launch.views)
-            .filter(|view| view.buffer == buffers::ATTACK_MOMENTUM)
+            .filter(|view| view.buffer == buffers::ATTACK_STATE)
             .map(|view| view.offset + view.size);
-        if let Some(bytes) = momentum.max() {
-            made.allocate(device, buffers::ATTACK_MOMENTUM, "momentum of an attack", bytes)?;
+        if let Some(bytes) = state.max() {
+            made.allocate(device, buffers::ATTACK_STATE, "state of an attack", bytes)?;
         }
         let mut branches = phases.iter().flat_map(|p| &p.phase.method.branches);
         if branches.any(|b| b.source == Source::Augmented) {

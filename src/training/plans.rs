@@ -221,6 +221,11 @@ impl PlanContext<'_> {
         }
     }
 
+    /// The pixels that an inference attack leaves as they are, and those that it moves.
+    pub fn attack_pixels(&self) -> [View; 2] {
+        [buffers::CLEAN, buffers::CURRENT].map(|id| self.pixels(id, self.images))
+    }
+
     /// Sums the rows' results by branch.
     pub fn metrics(&self, method: &Method, rows_at: &RowLayout) -> Launch {
         let rows = rows_at.branch_first.iter().zip(&method.branches);

@@ -2,9 +2,12 @@
 //! running statistics. Used for validation during training (on the run's own weights or their EMA) and by
 //! every command that works on a checkpoint.
 
+mod apgd;
 mod fitting;
 mod probe;
 mod sized;
+mod square;
+mod strongest;
 mod trace;
 
 use crate::config::{AttackConfig, AttackTarget, Config};
@@ -15,7 +18,9 @@ use crate::training::attack_plans::AttackPass;
 use crate::training::buffers::{self, Buffers};
 use crate::training::draws::{self, Stream};
 use crate::training::plans::PlanContext;
-use sized::Sized;
+use sized::{Sized, SizedKind};
+
+pub use strongest::Strongest;
 
 /// Images of a batch that the caller hands in: `[n, S, S, 3]` pixels 0..255, n at most the batch size.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,24 @@ pub struct Outcome {
     pub top5: Vec<bool>,
     /// `[n, classes]`.
     pub logits: Vec<f32>,
+}
+
+impl Outcome {
+    /// Puts what other images gave behind.
+    pub fn extend(&mut self, others: Self) {
+        self.loss.extend(others.loss);
+        self.top1.extend(others.top1);
+        self.top5.extend(others.top5);
+        self.logits.extend(others.logits);
+    }
+}
+
+/// What an attack draws from, beside the numbers of the images.
+#[derive(Clone, Copy, Debug)]
+struct Draws {
+    seed: u64,
+    /// Number of the start, where there are several.
+    start: u32,
 }
 
 /// Programs over one set of weights, for batches up to a size.
@@ -116,21 +139,25 @@ impl Inference {
             sizes: Vec::new(),
         };
         if AttackConfig::parse_spec(&context.config.eval.attack).is_ok_and(|attack| attack.has_momentum()) {
-            inference.make_momentum(device)?;
+            let bytes = inference.whole_context(device).attack_momentum_bytes();
+            inference.make_attack_state(device, bytes)?;
         }
         inference.add_size(device, batch, &plans, progress)?;
         Ok(inference)
     }
 
-    /// Makes the buffer that attacks with momentum need, of any size, unless it is there: at once for the
-    /// attack that a run validates with, so that its memory is counted, and for others as they come.
-    fn make_momentum(&mut self, device: &Device) -> Result<(), GpuError> {
-        let context = Self::context(device, &self.config, &self.network, self.batch, self.recompute);
-        let bytes = context.attack_momentum_bytes();
-        if self.buffers.get(buffers::ATTACK_MOMENTUM).size() >= bytes {
+    /// Makes the buffer that attacks keep their state in at least so large: at once for the attack that a run
+    /// validates with, so that its memory is counted, and for others as they come.
+    fn make_attack_state(&mut self, device: &Device, bytes: u64) -> Result<(), GpuError> {
+        if self.buffers.get(buffers::ATTACK_STATE).size() >= bytes {
             return Ok(());
         }
-        self.buffers.allocate(device, buffers::ATTACK_MOMENTUM, "momentum of an attack", bytes)
+        self.buffers.allocate(device, buffers::ATTACK_STATE, "state of an attack", bytes)
+    }
+
+    /// The plans' context for the largest batch, which an attack's state is made for.
+    fn whole_context(&self, device: &Device) -> PlanContext<'_> {
+        Self::context(device, &self.config, &self.network, self.batch, self.recompute)
     }
 
     fn context<'a>(
@@ -170,16 +197,19 @@ impl Inference {
     /// Puts a batch on the GPU as clean and current images. Rows behind it keep what was there; nobody reads
     /// them.
     fn upload(&self, device: &Device, images: ImageBatch<'_>) {
+        self.upload_moved(device, images, images.pixels);
+    }
+
+    /// As [`Self::upload`], with other pixels as current images.
+    fn upload_moved(&self, device: &Device, images: ImageBatch<'_>, current: &[f32]) {
         let area = self.network.image_size.pow(2);
         let count = images.labels.len();
         assert!(count > 0 && count <= self.batch, "a batch has 1 to {} images", self.batch);
         assert_eq!(images.pixels.len(), count * area * 3, "pixels are [n, S, S, 3]");
-        let mut padded = Vec::with_capacity(count * area * 4);
-        for pixel in images.pixels.chunks_exact(3) {
-            padded.extend_from_slice(&[pixel[0], pixel[1], pixel[2], 0.0]);
+        for (id, pixels) in [(buffers::CLEAN, images.pixels), (buffers::CURRENT, current)] {
+            let padded = pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 0.0]);
+            device.write(self.buffers.get(id), 0, &padded.collect::<Vec<f32>>());
         }
-        device.write(self.buffers.get(buffers::CLEAN), 0, &padded);
-        device.write(self.buffers.get(buffers::CURRENT), 0, &padded);
         device.write(self.buffers.get(buffers::IMAGE_IDS), 0, images.ids);
     }
 
@@ -242,7 +272,19 @@ impl Inference {
         domain: usize,
         seed: u64,
     ) -> Result<(), GpuError> {
-        let (size, index) = self.begin_attack(gpu, images, attack, domain, seed)?;
+        self.attack_from(gpu, images, attack, domain, Draws { seed, start: 0 })
+    }
+
+    /// As [`Self::attack`], one of several starts.
+    fn attack_from(
+        &mut self,
+        gpu: &mut Gpu,
+        images: ImageBatch<'_>,
+        attack: &AttackConfig,
+        domain: usize,
+        draws: Draws,
+    ) -> Result<(), GpuError> {
+        let (size, index) = self.begin_attack(gpu, images, attack, domain, draws)?;
         for _ in 0..attack.iterations() {
             gpu.play(&self.sizes[size].attacks[index].iteration)?;
         }
@@ -256,26 +298,37 @@ impl Inference {
         images: ImageBatch<'_>,
         attack: &AttackConfig,
         domain: usize,
-        seed: u64,
+        draws: Draws,
     ) -> Result<(usize, usize), GpuError> {
         let size = self.size_for(&gpu.device, images.labels.len())?;
-        let index = self.attack_programs(&gpu.device, size, attack, domain)?;
+        let index = self.attack_programs(&gpu.device, size, &SizedKind::Signs(attack.clone()), domain)?;
         self.upload(&gpu.device, images);
-        self.write_aims(&gpu.device, images, attack, seed);
-        let numbers = StepUniform { seed: (seed ^ (seed >> 32)) as u32, ..StepUniform::default() };
-        gpu.device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
+        self.write_aims(&gpu.device, images, attack, draws);
+        self.write_draws(&gpu.device, draws);
         gpu.play(&self.sizes[size].attacks[index].start)?;
         Ok((size, index))
     }
 
+    /// What the random starts of the next programs are drawn from.
+    fn write_draws(&self, device: &Device, Draws { seed, start }: Draws) {
+        let seed = (seed ^ (seed >> 32)) as u32;
+        let numbers = StepUniform { seed, step: start, ..StepUniform::default() };
+        device.write(&self.step_uniform, 0, std::slice::from_ref(&numbers));
+    }
+
     /// The classes that an attack goes away from, or with a target towards.
-    fn write_aims(&self, device: &Device, images: ImageBatch<'_>, attack: &AttackConfig, seed: u64) {
+    fn write_aims(&self, device: &Device, images: ImageBatch<'_>, attack: &AttackConfig, draws: Draws) {
         let classes = self.network.classes as u32;
         let targeted = attack.target == AttackTarget::RandomWrong;
         let aims = images.labels.iter().zip(images.ids).map(|(label, id)| {
             if targeted {
                 // By image, not by batch: the target must not depend on the batching.
-                let mut rng = draws::generator(seed, Stream::Target, u64::MAX, u64::from(*id));
+                let mut rng = draws::generator(
+                    draws.seed,
+                    Stream::Target,
+                    u64::MAX - u64::from(draws.start),
+                    u64::from(*id),
+                );
                 draws::wrong_class(*label, classes, &mut rng)
             } else {
                 *label

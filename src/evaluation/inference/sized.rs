@@ -3,9 +3,11 @@
 
 use super::fitting::probe_attack;
 use super::{Inference, attack_pass};
-use crate::config::AttackConfig;
+use crate::config::{Apgd, AttackConfig, Square};
 use crate::gpu::{Device, GpuError, Program};
 use crate::graph::Plan;
+use crate::kernels::apgd::ApgdState;
+use crate::kernels::square::SquareState;
 use crate::training::buffers::ARENA;
 use crate::training::plans::PlanContext;
 
@@ -22,19 +24,60 @@ pub(super) struct Sized {
     pub(super) attacks: Vec<SizedAttack>,
 }
 
+/// What is planned for an attack.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum SizedKind {
+    Signs(AttackConfig),
+    Apgd(Apgd),
+    Square(Square),
+}
+
 /// One attack through one domain.
 pub(super) struct SizedAttack {
-    attack: AttackConfig,
+    kind: SizedKind,
     domain: usize,
     pub(super) start: Program,
     pub(super) iteration: Program,
 }
 
 impl Sized {
+    /// The most images of these programs.
+    pub(super) fn images(&self) -> usize {
+        self.images
+    }
+
     /// The forward pass by domain and, as the largest of all, an attack's iteration.
     pub(super) fn plans(context: &PlanContext<'_>) -> Vec<Plan> {
         let domains = 0..context.network.layout.domains;
         domains.map(|domain| context.inference(domain)).chain([probe_attack(context)]).collect()
+    }
+}
+
+impl PlanContext<'_> {
+    /// Bytes of [`buffers::ATTACK_STATE`] for an attack on all images of the context.
+    fn attack_state_bytes(&self, kind: &SizedKind) -> u64 {
+        let shape = self.attack_shape(&self.inference_attack_place());
+        match kind {
+            SizedKind::Signs(attack) if attack.has_momentum() => self.attack_momentum_bytes(),
+            SizedKind::Signs(_) => 0,
+            // The larger for both: programs keep the buffer that they were made with, and the host must find
+            // it.
+            SizedKind::Apgd(_) | SizedKind::Square(_) => {
+                ApgdState::bytes(&shape).max(SquareState::bytes(&shape))
+            }
+        }
+    }
+
+    /// The start and one iteration of an attack.
+    fn attack_plans(&self, kind: &SizedKind, domain: usize) -> [Plan; 2] {
+        let (place, pass) = (self.inference_attack_place(), attack_pass(domain));
+        match kind {
+            SizedKind::Signs(attack) => {
+                [self.attack_start(attack, pass, &place), self.attack_iteration(attack, pass, &place)]
+            }
+            SizedKind::Apgd(attack) => self.apgd_plans(attack, domain),
+            SizedKind::Square(attack) => self.square_plans(attack),
+        }
     }
 }
 
@@ -87,28 +130,25 @@ impl Inference {
         &mut self,
         device: &Device,
         size: usize,
-        attack: &AttackConfig,
+        kind: &SizedKind,
         domain: usize,
     ) -> Result<usize, GpuError> {
         let known = self.sizes[size].attacks.iter();
-        if let Some(place) = known.clone().position(|made| made.attack == *attack && made.domain == domain) {
+        if let Some(place) = known.clone().position(|made| made.kind == *kind && made.domain == domain) {
             return Ok(place);
         }
-        if attack.has_momentum() {
-            self.make_momentum(device)?;
-        }
+        let bytes = self.whole_context(device).attack_state_bytes(kind);
+        self.make_attack_state(device, bytes)?;
         let images = self.sizes[size].images;
         let context = Self::context(device, &self.config, &self.network, images, self.recompute);
-        let (place, pass) = (context.inference_attack_place(), attack_pass(domain));
-        let start = context.attack_start(attack, pass, &place);
-        let iteration = context.attack_iteration(attack, pass, &place);
+        let [start, iteration] = context.attack_plans(kind, domain);
         device.prepare(start.launches.iter().chain(&iteration.launches), |_, _| {})?;
         let (start, iteration) = (self.program(device, &start)?, self.program(device, &iteration)?);
         let attacks = &mut self.sizes[size].attacks;
         if attacks.len() >= KEPT_ATTACKS {
             attacks.remove(0);
         }
-        attacks.push(SizedAttack { attack: attack.clone(), domain, start, iteration });
+        attacks.push(SizedAttack { kind: kind.clone(), domain, start, iteration });
         Ok(attacks.len() - 1)
     }
 }

@@ -1,6 +1,6 @@
 //! An attack that is watched: the loss of each image before every iteration.
 
-use super::{ImageBatch, Inference};
+use super::{Draws, ImageBatch, Inference};
 use crate::config::AttackConfig;
 use crate::evaluation::softmax::cross_entropy;
 use crate::gpu::{Gpu, GpuError};
@@ -19,7 +19,7 @@ impl Inference {
         domain: usize,
         seed: u64,
     ) -> Result<Vec<Vec<f32>>, GpuError> {
-        let (size, index) = self.begin_attack(gpu, images, attack, domain, seed)?;
+        let (size, index) = self.begin_attack(gpu, images, attack, domain, Draws { seed, start: 0 })?;
         let (classes, iterations) = (self.network.classes, attack.iterations() as usize);
         let row = pad4(classes);
         let floats = images.labels.len() * row;
