@@ -587,6 +587,53 @@ fn all_domains_are_measured_under_corruptions_that_are_made() {
     assert!(said.contains("did you mean gaussian_noise"), "{said}");
 }
 
+/// On the software adapter.
+#[test]
+fn attacks_and_radii_are_rows_and_so_is_their_worst_case() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    state_dict(&dir.join("plain.safetensors"), shapes_classes().len(), 1);
+    let files = ["import", "plain.safetensors", "--arch", "resnet18", "--width", "0.125"];
+    std::fs::write(dir.join("names.txt"), shapes_classes().join("\n")).expect("writable");
+    let options = ["--classes", "names.txt", "--image-size", "16", "--out", "net.safetensors"];
+    succeeds(&[files.as_slice(), &options].concat(), dir);
+    let eval = |options: &[&str]| {
+        let data = ["eval", "net.safetensors", "--data", "shapes", "--limit", "10", "--device", "cpu"];
+        dualprop(&[data.as_slice(), options].concat(), dir)
+    };
+    let two =
+        ["--attack", "fgsm:eps=4", "--attack", "square:eps=4,queries=2", "--epsilons", "0,1,4", "--json"];
+    let output = eval(&two);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one value");
+    let rows = found["rows"].as_array().expect("rows");
+    let attacks: Vec<_> = rows.iter().map(|row| row["attack"].as_str()).collect();
+    let single = ["fgsm:eps=1", "square:eps=1,queries=2", "fgsm:eps=4", "square:eps=4,queries=2"];
+    let worst = [2, 4].map(|count| format!("worst of {}", single[..count].join(" + ")));
+    let expected: Vec<_> = [None]
+        .into_iter()
+        .chain(single.map(Some))
+        .chain(worst.iter().map(|name| Some(name.as_str())))
+        .collect();
+    assert_eq!(attacks, expected);
+    let top1 = |place: usize| rows[place]["top1"].as_f64().expect("a share");
+    for (worst, members) in [(5, 1..3), (6, 1..5)] {
+        assert!(members.map(top1).all(|single| top1(worst) <= single), "{rows:?}");
+    }
+    let said = text(&eval(&["--attack", "pgd:eps=4,step=2,iters=2,restarts=2"]).stdout);
+    assert!(said.contains("restarts=2 (epsilon 4/255, running statistics)"), "{said}");
+    for (options, part) in [
+        (&["--epsilons", "1,2"] as &[&str], "--attack"),
+        (&["--attack", "fgsm:eps=1", "--attack", "fgsm:eps=1"], "asked for twice"),
+        (&["--attack", "fgsm:eps=1", "--epsilons", "1,x"], "from 0 to 255"),
+        (&["--attack", "ifgsm:eps=1,restarts=2"], "draws nothing"),
+    ] {
+        let output = eval(options);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(part), "{options:?}: {said}");
+    }
+}
+
 /// The class names of the built-in set.
 fn shapes_classes() -> Vec<String> {
     use dualprop::data::Dataset as _;

@@ -1,7 +1,7 @@
 //! What several commands share: their common options, and how results are printed.
 
 use super::progress::Progress;
-use crate::config::{AttackConfig, Domain, EvaluationAttack};
+use crate::config::{Domain, EvaluationAttack};
 use crate::data::Framing;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
@@ -105,11 +105,6 @@ fn weights(choice: Option<WeightsChoice>) -> Weights {
         Some(WeightsChoice::Raw) => Weights::Raw,
         Some(WeightsChoice::Ema) => Weights::Ema,
     }
-}
-
-/// Reads an attack SPEC for clap.
-pub(super) fn attack_spec(text: &str) -> Result<AttackConfig, String> {
-    AttackConfig::parse_spec(text)
 }
 
 /// Reads the SPEC of an attack that measures for clap.

@@ -35,7 +35,10 @@ pub fn accuracy(
 ) -> anyhow::Result<Option<EvalRow>> {
     let pass = Pass {
         set: dataset,
-        conditions: &[what.attack.cloned().map_or(Condition::Clean, Condition::Attacked)],
+        conditions: &[what
+            .attack
+            .cloned()
+            .map_or(Condition::Clean, |attack| Condition::Attacked(attack.into()))],
         corruptor: None,
         domains: &[what.domain],
         limit: what.limit,

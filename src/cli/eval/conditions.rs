@@ -179,7 +179,6 @@ pub(super) fn parts<'a>(
     data: &DataConfig,
     by: &'a ClassesBy,
 ) -> anyhow::Result<Vec<Part<'a>>> {
-    let attacked = eval.attack.clone().map(Condition::Attacked);
     let corrupt = &eval.corrupt;
     match eval.data.source {
         Source::Set(source) => {
@@ -190,12 +189,13 @@ pub(super) fn parts<'a>(
                     .into_iter()
                     .map(move |severity| Condition::Corrupted(corruption, severity))
             });
-            let clean = (attacked.is_none() || !corrupt.corruptions.is_empty()).then_some(Condition::Clean);
-            let conditions = clean.into_iter().chain(attacked).chain(cells).collect();
+            let with_clean = eval.attacks.wants_clean() || !corrupt.corruptions.is_empty();
+            let clean = with_clean.then_some(Condition::Clean);
+            let conditions = clean.into_iter().chain(eval.attacks.conditions()).chain(cells).collect();
             Ok(vec![Part { open: Box::new(move || Ok(set.clone())), conditions }])
         }
         Source::Corrupted(kind) => {
-            if eval.attack.is_some() {
+            if !eval.attacks.is_empty() {
                 let name = kind.name();
                 return Err(
                     UsageError(format!("--attack is for clean images; {name} holds corrupted ones")).into()

@@ -2,6 +2,7 @@
 
 use super::table::table;
 use crate::cli::common::{print_json, print_line};
+use crate::config::EvaluationAttack;
 use crate::evaluation::interval;
 use crate::evaluation::robustness::mce::Mce;
 use crate::evaluation::robustness::row::Row;
@@ -90,9 +91,16 @@ impl Figures<'_> {
     }
 }
 
+/// An attack in words, with its radius where it is a single one.
+fn under(spec: &str, statistics: &str) -> String {
+    let radius =
+        EvaluationAttack::parse_spec(spec).map(|attack| format!("epsilon {}/255, ", attack.epsilon()));
+    format!(" under {spec} ({}{statistics} statistics)", radius.unwrap_or_default())
+}
+
 /// A row without a corruption in words.
 fn sentence(row: &Row) -> String {
-    let under = row.attack.as_ref().map(|spec| format!(" under {spec}")).unwrap_or_default();
+    let under = row.attack.as_ref().map(|spec| under(spec, &row.statistics)).unwrap_or_default();
     format!(
         "{} {}, domain {}{under}: top-1 {:.2}%{}, top-5 {:.2}%{}, loss {:.4} on {} images",
         row.data,

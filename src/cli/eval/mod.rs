@@ -1,5 +1,6 @@
 //! `dualprop eval`: accuracy and loss on a data set, clean, attacked or corrupted.
 
+mod attacks;
 mod conditions;
 mod data;
 mod figures;
@@ -8,12 +9,13 @@ mod table;
 
 pub(super) use data::source;
 
-use super::common::{DeviceOption, WeightsChoice, attack_spec, load_model, note, whole};
+use super::common::{DeviceOption, WeightsChoice, load_model, note, whole};
 use super::progress::Progress;
-use crate::config::{AttackConfig, Domain};
+use crate::config::Domain;
 use crate::data::ClassesBy;
 use crate::evaluation::Model;
 use crate::evaluation::robustness::measurement::{Evaluation, Heard};
+use attacks::AttackArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use conditions::CorruptionArgs;
 use data::{DataSpec, classes_by, data_spec};
@@ -33,6 +35,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 #[command(
     after_help = "Example: dualprop eval runs/first/best.safetensors --data shapes:val-stylized --attack pgd:eps=4,step=1,iters=5 --json
 Example: dualprop eval runs/first/best.safetensors --data shapes --domain all --corruptions all --resume runs/first/evaluation
+Example: dualprop eval net.safetensors --data shapes --attack apgd:iters=50 --attack square:queries=500 --epsilons 0,2,4,8
 Example: dualprop eval net.safetensors --data folder-c --path imagenet-c --baseline imagenet-alexnet"
 )]
 pub(super) struct Eval {
@@ -47,10 +50,8 @@ pub(super) struct Eval {
     /// Folder of the data set's files; shapes needs none
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// Attack (pgd, ifgsm, mifgsm, gd or fgsm), such as pgd:eps=4,step=1,iters=5, with running statistics and
-    /// plain cross-entropy
-    #[arg(long, value_name = "SPEC", value_parser = attack_spec)]
-    attack: Option<AttackConfig>,
+    #[command(flatten)]
+    attacks: AttackArgs,
     #[command(flatten)]
     corrupt: CorruptionArgs,
     /// Which of the checkpoint's classes a label means. By default both must have the same names, in any
@@ -111,10 +112,9 @@ impl Eval {
         let path = self.data.source.checked_path(self.path.as_deref())?;
         self.corrupt.check(self.data.source)?;
         let baseline = self.corrupt.baseline()?;
-        if let Some(caution) = self.attack.as_ref().and_then(AttackConfig::unit_caution) {
-            note(&format!("note: {caution}"));
-        }
+        self.attacks.check()?;
         let mut model = load_model(&self.checkpoint, self.weights, &self.device, BATCH)?;
+        self.attacks.check_classes(model.meta().classes.len())?;
         let domains = self.domain.of(&model)?;
         let by = match self.classes_by.clone().unwrap_or_default() {
             ClassesBy::SameNames if self.data_classes_only => ClassesBy::CommonNames,
@@ -152,6 +152,9 @@ impl Eval {
         if generated {
             let share = 100.0 * end.waited.as_secs_f64() / end.took.as_secs_f64().max(1e-9);
             note(&format!("note: the network waited {share:.0}% of the time for images to be corrupted"));
+        }
+        for sentence in self.attacks.hidden_gradients(record.rows()) {
+            note(&format!("note: {sentence}"));
         }
         let generator = generated.then(|| (set.name(), seed));
         let (by_word, plain_classes) = (by.word(), by == ClassesBy::SameNames);

@@ -2,7 +2,7 @@
 
 use super::Eval;
 use crate::cli::common::{WeightsChoice, note};
-use crate::config::{AttackConfig, Domain};
+use crate::config::{Domain, EvaluationAttack};
 use crate::data::ClassesBy;
 use crate::evaluation::robustness::condition::Condition;
 use crate::evaluation::robustness::measurement::Evaluation;
@@ -58,7 +58,7 @@ fn asked(
         "data_classes_only": eval.data_classes_only,
         "limit": eval.limit,
         "domains": domains,
-        "attack": eval.attack.as_ref().map(AttackConfig::spec),
+        "attacks": eval.attacks.attacks().iter().map(EvaluationAttack::spec).collect::<Vec<_>>(),
         "corruptions": conditions.filter_map(cell).collect::<Vec<_>>(),
         "corruption_set": generated.then_some(set),
         "frost": eval.corrupt.frost().map(|folder| folder.display().to_string()),

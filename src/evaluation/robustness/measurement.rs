@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn conditions() -> Vec<Condition> {
-        let attack = crate::config::AttackConfig::parse_spec("fgsm:eps=4").unwrap();
+        let attack = crate::config::EvaluationAttack::parse_spec("fgsm:eps=4").unwrap();
         vec![
             Condition::Clean,
             Condition::Attacked(attack),

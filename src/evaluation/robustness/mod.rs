@@ -9,3 +9,4 @@ pub mod measurement;
 pub mod pass;
 pub mod record;
 pub mod row;
+pub mod worst_case;

@@ -136,13 +136,16 @@ impl Pass<'_> {
         while let Some(block) = timed(waited, || reader.next_block())? {
             let mut fresh = tallies.clone();
             let mut done = block.first * each;
+            let mut outcomes: Vec<(&Condition, Vec<Outcome>)> = Vec::new();
             for (condition, cells) in self.conditions.iter().zip(&mut fresh.cells) {
                 let corrupted = match condition {
                     Condition::Corrupted(..) => Some(timed(waited, || reader.next_cell())?),
                     _ => None,
                 };
                 let pixels = corrupted.as_deref().unwrap_or(&block.images);
-                self.measure(gpu, inference, condition, &block, pixels, cells)?;
+                let found = self.measure(gpu, inference, condition, &block, pixels, &outcomes)?;
+                cells.iter_mut().zip(&found).for_each(|(tally, outcome)| tally.add(outcome));
+                outcomes.push((condition, found));
                 done += block.labels.len() * self.domains.len();
                 if !go_on(Moment::Measured(done, self.total() * each)) {
                     return Ok(false);
@@ -163,7 +166,8 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// Measures the images of a block under one condition through every domain.
+    /// What the images of a block give under one condition through every domain; `before` has what they gave
+    /// under the conditions before it.
     fn measure(
         &self,
         gpu: &mut Gpu,
@@ -171,27 +175,36 @@ impl Pass<'_> {
         condition: &Condition,
         block: &EvalBatch,
         pixels: &[u8],
-        cells: &mut [Tally],
-    ) -> Result<(), GpuError> {
+        before: &[(&Condition, Vec<Outcome>)],
+    ) -> Result<Vec<Outcome>, GpuError> {
         let pixels: Vec<f32> = pixels.iter().map(|byte| f32::from(*byte)).collect();
         let ids: Vec<u32> = block.indices.iter().map(|index| *index as u32).collect();
         let images = ImageBatch { pixels: &pixels, labels: &block.labels, ids: &ids };
-        for (place, (&domain, tally)) in self.domains.iter().zip(cells).enumerate() {
+        let mut outcomes = Vec::new();
+        for (place, &domain) in self.domains.iter().enumerate() {
             let mut outcome = match condition {
                 Condition::Attacked(attack) => {
-                    inference.attack(gpu, images, attack, domain, self.seed)?;
-                    inference.forward_current(gpu, &block.labels, domain)?
+                    inference.strongest(gpu, images, attack, domain, self.seed, false)?.outcome
+                }
+                Condition::WorstCase(attacks) => {
+                    let among = |condition: &&Condition| match condition {
+                        Condition::Attacked(attack) => attacks.contains(attack),
+                        _ => false,
+                    };
+                    let found = before.iter().filter(|(condition, _)| among(condition));
+                    Outcome::worst(found.map(|(_, by_domain)| &by_domain[place]))
                 }
                 // The images of the first domain are still there.
                 _ if place > 0 => inference.forward_current(gpu, &block.labels, domain)?,
                 _ => inference.forward(gpu, images, domain)?,
             };
-            if let Some(classes) = self.answers {
+            let measured = !matches!(condition, Condition::WorstCase(_));
+            if let Some(classes) = self.answers.filter(|_| measured) {
                 answers::among(&mut outcome, &block.labels, classes);
             }
-            tally.add(&outcome);
+            outcomes.push(outcome);
         }
-        Ok(())
+        Ok(outcomes)
     }
 }
 

@@ -1,0 +1,102 @@
+//! The attacks of an evaluation: from the options to conditions, and what their accuracies say of each other.
+
+use crate::cli::common::{UsageError, evaluation_attack, note};
+use crate::config::EvaluationAttack;
+use crate::evaluation::hidden_gradients::{self, Attempt};
+use crate::evaluation::robustness::condition::Condition;
+use crate::evaluation::robustness::row::Row;
+use crate::evaluation::robustness::worst_case::{swept, worst_cases};
+use std::collections::BTreeSet;
+
+/// Options that have to do with attacks.
+#[derive(Debug, clap::Args)]
+pub(super) struct AttackArgs {
+    /// Attack, several times for several: pgd, ifgsm, mifgsm, gd, fgsm (pgd:eps=4,step=1,iters=5), apgd
+    /// (apgd:eps=4,iters=100), apgd-t (targeted, at least 4 classes) or square (square:eps=4,queries=1000,
+    /// without gradients), with restarts=R the worst of R random starts; eps and step in 1/255, by running
+    /// statistics. Of several attacks the pointwise worst case is measured too
+    #[arg(long, value_name = "SPEC", value_parser = evaluation_attack)]
+    attack: Vec<EvaluationAttack>,
+    /// Radii in 1/255 with commas between that each attack gets in turn in place of its own; 0: clean images
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "attack", value_parser = epsilon)]
+    epsilons: Vec<f32>,
+}
+
+fn epsilon(text: &str) -> Result<f32, String> {
+    let within = |number: &f32| (0.0..=255.0).contains(number);
+    let number = text.trim().parse().ok().filter(within);
+    number.ok_or_else(|| {
+        "expected numbers from 0 to 255, in 1/255 of the pixel range, such as 0,1,2,4,8".into()
+    })
+}
+
+impl AttackArgs {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.attack.is_empty()
+    }
+
+    /// Whether the images are measured as they are: where nothing attacks, and at radius 0.
+    pub(super) fn wants_clean(&self) -> bool {
+        self.attack.is_empty() || self.epsilons.contains(&0.0)
+    }
+
+    /// Says what looks like a slip, and fails where the same is asked for twice.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let attacks = self.attacks();
+        for caution in attacks.iter().filter_map(EvaluationAttack::unit_caution).collect::<BTreeSet<_>>() {
+            note(&format!("note: {caution}"));
+        }
+        let twice = attacks.iter().enumerate().find(|(place, attack)| attacks[..*place].contains(attack));
+        match twice {
+            Some((_, attack)) => {
+                Err(UsageError(format!("{} is asked for twice; expected it once", attack.spec())).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Fails where an attack cannot be made on a model of so many classes.
+    pub(super) fn check_classes(&self, classes: usize) -> anyhow::Result<()> {
+        match self.attack.iter().find_map(|attack| attack.fault(classes)) {
+            Some(fault) => Err(UsageError(format!("--attack: {fault}")).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn radii(&self) -> Vec<f32> {
+        let mut radii = self.epsilons.clone();
+        radii.sort_by(f32::total_cmp);
+        radii.dedup();
+        radii
+    }
+
+    /// The attacks at every radius.
+    pub(super) fn attacks(&self) -> Vec<EvaluationAttack> {
+        swept(&self.attack, &self.radii())
+    }
+
+    /// The attacks and their worst cases.
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let attacks = self.attacks();
+        let worst = worst_cases(&attacks, &self.radii()).into_iter().map(Condition::WorstCase);
+        attacks.iter().cloned().map(Condition::Attacked).chain(worst).collect()
+    }
+
+    /// Sentences on domains whose gradients are not to be trusted, by what the rows show.
+    pub(super) fn hidden_gradients(&self, rows: &[Row]) -> Vec<String> {
+        let attacks = self.attacks();
+        let specs: Vec<String> = attacks.iter().map(EvaluationAttack::spec).collect();
+        let domains: BTreeSet<&str> = rows.iter().map(|row| row.domain.as_str()).collect();
+        let of_domain = |domain: &str| {
+            let rows = rows.iter().filter(|row| row.domain == domain && row.corruption.is_none());
+            let attempt = |row: &Row| {
+                let place = specs.iter().position(|spec| row.attack.as_ref() == Some(spec))?;
+                Some(Attempt { attack: &attacks[place], top1: row.top1, images: row.images })
+            };
+            let sign = hidden_gradients::sign(&rows.filter_map(attempt).collect::<Vec<_>>())?;
+            Some(format!("domain {domain}: {sign}"))
+        };
+        domains.into_iter().filter_map(of_domain).collect()
+    }
+}
