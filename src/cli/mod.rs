@@ -15,6 +15,8 @@ mod import;
 mod models;
 mod predict;
 mod progress;
+mod run_view;
+mod sweep;
 mod train;
 
 use crate::config::path_faults::without_code;
@@ -36,6 +38,7 @@ struct Cli {
 enum Command {
     App(app::App),
     Train(train::Train),
+    Sweep(sweep::Sweep),
     Eval(eval::Eval),
     Predict(predict::Predict),
     Attack(attack::Attack),
@@ -70,6 +73,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::App(command) => command.run(),
         Command::Train(command) => command.run(),
+        Command::Sweep(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Attack(command) => command.run(),

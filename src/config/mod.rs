@@ -14,6 +14,7 @@ mod parse;
 pub mod path_faults;
 pub mod presets;
 pub mod schema;
+pub mod sweep;
 mod types;
 mod validate;
 mod validate_method;

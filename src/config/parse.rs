@@ -24,21 +24,7 @@ impl Config {
 
     /// As [`Config::load`], with a sentence for each key of an earlier version that was passed over.
     pub fn load_warning(path: &Path, sets: &[String]) -> Result<(Self, Vec<String>), ConfigError> {
-        let name = path.display().to_string();
-        let fault = |message: String| ConfigError::new("", message).at(Place::File(name.clone()));
-        // Names the file itself.
-        let unreadable = |error| ConfigError::new("", unreadable_file(path, &error));
-        let size = std::fs::metadata(path).map_err(unreadable)?;
-        if size.is_dir() {
-            return Err(fault("this is a folder; expected a TOML file".into()));
-        }
-        if size.len() > MAX_FILE_BYTES {
-            return Err(fault(format!("{} bytes are no configuration; expected a TOML file", size.len())));
-        }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text; expected a TOML file".into()))?;
-        Self::parse_warning(&text, &name, sets)
+        Self::parse_warning(&read_text(path)?, &path.display().to_string(), sets)
     }
 
     /// Reads and checks a text; `file_name` is only for messages. Keys of earlier versions are passed over in
@@ -57,18 +43,7 @@ impl Config {
         let mut places = BTreeMap::new();
         let mut table = Table::new();
         let mut warnings = Vec::new();
-        let document = DeTable::parse(text).map_err(|e| {
-            let place = match e.span() {
-                Some(span) => Place::Line { file: file_name.into(), line: line_of(text, span.start) },
-                None => Place::File(file_name.into()),
-            };
-            let line = e.span().and_then(|span| text.lines().nth(line_of(text, span.start) - 1));
-            // A drive's letter, or two backslashes of a server's name.
-            let windows = line.is_some_and(|line| line.contains(":\\") || line.contains("\"\\"));
-            let hint = if windows { WINDOWS_PATHS } else { "" };
-            let message = e.message().replace('\n', ", ");
-            ConfigError::new("", format!("not valid TOML: {message}{hint}")).at(place)
-        })?;
+        let document = document(text, file_name)?;
         let mut reader =
             Reader { text, file_name, places: &mut places, table: &mut table, warnings: &mut warnings };
         reader.section("", document.get_ref())?;
@@ -93,6 +68,38 @@ impl Config {
         warnings.extend(config.cautions());
         Ok((config, warnings))
     }
+}
+
+/// The text of a TOML file.
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let fault = |message: String| ConfigError::new("", message).at(Place::File(path.display().to_string()));
+    // Names the file itself.
+    let unreadable = |error| ConfigError::new("", unreadable_file(path, &error));
+    let size = std::fs::metadata(path).map_err(unreadable)?;
+    if size.is_dir() {
+        return Err(fault("this is a folder; expected a TOML file".into()));
+    }
+    if size.len() > MAX_FILE_BYTES {
+        return Err(fault(format!("{} bytes are no configuration; expected a TOML file", size.len())));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text; expected a TOML file".into()))
+}
+
+/// The text as TOML with the places of its parts.
+pub(super) fn document<'a>(text: &'a str, file_name: &str) -> Result<Spanned<DeTable<'a>>, ConfigError> {
+    DeTable::parse(text).map_err(|e| {
+        let place = match e.span() {
+            Some(span) => Place::Line { file: file_name.into(), line: line_of(text, span.start) },
+            None => Place::File(file_name.into()),
+        };
+        let line = e.span().and_then(|span| text.lines().nth(line_of(text, span.start) - 1));
+        // A drive's letter, or two backslashes of a server's name.
+        let windows = line.is_some_and(|line| line.contains(":\\") || line.contains("\"\\"));
+        let hint = if windows { WINDOWS_PATHS } else { "" };
+        let message = e.message().replace('\n', ", ");
+        ConfigError::new("", format!("not valid TOML: {message}{hint}")).at(place)
+    })
 }
 
 /// Behind a fault that a Windows path has probably caused.
@@ -191,18 +198,18 @@ fn branch_key(key: &str, value: Value) -> Result<Value, ConfigError> {
 }
 
 /// Whether keys may stand below this path.
-fn is_section(path: &str) -> bool {
+pub(super) fn is_section(path: &str) -> bool {
     let prefix = format!("{path}.");
     schema::fields().iter().any(|f| f.path.starts_with(&prefix))
 }
 
 /// The line of a byte offset, from 1.
-fn line_of(text: &str, offset: usize) -> usize {
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
     1 + text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count()
 }
 
 /// The value without spans; `None` for a number that does not fit 64 bits.
-fn plain(value: &DeValue<'_>) -> Option<Value> {
+pub(super) fn plain(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(s) => Value::String(s.to_string()),
         DeValue::Integer(i) => Value::Integer(i64::from_str_radix(i.as_str(), i.radix()).ok()?),

@@ -14,6 +14,7 @@ mod run;
 mod setup;
 mod starting_weights;
 mod state;
+pub mod sweep;
 pub mod tune;
 
 use crate::config::Config;

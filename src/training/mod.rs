@@ -22,4 +22,5 @@ pub mod precision;
 pub mod run_folder;
 pub mod schedule;
 pub mod settling;
+pub mod step_cost;
 pub mod step_layout;
