@@ -3,8 +3,8 @@
 //!
 //! The modules in the order in which one may depend on another (`tests/architecture.rs` holds them to it):
 //! `words`, `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `training`,
-//! `evaluation`, `session`; at the end the two front ends `app` and `cli` (which starts it), which meet a run
-//! only as commands in and events out.
+//! `evaluation`, `session`, `report`; at the end the two front ends `app` and `cli` (which starts it), which
+//! meet a run only as commands in and events out.
 
 #[cfg(feature = "gui")]
 pub mod app;
@@ -17,6 +17,7 @@ pub mod graph;
 pub mod interop;
 pub mod kernels;
 pub mod models;
+pub mod report;
 pub mod session;
 pub mod training;
 pub mod words;

@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "training",
     "evaluation",
     "session",
+    "report",
     "app",
     "cli",
 ];

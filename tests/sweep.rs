@@ -97,6 +97,19 @@ fn a_killed_sweep_goes_on_to_the_runs_of_an_uninterrupted_one() {
         assert!(!lines.is_empty());
     }
 
+    // The page of the sweep has both methods with both seeds, and looks through the networks.
+    let compared = output(folder, &["compare", "cut", "--out", "page.html", "--json"]);
+    assert_eq!(compared.status.code(), Some(0), "{}", text(&compared.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&compared.stdout).expect("one JSON value");
+    let groups: Vec<_> =
+        json["groups"].as_array().expect("a list").iter().map(|group| &group["group"]).collect();
+    assert_eq!(groups, ["vanilla", "mixprop"]);
+    let last = &json["tables"][0]["rows"][0]["cells"][0];
+    assert_eq!(last["n"], 2, "{json}");
+    let page = std::fs::read_to_string(folder.join("page.html")).expect("written");
+    // Six images, and each of them through vanilla's domain and the two of MixProp.
+    assert_eq!(page.matches("<img src=\"data:image/png;base64,").count(), 6 * (1 + 1 + 2));
+
     // With all runs complete their time predicts that of others like them, without a device.
     let dry = output(folder, &["sweep", "sweep.toml", "--out", "cut", "--dry-run"]);
     let said = text(&dry.stdout);

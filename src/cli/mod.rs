@@ -6,6 +6,7 @@ mod attack;
 mod bench;
 mod cam;
 mod common;
+mod compare;
 mod data;
 mod devices;
 mod eval;
@@ -39,6 +40,7 @@ enum Command {
     App(app::App),
     Train(train::Train),
     Sweep(sweep::Sweep),
+    Compare(compare::Compare),
     Eval(eval::Eval),
     Predict(predict::Predict),
     Attack(attack::Attack),
@@ -74,6 +76,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::App(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Sweep(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Attack(command) => command.run(),

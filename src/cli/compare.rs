@@ -1,0 +1,47 @@
+//! `dualprop compare`: runs side by side on one page.
+
+use super::common::{DeviceOption, note, print_json, print_line};
+use super::progress::Progress;
+use crate::interop::atomic::write_atomic;
+use crate::report::Comparison;
+use std::path::PathBuf;
+
+/// Compares runs on one self-contained page.
+///
+/// The page has what of their configurations differs, curves, tables with mean and standard deviation over
+/// seeds, class activation maps side by side, and costs. Runs that differ by their seed alone are one group.
+/// What was not measured is called so.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: dualprop compare runs/methods --out methods.html")]
+pub(super) struct Compare {
+    /// Run folders, and folders of sweeps
+    #[arg(value_name = "RUN|SWEEP", required = true)]
+    runs: Vec<PathBuf>,
+    /// Page to write; it needs no other file, no network and no script
+    #[arg(long, value_name = "FILE.html")]
+    out: PathBuf,
+    /// Print the groups, differences and tables as one JSON object too
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+impl Compare {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut comparison = Comparison::read(&self.runs)?;
+        for warning in &comparison.warnings {
+            note(&format!("warning: {warning}"));
+        }
+        let mut progress = Progress::new("looking through the networks", "groups");
+        comparison.look(&self.device.device, &mut |done, total| progress.update(done, total));
+        drop(progress);
+        let page = comparison.page();
+        write_atomic(&self.out, |out| out.write_all(page.as_bytes()))?;
+        if self.json {
+            return print_json(&comparison.json());
+        }
+        let runs: usize = comparison.groups.iter().map(|group| group.runs.len()).sum();
+        print_line(&format!("{runs} runs in {} groups: {}", comparison.groups.len(), self.out.display()))
+    }
+}

@@ -1,0 +1,363 @@
+//! The tables of a comparison: each cell is a figure over the runs of a group, or was not measured.
+
+use super::group::Group;
+use super::run::{Condition, Localisation, Row, Run};
+use super::statistics::Figure;
+use crate::config::Domain;
+use crate::training::method::MethodLabel;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A table of figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Table {
+    /// A heading.
+    pub title: String,
+    /// What the figures count, in a sentence.
+    pub caption: String,
+    /// What the figures are: `%`, `s`, `nats` or nothing.
+    pub unit: &'static str,
+    /// Digits after the point.
+    #[serde(skip)]
+    pub digits: usize,
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// A row for each group and, where figures are by domain, each domain.
+    pub rows: Vec<TableRow>,
+}
+
+/// A row of a [`Table`].
+#[derive(Clone, Debug, Serialize)]
+pub struct TableRow {
+    /// The group.
+    pub group: String,
+    /// The BN domain, where the figures are of one.
+    pub domain: Option<String>,
+    /// A cell a column; `None`: not measured.
+    pub cells: Vec<Option<Figure>>,
+}
+
+impl Table {
+    /// Whether any cell was measured.
+    fn is_measured(&self) -> bool {
+        self.rows.iter().any(|row| row.cells.iter().any(Option::is_some))
+    }
+}
+
+/// All tables that have a figure.
+pub(super) fn all(groups: &[Group]) -> Vec<Table> {
+    let tables = [evaluated(groups), validated(groups), corruption_means(groups), corruptions(groups)];
+    let more = [localised(groups), bn_distances(groups), passes(groups), seconds(groups)];
+    tables.into_iter().chain(more).filter(Table::is_measured).collect()
+}
+
+/// A row for each domain of each group.
+fn by_domain(groups: &[Group], cells: impl Fn(&Group, &str) -> Vec<Option<Figure>>) -> Vec<TableRow> {
+    let of_group = |group: &Group| -> Vec<TableRow> {
+        let row = |domain: String| TableRow {
+            group: group.label.clone(),
+            cells: cells(group, &domain),
+            domain: Some(domain),
+        };
+        group.domains().into_iter().map(row).collect()
+    };
+    groups.iter().flat_map(of_group).collect()
+}
+
+/// What a condition is called in a column, without its domain.
+fn column(condition: &Condition) -> String {
+    match &condition.attack {
+        Some(attack) => format!("{} under {attack}", condition.split),
+        None => format!("{} clean", condition.split),
+    }
+}
+
+/// The conditions without a corruption, each once and without its domain; clean ones first.
+fn plain_conditions<'a>(all: impl Iterator<Item = &'a Condition>) -> Vec<Condition> {
+    let plain = all.filter(|condition| condition.corruption.is_none());
+    let unique: BTreeSet<Condition> =
+        plain.map(|condition| Condition { domain: String::new(), ..condition.clone() }).collect();
+    let mut found: Vec<Condition> = unique.into_iter().collect();
+    found.sort_by_key(|condition| condition.attack.is_some());
+    found
+}
+
+fn top1_of_rows(run: &Run, condition: &Condition) -> Option<f64> {
+    // An evaluation that was made again counts by its last row.
+    let row = run.rows.iter().rev().find(|row| row.condition() == *condition);
+    row.map(|row| 100.0 * row.top1)
+}
+
+fn evaluated(groups: &[Group]) -> Table {
+    let rows = || groups.iter().flat_map(|group| &group.runs).flat_map(|run| &run.rows);
+    let found: Vec<Condition> = rows().map(Row::condition).collect();
+    let conditions = plain_conditions(found.iter());
+    let images = |condition: &Condition| {
+        let of = rows().filter(|row| Condition { domain: String::new(), ..row.condition() } == *condition);
+        let counts: BTreeSet<usize> = of.map(|row| row.images).collect();
+        match (counts.first(), counts.last()) {
+            (Some(least), Some(most)) if least == most => format!("{least} images"),
+            (Some(least), Some(most)) => format!("{least} to {most} images"),
+            _ => "no images".to_owned(),
+        }
+    };
+    let columns = conditions.iter().map(|c| format!("{}, {}", column(c), images(c))).collect();
+    Table {
+        title: "Accuracy by evaluation".to_owned(),
+        caption:
+            "Top-1 of the runs' evaluations, percent of the images, mean ± standard deviation over n seeds."
+                .to_owned(),
+        unit: "%",
+        digits: 1,
+        columns,
+        rows: by_domain(groups, |group, domain| {
+            let cell = |condition: &Condition| {
+                let wanted = Condition { domain: domain.to_owned(), ..condition.clone() };
+                group.figure(|run| top1_of_rows(run, &wanted))
+            };
+            conditions.iter().map(cell).collect()
+        }),
+    }
+}
+
+fn validated(groups: &[Group]) -> Table {
+    let found = groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.validations.keys());
+    let conditions = plain_conditions(found);
+    Table {
+        title: "Accuracy by the runs' last validation".to_owned(),
+        caption: "Top-1 of the last validation during training, percent of the images that eval.limit leaves, mean ± \
+                  standard deviation over n seeds."
+            .to_owned(),
+        unit: "%",
+        digits: 1,
+        columns: conditions.iter().map(column).collect(),
+        rows: by_domain(groups, |group, domain| {
+            let cell = |condition: &Condition| {
+                let wanted = Condition { domain: domain.to_owned(), ..condition.clone() };
+                group.figure(|run| Some(100.0 * run.validations.get(&wanted)?.last()?.1))
+            };
+            conditions.iter().map(cell).collect()
+        }),
+    }
+}
+
+/// Top-1 errors of a run through a domain by corruption and severity, percent.
+fn errors(run: &Run, domain: &str) -> BTreeMap<(String, String), BTreeMap<u8, f64>> {
+    let mut errors: BTreeMap<_, BTreeMap<u8, f64>> = BTreeMap::new();
+    for row in &run.rows {
+        let condition = row.condition();
+        if let (Some(corruption), Some(severity), None) =
+            (condition.corruption, condition.severity, &condition.attack)
+            && condition.domain == domain
+            && row.top1.is_finite()
+        {
+            let of_corruption = errors.entry((condition.split, corruption)).or_default();
+            of_corruption.insert(severity, 100.0 * (1.0 - row.top1));
+        }
+    }
+    errors
+}
+
+/// The cells that every run of every group has measured through one domain at least, as (data, corruption,
+/// severity): a mean over others would compare unlike things.
+fn common_cells(groups: &[Group]) -> BTreeSet<(String, String, u8)> {
+    let of_run = |run: &Run, domain: &str| -> BTreeSet<(String, String, u8)> {
+        let flat = |((split, name), by): ((String, String), BTreeMap<u8, f64>)| {
+            by.into_keys().map(move |severity| (split.clone(), name.clone(), severity)).collect::<Vec<_>>()
+        };
+        errors(run, domain).into_iter().flat_map(flat).collect()
+    };
+    let measured = groups.iter().flat_map(|group| {
+        let domains = group.domains();
+        group
+            .runs
+            .iter()
+            .flat_map(move |run| domains.clone().into_iter().map(move |domain| of_run(run, &domain)))
+    });
+    measured.filter(|cells| !cells.is_empty()).reduce(|a, b| &a & &b).unwrap_or_default()
+}
+
+fn corruption_means(groups: &[Group]) -> Table {
+    let cells = common_cells(groups);
+    let names: BTreeSet<&String> = cells.iter().map(|(_, name, _)| name).collect();
+    let severities: BTreeSet<u8> = cells.iter().map(|(.., severity)| *severity).collect();
+    let words: Vec<String> = severities.iter().map(ToString::to_string).collect();
+    // The networks with nothing but clean images are what a method is compared with.
+    let baseline = groups
+        .iter()
+        .find(|group| MethodLabel::of(&group.runs[0].config.method).to_string() == "vanilla")
+        .or_else(|| groups.first());
+    let mean_error = |run: &Run, domain: &str, only: Option<&str>| -> Option<f64> {
+        let errors = errors(run, domain);
+        let wanted = cells.iter().filter(|(_, name, _)| only.is_none_or(|only| name == only));
+        let values: Option<Vec<f64>> = wanted
+            .map(|(split, name, severity)| errors.get(&(split.clone(), name.clone()))?.get(severity).copied())
+            .collect();
+        values
+            .filter(|values| !values.is_empty())
+            .map(|values| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let reference: BTreeMap<&String, Option<Figure>> = names
+        .iter()
+        .map(|name| {
+            (*name, baseline.and_then(|group| group.figure(|run| mean_error(run, "main", Some(name)))))
+        })
+        .collect();
+    let relative = |run: &Run, domain: &str| -> Option<f64> {
+        let ratio = |name: &&String| {
+            let reference = reference.get(*name).copied().flatten()?.mean;
+            Some(100.0 * mean_error(run, domain, Some(name))? / reference).filter(|ratio| ratio.is_finite())
+        };
+        let ratios: Option<Vec<f64>> = names.iter().map(ratio).collect();
+        ratios
+            .filter(|ratios| !ratios.is_empty())
+            .map(|ratios| ratios.iter().sum::<f64>() / ratios.len() as f64)
+    };
+    let name = baseline.map_or("", |group| group.label.as_str());
+    Table {
+        title: "Corrupted images".to_owned(),
+        caption: format!(
+            "Mean ± standard deviation over n seeds, of the {} corruptions at severity {} that all runs have measured; \
+             lower is better. The mean corruption error is the plain mean of top-1 errors; the mCE divides each \
+             corruption's error by that of {name} through main, which is 100.",
+            names.len(),
+            words.join(", ")
+        ),
+        unit: "%",
+        digits: 1,
+        columns: vec!["mean corruption error".to_owned(), format!("mCE, normalised by {name}")],
+        rows: by_domain(groups, |group, domain| {
+            vec![group.figure(|run| mean_error(run, domain, None)), group.figure(|run| relative(run, domain))]
+        }),
+    }
+}
+
+fn corruptions(groups: &[Group]) -> Table {
+    let cells = common_cells(groups);
+    let names: BTreeSet<String> = cells.iter().map(|(_, name, _)| name.clone()).collect();
+    Table {
+        title: "Error by corruption".to_owned(),
+        caption: "Top-1 error, percent of the images, mean over the severities that all runs have measured, ± standard \
+                  deviation over n seeds."
+            .to_owned(),
+        unit: "%",
+        digits: 1,
+        columns: names.iter().cloned().collect(),
+        rows: by_domain(groups, |group, domain| {
+            let cell = |name: &String| {
+                group.figure(|run| {
+                    let errors = errors(run, domain);
+                    let of_name = cells.iter().filter(|(_, other, _)| other == name);
+                    let values: Option<Vec<f64>> = of_name
+                        .map(|(split, name, severity)| {
+                            errors.get(&(split.clone(), name.clone()))?.get(severity).copied()
+                        })
+                        .collect();
+                    values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
+                })
+            };
+            names.iter().map(cell).collect()
+        }),
+    }
+}
+
+fn localised(groups: &[Group]) -> Table {
+    let rows = groups.iter().flat_map(|group| &group.runs).flat_map(|run| &run.rows);
+    let found: BTreeSet<(String, String)> = rows
+        .filter_map(|row| Some((column(&row.condition()), row.localisation.as_ref()?.method.clone())))
+        .collect();
+    type Measure = (&'static str, fn(&Localisation) -> Option<f64>);
+    let measures: [Measure; 3] = [
+        ("energy in the box", |l| l.energy),
+        ("box overlap", |l| l.box_iou),
+        ("pointing game", |l| l.pointing),
+    ];
+    let wanted: Vec<(&(String, String), Measure)> =
+        found.iter().flat_map(|which| measures.map(|measure| (which, measure))).collect();
+    Table {
+        title: "Localisation".to_owned(),
+        caption: "How well class activation maps lie on the objects, percent, mean ± standard deviation over n seeds."
+            .to_owned(),
+        unit: "%",
+        digits: 1,
+        columns: wanted.iter().map(|((of, method), (name, _))| format!("{name}, {method}, {of}")).collect(),
+        rows: by_domain(groups, |group, domain| {
+            let cell = |((of, method), (_, measure)): &(&(String, String), Measure)| {
+                group.figure(|run| {
+                    let row = run.rows.iter().rev().find(|row| {
+                        let is_method = row.localisation.as_ref().is_some_and(|l| l.method == *method);
+                        let condition = row.condition();
+                        is_method && condition.domain == domain && column(&condition) == *of
+                    });
+                    Some(100.0 * measure(row?.localisation.as_ref()?)?)
+                })
+            };
+            wanted.iter().map(cell).collect()
+        }),
+    }
+}
+
+fn bn_distances(groups: &[Group]) -> Table {
+    let row = |group: &Group| {
+        let cell = |domain: &&str| group.figure(|run| Some(run.bn_distance(domain)));
+        TableRow {
+            group: group.label.clone(),
+            domain: None,
+            cells: Domain::NAMES[1..].iter().map(cell).collect(),
+        }
+    };
+    let mut table = Table {
+        title: "Distance of the BN domains".to_owned(),
+        caption:
+            "Symmetric Kullback–Leibler divergence of a domain's running statistics from main's at the last \
+                  validation, nats, mean over channels and layers, ± standard deviation over n seeds."
+                .to_owned(),
+        unit: "nats",
+        digits: 3,
+        columns: Domain::NAMES[1..].iter().map(|name| (*name).to_owned()).collect(),
+        rows: groups.iter().map(row).collect(),
+    };
+    // Only the domains that some run has.
+    for place in (0..table.columns.len()).rev() {
+        if table.rows.iter().all(|row| row.cells[place].is_none()) {
+            table.columns.remove(place);
+            for row in &mut table.rows {
+                row.cells.remove(place);
+            }
+        }
+    }
+    table
+}
+
+fn passes(groups: &[Group]) -> Table {
+    Table {
+        title: "Cost of a step".to_owned(),
+        caption: "Forward and backward passes, in multiples of one pass over the clean batch (MixProp, Table 4: vanilla \
+                  1, MixProp 2, AdvProp 2 + iterations), by the configuration."
+            .to_owned(),
+        unit: "",
+        digits: 2,
+        columns: vec!["passes".to_owned()],
+        rows: of_groups(groups, |group| vec![group.figure(|run| Some(run.passes))]),
+    }
+}
+
+fn seconds(groups: &[Group]) -> Table {
+    Table {
+        title: "Measured time".to_owned(),
+        caption: "A step by the median rate of the run, and the whole training, pauses and validation left out; seconds, \
+                  mean ± standard deviation over n seeds. Compare only runs of one machine (MixProp, Table 5)."
+            .to_owned(),
+        unit: "s",
+        digits: 3,
+        columns: vec!["a step".to_owned(), "training".to_owned()],
+        rows: of_groups(groups, |group| {
+            vec![group.figure(|run| run.step_s), group.figure(|run| run.training_s)]
+        }),
+    }
+}
+
+fn of_groups(groups: &[Group], cells: impl Fn(&Group) -> Vec<Option<Figure>>) -> Vec<TableRow> {
+    let row = |group: &Group| TableRow { group: group.label.clone(), domain: None, cells: cells(group) };
+    groups.iter().map(row).collect()
+}
