@@ -83,7 +83,7 @@ fn a_killed_sweep_goes_on_to_the_runs_of_an_uninterrupted_one() {
     let went_on = output(folder, &["sweep", "sweep.toml", "--out", "cut"]);
     assert_eq!(went_on.status.code(), Some(0), "{}", text(&went_on.stderr));
     let said = text(&went_on.stdout);
-    assert!(said.contains("vanilla-seed0 is complete") && said.contains("all 4 runs are complete"), "{said}");
+    assert!(said.contains("vanilla-seed0 is complete") && said.contains("4 runs complete in cut"), "{said}");
     assert!(!said.contains("vanilla-seed0 begins") && said.contains("mixprop-seed1 begins"), "{said}");
     let later = std::fs::metadata(&first).and_then(|data| data.modified()).expect("still there");
     assert_eq!(written, later, "a complete run is not touched");

@@ -4,6 +4,7 @@ use super::common::{DeviceOption, note, print_json, print_line};
 use super::progress::Progress;
 use crate::interop::atomic::write_atomic;
 use crate::report::Comparison;
+use crate::words::counted;
 use std::path::PathBuf;
 
 /// Compares runs on one self-contained page.
@@ -42,6 +43,7 @@ impl Compare {
             return print_json(&comparison.json());
         }
         let runs: usize = comparison.groups.iter().map(|group| group.runs.len()).sum();
-        print_line(&format!("{runs} runs in {} groups: {}", comparison.groups.len(), self.out.display()))
+        let groups = counted(comparison.groups.len(), "group");
+        print_line(&format!("{} in {groups}: {}", counted(runs, "run"), self.out.display()))
     }
 }

@@ -8,6 +8,7 @@ use crate::session::sweep::{
     Control, Prediction, RunRecord, RunState, Standing, SweepEvent, SweepFiles, predict, records, run,
     standing,
 };
+use crate::words::counted;
 use anyhow::{Context, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,17 +95,19 @@ impl Sweep {
             let which = records.iter().filter(|r| matches!(r.state, RunState::Failed | RunState::Refused));
             let which: Vec<&str> = which.map(|record| record.run.as_str()).collect();
             bail!(
-                "{wrong} of {count} runs did not complete: {}; the reasons stand above and in {}",
+                "{wrong} of {} did not complete: {}; the reasons stand above and in {}",
+                counted(count, "run"),
                 which.join(", "),
                 SweepFiles::of(&self.out).records().display()
             );
         }
         if complete < count {
             return print_line(&format!(
-                "stopped and saved with {complete} of {count} runs complete; the same command goes on"
+                "stopped and saved with {complete} of {} complete; the same command goes on",
+                counted(count, "run")
             ));
         }
-        print_line(&format!("all {count} runs are complete in {}", self.out.display()))
+        print_line(&format!("{} complete in {}", counted(count, "run"), self.out.display()))
     }
 
     fn show(&self, sweep: &sweep::Sweep) -> anyhow::Result<()> {
@@ -144,7 +147,7 @@ impl Sweep {
             ))?;
         }
         let but = if measured { "; validation comes on top of what a preflight measured" } else { "" };
-        print_line(&format!("{} runs, {} left{but}", sweep.runs.len(), duration(left_s)))
+        print_line(&format!("{}, {} left{but}", counted(sweep.runs.len(), "run"), duration(left_s)))
     }
 }
 

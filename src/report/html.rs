@@ -7,6 +7,7 @@ use super::run::{Condition, Run};
 use super::statistics::Figure;
 use super::tables::{self, Table};
 use crate::training::events::Finish;
+use crate::words::counted;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -50,15 +51,15 @@ pub fn cell(figure: Option<Figure>, digits: usize) -> String {
 /// The whole page.
 pub(super) fn page(groups: &[Group], warnings: &[String], pictures: &Pictures) -> String {
     let runs: usize = groups.iter().map(|group| group.runs.len()).sum();
-    let title = format!("DualProp: {} compared", count(runs, "run"));
+    let title = format!("DualProp: {} compared", counted(runs, "run"));
     let mut text = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\"/>\n<meta http-equiv=\"Content-Security-Policy\" \
          content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"/>\n<meta name=\"color-scheme\" \
          content=\"light dark\"/>\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>{title}</h1>\n<p>{} that differ by more than their seed. ± is the standard deviation over seeds, n \
+         <h1>{title}</h1>\n<p>{}; runs that differ by their seed alone are one. ± is the standard deviation over seeds, n \
          their number.</p>\n",
-        count(groups.len(), "group")
+        counted(groups.len(), "group")
     );
     if !warnings.is_empty() {
         text += "<ul class=\"warnings\">";
@@ -77,10 +78,6 @@ pub(super) fn page(groups: &[Group], warnings: &[String], pictures: &Pictures) -
     let version = env!("CARGO_PKG_VERSION");
     let _ = write!(text, "</main>\n<footer>Made by dualprop {version}.</footer>\n</body>\n</html>\n");
     text
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// A table that scrolls by itself where it is wider than the screen.
