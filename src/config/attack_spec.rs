@@ -186,8 +186,11 @@ fn kind_names() -> Vec<&'static str> {
     KINDS.iter().map(|(name, _)| *name).collect()
 }
 
+/// A SPEC's kind, and its keys with their values.
+type KindAndKeys<'a> = (&'a str, Vec<(&'a str, &'a str)>);
+
 /// A SPEC's kind and its keys with their values, each key once.
-pub(super) fn key_values(spec: &str) -> Result<(&str, Vec<(&str, &str)>), String> {
+pub(super) fn key_values(spec: &str) -> Result<KindAndKeys<'_>, String> {
     let (kind, rest) = spec.split_once(':').unwrap_or((spec, ""));
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     for part in rest.split(',').map(str::trim).filter(|p| !p.is_empty()) {

@@ -32,7 +32,7 @@ fn results(images: usize, pass: usize) -> Vec<f32> {
             2 => 1.0 - 0.01 * pass,
             _ => 0.1 * pass + noise[image],
         };
-        let right = image % 3 != 0 || noise[image] < 0.7;
+        let right = !image.is_multiple_of(3) || noise[image] < 0.7;
         [loss, f32::from(right), 1.0, 0.0]
     };
     (0..images).flat_map(row).collect()

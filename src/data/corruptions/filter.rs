@@ -60,8 +60,8 @@ fn columns(image: &Raster, kernel: &[f32], border: Border) -> Raster {
         }
         let (first, last) = (y.saturating_sub(radius as usize), (y + radius as usize).min(image.height - 1));
         // Reflections stay within the kernel's reach, so that no other row has a weight.
-        for row in first..=last {
-            add_scaled(out.row_mut(y), image.row(row), of_row[row]);
+        for (row, weight) in (first..=last).zip(&of_row[first..=last]) {
+            add_scaled(out.row_mut(y), image.row(row), *weight);
         }
     }
     out

@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn the_worst_case_at_a_radius_is_of_all_balls_within_it() {
         let two = attacks(&["pgd:eps=4", "square:eps=4"]);
-        assert_eq!(worst_cases(&two, &[]), [two.clone()]);
+        assert_eq!(worst_cases(&two, &[]), std::slice::from_ref(&two));
         assert_eq!(worst_cases(&two[..1], &[]), Vec::<Vec<EvaluationAttack>>::new());
         let radii = [0.0, 1.0, 2.0];
         let cases = worst_cases(&swept(&two, &radii), &radii);
