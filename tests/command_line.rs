@@ -758,8 +758,6 @@ fn an_imported_state_dict_is_exported_unchanged_by_domain() {
     assert!(succeeds(&aux3, &in_all).contains("domain aux3"));
     let message = fails(&["export", "net.safetensors", "--to", "onnx", "--out", "z"], 1, dir);
     assert!(message.contains("onnx is not in this version yet"), "{message}");
-    let message = fails(&["eval", "net.safetensors", "--data", "shapes", "--corruptions", "all"], 1, dir);
-    assert!(message.contains("--corruptions is not in this version yet"), "{message}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ mod tests {
         }
         assert_eq!(of(&["method.kind=adversarial"]), 2.0);
         assert_eq!(of(&["method.kind=adversarial_mix"]), 3.0);
-        assert_eq!(of(&["method.kind=advprop_fine_grained"]), 4.0);
+        assert_eq!(of(&["method.kind=advprop_fine_grained", "data.augment=[\"autoaugment\"]"]), 4.0);
         // Half of the run costs two passes, the other half one.
         assert_eq!(of(&["method.kind=adversarial_finetune"]), 1.5);
         // Eight clean images, two that are attacked: the noisy pass trains too.
