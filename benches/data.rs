@@ -69,6 +69,7 @@ fn measure(set: &Arc<dyn Dataset>, image_size: usize, recipe: Recipe, views: Vie
         balanced: false,
         seed: 1,
         recipe,
+        corrupting: None,
         views,
         start_step: 0,
         workers: 1,

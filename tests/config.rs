@@ -370,11 +370,34 @@ fn attack_specs_are_read_with_the_rules_of_their_kind() {
 
 /// Branches of every source, with that share.
 fn branches_value(share: f64) -> Value {
-    let sources = ["clean", "attack", "mixup", "cutmix"];
+    let sources = ["clean", "attack", "mixup", "cutmix", "corrupted"];
     let table = |source: &str| format!("source = \"{source}\"\ndomain = \"aux\"\nshare = {share}");
     let main = "source = \"clean\"".to_owned();
     let tables = sources.iter().map(|source| table(source)).chain([main]);
     Value::Array(tables.map(|t| Value::Table(t.parse().expect("TOML"))).collect())
+}
+
+#[test]
+fn a_corrupted_branch_draws_from_lists_that_are_checked() {
+    let own = "[[method.branch]]\nsource = \"corrupted\"\n[method.corrupted]\n";
+    let read = |lists: &str| Config::parse(&format!("{own}{lists}"), "own.toml", &[]);
+    let all = read("").expect("valid").method.corrupted;
+    assert_eq!((all.corruptions().len(), &all.severity[..]), (19, &[1, 2, 3, 4, 5][..]));
+    let some = read("corruptions = [\"fog\", \"gaussian_noise\"]\nseverity = [3, 5]").expect("valid");
+    let names: Vec<_> = some.method.corrupted.corruptions().into_iter().map(|c| c.name()).collect();
+    assert_eq!((names, &some.method.corrupted.severity[..]), (vec!["gaussian_noise", "fog"], &[3, 5][..]));
+    assert_eq!(Config::parse(&some.resolved_toml(), "x", &[]).expect("its own text"), some);
+    for (wrong, part) in [
+        ("corruptions = []", "`method.corrupted.corruptions` is empty"),
+        ("severity = []", "`method.corrupted.severity` is empty"),
+        ("corruptions = [\"fogg\"]", "fog"),
+        ("severity = [6]", "whole numbers from 1 to 5"),
+        ("severity = [2, 2]", "different whole numbers"),
+        ("severity = [1.5]", "whole numbers from 1 to 5"),
+    ] {
+        let fault = read(wrong).and_then(|config| config.validate()).expect_err("a wrong list").to_string();
+        assert!(fault.contains(part), "{fault} for {wrong}");
+    }
 }
 
 #[test]
@@ -546,6 +569,7 @@ proptest! {
             Kind::Choice(c) => Value::String(c[(seed * c.len() as f64) as usize].into()),
             Kind::ChoiceList(c) => Value::Array(vec![Value::String(c[(seed * c.len() as f64) as usize].into())]),
             Kind::NumberList { length, .. } => Value::Array(vec![Value::Float(seed + 1e-3); length.unwrap_or(1)]),
+            Kind::IntegerList { min, .. } => Value::Array(vec![Value::Integer(min)]),
             Kind::Text | Kind::Path => Value::String(format!("x{seed}")),
             Kind::AttackSpec => Value::String(format!("pgd:eps={seed}")),
             Kind::Branches => branches_value(seed),

@@ -76,6 +76,7 @@ fn batch(step: u64, count: usize) -> Batch {
     let flipped = vec![Placement { dx: 1, dy: 0, flip: true }; count];
     Batch {
         step,
+        corrupted: None,
         augmented: Some(PlacedImages { images: images.clone(), placements: flipped }),
         images,
         labels: (0..count).map(|i| label(i) as u32).collect(),

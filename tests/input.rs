@@ -65,6 +65,7 @@ fn weights(method: &str, accumulate: usize, hold: bool) -> Vec<f32> {
         balanced: false,
         seed: 3,
         recipe: Recipe::from_config(&config.data),
+        corrupting: None,
         views: if hold { Views::Placements } else { Views::One { policy: true } },
         start_step: 0,
         workers: 2,

@@ -25,11 +25,11 @@ fn is_running(name: &str) -> bool {
 #[test]
 fn an_estimate_is_the_mean_of_the_last_batches_statistics() {
     let _alone = alone();
-    for method in ["advprop", "adversarial_mix", "mixprop", "fast_advprop"] {
-        let kind = format!("method.kind={method}");
+    let kinds = ["advprop", "adversarial_mix", "mixprop", "fast_advprop"].map(|k| format!("method.kind={k}"));
+    let corrupted = "method.branch=[{source = \"clean\"}, {source = \"corrupted\", domain = \"aux\"}]";
+    for method in kinds.iter().map(String::as_str).chain([corrupted]) {
         // Training has drop-path, which moves statistics; an estimate has none.
-        let still =
-            ["optimizer.lr=0", "ema.decay=0", "model.drop_path=0", "method.attack.epsilon=1", kind.as_str()];
+        let still = ["optimizer.lr=0", "ema.decay=0", "model.drop_path=0", "method.attack.epsilon=1", method];
         let run = |sets: &[&str]| tensors(&[&still[..], sets].concat());
         let [second, third] =
             ["run.steps=2", "run.steps=3"].map(|steps| run(&[steps, "model.bn_momentum=1"]));

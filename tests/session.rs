@@ -605,7 +605,9 @@ fn every_method_resumes_to_the_same_bits() {
     let own = "method.branch=[{source = \"attack\", domain = \"aux\", share = 0.5, weight = 0.5}, \
                {source = \"clean\"}, {source = \"cutmix\", domain = \"aux\", share = 0.5}, \
                {source = \"augmented\", domain = \"aux2\"}]";
-    let cases: [(&[&str], usize); 10] = [
+    let corrupted = "method.branch=[{source = \"clean\"}, {source = \"corrupted\", domain = \"aux\"}, \
+                     {source = \"corrupted\", domain = \"aux2\", share = 0.5}]";
+    let cases: [(&[&str], usize); 11] = [
         (&["method.kind=vanilla"], 1),
         (&["method.kind=adversarial", "method.attack.target=random_wrong"], 1),
         (&["method.kind=adversarial_mix", "method.attack.start_probability=0.5"], 1),
@@ -615,6 +617,7 @@ fn every_method_resumes_to_the_same_bits() {
         (&["method.kind=advprop_fine_grained", "data.augment=[crop, flip, cutout]"], 3),
         (&["method.kind=advprop", "method.attack.kind=mifgsm", "eval.attack=mifgsm:eps=2,decay=0.5"], 2),
         (&["method.kind=fast_advprop", "method.attack.epsilon=1", "method.adversarial_share=0.5"], 2),
+        (&[corrupted, "method.corrupted.severity=[1,3]"], 3),
         (&[own, "data.augment=[crop, flip, cutout]", "method.attack.through=main"], 3),
     ];
     let folder = tempfile::tempdir().unwrap();

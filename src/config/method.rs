@@ -1,6 +1,6 @@
 //! The `[method]` part of the configuration: branches, attack, mixing.
 
-use super::Domain;
+use super::{Corruption, Domain};
 use serde::{Deserialize, Serialize};
 
 /// The table `[method]`: how clean, attacked and mixed images train the network.
@@ -20,6 +20,8 @@ pub struct MethodConfig {
     pub attack: AttackConfig,
     /// How mixup and CutMix mix images.
     pub mixup: MixupConfig,
+    /// How the images of a `corrupted` branch are corrupted.
+    pub corrupted: CorruptedConfig,
     /// The user's own method; when there are any, they take the place of `kind` and `aux_weight`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub branch: Vec<BranchConfig>,
@@ -34,6 +36,7 @@ impl Default for MethodConfig {
             adversarial_share: 0.2,
             attack: AttackConfig::default(),
             mixup: MixupConfig::default(),
+            corrupted: CorruptedConfig::default(),
             branch: Vec::new(),
         }
     }
@@ -131,16 +134,19 @@ pub enum BranchSource {
     Mixup,
     /// Clean images with a box of their partner in them (CutMix, section 3).
     Cutmix,
+    /// The clean images, each corrupted as in ImageNet-C by one of the corruptions of `[method.corrupted]`.
+    Corrupted,
 }
 
 impl BranchSource {
     /// The names in files, in the order of the variants.
-    pub const NAMES: [&str; 5] = [
+    pub const NAMES: [&str; 6] = [
         Self::Clean.name(),
         Self::Augmented.name(),
         Self::Attack.name(),
         Self::Mixup.name(),
         Self::Cutmix.name(),
+        Self::Corrupted.name(),
     ];
 
     /// The name in files, on the command line and in the window.
@@ -151,6 +157,7 @@ impl BranchSource {
             Self::Attack => "attack",
             Self::Mixup => "mixup",
             Self::Cutmix => "cutmix",
+            Self::Corrupted => "corrupted",
         }
     }
 }
@@ -277,4 +284,74 @@ pub enum Pairing {
     Random,
     /// Image i with image n-1-i.
     Reverse,
+}
+
+/// The table `[method.corrupted]`: what the images of a `corrupted` branch go through. A corruption and a
+/// severity are drawn for every image from these lists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CorruptedConfig {
+    /// The corruptions to draw from, at least one.
+    pub corruptions: Vec<CorruptionWord>,
+    /// The severities to draw from, at least one, each 1..=5.
+    pub severity: Vec<u8>,
+}
+
+impl Default for CorruptedConfig {
+    fn default() -> Self {
+        Self { corruptions: vec![CorruptionWord::All], severity: vec![1, 2, 3, 4, 5] }
+    }
+}
+
+impl CorruptedConfig {
+    /// The corruptions that the words name, each once, in the benchmark's order.
+    pub fn corruptions(&self) -> Vec<Corruption> {
+        let named = |corruption: &Corruption| {
+            self.corruptions.iter().any(|word| match word {
+                CorruptionWord::All => true,
+                CorruptionWord::One(one) => one == corruption,
+            })
+        };
+        Corruption::ALL.into_iter().filter(named).collect()
+    }
+}
+
+/// A word of `method.corrupted.corruptions`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum CorruptionWord {
+    /// `all`: the 19 of them.
+    All,
+    /// One by its name.
+    One(Corruption),
+}
+
+impl CorruptionWord {
+    /// The words in files: `all`, then the names of the corruptions.
+    pub const NAMES: [&str; 20] = {
+        let mut names = ["all"; 20];
+        let mut index = 0;
+        while index < Corruption::ALL.len() {
+            names[index + 1] = Corruption::ALL[index].name();
+            index += 1;
+        }
+        names
+    };
+}
+
+impl From<CorruptionWord> for String {
+    fn from(word: CorruptionWord) -> Self {
+        match word {
+            CorruptionWord::All => CorruptionWord::NAMES[0].to_owned(),
+            CorruptionWord::One(corruption) => corruption.name().to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for CorruptionWord {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        if word == Self::NAMES[0] { Ok(Self::All) } else { word.parse().map(Self::One) }
+    }
 }

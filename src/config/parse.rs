@@ -328,6 +328,11 @@ pub(super) fn checked(field: &Field, value: Value) -> Result<Value, ConfigError>
             };
             Ok(Value::Array(items.iter().map(table).collect::<Result<_, ConfigError>>()?))
         }
+        (Kind::IntegerList { min, max }, Value::Array(items)) => {
+            let fits = |item: &Value| item.as_integer().is_some_and(|i| (min..=max).contains(&i));
+            let differ = items.iter().enumerate().all(|(i, item)| !items[..i].contains(item));
+            if differ && items.iter().all(fits) { Ok(value) } else { Err(found()) }
+        }
         (Kind::NumberList { length, each }, Value::Array(items)) => {
             let numbers: Option<Vec<Value>> =
                 items.iter().map(|v| number(v).filter(|n| each.contains(*n)).map(Value::Float)).collect();

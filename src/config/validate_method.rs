@@ -35,6 +35,17 @@ impl Config {
                 "`data.augment` names no policy for the augmented branch; expected autoaugment, randaugment or cutout in it",
             );
         }
+        if has(BranchSource::Corrupted) {
+            let corrupted = &method.corrupted;
+            for (key, is_empty) in [
+                ("method.corrupted.corruptions", corrupted.corruptions.is_empty()),
+                ("method.corrupted.severity", corrupted.severity.is_empty()),
+            ] {
+                if is_empty {
+                    return fault(key, format!("`{key}` is empty; a corrupted branch expects at least one"));
+                }
+            }
+        }
         self.validate_through(own)?;
         if of_kind(&[MethodKind::FastAdvprop]) { self.validate_recycling() } else { Ok(()) }
     }

@@ -7,6 +7,7 @@
 
 use super::Dataset;
 use super::augment::{Placement, Recipe, Shown, Views};
+use super::corrupting::Corrupting;
 use super::random::{Purpose, Random};
 use super::reader::{Gap, Making, Reader, ReaderOptions};
 use anyhow::{bail, ensure};
@@ -27,6 +28,8 @@ pub struct LoaderOptions {
     pub seed: u64,
     pub recipe: Recipe,
     pub views: Views,
+    /// How a view of corrupted images is made beside the others; not with [`Views::Placements`].
+    pub corrupting: Option<Corrupting>,
     /// Steps that are already done: the first batch is the one of this step, counted from 0.
     pub start_step: u64,
     /// Threads; 0: one a core.
@@ -72,6 +75,8 @@ pub struct Batch {
     pub placements: Vec<Placement>,
     /// The augmented view of the same images, in the same order; exactly with [`Views::Two`].
     pub augmented: Option<PlacedImages>,
+    /// The corrupted view of the same images, in the same order; exactly with [`LoaderOptions::corrupting`].
+    pub corrupted: Option<PlacedImages>,
     /// Index of each image in its set.
     pub samples: Vec<u32>,
 }
@@ -100,7 +105,12 @@ impl Loader {
             size: image_size,
             batch_size,
             gap: Gap::NextImage,
-            making: Making::Training { recipe: options.recipe.clone(), views, seed },
+            making: Making::Training {
+                recipe: options.recipe.clone(),
+                views,
+                corrupting: options.corrupting.clone(),
+                seed,
+            },
             workers,
         };
         let by_class = if options.balanced { images_by_class(set.as_ref()) } else { Vec::new() };
@@ -126,6 +136,7 @@ impl Loader {
             images: read.first.images,
             placements: read.first.placements,
             augmented: read.augmented,
+            corrupted: read.corrupted,
             labels: read.labels,
             samples: read.samples,
         })

@@ -7,6 +7,7 @@ mod cifar;
 mod class_match;
 mod corrupted_files;
 mod corrupted_reader;
+mod corrupting;
 pub mod corruptions;
 mod damage;
 mod dataset;
@@ -32,6 +33,7 @@ pub use class_match::{
 };
 pub use corrupted_files::{CorruptedFiles, CorruptedKind, FileCell};
 pub use corrupted_reader::{Cells, CorruptedReader};
+pub use corrupting::Corrupting;
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
 pub use folder::{Folder, FolderIndex};

@@ -23,6 +23,7 @@ pub(crate) enum Purpose {
     EvaluationSample = 10,
     Corruption = 11,
     FrostTexture = 12,
+    CorruptedBranch = 13,
 }
 
 /// A stream of random numbers named by its purpose and counters.

@@ -2,6 +2,7 @@
 //! share.
 
 use super::augment::{Placement, Recipe, Showing, Shown, ShownViews, Views};
+use super::corrupting::Corrupting;
 use super::damage::{Damage, Tally, Unusable, guarded, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::random::{Purpose, Random};
@@ -31,7 +32,7 @@ pub(super) enum Making {
     /// The image as evaluation sees it.
     Evaluation,
     /// Views for training.
-    Training { recipe: Recipe, views: Views, seed: u64 },
+    Training { recipe: Recipe, views: Views, corrupting: Option<Corrupting>, seed: u64 },
 }
 
 /// What a [`Reader`] reads.
@@ -48,14 +49,25 @@ pub(super) struct ReaderOptions {
 }
 
 impl ReaderOptions {
-    /// Bytes of an image, and whether there are two views of it.
-    fn room(&self) -> (usize, bool) {
-        match self.making {
-            Making::Training { views: Views::Placements, .. } => (0, false),
-            Making::Training { views: Views::Two, .. } => (self.size * self.size * 3, true),
-            _ => (self.size * self.size * 3, false),
+    fn room(&self) -> Room {
+        let bytes = self.size * self.size * 3;
+        match &self.making {
+            Making::Evaluation => Room { bytes, augmented: false, corrupted: false },
+            Making::Training { views, corrupting, .. } => Room {
+                bytes: if *views == Views::Placements { 0 } else { bytes },
+                augmented: *views == Views::Two,
+                corrupted: corrupting.is_some(),
+            },
         }
     }
+}
+
+/// What an image takes, and which views there are beside the first.
+#[derive(Clone, Copy)]
+struct Room {
+    bytes: usize,
+    augmented: bool,
+    corrupted: bool,
 }
 
 struct Job {
@@ -70,6 +82,8 @@ pub(super) struct Images {
     pub(super) first: PlacedImages,
     /// Only with [`Views::Two`].
     pub(super) augmented: Option<PlacedImages>,
+    /// Only where images are corrupted.
+    pub(super) corrupted: Option<PlacedImages>,
     pub(super) labels: Vec<u32>,
     /// Index of each image in its set.
     pub(super) samples: Vec<u32>,
@@ -78,10 +92,12 @@ pub(super) struct Images {
 
 impl Images {
     /// No images yet, and room for `count`.
-    fn with_room(count: usize, (bytes, two): (usize, bool)) -> Self {
+    fn with_room(count: usize, room: Room) -> Self {
+        let view = || PlacedImages::with_room(count, room.bytes);
         Self {
-            first: PlacedImages::with_room(count, bytes),
-            augmented: two.then(|| PlacedImages::with_room(count, bytes)),
+            first: view(),
+            augmented: room.augmented.then(view),
+            corrupted: room.corrupted.then(view),
             labels: Vec::with_capacity(count),
             samples: Vec::with_capacity(count),
             unusable: BTreeMap::new(),
@@ -94,6 +110,9 @@ impl Images {
         if let (Some(ours), Some(augmented)) = (&mut self.augmented, &mut chunk.augmented) {
             ours.append(augmented);
         }
+        if let (Some(ours), Some(corrupted)) = (&mut self.corrupted, &mut chunk.corrupted) {
+            ours.append(corrupted);
+        }
         self.labels.append(&mut chunk.labels);
         self.samples.append(&mut chunk.samples);
     }
@@ -103,8 +122,7 @@ pub(super) struct Reader {
     pool: OrderedPool<Job, Images>,
     damage: Damage,
     batch_size: usize,
-    /// Bytes of an image, and whether there are two views of it.
-    room: (usize, bool),
+    room: Room,
     chunk: usize,
     /// Jobs of the batches that were ordered and not yet taken.
     ordered: VecDeque<usize>,
@@ -185,16 +203,21 @@ fn read(set: &dyn Dataset, options: &ReaderOptions, job: &Job, stop: &Stop) -> I
                 Making::Evaluation => {
                     let rgb = load_checked(set, sample as usize, size)?;
                     let first = Shown { rgb, placement: Placement::default() };
-                    Ok(ShownViews { first, augmented: None })
+                    Ok((ShownViews { first, augmented: None }, None))
                 }
-                Making::Training { recipe, views, seed } => {
+                Making::Training { recipe, views, corrupting, seed } => {
                     let showing = Showing { seed: *seed, epoch: job.epoch, place: start as u32 };
-                    recipe.show(set, sample as usize, size, &showing, *views)
+                    let shown = recipe.show(set, sample as usize, size, &showing, *views)?;
+                    let corrupted = corrupting.as_ref().map(|c| c.corrupted(&shown.first, size, &showing));
+                    Ok((shown, corrupted))
                 }
             };
             match guarded(set, sample as usize, make) {
-                Ok(shown) => {
+                Ok((shown, corrupted)) => {
                     images.first.push(shown.first);
+                    if let (Some(ours), Some(corrupted)) = (&mut images.corrupted, corrupted) {
+                        ours.push(corrupted);
+                    }
                     if let (Some(ours), Some(augmented)) = (&mut images.augmented, shown.augmented) {
                         ours.push(augmented);
                     }

@@ -31,6 +31,7 @@ pub(super) fn start(
     let left = length.total_steps.saturating_sub(step) * config.run.batch_size as u64;
     let worth_it = recipe.only_placed()
         && !method::wants_two_views(&config.method)
+        && !method::wants_corrupted(&config.method)
         && set.len() * size * size * 3 <= MOST_HELD_BYTES
         && left >= LEAST_SHOWINGS * set.len() as u64;
     let held = worth_it && hold(engine, set, size, progress)?;

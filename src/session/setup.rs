@@ -2,7 +2,9 @@
 
 use super::state;
 use crate::config::Config;
-use crate::data::{ClassesBy, Dataset, LoaderOptions, Recipe, Splits, Views, match_classes, unused_class};
+use crate::data::{
+    ClassesBy, Corrupting, Dataset, LoaderOptions, Recipe, Splits, Views, match_classes, unused_class,
+};
 use crate::graph::Network;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::engine::RunLength;
@@ -23,6 +25,7 @@ pub(super) fn loader_options(config: &Config, step: u64) -> LoaderOptions {
         seed: config.run.seed,
         recipe: Recipe::from_config(&config.data),
         views: if method::wants_two_views(&config.method) { Views::Two } else { Views::One { policy: true } },
+        corrupting: method::wants_corrupted(&config.method).then(|| Corrupting::from_config(config)),
         start_step: step,
         workers: 0,
     }

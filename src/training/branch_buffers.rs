@@ -4,6 +4,7 @@
 
 use super::buffers::{self, AttackPlace};
 use super::method::{Branch, Method, Source};
+use crate::config::BranchSource;
 use crate::gpu::BufferId;
 
 /// The buffers of one branch in a micro-batch.
@@ -35,6 +36,47 @@ impl OwnPixels {
     }
 }
 
+/// A view of the loader's images beside the clean one, `[B, S, S, …]`, and where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExtraView {
+    pub(super) source: BranchSource,
+    /// RGB bytes as uploaded.
+    pub(super) bytes: BufferId,
+    /// Crop and flip of each image.
+    pub(super) placements: BufferId,
+    /// Pixels 0..255.
+    pub(super) pixels: BufferId,
+}
+
+impl ExtraView {
+    /// All that a loader can make.
+    const ALL: [Self; 2] = [
+        Self {
+            source: BranchSource::Augmented,
+            bytes: buffers::AUGMENTED_BYTES,
+            placements: buffers::AUGMENTED_PLACEMENTS,
+            pixels: buffers::AUGMENTED,
+        },
+        Self {
+            source: BranchSource::Corrupted,
+            bytes: buffers::CORRUPTED_BYTES,
+            placements: buffers::CORRUPTED_PLACEMENTS,
+            pixels: buffers::CORRUPTED,
+        },
+    ];
+
+    /// The view that a source takes; `None` for the clean one.
+    fn of(source: &Source) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.source == source.kind())
+    }
+
+    /// The views that some branch takes.
+    pub(super) fn wanted<'a>(branches: impl IntoIterator<Item = &'a Branch>) -> Vec<Self> {
+        let sources: Vec<BranchSource> = branches.into_iter().map(|branch| branch.source.kind()).collect();
+        Self::ALL.into_iter().filter(|view| sources.contains(&view.source)).collect()
+    }
+}
+
 impl<'a> BranchBuffers<'a> {
     /// The buffers of branch number `index` of a method in micro-batches of `micro_images`.
     pub(super) fn new(index: usize, branch: &'a Branch, micro_images: usize) -> Self {
@@ -58,7 +100,7 @@ impl<'a> BranchBuffers<'a> {
 
     /// The loader's pixels that the branch begins with, of the whole micro-batch.
     fn loaded(self) -> BufferId {
-        if self.branch.source == Source::Augmented { buffers::AUGMENTED } else { buffers::CLEAN }
+        ExtraView::of(&self.branch.source).map_or(buffers::CLEAN, |view| view.pixels)
     }
 
     /// How the branch's own pixels are made of the loader's; `None` where it uses the loader's as they are.
@@ -117,7 +159,12 @@ mod tests {
 
     #[test]
     fn a_branch_that_takes_all_images_as_they_are_needs_no_pixels_of_its_own() {
-        for (source, loaded) in [(Source::Clean, buffers::CLEAN), (Source::Augmented, buffers::AUGMENTED)] {
+        let sources = [
+            (Source::Clean, buffers::CLEAN),
+            (Source::Augmented, buffers::AUGMENTED),
+            (Source::Corrupted, buffers::CORRUPTED),
+        ];
+        for (source, loaded) in sources {
             let whole = branch(source.clone(), 0..8);
             assert_eq!((of(&whole).own_pixels(), of(&whole).trained()), (None, loaded));
             let part = branch(source, 4..8);

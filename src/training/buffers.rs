@@ -62,7 +62,14 @@ pub const FOLDED: BufferId = BufferId(25);
 /// Attacks follow one another, so all branches share it.
 pub const ATTACK_STATE: BufferId = BufferId(26);
 
-const FIRST_OF_BRANCHES: u32 = 27;
+/// RGB bytes of the corrupted view of a batch, `[B, S, S, 3]`.
+pub const CORRUPTED_BYTES: BufferId = BufferId(27);
+/// Crop and flip of each image of the corrupted view: none, for corruptions see the cropped image.
+pub const CORRUPTED_PLACEMENTS: BufferId = BufferId(28);
+/// Pixels 0..255 of the corrupted view, `[B, S, S, 4]`.
+pub const CORRUPTED: BufferId = BufferId(29);
+
+const FIRST_OF_BRANCHES: u32 = 30;
 const OF_A_BRANCH: u32 = 5;
 
 fn of_branch(branch: usize, buffer: u32) -> BufferId {
@@ -97,7 +104,15 @@ pub fn branch_image_ids(branch: usize) -> BufferId {
 /// The buffers that every micro-batch fills anew; with `images` those of its images too, which otherwise stay
 /// on the GPU.
 pub fn of_each_micro_batch(images: bool) -> impl Iterator<Item = BufferId> {
-    let shared = [PLACEMENTS, ROWS, AUGMENTED_BYTES, AUGMENTED_PLACEMENTS, POOL_TABLE];
+    let shared = [
+        PLACEMENTS,
+        ROWS,
+        AUGMENTED_BYTES,
+        AUGMENTED_PLACEMENTS,
+        CORRUPTED_BYTES,
+        CORRUPTED_PLACEMENTS,
+        POOL_TABLE,
+    ];
     let of_branches = (0..MAX_BRANCHES)
         .flat_map(|branch| [branch_table, branch_attack_rows, branch_image_ids].map(|id| id(branch)));
     shared.into_iter().chain(of_branches).chain(images.then_some(BYTES))

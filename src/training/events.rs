@@ -266,7 +266,10 @@ impl BranchReport {
     pub fn counted_label(&self) -> Option<&'static str> {
         match self.source {
             BranchSource::Mixup | BranchSource::Cutmix => Some("by the larger share's label"),
-            BranchSource::Clean | BranchSource::Augmented | BranchSource::Attack => None,
+            BranchSource::Clean
+            | BranchSource::Augmented
+            | BranchSource::Attack
+            | BranchSource::Corrupted => None,
         }
     }
 }

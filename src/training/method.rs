@@ -25,6 +25,8 @@ pub enum Source {
     },
     /// All images with a box of their partner in them.
     Cutmix,
+    /// The clean images, corrupted.
+    Corrupted,
 }
 
 impl Source {
@@ -36,6 +38,7 @@ impl Source {
             Self::Attack { .. } => BranchSource::Attack,
             Self::Mixup { .. } => BranchSource::Mixup,
             Self::Cutmix => BranchSource::Cutmix,
+            Self::Corrupted => BranchSource::Corrupted,
         }
     }
 }
@@ -153,6 +156,11 @@ pub fn wants_two_views(config: &MethodConfig) -> bool {
     }
 }
 
+/// Whether a branch wants the images corrupted.
+pub fn wants_corrupted(config: &MethodConfig) -> bool {
+    config.branch.iter().any(|b| b.source == BranchSource::Corrupted)
+}
+
 /// The methods of a run of `total_steps`, in order; `images` are those of a micro-batch.
 pub fn phases(config: &MethodConfig, images: usize, steps_per_epoch: u64, total_steps: u64) -> Vec<Phase> {
     if config.branch.is_empty() && config.kind == MethodKind::AdversarialFinetune {
@@ -234,6 +242,7 @@ impl Method {
                 BranchSource::Attack => attack_source(config, domain),
                 BranchSource::Mixup => Source::Mixup { mixed: range.len() },
                 BranchSource::Cutmix => Source::Cutmix,
+                BranchSource::Corrupted => Source::Corrupted,
             };
             Branch { source, domain, weight: branch.weight, images: range }
         });

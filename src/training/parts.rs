@@ -1,7 +1,7 @@
 //! What a training run has on the GPU: buffers, programs and the ring for its metrics, planned and made once.
 
 use super::attack_plans::{AttackPass, attack_statistics};
-use super::branch_buffers::BranchBuffers;
+use super::branch_buffers::{BranchBuffers, ExtraView};
 use super::buffers::{self, ARENA, Buffers};
 use super::method::{Method, Phase, Source};
 use super::optimizer::{self, OptimizerPlan};
@@ -350,11 +350,10 @@ impl Parts {
         if let Some(bytes) = state.max() {
             made.allocate(device, buffers::ATTACK_STATE, "state of an attack", bytes)?;
         }
-        let mut branches = phases.iter().flat_map(|p| &p.phase.method.branches);
-        if branches.any(|b| b.source == Source::Augmented) {
-            made.allocate(device, buffers::AUGMENTED_BYTES, "uploaded images", bytes(all))?;
-            made.allocate(device, buffers::AUGMENTED_PLACEMENTS, "crop and flip", rows(all))?;
-            made.allocate(device, buffers::AUGMENTED, "augmented images", pixels(all))?;
+        for view in ExtraView::wanted(phases.iter().flat_map(|p| &p.phase.method.branches)) {
+            made.allocate(device, view.bytes, "uploaded images", bytes(all))?;
+            made.allocate(device, view.placements, "crop and flip", rows(all))?;
+            made.allocate(device, view.pixels, "second view of the images", pixels(all))?;
         }
         for branch in phases.iter().flat_map(|p| BranchBuffers::of(&p.phase.method, all)) {
             let count = branch.images();

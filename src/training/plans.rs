@@ -1,9 +1,9 @@
 //! The plans of training and inference passes: prepare the images, make each branch's pixels, train on them,
 //! look at them. Attacks have a file of their own.
 
-use super::branch_buffers::BranchBuffers;
+use super::branch_buffers::{BranchBuffers, ExtraView};
 use super::buffers::{self, ARENA, AttackPlace};
-use super::method::{Method, Source};
+use super::method::Method;
 use super::precision;
 use crate::config::Config;
 use crate::gpu::{BufferId, Caps, Element, Launch, View};
@@ -72,8 +72,8 @@ impl PlanContext<'_> {
             builder.push(images::prepare(self.images, size, bytes, placements, pixels));
         };
         unpack(buffers::BYTES, buffers::PLACEMENTS, buffers::CLEAN);
-        if method.branches.iter().any(|b| b.source == Source::Augmented) {
-            unpack(buffers::AUGMENTED_BYTES, buffers::AUGMENTED_PLACEMENTS, buffers::AUGMENTED);
+        for view in ExtraView::wanted(&method.branches) {
+            unpack(view.bytes, view.placements, view.pixels);
         }
         for branch in BranchBuffers::of(method, self.images) {
             let Some(own) = branch.own_pixels() else { continue };

@@ -97,6 +97,7 @@ pub(crate) fn batch(images: Vec<u8>, count: usize, classes: usize) -> Batch {
         labels: (0..count).map(|i| (i % classes) as u32).collect(),
         placements: vec![Placement::default(); count],
         augmented: None,
+        corrupted: None,
         samples: (0..count as u32).collect(),
     }
 }

@@ -1,11 +1,13 @@
 //! Training's and evaluation's readers: order, resume, damage, threads.
 
 use super::{assert_mentions, message};
-use dualprop::config::{Augmentation, DataConfig};
+use dualprop::config::{Augmentation, Config, CorruptionWord, DataConfig};
 use dualprop::data::augment::Showing;
+use dualprop::data::corruptions::{Corruption, Corruptor, ParameterSet};
 use dualprop::data::shapes::{Shapes, ShapesSplit};
 use dualprop::data::{
-    Batch, Dataset, EvalOptions, EvalReader, Folder, Loader, LoaderOptions, Placement, Recipe, Views,
+    Batch, Corrupting, Dataset, EvalOptions, EvalReader, Folder, Loader, LoaderOptions, Placement, Recipe,
+    Views,
 };
 use dualprop::kernels::images::placement;
 use dualprop::kernels::reference::images as reference;
@@ -73,6 +75,7 @@ fn options(batch_size: usize, workers: usize) -> LoaderOptions {
         balanced: false,
         seed: 5,
         recipe: recipe(&[Augmentation::Crop, Augmentation::Flip]),
+        corrupting: None,
         views: Views::One { policy: true },
         start_step: 0,
         workers,
@@ -481,6 +484,36 @@ fn a_limited_evaluation_meets_every_class_however_they_are_ordered() {
             let taking_turns: BTreeSet<usize> = read.iter().map(|index| index % classes).collect();
             let in_a_row: BTreeSet<usize> = read.iter().map(|index| index * classes / len).collect();
             assert_eq!((taking_turns.len(), in_a_row.len()), (classes, classes), "{limit} of {len}");
+        }
+    }
+}
+
+#[test]
+fn the_corrupted_view_is_the_clean_one_corrupted_for_any_number_of_threads() {
+    let mut config = Config::default();
+    config.data.image_size = 8;
+    config.method.corrupted.severity = vec![5];
+    let all = Corrupting::from_config(&config);
+    config.method.corrupted.corruptions = vec![CorruptionWord::One(Corruption::Brightness)];
+    let brighter = Corrupting::from_config(&config);
+    let with = |corrupting: &Corrupting, workers| LoaderOptions {
+        recipe: recipe(&[]),
+        corrupting: Some(corrupting.clone()),
+        ..options(20, workers)
+    };
+    let one = batches(Plain::new(110, [7]), with(&all, 1), 6);
+    assert!(batches(Plain::new(110, [7]), with(&all, 3), 6) == one, "threads change the corrupted view");
+    let resumed = LoaderOptions { start_step: 4, ..with(&all, 2) };
+    assert!(batches(Plain::new(110, [7]), resumed, 2) == one[4..], "a resumed loader corrupts otherwise");
+    let plain = batches(Plain::new(110, [7]), LoaderOptions { recipe: recipe(&[]), ..options(20, 2) }, 6);
+    let corruptor = Corruptor::new(ParameterSet::CifarC, 0);
+    for (plain, (one, brighter)) in
+        plain.iter().zip(one.iter().zip(batches(Plain::new(110, [7]), with(&brighter, 2), 6)))
+    {
+        assert_eq!((&plain.images, &plain.samples), (&one.images, &one.samples));
+        let view = brighter.corrupted.expect("a corrupted view");
+        for (clean, corrupted) in plain.images.chunks(192).zip(view.images.chunks(192)) {
+            assert_eq!(corruptor.apply(Corruption::Brightness, 5, clean, 8, 8, 0), corrupted);
         }
     }
 }

@@ -62,6 +62,7 @@ fn run(device: &Arc<Device>, config: &Config, fixture: &Fixture, memory: StepLay
                 images: images.clone(),
                 placements: vec![Placement { dx: 0, dy: 0, flip: true }; batch_size],
             }),
+            corrupted: None,
             samples: place.map(|i| i as u32).collect(),
         };
         engine.step(step, &batch).unwrap();

@@ -27,7 +27,7 @@ impl DataKind {
     /// The kind of data that a training branch with this source sees.
     pub fn of_source(source: BranchSource) -> Self {
         match source {
-            BranchSource::Clean | BranchSource::Augmented => Self::Clean,
+            BranchSource::Clean | BranchSource::Augmented | BranchSource::Corrupted => Self::Clean,
             BranchSource::Attack => Self::Attacked,
             BranchSource::Mixup | BranchSource::Cutmix => Self::Mixed,
         }

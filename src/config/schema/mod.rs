@@ -56,6 +56,13 @@ pub enum Kind {
         /// What each must lie in.
         each: Range,
     },
+    /// A list of whole numbers, both ends included, each at most once.
+    IntegerList {
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
     /// As on the command line, such as `pgd:eps=4,step=1,iters=5`; may be empty.
     AttackSpec,
     /// Tables with the keys of [`branch_fields`].
@@ -106,6 +113,9 @@ impl fmt::Display for Kind {
             Kind::ChoiceList(choices) => write!(f, "a list of any of {}", choices.join(", ")),
             Kind::NumberList { length: Some(n), each } => write!(f, "a list of {n} numbers {each}"),
             Kind::NumberList { length: None, each } => write!(f, "a list of numbers {each}"),
+            Kind::IntegerList { min, max } => {
+                write!(f, "a list of different whole numbers from {min} to {max}")
+            }
             Kind::AttackSpec => write!(f, "an attack such as \"pgd:eps=4,step=1,iters=5\", or \"\" for none"),
             Kind::Branches => write!(f, "tables [[method.branch]] with source, domain, weight and share"),
         }

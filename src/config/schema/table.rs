@@ -2,7 +2,7 @@
 //! it has.
 
 use super::{Field, Kind, Range};
-use crate::config::{BranchSource, Domain, MethodKind};
+use crate::config::{BranchSource, CorruptionWord, Domain, MethodKind};
 
 const ARCHITECTURES: &[&str] = &[
     "tf_efficientnet_b0",
@@ -460,6 +460,21 @@ pub(super) const FIELDS: &[Field] = &[
         "",
         "reverse mixes image i with image n-1-i.",
         "MixProp: random",
+    ),
+    key(
+        "method.corrupted.corruptions",
+        Kind::ChoiceList(&CorruptionWord::NAMES),
+        "",
+        "Corrupted branches: the corruptions of ImageNet-C that one is drawn from for every image; all: the 19.",
+        "Hendrycks and Dietterich 2019",
+    ),
+    key(
+        "method.corrupted.severity",
+        Kind::IntegerList { min: 1, max: 5 },
+        "",
+        "Corrupted branches: the severities that one is drawn from for every image, as strong as in CIFAR-C up to \
+         64 pixels a side, else as in ImageNet-C.",
+        "Hendrycks and Dietterich 2019: 1 to 5",
     ),
     key(
         "optimizer.kind",

@@ -292,14 +292,16 @@ fn made_batch(config: &Config) -> Batch {
     };
     let bytes: Vec<u8> = (0..images * size * size * 3).map(|_| byte()).collect();
     let placements = vec![Placement::default(); images];
-    let augmented = method::wants_two_views(&config.method)
-        .then(|| PlacedImages { images: bytes.clone(), placements: placements.clone() });
+    let view = || PlacedImages { images: bytes.clone(), placements: placements.clone() };
+    let augmented = method::wants_two_views(&config.method).then(view);
+    let corrupted = method::wants_corrupted(&config.method).then(view);
     Batch {
         step: 0,
         images: bytes,
         labels: (0..images).map(|i| (i * 37 % CLASSES) as u32).collect(),
         placements,
         augmented,
+        corrupted,
         samples: (0..images as u32).collect(),
     }
 }

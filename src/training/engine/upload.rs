@@ -1,12 +1,12 @@
 //! What a micro-batch brings to the GPU: images, labels with their weights, mixing tables, attack labels.
 
-use crate::config::{Config, Precision};
+use crate::config::{BranchSource, Config, Precision};
 use crate::data::{Batch, Placement};
 use crate::gpu::{BufferId, Upload};
 use crate::graph::Network;
 use crate::kernels::cross_entropy::table_row;
 use crate::kernels::images::placement;
-use crate::training::branch_buffers::BranchBuffers;
+use crate::training::branch_buffers::{BranchBuffers, ExtraView};
 use crate::training::buffers::{self, Buffers};
 use crate::training::draws::{self, Mixing, Stream};
 use crate::training::method::{Branch, Source};
@@ -71,11 +71,14 @@ impl MicroBatch<'_> {
             self.placements(&batch.placements, buffers::PLACEMENTS, stored, scratch, to);
         }
         let method = &self.phase.phase.method;
-        if method.branches.iter().any(|b| b.source == Source::Augmented) {
-            let view = batch.augmented.as_ref().context("the loader made no augmented view")?;
-            self.images_to(&view.images, buffers::AUGMENTED_BYTES, to);
+        for extra in ExtraView::wanted(&method.branches) {
+            let made =
+                if extra.source == BranchSource::Corrupted { &batch.corrupted } else { &batch.augmented };
+            let name = extra.source.name();
+            let view = made.as_ref().with_context(|| format!("the loader made no {name} view"))?;
+            self.images_to(&view.images, extra.bytes, to);
             let stored = |i| i - range.start;
-            self.placements(&view.placements, buffers::AUGMENTED_PLACEMENTS, stored, scratch, to);
+            self.placements(&view.placements, extra.placements, stored, scratch, to);
         }
         let mixes = |b: &Branch| matches!(b.source, Source::Mixup { .. } | Source::Cutmix);
         if method.branches.iter().any(mixes) {

@@ -22,14 +22,22 @@ pub fn text_of(value: &Value) -> String {
     }
 }
 
+/// The numbers of a list as texts.
+fn parts_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ' ', '[', ']']).filter(|part| !part.is_empty())
+}
+
 /// The value that a text stands for; `None` where it cannot be read.
 pub(super) fn value_of(field: &Field, text: &str) -> Option<Value> {
     Some(match field.kind {
         Kind::Integer { .. } => Value::Integer(text.parse().ok()?),
         Kind::Number(_) => Value::Float(text.parse().ok()?),
         Kind::NumberList { .. } => {
-            let parts = text.split([',', ' ', '[', ']']).filter(|part| !part.is_empty());
-            let numbers = parts.map(|part| part.parse().map(Value::Float));
+            let numbers = parts_of(text).map(|part| part.parse().map(Value::Float));
+            Value::Array(numbers.collect::<Result<_, _>>().ok()?)
+        }
+        Kind::IntegerList { .. } => {
+            let numbers = parts_of(text).map(|part| part.parse().map(Value::Integer));
             Value::Array(numbers.collect::<Result<_, _>>().ok()?)
         }
         Kind::Flag => Value::Boolean(text.parse().ok()?),
