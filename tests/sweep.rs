@@ -142,6 +142,46 @@ fn what_fails_or_is_another_run_is_named_and_the_rest_trains() {
     assert_eq!(states, [RunState::Refused, RunState::Completed]);
 }
 
+/// Each complete run is measured once, where `compare` looks for it.
+#[test]
+fn complete_runs_are_measured_as_the_sweep_says() {
+    let _alone = alone();
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let folder = temporary.path();
+    let evaluate = "[evaluate]\ndata = [\"shapes:val-stylized\"]\nattacks = [\"square:eps=4,queries=3\"]\n\
+                    corruptions = [\"fog\"]\nseverity = [2]\nlimit = 8\n";
+    let sweep =
+        "base = \"tiny.toml\"\nseeds = [0]\n[set]\nrun.steps = 2\n[[vary]]\nmethod.kind = [\"mixprop\"]\n";
+    write(folder, &format!("{sweep}{evaluate}"));
+    let start = ["sweep", "sweep.toml", "--out", "out"];
+    let first = output(folder, &start);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let rows = folder.join("out/mixprop-seed0/evaluation/shapes-val-stylized-all/rows.jsonl");
+    let rows = || -> Vec<serde_json::Value> {
+        let lines = std::fs::read_to_string(&rows).expect("measured");
+        lines.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+    };
+    let before = rows();
+    let cell = |row: &serde_json::Value| {
+        ["domain", "attack", "corruption"].map(|key| row[key].as_str().unwrap_or("none").to_owned())
+    };
+    let mut cells: Vec<[String; 3]> = before.iter().map(cell).collect();
+    cells.sort();
+    let expected = ["aux", "main"].map(|domain| {
+        [["none", "fog"], ["none", "none"], ["square:eps=4,queries=3", "none"]]
+            .map(|[attack, corruption]| [domain, attack, corruption].map(str::to_owned))
+    });
+    assert_eq!(cells, expected.concat());
+    assert!(before.iter().all(|row| row["images"] == 8 && row["split"] == "val-stylized"));
+    let again = output(folder, &start);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert_eq!(rows(), before, "nothing is measured twice");
+    std::fs::remove_file(folder.join("out/mixprop-seed0/best.safetensors")).expect("there");
+    let lost = output(folder, &start);
+    let said = text(&lost.stderr);
+    assert!(!lost.status.success() && said.contains("mixprop-seed0 could not be measured"), "{said}");
+}
+
 #[test]
 fn every_fault_is_told_before_the_first_run() {
     let temporary = tempfile::tempdir().expect("a temporary folder");

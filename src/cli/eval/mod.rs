@@ -17,6 +17,7 @@ use crate::evaluation::Model;
 use crate::evaluation::robustness::measurement::{Evaluation, Heard};
 use attacks::AttackArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as _, FromArgMatches as _};
 use conditions::CorruptionArgs;
 use data::{DataSpec, classes_by, data_spec};
 use figures::Figures;
@@ -108,7 +109,20 @@ fn domains_parser() -> impl TypedValueParser<Value = Domains> {
 }
 
 impl Eval {
+    /// The evaluation that the words of a command line behind `dualprop eval` ask for, on `device`.
+    pub(super) fn asked(words: Vec<String>, device: DeviceOption) -> anyhow::Result<Self> {
+        let command = Self::augment_args(clap::Command::new("eval").no_binary_name(true));
+        let eval = Self::from_arg_matches(&command.try_get_matches_from(words)?)?;
+        Ok(Self { device, ..eval })
+    }
+
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let stop = resume::listen(self.resume.as_deref())?;
+        self.measure(&|| stop.load(Ordering::Relaxed))
+    }
+
+    /// Measures and prints; fails where `is_stopped` says so, and keeps what is measured.
+    pub(super) fn measure(self, is_stopped: &dyn Fn() -> bool) -> anyhow::Result<()> {
         let path = self.data.source.checked_path(self.path.as_deref())?;
         self.corrupt.check(self.data.source)?;
         let baseline = self.corrupt.baseline()?;
@@ -136,14 +150,13 @@ impl Eval {
             keep_every: KEEP_EVERY,
         };
         let mut record = resume::record(&self, &evaluation, &meta, &by)?;
-        let stop = resume::listen(self.resume.as_deref())?;
         let mut progress = Progress::new("evaluating", "images");
         let end = evaluation.run(&mut model, &mut record, |heard| {
             match heard {
                 Heard::Measured(done, total) => progress.update(done, total),
                 Heard::Note(sentence) => progress.aside(|| note(&format!("note: {sentence}"))),
             }
-            !stop.load(Ordering::Relaxed)
+            !is_stopped()
         })?;
         drop(progress);
         if !end.finished {

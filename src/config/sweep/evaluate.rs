@@ -2,7 +2,7 @@
 
 use super::read::{Lines, entries};
 use crate::config::parse::plain;
-use crate::config::{AttackConfig, ConfigError, Domain, schema};
+use crate::config::{ConfigError, Domain, EvaluationAttack, schema};
 use std::fmt::Write as _;
 use toml::Value;
 use toml::de::DeTable;
@@ -16,7 +16,7 @@ pub struct Evaluate {
     /// Data parts as `eval --data` takes them, such as `shapes:val-stylized`; none: the validation set of
     /// the run.
     pub data: Vec<String>,
-    /// Attack SPECs.
+    /// Attack SPECs as `eval --attack` takes them.
     pub attacks: Vec<String>,
     /// Corruptions, if any.
     pub corruptions: Option<Corrupted>,
@@ -57,7 +57,7 @@ impl Evaluate {
                 "attacks" => {
                     made.attacks = words("a list such as [\"pgd:eps=4,step=1,iters=5\"]")?;
                     for spec in &made.attacks {
-                        AttackConfig::parse_spec(spec).map_err(|fault| {
+                        EvaluationAttack::parse_spec(spec).map_err(|fault| {
                             lines.fault(key, name, format!("`evaluate.attacks` names \"{spec}\": {fault}"))
                         })?;
                     }

@@ -74,7 +74,8 @@ impl Control {
         self.lock().commands.clone()
     }
 
-    fn is_stopping(&self) -> bool {
+    /// Whether a stop was asked for.
+    pub fn is_stopping(&self) -> bool {
         self.lock().is_stopping
     }
 

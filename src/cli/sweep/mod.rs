@@ -1,6 +1,8 @@
 //! `dualprop sweep`: the runs of a sweep file, one after another.
 
-use super::common::{DeviceOption, UsageError, note, print_line};
+mod evaluate;
+
+use super::common::{DeviceOption, note, print_line};
 use super::progress::{Progress, duration};
 use super::run_view::{Later, Rescue, View};
 use crate::config::sweep::{self, SweepRun};
@@ -17,13 +19,14 @@ use std::sync::Arc;
 ///
 /// Each run gets a folder in DIR. The same command again goes on where the sweep was stopped or killed:
 /// complete runs are skipped, those cut off are resumed. A run that fails is named and the next one begins.
+/// With a table [evaluate] each complete run is measured as `dualprop eval` would, into RUN/evaluation.
 /// Ctrl-C once saves and stops, twice leaves at once.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: dualprop sweep assets/sweeps/shapes-methods.toml --out runs/methods --dry-run"
 )]
 pub(super) struct Sweep {
-    /// Sweep file: `base`, `seeds`, `set` and `[[vary]]` tables
+    /// Sweep file: `base`, `seeds`, `set`, `[[vary]]` tables and `[evaluate]`
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
     /// Folder of the sweep, new or that of an earlier start
@@ -39,14 +42,6 @@ pub(super) struct Sweep {
 impl Sweep {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let sweep = sweep::Sweep::load(&self.file)?;
-        if sweep.evaluate.is_some() {
-            let file = self.file.display();
-            return Err(UsageError(format!(
-                "{file} has a table [evaluate], which this version does not run yet; expected none, and `dualprop eval` \
-                 on the best checkpoints of the runs"
-            ))
-            .into());
-        }
         for sentence in &sweep.warnings {
             note(&format!("warning: {sentence}"));
         }
@@ -65,6 +60,7 @@ impl Sweep {
         .context("cannot listen for Ctrl-C")?;
         let count = sweep.runs.len();
         let (mut view, mut rescue): (Option<View>, _) = (None, Rescue::default());
+        let mut unmeasured = Vec::new();
         let mut tell = |event: SweepEvent| match event {
             SweepEvent::Begins { index, resumes, later_s, later_times } => {
                 let SweepRun { name, config, .. } = &sweep.runs[index];
@@ -85,6 +81,20 @@ impl Sweep {
                     view.close();
                 }
                 let _ = print_line(&format!("run {} of {count}: {}", index + 1, words(&record)));
+                let complete = record.state == RunState::Completed && !control.is_stopping();
+                if let Some(table) = sweep.evaluate.as_ref().filter(|_| complete) {
+                    let SweepRun { name, config, .. } = &sweep.runs[index];
+                    let stopped = || control.is_stopping();
+                    let dir = self.out.join(name);
+                    let end = evaluate::measure(table, &dir, config, &self.device, &stopped);
+                    if let Some(fault) = end.err().filter(|_| !control.is_stopping()) {
+                        note(&format!(
+                            "run {} of {count}: {name} could not be measured: {fault:#}",
+                            index + 1
+                        ));
+                        unmeasured.push(name.as_str());
+                    }
+                }
             }
         };
         let records = run(sweep, &self.out, &self.device.device, &control, &mut tell)?;
@@ -101,7 +111,11 @@ impl Sweep {
                 SweepFiles::of(&self.out).records().display()
             );
         }
-        if complete < count {
+        if !unmeasured.is_empty() {
+            let runs = counted(unmeasured.len(), "run");
+            bail!("{runs} could not be measured, as said above: {}", unmeasured.join(", "));
+        }
+        if complete < count || control.is_stopping() {
             return print_line(&format!(
                 "stopped and saved with {complete} of {} complete; the same command goes on",
                 counted(count, "run")

@@ -1,0 +1,64 @@
+//! The table `[evaluate]` of a sweep at work: `dualprop eval` on the best checkpoint of each complete run,
+//! kept in `RUN/evaluation/PART`, where `dualprop compare` looks for it and where it goes on after it was
+//! ended.
+
+use crate::cli::common::DeviceOption;
+use crate::cli::eval::Eval;
+use crate::config::Config;
+use crate::config::sweep::{Corrupted, Evaluate};
+use crate::training::run_folder::RunFiles;
+use anyhow::Context as _;
+use std::path::Path;
+
+/// Measures a complete run as the table says. `is_stopped` hears whether the user wants to stop, which is an
+/// error here that says so.
+pub(super) fn measure(
+    table: &Evaluate,
+    run: &Path,
+    config: &Config,
+    device: &DeviceOption,
+    is_stopped: &dyn Fn() -> bool,
+) -> anyhow::Result<()> {
+    for words in asked(table, run, config) {
+        let told = words.join(" ");
+        Eval::asked(words, device.clone())
+            .and_then(|eval| eval.measure(is_stopped))
+            .with_context(|| format!("eval {told}"))?;
+    }
+    Ok(())
+}
+
+/// The command lines of `eval`: one for each part of the data, through all domains or each of those named.
+fn asked(table: &Evaluate, run: &Path, config: &Config) -> Vec<Vec<String>> {
+    let parts = if table.data.is_empty() {
+        let source = serde_json::to_value(config.data.source).ok();
+        let source = source.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+        vec![format!("{source}:val")]
+    } else {
+        table.data.clone()
+    };
+    let domains: Vec<String> = table.domains.iter().map(ToString::to_string).collect();
+    let domains = if domains.is_empty() { vec!["all".to_owned()] } else { domains };
+    let mut lines = Vec::new();
+    for (part, domain) in parts.iter().flat_map(|part| domains.iter().map(move |domain| (part, domain))) {
+        let folder = run.join("evaluation").join(format!("{}-{domain}", part.replace(':', "-")));
+        let mut words = vec![RunFiles::of(run).best().display().to_string()];
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        option("--data", part.clone());
+        option("--domain", domain.clone());
+        table.attacks.iter().for_each(|attack| option("--attack", attack.clone()));
+        match &table.corruptions {
+            None => {}
+            Some(Corrupted::All) => option("--corruptions", "all".into()),
+            Some(Corrupted::Named(names)) => option("--corruptions", names.join(",")),
+        }
+        if !table.severity.is_empty() {
+            let severity: Vec<String> = table.severity.iter().map(ToString::to_string).collect();
+            option("--severity", severity.join(","));
+        }
+        option("--limit", table.limit.to_string());
+        option("--resume", folder.display().to_string());
+        lines.push(words);
+    }
+    lines
+}
