@@ -32,6 +32,12 @@ pub trait Dataset: Send + Sync {
     fn decode(&self, index: usize, size: usize) -> anyhow::Result<Picture> {
         Picture::new(size, size, self.load(index, size)?)
     }
+
+    /// The pixels of image `index`, as [`Self::load`] gives it at `size`, that show its object: `[size,
+    /// size]` row by row. `None` where the set does not know them.
+    fn mask(&self, _index: usize, _size: usize) -> Option<Vec<bool>> {
+        None
+    }
 }
 
 /// Sets with the names that reports give them.

@@ -184,4 +184,8 @@ impl Dataset for Subset {
     fn decode(&self, index: usize, size: usize) -> anyhow::Result<Picture> {
         self.set.decode(self.picks[index] as usize, size)
     }
+
+    fn mask(&self, index: usize, size: usize) -> Option<Vec<bool>> {
+        self.set.mask(self.picks[index] as usize, size)
+    }
 }

@@ -82,6 +82,16 @@ impl Shapes {
         let other = random.below(Texture::ALL.len() as u32 - 1) as usize;
         Texture::ALL[other + usize::from(other >= own)]
     }
+
+    fn scene(&self, index: usize) -> Scene {
+        let key = |part| [DATA_SEED, self.split.scenes() * 2 + part, index as u64];
+        Scene::new(
+            Figure::ALL[self.label(index)],
+            self.texture(index),
+            Random::new(Purpose::Scene, key(0)),
+            Random::new(Purpose::Scene, key(1)),
+        )
+    }
 }
 
 impl Dataset for Shapes {
@@ -113,13 +123,11 @@ impl Dataset for Shapes {
             SIZES.start(),
             SIZES.end()
         );
-        let key = |part| [DATA_SEED, self.split.scenes() * 2 + part, index as u64];
-        let scene = Scene::new(
-            Figure::ALL[self.label(index)],
-            self.texture(index),
-            Random::new(Purpose::Scene, key(0)),
-            Random::new(Purpose::Scene, key(1)),
-        );
-        Ok(render::render(&scene, size))
+        Ok(render::render(&self.scene(index), size))
+    }
+
+    /// The pixels that the figure covers by half or more, also where one of the thin strips runs over it.
+    fn mask(&self, index: usize, size: usize) -> Option<Vec<bool>> {
+        Some(render::mask(&self.scene(index), size))
     }
 }

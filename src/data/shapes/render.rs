@@ -41,6 +41,18 @@ pub(super) fn render(scene: &Scene, size: usize) -> Vec<u8> {
     canvas.finish(scene.noise_key)
 }
 
+/// The pixels of [`render`]'s picture that the scene's figure covers by half or more: `[size, size]` row by
+/// row.
+pub(super) fn mask(scene: &Scene, size: usize) -> Vec<bool> {
+    let (pose, pixel) = (scene.pose, 1.0 / size as f32);
+    let centre = |i: usize| (i as f32 + 0.5) * pixel;
+    let covered = |at: usize| {
+        let (x, y) = pose.local(centre(at % size) - pose.x, centre(at / size) - pose.y);
+        coverage(scene.figure.distance(x, y) * pose.radius, pixel) >= 0.5
+    };
+    (0..size * size).map(covered).collect()
+}
+
 #[inline]
 fn coverage(distance: f32, pixel: f32) -> f32 {
     (0.5 - distance / pixel).clamp(0.0, 1.0)
@@ -149,4 +161,36 @@ fn hash(mut x: u32) -> u32 {
     x ^= x >> 15;
     x = x.wrapping_mul(0x846c_a68b);
     x ^ (x >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::shapes::{Shapes, ShapesSplit};
+
+    /// A dark and a bright figure in the same scene differ by the figure's coverage alone.
+    #[test]
+    fn a_mask_is_what_the_figure_covers_in_every_split() {
+        for split in [ShapesSplit::Train, ShapesSplit::Val, ShapesSplit::ValStylized] {
+            for (index, size) in (0..10).flat_map(|class| [(class, 32), (class + 570, 65)]) {
+                let mut scene = Shapes::new(split).scene(index);
+                scene.strips_over.clear();
+                let mut drawn = |shade: f32| {
+                    scene.colours = [[shade; 3]; 2];
+                    render(&scene, size)
+                };
+                let (dark, bright) = (drawn(0.25), drawn(0.75));
+                let mask = mask(&scene, size);
+                for (at, (a, b)) in dark.chunks_exact(3).zip(bright.chunks_exact(3)).enumerate() {
+                    let covered = f32::from(b[0] - a[0]) / 127.5;
+                    // Bytes are rounded twice.
+                    if (covered - 0.5).abs() > 0.01 {
+                        assert_eq!(mask[at], covered > 0.5, "pixel {at} of image {index} at {size} pixels");
+                    }
+                }
+                let share = mask.iter().filter(|inside| **inside).count() as f32 / mask.len() as f32;
+                assert!((0.05..0.5).contains(&share), "image {index} is covered by {share}");
+            }
+        }
+    }
 }
