@@ -634,6 +634,39 @@ fn attacks_and_radii_are_rows_and_so_is_their_worst_case() {
     }
 }
 
+#[test]
+fn maps_are_measured_where_the_data_knows_its_objects_and_refused_elsewhere() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let classes = shapes_classes();
+    let names: Vec<&str> = classes.iter().map(String::as_str).collect();
+    opinionated(dir, &names, "disc");
+    let eval = |options: &[&str]| {
+        let data = ["eval", "net.safetensors", "--limit", "20", "--device", "cpu"];
+        dualprop(&[&data, options].concat(), dir)
+    };
+    for method in ["cam", "gradcam"] {
+        let output = eval(&["--data", "shapes:val-stylized", "--localise", method, "--json"]);
+        let row: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one value");
+        let found = &row["localisation"];
+        assert_eq!((&found["method"], &found["class"]), (&method.into(), &"label".into()), "{row}");
+        for figure in ["energy", "box_iou", "pointing"] {
+            let value = found[figure].as_f64().unwrap_or_else(|| panic!("{figure} in {row}"));
+            assert!((0.0..=1.0).contains(&value), "{figure} in {row}");
+        }
+    }
+    let said = text(&eval(&["--data", "shapes", "--localise", "cam"]).stdout);
+    assert!(said.contains("cam of the label") && said.contains("box IoU"), "{said}");
+    let plain = eval(&["--data", "shapes", "--json"]);
+    let row: serde_json::Value = serde_json::from_slice(&plain.stdout).expect("one value");
+    assert!(row.get("localisation").is_none(), "{row}");
+    image_folder(dir, &names.iter().map(|name| (*name, 1)).collect::<Vec<_>>());
+    let refused = eval(&["--data", "folder", "--path", "set", "--localise", "cam"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(said.contains("--localise: the data set folder") && said.contains("such as shapes"), "{said}");
+}
+
 /// The class names of the built-in set.
 fn shapes_classes() -> Vec<String> {
     use dualprop::data::Dataset as _;

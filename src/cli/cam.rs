@@ -44,21 +44,13 @@ pub(super) struct Cam {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Method {
+pub(super) enum Method {
     Cam,
     Gradcam,
 }
 
 impl Method {
-    /// Part of the array's file name.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Cam => "cam",
-            Self::Gradcam => "gradcam",
-        }
-    }
-
-    fn engine(self) -> CamMethod {
+    pub(super) fn engine(self) -> CamMethod {
         match self {
             Self::Cam => CamMethod::Cam,
             Self::Gradcam => CamMethod::GradCam,
@@ -97,7 +89,7 @@ impl Cam {
                 let stem = &stems[picture.index];
                 let map = self.scaled(&map, size);
                 let file = |ending: &str| self.out.join(format!("{stem}.{ending}"));
-                let array = file(&format!("{}.npy", self.method.name()));
+                let array = file(&format!("{}.npy", self.method.engine().name()));
                 write_atomic(&array, |out| npy::write_f32(out, &[size, size], &map))?;
                 write_png(&file("heatmap.png"), size, &heatmap(&map))?;
                 write_png(&file("overlay.png"), size, &overlay(&picture.bytes, &map))?;

@@ -44,9 +44,10 @@ pub fn accuracy(
         limit: what.limit,
         seed: what.seed,
         answers: None,
+        localise: None,
     };
     let mut tallies = Tallies::default();
-    let end = pass.run(gpu, inference, &mut tallies, |moment| match moment {
+    let end = pass.run(gpu, inference, &[], &mut tallies, |moment| match moment {
         Moment::Measured(done, total) => go_on(done, total),
         Moment::Block(_) | Moment::Damaged(_) => true,
     })?;

@@ -19,6 +19,16 @@ pub enum CamMethod {
     GradCam,
 }
 
+impl CamMethod {
+    /// The word on the command line and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cam => "cam",
+            Self::GradCam => "gradcam",
+        }
+    }
+}
+
 /// Raw scores `[h, w]` row by row, one map an image; maps are square, as inputs are. `params` is the
 /// parameter arena, `features` `[n, h, w, C]` with C padded to four.
 pub fn maps(

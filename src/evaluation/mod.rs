@@ -11,6 +11,7 @@ pub mod feature_grid;
 pub mod hidden_gradients;
 pub mod inference;
 pub mod interval;
+pub mod localisation;
 mod model;
 pub mod perturbation;
 pub mod robustness;

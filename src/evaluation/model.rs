@@ -251,7 +251,7 @@ impl Model {
         tallies: &mut Tallies,
         go_on: impl FnMut(Moment<'_>) -> bool,
     ) -> anyhow::Result<PassEnd> {
-        pass.run(&mut self.gpu, &mut self.inference, tallies, go_on)
+        pass.run(&mut self.gpu, &mut self.inference, &self.arenas.params, tallies, go_on)
     }
 
     /// Cuts images into batches with their labels (0 where none are given) and numbers (position by default).

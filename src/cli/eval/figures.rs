@@ -5,7 +5,7 @@ use crate::cli::common::{print_json, print_line};
 use crate::config::EvaluationAttack;
 use crate::evaluation::interval;
 use crate::evaluation::robustness::mce::Mce;
-use crate::evaluation::robustness::row::Row;
+use crate::evaluation::robustness::row::{Row, RowLocalisation};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -101,8 +101,9 @@ fn under(spec: &str, statistics: &str) -> String {
 /// A row without a corruption in words.
 fn sentence(row: &Row) -> String {
     let under = row.attack.as_ref().map(|spec| under(spec, &row.statistics)).unwrap_or_default();
+    let found = row.localisation.as_ref().map(localisation).unwrap_or_default();
     format!(
-        "{} {}, domain {}{under}: top-1 {:.2}%{}, top-5 {:.2}%{}, loss {:.4} on {} images",
+        "{} {}, domain {}{under}: top-1 {:.2}%{}, top-5 {:.2}%{}, loss {:.4} on {} images{found}",
         row.data,
         row.split,
         row.domain,
@@ -112,5 +113,19 @@ fn sentence(row: &Row) -> String {
         interval::words(row.top5, row.images),
         row.loss,
         row.images
+    )
+}
+
+/// How well maps find the object, in words.
+fn localisation(found: &RowLocalisation) -> String {
+    format!(
+        ", {} of the {}: {:.1}% of the energy on the object, box IoU {:.3} from {:.0}% of the maximum, pointing \
+         {:.1}%",
+        found.method,
+        found.class,
+        100.0 * found.energy,
+        found.box_iou,
+        100.0 * found.box_threshold,
+        100.0 * found.pointing
     )
 }

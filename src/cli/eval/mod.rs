@@ -9,6 +9,7 @@ mod table;
 
 pub(super) use data::source;
 
+use super::cam::Method;
 use super::common::{DeviceOption, WeightsChoice, load_model, note, whole};
 use super::progress::Progress;
 use crate::config::Domain;
@@ -76,6 +77,12 @@ pub(super) struct Eval {
     weights: Option<WeightsChoice>,
     #[command(flatten)]
     device: DeviceOption,
+    /// Measure too how well the class activation maps of the true class find the object, on data that says
+    /// which pixels show it (shapes): the share of the positive values on it (energy), the overlap of the
+    /// boxes around it and around the map from 20% of its maximum (IoU), how often the maximum lies on it
+    /// (pointing)
+    #[arg(long, value_enum, value_name = "METHOD")]
+    localise: Option<Method>,
     /// Folder that keeps what is measured: the same command goes on there after it was ended in any way
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
@@ -147,6 +154,7 @@ impl Eval {
             limit: self.limit,
             seed,
             only_its_classes: self.data_classes_only,
+            localise: self.localise.map(Method::engine),
             keep_every: KEEP_EVERY,
         };
         let mut record = resume::record(&self, &evaluation, &meta, &by)?;

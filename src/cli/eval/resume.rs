@@ -4,6 +4,7 @@ use super::Eval;
 use crate::cli::common::{WeightsChoice, note};
 use crate::config::{Domain, EvaluationAttack};
 use crate::data::ClassesBy;
+use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::robustness::condition::Condition;
 use crate::evaluation::robustness::measurement::Evaluation;
 use crate::evaluation::robustness::record::Record;
@@ -57,6 +58,7 @@ fn asked(
         "classes_by": by.word(),
         "data_classes_only": eval.data_classes_only,
         "limit": eval.limit,
+        "localise": evaluation.localise.map(CamMethod::name),
         "domains": domains,
         "attacks": eval.attacks.attacks().iter().map(EvaluationAttack::spec).collect::<Vec<_>>(),
         "corruptions": conditions.filter_map(cell).collect::<Vec<_>>(),

@@ -274,6 +274,7 @@ mod tests {
             loss: 1.0,
             top1,
             top5: 1.0,
+            localisation: None,
         };
         let attacked = Row { attack: Some("fgsm:eps=2".into()), ..row("main", None, None, 0.0) };
         let rows = [

@@ -4,11 +4,12 @@ use super::answers::classes_with_images;
 use super::condition::Condition;
 use super::pass::{Moment, Pass, PassEnd, Tallies};
 use super::record::Record;
-use super::row::{RUNNING, Row};
+use super::row::{RUNNING, Row, RowLocalisation};
 use crate::config::Domain;
 use crate::data::Matched;
 use crate::data::corruptions::Corruptor;
 use crate::evaluation::Model;
+use crate::evaluation::activation_map::CamMethod;
 use anyhow::ensure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +40,8 @@ pub struct Evaluation<'a> {
     pub seed: u64,
     /// Whether classes that a set has no image of are left out of the answers.
     pub only_its_classes: bool,
+    /// How the maps are made that are measured against the set's masks; `None` makes no maps.
+    pub localise: Option<CamMethod>,
     /// Time between two records of an unfinished pass.
     pub keep_every: Duration,
 }
@@ -81,6 +84,12 @@ impl Evaluation<'_> {
                 go_on(Heard::Note(&sentence));
                 said.push(sentence);
             }
+            ensure!(
+                self.localise.is_none() || set.mask(0, model.network().image_size).is_some(),
+                "--localise: the data set {} does not say which pixels show the object; expected one that does, such \
+                 as shapes",
+                self.data
+            );
             let answers = self.only_its_classes.then(|| classes_with_images(set.as_ref()));
             let pass = Pass {
                 set: &set,
@@ -90,6 +99,7 @@ impl Evaluation<'_> {
                 limit: self.limit,
                 seed: self.seed,
                 answers: answers.as_deref(),
+                localise: self.localise,
             };
             let mut tallies = record.tallies(number);
             let end = self.pass(model, &pass, number, &mut tallies, record, &mut go_on)?;
@@ -148,6 +158,7 @@ impl Evaluation<'_> {
             loss: f32::NAN,
             top1: f32::NAN,
             top5: f32::NAN,
+            localisation: None,
         }
     }
 
@@ -164,6 +175,10 @@ impl Evaluation<'_> {
                     loss,
                     top1,
                     top5,
+                    localisation: self
+                        .localise
+                        .zip(tally.localisation)
+                        .map(|(method, sums)| RowLocalisation::new(method, sums.mean(tally.images))),
                     ..self.row(condition, domain)
                 });
             }
@@ -175,9 +190,12 @@ impl Evaluation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Dataset;
+    use crate::config::EvaluationAttack;
     use crate::data::corruptions::{Corruption, ParameterSet};
     use crate::data::shapes::{Shapes, ShapesSplit};
+    use crate::data::{Dataset, EvalOptions, EvalReader};
+    use crate::evaluation::feature_grid::FeatureGrid;
+    use crate::evaluation::localisation::Localisation;
     use crate::evaluation::network_of;
     use crate::gpu::DeviceChoice;
     use crate::models::init::initialize;
@@ -228,12 +246,13 @@ mod tests {
             limit: LIMIT,
             seed: 3,
             only_its_classes: false,
+            localise: Some(CamMethod::Cam),
             keep_every: Duration::ZERO,
         }
     }
 
     fn conditions() -> Vec<Condition> {
-        let attack = crate::config::EvaluationAttack::parse_spec("fgsm:eps=4").unwrap();
+        let attack = EvaluationAttack::parse_spec("fgsm:eps=4").unwrap();
         vec![
             Condition::Clean,
             Condition::Attacked(attack),
@@ -313,6 +332,51 @@ mod tests {
                 })
                 .unwrap();
             assert_eq!(again, 0);
+        }
+    }
+
+    #[test]
+    fn figures_of_maps_are_means_over_the_images_that_count() {
+        let mut model = model();
+        // Images that the first start fools are not attacked again: the last start sees fewer of them.
+        let attack = EvaluationAttack::parse_spec("pgd:eps=0.5,step=0.5,iters=1,restarts=2").unwrap();
+        let conditions = vec![
+            Condition::Clean,
+            Condition::Attacked(attack.clone()),
+            Condition::WorstCase(vec![attack.clone()]),
+        ];
+        let mut record = Record::default();
+        evaluation(conditions, &[1]).run(&mut model, &mut record, |_| true).unwrap();
+        let [clean, attacked, worst] = record.rows() else { panic!("{} rows", record.rows().len()) };
+        assert!(worst.localisation.is_none() && worst.top1.to_bits() == attacked.top1.to_bits());
+
+        let set = Shapes::new(ShapesSplit::Val);
+        let options = EvalOptions { batch_size: BATCH, image_size: 32, limit: LIMIT, workers: 0 };
+        let mut reader = EvalReader::start(Arc::new(Shapes::new(ShapesSplit::Val)), options).unwrap();
+        let mut indices = Vec::new();
+        while let Some(batch) = reader.next().unwrap() {
+            indices.extend(batch.indices);
+        }
+        let pixels: Vec<f32> =
+            indices.iter().flat_map(|index| set.load(*index, 32).unwrap()).map(f32::from).collect();
+        let labels: Vec<usize> = indices.iter().map(|index| set.label(*index)).collect();
+        let ids: Vec<u32> = indices.iter().map(|index| *index as u32).collect();
+        let strongest = model.strongest(&pixels, &labels, &attack, 1, 3, &ids).unwrap();
+        let grid = FeatureGrid::of(model.network());
+        for (row, pixels) in [(clean, pixels), (attacked, strongest.pixels)] {
+            let seen = model.see(&pixels, 1).unwrap();
+            let maps = model.maps(&seen, &labels, CamMethod::Cam);
+            let mut expected = [0.0; 3];
+            for (index, map) in indices.iter().zip(maps) {
+                let one = Localisation::of(&grid.resize(&map, 32), &set.mask(*index, 32).unwrap());
+                let figures = [one.energy, one.box_iou, one.pointing];
+                expected.iter_mut().zip(figures).for_each(|(sum, figure)| *sum += figure / LIMIT as f64);
+            }
+            let found = row.localisation.clone().unwrap();
+            assert_eq!((found.method.as_str(), found.class.as_str()), ("cam", "label"));
+            let figures = [found.energy, found.box_iou, found.pointing].map(f64::from);
+            let near = figures.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4);
+            assert!(near && expected.iter().any(|figure| *figure > 0.0), "{found:?} instead of {expected:?}");
         }
     }
 

@@ -5,7 +5,9 @@ use super::answers;
 use super::condition::Condition;
 use crate::data::corruptions::Corruptor;
 use crate::data::{Cells, CorruptedReader, Dataset, EvalBatch, EvalOptions};
+use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::inference::{ImageBatch, Inference, Outcome};
+use crate::evaluation::localisation::{LocalisationSums, Localiser};
 use crate::gpu::{Gpu, GpuError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -22,6 +24,9 @@ pub struct Tally {
     pub top1: usize,
     /// Images whose true class is among the five most probable.
     pub top5: usize,
+    /// How well their maps find the object, where that is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub localisation: Option<LocalisationSums>,
 }
 
 impl Tally {
@@ -66,6 +71,9 @@ pub struct Pass<'a> {
     pub seed: u64,
     /// The only classes that count, ascending; `None`: all.
     pub answers: Option<&'a [usize]>,
+    /// How the maps are made that are measured against the set's masks; `None` makes no maps. The worst case
+    /// of several attacks has none.
+    pub localise: Option<CamMethod>,
 }
 
 /// What a pass says while it goes on.
@@ -91,17 +99,18 @@ pub struct PassEnd {
 }
 
 impl Pass<'_> {
-    /// Goes on from `tallies`. `go_on` hears each moment and ends the pass with false; the tallies are then
-    /// those of the last block that was finished.
+    /// Goes on from `tallies`, with the network's parameter arena, which maps are made by. `go_on` hears each
+    /// moment and ends the pass with false; the tallies are then those of the last block that was finished.
     pub fn run(
         &self,
         gpu: &mut Gpu,
         inference: &mut Inference,
+        params: &[f32],
         tallies: &mut Tallies,
         go_on: impl FnMut(Moment<'_>) -> bool,
     ) -> anyhow::Result<PassEnd> {
         let (started, mut waited) = (Instant::now(), Duration::ZERO);
-        let finished = self.blocks(gpu, inference, tallies, &mut waited, go_on)?;
+        let finished = self.blocks(gpu, inference, params, tallies, &mut waited, go_on)?;
         Ok(PassEnd { finished, waited, took: started.elapsed() })
     }
 
@@ -115,6 +124,7 @@ impl Pass<'_> {
         &self,
         gpu: &mut Gpu,
         inference: &mut Inference,
+        params: &[f32],
         tallies: &mut Tallies,
         waited: &mut Duration,
         mut go_on: impl FnMut(Moment<'_>) -> bool,
@@ -143,8 +153,8 @@ impl Pass<'_> {
                     _ => None,
                 };
                 let pixels = corrupted.as_deref().unwrap_or(&block.images);
-                let found = self.measure(gpu, inference, condition, &block, pixels, &outcomes)?;
-                cells.iter_mut().zip(&found).for_each(|(tally, outcome)| tally.add(outcome));
+                let shown = Shown { block: &block, pixels, before: &outcomes };
+                let found = self.measure(gpu, inference, params, condition, shown, cells)?;
                 outcomes.push((condition, found));
                 done += block.labels.len() * self.domains.len();
                 if !go_on(Moment::Measured(done, self.total() * each)) {
@@ -166,25 +176,32 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// What the images of a block give under one condition through every domain; `before` has what they gave
-    /// under the conditions before it.
+    /// Measures the images of a block under one condition through every domain and returns what they gave,
+    /// which `cells` are given too.
     fn measure(
         &self,
         gpu: &mut Gpu,
         inference: &mut Inference,
+        params: &[f32],
         condition: &Condition,
-        block: &EvalBatch,
-        pixels: &[u8],
-        before: &[(&Condition, Vec<Outcome>)],
+        Shown { block, pixels, before }: Shown<'_>,
+        cells: &mut [Tally],
     ) -> Result<Vec<Outcome>, GpuError> {
         let pixels: Vec<f32> = pixels.iter().map(|byte| f32::from(*byte)).collect();
         let ids: Vec<u32> = block.indices.iter().map(|index| *index as u32).collect();
         let images = ImageBatch { pixels: &pixels, labels: &block.labels, ids: &ids };
         let mut outcomes = Vec::new();
-        for (place, &domain) in self.domains.iter().enumerate() {
+        for (place, (&domain, tally)) in self.domains.iter().zip(cells).enumerate() {
             let mut outcome = match condition {
                 Condition::Attacked(attack) => {
-                    inference.strongest(gpu, images, attack, domain, self.seed, false)?.outcome
+                    let keep_pixels = self.localise.is_some();
+                    let found = inference.strongest(gpu, images, attack, domain, self.seed, keep_pixels)?;
+                    if keep_pixels {
+                        // The last start need not be the worst: the maps are those of the images that count.
+                        let worst = ImageBatch { pixels: &found.pixels, ..images };
+                        inference.forward(gpu, worst, domain)?;
+                    }
+                    found.outcome
                 }
                 Condition::WorstCase(attacks) => {
                     let among = |condition: &&Condition| match condition {
@@ -202,10 +219,26 @@ impl Pass<'_> {
             if let Some(classes) = self.answers.filter(|_| measured) {
                 answers::among(&mut outcome, &block.labels, classes);
             }
+            tally.add(&outcome);
+            if let Some(method) = self.localise.filter(|_| measured) {
+                let sums = tally.localisation.get_or_insert_default();
+                let localiser = Localiser { method, params };
+                localiser.measure(&gpu.device, inference, self.set.as_ref(), &block.indices, sums)?;
+            }
             outcomes.push(outcome);
         }
         Ok(outcomes)
     }
+}
+
+/// The images of a block as one condition makes them.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    block: &'a EvalBatch,
+    /// `[n, S, S, 3]`, not attacked yet.
+    pixels: &'a [u8],
+    /// What the images gave through each domain under the conditions before this one.
+    before: &'a [(&'a Condition, Vec<Outcome>)],
 }
 
 /// Does `work` and adds its time to `waited`.

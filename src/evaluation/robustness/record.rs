@@ -191,6 +191,7 @@ mod tests {
             loss: f32::NAN,
             top1: 1.0 / 3.0,
             top5: 1.0,
+            localisation: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! One measured row: the form that every command prints, keeps in files and reads back.
 
+use crate::evaluation::activation_map::CamMethod;
+use crate::evaluation::localisation::{BOX_THRESHOLD, Localisation};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The accuracy of one set of images through one BN domain under one condition. The order of the fields is
@@ -32,6 +34,40 @@ pub struct Row {
     pub top1: f32,
     /// Share of images whose true class is among the five most probable, 0..1.
     pub top5: f32,
+    /// How well the maps of the true class find the object, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub localisation: Option<RowLocalisation>,
+}
+
+/// Means over the images of a row; see [`Localisation`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowLocalisation {
+    /// How the maps are made: `cam` or `gradcam`.
+    pub method: String,
+    /// The class whose maps they are: always `label`, the true one.
+    pub class: String,
+    /// Share of the positive values that lies on the object, 0..1.
+    pub energy: f32,
+    /// Intersection over union of the map's box with the object's, 0..1.
+    pub box_iou: f32,
+    /// Share of the map's maximum from which a pixel belongs to its box.
+    pub box_threshold: f32,
+    /// Share of images whose map has its maximum on the object, 0..1.
+    pub pointing: f32,
+}
+
+impl RowLocalisation {
+    /// The figures of maps that were made by `method`.
+    pub fn new(method: CamMethod, mean: Localisation) -> Self {
+        Self {
+            method: method.name().to_owned(),
+            class: "label".to_owned(),
+            energy: mean.energy as f32,
+            box_iou: mean.box_iou as f32,
+            box_threshold: BOX_THRESHOLD,
+            pointing: mean.pointing as f32,
+        }
+    }
 }
 
 /// The one value of [`Row::statistics`].
