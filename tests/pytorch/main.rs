@@ -3,6 +3,7 @@
 
 mod attacks;
 mod fixture;
+mod maps;
 mod nets;
 mod schedules;
 mod training;

@@ -23,15 +23,15 @@ const LOGITS: BufferId = BufferId(6);
 const INPUT_GRADIENT: BufferId = BufferId(7);
 const ARENA: BufferId = BufferId(8);
 
-struct Case {
-    fixture: Fixture,
-    network: Network,
-    arenas: Arenas,
-    normalization: Normalization,
+pub(crate) struct Case {
+    pub(crate) fixture: Fixture,
+    pub(crate) network: Network,
+    pub(crate) arenas: Arenas,
+    pub(crate) normalization: Normalization,
 }
 
 impl Case {
-    fn open(name: &str) -> Self {
+    pub(crate) fn open(name: &str) -> Self {
         let fixture = Fixture::read(&format!("nets/{name}.safetensors"));
         let weights = Fixture::read(&format!("weights/{}", fixture.text("weights")));
         let classes = fixture.number("classes") as usize;
