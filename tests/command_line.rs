@@ -667,6 +667,33 @@ fn maps_are_measured_where_the_data_knows_its_objects_and_refused_elsewhere() {
     assert!(said.contains("--localise: the data set folder") && said.contains("such as shapes"), "{said}");
 }
 
+#[test]
+fn a_grid_of_maps_is_one_picture_with_the_same_bytes_each_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    opinionated(dir, &["cat", "dog"], "dog");
+    image_folder(dir, &[("cat", 1), ("dog", 1)]);
+    std::fs::copy(dir.join("net.safetensors"), dir.join("other.safetensors")).expect("writable");
+    let grid = |out: &str, options: &[&str]| {
+        let models = ["cam-grid", "net.safetensors", "other.safetensors", "--device", "cpu", "--out", out];
+        let images = ["--images", "set/val/cat/0.png", "set/val/dog/0.png"];
+        succeeds(&[&models, options, &images].concat(), dir)
+    };
+    let size = |file: &str| image::image_dimensions(dir.join(file)).expect("a picture");
+    assert!(grid("clean.png", &[]).contains("2 rows"));
+    let all = ["--attack", "fgsm:eps=1", "--corruption", "fog:3", "--method", "gradcam", "--domain", "all"];
+    grid("all.png", &all);
+    grid("again.png", &all);
+    let bytes = |file: &str| std::fs::read(dir.join(file)).expect("readable");
+    assert_eq!(bytes("all.png"), bytes("again.png"));
+    let ((narrow, low), (wide, high)) = (size("clean.png"), size("all.png"));
+    // Pictures of 32 pixels are shown at 128, with 10 between them; two columns become six.
+    assert_eq!((wide - narrow, high), (4 * 138, low));
+    let said =
+        fails(&["cam-grid", "net.safetensors", "--images", "a.png", "--out", "net.safetensors"], 2, dir);
+    assert!(said.contains("--out is net.safetensors, the file that is read"), "{said}");
+}
+
 /// The class names of the built-in set.
 fn shapes_classes() -> Vec<String> {
     use dualprop::data::Dataset as _;
@@ -851,6 +878,7 @@ fn help_has_an_example_and_the_reference_of_keys() {
         &["predict"],
         &["attack"],
         &["cam"],
+        &["cam-grid"],
         &["export"],
         &["import"],
         &["models"],

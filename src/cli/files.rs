@@ -46,10 +46,15 @@ pub(super) fn unique_stems(images: &[PathBuf]) -> (Vec<String>, Vec<String>) {
 
 /// Writes square RGB bytes as a PNG.
 pub(super) fn write_png(path: &Path, size: usize, rgb: &[u8]) -> anyhow::Result<()> {
-    let side = u32::try_from(size)?;
+    write_picture(path, size, size, rgb)
+}
+
+/// Writes RGB bytes `[height, width, 3]` as a PNG.
+pub(super) fn write_picture(path: &Path, width: usize, height: usize, rgb: &[u8]) -> anyhow::Result<()> {
+    let (width, height) = (u32::try_from(width)?, u32::try_from(height)?);
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
-        .write_image(rgb, side, side, ExtendedColorType::Rgb8)
+        .write_image(rgb, width, height, ExtendedColorType::Rgb8)
         .with_context(|| format!("cannot encode {}", path.display()))?;
     write_atomic(path, |out| out.write_all(&png))
 }

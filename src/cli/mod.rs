@@ -5,6 +5,7 @@ mod app;
 mod attack;
 mod bench;
 mod cam;
+mod cam_grid;
 mod common;
 mod compare;
 mod data;
@@ -45,6 +46,7 @@ enum Command {
     Predict(predict::Predict),
     Attack(attack::Attack),
     Cam(cam::Cam),
+    CamGrid(cam_grid::CamGrid),
     Export(export::Export),
     Import(import::Import),
     Models(models::Models),
@@ -81,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Predict(command) => command.run(),
         Command::Attack(command) => command.run(),
         Command::Cam(command) => command.run(),
+        Command::CamGrid(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Models(command) => command.run(),

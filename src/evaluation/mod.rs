@@ -6,6 +6,7 @@
 pub mod accuracy;
 pub mod activation_map;
 pub mod cam;
+pub mod cam_tile;
 pub mod confusion;
 pub mod feature_grid;
 pub mod hidden_gradients;
@@ -15,6 +16,7 @@ pub mod localisation;
 mod model;
 pub mod perturbation;
 pub mod robustness;
+pub mod sheet;
 pub mod snapshot;
 pub mod softmax;
 

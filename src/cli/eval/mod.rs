@@ -93,14 +93,14 @@ pub(super) struct Eval {
 
 /// `--domain`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Domains {
+pub(super) enum Domains {
     One(Domain),
     All,
 }
 
 impl Domains {
     /// Indices of the domains.
-    fn of(self, model: &Model) -> anyhow::Result<Vec<usize>> {
+    pub(super) fn of(self, model: &Model) -> anyhow::Result<Vec<usize>> {
         match self {
             Self::One(domain) => Ok(vec![model.domain_index(domain.name())?]),
             Self::All => Ok((0..model.meta().domains.len()).collect()),
@@ -108,7 +108,7 @@ impl Domains {
     }
 }
 
-fn domains_parser() -> impl TypedValueParser<Value = Domains> {
+pub(super) fn domains_parser() -> impl TypedValueParser<Value = Domains> {
     PossibleValuesParser::new(Domain::NAMES.into_iter().chain(["all"])).try_map(|name| match name.as_str() {
         "all" => Ok(Domains::All),
         name => name.parse().map(Domains::One),
