@@ -217,7 +217,7 @@ fn every_figure_is_that_of_its_rows() {
     expect(cell(&json, "Error by corruption", adv, main, "fog"), &[25.0]);
 
     let on = "cam, shapes:val clean";
-    expect(cell(&json, "Localisation", adv, Some("aux"), &format!("energy in the box, {on}")), &[62.5]);
+    expect(cell(&json, "Localisation", adv, Some("aux"), &format!("energy on the object, {on}")), &[62.5]);
     assert_eq!(cell(&json, "Localisation", adv, Some("aux"), &format!("box overlap, {on}")), Value::Null);
     expect(cell(&json, "Distance of the BN domains", "vanilla", None, "aux"), &[0.5, 0.5]);
     expect(cell(&json, "Cost of a step", "vanilla", None, "passes"), &[1.0, 1.0]);

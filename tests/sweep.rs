@@ -156,7 +156,7 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     let start = ["sweep", "sweep.toml", "--out", "out"];
     let first = output(folder, &start);
     assert!(first.status.success(), "{}", text(&first.stderr));
-    let rows = folder.join("out/mixprop-seed0/evaluation/shapes-val-stylized-all/rows.jsonl");
+    let rows = folder.join("out/run-seed0/evaluation/shapes-val-stylized-all/rows.jsonl");
     let rows = || -> Vec<serde_json::Value> {
         let lines = std::fs::read_to_string(&rows).expect("measured");
         lines.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
@@ -176,10 +176,10 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     let again = output(folder, &start);
     assert!(again.status.success(), "{}", text(&again.stderr));
     assert_eq!(rows(), before, "nothing is measured twice");
-    std::fs::remove_file(folder.join("out/mixprop-seed0/best.safetensors")).expect("there");
+    std::fs::remove_file(folder.join("out/run-seed0/best.safetensors")).expect("there");
     let lost = output(folder, &start);
     let said = text(&lost.stderr);
-    assert!(!lost.status.success() && said.contains("mixprop-seed0 could not be measured"), "{said}");
+    assert!(!lost.status.success() && said.contains("run-seed0 could not be measured"), "{said}");
 }
 
 #[test]

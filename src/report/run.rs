@@ -52,13 +52,13 @@ pub struct Row {
 pub struct Localisation {
     /// `cam` or `gradcam`.
     pub method: String,
-    /// Share of the map's sum that lies in the object's box.
+    /// Share of the map's positive sum that lies on the object.
     #[serde(default)]
     pub energy: Option<f64>,
     /// Overlap of the map's box with the object's.
     #[serde(default)]
     pub box_iou: Option<f64>,
-    /// Share of the images whose map has its maximum in the object's box.
+    /// Share of the images whose map has its maximum on the object.
     #[serde(default)]
     pub pointing: Option<f64>,
 }

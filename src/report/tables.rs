@@ -268,7 +268,7 @@ fn localised(groups: &[Group]) -> Table {
         .collect();
     type Measure = (&'static str, fn(&Localisation) -> Option<f64>);
     let measures: [Measure; 3] = [
-        ("energy in the box", |l| l.energy),
+        ("energy on the object", |l| l.energy),
         ("box overlap", |l| l.box_iou),
         ("pointing game", |l| l.pointing),
     ];
