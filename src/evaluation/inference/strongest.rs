@@ -239,6 +239,10 @@ mod tests {
         }
     }
 
+    fn right(found: &Strongest) -> usize {
+        found.outcome.top1.iter().filter(|hit| **hit).count()
+    }
+
     #[test]
     fn more_starts_are_never_weaker_and_other_starts_than_the_first() {
         let mut fixture = Fixture::new(4, 1.0);
@@ -261,6 +265,25 @@ mod tests {
                 assert!((loss - all.outcome.loss[i + 1]).abs() < 1e-3, "{spec}: image {i}");
                 assert_eq!(some.outcome.top1[i], all.outcome.top1[i + 1], "{spec}: image {i}");
             }
+        }
+    }
+
+    /// Logits a hundred thousand times as large saturate the softmax: its gradient is zero in f32, and attacks
+    /// along it stay where they start. Those that ask otherwise find what is there.
+    #[test]
+    fn a_model_that_hides_its_gradients_is_broken_all_the_same() {
+        // One device at a time: the first network is gone before the second comes.
+        let seen = right(&Fixture::new(6, 1.0).attacked("ifgsm:eps=24,step=6,iters=6", 0..6));
+        let mut hidden = Fixture::new(6, 1e5);
+        let blind = right(&hidden.attacked("ifgsm:eps=24,step=6,iters=6", 0..6));
+        let ratio = right(&hidden.attacked("apgd-t:eps=24,iters=6", 0..6));
+        let square = right(&hidden.attacked("square:eps=24,queries=60", 0..6));
+        assert!(blind >= 5, "only {blind} of 6 images hold out along no gradient");
+        for (attack, held) in [("gradients in sight", seen), ("the ratio", ratio), ("squares", square)] {
+            assert!(
+                held < blind,
+                "{held} of 6 images hold out against {attack}, {blind} against hidden gradients"
+            );
         }
     }
 
