@@ -268,8 +268,8 @@ mod tests {
         }
     }
 
-    /// Logits a hundred thousand times as large saturate the softmax: its gradient is zero in f32, and attacks
-    /// along it stay where they start. Those that ask otherwise find what is there.
+    /// Logits a hundred thousand times as large saturate the softmax: its gradient is zero in f32, and
+    /// attacks along it stay where they start. Those that ask otherwise find what is there.
     #[test]
     fn a_model_that_hides_its_gradients_is_broken_all_the_same() {
         // One device at a time: the first network is gone before the second comes.
