@@ -5,6 +5,7 @@ use super::run::{Condition, Localisation, Row, Run};
 use super::statistics::Figure;
 use crate::config::Domain;
 use crate::training::method::MethodLabel;
+use crate::words::counted;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -217,10 +218,10 @@ fn corruption_means(groups: &[Group]) -> Table {
     Table {
         title: "Corrupted images".to_owned(),
         caption: format!(
-            "Mean ± standard deviation over n seeds, of the {} corruptions at severity {} that all runs have measured; \
+            "Mean ± standard deviation over n seeds, of the {} at severity {} that all runs have measured; \
              lower is better. The mean corruption error is the plain mean of top-1 errors; the mCE divides each \
              corruption's error by that of {name} through main, which is 100.",
-            names.len(),
+            counted(names.len(), "corruption"),
             words.join(", ")
         ),
         unit: "%",
