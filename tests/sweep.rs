@@ -148,8 +148,9 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     let _alone = alone();
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let folder = temporary.path();
-    let evaluate = "[evaluate]\ndata = [\"shapes:val-stylized\"]\nattacks = [\"square:eps=4,queries=3\"]\n\
-                    corruptions = [\"fog\"]\nseverity = [2]\nlimit = 8\n";
+    let evaluate = "[[evaluate]]\ndata = [\"shapes:val-stylized\"]\nattacks = [\"square:eps=4,queries=3\"]\n\
+                    corruptions = [\"fog\"]\nseverity = [2]\nlimit = 8\n\
+                    [[evaluate]]\ndata = [\"shapes:val-stylized\"]\nlocalise = \"cam\"\nlimit = 4\n";
     let sweep =
         "base = \"tiny.toml\"\nseeds = [0]\n[set]\nrun.steps = 2\n[[vary]]\nmethod.kind = [\"mixprop\"]\n";
     write(folder, &format!("{sweep}{evaluate}"));
@@ -173,6 +174,10 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     });
     assert_eq!(cells, expected.concat());
     assert!(before.iter().all(|row| row["images"] == 8 && row["split"] == "val-stylized"));
+    let localised = folder.join("out/run-seed0/evaluation/shapes-val-stylized-all-2/rows.jsonl");
+    let localised = std::fs::read_to_string(localised).expect("the second table's");
+    assert_eq!(localised.lines().count(), 2, "main and aux: {localised}");
+    assert!(localised.lines().all(|line| line.contains("\"pointing\"")), "{localised}");
     let again = output(folder, &start);
     assert!(again.status.success(), "{}", text(&again.stderr));
     assert_eq!(rows(), before, "nothing is measured twice");

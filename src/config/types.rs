@@ -132,6 +132,13 @@ pub struct DataConfig {
     pub train_limit: usize,
     /// Draw classes evenly and images with replacement, instead of every image once an epoch.
     pub balanced: bool,
+    /// The first class's training images over the last one's, at least 1; classes between are exponentially
+    /// fewer.
+    pub imbalance: f64,
+    /// Share of the training images that have a wrong label, 0..1.
+    pub label_noise: f64,
+    /// Share of the training images that are corrupted, 0..1.
+    pub corrupted_share: f64,
 }
 
 impl Default for DataConfig {
@@ -154,6 +161,9 @@ impl Default for DataConfig {
             class_limit: 0,
             train_limit: 0,
             balanced: false,
+            imbalance: 1.0,
+            label_noise: 0.0,
+            corrupted_share: 0.0,
         }
     }
 }

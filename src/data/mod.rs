@@ -14,6 +14,7 @@ mod dataset;
 mod export;
 mod fashion_mnist;
 pub mod file_kind;
+mod flaws;
 mod folder;
 mod hsv;
 pub mod leavings;

@@ -1,6 +1,7 @@
 //! Finds the data set that a configuration names.
 
 use super::cifar::Cifar;
+use super::flaws::with_flaws;
 use super::shapes::{Shapes, ShapesSplit};
 use super::{Dataset, Folder, FolderIndex, Framing, NamedSets, Splits, fashion_mnist, subset};
 use crate::config::path_faults::no_folder;
@@ -26,6 +27,7 @@ pub fn open_reporting(
     let classes = wanted_classes(config, "the training set", train.as_ref())?;
     let train = subset::of_classes(train, &classes)?;
     let train = subset::first(subset::first_of_each_class(train, config.class_limit), config.train_limit);
+    let train = with_flaws(train, config);
     let (mut val, mut extra) = open_validation_with(config, &mut progress)?;
     if config.source == DataSource::Folder {
         subset::check_same(("train", train.as_ref()), ("val", val.as_ref()))?;

@@ -24,6 +24,8 @@ pub(crate) enum Purpose {
     Corruption = 11,
     FrostTexture = 12,
     CorruptedBranch = 13,
+    LabelNoise = 14,
+    CorruptedImages = 15,
 }
 
 /// A stream of random numbers named by its purpose and counters.

@@ -47,15 +47,21 @@ pub(super) fn mapped(
 
 /// The first `limit` images of each class; 0: all.
 pub(super) fn first_of_each_class(set: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
-    let mut taken = vec![0; set.class_names().len()];
-    let keep = |i: &u32| {
-        let count = &mut taken[set.label(*i as usize)];
-        *count += 1;
-        *count <= limit
-    };
     if limit == 0 {
         return set;
     }
+    let limits = vec![limit; set.class_names().len()];
+    first_of_classes(set, &limits)
+}
+
+/// The first images of each class, as many as `limits` says for it.
+pub(super) fn first_of_classes(set: Arc<dyn Dataset>, limits: &[usize]) -> Arc<dyn Dataset> {
+    let mut taken = vec![0; limits.len()];
+    let keep = |i: &u32| {
+        let class = set.label(*i as usize);
+        taken[class] += 1;
+        taken[class] <= limits[class]
+    };
     let picks = (0..set.len() as u32).filter(keep).collect();
     with_picks(set, picks)
 }

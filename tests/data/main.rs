@@ -4,6 +4,7 @@
 mod augment;
 mod corruptions;
 mod files;
+mod flaws;
 mod folders;
 mod loading;
 mod shapes;

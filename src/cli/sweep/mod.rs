@@ -19,14 +19,14 @@ use std::sync::Arc;
 ///
 /// Each run gets a folder in DIR. The same command again goes on where the sweep was stopped or killed:
 /// complete runs are skipped, those cut off are resumed. A run that fails is named and the next one begins.
-/// With a table [evaluate] each complete run is measured as `dualprop eval` would, into RUN/evaluation.
+/// With tables [evaluate] each complete run is measured as `dualprop eval` would, into RUN/evaluation.
 /// Ctrl-C once saves and stops, twice leaves at once.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: dualprop sweep assets/sweeps/shapes-methods.toml --out runs/methods --dry-run"
 )]
 pub(super) struct Sweep {
-    /// Sweep file: `base`, `seeds`, `set`, `[[vary]]` tables and `[evaluate]`
+    /// Sweep file: `base`, `seeds`, `set`, `[[vary]]` and `[evaluate]` tables
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
     /// Folder of the sweep, new or that of an earlier start
@@ -82,11 +82,11 @@ impl Sweep {
                 }
                 let _ = print_line(&format!("run {} of {count}: {}", index + 1, words(&record)));
                 let complete = record.state == RunState::Completed && !control.is_stopping();
-                if let Some(table) = sweep.evaluate.as_ref().filter(|_| complete) {
+                if complete && !sweep.evaluate.is_empty() {
                     let SweepRun { name, config, .. } = &sweep.runs[index];
                     let stopped = || control.is_stopping();
                     let dir = self.out.join(name);
-                    let end = evaluate::measure(table, &dir, config, &self.device, &stopped);
+                    let end = evaluate::measure(&sweep.evaluate, &dir, config, &self.device, &stopped);
                     if let Some(fault) = end.err().filter(|_| !control.is_stopping()) {
                         note(&format!(
                             "run {} of {count}: {name} could not be measured: {fault:#}",

@@ -256,6 +256,30 @@ pub(super) const FIELDS: &[Field] = &[
         "Draws a class evenly for each training image, then one of its images, with replacement; for imbalanced sets.",
         "common practice for imbalanced sets",
     ),
+    key(
+        "data.imbalance",
+        Kind::Number(closed(1.0, 1e6)),
+        "times",
+        "Leaves the last class so many times fewer training images than the first, and classes between exponentially \
+         fewer, to study imbalanced sets; 1: all.",
+        "Cui et al. 2019, 5.1: 10 to 200",
+    ),
+    key(
+        "data.label_noise",
+        Kind::Number(closed(0.0, 1.0)),
+        "share",
+        "Share of the training images that get another class's label, the same ones for every seed, to study wrong \
+         labels.",
+        "Zhang et al. 2018 (Mixup), 3.4: 0.2, 0.5, 0.8",
+    ),
+    key(
+        "data.corrupted_share",
+        Kind::Number(closed(0.0, 1.0)),
+        "share",
+        "Share of the training images that are corrupted once and for all, each by one of ImageNet-C's 15 main \
+         corruptions at one of their severities, to study poor images.",
+        "ours",
+    ),
     key("model.arch", Kind::Choice(ARCHITECTURES), "", "The network, by timm's name.", "ours").basic(),
     key(
         "model.classes",

@@ -1,4 +1,4 @@
-//! The table `[evaluate]` of a sweep file: what is measured on the best checkpoint of each finished run.
+//! The tables `[evaluate]` of a sweep file: what is measured on the best checkpoint of each finished run.
 
 use super::read::{Lines, entries};
 use crate::config::parse::plain;
@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 use toml::Value;
 use toml::de::DeTable;
 
-const KEYS: [&str; 6] = ["data", "attacks", "corruptions", "severity", "domains", "limit"];
+const KEYS: [&str; 7] = ["data", "attacks", "corruptions", "severity", "domains", "localise", "limit"];
+
+/// The words of `localise`.
+const LOCALISE: [&str; 2] = ["cam", "gradcam"];
 
 /// What is measured on each finished run: every part of the data clean, under every attack and with every
 /// corruption, through every domain.
@@ -24,6 +27,9 @@ pub struct Evaluate {
     pub severity: Vec<u8>,
     /// The BN domains; none: all that the run has.
     pub domains: Vec<Domain>,
+    /// How the class activation maps are made that are held against the drawn objects, `cam` or `gradcam`;
+    /// none: they are not.
+    pub localise: Option<String>,
     /// Images used, evenly spread over the set; 0: all.
     pub limit: usize,
 }
@@ -86,6 +92,11 @@ impl Evaluate {
                     };
                     made.domains = names.iter().map(domain).collect::<Result<_, _>>()?;
                 }
+                "localise" => {
+                    let word = found.as_ref().and_then(Value::as_str);
+                    let word = word.filter(|word| LOCALISE.contains(word));
+                    made.localise = Some(word.ok_or_else(|| expected("\"cam\" or \"gradcam\""))?.to_owned());
+                }
                 "limit" => {
                     let number = found.as_ref().and_then(Value::as_integer);
                     let number = number.and_then(|n| usize::try_from(n).ok());
@@ -122,6 +133,9 @@ impl Evaluate {
         let severity: Vec<i64> = self.severity.iter().copied().map(i64::from).collect();
         key("severity", severity.into(), !self.severity.is_empty());
         key("domains", list(&domains), !domains.is_empty());
+        if let Some(method) = &self.localise {
+            key("localise", method.as_str().into(), true);
+        }
         key("limit", (self.limit as i64).into(), self.limit > 0);
         text
     }

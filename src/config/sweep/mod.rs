@@ -12,6 +12,9 @@
 //! [[vary]]                             # followed by every combination of these
 //! "method.kind" = ["advprop"]
 //! "method.attack.epsilon" = [1.0, 4.0]
+//!
+//! [evaluate]                           # or several [[evaluate]]: measured on each run's best checkpoint
+//! attacks = ["pgd:eps=4,step=1,iters=5"]
 //! ```
 
 mod evaluate;
@@ -40,8 +43,8 @@ pub struct Sweep {
     pub seeds: Vec<u64>,
     /// The runs: combinations in the order of the file, the seeds of one following each other.
     pub runs: Vec<SweepRun>,
-    /// What is measured on each finished run, where the file asks for it.
-    pub evaluate: Option<Evaluate>,
+    /// What is measured on each finished run: the tables `[evaluate]` or `[[evaluate]]` of the file.
+    pub evaluate: Vec<Evaluate>,
     /// Sentences on what is allowed but without effect or seldom meant, each once.
     pub warnings: Vec<String>,
     resolved: String,
@@ -165,8 +168,8 @@ fn resolved(file: &File, seeds: &[u64]) -> String {
             }
         }
     }
-    if let Some(evaluate) = &file.evaluate {
-        let _ = write!(text, "\n[evaluate]\n{}", evaluate.toml());
+    for evaluate in &file.evaluate {
+        let _ = write!(text, "\n[[evaluate]]\n{}", evaluate.toml());
     }
     text
 }
@@ -227,10 +230,16 @@ set = { "run.epochs" = 2.0 }
 [[vary]]
 "data.augment" = [["crop", "flip"], []]
 "eval.attack" = ["", "pgd:eps=4,step=1,iters=5"]
-[evaluate]
+[[evaluate]]
 attacks = ["pgd:eps=4,step=1,iters=5"]
+localise = "cam"
+[[evaluate]]
+corruptions = "all"
+severity = [1, 3]
+limit = 20
 "#;
         let sweep = parse(text).expect("valid");
+        assert_eq!(sweep.evaluate.len(), 2);
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join(BASE_FILE), sweep.base.resolved_toml()).expect("writable");
         std::fs::write(folder.path().join("sweep.toml"), sweep.resolved_toml()).expect("writable");
@@ -278,6 +287,11 @@ attacks = ["pgd:eps=4,step=1,iters=5"]
             ),
             ("base = \"shapes-advprop\"\n[evaluate]\ndomains = [\"auxx\"]", &["line 3", "main, aux"]),
             ("base = \"shapes-advprop\"\n[evaluate]\nseverity = [6]", &["line 3", "1 to 5"]),
+            (
+                "base = \"shapes-advprop\"\n[evaluate]\nlocalise = \"cams\"",
+                &["line 3", "\"cam\" or \"gradcam\""],
+            ),
+            ("base = \"shapes-advprop\"\nevaluate = [5]", &["line 2", "[[evaluate]]"]),
             ("base = \"shapes-advprop\"\nset = 5", &["line 2", "a table"]),
             ("base = [", &["line 1", "TOML"]),
         ];

@@ -22,7 +22,7 @@ pub(super) struct File {
     pub(super) set: Vec<Setting>,
     /// For each table its keys, for each key its values.
     pub(super) vary: Vec<Vec<Vec<Setting>>>,
-    pub(super) evaluate: Option<Evaluate>,
+    pub(super) evaluate: Vec<Evaluate>,
 }
 
 /// A text and its name, to say on which line something stands.
@@ -58,7 +58,7 @@ impl File {
         let document = document(text, file_name)?;
         let lines = Lines { text, file_name };
         let mut base = None;
-        let (mut seeds, mut set, mut vary, mut evaluate) = (None, Vec::new(), Vec::new(), None);
+        let (mut seeds, mut set, mut vary, mut evaluate) = (None, Vec::new(), Vec::new(), Vec::new());
         for (key, value) in entries(document.get_ref()) {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("base", DeValue::String(name)) => {
@@ -97,9 +97,16 @@ impl File {
                         "`vary` must be tables [[vary]], with two brackets",
                     ));
                 }
-                ("evaluate", DeValue::Table(table)) => evaluate = Some(Evaluate::read(lines, table)?),
-                ("evaluate", _) => {
-                    return Err(lines.fault(key, "evaluate", "`evaluate` must be a table [evaluate]"));
+                ("evaluate", DeValue::Table(table)) => evaluate.push(Evaluate::read(lines, table)?),
+                ("evaluate", value) => {
+                    let wrong = || {
+                        let what = "`evaluate` must be a table [evaluate], or several [[evaluate]]";
+                        lines.fault(key, "evaluate", what)
+                    };
+                    for table in value.as_array().ok_or_else(wrong)?.iter() {
+                        let table = table.get_ref().as_table().ok_or_else(wrong)?;
+                        evaluate.push(Evaluate::read(lines, table)?);
+                    }
                 }
                 (other, _) => {
                     let nearest = schema::nearest_choice(other, &KEYS);

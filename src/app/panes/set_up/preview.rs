@@ -85,7 +85,11 @@ impl Schedule {
 /// Steps an epoch and of the whole run, where the data need not be opened for it.
 fn length(config: &Config) -> Option<(u64, u64)> {
     let data = &config.data;
-    if data.source != DataSource::Shapes || !data.classes_file.is_empty() || data.class_limit > 0 {
+    if data.source != DataSource::Shapes
+        || !data.classes_file.is_empty()
+        || data.class_limit > 0
+        || data.imbalance > 1.0
+    {
         return None;
     }
     let all = Shapes::new(ShapesSplit::Train).len();
