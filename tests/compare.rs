@@ -72,7 +72,8 @@ fn compared() -> (tempfile::TempDir, Comparison) {
     let fog = |top1| row("main", Some(("fog", 1)), top1);
     let snow = |top1| row("main", Some(("snow", 1)), top1);
     let mut localised = row("aux", None, 0.5);
-    localised["localisation"] = json!({"method": "cam", "energy": 0.625, "box_iou": null, "pointing": 0.5});
+    localised["localisation"] = json!({"method": "cam", "class": "label", "energy": 0.625,
+        "box_iou": null, "box_threshold": 0.2, "pointing": 0.5});
     let made = [
         Made {
             name: "vanilla-seed0",
@@ -215,6 +216,10 @@ fn every_figure_is_that_of_its_rows() {
     expect(cell(&json, corrupted, adv, main, "mCE, normalised by vanilla"), &[(50.0 + 20.0) / 2.0]);
     assert!(page.contains("of the 2 corruptions at severity 1 that all runs have measured"));
     expect(cell(&json, "Error by corruption", adv, main, "fog"), &[25.0]);
+    let markdown = comparison.markdown();
+    let row = "| vanilla | main | 50.0 ± 7.1 | 100.0 ± 14.1 |";
+    assert!(markdown.contains(row), "{markdown}");
+    assert!(markdown.contains("| \\<i>&'\"adv | main | 17.5 (n = 1) | 35.0 (n = 1) |"), "{markdown}");
 
     let on = "cam, shapes:val clean";
     expect(cell(&json, "Localisation", adv, Some("aux"), &format!("energy on the object, {on}")), &[62.5]);

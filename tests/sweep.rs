@@ -218,7 +218,7 @@ fn every_sweep_of_the_assets_resolves() {
     let methods =
         Sweep::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sweeps/shapes-methods.toml"));
     let names: Vec<String> = methods.expect("valid").runs.into_iter().map(|run| run.name).collect();
-    assert_eq!(names.len(), 36);
+    assert_eq!(names.len(), 48);
     assert!(names.contains(&"advprop-pgd-epsilon4-seed2".to_owned()), "{names:?}");
     assert!(names.contains(&"fast_advprop-seed0".to_owned()), "{names:?}");
 }

@@ -11,15 +11,15 @@ use std::path::PathBuf;
 ///
 /// The page has what of their configurations differs, curves, tables with mean and standard deviation over
 /// seeds, class activation maps side by side, and costs. Runs that differ by their seed alone are one group.
-/// What was not measured is called so.
+/// What was not measured is called so. A file that ends in .md gets the tables alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: dualprop compare runs/methods --out methods.html")]
 pub(super) struct Compare {
     /// Run folders, and folders of sweeps
     #[arg(value_name = "RUN|SWEEP", required = true)]
     runs: Vec<PathBuf>,
-    /// Page to write; it needs no other file, no network and no script
-    #[arg(long, value_name = "FILE.html")]
+    /// Page to write, which needs no other file, no network and no script; or a Markdown file with its tables
+    #[arg(long, value_name = "FILE.html|FILE.md")]
     out: PathBuf,
     /// Print the groups, differences and tables as one JSON object too
     #[arg(long)]
@@ -34,10 +34,14 @@ impl Compare {
         for warning in &comparison.warnings {
             note(&format!("warning: {warning}"));
         }
-        let mut progress = Progress::new("looking through the networks", "groups");
-        comparison.look(&self.device.device, &mut |done, total| progress.update(done, total));
-        drop(progress);
-        let page = comparison.page();
+        let page = if self.out.extension().is_some_and(|ending| ending == "md") {
+            comparison.markdown()
+        } else {
+            let mut progress = Progress::new("looking through the networks", "groups");
+            comparison.look(&self.device.device, &mut |done, total| progress.update(done, total));
+            drop(progress);
+            comparison.page()
+        };
         write_atomic(&self.out, |out| out.write_all(page.as_bytes()))?;
         if self.json {
             return print_json(&comparison.json());

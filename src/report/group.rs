@@ -26,7 +26,7 @@ impl Group {
     /// The BN domains that its runs have figures of, main first.
     pub fn domains(&self) -> Vec<String> {
         let measured = self.runs.iter().flat_map(|run| {
-            let of_rows = run.rows.iter().map(|row| row.condition().domain);
+            let of_rows = run.rows.iter().map(|row| row.domain.clone());
             of_rows.chain(run.validations.keys().map(|condition| condition.domain.clone()))
         });
         let mut domains: Vec<String> = measured.collect::<BTreeSet<_>>().into_iter().collect();

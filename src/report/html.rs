@@ -13,6 +13,9 @@ use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("style.css");
 
+/// Columns beyond which a printed table's headings stand upright, so that it is no wider than the paper.
+const WIDE: usize = 8;
+
 /// Text as it stands between tags and in attributes. Control characters, which XML does not allow, become
 /// spaces.
 pub(super) fn escape(text: &str) -> String {
@@ -179,8 +182,11 @@ fn table_section(table: &Table) -> String {
         }
         body += "</tr>";
     }
-    let class = if by_domain { " class=\"domains\"" } else { "" };
-    let html = format!("<table{class}>{}<tbody>{body}</tbody></table>", head(columns));
+    let mut classes: Vec<&str> = Vec::new();
+    classes.extend(by_domain.then_some("domains"));
+    classes.extend((table.columns.len() > WIDE).then_some("wide"));
+    let class = classes.join(" ");
+    let html = format!("<table class=\"{class}\">{}<tbody>{body}</tbody></table>", head(columns));
     format!(
         "<h2>{}</h2>\n<p>{}</p>\n{}",
         escape(&table.title),

@@ -7,6 +7,7 @@
 mod chart;
 mod group;
 mod html;
+mod markdown;
 mod pictures;
 mod run;
 mod statistics;
@@ -15,7 +16,7 @@ mod tables;
 pub use group::{Difference, Group, differences, grouped};
 pub use html::cell;
 pub use pictures::Pictures;
-pub use run::{Condition, Localisation, Row, Run};
+pub use run::{Condition, Run};
 pub use statistics::Figure;
 pub use tables::{Table, TableRow};
 
@@ -71,6 +72,11 @@ impl Comparison {
     /// The page, well-formed HTML that needs no other file.
     pub fn page(&self) -> String {
         html::page(&self.groups, &self.warnings, &self.pictures)
+    }
+
+    /// The tables and warnings as Markdown.
+    pub fn markdown(&self) -> String {
+        markdown::page(&self.tables(), &self.warnings)
     }
 
     /// The groups, differences and tables as one JSON object.

@@ -5,8 +5,7 @@ use super::group::Group;
 use super::html::{escape, scrolling};
 use crate::data::{Dataset, open_validation};
 use crate::evaluation::activation_map::CamMethod;
-use crate::evaluation::cam::{min_max, overlay, resize_bilinear};
-use crate::evaluation::softmax::top_classes;
+use crate::evaluation::cam_tile::cam_tiles;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
 use crate::training::run_folder::RunFiles;
@@ -83,15 +82,9 @@ impl Pictures {
         let pixels: Vec<f32> = bytes.iter().flatten().map(|byte| f32::from(*byte)).collect();
         let classes = model.meta().classes.clone();
         for (domain, name) in model.meta().domains.clone().into_iter().enumerate() {
-            let seen = model.see(&pixels, domain)?;
-            let guesses: Vec<(usize, f64)> =
-                seen.logits.chunks_exact(classes.len()).map(|logits| top_classes(logits, 1)[0]).collect();
-            let predicted: Vec<usize> = guesses.iter().map(|(class, _)| *class).collect();
-            let maps = model.maps(&seen, &predicted, CamMethod::Cam);
             let mut tiles = Vec::new();
-            for ((map, (class, p)), image) in maps.iter().zip(guesses).zip(&bytes) {
-                let map = min_max(&resize_bilinear(map, map.len().isqrt(), size));
-                tiles.push((classes[class].clone(), p, picture(&overlay(image, &map), size)?));
+            for tile in cam_tiles(&mut model, &pixels, domain, CamMethod::Cam)? {
+                tiles.push((classes[tile.class].clone(), tile.p, picture(&tile.overlay, tile.side)?));
             }
             self.rows.push(Seen { group: group.label.clone(), domain: name, tiles });
         }

@@ -1,11 +1,12 @@
 //! What a run's folder tells a comparison.
 
 use crate::config::Config;
+use crate::evaluation::robustness::row::Row;
 use crate::training::events::{EvalRow, Finish, branch_names};
 use crate::training::run_folder::{BnLine, Follower, MetricsFollower, Report, RunFiles, ended};
 use crate::training::step_cost;
 use anyhow::{Context as _, ensure};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -25,63 +26,17 @@ pub struct Condition {
     pub domain: String,
 }
 
-/// A line of an evaluation's `rows.jsonl`. Fractions are 0..1.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Row {
-    data: String,
-    split: String,
-    domain: String,
-    #[serde(default)]
-    attack: Option<String>,
-    #[serde(default)]
-    corruption: Option<String>,
-    #[serde(default)]
-    severity: Option<u8>,
-    /// Images that were measured.
-    pub images: usize,
-    /// Share of the images whose most probable class is the true one; NaN where it is missing.
-    #[serde(default = "nan", deserialize_with = "number_or_null")]
-    pub top1: f64,
-    /// How well class activation maps lie on the objects, where that was measured.
-    #[serde(default)]
-    pub localisation: Option<Localisation>,
-}
-
-/// Where class activation maps lie. Fractions are 0..1.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Localisation {
-    /// `cam` or `gradcam`.
-    pub method: String,
-    /// Share of the map's positive sum that lies on the object.
-    #[serde(default)]
-    pub energy: Option<f64>,
-    /// Overlap of the map's box with the object's.
-    #[serde(default)]
-    pub box_iou: Option<f64>,
-    /// Share of the images whose map has its maximum on the object.
-    #[serde(default)]
-    pub pointing: Option<f64>,
-}
-
-impl Row {
-    /// What was measured.
-    pub fn condition(&self) -> Condition {
-        Condition {
-            split: format!("{}:{}", self.data, self.split),
-            attack: self.attack.clone(),
-            corruption: self.corruption.clone(),
-            severity: self.severity,
-            domain: self.domain.clone(),
+impl Condition {
+    /// That of a row of an evaluation.
+    pub fn of(row: &Row) -> Self {
+        Self {
+            split: format!("{}:{}", row.data, row.split),
+            attack: row.attack.clone(),
+            corruption: row.corruption.clone(),
+            severity: row.severity,
+            domain: row.domain.clone(),
         }
     }
-}
-
-fn nan() -> f64 {
-    f64::NAN
-}
-
-fn number_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// A run, read once.

@@ -1,9 +1,10 @@
 //! The tables of a comparison: each cell is a figure over the runs of a group, or was not measured.
 
 use super::group::Group;
-use super::run::{Condition, Localisation, Row, Run};
+use super::run::{Condition, Run};
 use super::statistics::Figure;
 use crate::config::Domain;
+use crate::evaluation::robustness::row::RowLocalisation;
 use crate::training::method::MethodLabel;
 use crate::words::counted;
 use serde::Serialize;
@@ -85,16 +86,16 @@ fn plain_conditions<'a>(all: impl Iterator<Item = &'a Condition>) -> Vec<Conditi
 
 fn top1_of_rows(run: &Run, condition: &Condition) -> Option<f64> {
     // An evaluation that was made again counts by its last row.
-    let row = run.rows.iter().rev().find(|row| row.condition() == *condition);
-    row.map(|row| 100.0 * row.top1)
+    let row = run.rows.iter().rev().find(|row| Condition::of(row) == *condition);
+    row.map(|row| 100.0 * f64::from(row.top1))
 }
 
 fn evaluated(groups: &[Group]) -> Table {
     let rows = || groups.iter().flat_map(|group| &group.runs).flat_map(|run| &run.rows);
-    let found: Vec<Condition> = rows().map(Row::condition).collect();
+    let found: Vec<Condition> = rows().map(Condition::of).collect();
     let conditions = plain_conditions(found.iter());
     let images = |condition: &Condition| {
-        let of = rows().filter(|row| Condition { domain: String::new(), ..row.condition() } == *condition);
+        let of = rows().filter(|row| Condition { domain: String::new(), ..Condition::of(row) } == *condition);
         let counts: BTreeSet<usize> = of.map(|row| row.images).collect();
         match (counts.first(), counts.last()) {
             (Some(least), Some(most)) if least == most => format!("{least} images"),
@@ -146,14 +147,14 @@ fn validated(groups: &[Group]) -> Table {
 fn errors(run: &Run, domain: &str) -> BTreeMap<(String, String), BTreeMap<u8, f64>> {
     let mut errors: BTreeMap<_, BTreeMap<u8, f64>> = BTreeMap::new();
     for row in &run.rows {
-        let condition = row.condition();
+        let condition = Condition::of(row);
         if let (Some(corruption), Some(severity), None) =
             (condition.corruption, condition.severity, &condition.attack)
             && condition.domain == domain
             && row.top1.is_finite()
         {
             let of_corruption = errors.entry((condition.split, corruption)).or_default();
-            of_corruption.insert(severity, 100.0 * (1.0 - row.top1));
+            of_corruption.insert(severity, 100.0 * row.error());
         }
     }
     errors
@@ -176,6 +177,17 @@ fn common_cells(groups: &[Group]) -> BTreeSet<(String, String, u8)> {
             .flat_map(move |run| domains.clone().into_iter().map(move |domain| of_run(run, &domain)))
     });
     measured.filter(|cells| !cells.is_empty()).reduce(|a, b| &a & &b).unwrap_or_default()
+}
+
+/// Whose common cells a table shows, with its verb.
+fn who_measured(groups: &[Group]) -> String {
+    let runs: Vec<&Run> = groups.iter().flat_map(|group| &group.runs).collect();
+    let has = |run: &&&Run| run.rows.iter().any(|row| row.corruption.is_some());
+    match runs.iter().filter(has).count() {
+        number if number == runs.len() => "all runs have".to_owned(),
+        1 => format!("the one of {} with corrupted images has", counted(runs.len(), "run")),
+        number => format!("all those {number} of {} with corrupted images have", counted(runs.len(), "run")),
+    }
 }
 
 fn corruption_means(groups: &[Group]) -> Table {
@@ -218,11 +230,12 @@ fn corruption_means(groups: &[Group]) -> Table {
     Table {
         title: "Corrupted images".to_owned(),
         caption: format!(
-            "Mean ± standard deviation over n seeds, of the {} at severity {} that all runs have measured; \
-             lower is better. The mean corruption error is the plain mean of top-1 errors; the mCE divides each \
-             corruption's error by that of {name} through main, which is 100.",
+            "Mean ± standard deviation over n seeds, of the {} at severity {} that {} measured; lower is better. \
+             The mean corruption error is the plain mean of top-1 errors; the mCE divides each corruption's error by \
+             that of {name} through main, which is 100.",
             counted(names.len(), "corruption"),
-            words.join(", ")
+            words.join(", "),
+            who_measured(groups)
         ),
         unit: "%",
         digits: 1,
@@ -238,9 +251,11 @@ fn corruptions(groups: &[Group]) -> Table {
     let names: BTreeSet<String> = cells.iter().map(|(_, name, _)| name.clone()).collect();
     Table {
         title: "Error by corruption".to_owned(),
-        caption: "Top-1 error, percent of the images, mean over the severities that all runs have measured, ± standard \
-                  deviation over n seeds."
-            .to_owned(),
+        caption: format!(
+            "Top-1 error, percent of the images, mean over the severities that {} measured, ± standard deviation over \
+             n seeds.",
+            who_measured(groups)
+        ),
         unit: "%",
         digits: 1,
         columns: names.iter().cloned().collect(),
@@ -265,9 +280,9 @@ fn corruptions(groups: &[Group]) -> Table {
 fn localised(groups: &[Group]) -> Table {
     let rows = groups.iter().flat_map(|group| &group.runs).flat_map(|run| &run.rows);
     let found: BTreeSet<(String, String)> = rows
-        .filter_map(|row| Some((column(&row.condition()), row.localisation.as_ref()?.method.clone())))
+        .filter_map(|row| Some((column(&Condition::of(row)), row.localisation.as_ref()?.method.clone())))
         .collect();
-    type Measure = (&'static str, fn(&Localisation) -> Option<f64>);
+    type Measure = (&'static str, fn(&RowLocalisation) -> f32);
     let measures: [Measure; 3] = [
         ("energy on the object", |l| l.energy),
         ("box overlap", |l| l.box_iou),
@@ -287,10 +302,11 @@ fn localised(groups: &[Group]) -> Table {
                 group.figure(|run| {
                     let row = run.rows.iter().rev().find(|row| {
                         let is_method = row.localisation.as_ref().is_some_and(|l| l.method == *method);
-                        let condition = row.condition();
+                        let condition = Condition::of(row);
                         is_method && condition.domain == domain && column(&condition) == *of
                     });
-                    Some(100.0 * measure(row?.localisation.as_ref()?)?)
+                    let share = f64::from(measure(row?.localisation.as_ref()?));
+                    share.is_finite().then_some(100.0 * share)
                 })
             };
             wanted.iter().map(cell).collect()

@@ -47,12 +47,15 @@ pub struct RowLocalisation {
     /// The class whose maps they are: always `label`, the true one.
     pub class: String,
     /// Share of the positive values that lies on the object, 0..1.
+    #[serde(deserialize_with = "figure")]
     pub energy: f32,
     /// Intersection over union of the map's box with the object's, 0..1.
+    #[serde(deserialize_with = "figure")]
     pub box_iou: f32,
     /// Share of the map's maximum from which a pixel belongs to its box.
     pub box_threshold: f32,
     /// Share of images whose map has its maximum on the object, 0..1.
+    #[serde(deserialize_with = "figure")]
     pub pointing: f32,
 }
 
