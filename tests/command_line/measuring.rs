@@ -149,6 +149,15 @@ fn a_tree_of_corruptions_is_measured_cell_by_cell_and_gone_on_with() {
     assert!(found["mce"]["relative"].is_null(), "there are no clean images");
     let fog = &found["mce"]["by_corruption"]["fog"];
     assert!((fog["ce"].as_f64().expect("a number") - 25.0 / 0.819324).abs() < 1e-3, "{fog}");
+    // With the clean images' error the corruptions cost nothing beyond it.
+    image_folder(dir, &[("a", 1), ("b", 3)]);
+    let clean = ["eval", "net.safetensors", "--data", "folder", "--path", "set", "--device", "cpu"];
+    let clean = dualprop(&[clean.as_slice(), &["--resume", "runs/clean"]].concat(), dir);
+    assert!(clean.status.success(), "{}", text(&clean.stderr));
+    let options = ["--resume", "runs/one", "--baseline", "imagenet-alexnet", "--clean", "runs/clean"];
+    assert_eq!(json(&options)["mce"]["relative"].as_f64(), Some(0.0));
+    let refused = text(&eval(&["--clean", "runs/one"]).stderr);
+    assert!(refused.contains("--clean") && refused.contains("has no clean images"), "{refused}");
     // A model is as good as itself.
     let found = json(&["--baseline", "runs/one"]);
     assert_eq!(

@@ -32,6 +32,10 @@ fn wrong_command_lines_exit_2_and_say_what_was_expected() {
             &["eval", "x", "--data", "cifar10-c", "--path", ".", "--corruption-set", "cifar-c"],
             &["--corruption-set", "cifar10-c holds its own"],
         ),
+        (
+            &["eval", "x", "--data", "shapes", "--clean", "y"],
+            &["--clean is for images that are corrupted already"],
+        ),
         (&["predict", "x"], &["<IMAGE>"]),
         (&["predict", "x", "y.png", "--top", "0"], &["--top"]),
         (&["predict", "x", "y.png", "--weights", "last"], &["last", "raw, ema"]),

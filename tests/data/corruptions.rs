@@ -102,3 +102,71 @@ fn generated_frost_is_as_bright_as_the_benchmarks_photographs() {
     let mean = means.iter().sum::<f64>() / 20.0;
     assert!((90.0..180.0).contains(&mean), "generated frost has the mean {mean:.0}");
 }
+
+/// Power of `side` x `side` values without their mean, averaged over rings of spatial frequency from low to
+/// high.
+fn radial_spectrum(values: &[f64], side: usize, rings: usize) -> Vec<f64> {
+    let angle = |k: usize, x: usize| -std::f64::consts::TAU * (k * x % side) as f64 / side as f64;
+    let transform = |real: &[f64], imaginary: &[f64]| -> (Vec<f64>, Vec<f64>) {
+        // Along the rows, written as columns: two of them are the plane's transform.
+        let mut out = (vec![0.0; side * side], vec![0.0; side * side]);
+        for row in 0..side {
+            for k in 0..side {
+                for x in 0..side {
+                    let (sin, cos) = angle(k, x).sin_cos();
+                    let (a, b) = (real[row * side + x], imaginary[row * side + x]);
+                    out.0[k * side + row] += a * cos - b * sin;
+                    out.1[k * side + row] += a * sin + b * cos;
+                }
+            }
+        }
+        out
+    };
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let centred: Vec<f64> = values.iter().map(|value| value - mean).collect();
+    let (real, imaginary) = transform(&centred, &vec![0.0; values.len()]);
+    let (real, imaginary) = transform(&real, &imaginary);
+    let mut sums = vec![(0.0, 0); rings];
+    for u in 0..side {
+        for v in 0..side {
+            let folded = |k: usize| k.min(side - k) as f64;
+            let ring = (folded(u).hypot(folded(v)) / (side as f64 / 2.0) * rings as f64) as usize;
+            if (u, v) != (0, 0) && ring < rings {
+                sums[ring].0 += real[u * side + v].powi(2) + imaginary[u * side + v].powi(2);
+                sums[ring].1 += 1;
+            }
+        }
+    }
+    sums.into_iter().map(|(sum, count)| sum / f64::from(count)).collect()
+}
+
+/// Noise is independent from pixel to pixel, so that every frequency has the same power; fog, a fractal, has
+/// most in the lowest.
+#[test]
+fn noise_is_white_and_fog_is_not() {
+    const SIDE: usize = 48;
+    const RINGS: usize = 6;
+    const IMAGES: u64 = 12;
+    let grey = vec![128; SIDE * SIDE * 3];
+    let corruptor = Corruptor::new(ParameterSet::CifarC, 4);
+    let spectrum = |corruption: Corruption| -> Vec<f64> {
+        let mut mean = vec![0.0; RINGS];
+        for id in 0..IMAGES {
+            let out = corruptor.apply(corruption, 3, &grey, SIDE, SIDE, id);
+            let green: Vec<f64> = out.as_chunks::<3>().0.iter().map(|pixel| f64::from(pixel[1])).collect();
+            for (sum, power) in mean.iter_mut().zip(radial_spectrum(&green, SIDE, RINGS)) {
+                *sum += power / IMAGES as f64;
+            }
+        }
+        let all = mean.iter().sum::<f64>() / RINGS as f64;
+        mean.iter().map(|power| power / all).collect()
+    };
+    use Corruption::*;
+    for corruption in [GaussianNoise, ShotNoise, ImpulseNoise, SpeckleNoise] {
+        let powers = spectrum(corruption);
+        // The lowest ring has some fifty coefficients an image: 4% are one standard deviation.
+        assert!(powers.iter().all(|power| (power - 1.0).abs() < 0.15), "{corruption}: {powers:?}");
+    }
+    let fog = spectrum(Fog);
+    assert!(fog[0] > 20.0 * fog[RINGS - 1] && fog.is_sorted_by(|a, b| a > b), "{fog:?}");
+}

@@ -2,6 +2,7 @@
 
 use super::Eval;
 use super::data::{Source, matched, open, open_corrupted};
+use super::resume;
 use crate::cli::common::UsageError;
 use crate::config::{DataConfig, Domain};
 use crate::data::corruptions::{Corruption, Corruptor, ParameterSet};
@@ -41,6 +42,10 @@ pub(super) struct CorruptionArgs {
     /// mean error is printed
     #[arg(long, value_name = "RUN|imagenet-alexnet")]
     baseline: Option<String>,
+    /// Folder that --resume filled with an evaluation of the clean images of the same checkpoint: with it images
+    /// that are corrupted already have a relative mCE too
+    #[arg(long, value_name = "DIR")]
+    clean: Option<PathBuf>,
 }
 
 /// A baseline's name and its errors.
@@ -51,6 +56,7 @@ impl CorruptionArgs {
     pub(super) fn check(&self, source: Source) -> anyhow::Result<()> {
         let corrupted = matches!(source, Source::Corrupted(_));
         let made = [
+            ("--clean", self.clean.is_some() && !corrupted),
             ("--corruption-set", self.corruption_set.is_some()),
             ("--frost", self.frost.is_some()),
             ("--severity", !self.severity.is_empty() && !corrupted),
@@ -60,6 +66,10 @@ impl CorruptionArgs {
         let wrong = match source {
             Source::Corrupted(kind) => {
                 format!("{option} is for corruptions that are made here, and {} holds its own", kind.name())
+            }
+            Source::Set(_) if self.clean.is_some() => {
+                "--clean is for images that are corrupted already; of others the clean ones are measured too"
+                    .to_owned()
             }
             Source::Set(_) if !self.corruptions.is_empty() => return Ok(()),
             Source::Set(_) => format!("{option} needs --corruptions all or a list of names"),
@@ -150,6 +160,19 @@ impl CorruptionArgs {
         Ok(Some((name.clone(), errors)))
     }
 
+    /// The rows of the clean images of a checkpoint, from the folder of --clean.
+    pub(super) fn clean(&self, checkpoint: &Path) -> anyhow::Result<Vec<Row>> {
+        let Some(dir) = &self.clean else { return Ok(Vec::new()) };
+        let rows = rows_in(dir).context("--clean")?;
+        resume::check_of_checkpoint(dir, checkpoint).context("--clean")?;
+        anyhow::ensure!(
+            rows.iter().any(|row| row.attack.is_none() && row.corruption.is_none()),
+            "--clean: the evaluation in {} has no clean images",
+            dir.display()
+        );
+        Ok(rows)
+    }
+
     /// The mean corruption errors by domain; none where no corruption was asked for.
     pub(super) fn mce(
         &self,
@@ -157,13 +180,15 @@ impl CorruptionArgs {
         rows: &[Row],
         evaluation: &Evaluation<'_>,
         baseline: Option<&Baseline>,
+        clean: &[Row],
     ) -> Vec<Mce> {
         if matches!(source, Source::Set(_)) && self.corruptions.is_empty() {
             return Vec::new();
         }
         let of_domain = |&domain: &usize| {
             let domain = Domain::name_of(domain);
-            let errors = Errors::of_rows(rows, &domain);
+            let mut errors = Errors::of_rows(rows, &domain);
+            errors.clean = errors.clean.or(Errors::of_rows(clean, &domain).clean);
             Mce::new(&domain, &errors, baseline.map(|(name, errors)| (name.as_str(), errors)))
         };
         evaluation.domains.iter().map(of_domain).collect()

@@ -133,6 +133,7 @@ impl Eval {
         let path = self.data.source.checked_path(self.path.as_deref())?;
         self.corrupt.check(self.data.source)?;
         let baseline = self.corrupt.baseline()?;
+        let clean = self.corrupt.clean(&self.checkpoint)?;
         self.attacks.check()?;
         let mut model = load_model(&self.checkpoint, self.weights, &self.device, BATCH)?;
         self.attacks.check_classes(model.meta().classes.len())?;
@@ -184,7 +185,7 @@ impl Eval {
             classes_by: &by_word,
             plain_classes,
             generator,
-            mce: self.corrupt.mce(self.data.source, record.rows(), &evaluation, baseline.as_ref()),
+            mce: self.corrupt.mce(self.data.source, record.rows(), &evaluation, baseline.as_ref(), &clean),
         };
         if self.json { figures.print_json() } else { figures.print() }
     }

@@ -50,7 +50,7 @@ fn asked(
     let facts = json!({
         "checkpoint": eval.checkpoint.display().to_string(),
         "step": meta.step,
-        "checksum": format!("crc32c:{:08x}", checksum(&eval.checkpoint)?),
+        CHECKSUM: checksum_word(&eval.checkpoint)?,
         "weights": weights,
         "data": evaluation.data,
         "split": evaluation.split,
@@ -67,6 +67,31 @@ fn asked(
         "seed": evaluation.seed,
     });
     Ok(facts.as_object().cloned().unwrap_or_default())
+}
+
+/// Fails unless the evaluation in `dir` was of this very checkpoint, wherever that lies.
+pub(super) fn check_of_checkpoint(dir: &Path, checkpoint: &Path) -> anyhow::Result<()> {
+    let file = [dir.join("evaluation.json"), dir.join("evaluation").join("evaluation.json")]
+        .into_iter()
+        .find(|file| file.is_file());
+    let file = file.with_context(|| format!("{} has no evaluation.json", dir.display()))?;
+    let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let known: Map<String, Value> = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no record of an evaluation", file.display()))?;
+    anyhow::ensure!(
+        known.get(CHECKSUM) == Some(&json!(checksum_word(checkpoint)?)),
+        "the evaluation in {} is of another checkpoint than {}",
+        dir.display(),
+        checkpoint.display()
+    );
+    Ok(())
+}
+
+/// The fact that names a checkpoint by its content.
+const CHECKSUM: &str = "checksum";
+
+fn checksum_word(checkpoint: &Path) -> anyhow::Result<String> {
+    Ok(format!("crc32c:{:08x}", checksum(checkpoint)?))
 }
 
 /// CRC-32C of a file.

@@ -305,6 +305,7 @@ mod tests {
             calls < 6
         });
         assert!(!end.unwrap().finished && begun.rows().is_empty());
+        drop(begun);
         for dir in [stopped.path(), killed.path()] {
             let mut resumed = record(dir);
             let mut first = None;
@@ -322,6 +323,7 @@ mod tests {
                 "the first block is not measured again"
             );
             assert_eq!(resumed.rows(), whole.rows());
+            drop(resumed);
             assert_eq!(record(dir).rows(), whole.rows());
             // What is finished is not measured again.
             let mut again = 0;

@@ -5,6 +5,7 @@
 //! | `evaluation.json` | what was asked: an object of plain values |
 //! | `rows.jsonl` | a [`Row`] a line for every condition and domain that is finished |
 //! | `partial.json` | the figures of a pass that is not finished; gone when it is |
+//! | `.lock` | locked as long as a program measures into the folder |
 
 use super::pass::Tallies;
 use super::row::Row;
@@ -12,7 +13,7 @@ use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ const PLACES: [&str; 2] = ["checkpoint", "path"];
 #[derive(Debug, Default)]
 pub struct Record {
     dir: Option<PathBuf>,
+    /// Open as long as the folder is this record's; a killed program's lock goes with it.
+    _lock: Option<File>,
     rows: Vec<Row>,
     partial: Option<Partial>,
 }
@@ -41,6 +44,7 @@ impl Record {
     /// `asked`, naming the first fact that differs.
     pub fn open(dir: &Path, asked: &Map<String, Value>) -> anyhow::Result<Self> {
         create_folder(dir)?;
+        let lock = lock(dir)?;
         let file = dir.join("evaluation.json");
         match std::fs::read(&file) {
             Ok(bytes) => {
@@ -58,7 +62,7 @@ impl Record {
         // What cannot be read was not finished, and is measured again.
         let partial = std::fs::read(dir.join("partial.json")).ok();
         let partial = partial.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Self { dir: Some(dir.to_owned()), rows, partial })
+        Ok(Self { dir: Some(dir.to_owned()), _lock: Some(lock), rows, partial })
     }
 
     /// The finished rows in the order in which they were finished.
@@ -123,6 +127,17 @@ pub fn rows_in(dir: &Path) -> anyhow::Result<Vec<Row>> {
     };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     parse(file, &text)
+}
+
+/// Takes the folder for one program. Not every file system has locks.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join(".lock");
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(|error| anyhow!(sentence(&path, &error)))?;
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        bail!("another program measures into {} now; wait for it or choose another folder", dir.display());
+    }
+    Ok(file)
 }
 
 fn rows_file(dir: &Path) -> PathBuf {
@@ -203,7 +218,10 @@ mod tests {
         let file = rows_file(dir.path());
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, format!("{text}{{\"data\":\"sha")).unwrap();
+        drop(record);
         let mut record = Record::open(dir.path(), &asked(0)).unwrap();
+        let message = Record::open(dir.path(), &asked(0)).unwrap_err().to_string();
+        assert!(message.contains("another program measures into"), "{message}");
         assert_eq!(record.rows().len(), 2);
         assert_eq!(record.rows()[1].top1, row(2).top1);
         assert!(record.rows()[1].loss.is_nan());
@@ -218,10 +236,12 @@ mod tests {
         let tallies = Tallies { next: 64, cells: vec![vec![Tally { images: 63, ..Tally::default() }]] };
         let record = Record::open(dir.path(), &asked(0)).unwrap();
         record.keep(2, &tallies).unwrap();
+        drop(record);
         let mut record = Record::open(dir.path(), &asked(0)).unwrap();
         assert_eq!(record.tallies(2), tallies);
         assert_eq!(record.tallies(1), Tallies::default());
         record.finish(vec![row(1)]).unwrap();
+        drop(record);
         assert_eq!(Record::open(dir.path(), &asked(0)).unwrap().tallies(2), Tallies::default());
         std::fs::write(dir.path().join("partial.json"), "{\"pass\":2,").unwrap();
         assert_eq!(Record::open(dir.path(), &asked(0)).unwrap().tallies(2), Tallies::default());
