@@ -1,5 +1,6 @@
 //! The corruptions of ImageNet-C: how many there are, and what they are called everywhere.
 
+use super::schema::nearest_choice;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -132,13 +133,10 @@ impl std::str::FromStr for Corruption {
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|corruption| corruption.name() == name);
         found.ok_or_else(|| {
-            let nearest = Self::ALL
-                .into_iter()
-                .map(Self::name)
-                .min_by_key(|known| strsim::damerau_levenshtein(known, name))
-                .unwrap_or_default();
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("\"{name}\" is no corruption; did you mean {nearest}? The corruptions are {names}")
+            let names = Self::ALL.map(Self::name);
+            let nearest = nearest_choice(name, &names);
+            let all = names.join(", ");
+            format!("\"{name}\" is no corruption; did you mean {nearest}? The corruptions are {all}")
         })
     }
 }
@@ -213,6 +211,8 @@ mod tests {
         assert!(Corruption::MAIN.iter().all(|corruption| !corruption.is_extra()));
         let wrong = "jpeg_compresion".parse::<Corruption>();
         assert!(wrong.is_err_and(|sentence| sentence.contains("did you mean jpeg_compression?")));
+        let begun = "gauss".parse::<Corruption>();
+        assert!(begun.is_err_and(|sentence| sentence.contains("did you mean gaussian_")));
     }
 
     #[test]

@@ -200,9 +200,14 @@ pub fn nearest_section(path: &str) -> &'static str {
     best(&sections, |s| strsim::normalized_damerau_levenshtein(path, s)).copied().unwrap_or("run")
 }
 
-/// The choice nearest to a misspelt one.
+/// The choice nearest to a misspelt one, or to the beginning of one.
 pub fn nearest_choice(value: &str, choices: &[&'static str]) -> &'static str {
-    best(choices, |c| strsim::normalized_damerau_levenshtein(&value.to_lowercase(), c)).copied().unwrap_or("")
+    let value = value.to_lowercase();
+    let score = |choice: &&'static str| {
+        let begins = value.len() >= 3 && choice.starts_with(&value);
+        f64::from(u8::from(begins)) + strsim::normalized_damerau_levenshtein(&value, choice)
+    };
+    best(choices, score).copied().unwrap_or("")
 }
 
 /// The item of the highest score; the first of equals.

@@ -292,6 +292,7 @@ limit = 20
                 &["line 3", "\"cam\" or \"gradcam\""],
             ),
             ("base = \"shapes-advprop\"\nevaluate = [5]", &["line 2", "[[evaluate]]"]),
+            ("[run]\nsteps = 5", &["line 1", "[run] is a table of a run's configuration", "[set]"]),
             ("base = \"shapes-advprop\"\nset = 5", &["line 2", "a table"]),
             ("base = [", &["line 1", "TOML"]),
         ];

@@ -108,6 +108,13 @@ impl File {
                         evaluate.push(Evaluate::read(lines, table)?);
                     }
                 }
+                (section, DeValue::Table(_)) if is_section(section) => {
+                    let message = format!(
+                        "[{section}] is a table of a run's configuration; a sweep file names that file as `base`, and \
+                         sets keys such as {section}.… in the table [set]"
+                    );
+                    return Err(lines.fault(key, section, message));
+                }
                 (other, _) => {
                     let nearest = schema::nearest_choice(other, &KEYS);
                     let message = format!(
