@@ -2,11 +2,14 @@
 //! nothing else, the page is well-formed and needs no other file.
 
 use dualprop::config::{Config, MethodKind};
+use dualprop::evaluation::robustness::mce::ALEXNET;
 use dualprop::report::Comparison;
+use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
 use dualprop::training::run_folder::RunFiles;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a made-up run is.
@@ -101,6 +104,71 @@ fn compared() -> (tempfile::TempDir, Comparison) {
     let dirs: Vec<PathBuf> = made.iter().map(|made| run(folder.path(), made)).collect();
     let comparison = Comparison::read(&dirs).expect("three runs");
     (folder, comparison)
+}
+
+/// An evaluation of a checkpoint, in a folder that is no run's, whose errors are AlexNet's.
+fn evaluated_checkpoint(folder: &Path) -> PathBuf {
+    let checkpoint = Checkpoint {
+        meta: Meta {
+            format_version: FORMAT_VERSION,
+            arch: "resnet18".into(),
+            classes: vec!["ant".into(), "bee".into()],
+            domains: vec!["main".into()],
+            image_size: 32,
+            mean: [0.5; 3],
+            std: [0.5; 3],
+            config: String::new(),
+            step: 7,
+            epoch: 0.0,
+        },
+        tensors: BTreeMap::new(),
+        loop_state: BTreeMap::new(),
+    };
+    let file = folder.join("net.safetensors");
+    checkpoint.save_atomic(&file).expect("writable");
+    let dir = folder.join("alexnet");
+    std::fs::create_dir_all(&dir).expect("writable");
+    let asked = json!({"checkpoint": file, "checksum": "crc32c:0", "data": "folder", "path": "nowhere"});
+    std::fs::write(dir.join("evaluation.json"), asked.to_string()).expect("writable");
+    let mut rows = vec![row("main", None, 0.56522)];
+    for (name, errors) in ALEXNET {
+        rows.extend(
+            (1..).zip(errors).map(|(severity, error)| row("main", Some((name, severity)), 1.0 - error)),
+        );
+    }
+    std::fs::write(dir.join("rows.jsonl"), lines(&rows)).expect("writable");
+    dir
+}
+
+#[test]
+fn an_evaluated_checkpoint_is_compared_as_a_run_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = evaluated_checkpoint(folder.path());
+    let mut comparison = Comparison::read(std::slice::from_ref(&dir)).expect("an evaluation");
+    let title = "Mean corruption error over AlexNet's";
+    let has = |comparison: &Comparison| comparison.tables().iter().any(|table| table.title == title);
+    assert!(!has(&comparison), "only where that is asked for");
+    comparison.with_alexnet = true;
+    assert!(has(&comparison));
+    let json = comparison.json();
+    for column in ["mCE", "relative mCE"] {
+        let found = cell(&json, title, "alexnet", Some("main"), column);
+        let mean = found["mean"].as_f64().unwrap_or_else(|| panic!("{column}: {found}"));
+        assert!((mean - 100.0).abs() < 1e-4, "{column}: {mean}");
+    }
+    assert_eq!(json["groups"][0]["runs"][0]["steps"], 7);
+    let page = comparison.page();
+    assert!(page.contains("an evaluated checkpoint") && !page.contains("Cost of a step"));
+
+    let other = folder.path().join("alexnet/more");
+    std::fs::create_dir(&other).expect("writable");
+    std::fs::write(other.join("evaluation.json"), r#"{"checksum": "crc32c:1"}"#).expect("writable");
+    let refused = Comparison::read(std::slice::from_ref(&dir)).expect_err("two checkpoints").to_string();
+    assert!(refused.contains("several checkpoints"), "{refused}");
+    std::fs::remove_dir_all(&other).expect("there");
+    std::fs::remove_file(folder.path().join("net.safetensors")).expect("there");
+    let lost = format!("{:#}", Comparison::read(&[dir]).expect_err("no checkpoint"));
+    assert!(lost.contains("net.safetensors"), "{lost}");
 }
 
 /// The text and the attributes of a page; fails where it is not well-formed.

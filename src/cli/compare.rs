@@ -13,10 +13,11 @@ use std::path::PathBuf;
 /// seeds, class activation maps side by side, and costs. Runs that differ by their seed alone are one group.
 /// What was not measured is called so. A file that ends in .md gets the tables alone.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: dualprop compare runs/methods --out methods.html")]
+#[command(after_help = "Example: dualprop compare runs/methods --out methods.html
+Example: dualprop compare runs/first runs/lite0-on-imagenet-c --baseline imagenet-alexnet --out page.html")]
 pub(super) struct Compare {
-    /// Run folders, and folders of sweeps
-    #[arg(value_name = "RUN|SWEEP", required = true)]
+    /// Run folders, folders of sweeps, and folders that `eval --resume` filled of a checkpoint
+    #[arg(value_name = "RUN|SWEEP|EVALUATION", required = true)]
     runs: Vec<PathBuf>,
     /// Page to write, which needs no other file, no network and no script; or a Markdown file with its tables
     #[arg(long, value_name = "FILE.html|FILE.md")]
@@ -24,6 +25,9 @@ pub(super) struct Compare {
     /// Print the groups, differences and tables as one JSON object too
     #[arg(long)]
     json: bool,
+    /// Hold corruptions against AlexNet's errors on ImageNet-C too, for networks of its 1000 classes
+    #[arg(long, value_name = "imagenet-alexnet", value_parser = ["imagenet-alexnet"])]
+    baseline: Option<String>,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -31,6 +35,7 @@ pub(super) struct Compare {
 impl Compare {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut comparison = Comparison::read(&self.runs)?;
+        comparison.with_alexnet = self.baseline.is_some();
         for warning in &comparison.warnings {
             note(&format!("warning: {warning}"));
         }

@@ -5,7 +5,7 @@ use super::group::{Group, differences};
 use super::pictures::Pictures;
 use super::run::{Condition, Run};
 use super::statistics::Figure;
-use super::tables::{self, Table};
+use super::tables::Table;
 use crate::training::events::Finish;
 use crate::words::counted;
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ pub fn cell(figure: Option<Figure>, digits: usize) -> String {
 }
 
 /// The whole page.
-pub(super) fn page(groups: &[Group], warnings: &[String], pictures: &Pictures) -> String {
+pub(super) fn page(groups: &[Group], tables: &[Table], warnings: &[String], pictures: &Pictures) -> String {
     let runs: usize = groups.iter().map(|group| group.runs.len()).sum();
     let title = format!("DualProp: {} compared", counted(runs, "run"));
     let mut text = format!(
@@ -73,8 +73,8 @@ pub(super) fn page(groups: &[Group], warnings: &[String], pictures: &Pictures) -
     }
     text += &runs_section(groups);
     text += &differences_section(groups);
-    for table in tables::all(groups) {
-        text += &table_section(&table);
+    for table in tables {
+        text += &table_section(table);
     }
     text += &curves_section(groups);
     text += &pictures.section();
@@ -103,7 +103,7 @@ fn runs_section(groups: &[Group]) -> String {
         let seeds: Vec<String> = group.runs.iter().map(|run| run.config.run.seed.to_string()).collect();
         let steps: BTreeSet<u64> = group.runs.iter().map(|run| run.steps).collect();
         let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
-        let ended: BTreeSet<String> = group.runs.iter().map(|run| ending(run.finish.as_ref())).collect();
+        let ended: BTreeSet<String> = group.runs.iter().map(ending).collect();
         let ended: Vec<String> = ended.into_iter().collect();
         let folders: Vec<String> = group.runs.iter().map(|run| run.dir.display().to_string()).collect();
         let _ = write!(
@@ -126,8 +126,9 @@ fn runs_section(groups: &[Group]) -> String {
     )
 }
 
-fn ending(finish: Option<&Finish>) -> String {
-    match finish {
+fn ending(run: &Run) -> String {
+    match &run.finish {
+        None if !run.is_run => "an evaluated checkpoint".to_owned(),
         Some(Finish::Completed) => "complete".to_owned(),
         Some(Finish::StoppedAndSaved | Finish::Discarded) => "stopped".to_owned(),
         Some(Finish::Failed(reason)) => format!("failed: {reason}"),

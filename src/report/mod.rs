@@ -35,12 +35,14 @@ pub struct Comparison {
     pub groups: Vec<Group>,
     /// Sentences on what was left out or could not be read.
     pub warnings: Vec<String>,
+    /// Whether corruptions are held against AlexNet's on ImageNet-C too.
+    pub with_alexnet: bool,
     pictures: Pictures,
 }
 
 impl Comparison {
-    /// Reads run folders and the runs of sweeps' folders, each run once. A sweep's runs that have not begun
-    /// are left out with a warning.
+    /// Reads run folders, the runs of sweeps' folders and evaluations of checkpoints, each once. A sweep's
+    /// runs that have not begun are left out with a warning.
     pub fn read(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let mut warnings = Vec::new();
         let mut dirs: Vec<PathBuf> = Vec::new();
@@ -55,7 +57,7 @@ impl Comparison {
         dirs.retain(|dir| taken.insert(dir.canonicalize().unwrap_or_else(|_| dir.clone())));
         let runs: Vec<Run> = dirs.iter().map(|dir| Run::read(dir)).collect::<anyhow::Result<_>>()?;
         warnings.extend(runs.iter().flat_map(|run| run.warnings.clone()));
-        Ok(Self { groups: grouped(runs), warnings, pictures: Pictures::default() })
+        Ok(Self { groups: grouped(runs), warnings, with_alexnet: false, pictures: Pictures::default() })
     }
 
     /// Makes the class activation maps on an adapter; without one the page says why there are none. `working`
@@ -66,12 +68,12 @@ impl Comparison {
 
     /// The tables that have a figure.
     pub fn tables(&self) -> Vec<Table> {
-        tables::all(&self.groups)
+        tables::all(&self.groups, self.with_alexnet)
     }
 
     /// The page, well-formed HTML that needs no other file.
     pub fn page(&self) -> String {
-        html::page(&self.groups, &self.warnings, &self.pictures)
+        html::page(&self.groups, &self.tables(), &self.warnings, &self.pictures)
     }
 
     /// The tables and warnings as Markdown.

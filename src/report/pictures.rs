@@ -8,7 +8,6 @@ use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::cam_tile::cam_tiles;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
-use crate::training::run_folder::RunFiles;
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -63,10 +62,10 @@ impl Pictures {
         chosen: &mut Option<Chosen>,
     ) -> anyhow::Result<()> {
         let run = &group.runs[0];
-        let best = RunFiles::of(&run.dir).best();
+        let best = &run.checkpoint;
         ensure!(best.is_file(), "{} has no best checkpoint yet", run.dir.display());
         let (set, _) = open_validation(&run.config.data)?;
-        let mut model = Model::load(&best, Weights::Auto, device, IMAGES, |_, _| {})?;
+        let mut model = Model::load(best, Weights::Auto, device, IMAGES, |_, _| {})?;
         let size = model.meta().image_size;
         let chosen = match chosen {
             Some(chosen) => chosen,

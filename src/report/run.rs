@@ -1,12 +1,16 @@
 //! What a run's folder tells a comparison.
 
-use crate::config::Config;
+use crate::config::{Config, DataSource};
+use crate::evaluation::network_of;
+use crate::evaluation::robustness::record::{ASKED_FILE, CHECKSUM, facts_in};
 use crate::evaluation::robustness::row::Row;
+use crate::training::checkpoint::Checkpoint;
 use crate::training::events::{EvalRow, Finish, branch_names};
 use crate::training::run_folder::{BnLine, Follower, MetricsFollower, Report, RunFiles, ended};
 use crate::training::step_cost;
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +43,7 @@ impl Condition {
     }
 }
 
-/// A run, read once.
+/// A run, or a checkpoint that was evaluated, read once.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The folder.
@@ -48,8 +52,12 @@ pub struct Run {
     pub name: String,
     /// What it computed.
     pub config: Config,
+    /// Whether this is a run; else it is an evaluated checkpoint, of which nothing is known but its rows.
+    pub is_run: bool,
     /// How it ended; `None` of a run that is at work or was cut off.
     pub finish: Option<Finish>,
+    /// The checkpoint whose maps are shown; of a run its best one.
+    pub checkpoint: PathBuf,
     /// Finished optimizer steps.
     pub steps: u64,
     /// By branch: (finished steps, loss in nats).
@@ -65,28 +73,76 @@ pub struct Run {
     pub step_s: Option<f64>,
     /// Seconds of training, pauses and validation left out.
     pub training_s: Option<f64>,
-    /// Forward and backward passes of a step; see [`step_cost::passes`].
-    pub passes: f64,
+    /// Forward and backward passes of a step; see [`step_cost::passes`]. `None` of a checkpoint.
+    pub passes: Option<f64>,
     /// Sentences on what could not be read.
     pub warnings: Vec<String>,
 }
 
 impl Run {
-    /// Reads the run folder `dir`, of a finished run or of one at work.
+    /// Reads the run folder `dir`, of a finished run or of one at work, or a folder of evaluations of a
+    /// checkpoint.
     pub fn read(dir: &Path) -> anyhow::Result<Self> {
         let files = RunFiles::of(dir);
-        ensure!(
-            files.metrics().is_file(),
-            "{} is no run folder: it has no metrics.jsonl; expected the folder of a run or of a sweep",
-            dir.display()
-        );
+        if !files.metrics().is_file() {
+            ensure!(
+                evaluations(dir).iter().any(|folder| folder.join(ASKED_FILE).is_file()),
+                "{} is no run folder: it has no metrics.jsonl; expected the folder of a run or of a sweep, or one \
+                 that `dualprop eval --resume` filled",
+                dir.display()
+            );
+            return Self::of_checkpoint(dir);
+        }
         let config = Config::load(&files.config(), &[])?;
+        let passes = Some(step_cost::passes(&config, 1, 1));
+        let mut run =
+            Self { finish: ended(&files), is_run: true, passes, ..Self::empty(dir, config, files.best()) };
+        run.read_metrics(&files)?;
+        run.read_bn(&files);
+        run.read_evaluations(&dir.join("evaluation"));
+        Ok(run)
+    }
+
+    /// Reads the evaluations of a checkpoint that no run folder holds.
+    fn of_checkpoint(dir: &Path) -> anyhow::Result<Self> {
+        let mut facts = Map::new();
+        for folder in evaluations(dir).iter().filter(|folder| folder.join(ASKED_FILE).is_file()) {
+            let found = facts_in(folder)?;
+            let first = facts.get(CHECKSUM).unwrap_or(&found[CHECKSUM]);
+            ensure!(
+                *first == found[CHECKSUM],
+                "{} holds evaluations of several checkpoints; expected a folder for each",
+                dir.display()
+            );
+            facts = found;
+        }
+        let word = |key: &str| facts.get(key).and_then(Value::as_str).unwrap_or_default();
+        let checkpoint = PathBuf::from(word("checkpoint"));
+        let meta = Checkpoint::load_facts(&checkpoint)
+            .with_context(|| format!("the evaluation in {} is of another file now", dir.display()))?
+            .meta;
+        let (_, mut config) = network_of(&meta)?;
+        config.data.path = word("path").to_owned();
+        let source = word("data");
+        let known: Option<DataSource> = serde_json::from_value(source.into()).ok();
+        config.data.source = known.unwrap_or(config.data.source);
+        let mut run = Self { steps: meta.step, ..Self::empty(dir, config, checkpoint) };
+        if known.is_none() {
+            run.warnings.push(format!("{}: {source} has no images for class activation maps", run.name));
+        }
+        run.read_evaluations(dir);
+        Ok(run)
+    }
+
+    fn empty(dir: &Path, config: Config, checkpoint: PathBuf) -> Self {
         let name =
             dir.canonicalize().ok().and_then(|whole| Some(whole.file_name()?.to_string_lossy().into_owned()));
-        let mut run = Self {
+        Self {
             dir: dir.to_owned(),
             name: name.unwrap_or_else(|| config.run.name.clone()),
-            finish: ended(&files),
+            is_run: false,
+            finish: None,
+            checkpoint,
             steps: 0,
             losses: BTreeMap::new(),
             validations: BTreeMap::new(),
@@ -94,14 +150,10 @@ impl Run {
             bn_distances: BTreeMap::new(),
             step_s: None,
             training_s: None,
-            passes: step_cost::passes(&config, 1, 1),
+            passes: None,
             warnings: Vec::new(),
             config,
-        };
-        run.read_metrics(&files)?;
-        run.read_bn(&files);
-        run.read_evaluations();
-        Ok(run)
+        }
     }
 
     fn read_metrics(&mut self, files: &RunFiles) -> anyhow::Result<()> {
@@ -143,7 +195,7 @@ impl Run {
         let median = rates.get(rates.len() / 2);
         self.step_s = median.map(|rate| self.config.run.batch_size as f64 / rate);
         if steps_per_epoch.is_finite() && self.steps > 0 {
-            self.passes = step_cost::passes(&self.config, steps_per_epoch.round() as u64, self.steps);
+            self.passes = Some(step_cost::passes(&self.config, steps_per_epoch.round() as u64, self.steps));
         }
         Ok(())
     }
@@ -169,14 +221,9 @@ impl Run {
         }
     }
 
-    /// Reads `evaluation/rows.jsonl` and those of folders in `evaluation`, one an evaluation.
-    fn read_evaluations(&mut self) {
-        let folder = self.dir.join("evaluation");
-        let inner = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut folders: Vec<PathBuf> = inner.filter(|path| path.is_dir()).collect();
-        folders.sort();
-        folders.insert(0, folder);
-        for folder in folders {
+    /// Reads the rows of the [`evaluations`] in `folder`.
+    fn read_evaluations(&mut self, folder: &Path) {
+        for folder in evaluations(folder) {
             let file = folder.join("rows.jsonl");
             let Ok(text) = std::fs::read_to_string(&file) else { continue };
             for (line, number) in text.lines().zip(1..) {
@@ -196,6 +243,15 @@ impl Run {
         let layers = self.bn_distances.get(domain).map_or(&[][..], Vec::as_slice);
         layers.iter().map(|(_, distance)| distance).sum::<f64>() / layers.len() as f64
     }
+}
+
+/// Where evaluations may lie: `folder` and the folders in it.
+fn evaluations(folder: &Path) -> Vec<PathBuf> {
+    let inner = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = inner.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders.insert(0, folder.to_owned());
+    folders
 }
 
 fn condition(row: &EvalRow) -> Condition {

@@ -147,10 +147,10 @@ fn noise_is_white_and_fog_is_not() {
     const SIDE: usize = 48;
     const RINGS: usize = 6;
     const IMAGES: u64 = 12;
-    let grey = vec![128; SIDE * SIDE * 3];
+    let grey = [128; SIDE * SIDE * 3];
     let corruptor = Corruptor::new(ParameterSet::CifarC, 4);
     let spectrum = |corruption: Corruption| -> Vec<f64> {
-        let mut mean = vec![0.0; RINGS];
+        let mut mean = [0.0; RINGS];
         for id in 0..IMAGES {
             let out = corruptor.apply(corruption, 3, &grey, SIDE, SIDE, id);
             let green: Vec<f64> = out.as_chunks::<3>().0.iter().map(|pixel| f64::from(pixel[1])).collect();

@@ -3,9 +3,9 @@
 the row that `dualprop eval --resume DIR` measured, where that is given.
 
     pip install torch timm imagecorruptions torchattacks
-    python3 compare_robustness.py tf_efficientnet_lite0 WEIGHTS.safetensors PHOTOS [--ours DIR…] [--limit N]
+    python3 compare_robustness.py tf_efficientnet_lite0 WEIGHTS.safetensors PHOTOS [--ours DIR…]
 
-PHOTOS holds files NNN_*.jpg, NNN the class. Images are resized and cropped once, then corrupted, as the program does.
+PHOTOS holds files NNN_*.jpg, NNN the class, in folders or not. Images are resized and cropped once, then corrupted, as the program does.
 """
 
 import argparse
@@ -73,7 +73,6 @@ def main():
     parser.add_argument("--apgd", type=float, nargs="*", default=[])
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--step", type=float, default=1.0, help="of PGD, in 1/255")
-    parser.add_argument("--limit", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
     net = timm.create_model(args.arch)
@@ -82,9 +81,6 @@ def main():
     model = Normalized(net)
     size, crop = net.default_cfg["input_size"][1], net.default_cfg["crop_pct"]
     files = sorted(args.photos.rglob("*.jpg"))
-    if args.limit:
-        # Evenly spread, as `dualprop eval --limit` takes them.
-        files = [files[i * len(files) // args.limit] for i in range(args.limit)]
     labels = torch.tensor([int(file.name[:3]) for file in files])
     images = [load(file, size, crop) for file in files]
 

@@ -42,8 +42,8 @@ pub(super) struct CorruptionArgs {
     /// mean error is printed
     #[arg(long, value_name = "RUN|imagenet-alexnet")]
     baseline: Option<String>,
-    /// Folder that --resume filled with an evaluation of the clean images of the same checkpoint: with it images
-    /// that are corrupted already have a relative mCE too
+    /// Folder that --resume filled with an evaluation of the clean images of the same checkpoint: with it
+    /// images that are corrupted already have a relative mCE too
     #[arg(long, value_name = "DIR")]
     clean: Option<PathBuf>,
 }

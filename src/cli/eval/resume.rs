@@ -7,7 +7,7 @@ use crate::data::ClassesBy;
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::robustness::condition::Condition;
 use crate::evaluation::robustness::measurement::Evaluation;
-use crate::evaluation::robustness::record::Record;
+use crate::evaluation::robustness::record::{CHECKSUM, Record, facts_in};
 use crate::training::checkpoint::Meta;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
@@ -71,13 +71,7 @@ fn asked(
 
 /// Fails unless the evaluation in `dir` was of this very checkpoint, wherever that lies.
 pub(super) fn check_of_checkpoint(dir: &Path, checkpoint: &Path) -> anyhow::Result<()> {
-    let file = [dir.join("evaluation.json"), dir.join("evaluation").join("evaluation.json")]
-        .into_iter()
-        .find(|file| file.is_file());
-    let file = file.with_context(|| format!("{} has no evaluation.json", dir.display()))?;
-    let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let known: Map<String, Value> = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is no record of an evaluation", file.display()))?;
+    let known = facts_in(dir)?;
     anyhow::ensure!(
         known.get(CHECKSUM) == Some(&json!(checksum_word(checkpoint)?)),
         "the evaluation in {} is of another checkpoint than {}",
@@ -86,9 +80,6 @@ pub(super) fn check_of_checkpoint(dir: &Path, checkpoint: &Path) -> anyhow::Resu
     );
     Ok(())
 }
-
-/// The fact that names a checkpoint by its content.
-const CHECKSUM: &str = "checksum";
 
 fn checksum_word(checkpoint: &Path) -> anyhow::Result<String> {
     Ok(format!("crc32c:{:08x}", checksum(checkpoint)?))

@@ -1,6 +1,6 @@
 //! The tables `[evaluate]` of a sweep at work: `dualprop eval` on the best checkpoint of each complete run,
-//! kept in `RUN/evaluation/PART-DOMAIN`, where `dualprop compare` looks for it and where it goes on after it was
-//! ended.
+//! kept in `RUN/evaluation/PART-DOMAIN`, where `dualprop compare` looks for it and where it goes on after it
+//! was ended.
 
 use crate::cli::common::DeviceOption;
 use crate::cli::eval::Eval;

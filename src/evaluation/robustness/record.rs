@@ -17,6 +17,12 @@ use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+/// Holds what was asked.
+pub const ASKED_FILE: &str = "evaluation.json";
+
+/// The fact that names a checkpoint by its content.
+pub const CHECKSUM: &str = "checksum";
+
 /// Facts that say where something lies and not what it is: another path to the same files is no other
 /// evaluation.
 const PLACES: [&str; 2] = ["checkpoint", "path"];
@@ -45,7 +51,7 @@ impl Record {
     pub fn open(dir: &Path, asked: &Map<String, Value>) -> anyhow::Result<Self> {
         create_folder(dir)?;
         let lock = lock(dir)?;
-        let file = dir.join("evaluation.json");
+        let file = dir.join(ASKED_FILE);
         match std::fs::read(&file) {
             Ok(bytes) => {
                 let begun: Map<String, Value> = serde_json::from_slice(&bytes)
@@ -127,6 +133,17 @@ pub fn rows_in(dir: &Path) -> anyhow::Result<Vec<Row>> {
     };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     parse(file, &text)
+}
+
+/// What was asked of the evaluation that was kept in `dir`, or in the folder `evaluation` of the run `dir`.
+pub fn facts_in(dir: &Path) -> anyhow::Result<Map<String, Value>> {
+    let files = [dir.join("evaluation"), dir.to_owned()].map(|folder| folder.join(ASKED_FILE));
+    let file = files.iter().find(|file| file.is_file());
+    let file =
+        file.with_context(|| format!("{} holds no evaluation: it has no {ASKED_FILE}", dir.display()))?;
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&text)
+        .map_err(|e| anyhow!("{} is no record of an evaluation: {e}", file.display()))
 }
 
 /// Takes the folder for one program. Not every file system has locks.
