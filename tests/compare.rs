@@ -74,16 +74,22 @@ fn compared() -> (tempfile::TempDir, Comparison) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let fog = |top1| row("main", Some(("fog", 1)), top1);
     let snow = |top1| row("main", Some(("snow", 1)), top1);
+    let mut of_fewer = row("main", None, 0.1);
+    of_fewer["images"] = json!(10);
     let mut localised = row("aux", None, 0.5);
     localised["localisation"] = json!({"method": "cam", "class": "label", "energy": 0.625,
         "box_iou": null, "box_threshold": 0.2, "pointing": 0.5});
+    let mut foggy = row("aux", Some(("fog", 1)), 0.5);
+    foggy["localisation"] = json!({"method": "cam", "class": "label", "energy": 0.25, "box_iou": 0.5,
+        "box_threshold": 0.2, "pointing": 0.5});
     let made = [
         Made {
             name: "vanilla-seed0",
             kind: MethodKind::Vanilla,
             seed: 0,
             top1: [0.7, 0.2],
-            rows: vec![row("main", None, 0.71), fog(0.6), snow(0.5)],
+            // Of two evaluations of the same images the one of more images counts.
+            rows: vec![row("main", None, 0.71), fog(0.6), snow(0.5), of_fewer],
         },
         Made {
             name: "vanilla-seed1",
@@ -98,7 +104,14 @@ fn compared() -> (tempfile::TempDir, Comparison) {
             seed: 0,
             top1: [0.9, 0.4],
             // The extra corruption that the others lack counts for no mean.
-            rows: vec![fog(0.75), snow(0.9), row("main", Some(("spatter", 1)), 0.0), localised],
+            rows: vec![
+                fog(0.75),
+                snow(0.9),
+                row("main", Some(("spatter", 1)), 0.0),
+                localised,
+                foggy,
+                row("aux", Some(("snow", 1)), 0.5),
+            ],
         },
     ];
     let dirs: Vec<PathBuf> = made.iter().map(|made| run(folder.path(), made)).collect();
@@ -292,6 +305,8 @@ fn every_figure_is_that_of_its_rows() {
     let on = "cam, shapes:val clean";
     expect(cell(&json, "Localisation", adv, Some("aux"), &format!("energy on the object, {on}")), &[62.5]);
     assert_eq!(cell(&json, "Localisation", adv, Some("aux"), &format!("box overlap, {on}")), Value::Null);
+    let on = "cam, shapes:val corrupted";
+    expect(cell(&json, "Localisation", adv, Some("aux"), &format!("energy on the object, {on}")), &[25.0]);
     expect(cell(&json, "Distance of the BN domains", "vanilla", None, "aux"), &[0.5, 0.5]);
     expect(cell(&json, "Cost of a step", "vanilla", None, "passes"), &[1.0, 1.0]);
     expect(cell(&json, "Cost of a step", adv, None, "passes"), &[3.0]);

@@ -150,7 +150,8 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     let folder = temporary.path();
     let evaluate = "[[evaluate]]\ndata = [\"shapes:val-stylized\"]\nattacks = [\"square:eps=4,queries=3\"]\n\
                     corruptions = [\"fog\"]\nseverity = [2]\nlimit = 8\n\
-                    [[evaluate]]\ndata = [\"shapes:val-stylized\"]\nlocalise = \"cam\"\nlimit = 4\n";
+                    [[evaluate]]\ndata = [\"shapes:val-stylized\"]\nlocalise = \"cam\"\n\
+                    attacks = [\"fgsm:eps=1\"]\nlimit = 4\n";
     let sweep =
         "base = \"tiny.toml\"\nseeds = [0]\n[set]\nrun.steps = 2\n[[vary]]\nmethod.kind = [\"mixprop\"]\n";
     write(folder, &format!("{sweep}{evaluate}"));
@@ -176,7 +177,7 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     assert!(before.iter().all(|row| row["images"] == 8 && row["split"] == "val-stylized"));
     let localised = folder.join("out/run-seed0/evaluation/shapes-val-stylized-all-2/rows.jsonl");
     let localised = std::fs::read_to_string(localised).expect("the second table's");
-    assert_eq!(localised.lines().count(), 2, "main and aux: {localised}");
+    assert_eq!(localised.lines().count(), 4, "clean and attacked through main and aux: {localised}");
     assert!(localised.lines().all(|line| line.contains("\"pointing\"")), "{localised}");
     let again = output(folder, &start);
     assert!(again.status.success(), "{}", text(&again.stderr));

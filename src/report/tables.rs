@@ -88,10 +88,9 @@ fn plain_conditions<'a>(all: impl Iterator<Item = &'a Condition>) -> Vec<Conditi
     found
 }
 
-fn top1_of_rows(run: &Run, condition: &Condition) -> Option<f64> {
-    // An evaluation that was made again counts by its last row.
-    let row = run.rows.iter().rev().find(|row| Condition::of(row) == *condition);
-    row.map(|row| 100.0 * f64::from(row.top1))
+/// The row of a condition; where several evaluations have it, the last of those with the most images.
+fn row_of<'a>(run: &'a Run, condition: &Condition) -> Option<&'a Row> {
+    run.rows.iter().filter(|row| Condition::of(row) == *condition).max_by_key(|row| row.images)
 }
 
 fn evaluated(groups: &[Group]) -> Table {
@@ -99,7 +98,12 @@ fn evaluated(groups: &[Group]) -> Table {
     let found: Vec<Condition> = rows().map(Condition::of).collect();
     let conditions = plain_conditions(found.iter());
     let images = |condition: &Condition| {
-        let of = rows().filter(|row| Condition { domain: String::new(), ..Condition::of(row) } == *condition);
+        let of_domains = groups.iter().flat_map(|group| {
+            let domains = group.domains().into_iter();
+            domains.flat_map(|domain| group.runs.iter().map(move |run| (run, domain.clone())))
+        });
+        let of =
+            of_domains.filter_map(|(run, domain)| row_of(run, &Condition { domain, ..condition.clone() }));
         let counts: BTreeSet<usize> = of.map(|row| row.images).collect();
         match (counts.first(), counts.last()) {
             (Some(least), Some(most)) if least == most => format!("{least} images"),
@@ -119,7 +123,7 @@ fn evaluated(groups: &[Group]) -> Table {
         rows: by_domain(groups, |group, domain| {
             let cell = |condition: &Condition| {
                 let wanted = Condition { domain: domain.to_owned(), ..condition.clone() };
-                group.figure(|run| top1_of_rows(run, &wanted))
+                group.figure(|run| Some(100.0 * f64::from(row_of(run, &wanted)?.top1)))
             };
             conditions.iter().map(cell).collect()
         }),
@@ -308,10 +312,20 @@ fn corruptions(groups: &[Group]) -> Table {
     }
 }
 
+/// As [`column`], with one column for all corruptions.
+fn localised_column(condition: &Condition) -> String {
+    match &condition.corruption {
+        Some(_) => format!("{} corrupted", condition.split),
+        None => column(condition),
+    }
+}
+
 fn localised(groups: &[Group]) -> Table {
     let rows = groups.iter().flat_map(|group| &group.runs).flat_map(|run| &run.rows);
     let found: BTreeSet<(String, String)> = rows
-        .filter_map(|row| Some((column(&Condition::of(row)), row.localisation.as_ref()?.method.clone())))
+        .filter_map(|row| {
+            Some((localised_column(&Condition::of(row)), row.localisation.as_ref()?.method.clone()))
+        })
         .collect();
     type Measure = (&'static str, fn(&RowLocalisation) -> f32);
     let measures: [Measure; 3] = [
@@ -323,7 +337,8 @@ fn localised(groups: &[Group]) -> Table {
         found.iter().flat_map(|which| measures.map(|measure| (which, measure))).collect();
     Table {
         title: "Localisation".to_owned(),
-        caption: "How well class activation maps lie on the objects, percent, mean ± standard deviation over n seeds."
+        caption: "How well class activation maps lie on the objects, percent, mean ± standard deviation over n seeds; of \
+                  corrupted images the mean over the corruptions and severities that a run has measured."
             .to_owned(),
         unit: "%",
         digits: 1,
@@ -331,13 +346,23 @@ fn localised(groups: &[Group]) -> Table {
         rows: by_domain(groups, |group, domain| {
             let cell = |((of, method), (_, measure)): &(&(String, String), Measure)| {
                 group.figure(|run| {
-                    let row = run.rows.iter().rev().find(|row| {
+                    let rows = run.rows.iter().filter(|row| {
                         let is_method = row.localisation.as_ref().is_some_and(|l| l.method == *method);
                         let condition = Condition::of(row);
-                        is_method && condition.domain == domain && column(&condition) == *of
+                        is_method && condition.domain == domain && localised_column(&condition) == *of
                     });
-                    let share = f64::from(measure(row?.localisation.as_ref()?));
-                    share.is_finite().then_some(100.0 * share)
+                    // Of one condition measured several times, the most images count.
+                    let mut best: BTreeMap<Condition, &Row> = BTreeMap::new();
+                    for row in rows {
+                        let known = best.entry(Condition::of(row)).or_insert(row);
+                        if row.images >= known.images {
+                            *known = row;
+                        }
+                    }
+                    let shares = best.values().filter_map(|row| row.localisation.as_ref());
+                    let shares: Vec<f64> = shares.map(|l| f64::from(measure(l))).collect();
+                    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+                    mean.is_finite().then_some(100.0 * mean)
                 })
             };
             wanted.iter().map(cell).collect()

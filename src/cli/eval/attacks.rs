@@ -20,6 +20,9 @@ pub(super) struct AttackArgs {
     /// Radii in 1/255 with commas between that each attack gets in turn in place of its own; 0: clean images
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "attack", value_parser = epsilon)]
     epsilons: Vec<f32>,
+    /// Whether clean images are measured beside attacked ones.
+    #[arg(skip)]
+    pub(super) with_clean: bool,
 }
 
 fn epsilon(text: &str) -> Result<f32, String> {
@@ -36,9 +39,9 @@ impl AttackArgs {
         self.attack.is_empty()
     }
 
-    /// Whether the images are measured as they are: where nothing attacks, and at radius 0.
+    /// Whether the images are measured as they are: where nothing attacks, at radius 0, and in a sweep.
     pub(super) fn wants_clean(&self) -> bool {
-        self.attack.is_empty() || self.epsilons.contains(&0.0)
+        self.with_clean || self.attack.is_empty() || self.epsilons.contains(&0.0)
     }
 
     /// Says what looks like a slip, and fails where the same is asked for twice.

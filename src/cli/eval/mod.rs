@@ -116,10 +116,12 @@ pub(super) fn domains_parser() -> impl TypedValueParser<Value = Domains> {
 }
 
 impl Eval {
-    /// The evaluation that the words of a command line behind `dualprop eval` ask for, on `device`.
+    /// The evaluation that the words of a command line behind `dualprop eval` ask for, on `device`, of the
+    /// clean images too.
     pub(super) fn asked(words: Vec<String>, device: DeviceOption) -> anyhow::Result<Self> {
         let command = Self::augment_args(clap::Command::new("eval").no_binary_name(true));
-        let eval = Self::from_arg_matches(&command.try_get_matches_from(words)?)?;
+        let mut eval = Self::from_arg_matches(&command.try_get_matches_from(words)?)?;
+        eval.attacks.with_clean = true;
         Ok(Self { device, ..eval })
     }
 
