@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod chart;
+mod corrupted;
 mod group;
 mod html;
 mod markdown;
