@@ -4,6 +4,7 @@
 
 use dualprop::config::AttackConfig;
 use dualprop::evaluation::activation_map::CamMethod;
+use dualprop::evaluation::auto_domain::Through;
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::inspect::{self, Answer, ImageChoice, Look, Request, Subject};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ fn main() -> anyhow::Result<()> {
         let look = Look {
             images: ImageChoice::Data { split: "val".to_owned(), first: 0, count },
             attack: AttackConfig { epsilon, ..attack.clone() },
-            domain: 0,
+            domain: Through::Domain(0),
             seed: 0,
             map: CamMethod::Cam,
             class: None,

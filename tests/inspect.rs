@@ -7,6 +7,7 @@ use common::{TINY, alone, finish, options};
 use crossbeam_channel::{Receiver, Sender};
 use dualprop::config::{AttackConfig, Config};
 use dualprop::evaluation::activation_map::CamMethod;
+use dualprop::evaluation::auto_domain::Through;
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::inspect::{
     self, Answer, BINS, DistributionRequest, EPSILONS, ImageChoice, Inspector, Look, LookedItem, Measure,
@@ -15,7 +16,7 @@ use dualprop::session::inspect::{
 use dualprop::session::preflight::{self, Preflight};
 use dualprop::session::{RunHandle, spawn};
 use dualprop::training::checkpoint::Checkpoint;
-use dualprop::training::events::{Command, Event, Finish, StepReport, WorkLimit};
+use dualprop::training::events::{Command, Event, Finish, GalleryItem, StepReport, WorkLimit};
 use dualprop::training::run_folder::{RunFiles, is_at_work};
 use std::path::Path;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ fn look_at(spec: &str, class: Option<usize>) -> Look {
     Look {
         images: ImageChoice::Data { split: "val".into(), first: 998, count: 3 },
         attack: AttackConfig::parse_spec(spec).unwrap(),
-        domain: 1,
+        domain: Through::Domain(1),
         seed: 0,
         map: CamMethod::Cam,
         class,
@@ -163,7 +164,7 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
         assert!(item.label_known && item.losses.len() == 5);
         assert!(item.item.perturbation.iter().all(|change| change.abs() <= 3.0 + 1e-3));
         assert!(item.at_bound > 0.0 && item.at_bound <= 1.0);
-        assert_eq!(item.item.views.len(), 2);
+        assert_eq!(item.item.views.len(), 3, "main, aux and the choice of one");
         let area = item.item.size.pow(2);
         assert!(item.item.views.iter().all(|view| view.cam.len() == area && view.clean.len() == 5));
     }
@@ -182,7 +183,7 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
     let asked = look_at("pgd:eps=3,step=1,iters=4", None);
     let images = ImageChoice::Data { split: "val-stylized".into(), first: 998, count: 3 };
     let others = [
-        Look { domain: 0, ..asked.clone() },
+        Look { domain: Through::Domain(0), ..asked.clone() },
         Look { seed: 1, ..asked.clone() },
         look_at("pgd:eps=2,step=1,iters=4", None),
         Look { images, ..asked.clone() },
@@ -191,6 +192,33 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
     for other in &others {
         assert_ne!(of(other), at_first, "{other:?}");
         assert_eq!(of(&asked), at_first, "after {other:?}");
+    }
+
+    // The choice by image shows the chosen domain's guesses and maps, and the worst attack for it counts.
+    ask(&study, Request::Look(Look { domain: Through::Auto, ..asked.clone() }));
+    let chosen = answer(&study, looked);
+    let by_domain = [0, 1].map(|domain| {
+        ask(&study, Request::Look(Look { domain: Through::Domain(domain), ..asked.clone() }));
+        answer(&study, looked)
+    });
+    for (index, LookedItem { item, losses, chosen, .. }) in chosen.items.iter().enumerate() {
+        let [main, aux, auto] = &item.views[..] else { panic!("{} views", item.views.len()) };
+        assert_eq!((&auto.cam, auto.clean[0].p), {
+            let view = [main, aux][chosen[0]];
+            (&view.cam, view.clean[0].p)
+        });
+        assert_eq!(auto.cam_adversarial, [main, aux][chosen[1]].cam_adversarial);
+        let tried = by_domain.each_ref().map(|found| &found.items[index]);
+        let is_this = |tried: &&LookedItem| tried.item.adversarial == item.adversarial;
+        let taken = tried.into_iter().find(is_this).expect("the attack through one of the domains");
+        assert_eq!((&taken.losses, taken.chosen), (losses, *chosen));
+        let p = |item: &GalleryItem| {
+            let guesses = &item.views[2].adversarial;
+            let fooled = guesses[0].class != item.label;
+            let right = guesses.iter().find(|guess| guess.class == item.label).map_or(0.0, |guess| guess.p);
+            if fooled { 0.0 } else { right }
+        };
+        assert!(tried.iter().all(|tried| p(item) <= p(&tried.item)), "image {index}");
     }
 
     // Image files get the class that is predicted for them.

@@ -169,7 +169,7 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     };
     let mut cells: Vec<[String; 3]> = before.iter().map(cell).collect();
     cells.sort();
-    let expected = ["aux", "main"].map(|domain| {
+    let expected = ["auto", "aux", "main"].map(|domain| {
         [["none", "fog"], ["none", "none"], ["square:eps=4,queries=3", "none"]]
             .map(|[attack, corruption]| [domain, attack, corruption].map(str::to_owned))
     });
@@ -177,7 +177,7 @@ fn complete_runs_are_measured_as_the_sweep_says() {
     assert!(before.iter().all(|row| row["images"] == 8 && row["split"] == "val-stylized"));
     let localised = folder.join("out/run-seed0/evaluation/shapes-val-stylized-all-2/rows.jsonl");
     let localised = std::fs::read_to_string(localised).expect("the second table's");
-    assert_eq!(localised.lines().count(), 4, "clean and attacked through main and aux: {localised}");
+    assert_eq!(localised.lines().count(), 6, "clean and attacked through main, aux and auto: {localised}");
     assert!(localised.lines().all(|line| line.contains("\"pointing\"")), "{localised}");
     let again = output(folder, &start);
     assert!(again.status.success(), "{}", text(&again.stderr));

@@ -57,7 +57,7 @@ pub(super) struct Attack {
 #[derive(Serialize)]
 struct Outcome {
     path: String,
-    domain: &'static str,
+    domain: String,
     attack: String,
     label: usize,
     /// Of the clean image, best first.
@@ -74,7 +74,7 @@ struct Outcome {
 
 impl Attack {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
+        let (mut model, through) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let (size, classes) = (model.meta().image_size, model.meta().classes.clone());
         if let Some(label) = self.label {
             check_class("--label", label, &classes)?;
@@ -96,14 +96,15 @@ impl Attack {
             let guesses = |logits: &[f32]| -> Vec<Vec<NamedGuess>> {
                 logits.chunks_exact(classes.len()).map(|l| named_guesses(l, &classes, TOP)).collect()
             };
-            let before = guesses(&model.logits(&clean, domain)?);
+            let before = guesses(&model.logits(&clean, through)?);
             let labels: Vec<usize> = before.iter().map(|g| self.label.unwrap_or(g[0].index)).collect();
             let ids: Vec<u32> = pictures.iter().map(|picture| picture.index as u32).collect();
-            let adversarial = model.strongest(&clean, &labels, &self.attack, domain, self.seed, &ids)?.pixels;
+            let adversarial =
+                model.strongest(&clean, &labels, &self.attack, through, self.seed, &ids)?.pixels;
             let limit = if self.attack.projects() { self.attack.epsilon().floor() } else { 255.0 };
             let rounded = rounded_towards(&clean, &adversarial, limit);
             let seen: Vec<f32> = rounded.iter().map(|b| f32::from(*b)).collect();
-            let after = guesses(&model.logits(&seen, domain)?);
+            let after = guesses(&model.logits(&seen, through)?);
             let images = pictures.iter().zip(rounded.chunks_exact(3 * size * size));
             for (((picture, bytes), label), (clean, adversarial)) in
                 images.zip(labels).zip(before.into_iter().zip(after))
@@ -116,7 +117,7 @@ impl Attack {
                 write_png(&perturbation_file, size, &magnified)?;
                 let outcome = Outcome {
                     path: picture.path.display().to_string(),
-                    domain: self.options.domain.name(),
+                    domain: through.name(),
                     attack: self.attack.spec(),
                     label,
                     clean,

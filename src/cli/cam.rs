@@ -60,7 +60,7 @@ impl Method {
 
 impl Cam {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
+        let (mut model, through) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let (size, names) = (model.meta().image_size, model.meta().classes.clone());
         if let Some(class) = self.class {
             check_class("--class", class, &names)?;
@@ -81,7 +81,7 @@ impl Cam {
         let mut files = InputFiles::new(&self.images, BATCH);
         while let Some(pictures) = files.next_batch(&model, &progress) {
             let pixels = pixels(&pictures);
-            let seen = model.see(&pixels, domain)?;
+            let seen = model.see(&pixels, through)?;
             let guesses = seen.logits.chunks_exact(names.len()).map(|l| top_classes(l, 1)[0].0);
             let classes: Vec<usize> = guesses.map(|predicted| self.class.unwrap_or(predicted)).collect();
             let maps = model.maps(&seen, &classes, self.method.engine());

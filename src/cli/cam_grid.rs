@@ -10,6 +10,7 @@ use crate::data::corruptions::{Corruptor, SEVERITIES};
 use crate::data::{Framing, comparable, load_image_file};
 use crate::evaluation::Model;
 use crate::evaluation::activation_map;
+use crate::evaluation::auto_domain::Through;
 use crate::evaluation::cam_tile::{CamTile, cam_tiles};
 use crate::evaluation::sheet::{Mark, SheetCell, SheetRow, draw};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,8 @@ pub(super) struct CamGrid {
     /// Class activation map (Zhou et al. 2016) or Grad-CAM
     #[arg(long, value_enum, default_value_t = Method::Cam)]
     method: Method,
-    /// BN domain of the rows; all: a row for each domain of each model
+    /// BN domain of the rows; auto: the one that fits each image; all: a row for each that a model has,
+    /// and auto where there are several
     #[arg(long, value_parser = domains_parser(), default_value = Domain::Main.name())]
     domain: Domains,
     /// Last weights, or their moving average; by default the average where there is one
@@ -89,8 +91,8 @@ impl CamGrid {
             if let Some(caution) = activation_map::caution(model.network()) {
                 progress.aside(|| note(&format!("note: {}: {caution}", checkpoint.display())));
             }
-            for domain in self.domain.of(&model)? {
-                rows.push(self.row(&mut model, checkpoint, domain)?);
+            for through in self.domain.of(&model)? {
+                rows.push(self.row(&mut model, checkpoint, through)?);
             }
             progress.update(number + 1, self.checkpoints.len());
         }
@@ -110,21 +112,18 @@ impl CamGrid {
         ))
     }
 
-    fn row(&self, model: &mut Model, checkpoint: &Path, domain: usize) -> anyhow::Result<SheetRow> {
+    fn row(&self, model: &mut Model, checkpoint: &Path, through: Through) -> anyhow::Result<SheetRow> {
         let classes = model.meta().classes.clone();
         let labels: Vec<Option<usize>> = self.images.iter().map(|path| label(path, &classes)).collect();
-        let columns = self.columns(model, domain, &labels)?;
+        let columns = self.columns(model, through, &labels)?;
         let pixels: Vec<f32> = columns.iter().flat_map(|column| column.pixels.iter().copied()).collect();
-        let tiles = cam_tiles(model, &pixels, domain, self.method.engine())?;
+        let tiles = cam_tiles(model, &pixels, through, self.method.engine())?;
         let cells = columns.iter().zip(tiles).map(|(column, tile)| {
             let name = self.images[column.image].file_name().unwrap_or_default().to_string_lossy();
             cell(tile, &classes, labels[column.image], [&name, &column.words])
         });
-        let label = vec![
-            run_name(checkpoint),
-            format!("domain {}", model.meta().domains[domain]),
-            model.meta().arch.clone(),
-        ];
+        let label =
+            vec![run_name(checkpoint), format!("domain {}", through.name()), model.meta().arch.clone()];
         Ok(SheetRow { label, cells: cells.collect() })
     }
 
@@ -132,7 +131,7 @@ impl CamGrid {
     fn columns(
         &self,
         model: &mut Model,
-        domain: usize,
+        through: Through,
         labels: &[Option<usize>],
     ) -> anyhow::Result<Vec<Column>> {
         let (size, framing) = (model.meta().image_size, Framing::of(&model.config().data));
@@ -151,13 +150,14 @@ impl CamGrid {
             }
             if let Some(attack) = &self.attack {
                 let predicted = |model: &mut Model| -> anyhow::Result<usize> {
-                    let logits = model.logits(&clean, domain)?;
+                    let logits = model.logits(&clean, through)?;
                     Ok((1..classes)
                         .fold(0, |best, class| if logits[class] > logits[best] { class } else { best }))
                 };
                 let label = labels[image].map_or_else(|| predicted(model), Ok)?;
                 let seed = model.config().run.seed;
-                let pixels = model.strongest(&clean, &[label], attack, domain, seed, &[image as u32])?.pixels;
+                let pixels =
+                    model.strongest(&clean, &[label], attack, through, seed, &[image as u32])?.pixels;
                 columns.push(Column { image, words: attack.spec(), pixels });
             }
         }

@@ -3,6 +3,7 @@
 use super::progress::Progress;
 use crate::config::{Domain, EvaluationAttack};
 use crate::data::Framing;
+use crate::evaluation::auto_domain::{AUTO, Through};
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
@@ -55,9 +56,10 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
 /// Which parts of a checkpoint are used.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ModelArgs {
-    /// BN domain that the images go through
-    #[arg(long, value_parser = domain_parser(), default_value_t = Domain::Main)]
-    pub domain: Domain,
+    /// BN domain that the images go through; auto: each image through main, or the one whose running
+    /// statistics of the first BN layer describe it clearly better
+    #[arg(long, value_parser = test_domain_parser(), default_value = Domain::Main.name())]
+    pub domain: String,
     /// Last weights, or their moving average; by default the average where there is one
     #[arg(long, value_enum)]
     pub weights: Option<WeightsChoice>,
@@ -66,11 +68,11 @@ pub(super) struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Loads a checkpoint for at most `batch` images at a time; the second value is the domain's index.
-    pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, usize)> {
+    /// Loads a checkpoint for at most `batch` images at a time; the second value is what they go through.
+    pub(super) fn load(&self, checkpoint: &Path, batch: usize) -> anyhow::Result<(Model, Through)> {
         let model = load_model(checkpoint, self.weights, &self.device, batch)?;
-        let domain = model.domain_index(self.domain.name())?;
-        Ok((model, domain))
+        let through = asked_domain(&model, &self.domain)?;
+        Ok((model, through))
     }
 }
 
@@ -87,9 +89,18 @@ pub(super) fn load_model(
     })
 }
 
-/// Reads `--domain` for clap, which lists the names in `--help`.
-pub(super) fn domain_parser() -> impl TypedValueParser<Value = Domain> {
-    PossibleValuesParser::new(Domain::NAMES).try_map(|name| name.parse::<Domain>())
+/// What `--domain NAME` means for a model, which is said where it is not what the word promises.
+pub(super) fn asked_domain(model: &Model, name: &str) -> anyhow::Result<Through> {
+    let through = model.through(name)?;
+    if name == AUTO && through != Through::Auto {
+        note("note: this checkpoint has one BN domain, so --domain auto is main");
+    }
+    Ok(through)
+}
+
+/// Reads `--domain` of a command that images go through a model in.
+pub(super) fn test_domain_parser() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(Domain::NAMES.into_iter().chain([AUTO]))
 }
 
 /// `--weights`.

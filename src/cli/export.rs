@@ -1,7 +1,8 @@
 //! `dualprop export`: a model with one BN domain for other programs.
 
-use super::common::{WeightsChoice, check_other_file, domain_parser, print_line};
+use super::common::{UsageError, WeightsChoice, check_other_file, print_line, test_domain_parser};
 use crate::config::Domain;
+use crate::evaluation::auto_domain::AUTO;
 use crate::training::checkpoint::Checkpoint;
 use anyhow::{anyhow, bail};
 use std::path::PathBuf;
@@ -25,8 +26,8 @@ pub(super) struct Export {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// BN domain to keep
-    #[arg(long, value_parser = domain_parser(), default_value_t = Domain::Main)]
-    domain: Domain,
+    #[arg(long, value_parser = test_domain_parser(), default_value = Domain::Main.name())]
+    domain: String,
     /// Last weights, or their moving average; by default the average where there is one
     #[arg(long, value_enum)]
     weights: Option<WeightsChoice>,
@@ -43,14 +44,21 @@ impl Export {
         if self.to == Format::Onnx {
             bail!("--to onnx is not in this version yet; expected --to safetensors");
         }
+        if self.domain == AUTO {
+            return Err(UsageError(
+                "--domain auto chooses a domain by image, and an exported model has one; expected main, aux, aux2 or aux3"
+                    .to_owned(),
+            )
+            .into());
+        }
         check_other_file(&self.checkpoint, &self.out)?;
         let checkpoint = Checkpoint::load(&self.checkpoint)?;
         let domains = &checkpoint.meta.domains;
-        let domain = domains.iter().position(|d| d == self.domain.name()).ok_or_else(|| {
+        let domain = domains.iter().position(|d| *d == self.domain).ok_or_else(|| {
             anyhow!(
                 "{} has no domain {}; it has {}",
                 self.checkpoint.display(),
-                self.domain.name(),
+                self.domain,
                 domains.join(", ")
             )
         })?;
@@ -66,7 +74,7 @@ impl Export {
             self.out.display(),
             exported.tensors.len(),
             exported.meta.arch,
-            self.domain.name(),
+            self.domain,
             if ema { "averaged" } else { "raw" }
         ))
     }

@@ -2,6 +2,8 @@
 
 use super::common::{InputFiles, ModelArgs, NamedGuess, named_guesses, pixels, print_json, print_line};
 use super::progress::Progress;
+use crate::config::Domain;
+use crate::evaluation::auto_domain::Through;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -33,26 +35,40 @@ pub(super) struct Predict {
 #[derive(Serialize)]
 struct Prediction {
     path: String,
-    domain: &'static str,
+    domain: String,
     logits: Vec<f32>,
     top: Vec<NamedGuess>,
+    /// The domain that fits the image, with `--domain auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chosen_domain: Option<String>,
 }
 
 impl Predict {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (mut model, domain) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
+        let (mut model, through) = self.options.load(&self.checkpoint, BATCH.min(self.images.len()))?;
         let classes = model.meta().classes.clone();
         let mut progress = Progress::new("predicting", "images");
         let mut files = InputFiles::new(&self.images, BATCH);
         let mut predictions = Vec::new();
         while let Some(pictures) = files.next_batch(&model, &progress) {
-            let logits = model.logits(&pixels(&pictures), domain)?;
-            for (picture, logits) in pictures.iter().zip(logits.chunks_exact(classes.len())) {
+            let pixels = pixels(&pictures);
+            let logits = model.logits(&pixels, through)?;
+            let chosen: Vec<Option<String>> = match through {
+                Through::Domain(_) => vec![None; pictures.len()],
+                Through::Auto => {
+                    let choices = model.choose_domains(&pixels)?.into_iter();
+                    choices.map(|domain| Some(Domain::name_of(domain))).collect()
+                }
+            };
+            for ((picture, logits), chosen_domain) in
+                pictures.iter().zip(logits.chunks_exact(classes.len())).zip(chosen)
+            {
                 let prediction = Prediction {
                     path: picture.path.display().to_string(),
-                    domain: self.options.domain.name(),
+                    domain: through.name(),
                     top: named_guesses(logits, &classes, self.top as usize),
                     logits: logits.to_vec(),
+                    chosen_domain,
                 };
                 if self.json {
                     predictions.push(prediction);
@@ -72,7 +88,8 @@ impl Predict {
 
 impl Prediction {
     fn print(&self) -> anyhow::Result<()> {
-        print_line(&self.path)?;
+        let chosen = self.chosen_domain.as_ref().map(|domain| format!(" (through {domain})"));
+        print_line(&format!("{}{}", self.path, chosen.unwrap_or_default()))?;
         for guess in &self.top {
             print_line(&format!("  {:6.2}%  {} ({})", 100.0 * guess.p, guess.class, guess.index))?;
         }

@@ -40,7 +40,7 @@ pub fn accuracy(
             .cloned()
             .map_or(Condition::Clean, |attack| Condition::Attacked(attack.into()))],
         corruptor: None,
-        domains: &[what.domain],
+        domains: &[what.domain.into()],
         limit: what.limit,
         seed: what.seed,
         answers: None,

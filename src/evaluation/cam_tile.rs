@@ -1,12 +1,13 @@
 //! What a network makes of an image as one small picture: the map over the image, the class, how sure it is.
 
 use super::activation_map::CamMethod;
+use super::auto_domain::Through;
 use super::cam::{min_max, overlay};
 use super::feature_grid::FeatureGrid;
 use super::model::Model;
 use super::softmax::top_classes;
 
-/// An image as one network sees it through one BN domain.
+/// An image as one network sees it through a BN domain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CamTile {
     /// Side of the picture, pixels: the network's input size.
@@ -19,15 +20,15 @@ pub struct CamTile {
     pub p: f64,
 }
 
-/// A tile of each image `[n, S, S, 3]` of 0..255, any n, through `domain`. Cells of the map lie at their true
+/// A tile of each image `[n, S, S, 3]` of 0..255, any n. Cells of the map lie at their true
 /// places on the image.
 pub fn cam_tiles(
     model: &mut Model,
     pixels: &[f32],
-    domain: usize,
+    through: impl Into<Through>,
     method: CamMethod,
 ) -> anyhow::Result<Vec<CamTile>> {
-    let seen = model.see(pixels, domain)?;
+    let seen = model.see(pixels, through)?;
     let (side, classes) = (model.network().image_size, model.network().classes);
     let guesses: Vec<(usize, f64)> =
         seen.logits.chunks_exact(classes).map(|logits| top_classes(logits, 1)[0]).collect();

@@ -6,9 +6,8 @@
 
 use super::activation_map::{self, CamMethod};
 use super::feature_grid::FeatureGrid;
-use super::inference::Inference;
 use crate::data::Dataset;
-use crate::gpu::{Device, GpuError};
+use crate::graph::Network;
 use serde::{Deserialize, Serialize};
 
 /// The share of a map's maximum from which a pixel belongs to the found box, as in Zhou et al. 2016, section
@@ -85,7 +84,7 @@ impl LocalisationSums {
     }
 }
 
-/// Makes the maps of images that have just been through a network, and measures them.
+/// Makes the maps of images that have been through a network, and measures them.
 #[derive(Clone, Copy)]
 pub struct Localiser<'a> {
     /// How maps are made.
@@ -95,26 +94,24 @@ pub struct Localiser<'a> {
 }
 
 impl Localiser<'_> {
-    /// Adds the figures of the images of the last forward pass, which are those numbered `indices` of `set`.
+    /// Adds the figures of the images that are numbered `indices` of `set` and gave these features, `[n, h,
+    /// w, C]` with C padded to four.
     pub fn measure(
         &self,
-        device: &Device,
-        inference: &Inference,
+        network: &Network,
+        features: &[f32],
         set: &dyn Dataset,
         indices: &[usize],
         sums: &mut LocalisationSums,
-    ) -> Result<(), GpuError> {
-        let features = inference.features(device, indices.len())?;
+    ) {
         let labels: Vec<usize> = indices.iter().map(|index| set.label(*index)).collect();
-        let network = inference.network();
         let grid = FeatureGrid::of(network);
-        let maps = activation_map::maps(network, self.params, &features, &labels, self.method);
+        let maps = activation_map::maps(network, self.params, features, &labels, self.method);
         for (index, map) in indices.iter().zip(maps) {
             if let Some(mask) = set.mask(*index, network.image_size) {
                 sums.add(Localisation::of(&grid.resize(&map, network.image_size), &mask));
             }
         }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod accuracy;
 pub mod activation_map;
+pub mod auto_domain;
 pub mod cam;
 pub mod cam_tile;
 pub mod confusion;

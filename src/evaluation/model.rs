@@ -2,6 +2,7 @@
 //! `predict`, `attack` and `cam` are thin shells around this.
 
 use super::activation_map::{self, CamMethod};
+use super::auto_domain::{AUTO, Through};
 use super::inference::{ImageBatch, Inference, Outcome, Strongest};
 use super::robustness::pass::{Moment, Pass, PassEnd, Tallies};
 use super::snapshot::bn_layers;
@@ -34,6 +35,17 @@ pub struct Seen {
     pub logits: Vec<f32>,
     /// Activated maps before the pooling, `[n, h, w, C]` with C padded to four.
     pub features: Vec<f32>,
+}
+
+impl Seen {
+    /// What was seen in image `i` of so many.
+    fn row(&self, i: usize, images: usize) -> Self {
+        let part = |values: &[f32]| {
+            let each = values.len() / images;
+            values[i * each..][..each].to_vec()
+        };
+        Self { logits: part(&self.logits), features: part(&self.features) }
+    }
 }
 
 /// A trained network ready to look at images.
@@ -122,6 +134,15 @@ impl Model {
         self.inference.batch()
     }
 
+    /// What `name` means for this checkpoint: one of its BN domains, or `auto`, the choice by image.
+    pub fn through(&self, name: &str) -> anyhow::Result<Through> {
+        match (name, self.meta.domains.len()) {
+            (AUTO, 2..) => Ok(Through::Auto),
+            (AUTO, _) => Ok(Through::Domain(0)),
+            _ => Ok(Through::Domain(self.domain_index(name)?)),
+        }
+    }
+
     /// Index of a BN domain by name.
     pub fn domain_index(&self, name: &str) -> anyhow::Result<usize> {
         self.meta.domains.iter().position(|d| d == name).with_context(|| {
@@ -129,9 +150,19 @@ impl Model {
         })
     }
 
+    /// The domain that fits each image of pixels `[n, S, S, 3]` in 0..255, any n.
+    pub fn choose_domains(&mut self, pixels: &[f32]) -> anyhow::Result<Vec<usize>> {
+        let mut choices = Vec::new();
+        for (part, labels, ids) in self.parts(pixels, None, None) {
+            let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
+            choices.extend(self.inference.choose_domains(&mut self.gpu, images)?);
+        }
+        Ok(choices)
+    }
+
     /// Logits `[n, classes]` of pixels `[n, S, S, 3]` in 0..255, any n.
-    pub fn logits(&mut self, pixels: &[f32], domain: usize) -> anyhow::Result<Vec<f32>> {
-        Ok(self.outcome(pixels, None, domain)?.logits)
+    pub fn logits(&mut self, pixels: &[f32], through: impl Into<Through>) -> anyhow::Result<Vec<f32>> {
+        Ok(self.see(pixels, through)?.logits)
     }
 
     /// What a forward pass through `domain` finds, for pixels `[n, S, S, 3]` in 0..255, any n. Without labels
@@ -170,24 +201,25 @@ impl Model {
         Ok(adversarial)
     }
 
-    /// The worst of all starts of an attack for each image, for `labels` through `domain`; see
-    /// [`Inference::strongest`].
+    /// The worst of all starts of an attack for each image, for `labels` through a domain or against the
+    /// choice by image; see [`Inference::strongest_through`].
     pub fn strongest(
         &mut self,
         pixels: &[f32],
         labels: &[usize],
         attack: &EvaluationAttack,
-        domain: usize,
+        through: impl Into<Through>,
         seed: u64,
         ids: &[u32],
     ) -> anyhow::Result<Strongest> {
         if let Some(fault) = attack.fault(self.meta.classes.len()) {
             anyhow::bail!(fault);
         }
+        let through = through.into();
         let mut all = Strongest::default();
         for (part, labels, ids) in self.parts(pixels, Some(labels), Some(ids)) {
             let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
-            let found = self.inference.strongest(&mut self.gpu, images, attack, domain, seed, true)?;
+            let found = self.inference.strongest_through(&mut self.gpu, images, attack, through, seed)?;
             all.outcome.extend(found.outcome);
             all.pixels.extend(found.pixels);
         }
@@ -226,8 +258,29 @@ impl Model {
         Ok(rows)
     }
 
-    /// What a forward pass through `domain` sees in pixels `[n, S, S, 3]` of 0..255, any n.
-    pub fn see(&mut self, pixels: &[f32], domain: usize) -> anyhow::Result<Seen> {
+    /// What a forward pass sees in pixels `[n, S, S, 3]` of 0..255, any n.
+    pub fn see(&mut self, pixels: &[f32], through: impl Into<Through>) -> anyhow::Result<Seen> {
+        let each = self.inference.network().image_size.pow(2) * 3;
+        let choices = match through.into() {
+            Through::Domain(domain) => return self.see_through(pixels, domain),
+            Through::Auto => self.choose_domains(pixels)?,
+        };
+        let mut rows: Vec<Seen> = vec![Seen::default(); choices.len()];
+        for domain in 0..self.meta.domains.len() {
+            let places: Vec<usize> = (0..choices.len()).filter(|i| choices[*i] == domain).collect();
+            let pixels: Vec<f32> = places.iter().flat_map(|i| &pixels[i * each..][..each]).copied().collect();
+            let seen = self.see_through(&pixels, domain)?;
+            for (at, i) in places.iter().enumerate() {
+                rows[*i] = seen.row(at, places.len());
+            }
+        }
+        Ok(Seen {
+            logits: rows.iter().flat_map(|seen| &seen.logits).copied().collect(),
+            features: rows.into_iter().flat_map(|seen| seen.features).collect(),
+        })
+    }
+
+    fn see_through(&mut self, pixels: &[f32], domain: usize) -> anyhow::Result<Seen> {
         let mut seen = Seen::default();
         for (part, labels, ids) in self.parts(pixels, None, None) {
             let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };

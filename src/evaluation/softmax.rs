@@ -29,6 +29,14 @@ pub fn cross_entropy(logits: &[f32], label: usize) -> f32 {
     (sum.ln() - f64::from(logits[label] - largest)) as f32
 }
 
+/// How many classes come before class `label`; of equal logits the lower class first.
+pub fn rank(logits: &[f32], label: usize) -> usize {
+    let before = |&(class, logit): &(usize, &f32)| {
+        *logit > logits[label] || (*logit == logits[label] && class < label)
+    };
+    logits.iter().enumerate().filter(before).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

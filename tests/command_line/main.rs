@@ -1,6 +1,7 @@
 //! What a shell sees: the exit code, one sentence on stderr that names the thing at fault, and nothing on
 //! stdout but the result. Nearly everything here works without an adapter.
 
+mod auto_domain;
 mod measuring;
 mod weights;
 mod wrong_input;

@@ -215,7 +215,7 @@ fn all_domains_are_measured_under_corruptions_that_are_made() {
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one value");
     let rows = found["rows"].as_array().expect("rows");
     let domains: Vec<_> = rows.iter().filter_map(|row| row["domain"].as_str()).collect();
-    assert_eq!(domains, ["main", "aux"].repeat(5));
+    assert_eq!(domains, ["main", "aux", "auto"].repeat(5));
     assert!(rows.iter().all(|row| row["images"] == 20 && row["statistics"] == "running"));
     assert_eq!(
         (found["corruption_set"].as_str(), found["corruption_seed"].is_u64()),

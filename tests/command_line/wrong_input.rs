@@ -15,7 +15,7 @@ fn wrong_command_lines_exit_2_and_say_what_was_expected() {
         (&["eval", "x", "--data", "shapes", "--attack", "pdg:eps=4"], &["pdg", "nearest is pgd"]),
         (
             &["eval", "x", "--data", "shapes", "--domain", "auxiliary"],
-            &["auxiliary", "main, aux, aux2, aux3"],
+            &["auxiliary", "main, aux, aux2, aux3, auto, all"],
         ),
         (&["eval", "x", "--data", "folder-c:val"], &["folder-c has no parts", "--severity"]),
         (&["eval", "x", "--data", "folder-c"], &["--path DIR is needed", "folder-c"]),

@@ -303,6 +303,7 @@ pub(crate) fn model(step: u64) -> ModelInfo {
         step,
         classes: CLASSES.map(String::from).to_vec(),
         domains: vec!["main".into(), "aux".into()],
+        views: vec!["main".into(), "aux".into(), "auto".into()],
         image_size: SIDE,
         attack: AttackConfig::parse_spec("pgd:eps=1,step=1").expect("a SPEC"),
         splits: vec![("val".into(), 1000), ("val-stylized".into(), 1000)],
@@ -313,11 +314,18 @@ pub(crate) fn model(step: u64) -> ModelInfo {
 
 pub(crate) fn looked(step: u64, request: &Look) -> Looked {
     let items = (0..4).map(|index| {
-        let item = picture(index, step);
+        let mut item = picture(index, step);
+        item.views.push(view(index, item.label, 2));
         let losses = (0..=request.attack.iterations())
             .map(|n| 0.3 + 0.5 * n as f32 + 0.2 * noise(index as u64 * 9 + u64::from(n)))
             .collect();
-        LookedItem { item, label_known: true, losses, at_bound: 0.62 + 0.05 * index as f32 }
+        LookedItem {
+            item,
+            label_known: true,
+            losses,
+            at_bound: 0.62 + 0.05 * index as f32,
+            chosen: [index % 2, 1],
+        }
     });
     Looked { step, request: request.clone(), items: items.collect(), took: Duration::from_millis(84) }
 }

@@ -6,6 +6,7 @@ use super::stage::say;
 use super::{Stage, tell, train};
 use dualprop::app::commands::UiCommand;
 use dualprop::app::panes::Pane;
+use dualprop::evaluation::auto_domain::Through;
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
 use dualprop::session::inspect::{
@@ -65,6 +66,23 @@ fn the_lab_asks_for_what_its_controls_say_and_shows_the_answer() {
     stage.frames();
     stage.expect("Accuracy over epsilon plot");
     assert!(!stage.sees("Stop, save") && !stage.window().run.phase.is_active());
+}
+
+#[test]
+fn lab_and_attention_show_the_choice_by_image_and_attack_it() {
+    let mut stage = Stage::sized(vec2(1600.0, 1000.0));
+    let ends = stage.open_model();
+    stage.serve(&ends);
+    stage.expect("auto chose main, attacked aux");
+    stage.click("Attacked domain");
+    stage.click("auto");
+    assert_eq!(last_look(&ends).domain, Through::Auto);
+    assert!(stage.window().views.look.auto);
+    stage.show(Pane::Attention);
+    stage.serve(&ends);
+    for text in ["seen by main", "seen by aux", "seen by auto"] {
+        stage.expect(text);
+    }
 }
 
 #[test]

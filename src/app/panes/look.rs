@@ -10,6 +10,7 @@ use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
 use crate::config::{AttackConfig, AttackKind, AttackTarget};
 use crate::evaluation::activation_map::CamMethod;
+use crate::evaluation::auto_domain::Through;
 use crate::session::inspect::{ImageChoice, Look, ModelInfo, Request};
 use egui::{Button, ComboBox, DragValue, RichText, Slider, Ui};
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub struct LookView {
     pub files: Vec<PathBuf>,
     pub attack: AttackConfig,
     pub domain: usize,
+    /// Attack through all domains, against the choice by image, in place of `domain`.
+    pub auto: bool,
     pub seed: u64,
     pub grad_cam: bool,
     /// Class of the maps; `None`: each image's own.
@@ -61,6 +64,7 @@ impl Default for LookView {
             files: Vec::new(),
             attack,
             domain: 0,
+            auto: false,
             seed: 0,
             grad_cam: false,
             class: None,
@@ -86,9 +90,12 @@ impl LookView {
         named.or(info.splits.first()).cloned().unwrap_or_else(|| (self.split.clone(), 0))
     }
 
-    /// The chosen domain where the model has it.
-    pub fn domain_of(&self, info: &ModelInfo) -> usize {
-        self.domain.min(info.domains.len().saturating_sub(1))
+    /// What is chosen to be attacked, where the model has it.
+    pub fn through(&self, info: &ModelInfo) -> Through {
+        match self.auto && info.domains.len() > 1 {
+            true => Through::Auto,
+            false => Through::Domain(self.domain.min(info.domains.len().saturating_sub(1))),
+        }
     }
 
     /// The request for what is chosen.
@@ -96,7 +103,7 @@ impl LookView {
         Look {
             images: self.images(info),
             attack: self.attack.clone(),
-            domain: self.domain_of(info),
+            domain: self.through(info),
             seed: self.seed,
             map: if self.grad_cam { CamMethod::GradCam } else { CamMethod::Cam },
             class: self.class.filter(|class| *class < info.classes.len()),
@@ -117,6 +124,11 @@ impl LookView {
 /// Names of an opened model.
 pub fn names(info: &ModelInfo) -> Names<'_> {
     Names { classes: &info.classes, domains: &info.domains }
+}
+
+/// Names of an opened model where a look shows its images: the choice by image goes as one more.
+pub fn view_names(info: &ModelInfo) -> Names<'_> {
+    Names { classes: &info.classes, domains: &info.views }
 }
 
 /// Which model is open and how to choose another; what went wrong with it.
@@ -271,18 +283,24 @@ pub fn attack_ui(ui: &mut Ui, info: &ModelInfo, view: &mut LookView) {
                 .on_hover_text("Share of the accumulated gradient that each iteration keeps, 0 to 1; 0 is I-FGSM");
         }
         ui.label("through");
-        let domain = view.domain_of(info);
-        let name = names(info).domain(domain);
-        let combo = ComboBox::from_id_salt("attacked domain").width(64.0).selected_text(name);
+        let mut through = view.through(info);
+        let combo = ComboBox::from_id_salt("attacked domain").width(64.0).selected_text(through.name());
         let response = combo.show_ui(ui, |ui| {
-            for (index, name) in info.domains.iter().enumerate() {
-                ui.selectable_value(&mut view.domain, index, name);
+            for choice in Through::all(info.domains.len()) {
+                ui.selectable_value(&mut through, choice, choice.name());
             }
         });
+        match through {
+            Through::Domain(domain) => (view.domain, view.auto) = (domain, false),
+            Through::Auto => view.auto = true,
+        }
         response
             .response
             .accessible_name("Attacked domain")
-            .on_hover_text("BN domain that the attacked network uses, by running statistics");
+            .on_hover_text(
+                "BN domain that the attacked network uses, by running statistics. auto: every image is attacked \
+                 through each domain, and the attack is shown that is the worst through the domain chosen for it",
+            );
         let attack = &mut view.attack;
         let mut targeted = attack.target == AttackTarget::RandomWrong;
         let help = "Towards a wrong class drawn for each image, instead of away from the true one";

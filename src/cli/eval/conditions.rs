@@ -7,6 +7,7 @@ use crate::cli::common::UsageError;
 use crate::config::{DataConfig, Domain};
 use crate::data::corruptions::{Corruption, Corruptor, ParameterSet};
 use crate::data::{ClassesBy, CorruptedFiles, FileCell};
+use crate::evaluation::auto_domain::Through;
 use crate::evaluation::robustness::condition::Condition;
 use crate::evaluation::robustness::mce::{Errors, Mce, SEVERITIES};
 use crate::evaluation::robustness::measurement::{Evaluation, Part};
@@ -185,8 +186,8 @@ impl CorruptionArgs {
         if matches!(source, Source::Set(_)) && self.corruptions.is_empty() {
             return Vec::new();
         }
-        let of_domain = |&domain: &usize| {
-            let domain = Domain::name_of(domain);
+        let of_domain = |through: &Through| {
+            let domain = through.name();
             let mut errors = Errors::of_rows(rows, &domain);
             errors.clean = errors.clean.or(Errors::of_rows(clean, &domain).clean);
             Mce::new(&domain, &errors, baseline.map(|(name, errors)| (name.as_str(), errors)))

@@ -10,11 +10,12 @@ mod table;
 pub(super) use data::source;
 
 use super::cam::Method;
-use super::common::{DeviceOption, WeightsChoice, load_model, note, whole};
+use super::common::{DeviceOption, WeightsChoice, asked_domain, load_model, note, whole};
 use super::progress::Progress;
 use crate::config::Domain;
 use crate::data::ClassesBy;
 use crate::evaluation::Model;
+use crate::evaluation::auto_domain::{AUTO, Through};
 use crate::evaluation::robustness::measurement::{Evaluation, Heard};
 use attacks::AttackArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -69,7 +70,10 @@ pub(super) struct Eval {
     /// Images used, evenly spread over the set; 0: all
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole, allow_negative_numbers = true)]
     limit: usize,
-    /// BN domain that the images go through; all: each that the checkpoint has, side by side
+    /// BN domain that the images go through; auto: each image through main, or the one whose running
+    /// statistics of the first BN layer describe it clearly better (under an attack: attacked through each
+    /// domain, and the worst of these images counts); all: each, and auto where there are several, side by
+    /// side
     #[arg(long, value_parser = domains_parser(), default_value = Domain::Main.name())]
     domain: Domains,
     /// Last weights, or their moving average; by default the average where there is one
@@ -92,26 +96,28 @@ pub(super) struct Eval {
 }
 
 /// `--domain`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Domains {
-    One(Domain),
+    One(String),
     All,
 }
 
 impl Domains {
-    /// Indices of the domains.
-    pub(super) fn of(self, model: &Model) -> anyhow::Result<Vec<usize>> {
+    /// What images go through, of a model.
+    pub(super) fn of(&self, model: &Model) -> anyhow::Result<Vec<Through>> {
         match self {
-            Self::One(domain) => Ok(vec![model.domain_index(domain.name())?]),
-            Self::All => Ok((0..model.meta().domains.len()).collect()),
+            Self::One(name) => Ok(vec![asked_domain(model, name)?]),
+            Self::All => Ok(Through::all(model.meta().domains.len())),
         }
     }
 }
 
 pub(super) fn domains_parser() -> impl TypedValueParser<Value = Domains> {
-    PossibleValuesParser::new(Domain::NAMES.into_iter().chain(["all"])).try_map(|name| match name.as_str() {
-        "all" => Ok(Domains::All),
-        name => name.parse().map(Domains::One),
+    PossibleValuesParser::new(Domain::NAMES.into_iter().chain([AUTO, "all"])).map(|name| {
+        match name.as_str() {
+            "all" => Domains::All,
+            _ => Domains::One(name),
+        }
     })
 }
 

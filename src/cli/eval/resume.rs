@@ -2,7 +2,7 @@
 
 use super::Eval;
 use crate::cli::common::{WeightsChoice, note};
-use crate::config::{Domain, EvaluationAttack};
+use crate::config::EvaluationAttack;
 use crate::data::ClassesBy;
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::robustness::condition::Condition;
@@ -46,7 +46,7 @@ fn asked(
         Some(WeightsChoice::Raw) => "raw",
         Some(WeightsChoice::Ema) => "ema",
     };
-    let domains: Vec<String> = evaluation.domains.iter().map(|domain| Domain::name_of(*domain)).collect();
+    let domains: Vec<String> = evaluation.domains.iter().map(|through| through.name()).collect();
     let facts = json!({
         "checkpoint": eval.checkpoint.display().to_string(),
         "step": meta.step,

@@ -11,7 +11,8 @@ mod strongest;
 mod trace;
 
 use crate::config::{AttackConfig, AttackTarget, Config};
-use crate::gpu::{Device, Element, Gpu, GpuError, StepUniform, step_buffer};
+use crate::evaluation::softmax::{cross_entropy, rank};
+use crate::gpu::{BufferId, Device, Element, Gpu, GpuError, StepUniform, step_buffer};
 use crate::graph::{Network, Statistics, pad4};
 use crate::kernels::cross_entropy::table_row;
 use crate::training::attack_plans::AttackPass;
@@ -47,6 +48,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The outcome of logits `[n, classes]` that were computed here. Of equal logits the lower class ranks
+    /// first, and a loss that is no number counts as wrong, as on the GPU.
+    pub fn of_logits(logits: Vec<f32>, labels: &[u32]) -> Self {
+        let classes = logits.len() / labels.len().max(1);
+        let mut outcome = Self::default();
+        for (row, label) in logits.chunks_exact(classes.max(1)).zip(labels) {
+            let (loss, rank) = (cross_entropy(row, *label as usize), rank(row, *label as usize));
+            outcome.loss.push(loss);
+            outcome.top1.push(loss.is_finite() && rank < 1);
+            outcome.top5.push(loss.is_finite() && rank < 5);
+        }
+        Self { logits, ..outcome }
+    }
+
     /// Puts what other images gave behind.
     pub fn extend(&mut self, others: Self) {
         self.loss.extend(others.loss);
@@ -177,6 +192,11 @@ impl Inference {
             // A validation batch is small, and its results do not depend on what the adapter offers.
             storage: Element::F32,
         }
+    }
+
+    /// One of the buffers that programs work on.
+    pub(super) fn buffer(&self, id: BufferId) -> &wgpu::Buffer {
+        self.buffers.get(id)
     }
 
     /// The most images that one call takes.

@@ -110,6 +110,19 @@ impl Inference {
 }
 
 impl Strongest {
+    /// What is the worst for each image, as [`Outcome::worst`] has it, with its pixels. All are attacks on
+    /// the same images.
+    pub fn worst(attacks: impl IntoIterator<Item = Self>) -> Self {
+        let attacks: Vec<Self> = attacks.into_iter().collect();
+        let outcomes: Vec<&Outcome> = attacks.iter().map(|attack| &attack.outcome).collect();
+        let Some(first) = attacks.first() else { return Self::default() };
+        let each = first.pixels.len() / first.outcome.loss.len().max(1);
+        let places = Outcome::worst_places(&outcomes);
+        let pixels =
+            places.iter().enumerate().flat_map(|(i, place)| &attacks[*place].pixels[i * each..][..each]);
+        Self { pixels: pixels.copied().collect(), outcome: Outcome::worst(outcomes.iter().copied()) }
+    }
+
     /// Takes image `place` of `found` as image `i`, where it is worse.
     fn take_worse(&mut self, i: usize, found: &Self, place: usize) {
         if !found.outcome.is_worse(place, &self.outcome, i) {
@@ -124,18 +137,29 @@ impl Strongest {
 }
 
 impl Outcome {
-    /// What is the worst for each image: wrong where one is, else of the highest loss. All are of the same
-    /// images.
-    pub fn worst<'a>(outcomes: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut outcomes = outcomes.into_iter();
-        let mut worst = outcomes.next().cloned().unwrap_or_default();
-        for other in outcomes {
-            for i in 0..worst.loss.len() {
+    /// Which of the outcomes is the worst for each image: wrong where one is, else of the highest loss. All
+    /// are of the same images, and there is at least one.
+    pub fn worst_places(outcomes: &[&Self]) -> Vec<usize> {
+        let place = |i: usize| {
+            let mut worst = 0;
+            for place in 1..outcomes.len() {
                 // Of two wrong ones the first stays, as after a start that fooled the network.
-                if worst.top1[i] && other.is_worse(i, &worst, i) {
-                    worst.take(i, other, i);
+                if outcomes[worst].top1[i] && outcomes[place].is_worse(i, outcomes[worst], i) {
+                    worst = place;
                 }
             }
+            worst
+        };
+        (0..outcomes[0].loss.len()).map(place).collect()
+    }
+
+    /// What is the worst for each image, see [`Self::worst_places`]; nothing of nothing.
+    pub fn worst<'a>(outcomes: impl IntoIterator<Item = &'a Self>) -> Self {
+        let outcomes: Vec<&Self> = outcomes.into_iter().collect();
+        let Some(first) = outcomes.first() else { return Self::default() };
+        let mut worst = (*first).clone();
+        for (i, place) in Self::worst_places(&outcomes).into_iter().enumerate() {
+            worst.take(i, outcomes[place], i);
         }
         worst
     }

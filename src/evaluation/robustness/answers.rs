@@ -4,7 +4,6 @@
 
 use crate::data::Dataset;
 use crate::evaluation::inference::Outcome;
-use crate::evaluation::softmax::cross_entropy;
 use std::collections::BTreeSet;
 
 /// The classes that a set has images of, ascending.
@@ -21,14 +20,10 @@ pub fn among(outcome: &mut Outcome, labels: &[u32], answers: &[usize]) {
         let row = &outcome.logits[image * classes..][..classes];
         let logits: Vec<f32> = answers.iter().map(|&class| row[class]).collect();
         let label = answers.partition_point(|&class| class < *label as usize);
-        let before = |&(place, logit): &(usize, &f32)| {
-            *logit > logits[label] || (*logit == logits[label] && place < label)
-        };
-        let rank = logits.iter().enumerate().filter(before).count();
-        let loss = cross_entropy(&logits, label);
-        outcome.loss[image] = loss;
-        outcome.top1[image] = loss.is_finite() && rank < 1;
-        outcome.top5[image] = loss.is_finite() && rank < 5;
+        let one = Outcome::of_logits(logits, &[label as u32]);
+        outcome.loss[image] = one.loss[0];
+        outcome.top1[image] = one.top1[0];
+        outcome.top5[image] = one.top5[0];
     }
 }
 

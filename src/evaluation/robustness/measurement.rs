@@ -5,11 +5,11 @@ use super::condition::Condition;
 use super::pass::{Moment, Pass, PassEnd, Tallies};
 use super::record::Record;
 use super::row::{RUNNING, Row, RowLocalisation};
-use crate::config::Domain;
 use crate::data::Matched;
 use crate::data::corruptions::Corruptor;
 use crate::evaluation::Model;
 use crate::evaluation::activation_map::CamMethod;
+use crate::evaluation::auto_domain::Through;
 use anyhow::ensure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,8 +28,8 @@ pub struct Evaluation<'a> {
     pub data: &'a str,
     /// The part of the data set, for the rows.
     pub split: &'a str,
-    /// Indices of the BN domains, each measured on the same images.
-    pub domains: &'a [usize],
+    /// The BN domains, and whether the choice among them by image is measured too, each on the same images.
+    pub domains: &'a [Through],
     /// The sets, one after the other.
     pub parts: Vec<Part<'a>>,
     /// Makes the corruptions; needed for conditions that have one.
@@ -69,8 +69,8 @@ impl Evaluation<'_> {
         let mut said = Vec::new();
         for (number, part) in self.parts.iter().enumerate() {
             let wanted = || part.conditions.iter().flat_map(|c| self.domains.iter().map(move |d| (c, *d)));
-            let has = |record: &Record, (condition, domain)| {
-                let row = self.row(condition, domain);
+            let has = |record: &Record, (condition, through)| {
+                let row = self.row(condition, through);
                 record.rows().iter().any(|known| known.is_of_same_cell(&row))
             };
             if wanted().all(|cell| has(record, cell)) {
@@ -142,13 +142,13 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The row of a condition and a domain without figures.
-    fn row(&self, condition: &Condition, domain: usize) -> Row {
+    /// The row of a condition and what it is measured through, without figures.
+    fn row(&self, condition: &Condition, through: Through) -> Row {
         let corruption = condition.corruption();
         Row {
             data: self.data.to_owned(),
             split: self.split.to_owned(),
-            domain: Domain::name_of(domain),
+            domain: through.name(),
             statistics: RUNNING.to_owned(),
             attack: condition.attack(),
             corruption: corruption.map(|(name, _)| name.to_owned()),
@@ -165,7 +165,7 @@ impl Evaluation<'_> {
     fn rows(&self, pass: &Pass<'_>, tallies: &Tallies, left_out: usize) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
         for (condition, cells) in pass.conditions.iter().zip(&tallies.cells) {
-            for (&domain, tally) in self.domains.iter().zip(cells) {
+            for (&through, tally) in self.domains.iter().zip(cells) {
                 ensure!(tally.images > 0, "{}: no readable image to measure on", self.split);
                 let [loss, top1, top5] = tally.means();
                 let left_out = left_out + pass.total() - tally.images;
@@ -179,7 +179,7 @@ impl Evaluation<'_> {
                         .localise
                         .zip(tally.localisation)
                         .map(|(method, sums)| RowLocalisation::new(method, sums.mean(tally.images))),
-                    ..self.row(condition, domain)
+                    ..self.row(condition, through)
                 });
             }
         }
@@ -190,15 +190,18 @@ impl Evaluation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::EvaluationAttack;
+    use crate::config::{Domain, EvaluationAttack};
     use crate::data::corruptions::{Corruption, ParameterSet};
     use crate::data::shapes::{Shapes, ShapesSplit};
     use crate::data::{Dataset, EvalOptions, EvalReader};
+    use crate::evaluation::auto_domain::AUTO;
     use crate::evaluation::feature_grid::FeatureGrid;
     use crate::evaluation::localisation::Localisation;
     use crate::evaluation::network_of;
     use crate::gpu::DeviceChoice;
-    use crate::models::init::initialize;
+    use crate::graph::pad4;
+    use crate::graph::params::ParamLayout;
+    use crate::models::init::{Arenas, initialize};
     use crate::training::checkpoint::{FORMAT_VERSION, Meta};
     use crate::training::events::RunWeights;
     use serde_json::Map;
@@ -210,6 +213,11 @@ mod tests {
 
     /// A narrow network of two domains for the classes of `shapes`, with statistics that differ.
     fn model() -> Model {
+        model_with(|_, _| {})
+    }
+
+    /// The same after a change of its arenas.
+    fn model_with(change: impl FnOnce(&ParamLayout, &mut Arenas)) -> Model {
         let meta = Meta {
             format_version: FORMAT_VERSION,
             arch: "resnet18".into(),
@@ -231,10 +239,11 @@ mod tests {
         for (place, value) in arenas.running.iter_mut().enumerate() {
             *value *= 1.0 + (place % 7) as f32 / 10.0;
         }
+        change(&network.layout, &mut arenas);
         Model::of_run(RunWeights { meta, arenas }, &DeviceChoice::Cpu, BATCH).unwrap()
     }
 
-    fn evaluation<'a>(conditions: Vec<Condition>, domains: &'a [usize]) -> Evaluation<'a> {
+    fn evaluation<'a>(conditions: Vec<Condition>, domains: &'a [Through]) -> Evaluation<'a> {
         let set: Arc<dyn Dataset> = Arc::new(Shapes::new(ShapesSplit::Val));
         let set = Matched { set, note: None, left_out: 0 };
         Evaluation {
@@ -261,6 +270,72 @@ mod tests {
         ]
     }
 
+    /// The images of an evaluation: numbers, pixels `[n, 32, 32, 3]`, labels.
+    fn images() -> (Vec<usize>, Vec<f32>, Vec<usize>) {
+        let set = Shapes::new(ShapesSplit::Val);
+        let options = EvalOptions { batch_size: BATCH, image_size: 32, limit: LIMIT, workers: 0 };
+        let mut reader = EvalReader::start(Arc::new(Shapes::new(ShapesSplit::Val)), options).unwrap();
+        let mut indices = Vec::new();
+        while let Some(batch) = reader.next().unwrap() {
+            indices.extend(batch.indices);
+        }
+        let pixels = indices.iter().flat_map(|index| set.load(*index, 32).unwrap()).map(f32::from);
+        let (pixels, labels) = (pixels.collect(), indices.iter().map(|index| set.label(*index)).collect());
+        (indices, pixels, labels)
+    }
+
+    /// The first layer's statistics are those of the first image in main and of the last in aux.
+    #[test]
+    fn under_auto_an_image_has_the_domain_that_fits_it_and_the_worst_attack() {
+        let (indices, pixels, labels) = images();
+        let rows = model().bn_input(&pixels, 0, 0).unwrap();
+        let of_image: Vec<&[f32]> = rows.chunks_exact(rows.len() / LIMIT).collect();
+        let mut model = model_with(|layout, arenas| {
+            let bn = &layout.bn[0];
+            for (domain, image) in [(0, 0), (1, LIMIT - 1)] {
+                let at = bn.running_offset + domain * bn.domain_stride;
+                for channel in 0..bn.channels {
+                    let values = || of_image[image].iter().skip(channel).step_by(bn.channels);
+                    let count = values().count() as f32;
+                    let mean = values().sum::<f32>() / count;
+                    let variance = values().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
+                    arenas.running[at + channel] = mean;
+                    arenas.running[at + pad4(bn.channels) + channel] = variance;
+                }
+            }
+        });
+        let choices = model.choose_domains(&pixels).unwrap();
+        assert_eq!((choices[0], choices[LIMIT - 1]), (0, 1));
+
+        let attack = EvaluationAttack::parse_spec("fgsm:eps=4").unwrap();
+        let conditions = vec![Condition::Clean, Condition::Attacked(attack.clone())];
+        let mut record = Record::default();
+        evaluation(conditions, &[Through::Auto]).run(&mut model, &mut record, |_| true).unwrap();
+        let [clean, attacked] = record.rows() else { panic!("{} rows", record.rows().len()) };
+        let seen = |model: &mut Model, pixels: &[f32]| -> Vec<(bool, f32)> {
+            let choices = model.choose_domains(pixels).unwrap();
+            let outcomes = [0, 1].map(|domain| model.outcome(pixels, Some(&labels), domain).unwrap());
+            let of_image = choices.iter().enumerate();
+            of_image.map(|(i, domain)| (outcomes[*domain].top1[i], outcomes[*domain].loss[i])).collect()
+        };
+        let ids: Vec<u32> = indices.iter().map(|index| *index as u32).collect();
+        let [through_main, through_aux] = [0, 1].map(|domain| {
+            let found = model.strongest(&pixels, &labels, &attack, domain, 3, &ids).unwrap();
+            seen(&mut model, &found.pixels)
+        });
+        let worst = through_main.iter().zip(&through_aux).map(|(main, aux)| match (main.0, aux.0) {
+            (false, _) => *main,
+            (true, false) => *aux,
+            (true, true) => (true, main.1.max(aux.1)),
+        });
+        for (row, expected) in [(clean, seen(&mut model, &pixels)), (attacked, worst.collect())] {
+            let right = expected.iter().filter(|(right, _)| *right).count();
+            let loss = expected.iter().map(|(_, loss)| loss).sum::<f32>() / LIMIT as f32;
+            assert_eq!((row.domain.as_str(), row.top1), (AUTO, right as f32 / LIMIT as f32));
+            assert!((row.loss - loss).abs() < 1e-4 * loss, "{row:?}: {loss}");
+        }
+    }
+
     fn record(dir: &Path) -> Record {
         Record::open(dir, &Map::new()).unwrap()
     }
@@ -276,7 +351,8 @@ mod tests {
     #[test]
     fn an_evaluation_goes_on_where_it_was_stopped_or_killed_with_the_same_figures() {
         let mut model = model();
-        let evaluation = evaluation(conditions(), &[0, 1]);
+        let through = Through::all(2);
+        let evaluation = evaluation(conditions(), &through);
         let mut whole = Record::default();
         assert!(evaluation.run(&mut model, &mut whole, |_| true).unwrap().finished);
         let cells: Vec<_> = whole
@@ -286,12 +362,14 @@ mod tests {
             .collect();
         let (noise, shot) = (Some("gaussian_noise"), Some("shot_noise"));
         let wanted = [(None, false), (None, true), (noise, false), (shot, false)];
-        let wanted = wanted.into_iter().flat_map(|(name, attack)| ["main", "aux"].map(|d| (name, attack, d)));
+        let wanted =
+            wanted.into_iter().flat_map(|(name, attack)| ["main", "aux", AUTO].map(|d| (name, attack, d)));
         assert_eq!(cells, wanted.collect::<Vec<_>>());
         assert!(whole.rows().iter().all(|row| row.images == LIMIT && row.left_out == 0));
-        let losses: std::collections::BTreeSet<u32> =
-            whole.rows().iter().map(|row| row.loss.to_bits()).collect();
-        assert_eq!(losses.len(), whole.rows().len(), "each condition and domain is another measurement");
+        // The choice by image may fall on one domain alone.
+        let of_domains = || whole.rows().iter().filter(|row| row.domain != AUTO);
+        let losses: std::collections::BTreeSet<u32> = of_domains().map(|row| row.loss.to_bits()).collect();
+        assert_eq!(losses.len(), of_domains().count(), "each condition and domain is another measurement");
 
         // In the second block: stopped, and killed.
         let (stopped, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -316,10 +394,10 @@ mod tests {
                 true
             });
             assert!(end.unwrap().finished);
-            let each = 2 * conditions().len();
+            let each = through.len() * conditions().len();
             assert_eq!(
                 first,
-                Some((BATCH * each + BATCH * 2, LIMIT * each)),
+                Some((BATCH * each + BATCH * through.len(), LIMIT * each)),
                 "the first block is not measured again"
             );
             assert_eq!(resumed.rows(), whole.rows());
@@ -348,20 +426,12 @@ mod tests {
             Condition::WorstCase(vec![attack.clone()]),
         ];
         let mut record = Record::default();
-        evaluation(conditions, &[1]).run(&mut model, &mut record, |_| true).unwrap();
+        evaluation(conditions, &[Through::Domain(1)]).run(&mut model, &mut record, |_| true).unwrap();
         let [clean, attacked, worst] = record.rows() else { panic!("{} rows", record.rows().len()) };
         assert!(worst.localisation.is_none() && worst.top1.to_bits() == attacked.top1.to_bits());
 
         let set = Shapes::new(ShapesSplit::Val);
-        let options = EvalOptions { batch_size: BATCH, image_size: 32, limit: LIMIT, workers: 0 };
-        let mut reader = EvalReader::start(Arc::new(Shapes::new(ShapesSplit::Val)), options).unwrap();
-        let mut indices = Vec::new();
-        while let Some(batch) = reader.next().unwrap() {
-            indices.extend(batch.indices);
-        }
-        let pixels: Vec<f32> =
-            indices.iter().flat_map(|index| set.load(*index, 32).unwrap()).map(f32::from).collect();
-        let labels: Vec<usize> = indices.iter().map(|index| set.label(*index)).collect();
+        let (indices, pixels, labels) = images();
         let ids: Vec<u32> = indices.iter().map(|index| *index as u32).collect();
         let strongest = model.strongest(&pixels, &labels, &attack, 1, 3, &ids).unwrap();
         let grid = FeatureGrid::of(model.network());
@@ -386,13 +456,18 @@ mod tests {
     fn conditions_do_not_depend_on_those_beside_them() {
         let mut model = model();
         let mut all = Record::default();
-        evaluation(conditions(), &[0, 1]).run(&mut model, &mut all, |_| true).unwrap();
+        let through_all = Through::all(2);
+        evaluation(conditions(), &through_all).run(&mut model, &mut all, |_| true).unwrap();
         for condition in conditions() {
-            for domain in [0, 1] {
+            for domain in &through_all {
                 let mut alone = Record::default();
-                let domains = [domain];
+                let domains = [*domain];
                 evaluation(vec![condition.clone()], &domains).run(&mut model, &mut alone, |_| true).unwrap();
-                assert!(all.rows().contains(&alone.rows()[0]), "{condition:?}, {domain}: {:?}", alone.rows());
+                assert!(
+                    all.rows().contains(&alone.rows()[0]),
+                    "{condition:?}, {domain:?}: {:?}",
+                    alone.rows()
+                );
             }
         }
     }

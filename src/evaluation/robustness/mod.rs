@@ -7,6 +7,7 @@ pub mod condition;
 pub mod mce;
 pub mod measurement;
 pub mod pass;
+mod passes;
 pub mod record;
 pub mod row;
 pub mod worst_case;

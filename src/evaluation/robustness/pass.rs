@@ -3,10 +3,12 @@
 
 use super::answers;
 use super::condition::Condition;
+use super::passes::Passes;
 use crate::data::corruptions::Corruptor;
 use crate::data::{Cells, CorruptedReader, Dataset, EvalBatch, EvalOptions};
 use crate::evaluation::activation_map::CamMethod;
-use crate::evaluation::inference::{ImageBatch, Inference, Outcome};
+use crate::evaluation::auto_domain::Through;
+use crate::evaluation::inference::{ImageBatch, Inference, Outcome, Strongest};
 use crate::evaluation::localisation::{LocalisationSums, Localiser};
 use crate::gpu::{Gpu, GpuError};
 use serde::{Deserialize, Serialize};
@@ -63,8 +65,8 @@ pub struct Pass<'a> {
     pub conditions: &'a [Condition],
     /// Makes the corruptions.
     pub corruptor: Option<&'a Arc<Corruptor>>,
-    /// Indices of the BN domains.
-    pub domains: &'a [usize],
+    /// The BN domains, and whether the choice among them by image is measured too.
+    pub domains: &'a [Through],
     /// How many images to take, evenly spread over the set; 0 takes all.
     pub limit: usize,
     /// Draws random starts and targets of attacks, by image.
@@ -176,8 +178,8 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// Measures the images of a block under one condition through every domain and returns what they gave,
-    /// which `cells` are given too.
+    /// Measures the images of a block under one condition through everything that is asked for and returns
+    /// what they gave, which `cells` are given too.
     fn measure(
         &self,
         gpu: &mut Gpu,
@@ -190,18 +192,22 @@ impl Pass<'_> {
         let pixels: Vec<f32> = pixels.iter().map(|byte| f32::from(*byte)).collect();
         let ids: Vec<u32> = block.indices.iter().map(|index| *index as u32).collect();
         let images = ImageBatch { pixels: &pixels, labels: &block.labels, ids: &ids };
+        let domains = inference.network().layout.domains;
+        let mut passes = Passes::new(images, domains, self.localise.is_some());
+        let mut attacked: Vec<Option<Strongest>> = vec![None; domains];
         let mut outcomes = Vec::new();
-        for (place, (&domain, tally)) in self.domains.iter().zip(cells).enumerate() {
-            let mut outcome = match condition {
+        for (place, (&through, tally)) in self.domains.iter().zip(cells).enumerate() {
+            let (mut outcome, features) = match condition {
                 Condition::Attacked(attack) => {
-                    let keep_pixels = self.localise.is_some();
-                    let found = inference.strongest(gpu, images, attack, domain, self.seed, keep_pixels)?;
-                    if keep_pixels {
-                        // The last start need not be the worst: the maps are those of the images that count.
-                        let worst = ImageBatch { pixels: &found.pixels, ..images };
-                        inference.forward(gpu, worst, domain)?;
+                    let keep_pixels = self.localise.is_some() || self.domains.contains(&Through::Auto);
+                    for domain in through.domains(domains) {
+                        if attacked[domain].is_none() {
+                            let found =
+                                inference.strongest(gpu, images, attack, domain, self.seed, keep_pixels)?;
+                            attacked[domain] = Some(found);
+                        }
                     }
-                    found.outcome
+                    self.worst(gpu, inference, images, through, &attacked)?
                 }
                 Condition::WorstCase(attacks) => {
                     let among = |condition: &&Condition| match condition {
@@ -209,11 +215,9 @@ impl Pass<'_> {
                         _ => false,
                     };
                     let found = before.iter().filter(|(condition, _)| among(condition));
-                    Outcome::worst(found.map(|(_, by_domain)| &by_domain[place]))
+                    (Outcome::worst(found.map(|(_, by_domain)| &by_domain[place])), Vec::new())
                 }
-                // The images of the first domain are still there.
-                _ if place > 0 => inference.forward_current(gpu, &block.labels, domain)?,
-                _ => inference.forward(gpu, images, domain)?,
+                _ => passes.through(gpu, inference, through)?,
             };
             let measured = !matches!(condition, Condition::WorstCase(_));
             if let Some(classes) = self.answers.filter(|_| measured) {
@@ -223,11 +227,39 @@ impl Pass<'_> {
             if let Some(method) = self.localise.filter(|_| measured) {
                 let sums = tally.localisation.get_or_insert_default();
                 let localiser = Localiser { method, params };
-                localiser.measure(&gpu.device, inference, self.set.as_ref(), &block.indices, sums)?;
+                localiser.measure(inference.network(), &features, self.set.as_ref(), &block.indices, sums);
             }
             outcomes.push(outcome);
         }
         Ok(outcomes)
+    }
+
+    /// What the attacks through the domains come to for one of them, or for the choice by image: there the
+    /// attack counts that is the worst through the chosen domain. With the features of those images where
+    /// maps are made.
+    fn worst(
+        &self,
+        gpu: &mut Gpu,
+        inference: &mut Inference,
+        images: ImageBatch<'_>,
+        through: Through,
+        attacked: &[Option<Strongest>],
+    ) -> Result<(Outcome, Vec<f32>), GpuError> {
+        let mut of_it = attacked[through.domains(attacked.len())].iter().flatten().cloned();
+        let found = match through {
+            Through::Domain(_) => of_it.next().unwrap_or_default(),
+            Through::Auto => {
+                let against = of_it.map(|found| inference.against_auto(gpu, images, found.pixels));
+                Strongest::worst(against.collect::<Result<Vec<_>, _>>()?)
+            }
+        };
+        if self.localise.is_none() {
+            return Ok((found.outcome, Vec::new()));
+        }
+        // The last start need not be the worst: the maps are those of the images that count.
+        let worst = ImageBatch { pixels: &found.pixels, ..images };
+        let (_, features) = Passes::new(worst, attacked.len(), true).through(gpu, inference, through)?;
+        Ok((found.outcome, features))
     }
 }
 

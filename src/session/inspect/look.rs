@@ -4,6 +4,7 @@ use super::opened::{ImageChoice, Opened, Pixels};
 use super::seen::{AttackCall, SeenImages};
 use crate::config::AttackConfig;
 use crate::evaluation::activation_map::CamMethod;
+use crate::evaluation::auto_domain::Through;
 use crate::evaluation::feature_grid::FeatureGrid;
 use crate::evaluation::perturbation::share_at_bound;
 use crate::evaluation::softmax::top_guesses;
@@ -21,14 +22,25 @@ pub struct Look {
     pub images: ImageChoice,
     /// The attack that they undergo.
     pub attack: AttackConfig,
-    /// BN domain that the attack goes through.
-    pub domain: usize,
+    /// BN domain that the attack goes through; `auto` takes for each image the attack, of those through each
+    /// domain, that is the worst through the domain chosen for it.
+    pub domain: Through,
     /// Draws random starts and targets.
     pub seed: u64,
     /// Kind of the class activation maps.
     pub map: CamMethod,
     /// Class of the maps; `None` takes each image's own.
     pub class: Option<usize>,
+}
+
+impl Look {
+    /// How an image of the answer is seen through what was attacked.
+    pub fn attacked_view<'a>(&self, item: &'a GalleryItem) -> Option<&'a DomainView> {
+        match self.domain {
+            Through::Domain(domain) => item.views.get(domain),
+            Through::Auto => item.views.last(),
+        }
+    }
 }
 
 /// The answer to a [`Look`].
@@ -47,15 +59,17 @@ pub struct Looked {
 /// One image of an answer. Its maps are at the image's size with the padding's shift undone.
 #[derive(Clone, Debug)]
 pub struct LookedItem {
-    /// The image, its perturbation, guesses and maps.
+    /// The image, its perturbation, guesses and maps, by [`Through::all`].
     pub item: GalleryItem,
     /// Whether the label is the true one; else `item.label` is what the model took the clean image for.
     pub label_known: bool,
-    /// Cross-entropy against the label through the attacked domain, nats: at the start and after each
-    /// iteration.
+    /// Cross-entropy against the label through the domain that the attack went through, nats: at the start
+    /// and after each iteration.
     pub losses: Vec<f32>,
     /// Share of the pixel values that the attack moved as far as it may: see [`share_at_bound`].
     pub at_bound: f32,
+    /// The domains that fit the image, clean and attacked: what `auto` is for it.
+    pub chosen: [usize; 2],
 }
 
 /// Answers a request; `kept` has what earlier ones saw.
@@ -63,7 +77,12 @@ pub(super) fn look(opened: &mut Opened, kept: &mut SeenImages, request: &Look) -
     let begun = Instant::now();
     let Opened { model, sets, .. } = opened;
     let domains = model.meta().domains.len();
-    anyhow::ensure!(request.domain < domains, "the model has {domains} BN domains");
+    anyhow::ensure!(
+        request.domain.place(domains) < Through::all(domains).len(),
+        "the model has no BN domain {}; expected one of {}",
+        request.domain.name(),
+        Through::all_names(domains).join(", ")
+    );
     let load = |model: &Model| Pixels::load(model, sets, &request.images);
     let call = AttackCall { attack: request.attack.clone(), domain: request.domain, seed: request.seed };
     let (clean, attacked) = kept.of(model, &request.images, call, load)?;
@@ -104,6 +123,7 @@ pub(super) fn look(opened: &mut Opened, kept: &mut SeenImages, request: &Look) -
             label_known: images.labels[index].is_some(),
             losses: attacked.losses.iter().map(|row| row[index]).collect(),
             at_bound: share_at_bound(before, after, request.attack.epsilon),
+            chosen: [clean.choices[index], attacked.choices[index]],
         }
     });
     let items = items.collect();

@@ -71,6 +71,9 @@ pub struct ModelInfo {
     pub classes: Vec<String>,
     /// Names of the BN domains, by index.
     pub domains: Vec<String>,
+    /// Names of what a [`Look`] shows images through: the domains, and the choice by image where there
+    /// are several.
+    pub views: Vec<String>,
     /// Side of the input, pixels.
     pub image_size: usize,
     /// The attack that the model was trained with.

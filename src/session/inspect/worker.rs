@@ -10,6 +10,7 @@ use super::{
 };
 use crate::config::DataConfig;
 use crate::data::{self, ClassesBy, NamedSets, match_classes};
+use crate::evaluation::auto_domain::Through;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
 use crate::training::events::{Command, RunWeights, WeightsReply};
@@ -193,6 +194,7 @@ impl Worker<'_> {
             step: meta.step,
             classes: meta.classes.clone(),
             domains: meta.domains.clone(),
+            views: Through::all_names(meta.domains.len()),
             image_size: meta.image_size,
             attack: config.method.attack.clone(),
             splits: sets.iter().map(|(name, set)| (name.clone(), set.len())).collect(),

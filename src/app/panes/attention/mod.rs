@@ -131,7 +131,7 @@ fn opened_ui(
                 "Keep these maps on screen, to see those of another model beside them on the same scales";
             if ui.button("Keep beside").on_hover_text(help).clicked() {
                 let name = format!("{name}, step {}", looked.step);
-                let (domains, generation) = (info.domains.clone(), shared.study.look_generation);
+                let (domains, generation) = (info.views.clone(), shared.study.look_generation);
                 view.kept = Some(KeptMaps { name, domains, looked, generation });
             }
         }
@@ -168,7 +168,7 @@ fn opened_ui(
     let maps = set.maps(&ctx, generation, items(), &ranges);
     let mut columns = vec![Columns {
         name: if kept.is_some() { &shown } else { "" },
-        names: look::names(info),
+        names: look::view_names(info),
         originals: first,
         maps,
     }];

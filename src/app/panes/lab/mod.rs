@@ -60,13 +60,13 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
             }
             return;
         };
-        let names = look::names(&info);
+        let (names, views) = (look::names(&info), look::view_names(&info));
         if ui.available_width() > ROOM_FOR_PLOTS {
             ui.horizontal_top(|ui| {
                 let width = ui.available_width() - PLOTS_WIDTH - tokens::GAP;
                 ui.vertical(|ui| {
                     ui.set_width(width);
-                    images_ui(ui, shared, names, view, &looked);
+                    images_ui(ui, shared, views, view, &looked);
                 });
                 ui.vertical(|ui| {
                     ui.set_width(PLOTS_WIDTH);
@@ -74,7 +74,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
                 });
             });
         } else {
-            images_ui(ui, shared, names, view, &looked);
+            images_ui(ui, shared, views, view, &looked);
             plots_ui(ui, shared, names, view, look, &looked);
         }
     });
@@ -128,6 +128,7 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut 
                 };
                 card_ui(ui, names, card, |ui| {
                     strength_ui(ui, looked);
+                    choice_ui(ui, names, looked);
                 });
             }
         });
@@ -159,13 +160,12 @@ fn is_right(guesses: &[Guess], label: usize) -> bool {
 
 /// Success, 0..1 or `None` where nothing was right before, and the mean share of values at the bound, 0..1.
 fn strength(looked: &Looked) -> (Option<f32>, f32) {
-    let domain = looked.request.domain;
     let right = |attacked: bool| -> Vec<bool> {
-        let seen = looked.items.iter().filter_map(|looked| Some((looked, looked.item.views.get(domain)?)));
-        seen.map(|(looked, view)| {
-            is_right(if attacked { &view.adversarial } else { &view.clean }, looked.item.label)
-        })
-        .collect()
+        let seen = looked.items.iter().filter_map(|LookedItem { item, .. }| {
+            let view = looked.request.attacked_view(item)?;
+            Some(is_right(if attacked { &view.adversarial } else { &view.clean }, item.label))
+        });
+        seen.collect()
     };
     let at_bound = looked.items.iter().map(|item| item.at_bound).sum::<f32>();
     (success_rate(&right(false), &right(true)), at_bound / looked.items.len().max(1) as f32)
@@ -232,6 +232,19 @@ fn strength_ui(ui: &mut Ui, looked: &LookedItem) {
         "Cross-entropy against {class} through the attacked domain, in nats, at the start of the attack and after \
          its last iteration; and the share of pixel values that went as far as they may"
     ));
+}
+
+/// The domains that `auto` chose, where there is a choice.
+fn choice_ui(ui: &mut Ui, names: Names<'_>, looked: &LookedItem) {
+    if names.domains.len() < 2 {
+        return;
+    }
+    let [clean, attacked] = looked.chosen.map(|domain| names.domain(domain));
+    let text = RichText::new(format!("auto chose {clean}, attacked {attacked}")).small();
+    ui.label(text.color(Tokens::of(ui).text_weak)).on_hover_text(
+        "The BN domain of the image before and after the attack: main, unless the running statistics of another \
+         domain's first BN layer describe the image clearly better",
+    );
 }
 
 fn plots_ui(

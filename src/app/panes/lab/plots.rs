@@ -62,7 +62,9 @@ pub fn losses_ui(ui: &mut Ui, looked: &Looked, height: f32, exports: &mut Vec<Ex
             plot.line(line.color(tokens.data_raw(DataKind::Attacked)).width(1.0).allow_hover(false));
         }
         let points = PlotPoints::from_iter(mean.iter().enumerate().map(|(n, loss)| [n as f64, *loss]));
-        let dash = tokens::dash(looked.request.domain);
+        // The choice by image is drawn like a domain behind the others.
+        let domains = looked.items.first().map_or(0, |item| item.item.views.len().saturating_sub(1));
+        let dash = tokens::dash(looked.request.domain.place(domains));
         let line = Line::new("mean", points).color(tokens.data(DataKind::Attacked)).style(dash);
         plot.line(line.width(tokens::LINE_WIDTH));
     });
