@@ -95,6 +95,15 @@ fn take_pictures(folder: &Path, theme: egui::Theme, size: egui::Vec2, prefix: &s
     shoot(&mut stage, "15-classes");
     stage.click("Worst first");
     shoot(&mut stage, "16-worst");
+    stage.show(Pane::Robustness);
+    stage.click("Measure");
+    stage.serve(&study);
+    shoot(&mut stage, "17-robustness");
+    stage.click("Corruption × severity");
+    shoot(&mut stage, "18-severities");
+    stage.click("Pictures");
+    stage.serve(&study);
+    shoot(&mut stage, "19-corrupted");
     stage.window().carry_out(&ctx, UiCommand::ExportModel);
-    shoot(&mut stage, "17-export");
+    shoot(&mut stage, "20-export");
 }

@@ -206,9 +206,11 @@ impl UiCommand {
             C::UndoSetUp => "Take the last change of the set-up back, a chosen preset or file too",
             C::OpenRecent => "Choose among the last runs, configurations and data folders",
             C::DuplicateRun => "Set up a new run with the configuration of the one on screen",
-            C::StudyLive => "Use a copy of the live run's weights in Lab, Attention and Results",
-            C::StudyBest => "Use best.safetensors of the run on screen in Lab, Attention and Results",
-            C::OpenCheckpoint => "Use any checkpoint in Lab, Attention and Results",
+            C::StudyLive => "Use a copy of the live run's weights in Lab, Attention, Results and Robustness",
+            C::StudyBest => {
+                "Use best.safetensors of the run on screen in Lab, Attention, Results and Robustness"
+            }
+            C::OpenCheckpoint => "Use any checkpoint in Lab, Attention, Results and Robustness",
             C::OpenImages => "Attack and explain image files of yours in Lab and Attention",
             C::ExportModel => "Write one BN domain of a checkpoint as a model for other programs",
             C::OpenRun => "Look at the curves of a run folder, finished or not. Needs no GPU",

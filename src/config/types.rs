@@ -199,6 +199,12 @@ impl DataSource {
     pub fn needs_path(self) -> bool {
         self != Self::Shapes
     }
+
+    /// The word in the configuration and on the command line.
+    pub fn name(self) -> String {
+        let word = serde_json::to_value(self).ok();
+        word.and_then(|word| word.as_str().map(String::from)).unwrap_or_default()
+    }
 }
 
 /// The random changes of a training image, in the order in which they are made.

@@ -2,7 +2,9 @@
 //! early for want of a gradient and not of adversarial images. The signs are those of Athalye et al. 2018,
 //! section 3.1.
 
+use super::robustness::row::Row;
 use crate::config::{Attacker, EvaluationAttack};
+use std::collections::BTreeSet;
 
 /// Points of accuracy, 0..1, by which a stronger-than-expected attack must be ahead: less is chance and
 /// choice.
@@ -63,6 +65,22 @@ pub fn sign(attempts: &[Attempt<'_>]) -> Option<String> {
         })
     };
     sight.or_else(size).or_else(saturation)
+}
+
+/// A sentence for each domain whose gradients the rows of `attacks` show not to be trustworthy.
+pub fn by_domain(attacks: &[EvaluationAttack], rows: &[Row]) -> Vec<String> {
+    let specs: Vec<String> = attacks.iter().map(EvaluationAttack::spec).collect();
+    let domains: BTreeSet<&str> = rows.iter().map(|row| row.domain.as_str()).collect();
+    let of_domain = |domain: &str| {
+        let rows = rows.iter().filter(|row| row.domain == domain && row.corruption.is_none());
+        let attempt = |row: &Row| {
+            let place = specs.iter().position(|spec| row.attack.as_ref() == Some(spec))?;
+            Some(Attempt { attack: &attacks[place], top1: row.top1, images: row.images })
+        };
+        let sign = sign(&rows.filter_map(attempt).collect::<Vec<_>>())?;
+        Some(format!("domain {domain}: {sign}"))
+    };
+    domains.into_iter().filter_map(of_domain).collect()
 }
 
 fn said(ahead: &Attempt<'_>, why: &str, behind: &Attempt<'_>) -> String {

@@ -4,13 +4,16 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use dualprop::app::model::launcher::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
-use dualprop::config::{AttackConfig, BranchSource, MethodKind};
+use dualprop::config::{AttackConfig, BranchSource, MethodKind, ParameterSet};
+use dualprop::data::corruptions::Corruptor;
 use dualprop::evaluation::confusion::Confusion;
 use dualprop::evaluation::inference::Outcome;
+use dualprop::evaluation::robustness::row::{RUNNING, Row};
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::inspect::{
-    Answer, BINS, Distribution, DistributionRequest, Distributions, EPSILONS, Inspector, Look, Looked,
-    LookedItem, Measure, Measured, MeasuredView, ModelInfo, Request, Sweep, SweepFigures, SweepPoint, Swept,
+    Answer, BINS, Corrupt, CorruptedImage, CorruptedVersion, Distribution, DistributionRequest,
+    Distributions, EPSILONS, Inspector, Look, Looked, LookedItem, Measure, MeasureRobustness, Measured,
+    MeasuredView, ModelInfo, Request, Robustness, Sweep, SweepFigures, SweepPoint, Swept,
 };
 use dualprop::session::preflight::Preflight;
 use dualprop::training::events::{
@@ -367,6 +370,77 @@ pub(crate) fn measured(step: u64, request: &Measure) -> Measured {
     };
     let views = vec![view(0, false), view(0, true), view(1, false), view(1, true)];
     Measured { step, request: request.clone(), views, damaged: vec![] }
+}
+
+pub(crate) fn robustness(step: u64, request: &MeasureRobustness) -> Robustness {
+    let row = |domain: usize, top1: f32| Row {
+        data: "shapes".into(),
+        split: request.split.clone(),
+        domain: ["main", "aux"][domain].into(),
+        statistics: RUNNING.into(),
+        attack: None,
+        corruption: None,
+        severity: None,
+        images: if request.limit == 0 { 1000 } else { request.limit },
+        left_out: 0,
+        loss: 2.3 * (1.0 - top1),
+        top1,
+        top5: 0.5 + 0.5 * top1,
+        localisation: None,
+    };
+    let mut rows = vec![row(0, 0.86), row(1, 0.82)];
+    for attack in &request.attacks {
+        let attacked = |domain, top1| Row { attack: Some(attack.spec()), ..row(domain, top1) };
+        rows.extend([attacked(0, 0.31), attacked(1, 0.52)]);
+    }
+    for (place, corruption) in request.corruptions.iter().enumerate() {
+        for severity in &request.severities {
+            for domain in 0..2 {
+                let fall = 0.05 + 0.04 * (place % 5) as f32 - 0.02 * domain as f32;
+                let top1 = (0.86 - fall * f32::from(*severity)).max(0.08);
+                let name = Some(corruption.name().to_owned());
+                rows.push(Row { corruption: name, severity: Some(*severity), ..row(domain, top1) });
+            }
+        }
+    }
+    Robustness {
+        step,
+        request: request.clone(),
+        parameters: request.parameters.unwrap_or(ParameterSet::of_size(SIDE)),
+        seed: 0,
+        rows,
+        notes: Vec::new(),
+        finished: true,
+    }
+}
+
+pub(crate) fn corrupted(step: u64, request: &Corrupt) -> CorruptedImage {
+    let parameters = request.parameters.unwrap_or(ParameterSet::of_size(SIDE));
+    let corruptor = Corruptor::new(parameters, 0);
+    let clean = picture(request.index % IMAGES, step).clean;
+    let label = request.index % CLASSES.len();
+    let version = |severity: u8| {
+        let id = request.index as u64;
+        let corrupt = || corruptor.apply(request.corruption, severity, &clean, SIDE, SIDE, id);
+        let guess = |domain: u8| {
+            let wrong = severity + 1 > 4 + domain;
+            let class = if wrong { (label + 3) % CLASSES.len() } else { label };
+            Guess { class, p: 0.95 - 0.08 * f32::from(severity) }
+        };
+        CorruptedVersion {
+            pixels: if severity == 0 { clean.clone() } else { corrupt() },
+            guesses: vec![guess(0), guess(1)],
+        }
+    };
+    CorruptedImage {
+        step,
+        request: request.clone(),
+        parameters,
+        name: format!("val/{:05}", request.index),
+        label,
+        size: SIDE,
+        versions: (0..=5).map(version).collect(),
+    }
 }
 
 pub(crate) fn distributed(step: u64, request: &DistributionRequest) -> Distributions {

@@ -7,6 +7,7 @@ mod frame;
 mod model;
 mod panes;
 mod progress;
+mod robustness;
 mod stage;
 mod truth;
 mod walk;
@@ -237,6 +238,7 @@ fn every_pane_has_an_empty_and_a_full_state() {
         (Pane::Gallery, "No pictures yet", "perturbation"),
         (Pane::Lab, "No model is open", "Look into the live model"),
         (Pane::Results, "Nothing measured", "Look into the live model"),
+        (Pane::Robustness, "No robustness measured", "Look into the live model"),
         (Pane::Attention, "No maps yet", "seen by main"),
         (Pane::Domains, "No statistics yet", "Distance main to aux"),
         (Pane::Log, "Nothing to report", "parameters"),

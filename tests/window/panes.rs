@@ -4,8 +4,9 @@
 //!
 //! After a wanted change: look at the `.new.png` beside the picture, take it over with `UPDATE_SNAPSHOTS=1
 //! cargo test --test window panes::`, and make it small: `mogrify -strip -alpha off -define
-//! png:compression-level=9 -define png:compression-filter=5` for the panes of many colours (Attention,
-//! Gallery, Lab), `mogrify -strip +dither -colors 256 -define png:format=png8` for the others.
+//! png:compression-level=9 -define png:compression-filter=5` for those of many colours (Attention, Gallery,
+//! Lab, the severities and pictures of Robustness), `mogrify -strip +dither -colors 256 -define
+//! png:format=png8` for the others.
 
 use super::frame::{wait_for, write_run};
 use super::{Stage, demo, tell, train};
@@ -46,9 +47,15 @@ fn picture(stage: &mut Stage, pane: Pane) -> RgbaImage {
 
 #[track_caller]
 fn compare(stage: &mut Stage, pane: Pane) {
+    compare_as(stage, pane, &format!("{pane:?}"));
+}
+
+/// As [`compare`], of a pane that has several pictures.
+#[track_caller]
+fn compare_as(stage: &mut Stage, pane: Pane, name: &str) {
     let options = SnapshotOptions::new().threshold(COLOUR_TOLERANCE).max_failed_pixels(STRAY_PIXELS);
     let options = options.output_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/window/panes"));
-    image_snapshot_options(&picture(stage, pane), format!("{pane:?}"), &options);
+    image_snapshot_options(&picture(stage, pane), name, &options);
 }
 
 /// A window in which one pane has all the room.
@@ -130,6 +137,26 @@ fn panes_of_an_opened_model() {
     stage.click("Measure");
     stage.serve(&study);
     compare(&mut stage, Pane::Results);
+}
+
+/// In both themes: the colours of the map are the same, what stands beside them is not.
+#[test]
+fn robustness() {
+    let mut stage = stage(vec2(1280.0, 720.0));
+    let study = stage.open_model_in("first");
+    stage.show(Pane::Robustness);
+    stage.window().views.robustness.attacks[1].on = true;
+    stage.frames();
+    stage.click("Measure");
+    stage.serve(&study);
+    compare(&mut stage, Pane::Robustness);
+    stage.click("Corruption × severity");
+    compare_as(&mut stage, Pane::Robustness, "RobustnessSeverities");
+    stage.harness.ctx.set_theme(Theme::Light);
+    compare_as(&mut stage, Pane::Robustness, "RobustnessSeveritiesLight");
+    stage.click("Pictures");
+    stage.serve(&study);
+    compare_as(&mut stage, Pane::Robustness, "RobustnessPicturesLight");
 }
 
 #[test]

@@ -152,6 +152,10 @@ fn answer(ends: &StudyEnds, request: Request) {
         }
         Request::Measure(measure) => say(ends, Answer::Measured(Arc::new(demo::measured(260, &measure)))),
         Request::Sweep(sweep) => say(ends, Answer::Swept(Arc::new(demo::swept(260, &sweep, 10)))),
+        Request::MeasureRobustness(measure) => {
+            say(ends, Answer::Robustness(Arc::new(demo::robustness(260, &measure))));
+        }
+        Request::Corrupt(asked) => say(ends, Answer::Corrupted(Arc::new(demo::corrupted(260, &asked)))),
         Request::Refresh => say(ends, Answer::Refreshed(280)),
         Request::Open { .. } | Request::Stop => {}
     }

@@ -4,13 +4,14 @@
 use super::launcher::{Launcher, Wake};
 use crate::gpu::DeviceChoice;
 use crate::session::inspect::{
-    Answer, DistributionRequest, Distributions, EPSILONS, Inspector, Look, Looked, Measured, ModelInfo,
-    Request, Subject, Swept,
+    Answer, Corrupt, CorruptedImage, DistributionRequest, Distributions, EPSILONS, Inspector, Look, Looked,
+    Measured, ModelInfo, Request, Robustness, Subject, Swept,
 };
 use crate::training::events::Command;
 use crossbeam_channel::{Sender, TryRecvError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The model that the study looks into.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,31 @@ enum Source {
     Resumed,
 }
 
+/// How far a long measurement is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Images done, and all.
+    pub done: usize,
+    pub total: usize,
+    /// When the first were done, and how many: what comes before has no pace.
+    first: Option<(Instant, usize)>,
+}
+
+impl Progress {
+    const BEGUN: Self = Self { done: 0, total: 0, first: None };
+
+    fn heard(self, done: usize, total: usize) -> Self {
+        Self { done, total, first: self.first.or_else(|| Some((Instant::now(), done))) }
+    }
+
+    /// Seconds that are left at the pace so far; `None` before there is one.
+    pub fn seconds_left(&self) -> Option<f64> {
+        let (at, first) = self.first?;
+        let done = self.done.checked_sub(first).filter(|done| *done > 0)?;
+        Some(at.elapsed().as_secs_f64() / done as f64 * self.total.saturating_sub(self.done) as f64)
+    }
+}
+
 /// The study as the panes see it.
 #[derive(Debug, Default)]
 pub struct Study {
@@ -87,6 +113,14 @@ pub struct Study {
     pub measure_generation: u64,
     /// The images that a measurement has done, and all of its images.
     pub measuring: Option<(usize, usize)>,
+    /// What was measured last, whole or as far as it came.
+    pub robustness: Option<Arc<Robustness>>,
+    pub measuring_robustness: Option<Progress>,
+    pub corrupted: Option<Arc<CorruptedImage>>,
+    /// Grows with each corrupted image.
+    pub corrupted_generation: u64,
+    asked_corrupted: Option<Corrupt>,
+    pub corrupting: bool,
     pub distributions: Option<Arc<Distributions>>,
     asked_distributions: Option<DistributionRequest>,
     pub distributing: bool,
@@ -104,8 +138,12 @@ impl Study {
         launcher: &dyn Launcher,
         wake: &Wake,
     ) {
-        let (look_generation, measure_generation) = (self.look_generation + 1, self.measure_generation + 1);
-        *self = Self { look_generation, measure_generation, ..Self::default() };
+        *self = Self {
+            look_generation: self.look_generation + 1,
+            measure_generation: self.measure_generation + 1,
+            corrupted_generation: self.corrupted_generation + 1,
+            ..Self::default()
+        };
         let subject = match (&choice, commands) {
             (ModelChoice::File(path), _) => Subject::Checkpoint(path.clone()),
             (ModelChoice::Run(_), Some(commands)) => Subject::Run(commands.clone()),
@@ -176,6 +214,13 @@ impl Study {
                 }
                 Request::Sweep(_) => (self.sweeping, self.swept) = (true, None),
                 Request::Measure(_) => self.measuring = Some((0, 0)),
+                Request::MeasureRobustness(_) => {
+                    (self.measuring_robustness, self.robustness) = (Some(Progress::BEGUN), None);
+                }
+                Request::Corrupt(asked) => {
+                    self.asked_corrupted = Some(asked.clone());
+                    self.corrupting = true;
+                }
                 Request::Open { .. } | Request::Refresh | Request::Stop => {}
             }
             self.fault = None;
@@ -193,9 +238,14 @@ impl Study {
         self.asked_distributions.as_ref() == Some(request)
     }
 
+    /// Whether this corrupted image was asked for already: the newest, answered or not.
+    pub fn has_asked_corrupted(&self, request: &Corrupt) -> bool {
+        self.asked_corrupted.as_ref() == Some(request)
+    }
+
     /// Forgets what was asked, so that panes ask again: the weights are others now.
     fn ask_again(&mut self) {
-        (self.asked_look, self.asked_distributions) = (None, None);
+        (self.asked_look, self.asked_distributions, self.asked_corrupted) = (None, None, None);
     }
 
     /// Takes in what came; true when something did.
@@ -241,14 +291,31 @@ impl Study {
                 self.measured = Some(measured);
                 self.measure_generation += 1;
             }
+            Answer::MeasuringRobustness(done, total) => {
+                let before = self.measuring_robustness.unwrap_or(Progress::BEGUN);
+                self.measuring_robustness = Some(before.heard(done, total));
+            }
+            Answer::Robustness(measured) => {
+                if measured.finished {
+                    self.measuring_robustness = None;
+                }
+                self.robustness = Some(measured);
+            }
+            Answer::Corrupted(image) => {
+                self.corrupting = self.asked_corrupted.as_ref().is_some_and(|asked| *asked != image.request);
+                self.corrupted = Some(image);
+                self.corrupted_generation += 1;
+            }
             Answer::Distributed(found) => {
                 self.distributing = false;
                 self.distributions = Some(found);
             }
-            Answer::Stopped => (self.sweeping, self.measuring) = (false, None),
+            Answer::Stopped => {
+                (self.sweeping, self.measuring, self.measuring_robustness) = (false, None, None);
+            }
             Answer::Failed(sentence) => {
                 (self.looking, self.distributing, self.sweeping) = (false, false, false);
-                self.measuring = None;
+                (self.measuring, self.measuring_robustness, self.corrupting) = (None, None, false);
                 if self.info.is_none() {
                     self.choice = None;
                 }
@@ -259,6 +326,6 @@ impl Study {
 
     /// A sweep or a measurement is under way.
     pub fn is_busy(&self) -> bool {
-        self.sweeping || self.measuring.is_some()
+        self.sweeping || self.measuring.is_some() || self.measuring_robustness.is_some()
     }
 }

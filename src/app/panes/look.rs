@@ -202,6 +202,22 @@ fn fault_ui(ui: &mut Ui, study: &Study) {
     }
 }
 
+/// The choice of one of the model's sets, by the name of the list. Another than it has becomes its first.
+pub fn set_ui(ui: &mut Ui, info: &ModelInfo, name: &str, split: &mut String) {
+    let known = info.splits.iter().any(|(name, _)| name == split);
+    if let (false, Some((first, _))) = (known, info.splits.first()) {
+        split.clone_from(first);
+    }
+    let combo = ComboBox::from_id_salt(name).width(92.0).selected_text(&*split);
+    let response = combo.show_ui(ui, |ui| {
+        for (name, count) in &info.splits {
+            let text = format!("{name} ({})", format::counted(*count as u64, "image"));
+            ui.selectable_value(split, name.clone(), text);
+        }
+    });
+    response.response.accessible_name(name).on_hover_text("Evaluation set of the model's data");
+}
+
 /// What a pane shows before a model is open.
 pub fn nothing_open_ui(ui: &mut Ui, shared: &mut Shared<'_>, title: &str, text: &str) {
     if shared.study.choice.is_some() && shared.study.fault.is_none() {

@@ -9,6 +9,7 @@ pub mod lab;
 pub mod log;
 pub mod look;
 pub mod results;
+pub mod robustness;
 pub mod runs;
 pub mod set_up;
 
@@ -36,6 +37,7 @@ pub enum Pane {
     Attention,
     Domains,
     Results,
+    Robustness,
     Log,
 }
 
@@ -66,7 +68,7 @@ pub enum DefaultPlace {
 }
 
 /// All panes, in the order of their menu and of the tabs in a group.
-pub static PANES: [PaneInfo; 9] = [
+pub static PANES: [PaneInfo; 10] = [
     PaneInfo {
         pane: Pane::SetUp,
         title: "Set-up",
@@ -130,6 +132,14 @@ pub static PANES: [PaneInfo; 9] = [
         key: Some(Key::Num8),
         place: DefaultPlace::Bottom,
         ui: |ui, shared, views| results::ui(ui, shared, &mut views.results, &views.look),
+    },
+    PaneInfo {
+        pane: Pane::Robustness,
+        title: "Robustness",
+        purpose: "Accuracy of clean, attacked and corrupted images, main against the other domains",
+        key: None,
+        place: DefaultPlace::Bottom,
+        ui: |ui, shared, views| robustness::ui(ui, shared, &mut views.robustness),
     },
     PaneInfo {
         pane: Pane::Log,
@@ -225,6 +235,7 @@ pub struct PaneViews {
     pub look: look::LookView,
     pub lab: lab::LabView,
     pub results: results::ResultsView,
+    pub robustness: robustness::RobustnessView,
     pub runs: runs::RunsView,
     pub gallery: gallery::GalleryView,
     pub attention: attention::AttentionView,

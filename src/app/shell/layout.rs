@@ -9,7 +9,7 @@ use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, 
 use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
 
 /// Storage key. Raise the number when a pane is added, renamed or removed: an old layout then starts afresh.
-pub const STORAGE_KEY: &str = "dualprop.layout.v2";
+pub const STORAGE_KEY: &str = "dualprop.layout.v3";
 const SET_UP_SHARE: f32 = 0.3;
 const CURVES_SHARE: f32 = 0.48;
 

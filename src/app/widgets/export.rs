@@ -22,6 +22,8 @@ pub enum Exported {
     Picture(Rect),
     /// CSV text.
     Table(String),
+    /// JSON text.
+    Json(String),
     /// Square RGB pictures with the endings of their file names, written into one folder.
     Images(Vec<(String, usize, Vec<u8>)>),
 }
@@ -69,6 +71,31 @@ pub fn menu_ui(
     table: impl FnOnce() -> Table,
     exports: &mut Vec<ExportRequest>,
 ) {
+    let help = "Write what is seen here to a PNG file, or its numbers to a CSV file";
+    items_ui(ui, (name, help), area, table, None, exports);
+}
+
+/// As [`menu_ui`], for figures that a command prints as JSON too.
+pub fn menu_with_json_ui(
+    ui: &mut Ui,
+    name: &str,
+    area: Rect,
+    table: impl FnOnce() -> Table,
+    json: impl Fn() -> String,
+    exports: &mut Vec<ExportRequest>,
+) {
+    let help = "Write what is seen here to a PNG file, or all numbers to a CSV file or a JSON file";
+    items_ui(ui, (name, help), area, table, Some(&json), exports);
+}
+
+fn items_ui(
+    ui: &mut Ui,
+    (name, help): (&str, &str),
+    area: Rect,
+    table: impl FnOnce() -> Table,
+    json: Option<&dyn Fn() -> String>,
+    exports: &mut Vec<ExportRequest>,
+) {
     let response = ui.menu_button(icons::atom(Icon::Export, None), |ui| {
         let mut chosen = None;
         if ui.button("Picture (PNG)…").clicked() {
@@ -77,12 +104,16 @@ pub fn menu_ui(
         if ui.button("Numbers (CSV)…").clicked() {
             chosen = Some(Exported::Table(table().into_text()));
         }
+        if let Some(json) = json
+            && ui.button("Numbers (JSON)…").on_hover_text("What `dualprop eval --json` prints").clicked()
+        {
+            chosen = Some(Exported::Json(json()));
+        }
         if let Some(what) = chosen {
             exports.push(ExportRequest { name: name.to_owned(), what });
             ui.close();
         }
     });
-    let help = "Write what is seen here to a PNG file, or its numbers to a CSV file";
     response.response.accessible_name(format!("Export {name}")).on_hover_text(help);
 }
 

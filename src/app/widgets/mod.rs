@@ -5,6 +5,7 @@ pub mod cards;
 pub mod class_choice;
 pub mod command_button;
 pub mod export;
+pub mod heat_scale;
 pub mod legend;
 pub mod pictures;
 pub mod plots;

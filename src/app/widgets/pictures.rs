@@ -46,6 +46,8 @@ pub struct Pictures {
     pub previews: Vec<Plain>,
     /// The worst images of a measurement.
     pub worst: Plain,
+    /// An image as it is and at each severity of a corruption.
+    pub corrupted: Plain,
     /// The confusion matrix of many classes, a pixel a cell.
     pub confusion: Plain,
 }

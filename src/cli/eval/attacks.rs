@@ -2,7 +2,7 @@
 
 use crate::cli::common::{UsageError, evaluation_attack, note};
 use crate::config::EvaluationAttack;
-use crate::evaluation::hidden_gradients::{self, Attempt};
+use crate::evaluation::hidden_gradients;
 use crate::evaluation::robustness::condition::Condition;
 use crate::evaluation::robustness::row::Row;
 use crate::evaluation::robustness::worst_case::{swept, worst_cases};
@@ -50,7 +50,11 @@ impl AttackArgs {
         for caution in attacks.iter().filter_map(EvaluationAttack::unit_caution).collect::<BTreeSet<_>>() {
             note(&format!("note: {caution}"));
         }
-        let twice = attacks.iter().enumerate().find(|(place, attack)| attacks[..*place].contains(attack));
+        // What is said in other words would have rows of one name.
+        let is_before = |place: usize, attack: &EvaluationAttack| {
+            attacks[..place].iter().any(|other| other.spec() == attack.spec())
+        };
+        let twice = attacks.iter().enumerate().find(|(place, attack)| is_before(*place, attack));
         match twice {
             Some((_, attack)) => {
                 Err(UsageError(format!("{} is asked for twice; expected it once", attack.spec())).into())
@@ -88,18 +92,6 @@ impl AttackArgs {
 
     /// Sentences on domains whose gradients are not to be trusted, by what the rows show.
     pub(super) fn hidden_gradients(&self, rows: &[Row]) -> Vec<String> {
-        let attacks = self.attacks();
-        let specs: Vec<String> = attacks.iter().map(EvaluationAttack::spec).collect();
-        let domains: BTreeSet<&str> = rows.iter().map(|row| row.domain.as_str()).collect();
-        let of_domain = |domain: &str| {
-            let rows = rows.iter().filter(|row| row.domain == domain && row.corruption.is_none());
-            let attempt = |row: &Row| {
-                let place = specs.iter().position(|spec| row.attack.as_ref() == Some(spec))?;
-                Some(Attempt { attack: &attacks[place], top1: row.top1, images: row.images })
-            };
-            let sign = hidden_gradients::sign(&rows.filter_map(attempt).collect::<Vec<_>>())?;
-            Some(format!("domain {domain}: {sign}"))
-        };
-        domains.into_iter().filter_map(of_domain).collect()
+        hidden_gradients::by_domain(&self.attacks(), rows)
     }
 }

@@ -32,7 +32,7 @@ impl Source {
     /// The word on the command line.
     pub(super) fn name(self) -> String {
         match self {
-            Self::Set(source) => source_name(source),
+            Self::Set(source) => source.name(),
             Self::Corrupted(kind) => kind.name().to_owned(),
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn open(
     let by_option = |error: anyhow::Error| anyhow!(format!("{error:#}").replace("`data.path`", "--path"));
     let names = crate::data::parts(&config).map_err(by_option)?;
     if !names.iter().any(|name| name == part) {
-        let (source, names) = (source_name(source), names.join(", "));
+        let (source, names) = (source.name(), names.join(", "));
         return Err(UsageError(format!(
             "the data set {source} has no part \"{part}\"; expected one of {names}"
         ))
@@ -159,11 +159,6 @@ fn source_names() -> &'static [&'static str] {
         Some(schema::Kind::Choice(names)) => names,
         _ => &[],
     }
-}
-
-/// The word of a source in the configuration.
-fn source_name(source: DataSource) -> String {
-    serde_json::to_value(source).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -16,13 +16,14 @@ use crate::config::Domain;
 use crate::data::ClassesBy;
 use crate::evaluation::Model;
 use crate::evaluation::auto_domain::{AUTO, Through};
+use crate::evaluation::robustness::figures::Figures;
 use crate::evaluation::robustness::measurement::{Evaluation, Heard};
 use attacks::AttackArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as _, FromArgMatches as _};
 use conditions::CorruptionArgs;
 use data::{DataSpec, classes_by, data_spec};
-use figures::Figures;
+use figures::Printed;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -172,6 +173,7 @@ impl Eval {
             match heard {
                 Heard::Measured(done, total) => progress.update(done, total),
                 Heard::Note(sentence) => progress.aside(|| note(&format!("note: {sentence}"))),
+                Heard::SoFar(_) => {}
             }
             !is_stopped()
         })?;
@@ -188,13 +190,9 @@ impl Eval {
         }
         let generator = generated.then(|| (set.name(), seed));
         let (by_word, plain_classes) = (by.word(), by == ClassesBy::SameNames);
-        let figures = Figures {
-            rows: record.rows(),
-            classes_by: &by_word,
-            plain_classes,
-            generator,
-            mce: self.corrupt.mce(self.data.source, record.rows(), &evaluation, baseline.as_ref(), &clean),
-        };
-        if self.json { figures.print_json() } else { figures.print() }
+        let mce = self.corrupt.mce(self.data.source, record.rows(), &evaluation, baseline.as_ref(), &clean);
+        let figures = Figures { rows: record.rows(), classes_by: &by_word, generator, mce };
+        let printed = Printed { figures, plain_classes };
+        if self.json { printed.print_json() } else { printed.print() }
     }
 }

@@ -156,6 +156,47 @@ impl Mce {
     }
 }
 
+impl Mce {
+    /// The corruptions that were measured: ImageNet-C's in its order, then others by name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let known = ALEXNET.iter().map(|(name, _)| *name);
+        let known = known.filter(|name| self.by_corruption.contains_key(*name));
+        let is_known = |name: &&str| ALEXNET.iter().any(|(known, _)| known == name);
+        known.chain(self.by_corruption.keys().map(String::as_str).filter(move |name| !is_known(name)))
+    }
+
+    /// The mean corruption error in words: over what, divided by what.
+    pub fn summary(&self) -> String {
+        let over = match self.normalised_by.as_deref() {
+            Some(name) => format!("errors divided by those of {name}"),
+            None => "plain mean of errors, not divided by a baseline's".to_owned(),
+        };
+        let percent =
+            |value: f64| format!("{value:.2}{}", if self.normalised_by.is_some() { "" } else { "%" });
+        match (self.value, self.relative, self.mean_of_measured) {
+            (Some(value), Some(relative), _) => {
+                format!("mCE {}, relative mCE {} ({over})", percent(value), percent(relative))
+            }
+            (Some(value), None, _) if self.normalised_by.is_none() => {
+                format!("mean corruption error {} ({over})", percent(value))
+            }
+            (Some(value), None, _) => {
+                format!("mCE {} ({over}); the relative mCE needs clean images", percent(value))
+            }
+            (None, _, Some(mean)) => format!(
+                "no mCE: {} not measured; mean over the main corruptions that are: {} ({over})",
+                lacking(&self.missing),
+                percent(mean)
+            ),
+            (None, _, None) => format!("no mCE: {} not measured", lacking(&self.missing)),
+        }
+    }
+}
+
+fn lacking(missing: &[String]) -> String {
+    format!("{} {}", missing.join(", "), if missing.len() == 1 { "was" } else { "were" })
+}
+
 /// The error of one corruption over the severities that the model and the baseline both have.
 fn corruption_error(
     measured: &BTreeMap<u8, f64>,

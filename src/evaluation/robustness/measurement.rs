@@ -54,6 +54,9 @@ pub enum Heard<'a> {
     Measured(usize, usize),
     /// A sentence: an image that cannot be used, or how classes were matched.
     Note(&'a str),
+    /// The rows of the set at work, of the images that were measured so far; where the work is ended now, a
+    /// record goes on from here.
+    SoFar(&'a [Row]),
 }
 
 impl Evaluation<'_> {
@@ -102,7 +105,7 @@ impl Evaluation<'_> {
                 localise: self.localise,
             };
             let mut tallies = record.tallies(number);
-            let end = self.pass(model, &pass, number, &mut tallies, record, &mut go_on)?;
+            let end = self.pass(model, &pass, (number, left_out), &mut tallies, record, &mut go_on)?;
             all.waited += end.waited;
             all.took += end.took;
             if !end.finished {
@@ -118,9 +121,9 @@ impl Evaluation<'_> {
         &self,
         model: &mut Model,
         pass: &Pass<'_>,
-        number: usize,
+        (number, left_out): (usize, usize),
         tallies: &mut Tallies,
-        record: &Record,
+        record: &mut Record,
         go_on: &mut impl FnMut(Heard<'_>) -> bool,
     ) -> anyhow::Result<PassEnd> {
         let (mut kept, mut fault) = (Instant::now(), None);
@@ -132,7 +135,9 @@ impl Evaluation<'_> {
                     kept = Instant::now();
                     fault = record.keep(number, tallies).err();
                 }
-                fault.is_none()
+                // Of a block of damaged images alone there are none.
+                let rows = self.rows(pass, tallies, left_out).unwrap_or_default();
+                go_on(Heard::SoFar(&rows)) && fault.is_none()
             }
         })?;
         match fault {
@@ -168,7 +173,7 @@ impl Evaluation<'_> {
             for (&through, tally) in self.domains.iter().zip(cells) {
                 ensure!(tally.images > 0, "{}: no readable image to measure on", self.split);
                 let [loss, top1, top5] = tally.means();
-                let left_out = left_out + pass.total() - tally.images;
+                let left_out = left_out + tallies.next - tally.images;
                 rows.push(Row {
                     images: tally.images,
                     left_out,

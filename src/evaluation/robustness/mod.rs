@@ -1,9 +1,10 @@
-//! How accuracy holds out where images are not as in training: rows of measured figures, the conditions that
-//! images are measured under, one pass over a set for all of them, the folder that such a measurement is
-//! resumed from, and the mean corruption error.
+//! How accuracy holds out where images are not as in training: rows of measured figures and their JSON, the
+//! conditions that images are measured under, one pass over a set for all of them, the folder that such a
+//! measurement is resumed from, and the mean corruption error.
 
 pub mod answers;
 pub mod condition;
+pub mod figures;
 pub mod mce;
 pub mod measurement;
 pub mod pass;

@@ -85,10 +85,11 @@ impl Record {
             .unwrap_or_default()
     }
 
-    /// Keeps how far pass number `pass` has come.
-    pub fn keep(&self, pass: usize, tallies: &Tallies) -> anyhow::Result<()> {
+    /// Keeps how far pass number `pass` has come, in the folder too where there is one.
+    pub fn keep(&mut self, pass: usize, tallies: &Tallies) -> anyhow::Result<()> {
+        let partial = self.partial.insert(Partial { pass, tallies: tallies.clone() });
         let Some(dir) = &self.dir else { return Ok(()) };
-        let text = serde_json::to_vec(&Partial { pass, tallies: tallies.clone() })?;
+        let text = serde_json::to_vec(partial)?;
         write_atomic(&dir.join("partial.json"), |out| out.write_all(&text))
     }
 
@@ -251,7 +252,7 @@ mod tests {
     fn a_pass_goes_on_from_what_was_kept_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let tallies = Tallies { next: 64, cells: vec![vec![Tally { images: 63, ..Tally::default() }]] };
-        let record = Record::open(dir.path(), &asked(0)).unwrap();
+        let mut record = Record::open(dir.path(), &asked(0)).unwrap();
         record.keep(2, &tallies).unwrap();
         drop(record);
         let mut record = Record::open(dir.path(), &asked(0)).unwrap();

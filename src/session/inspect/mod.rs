@@ -3,18 +3,22 @@
 //! is disturbed only for as long as that copy takes. Of several requests of one kind only the newest is
 //! answered.
 
+mod corrupted;
 mod distribution;
 mod look;
 mod measure;
 mod opened;
+mod robustness;
 mod seen;
 mod sweep;
 mod worker;
 
+pub use corrupted::{Corrupt, CorruptedImage, CorruptedVersion};
 pub use distribution::{BINS, Distribution, DistributionRequest, Distributions, RANGE};
 pub use look::{Look, Looked, LookedItem};
 pub use measure::{Measure, Measured, MeasuredView};
 pub use opened::ImageChoice;
+pub use robustness::{MeasureRobustness, Robustness};
 pub use sweep::{EPSILONS, Sweep, SweepFigures, SweepPoint, Swept};
 
 use crate::config::AttackConfig;
@@ -56,6 +60,10 @@ pub enum Request {
     Measure(Measure),
     /// Take histograms of what enters a BN layer.
     Distributions(DistributionRequest),
+    /// Measure a set clean, attacked and corrupted.
+    MeasureRobustness(MeasureRobustness),
+    /// Corrupt an image at every severity.
+    Corrupt(Corrupt),
     /// End a sweep or a measurement.
     Stop,
 }
@@ -101,6 +109,13 @@ pub enum Answer {
     Measuring(usize, usize),
     /// A measurement is complete.
     Measured(Arc<Measured>),
+    /// A measurement of robustness is at work: (images done, of all), counted anew under each condition and
+    /// domain.
+    MeasuringRobustness(usize, usize),
+    /// A measurement of robustness so far, or whole.
+    Robustness(Arc<Robustness>),
+    /// The image that was asked for at every severity.
+    Corrupted(Arc<CorruptedImage>),
     /// The histograms that were asked for.
     Distributed(Arc<Distributions>),
     /// A sweep or measurement was ended before its end.

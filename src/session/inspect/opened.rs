@@ -1,7 +1,9 @@
 //! The opened model, the sets that it can be shown, and images of them.
 
 use super::Subject;
-use crate::data::{Dataset, Framing, NamedSets, load_image_file};
+use crate::config::ParameterSet;
+use crate::data::corruptions::Corruptor;
+use crate::data::{Dataset, Framing, Matched, load_image_file};
 use crate::evaluation::Model;
 use anyhow::Context as _;
 use std::path::PathBuf;
@@ -10,13 +12,39 @@ use std::sync::Arc;
 /// A model with the sets that it can be shown.
 pub(super) struct Opened {
     pub(super) model: Model,
-    pub(super) sets: NamedSets,
+    pub(super) sets: MatchedSets,
     /// Where the model comes from.
     pub(super) subject: Subject,
+    /// What corrupted images last: its pictures of frost take a while.
+    pub(super) corruptor: Option<Arc<Corruptor>>,
+}
+
+/// Sets under the model's labels, by name.
+pub(super) type MatchedSets = Vec<(String, Matched)>;
+
+impl Opened {
+    /// The set of that name with how its classes were matched.
+    pub(super) fn matched(&self, split: &str) -> anyhow::Result<&Matched> {
+        matched(&self.sets, split)
+    }
+
+    /// What corrupts images with these strengths, or those for the size of the model's images, by the seed of
+    /// the model's run.
+    pub(super) fn corruptor(&mut self, parameters: Option<ParameterSet>) -> Arc<Corruptor> {
+        let wanted = parameters.unwrap_or_else(|| ParameterSet::of_size(self.model.meta().image_size));
+        let seed = self.model.config().run.seed;
+        let made = self.corruptor.take().filter(|made| made.set() == wanted);
+        let made = made.unwrap_or_else(|| Arc::new(Corruptor::new(wanted, seed)));
+        Arc::clone(self.corruptor.insert(made))
+    }
 }
 
 /// The set of that name; an error lists the names that there are.
-pub(super) fn named<'a>(sets: &'a NamedSets, split: &str) -> anyhow::Result<&'a Arc<dyn Dataset>> {
+pub(super) fn named<'a>(sets: &'a MatchedSets, split: &str) -> anyhow::Result<&'a Arc<dyn Dataset>> {
+    Ok(&matched(sets, split)?.set)
+}
+
+fn matched<'a>(sets: &'a MatchedSets, split: &str) -> anyhow::Result<&'a Matched> {
     let found = sets.iter().find(|(name, _)| name == split).map(|(_, set)| set);
     found.with_context(|| {
         let names: Vec<&str> = sets.iter().map(|(name, _)| name.as_str()).collect();
@@ -52,7 +80,7 @@ pub(super) struct Pixels {
 impl Pixels {
     /// Reads the images at the model's size. Fails when one cannot be read or is of a class that the model
     /// lacks.
-    pub(super) fn load(model: &Model, sets: &NamedSets, choice: &ImageChoice) -> anyhow::Result<Self> {
+    pub(super) fn load(model: &Model, sets: &MatchedSets, choice: &ImageChoice) -> anyhow::Result<Self> {
         let size = model.meta().image_size;
         let framing = Framing::of(&model.config().data);
         let mut pixels = Self { names: Vec::new(), labels: Vec::new(), ids: Vec::new(), bytes: Vec::new() };

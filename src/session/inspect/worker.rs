@@ -2,14 +2,16 @@
 //! long ones the time in between, batch by batch.
 
 use super::measure::MeasureJob;
-use super::opened::Opened;
+use super::opened::{MatchedSets, Opened};
+use super::robustness::{Next, RobustnessJob};
 use super::seen::SeenImages;
 use super::sweep::SweepJob;
 use super::{
-    Answer, DistributionRequest, Look, Measure, ModelInfo, Request, Subject, Sweep, distribution, look,
+    Answer, Corrupt, DistributionRequest, Look, Measure, MeasureRobustness, ModelInfo, Request, Subject,
+    Sweep, corrupted, distribution, look,
 };
 use crate::config::DataConfig;
-use crate::data::{self, ClassesBy, NamedSets, match_classes};
+use crate::data::{self, ClassesBy, match_classes};
 use crate::evaluation::auto_domain::Through;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
@@ -33,6 +35,8 @@ struct Pending {
     distributions: Option<DistributionRequest>,
     sweep: Option<Sweep>,
     measure: Option<Measure>,
+    robustness: Option<MeasureRobustness>,
+    corrupt: Option<Corrupt>,
     stop: bool,
 }
 
@@ -48,11 +52,39 @@ impl Pending {
             Request::Distributions(request) => self.distributions = Some(request),
             Request::Sweep(sweep) => self.sweep = Some(sweep),
             Request::Measure(measure) => self.measure = Some(measure),
+            Request::MeasureRobustness(measure) => self.robustness = Some(measure),
+            Request::Corrupt(corrupt) => self.corrupt = Some(corrupt),
             Request::Stop => {
                 self.stop = true;
-                (self.sweep, self.measure) = (None, None);
+                (self.sweep, self.measure, self.robustness) = (None, None, None);
             }
         }
+    }
+
+    /// Takes all that came; true when nobody can ask any more.
+    fn take(&mut self, requests: &Receiver<Request>) -> bool {
+        loop {
+            match requests.try_recv() {
+                Ok(request) => self.put(request),
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => return true,
+            }
+        }
+    }
+
+    /// Whether a question waits that needs a model.
+    fn asks(&self) -> bool {
+        self.look.is_some()
+            || self.distributions.is_some()
+            || self.corrupt.is_some()
+            || self.sweep.is_some()
+            || self.measure.is_some()
+            || self.robustness.is_some()
+    }
+
+    /// Whether what is at work is to end.
+    fn ends_work(&self) -> bool {
+        self.stop || self.open.is_some()
     }
 }
 
@@ -66,6 +98,7 @@ struct Worker<'a> {
     seen: SeenImages,
     sweep: Option<SweepJob>,
     measure: Option<MeasureJob>,
+    robustness: Option<RobustnessJob>,
     /// The window is gone.
     over: bool,
 }
@@ -80,6 +113,7 @@ pub(super) fn run(requests: &Receiver<Request>, answers: &Sender<Answer>, wake: 
         seen: SeenImages::default(),
         sweep: None,
         measure: None,
+        robustness: None,
         over: false,
     };
     while !worker.over {
@@ -99,16 +133,7 @@ impl Worker<'_> {
     /// Takes all requests; waits for one when nothing is to be done.
     fn listen(&mut self) {
         let pending = &self.pending;
-        let idle = pending.open.is_none()
-            && !pending.refresh
-            && !pending.stop
-            && pending.look.is_none()
-            && pending.distributions.is_none()
-            && pending.sweep.is_none()
-            && pending.measure.is_none()
-            && self.sweep.is_none()
-            && self.measure.is_none();
-        if idle {
+        if !pending.ends_work() && !pending.refresh && !pending.asks() && !self.is_at_work() {
             match self.requests.recv() {
                 Ok(request) => self.pending.put(request),
                 Err(_) => self.over = true,
@@ -118,27 +143,28 @@ impl Worker<'_> {
     }
 
     fn take_requests(&mut self) {
-        loop {
-            match self.requests.try_recv() {
-                Ok(request) => self.pending.put(request),
-                Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => {
-                    self.over = true;
-                    return;
-                }
-            }
-        }
+        self.over |= self.pending.take(self.requests);
+    }
+
+    /// Whether something long is at work.
+    fn is_at_work(&self) -> bool {
+        self.sweep.is_some() || self.measure.is_some() || self.robustness.is_some()
+    }
+
+    fn end_work(&mut self) {
+        (self.sweep, self.measure, self.robustness) = (None, None, None);
     }
 
     /// Does the most urgent thing.
     fn work(&mut self) -> anyhow::Result<()> {
         if let Some((subject, device)) = self.pending.open.take() {
-            (self.opened, self.sweep, self.measure) = (None, None, None);
+            self.end_work();
+            self.opened = None;
             self.seen = SeenImages::default();
             return self.open(subject, &device);
         }
-        if std::mem::take(&mut self.pending.stop) && (self.sweep.is_some() || self.measure.is_some()) {
-            (self.sweep, self.measure) = (None, None);
+        if std::mem::take(&mut self.pending.stop) && self.is_at_work() {
+            self.end_work();
             self.answer(Answer::Stopped);
         }
         if std::mem::take(&mut self.pending.refresh) {
@@ -147,10 +173,7 @@ impl Worker<'_> {
         let Some(opened) = &mut self.opened else {
             let nothing = Pending::default();
             let asked = std::mem::replace(&mut self.pending, nothing);
-            anyhow::ensure!(
-                asked.look.is_none() && asked.sweep.is_none() && asked.measure.is_none(),
-                "no model is open; open a checkpoint, or start a run"
-            );
+            anyhow::ensure!(!asked.asks(), "no model is open; open a checkpoint, or start a run");
             return Ok(());
         };
         if let Some(request) = self.pending.look.take() {
@@ -159,10 +182,15 @@ impl Worker<'_> {
         } else if let Some(request) = self.pending.distributions.take() {
             let found = distribution::distributions(opened, &request)?;
             self.answer(Answer::Distributed(Arc::new(found)));
+        } else if let Some(request) = self.pending.corrupt.take() {
+            let made = corrupted::corrupt(opened, &request)?;
+            self.answer(Answer::Corrupted(Arc::new(made)));
         } else if let Some(request) = self.pending.measure.take() {
             self.measure = Some(MeasureJob::start(opened, request)?);
         } else if let Some(request) = self.pending.sweep.take() {
             self.sweep = Some(SweepJob::start(opened, request)?);
+        } else if let Some(request) = self.pending.robustness.take() {
+            self.robustness = Some(RobustnessJob::start(opened, request)?);
         } else if let Some(mut job) = self.measure.take() {
             let (answer, more) = job.advance(opened)?;
             self.measure = more.then_some(job);
@@ -171,6 +199,22 @@ impl Worker<'_> {
             let (answer, more) = job.advance(opened)?;
             self.sweep = more.then_some(job);
             self.answer(answer);
+        } else if let Some(mut job) = self.robustness.take() {
+            let (requests, answers, wake) = (self.requests, self.answers, self.wake);
+            let (pending, over) = (&mut self.pending, &mut self.over);
+            let more = job.advance(opened, |answer| {
+                if let Some(answer) = answer {
+                    *over |= answers.send(answer).is_err();
+                    wake();
+                }
+                *over |= pending.take(requests);
+                match () {
+                    () if *over || pending.ends_work() => Next::End,
+                    () if pending.asks() => Next::Rest,
+                    () => Next::GoOn,
+                }
+            })?;
+            self.robustness = more.then_some(job);
         }
         Ok(())
     }
@@ -187,7 +231,7 @@ impl Worker<'_> {
         let meta = model.meta();
         let (sets, data_fault) = match sets_of(&config.data, &meta.classes) {
             Ok(sets) => (sets, None),
-            Err(error) => (NamedSets::new(), Some(format!("{error:#}"))),
+            Err(error) => (MatchedSets::new(), Some(format!("{error:#}"))),
         };
         let info = ModelInfo {
             arch: meta.arch.clone(),
@@ -197,18 +241,18 @@ impl Worker<'_> {
             views: Through::all_names(meta.domains.len()),
             image_size: meta.image_size,
             attack: config.method.attack.clone(),
-            splits: sets.iter().map(|(name, set)| (name.clone(), set.len())).collect(),
+            splits: sets.iter().map(|(name, matched)| (name.clone(), matched.set.len())).collect(),
             data_fault,
             bn_layers: model.bn_layers(),
         };
-        self.opened = Some(Opened { model, sets, subject });
+        self.opened = Some(Opened { model, sets, subject, corruptor: None });
         self.answer(Answer::Opened(Arc::new(info)));
         Ok(())
     }
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         // A sweep or measurement is of one model.
-        if self.sweep.is_some() || self.measure.is_some() {
+        if self.is_at_work() {
             return Ok(());
         }
         let Some(Opened { subject: Subject::Run(commands), .. }) = &self.opened else { return Ok(()) };
@@ -246,13 +290,13 @@ impl Worker<'_> {
 
 /// The evaluation sets of a model's configuration, with the model's labels: the files may have changed since
 /// it was trained.
-fn sets_of(config: &DataConfig, classes: &[String]) -> anyhow::Result<NamedSets> {
+fn sets_of(config: &DataConfig, classes: &[String]) -> anyhow::Result<MatchedSets> {
     let (val, extra) = data::open_validation(config)?;
     let all = std::iter::once(("val".to_owned(), val)).chain(extra);
     all.map(|(name, set)| {
         let matched = match_classes(set, classes, &ClassesBy::SameNames)
             .with_context(|| format!("the images of {name} cannot be shown to this model"))?;
-        Ok((name, matched.set))
+        Ok((name, matched))
     })
     .collect()
 }

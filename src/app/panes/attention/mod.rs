@@ -9,14 +9,11 @@ use crate::app::format;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
 use crate::app::widgets::pictures::{MapScale, Maps, ranges};
-use crate::app::widgets::{class_choice, export};
+use crate::app::widgets::{class_choice, export, heat_scale};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo};
 use crate::training::events::GalleryItem;
-use egui::{ComboBox, Mesh, Rect, RichText, ScrollArea, Sense, Slider, TextureHandle, Ui, vec2};
+use egui::{ComboBox, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
 use std::sync::Arc;
-
-/// Strips of the drawn colour scale.
-const SCALE_STRIPS: usize = 32;
 
 /// How the maps are drawn.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -313,16 +310,8 @@ fn scale_ui(ui: &mut Ui, class: &str, maps: &Maps) {
     ui.vertical(|ui| {
         let name = RichText::new(class).strong().color(tokens.text_strong);
         ui.add(egui::Label::new(name).truncate()).on_hover_text("The class that the maps speak of");
-        let (rect, response) = ui.allocate_exact_size(vec2(92.0, 10.0), Sense::hover());
-        let mut mesh = Mesh::default();
-        for strip in 0..SCALE_STRIPS {
-            let at = |n: usize| rect.left() + rect.width() * n as f32 / SCALE_STRIPS as f32;
-            let part = Rect::from_x_y_ranges(at(strip)..=at(strip + 1), rect.y_range());
-            mesh.add_colored_rect(part, tokens::heat(strip as f32 / (SCALE_STRIPS - 1) as f32));
-        }
-        ui.painter().add(mesh);
         let (low, high) = maps.range;
-        response.on_hover_text("Colour scale of this row's maps: raw scores, no unit");
+        heat_scale::ui(ui, 92.0).on_hover_text("Colour scale of this row's maps: raw scores, no unit");
         let text = format!("{} to {}", format::significant(low.into()), format::significant(high.into()));
         ui.label(RichText::new(text).small().color(tokens.text_weak));
     });

@@ -16,7 +16,7 @@ use crate::app::widgets::export;
 use crate::config::AttackConfig;
 use crate::evaluation::interval;
 use crate::session::inspect::{Measure, Measured, MeasuredView, ModelInfo, Request};
-use egui::{Button, ComboBox, DragValue, ProgressBar, Rect, RichText, Ui, pos2};
+use egui::{Button, DragValue, ProgressBar, Rect, RichText, Ui, pos2};
 
 /// What of a measurement is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -144,18 +144,7 @@ fn controls_ui(
     info: &ModelInfo,
 ) {
     ui.horizontal_wrapped(|ui| {
-        let known = info.splits.iter().any(|(name, _)| *name == view.split);
-        if let (false, Some((first, _))) = (known, info.splits.first()) {
-            view.split.clone_from(first);
-        }
-        let combo = ComboBox::from_id_salt("measured set").width(92.0).selected_text(&view.split);
-        let response = combo.show_ui(ui, |ui| {
-            for (name, count) in &info.splits {
-                let text = format!("{name} ({})", format::counted(*count as u64, "image"));
-                ui.selectable_value(&mut view.split, name.clone(), text);
-            }
-        });
-        response.response.accessible_name("Measured set").on_hover_text("Evaluation set of the model's data");
+        look::set_ui(ui, info, "Measured set", &mut view.split);
         let suffix = if view.limit == 1 { " image" } else { " images" };
         ui.add(DragValue::new(&mut view.limit).range(0..=1_000_000).suffix(suffix))
             .accessible_name("Measured images")
@@ -175,7 +164,7 @@ fn controls_ui(
         } else {
             let can = !shared.study.is_busy() && !info.splits.is_empty();
             let help = "Send the images through every domain";
-            let not = "Not now: a sweep is at work, or the model's data cannot be opened here";
+            let not = "Not now: a sweep or another measurement is at work, or the model's data cannot be opened here";
             let response = ui.add_enabled(can, Button::new("Measure"));
             if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
                 let attack = view.attacked.then(|| look.attack.clone());

@@ -24,6 +24,7 @@ pub enum PathFor {
     OpenImages,
     SavePicture,
     SaveTable,
+    SaveJson,
     /// A folder for a run whose own cannot be written.
     SaveElsewhere,
     /// A folder for several pictures.
@@ -41,7 +42,7 @@ impl PathFor {
             Self::OpenCheckpoint => "Open a checkpoint",
             Self::OpenImages => "Choose image files",
             Self::SavePicture => "Save the picture",
-            Self::SaveTable => "Save the numbers",
+            Self::SaveTable | Self::SaveJson => "Save the numbers",
             Self::SaveElsewhere => "Save the run elsewhere",
             Self::SaveImages => "Save the images into a folder",
             Self::Field("data.path") => "Choose the folder of the data",
@@ -62,6 +63,7 @@ impl PathFor {
             Self::SavePicture => "A PNG file; an old one is replaced",
             Self::SaveElsewhere => "A new or empty folder, on a disk with room; the run goes on in it",
             Self::SaveTable => "A CSV file; an old one is replaced",
+            Self::SaveJson => "A JSON file; an old one is replaced",
             Self::SaveImages => "A folder, made if it is not there; files of the same names are replaced",
             Self::Field(_) => "The path for the field of the set-up",
         }
@@ -74,6 +76,7 @@ impl PathFor {
             Self::SaveConfig
             | Self::SavePicture
             | Self::SaveTable
+            | Self::SaveJson
             | Self::SaveElsewhere
             | Self::SaveImages => "Save",
         }
@@ -95,6 +98,7 @@ impl PathFor {
             }
             Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
             Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),
+            Self::SaveJson => dialog.add_filter("JSON", &["json"]).save_file(),
             Self::SaveElsewhere | Self::SaveImages | Self::Field("data.path" | RUN_DIR) => {
                 dialog.pick_folder()
             }

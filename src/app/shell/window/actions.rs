@@ -44,14 +44,14 @@ impl Window {
         );
     }
 
-    /// Opens a model for Lab, Attention and Results.
+    /// Opens a model for Lab, Attention, Results and Robustness.
     pub(super) fn open_model(&mut self, choice: ModelChoice) {
         // Files were chosen for the model before, or wait for their first.
         if self.study.choice.is_some() {
             self.views.look.files.clear();
         }
         self.study_model(choice);
-        let shown = [Pane::Lab, Pane::Attention, Pane::Results];
+        let shown = [Pane::Lab, Pane::Attention, Pane::Results, Pane::Robustness];
         if !shown.iter().any(|pane| self.layout.is_active(*pane)) {
             self.layout.reveal(Pane::Lab);
         }
@@ -170,7 +170,7 @@ impl Window {
                 self.ask(Command::SaveElsewhere(path), "saving…");
                 settle(self, Ok(()));
             }
-            PathFor::SavePicture | PathFor::SaveTable | PathFor::SaveImages => {
+            PathFor::SavePicture | PathFor::SaveTable | PathFor::SaveJson | PathFor::SaveImages => {
                 self.write_pending(wanted, path);
             }
         }

@@ -193,6 +193,10 @@ impl Window {
                 self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
                 self.ask_where(PathFor::SaveTable, &format!("{name}.csv"));
             }
+            Exported::Json(text) => {
+                self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
+                self.ask_where(PathFor::SaveJson, &format!("{name}.json"));
+            }
             Exported::Images(images) => {
                 self.background.pending = Some(Arc::new(Contents::Images(images)));
                 self.ask_where(PathFor::SaveImages, &name);
