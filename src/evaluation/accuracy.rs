@@ -48,7 +48,7 @@ pub fn accuracy(
     };
     let mut tallies = Tallies::default();
     let end = pass.run(gpu, inference, &[], &mut tallies, |moment| match moment {
-        Moment::Measured(done, total) => go_on(done, total),
+        Moment::Measured(done, total, _) => go_on(done, total),
         Moment::Block(_) | Moment::Damaged(_) => true,
     })?;
     if !end.finished {

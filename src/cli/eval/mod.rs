@@ -173,7 +173,7 @@ impl Eval {
             match heard {
                 Heard::Measured(done, total) => progress.update(done, total),
                 Heard::Note(sentence) => progress.aside(|| note(&format!("note: {sentence}"))),
-                Heard::SoFar(_) => {}
+                Heard::SoFar(_) | Heard::Block => {}
             }
             !is_stopped()
         })?;

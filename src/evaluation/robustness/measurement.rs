@@ -54,9 +54,11 @@ pub enum Heard<'a> {
     Measured(usize, usize),
     /// A sentence: an image that cannot be used, or how classes were matched.
     Note(&'a str),
-    /// The rows of the set at work, of the images that were measured so far; where the work is ended now, a
-    /// record goes on from here.
+    /// The rows of the set at work, of the images that were measured so far: in the beginning those of the
+    /// conditions that were measured already.
     SoFar(&'a [Row]),
+    /// A block is finished: where the work is ended now, a record goes on from here and nothing is lost.
+    Block,
 }
 
 impl Evaluation<'_> {
@@ -112,7 +114,9 @@ impl Evaluation<'_> {
                 all.finished = false;
                 return Ok(all);
             }
-            record.finish(self.rows(&pass, &tallies, left_out)?)?;
+            let rows = self.rows(&pass, &tallies, left_out);
+            ensure!(!rows.is_empty(), "{}: no readable image to measure on", self.split);
+            record.finish(rows)?;
         }
         Ok(all)
     }
@@ -128,16 +132,21 @@ impl Evaluation<'_> {
     ) -> anyhow::Result<PassEnd> {
         let (mut kept, mut fault) = (Instant::now(), None);
         let end = model.measure(pass, tallies, |moment| match moment {
-            Moment::Measured(done, of) => go_on(Heard::Measured(number * of + done, self.parts.len() * of)),
+            Moment::Measured(done, of, tallies) => {
+                let goes_on = go_on(Heard::Measured(number * of + done, self.parts.len() * of));
+                // Later on, rows of a block's middle would be of different numbers of images.
+                let is_first_block = tallies.next == 0;
+                goes_on && (!is_first_block || go_on(Heard::SoFar(&self.rows(pass, tallies, left_out))))
+            }
             Moment::Damaged(text) => go_on(Heard::Note(text)),
             Moment::Block(tallies) => {
                 if kept.elapsed() >= self.keep_every {
                     kept = Instant::now();
                     fault = record.keep(number, tallies).err();
                 }
-                // Of a block of damaged images alone there are none.
-                let rows = self.rows(pass, tallies, left_out).unwrap_or_default();
-                go_on(Heard::SoFar(&rows)) && fault.is_none()
+                go_on(Heard::SoFar(&self.rows(pass, tallies, left_out)))
+                    && go_on(Heard::Block)
+                    && fault.is_none()
             }
         })?;
         match fault {
@@ -167,13 +176,14 @@ impl Evaluation<'_> {
         }
     }
 
-    fn rows(&self, pass: &Pass<'_>, tallies: &Tallies, left_out: usize) -> anyhow::Result<Vec<Row>> {
+    /// The rows of the conditions and domains that images were measured under.
+    fn rows(&self, pass: &Pass<'_>, tallies: &Tallies, left_out: usize) -> Vec<Row> {
         let mut rows = Vec::new();
         for (condition, cells) in pass.conditions.iter().zip(&tallies.cells) {
-            for (&through, tally) in self.domains.iter().zip(cells) {
-                ensure!(tally.images > 0, "{}: no readable image to measure on", self.split);
+            let measured = self.domains.iter().zip(cells).filter(|(_, tally)| tally.images > 0);
+            for (&through, tally) in measured {
                 let [loss, top1, top5] = tally.means();
-                let left_out = left_out + tallies.next - tally.images;
+                let left_out = left_out + tallies.next.saturating_sub(tally.images);
                 rows.push(Row {
                     images: tally.images,
                     left_out,
@@ -188,7 +198,7 @@ impl Evaluation<'_> {
                 });
             }
         }
-        Ok(rows)
+        rows
     }
 }
 
@@ -359,7 +369,18 @@ mod tests {
         let through = Through::all(2);
         let evaluation = evaluation(conditions(), &through);
         let mut whole = Record::default();
-        assert!(evaluation.run(&mut model, &mut whole, |_| true).unwrap().finished);
+        let mut so_far: Vec<Vec<Row>> = Vec::new();
+        let end = evaluation.run(&mut model, &mut whole, |heard| {
+            if let Heard::SoFar(rows) = heard {
+                so_far.push(rows.to_vec());
+            }
+            true
+        });
+        assert!(end.unwrap().finished);
+        // Condition by condition in the first block, then block by block.
+        let sizes: Vec<_> = so_far.iter().map(|rows| (rows.len(), rows[0].images)).collect();
+        assert_eq!(sizes, [(3, 8), (6, 8), (9, 8), (12, 8), (12, 8), (12, 16), (12, LIMIT)]);
+        assert_eq!(so_far.last().map(Vec::as_slice), Some(whole.rows()));
         let cells: Vec<_> = whole
             .rows()
             .iter()
@@ -380,8 +401,8 @@ mod tests {
         let (stopped, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut begun = record(stopped.path());
         let mut calls = 0;
-        let end = evaluation.run(&mut model, &mut begun, |_| {
-            calls += 1;
+        let end = evaluation.run(&mut model, &mut begun, |heard| {
+            calls += usize::from(matches!(heard, Heard::Measured(..)));
             if calls == 6 {
                 copy(stopped.path(), killed.path());
             }

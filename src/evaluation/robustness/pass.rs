@@ -81,8 +81,9 @@ pub struct Pass<'a> {
 /// What a pass says while it goes on.
 #[derive(Clone, Copy, Debug)]
 pub enum Moment<'a> {
-    /// So many images were measured, counted anew under each condition and domain, of so many.
-    Measured(usize, usize),
+    /// So many images were measured, counted anew under each condition and domain, of so many; with the
+    /// figures so far, to which the block at work has added what is measured of it.
+    Measured(usize, usize, &'a Tallies),
     /// A block is finished; from these figures another pass could go on.
     Block(&'a Tallies),
     /// An image cannot be used, `name: reason`; no condition counts it.
@@ -149,17 +150,18 @@ impl Pass<'_> {
             let mut fresh = tallies.clone();
             let mut done = block.first * each;
             let mut outcomes: Vec<(&Condition, Vec<Outcome>)> = Vec::new();
-            for (condition, cells) in self.conditions.iter().zip(&mut fresh.cells) {
+            for (place, condition) in self.conditions.iter().enumerate() {
                 let corrupted = match condition {
                     Condition::Corrupted(..) => Some(timed(waited, || reader.next_cell())?),
                     _ => None,
                 };
                 let pixels = corrupted.as_deref().unwrap_or(&block.images);
                 let shown = Shown { block: &block, pixels, before: &outcomes };
-                let found = self.measure(gpu, inference, params, condition, shown, cells)?;
+                let found =
+                    self.measure(gpu, inference, params, condition, shown, &mut fresh.cells[place])?;
                 outcomes.push((condition, found));
                 done += block.labels.len() * self.domains.len();
-                if !go_on(Moment::Measured(done, self.total() * each)) {
+                if !go_on(Moment::Measured(done, self.total() * each, &fresh)) {
                     return Ok(false);
                 }
             }

@@ -188,8 +188,9 @@ impl RobustnessJob {
             }
             Heard::SoFar(rows) => {
                 answer.rows = rows.to_vec();
-                hear(Some(Answer::Robustness(Arc::new(answer.clone())))) == Next::GoOn
+                hear(Some(Answer::Robustness(Arc::new(answer.clone())))) != Next::End
             }
+            Heard::Block => hear(None) == Next::GoOn,
         })?;
         if end.finished {
             answer.rows = record.rows().to_vec();

@@ -19,6 +19,9 @@ const SPEC_WIDTH: f32 = 176.0;
 const LINE_WIDTH: f32 = SPEC_WIDTH + 66.0;
 /// Of the list of corruptions, points: ten rows and two above them.
 const LIST_HEIGHT: f32 = 400.0;
+/// Of the progress bar, points.
+const NARROWEST_BAR: f32 = 90.0;
+const WIDEST_BAR: f32 = 210.0;
 /// Attacks at most: each is another pass over the images.
 const MOST_ATTACKS: usize = 6;
 
@@ -42,10 +45,12 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RobustnessView
             let response = response.accessible_name(format!("Severity {text}")).on_hover_text(help);
             *on ^= response.clicked();
         }
+    });
+    ui.horizontal_wrapped(|ui| {
+        attacks_ui(ui, view);
         ui.add_space(tokens::GAP_SMALL);
         measure_ui(ui, shared, view, info);
     });
-    ui.horizontal_wrapped(|ui| attacks_ui(ui, view));
     if let Err(fault) = view.request(info) {
         let error = Tokens::of(ui).error;
         ui.horizontal(|ui| {
@@ -197,7 +202,9 @@ fn progress_ui(ui: &mut Ui, progress: Progress) {
     let share = done as f32 / total.max(1) as f32;
     let tokens = Tokens::of(ui);
     let text = RichText::new(text).small().color(tokens.text_strong);
-    let bar = ProgressBar::new(share).desired_width(210.0).desired_height(16.0).fill(tokens.accent_soft);
+    // What is below it stays where it is when a measurement begins.
+    let width = ui.available_size_before_wrap().x.clamp(NARROWEST_BAR, WIDEST_BAR);
+    let bar = ProgressBar::new(share).desired_width(width).desired_height(16.0).fill(tokens.accent_soft);
     ui.add(bar.animate(total == 0).corner_radius(4).text(text)).on_hover_text(
         "Images, counted anew under each condition and domain, and the time left at this pace",
     );

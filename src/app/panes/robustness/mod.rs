@@ -117,6 +117,9 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RobustnessView) {
         let names = look::names(&info);
         match (view.detail, measured) {
             (Detail::Pictures, _) => samples::ui(ui, shared, view, names, &info),
+            (_, None) if shared.study.measuring_robustness.is_some() => {
+                ui.weak("The first images are measured.");
+            }
             (_, None) => {
                 ui.weak(
                     "“Measure” sends each image through every domain: as it is, attacked, and corrupted. It can be \
@@ -126,7 +129,10 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RobustnessView) {
             (_, Some(measured)) if measured.rows.is_empty() => {
                 ui.weak("No image was measured.");
             }
-            (Detail::Table, Some(measured)) => table::ui(ui, view, &measured),
+            (Detail::Table, Some(measured)) => {
+                let at_work = shared.study.measuring_robustness.is_some();
+                table::ui(ui, view, &measured, at_work);
+            }
             (Detail::Severities, Some(measured)) => heat::ui(ui, view, &measured),
         }
     });

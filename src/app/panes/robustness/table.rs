@@ -29,8 +29,8 @@ struct Line {
     cells: Vec<Option<Cell>>,
 }
 
-/// Draws the table.
-pub(super) fn ui(ui: &mut Ui, view: &mut RobustnessView, measured: &Robustness) {
+/// Draws the table. While others are `at_work`, nothing is said of the corruptions that are missing.
+pub(super) fn ui(ui: &mut Ui, view: &mut RobustnessView, measured: &Robustness, at_work: bool) {
     let tokens = Tokens::of(ui);
     let domains = measured.domains();
     let mce = mean_errors(view, measured);
@@ -64,7 +64,7 @@ pub(super) fn ui(ui: &mut Ui, view: &mut RobustnessView, measured: &Robustness) 
             }
         });
     });
-    for mce in &mce {
+    for mce in mce.iter().filter(|_| !at_work) {
         let text = format!("{}: {}", mce.domain, mce.summary());
         ui.add(egui::Label::new(RichText::new(text).small().color(tokens.text_weak)).wrap());
     }
