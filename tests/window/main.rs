@@ -9,6 +9,7 @@ mod panes;
 mod progress;
 mod robustness;
 mod stage;
+mod sweeps;
 mod truth;
 mod walk;
 

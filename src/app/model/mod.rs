@@ -16,3 +16,4 @@ pub mod runs;
 pub mod series;
 pub mod start_check;
 pub mod study;
+pub mod sweeps;

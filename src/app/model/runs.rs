@@ -4,8 +4,10 @@
 use super::history;
 use super::kinds::{LineKey, MAIN_SPLIT};
 use super::run::RunView;
+use super::sweeps::ListedSweep;
 use crate::config::Config;
-use crate::training::run_folder::RunFiles;
+use crate::session::sweep::{RunState, SweepFiles, records};
+use crate::training::run_folder::{RunFiles, is_at_work};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +47,8 @@ impl ListedRun {
 pub struct Runs {
     /// `None` before the first search.
     pub listed: Option<Arc<Vec<ListedRun>>>,
+    /// Sweeps in the folders of the listed runs.
+    pub sweeps: Arc<Vec<ListedSweep>>,
     /// Folders of the runs that are drawn.
     pub chosen: BTreeSet<PathBuf>,
     pub searching: bool,
@@ -52,10 +56,8 @@ pub struct Runs {
 
 /// Reads all runs in the folders beside `known` ones and in `parents`. Takes seconds for long runs.
 pub fn list(known: &[PathBuf], parents: &[PathBuf]) -> Vec<ListedRun> {
-    let beside = known.iter().filter_map(|dir| dir.parent()).map(Path::to_owned);
-    let folders: BTreeSet<PathBuf> = beside.chain(parents.iter().cloned()).collect();
     let mut dirs: BTreeSet<PathBuf> = known.iter().cloned().collect();
-    for folder in folders {
+    for folder in folders(known, parents) {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         dirs.extend(entries.flatten().map(|entry| entry.path()));
     }
@@ -69,6 +71,30 @@ pub fn list(known: &[PathBuf], parents: &[PathBuf]) -> Vec<ListedRun> {
     let mut newest: Vec<PathBuf> = dirs.into_iter().collect();
     newest.sort_by_key(|dir| std::cmp::Reverse(changed(dir)));
     newest.into_iter().take(MOST).filter_map(|dir| read(&dir)).collect()
+}
+
+/// The sweeps in the folders that [`list`] looks into, with the runs that it found.
+pub fn sweeps(known: &[PathBuf], parents: &[PathBuf], listed: &[ListedRun]) -> Vec<ListedSweep> {
+    let mut seen = BTreeSet::new();
+    let folders = folders(known, parents).into_iter();
+    let sweeps = folders.filter(|dir| {
+        SweepFiles::of(dir).sweep().is_file() && dir.canonicalize().is_ok_and(|d| seen.insert(d))
+    });
+    let read = |dir: PathBuf| {
+        let records = records(&SweepFiles::of(&dir));
+        let of_nobody = records.iter().filter(|record| {
+            record.state == RunState::Running && !is_at_work(&RunFiles::of(dir.join(&record.run)))
+        });
+        let cut_off = of_nobody.count();
+        ListedSweep::new(&dir, records, cut_off, listed)
+    };
+    sweeps.map(read).collect()
+}
+
+/// The folders beside `known` ones, and `parents`.
+fn folders(known: &[PathBuf], parents: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let beside = known.iter().filter_map(|dir| dir.parent()).map(Path::to_owned);
+    beside.chain(parents.iter().cloned()).collect()
 }
 
 fn read(dir: &Path) -> Option<ListedRun> {

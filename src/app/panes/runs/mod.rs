@@ -1,5 +1,8 @@
 //! Runs: any number of run folders side by side, in a table and in one plot. Runs that differ in their seed
-//! alone are drawn as their mean with the span between the lowest and the highest.
+//! alone are drawn as their mean with the span between the lowest and the highest. Sweeps that they belong to
+//! stand above them.
+
+mod sweeps;
 
 use super::Shared;
 use crate::app::commands::UiCommand;
@@ -97,6 +100,8 @@ fn contents_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView) -> Opt
         });
         return request;
     };
+    let sweeps = shared.runs.sweeps.clone();
+    sweeps::ui(ui, &sweeps);
     if listed.is_empty() {
         let text = "Every run folder beside the one on screen and among the recent ones can be compared here. None \
                     was found yet.";

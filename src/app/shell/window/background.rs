@@ -158,10 +158,15 @@ impl Window {
                     self.form.out_dir().parent().map(Path::to_owned).into_iter().collect();
                 self.runs.searching = true;
                 self.on_disk(
-                    move || runs::list(&known, &parents),
-                    |window, found| {
+                    move || {
+                        let found = runs::list(&known, &parents);
+                        let sweeps = runs::sweeps(&known, &parents, &found);
+                        (found, sweeps)
+                    },
+                    |window, (found, sweeps)| {
                         window.runs.searching = false;
                         window.runs.listed = Some(Arc::new(found));
+                        window.runs.sweeps = Arc::new(sweeps);
                     },
                 );
             }
