@@ -77,8 +77,8 @@ def main():
     torch.set_num_threads(1)
     net = timm.create_model(args.arch)
     net.load_state_dict(load_file(args.weights))
-    net.eval()
-    model = Normalized(net)
+    # The whole of it: torchattacks puts a model back into the mode that the outermost module was in.
+    model = Normalized(net).eval()
     size, crop = net.default_cfg["input_size"][1], net.default_cfg["crop_pct"]
     files = sorted(args.photos.rglob("*.jpg"))
     labels = torch.tensor([int(file.name[:3]) for file in files])
