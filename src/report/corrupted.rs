@@ -46,6 +46,23 @@ fn common_cells(groups: &[Group]) -> BTreeSet<(String, String, u8)> {
     measured.filter(|cells| !cells.is_empty()).reduce(|a, b| &a & &b).unwrap_or_default()
 }
 
+/// A run's mean error over `cells`, percent, of one corruption where `only` names it; `None` where one of
+/// them was not measured.
+fn mean_error(
+    run: &Run,
+    domain: &str,
+    cells: &BTreeSet<(String, String, u8)>,
+    only: Option<&str>,
+) -> Option<f64> {
+    let errors = errors(run, domain);
+    let wanted = cells.iter().filter(|(_, name, _)| only.is_none_or(|only| name == only));
+    let values: Option<Vec<f64>> = wanted
+        .map(|(split, name, severity)| errors.get(&(split.clone(), name.clone()))?.get(severity).copied())
+        .collect();
+    let values = values.filter(|values| !values.is_empty())?;
+    Some(values.iter().sum::<f64>() / values.len() as f64)
+}
+
 /// Whose common cells a table shows, with its verb.
 fn who_measured(groups: &[Group]) -> String {
     let runs: Vec<&Run> = groups.iter().flat_map(|group| &group.runs).collect();
@@ -68,26 +85,20 @@ pub(super) fn means(groups: &[Group]) -> Table {
         .iter()
         .find(|group| MethodLabel::of(&group.runs[0].config.method).to_string() == "vanilla")
         .or_else(|| groups.first());
-    let mean_error = |run: &Run, domain: &str, only: Option<&str>| -> Option<f64> {
-        let errors = errors(run, domain);
-        let wanted = cells.iter().filter(|(_, name, _)| only.is_none_or(|only| name == only));
-        let values: Option<Vec<f64>> = wanted
-            .map(|(split, name, severity)| errors.get(&(split.clone(), name.clone()))?.get(severity).copied())
-            .collect();
-        values
-            .filter(|values| !values.is_empty())
-            .map(|values| values.iter().sum::<f64>() / values.len() as f64)
-    };
     let reference: BTreeMap<&String, Option<Figure>> = names
         .iter()
         .map(|name| {
-            (*name, baseline.and_then(|group| group.figure(|run| mean_error(run, "main", Some(name)))))
+            (
+                *name,
+                baseline.and_then(|group| group.figure(|run| mean_error(run, "main", &cells, Some(name)))),
+            )
         })
         .collect();
     let relative = |run: &Run, domain: &str| -> Option<f64> {
         let ratio = |name: &&String| {
             let reference = reference.get(*name).copied().flatten()?.mean;
-            Some(100.0 * mean_error(run, domain, Some(name))? / reference).filter(|ratio| ratio.is_finite())
+            Some(100.0 * mean_error(run, domain, &cells, Some(name))? / reference)
+                .filter(|ratio| ratio.is_finite())
         };
         let ratios: Option<Vec<f64>> = names.iter().map(ratio).collect();
         ratios
@@ -109,7 +120,10 @@ pub(super) fn means(groups: &[Group]) -> Table {
         digits: 1,
         columns: vec!["mean corruption error".to_owned(), format!("mCE, normalised by {name}")],
         rows: by_domain(groups, |group, domain| {
-            vec![group.figure(|run| mean_error(run, domain, None)), group.figure(|run| relative(run, domain))]
+            vec![
+                group.figure(|run| mean_error(run, domain, &cells, None)),
+                group.figure(|run| relative(run, domain)),
+            ]
         }),
     }
 }
@@ -156,18 +170,7 @@ pub(super) fn by_corruption(groups: &[Group]) -> Table {
         digits: 1,
         columns: names.iter().cloned().collect(),
         rows: by_domain(groups, |group, domain| {
-            let cell = |name: &String| {
-                group.figure(|run| {
-                    let errors = errors(run, domain);
-                    let of_name = cells.iter().filter(|(_, other, _)| other == name);
-                    let values: Option<Vec<f64>> = of_name
-                        .map(|(split, name, severity)| {
-                            errors.get(&(split.clone(), name.clone()))?.get(severity).copied()
-                        })
-                        .collect();
-                    values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
-                })
-            };
+            let cell = |name: &String| group.figure(|run| mean_error(run, domain, &cells, Some(name)));
             names.iter().map(cell).collect()
         }),
     }

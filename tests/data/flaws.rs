@@ -2,11 +2,17 @@
 
 use dualprop::config::DataConfig;
 use dualprop::data::{Dataset, open};
+use std::sync::Arc;
 
 fn counts(set: &dyn Dataset) -> Vec<usize> {
     let mut counts = vec![0; set.class_names().len()];
     (0..set.len()).for_each(|index| counts[set.label(index)] += 1);
     counts
+}
+
+/// The training images of the built-in set as `config` wants them.
+fn train(config: &DataConfig) -> Arc<dyn Dataset> {
+    open(config).expect("the built-in set").train
 }
 
 #[test]
@@ -25,11 +31,10 @@ fn imbalance_leaves_exponentially_fewer_images_of_later_classes() {
 
 #[test]
 fn a_share_of_the_labels_is_wrong_and_the_same_each_time() {
-    let plain =
-        open(&DataConfig { class_limit: 100, ..DataConfig::default() }).expect("the built-in set").train;
+    let plain = train(&DataConfig { class_limit: 100, ..DataConfig::default() });
     let config = DataConfig { class_limit: 100, label_noise: 0.4, ..DataConfig::default() };
-    let noisy = open(&config).expect("the built-in set").train;
-    let again = open(&config).expect("the built-in set").train;
+    let noisy = train(&config);
+    let again = train(&config);
     let classes = plain.class_names().len();
     let mut offsets = vec![0; classes];
     for index in 0..plain.len() {
@@ -52,11 +57,10 @@ fn a_share_of_the_labels_is_wrong_and_the_same_each_time() {
 
 #[test]
 fn a_share_of_the_images_is_corrupted_and_the_same_each_time() {
-    let plain =
-        open(&DataConfig { class_limit: 10, ..DataConfig::default() }).expect("the built-in set").train;
+    let plain = train(&DataConfig { class_limit: 10, ..DataConfig::default() });
     let config = DataConfig { class_limit: 10, corrupted_share: 0.5, ..DataConfig::default() };
-    let poor = open(&config).expect("the built-in set").train;
-    let again = open(&config).expect("the built-in set").train;
+    let poor = train(&config);
+    let again = train(&config);
     let mut changed = 0;
     for index in 0..plain.len() {
         let seen = poor.load(index, 32).expect("drawn");
