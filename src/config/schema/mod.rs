@@ -141,7 +141,7 @@ impl Field {
 
 /// All keys, section by section in the order of the file.
 pub fn fields() -> &'static [Field] {
-    table::FIELDS
+    &table::FIELDS
 }
 
 /// The keys of one `[[method.branch]]` table.
