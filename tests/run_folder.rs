@@ -491,7 +491,7 @@ fn folders_that_are_not_this_run_are_left_alone() {
     }
     let mut longer = Config::default();
     longer.run.steps = Some(500);
-    longer.eval.every_epochs = 3;
+    longer.eval.every_epochs = 3.0;
     drop(open(&run, &longer, true).expect("only length and reports differ"));
     assert_eq!(Config::load(&run.join("config.toml"), &[]).expect("rewritten"), longer);
 }

@@ -442,8 +442,8 @@ impl Default for EmaConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
-    /// Epochs between validations; 0: only at the end.
-    pub every_epochs: u64,
+    /// Epochs between validations, with fraction; 0: only at the end.
+    pub every_epochs: f64,
     /// Attack SPEC used for the attacked accuracies; empty: none.
     pub attack: String,
     /// Validation images used, evenly spread over the set; 0: all.
@@ -472,7 +472,7 @@ pub enum BestBy {
 impl Default for EvalConfig {
     fn default() -> Self {
         Self {
-            every_epochs: 1,
+            every_epochs: 1.0,
             attack: "pgd:eps=4,step=1,iters=5".into(),
             limit: 0,
             best: BestBy::Top1,

@@ -9,6 +9,12 @@ pub fn total_steps(config: &RunConfig, steps_per_epoch: u64) -> u64 {
     config.steps.unwrap_or_else(|| (config.epochs * steps_per_epoch as f64).ceil() as u64)
 }
 
+/// Optimizer steps from one validation to the next, at least 1, for an interval of `epochs`; 0 for 0: the
+/// only one is at the end of the run.
+pub fn validation_steps(epochs: f64, steps_per_epoch: u64) -> u64 {
+    if epochs > 0.0 { ((epochs * steps_per_epoch as f64).round() as u64).max(1) } else { 0 }
+}
+
 /// A sentence on a run that ends before its warm-up does.
 pub fn warmup_caution(config: &ScheduleConfig, steps_per_epoch: u64, total_steps: u64) -> Option<String> {
     let warmup = (config.warmup_epochs * steps_per_epoch as f64).ceil() as u64;

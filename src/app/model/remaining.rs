@@ -2,6 +2,7 @@
 
 use super::run::RunView;
 use crate::training::events::{Work, validations_after};
+use crate::training::schedule;
 
 /// What remains of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,9 +53,10 @@ impl RunView {
     fn validation_steps(&self) -> u64 {
         match &self.info {
             Some(info) => info.validation_steps,
-            None if self.epochs_per_step > 0.0 => {
-                (self.validation_epochs as f64 / self.epochs_per_step).round() as u64
-            }
+            None if self.epochs_per_step > 0.0 => schedule::validation_steps(
+                self.validation_epochs,
+                (1.0 / self.epochs_per_step).round() as u64,
+            ),
             None => 0,
         }
     }

@@ -29,8 +29,9 @@ pub struct RunView {
     pub info: Option<RunInfo>,
     /// How long an opened folder's run is to be.
     pub length: Option<Length>,
-    /// Epochs from one validation of an opened folder's run to the next; 0: the only one is at the end.
-    pub validation_epochs: u64,
+    /// Epochs from one validation of an opened folder's run to the next, with fraction; 0: the only one is at
+    /// the end.
+    pub validation_epochs: f64,
     /// How an opened folder's run ended; `None` for one that is at work or was cut off.
     pub ended: Option<Finish>,
     /// Another program trains in the opened folder.

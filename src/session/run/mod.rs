@@ -18,6 +18,7 @@ use crate::gpu::Pause;
 use crate::training::engine::{Engine, RunLength};
 use crate::training::events::{Command, Event, Finish, WorkLimit};
 use crate::training::run_folder::RunFolder;
+use crate::training::schedule;
 use crate::words::counted;
 use anyhow::Context as _;
 use meters::{Meters, Stopwatch};
@@ -116,7 +117,7 @@ impl Run<'_> {
             self.log("was complete already");
             return Ok(Finish::Completed);
         }
-        // The run was cut off behind the last step of an epoch.
+        // The run was cut off between the last step before a validation and its end.
         if !is_end && self.step > 0 && self.is_validation_due() && self.state.validated < self.step {
             self.validate()?;
         }
@@ -216,10 +217,14 @@ impl Run<'_> {
         self.step.is_multiple_of(self.length.steps_per_epoch)
     }
 
+    /// Steps from one validation to the next; 0: the only one is at the end.
+    fn validation_steps(&self) -> u64 {
+        schedule::validation_steps(self.config.eval.every_epochs, self.length.steps_per_epoch)
+    }
+
     fn is_validation_due(&self) -> bool {
-        let epochs = self.step / self.length.steps_per_epoch;
-        let every = self.config.eval.every_epochs;
-        self.epoch_has_ended() && every > 0 && epochs.is_multiple_of(every)
+        let every = self.validation_steps();
+        every > 0 && self.step.is_multiple_of(every)
     }
 
     /// Saves, validates and saves what that found: whatever ends the run during a validation, no step is

@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
             method: MethodLabel::of(&config.method),
             steps_per_epoch: self.length.steps_per_epoch,
             total_steps: self.length.total_steps,
-            validation_steps: self.config.eval.every_epochs * self.length.steps_per_epoch,
+            validation_steps: self.validation_steps(),
             first_step: self.step,
             train_images: self.data.splits.train.len(),
             val_images: self.data.splits.val.len(),

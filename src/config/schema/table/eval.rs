@@ -1,14 +1,14 @@
 //! What is measured on the way: `[eval]`.
 
-use super::{key, whole};
+use super::{closed, key, whole};
 use crate::config::schema::{Field, Kind};
 
 pub(super) const FIELDS: &[Field] = &[
     key(
         "eval.every_epochs",
-        whole(0, 1_000_000),
+        Kind::Number(closed(0.0, 1e6)),
         "epochs",
-        "Epochs between two validations; 0: only at the end.",
+        "Epochs between two validations, rounded to whole steps; fractions are allowed, and 0 is only at the end.",
         "ours",
     )
     .basic(),
