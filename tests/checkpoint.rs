@@ -138,6 +138,10 @@ fn one_domain_is_exported_under_the_main_names_without_training_state() {
     let aux = checkpoint.with_one_domain(1, false).expect("there");
     assert_eq!(aux.tensors["bn1.running_var"], checkpoint.tensors["bn1.aux_bn.0.running_var"]);
     assert_eq!(aux.tensors["conv1.weight"], checkpoint.tensors["conv1.weight"]);
+    let both = checkpoint.without_training_state(false).expect("there");
+    assert_eq!(both.meta, checkpoint.meta);
+    assert_eq!(both.tensors, checkpoint.network(false).expect("there"), "every domain, nothing of training");
+    assert!(both.loop_state.is_empty());
     let averaged = checkpoint.with_one_domain(1, true).expect("there");
     assert_eq!(averaged.tensors["bn1.bias"], checkpoint.tensors["ema.bn1.aux_bn.0.bias"]);
     let mut without = checkpoint;

@@ -84,9 +84,13 @@ pub(super) fn load_model(
     batch: usize,
 ) -> anyhow::Result<Model> {
     let mut compiling = Progress::new("compiling shaders", "pipelines");
-    Model::load(checkpoint, weights(choice), &device.device, batch, |done, total| {
+    let model = Model::load(checkpoint, weights(choice), &device.device, batch, |done, total| {
         compiling.update(done, total)
-    })
+    })?;
+    if let Some(sentence) = model.taken_for() {
+        note(&format!("note: {sentence}"));
+    }
+    Ok(model)
 }
 
 /// What `--domain NAME` means for a model, which is said where it is not what the word promises.

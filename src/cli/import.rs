@@ -2,18 +2,16 @@
 
 use super::common::{UsageError, check_other_file, note, print_line, whole};
 use crate::config::path_faults::unreadable_file;
-use crate::config::{Config, Domain, Interpolation, MethodKind, schema};
+use crate::config::{Interpolation, schema};
 use crate::interop::state_dict;
 use crate::interop::tensor_file::{Tensor, TensorFile};
 use crate::models::head::Head;
 use crate::models::names::expected;
 use crate::models::{ModelOptions, build, registry};
-use crate::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
+use crate::training::checkpoint::{Checkpoint, Meta};
+use crate::training::state_dict_model::{Facts, HEADS, classifier_rows, own_classes};
 use anyhow::{anyhow, bail};
 use std::path::{Path, PathBuf};
-
-const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Makes a checkpoint of a timm or torchvision state dict, names and shapes checked strictly.
 ///
@@ -139,15 +137,6 @@ fn read_names(file: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// What the classifier's weight is called in files.
-const HEADS: [&str; 3] = ["classifier.weight", "fc.weight", "linear.weight"];
-
-/// The name of the classifier's weight in a state dict, and how many rows it has.
-fn classifier_rows(source: &TensorFile) -> Option<(&'static str, usize)> {
-    let found = HEADS.iter().find_map(|name| Some((*name, source.tensors.get(*name)?)));
-    found.and_then(|(name, tensor)| Some((name, *tensor.shape.first()?)))
-}
-
 impl Import {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let names = registry::names();
@@ -191,8 +180,7 @@ impl Import {
     /// Names of the classes: those of `--classes`, else those that a file of this program has, else numbers.
     fn classes(&self, source: &TensorFile) -> anyhow::Result<Vec<String>> {
         let numbers = |classes: usize| (0..classes).map(|i| i.to_string()).collect();
-        let named = source.metadata.get("classes").and_then(|c| serde_json::from_str::<Vec<String>>(c).ok());
-        let known = |rows: usize| named.filter(|names| names.len() == rows).unwrap_or_else(|| numbers(rows));
+        let known = |rows: usize| own_classes(source, rows).unwrap_or_else(|| numbers(rows));
         let rows = classifier_rows(source).map(|(_, rows)| rows);
         match (&self.classes, rows) {
             (Some(Classes::Names(file)), _) => read_names(file),
@@ -237,37 +225,18 @@ impl Import {
     }
 
     fn meta(&self, classes: Vec<String>, domains: usize) -> anyhow::Result<Meta> {
-        // AdvProp's published nets, the ones with auxiliary domains, expect inputs in -1..1.
-        let (mean, std) = match (self.mean, self.std) {
-            (Some(mean), Some(std)) => (mean.0, std.0),
-            _ if domains > 1 => ([0.5; 3], [0.5; 3]),
-            _ => (IMAGENET_MEAN, IMAGENET_STD),
-        };
-        let native_size = registry::find(&self.arch)?.input_size;
-        let image_size = self.image_size.map_or(native_size, usize::from);
-        let mut config = Config::default();
-        config.run.name = "imported".into();
-        config.data.image_size = image_size;
-        (config.data.mean, config.data.std) = (mean, std);
-        config.data.crop_ratio = self.crop_ratio;
-        config.data.interpolation = self.interpolation.engine();
-        config.model.arch.clone_from(&self.arch);
-        config.model.classes = classes.len();
-        config.model.stem_stride = usize::from(self.stem_stride);
-        (config.model.width, config.model.depth) = (self.width, self.depth);
-        config.method.kind = if domains > 1 { MethodKind::Advprop } else { MethodKind::Vanilla };
-        config.validate().map_err(|e| UsageError(e.message))?;
-        Ok(Meta {
-            format_version: FORMAT_VERSION,
+        let facts = Facts {
             arch: self.arch.clone(),
+            width: self.width,
+            depth: self.depth,
+            stem_stride: usize::from(self.stem_stride),
             classes,
-            domains: Domain::names_of(domains),
-            image_size,
-            mean,
-            std,
-            config: config.resolved_toml(),
-            step: 0,
-            epoch: 0.0,
-        })
+            domains,
+            image_size: self.image_size.map(usize::from),
+            channels: self.mean.zip(self.std).map(|(mean, std)| (mean.0, std.0)),
+            crop_ratio: self.crop_ratio,
+            interpolation: self.interpolation.engine(),
+        };
+        Ok(facts.meta()?.map_err(|e| UsageError(e.message))?)
     }
 }

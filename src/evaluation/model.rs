@@ -11,8 +11,9 @@ use crate::gpu::{Device, DeviceChoice, Gpu};
 use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build, names};
-use crate::training::checkpoint::{Checkpoint, Meta};
+use crate::training::checkpoint::Meta;
 use crate::training::events::{BnLayer, RunWeights};
+use crate::training::state_dict_model::load_any;
 use anyhow::Context as _;
 use std::path::Path;
 
@@ -58,10 +59,12 @@ pub struct Model {
     /// The arenas on the GPU.
     weights: wgpu::Buffer,
     running: wgpu::Buffer,
+    taken_for: Option<String>,
 }
 
 impl Model {
-    /// Opens `checkpoint` for batches of up to `batch` images. `progress` hears (pipelines done, of all).
+    /// Opens `checkpoint`, or a bare state dict of timm or torchvision, for batches of up to `batch` images.
+    /// `progress` hears (pipelines done, of all).
     pub fn load(
         checkpoint: &Path,
         weights: Weights,
@@ -69,8 +72,9 @@ impl Model {
         batch: usize,
         progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<Self> {
-        let (meta, config, network, arenas) = read(checkpoint, weights)?;
-        Self::new(meta, config, &network, arenas, device, batch, progress)
+        let Read { meta, config, network, arenas, taken_for } = read(checkpoint, weights)?;
+        let model = Self::new(meta, config, &network, arenas, device, batch, progress)?;
+        Ok(Self { taken_for, ..model })
     }
 
     fn new(
@@ -89,7 +93,7 @@ impl Model {
         device.write(&running, 0, &arenas.running);
         let gpu = Gpu::new(device);
         let inference = Inference::new(&gpu.device, &config, network, batch, &weights, &running, progress)?;
-        Ok(Self { meta, config, gpu, inference, arenas, weights, running })
+        Ok(Self { meta, config, gpu, inference, arenas, weights, running, taken_for: None })
     }
 
     /// Opens a copy of a live run's weights for batches of up to `batch` images.
@@ -107,6 +111,11 @@ impl Model {
         self.gpu.device.write(&self.running, 0, &weights.arenas.running);
         (self.meta, self.arenas) = (weights.meta, weights.arenas);
         Ok(())
+    }
+
+    /// What a file without this program's metadata was taken for, as a sentence.
+    pub fn taken_for(&self) -> Option<&str> {
+        self.taken_for.as_deref()
     }
 
     /// The network of the checkpoint.
@@ -333,9 +342,19 @@ impl Model {
     }
 }
 
-/// A checkpoint's network with its weights, without a GPU.
-fn read(checkpoint: &Path, weights: Weights) -> anyhow::Result<(Meta, Config, Network, Arenas)> {
-    let file = Checkpoint::load(checkpoint)?;
+/// What a file holds, without a GPU.
+struct Read {
+    meta: Meta,
+    config: Config,
+    network: Network,
+    arenas: Arenas,
+    /// See [`Model::taken_for`].
+    taken_for: Option<String>,
+}
+
+/// A checkpoint's network with its weights, or that of a bare state dict.
+fn read(checkpoint: &Path, weights: Weights) -> anyhow::Result<Read> {
+    let (file, taken_for) = load_any(checkpoint)?;
     let shown = checkpoint.display();
     let (network, config) =
         network_of(&file.meta).with_context(|| format!("{shown}: not a checkpoint of this program"))?;
@@ -356,13 +375,13 @@ fn read(checkpoint: &Path, weights: Weights) -> anyhow::Result<(Meta, Config, Ne
         file.tensors.get(&key).map(|t| (t.shape.as_slice(), t.data.as_slice()))
     })
     .with_context(|| format!("{shown}: does not fit {}", file.meta.arch))?;
-    Ok((file.meta, config, network, arenas))
+    Ok(Read { meta: file.meta, config, network, arenas, taken_for })
 }
 
 /// The BN layers of a checkpoint (of its moving average when there is one) and its finished steps. Needs no
 /// GPU.
 pub fn bn_layers_of(checkpoint: &Path) -> anyhow::Result<(u64, Vec<BnLayer>)> {
-    let (meta, _, network, arenas) = read(checkpoint, Weights::Auto)?;
+    let Read { meta, network, arenas, .. } = read(checkpoint, Weights::Auto)?;
     Ok((meta.step, bn_layers(&network.layout, &arenas)))
 }
 

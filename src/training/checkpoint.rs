@@ -70,9 +70,7 @@ impl Checkpoint {
 
     /// Reads a file; every fault is one sentence that names it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let file = TensorFile::read(path)?;
-        file.check_values().map_err(|e| anyhow!("{} cannot be used: {e}", path.display()))?;
-        Self::of_file(file, path)
+        Self::of_file(TensorFile::read(path)?, path)
     }
 
     /// As [`Checkpoint::load`], but without the tensors: how far the run had come, in little time for a file
@@ -81,13 +79,19 @@ impl Checkpoint {
         Self::of_file(TensorFile::read_facts(path)?, path)
     }
 
-    fn of_file(file: TensorFile, path: &Path) -> anyhow::Result<Self> {
-        if !file.metadata.contains_key("format_version") {
+    /// Whether this program wrote `file`.
+    pub(super) fn is_one(file: &TensorFile) -> bool {
+        file.metadata.contains_key("format_version")
+    }
+
+    pub(super) fn of_file(file: TensorFile, path: &Path) -> anyhow::Result<Self> {
+        if !Self::is_one(&file) {
             return Err(anyhow!(
                 "{} has no DualProp metadata; expected a checkpoint (`dualprop import` makes one of a timm or torchvision file)",
                 path.display()
             ));
         }
+        file.check_values().map_err(|e| anyhow!("{} cannot be used: {e}", path.display()))?;
         let meta = Meta::from_strings(&file.metadata)
             .map_err(|e| anyhow!("{} is no usable checkpoint: {e:#}", path.display()))?;
         let loop_state = file
@@ -124,6 +128,11 @@ impl Checkpoint {
             Ok((name.clone(), chosen.clone()))
         })
         .collect()
+    }
+
+    /// A copy without training state that keeps every BN domain: half of the file or less.
+    pub fn without_training_state(&self, ema: bool) -> anyhow::Result<Self> {
+        Ok(Self { meta: self.meta.clone(), tensors: self.network(ema)?, loop_state: BTreeMap::new() })
     }
 
     /// A deployable copy with one BN domain under the main names and without training state.

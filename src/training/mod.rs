@@ -22,5 +22,6 @@ pub mod precision;
 pub mod run_folder;
 pub mod schedule;
 pub mod settling;
+pub mod state_dict_model;
 pub mod step_cost;
 pub mod step_layout;

@@ -90,6 +90,8 @@ pub struct ModelInfo {
     pub splits: Vec<(String, usize)>,
     /// Why there are no sets, when the data of the run cannot be opened here.
     pub data_fault: Option<String>,
+    /// The file is a bare state dict, so that nothing is known of its data.
+    pub is_bare: bool,
     /// Statistics and affine parameters of the BN layers, from input to output.
     pub bn_layers: Vec<BnLayer>,
 }

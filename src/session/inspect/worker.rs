@@ -229,9 +229,11 @@ impl Worker<'_> {
         };
         let config = model.config();
         let meta = model.meta();
-        let (sets, data_fault) = match sets_of(&config.data, &meta.classes) {
-            Ok(sets) => (sets, None),
-            Err(error) => (MatchedSets::new(), Some(format!("{error:#}"))),
+        // Nothing says what a bare file was trained on.
+        let (sets, data_fault) = match (model.taken_for(), sets_of(&config.data, &meta.classes)) {
+            (Some(sentence), _) => (MatchedSets::new(), Some(sentence.to_owned())),
+            (None, Ok(sets)) => (sets, None),
+            (None, Err(error)) => (MatchedSets::new(), Some(format!("{error:#}"))),
         };
         let info = ModelInfo {
             arch: meta.arch.clone(),
@@ -243,6 +245,7 @@ impl Worker<'_> {
             attack: config.method.attack.clone(),
             splits: sets.iter().map(|(name, matched)| (name.clone(), matched.set.len())).collect(),
             data_fault,
+            is_bare: model.taken_for().is_some(),
             bn_layers: model.bn_layers(),
         };
         self.opened = Some(Opened { model, sets, subject, corruptor: None });
