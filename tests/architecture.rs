@@ -87,12 +87,13 @@ fn every_folder_of_the_source_has_a_place_in_the_order() {
 /// functions that the window runs on helper threads, and nowhere else in it.
 #[test]
 fn the_window_touches_files_on_helper_threads_alone() {
-    const READERS: [&str; 7] = [
+    const READERS: [&str; 8] = [
         "model/bn_history.rs",
         "model/free_folder.rs",
         "model/history.rs",
         "model/recents.rs",
         "model/runs.rs",
+        "model/sample.rs",
         "shell/window/disk.rs",
         "shell/window/folder.rs",
     ];

@@ -29,6 +29,7 @@ pub enum UiCommand {
     OpenRecent,
     SaveConfig,
     DuplicateRun,
+    OpenSample,
     UndoSetUp,
     CopyCommandLine,
     StudyLive,
@@ -82,6 +83,7 @@ impl UiCommand {
             C::OpenConfig,
             C::SaveConfig,
             C::DuplicateRun,
+            C::OpenSample,
             C::UndoSetUp,
             C::Quit,
             C::Preflight,
@@ -118,6 +120,7 @@ impl UiCommand {
             | C::OpenConfig
             | C::SaveConfig
             | C::DuplicateRun
+            | C::OpenSample
             | C::UndoSetUp
             | C::Quit => Menu::File,
             C::StudyLive | C::StudyBest | C::OpenCheckpoint | C::OpenImages | C::ExportModel => Menu::Model,
@@ -148,6 +151,7 @@ impl UiCommand {
             C::Preflight => "Preflight",
             C::OpenRecent => "Open recent…",
             C::DuplicateRun => "Duplicate run",
+            C::OpenSample => "Open the sample run",
             C::UndoSetUp => "Undo change of the set-up",
             C::StudyLive => "Look into the live model",
             C::StudyBest => "Look into the best checkpoint",
@@ -206,11 +210,14 @@ impl UiCommand {
             C::UndoSetUp => "Take the last change of the set-up back, a chosen preset or file too",
             C::OpenRecent => "Choose among the last runs, configurations and data folders",
             C::DuplicateRun => "Set up a new run with the configuration of the one on screen",
+            C::OpenSample => "Look at a small network that was trained by AdvProp on the built-in shapes",
             C::StudyLive => "Use a copy of the live run's weights in Lab, Attention, Results and Robustness",
             C::StudyBest => {
                 "Use best.safetensors of the run on screen in Lab, Attention, Results and Robustness"
             }
-            C::OpenCheckpoint => "Use any checkpoint in Lab, Attention, Results and Robustness",
+            C::OpenCheckpoint => {
+                "Use any checkpoint, or weights of timm or torchvision, in Lab, Attention, Results and Robustness"
+            }
             C::OpenImages => "Attack and explain image files of yours in Lab and Attention",
             C::ExportModel => "Write one BN domain of a checkpoint as a model for other programs",
             C::OpenRun => "Look at the curves of a run folder, finished or not. Needs no GPU",
@@ -273,6 +280,7 @@ impl UiCommand {
             | C::ChangeLearningRate
             | C::Limit(_)
             | C::DuplicateRun
+            | C::OpenSample
             | C::CopyCommandLine
             | C::StudyLive
             | C::StudyBest
@@ -289,9 +297,13 @@ impl UiCommand {
         const BUSY: &str = "A run is at work; stop it first";
         let phase = &run.phase;
         match self {
-            C::Start | C::Preflight | C::OpenRun | C::OpenConfig | C::OpenRecent | C::UndoSetUp => {
-                refuse_if(phase.is_active(), BUSY)
-            }
+            C::Start
+            | C::Preflight
+            | C::OpenRun
+            | C::OpenSample
+            | C::OpenConfig
+            | C::OpenRecent
+            | C::UndoSetUp => refuse_if(phase.is_active(), BUSY),
             C::DuplicateRun => {
                 refuse_if(phase.is_active(), BUSY)?;
                 refuse_if(run.dir.is_none(), "No run is on screen")

@@ -25,11 +25,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const TITLE: &str = "DualProp";
+/// Names the folder of the program's own files.
+const APP_ID: &str = "dualprop";
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 /// Storage key of the views' settings. Raise the number when their meaning changes.
 const VIEWS_KEY: &str = "dualprop.views.v2";
 const RECENTS_KEY: &str = "dualprop.recents.v1";
 const FORM_KEY: &str = "dualprop.set_up.v1";
+const FIRST_STEPS_KEY: &str = "dualprop.first_steps.v1";
 /// Fits a screen of 1280 × 720 together with a title bar, a panel of the desktop and borders: what a laptop
 /// of 1920 × 1080 has at a scale of 1.5.
 const FIRST_SIZE: [f32; 2] = [1264.0, 640.0];
@@ -57,7 +60,7 @@ pub fn run_with(options: AppOptions, launcher: Box<dyn Launcher>) -> anyhow::Res
     let icon = eframe::icon_data::from_png_bytes(ICON).context("the icon in the program is damaged")?;
     let viewport = ViewportBuilder::default()
         .with_title(TITLE)
-        .with_app_id("dualprop")
+        .with_app_id(APP_ID)
         .with_icon(icon)
         .with_inner_size(FIRST_SIZE)
         .with_min_inner_size(SMALLEST_SIZE);
@@ -102,7 +105,11 @@ fn open(
         kept.iter().for_each(|kept| window.form.restore(kept));
         let recents = storage.get_string(RECENTS_KEY);
         window.recents = recents.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let steps = storage.get_string(FIRST_STEPS_KEY);
+        window.first_steps = steps.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }
+    window.storage = eframe::storage_dir(APP_ID);
+    let is_bare = options.config.is_none() && options.run.is_none();
     if let Some(config) = options.config {
         let read = Config::load(&config, &[])?;
         window.form.fill_from_file(&config, read);
@@ -112,6 +119,9 @@ fn open(
     }
     window.look_for_devices();
     window.look_for_unfinished();
+    if is_bare {
+        window.begin_first_minute();
+    }
     Ok(window)
 }
 
@@ -185,6 +195,9 @@ impl eframe::App for Host {
         }
         if let Ok(recents) = serde_json::to_string(&self.window.recents) {
             storage.set_string(RECENTS_KEY, recents);
+        }
+        if let Ok(steps) = serde_json::to_string(&self.window.first_steps) {
+            storage.set_string(FIRST_STEPS_KEY, steps);
         }
     }
 }

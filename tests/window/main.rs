@@ -3,6 +3,7 @@
 
 mod demo;
 mod faults;
+mod first_minute;
 mod frame;
 mod model;
 mod panes;

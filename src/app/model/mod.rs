@@ -13,6 +13,7 @@ pub mod recents;
 pub mod remaining;
 pub mod run;
 pub mod runs;
+pub mod sample;
 pub mod series;
 pub mod start_check;
 pub mod study;

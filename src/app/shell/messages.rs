@@ -1,6 +1,7 @@
 //! What needs an answer or tells of one, as cards over the lower right corner, where they move nothing:
 //! faults of the set-up, a failed run, a run that was cut off, sentences of the window's own.
 
+use super::first_steps::{self, FirstAnswer, FirstSteps};
 use crate::app::commands::{self, UiCommand};
 use crate::app::model::form::SetUpForm;
 use crate::app::model::run::RunView;
@@ -42,6 +43,8 @@ pub struct Messages<'a> {
     pub unfinished: Option<&'a Path>,
     /// The faults that the user has put away.
     pub put_away: &'a [(String, String)],
+    /// The steps of the first minute, while they lead through the sample run.
+    pub first_steps: Option<&'a FirstSteps>,
 }
 
 /// What the user answered.
@@ -54,6 +57,7 @@ pub enum MessageAnswer {
     PutNoticeAway,
     ContinueUnfinished,
     LeaveUnfinished,
+    First(FirstAnswer),
 }
 
 /// Draws the cards; chosen commands go to `queue`.
@@ -68,8 +72,11 @@ pub fn ui(ctx: &Context, messages: &Messages<'_>, queue: &mut Vec<UiCommand>) ->
     let failure = messages.run.failure().filter(|_| !messages.run.failure_is_put_away);
     let unsaved = messages.run.unsaved.as_deref();
     let is_quiet = faults.is_empty() && unfinished.is_none() && failure.is_none() && unsaved.is_none();
+    if let Some(steps) = messages.first_steps {
+        answer = first_steps::ui(ctx, steps).map(MessageAnswer::First);
+    }
     if is_quiet && messages.notice.is_none() {
-        return None;
+        return answer;
     }
     let area = Area::new(Id::unique("messages")).anchor(Align2::RIGHT_BOTTOM, CORNER);
     area.show(ctx, |ui| {

@@ -3,6 +3,7 @@
 
 pub mod chrome;
 pub mod dialogs;
+pub mod first_steps;
 pub mod frame_times;
 pub mod layout;
 pub mod messages;

@@ -58,7 +58,9 @@ impl PathFor {
             }
             Self::OpenConfig => "A TOML file as `dualprop train` reads it",
             Self::SaveConfig => "A new or old TOML file; an old one is replaced",
-            Self::OpenCheckpoint => "A safetensors file that this program wrote, such as best.safetensors",
+            Self::OpenCheckpoint => {
+                "A safetensors file: a checkpoint such as best.safetensors, or weights of timm or torchvision"
+            }
             Self::OpenImages => "Image files (PNG, JPEG, WebP, BMP, GIF, TIFF); Browse takes several at once",
             Self::SavePicture => "A PNG file; an old one is replaced",
             Self::SaveElsewhere => "A new or empty folder, on a disk with room; the run goes on in it",

@@ -57,7 +57,7 @@ impl Window {
         }
     }
 
-    fn study_model(&mut self, choice: ModelChoice) {
+    pub(super) fn study_model(&mut self, choice: ModelChoice) {
         let commands = self.link.as_ref().map(|link| &link.commands);
         let device = self.form.device.clone();
         self.study.open(choice, commands, device, &*self.launcher, &self.wake);
@@ -248,7 +248,8 @@ impl Window {
                     |window, existing| window.dialog = Some(Dialog::Recent(existing)),
                 );
             }
-            UiCommand::DuplicateRun => self.duplicate(),
+            UiCommand::DuplicateRun => self.duplicate_run(),
+            UiCommand::OpenSample => self.open_sample(),
             UiCommand::UndoSetUp => {
                 if !self.form.undo() {
                     self.notice = Some(Notice::Done("Nothing of the set-up is left to undo".into()));
@@ -288,8 +289,8 @@ impl Window {
         }
     }
 
-    /// Sets up a new run like the one on screen.
-    fn duplicate(&mut self) {
+    /// Sets up a new run like the one on screen, then does `then`.
+    pub(super) fn duplicate(&mut self, then: impl FnOnce(&mut Self) + Send + 'static) {
         let Some(dir) = self.run.dir.clone() else { return };
         let file = RunFiles::of(&dir).config();
         self.on_disk(
@@ -301,8 +302,7 @@ impl Window {
                     window.form.run_dir.clear();
                     window.form.file = None;
                     window.layout.reveal(Pane::SetUp);
-                    let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
-                    window.notice = Some(Notice::Done(text));
+                    then(window);
                 }
                 Err(error) => window.notice = Some(Notice::Refused(error.to_string())),
             },
@@ -343,6 +343,7 @@ impl Window {
             }
             MessageAnswer::PutFailureAway => self.run.failure_is_put_away = true,
             MessageAnswer::PutNoticeAway => self.notice = None,
+            MessageAnswer::First(answer) => self.take_first_answer(answer),
             MessageAnswer::LeaveUnfinished => self.unfinished = None,
             MessageAnswer::ContinueUnfinished => {
                 let Some(dir) = self.unfinished.take() else { return };

@@ -122,7 +122,11 @@ impl Window {
         if let Some(key) = self.form.browse.take() {
             self.browse(PathFor::Field(key), PathBuf::new());
         }
+        let was_open = self.study.info.is_some();
         self.study.take_answers();
+        if !was_open && self.study.info.as_ref().is_some_and(|info| info.is_bare) {
+            self.ask_for_photos();
+        }
         let was_at_work = self.report.is_running();
         self.report.take_events();
         if was_at_work && !self.report.is_running() {

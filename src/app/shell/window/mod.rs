@@ -5,11 +5,13 @@ mod actions;
 mod background;
 mod disk;
 mod drops;
+mod first_minute;
 mod folder;
 mod starting;
 
 use super::chrome;
 use super::dialogs::Dialog;
+use super::first_steps::FirstSteps;
 use super::layout::Layout;
 use super::messages::{self, Messages, Notice};
 use super::palette::Palette;
@@ -60,6 +62,9 @@ pub struct Window {
     report: PreflightReport,
     runs: Runs,
     pub recents: Recents,
+    /// The program's own folder, where the system has one.
+    pub storage: Option<PathBuf>,
+    pub first_steps: FirstSteps,
     /// A run that a crash left unfinished, offered until it is answered.
     unfinished: Option<PathBuf>,
     background: Background,
@@ -105,6 +110,8 @@ impl Window {
             report: PreflightReport::default(),
             runs: Runs::default(),
             recents: Recents::default(),
+            storage: None,
+            first_steps: FirstSteps::default(),
             unfinished: None,
             background: Background::default(),
             following: Following::default(),
@@ -205,6 +212,7 @@ impl Window {
             notice: self.notice.as_ref(),
             unfinished: self.unfinished.as_deref(),
             put_away: &self.faults_put_away,
+            first_steps: self.shows_first_steps().then_some(&self.first_steps),
         };
         if let Some(answer) = messages::ui(ctx, &messages, &mut self.queue) {
             self.take_message_answer(answer);

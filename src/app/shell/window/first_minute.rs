@@ -1,0 +1,87 @@
+//! The first minute: the sample run on an empty profile, and what the card beside it leads to.
+
+use super::Window;
+use crate::app::model::sample;
+use crate::app::model::study::ModelChoice;
+use crate::app::panes::Pane;
+use crate::app::shell::dialogs::{Dialog, PathFor};
+use crate::app::shell::first_steps::{FirstAnswer, FirstStep};
+use crate::app::shell::messages::Notice;
+use crate::training::run_folder::RunFiles;
+
+impl Window {
+    /// Opens the sample run where the user has neither a run of their own nor said that they know it.
+    pub fn begin_first_minute(&mut self) {
+        let Some(storage) = &self.storage else { return };
+        let sample = sample::folder(storage);
+        if !self.first_steps.is_over() && self.recents.runs.iter().all(|run| *run == sample) {
+            self.open_sample();
+        }
+    }
+
+    /// Opens the sample run and the model in it; pictures, curves and statistics are there at once.
+    pub(super) fn open_sample(&mut self) {
+        let Some(storage) = self.storage.clone() else {
+            let text =
+                "This system names no folder for the program's own files, where the sample would be put";
+            self.notice = Some(Notice::Refused(text.into()));
+            return;
+        };
+        self.on_disk(
+            move || sample::place(&storage),
+            |window, placed| match placed {
+                Ok(dir) => window.begin_open_run(dir.clone(), move |window, result| {
+                    if result.is_ok() {
+                        window.study_model(ModelChoice::File(RunFiles::of(&dir).best()));
+                        window.layout.reveal(Pane::Gallery);
+                    }
+                    window.refuse_if_failed(result);
+                }),
+                Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+            },
+        );
+    }
+
+    /// Whether the sample run is on screen.
+    fn shows_sample(&self) -> bool {
+        let sample = self.storage.as_deref().map(sample::folder);
+        sample.is_some() && self.run.dir == sample && !self.run.phase.is_active()
+    }
+
+    /// Whether the card of the first steps is to be seen.
+    pub(super) fn shows_first_steps(&self) -> bool {
+        !self.first_steps.is_over() && self.shows_sample()
+    }
+
+    pub(super) fn take_first_answer(&mut self, answer: FirstAnswer) {
+        match answer {
+            FirstAnswer::Dismiss => self.first_steps.dismiss(),
+            FirstAnswer::OpenModel => self.dialog = Some(Dialog::path(PathFor::OpenCheckpoint)),
+            FirstAnswer::Go(step) => {
+                self.first_steps.take(step);
+                match step {
+                    FirstStep::DragEpsilon => self.layout.reveal(Pane::Lab),
+                    FirstStep::WhereItLooks => self.layout.reveal(Pane::Attention),
+                    FirstStep::TrainYourOwn => self.duplicate(Self::start),
+                }
+            }
+        }
+    }
+
+    /// Leads from an opened network of timm or torchvision to its maps: it brings no images of its own.
+    pub(super) fn ask_for_photos(&mut self) {
+        self.layout.reveal(Pane::Attention);
+        if self.views.look.files.is_empty() && self.dialog.is_none() {
+            self.dialog = Some(Dialog::path(PathFor::OpenImages));
+        }
+    }
+
+    /// Sets up a new run like the one on screen, and says so.
+    pub(super) fn duplicate_run(&mut self) {
+        let Some(dir) = self.run.dir.clone() else { return };
+        self.duplicate(move |window| {
+            let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
+            window.notice = Some(Notice::Done(text));
+        });
+    }
+}
