@@ -89,9 +89,22 @@ pub fn plain(value: f64) -> String {
     }
 }
 
-/// A share of 0..1 as percent.
-pub fn percent(share: f32) -> String {
-    if share.is_finite() { format!("{:.0}%", 100.0 * share) } else { "–".into() }
+/// A figure in percent with one decimal, as everywhere in the window: `82.1%`; what would read as nothing or
+/// as all and is not, as `<0.1%` and `>99.9%`; a dash where there is no number. Marks of an axis alone are
+/// shorter.
+pub fn percent(percent: f64) -> String {
+    match percent {
+        _ if !percent.is_finite() => "–".into(),
+        _ if 0.0 < percent && percent < 0.05 => "<0.1%".into(),
+        // Above by more than what an f32 share of exactly 1 may be off.
+        _ if (99.95..99.9999).contains(&percent) => ">99.9%".into(),
+        _ => format!("{percent:.1}%"),
+    }
+}
+
+/// A share of 0..1 as [`percent`].
+pub fn share(share: f32) -> String {
+    percent(100.0 * f64::from(share))
 }
 
 #[cfg(test)]
@@ -117,5 +130,20 @@ mod tests {
             assert_eq!(significant(value), text);
         }
         assert_eq!([2.0, 0.5, 100.0, 1.2589].map(plain), ["2", "0.5", "100", "1.26"]);
+    }
+
+    #[test]
+    fn percent_has_one_decimal_and_hides_neither_the_first_nor_the_last_miss() {
+        for (value, text) in [
+            (0.0, "0.0%"),
+            (0.04, "<0.1%"),
+            (0.05, "0.1%"),
+            (82.06, "82.1%"),
+            (99.96, ">99.9%"),
+            (100.0, "100.0%"),
+        ] {
+            assert_eq!(percent(value), text);
+        }
+        assert_eq!([0.5, 1.0, f32::NAN].map(share), ["50.0%", "100.0%", "–"]);
     }
 }

@@ -39,7 +39,7 @@ fn a_run_from_set_up_to_stop() {
     for text in ["Training loss plot", "Validation accuracy plot", "Line main, clean", "Line aux, attacked"] {
         stage.expect(text);
     }
-    for text in ["images/s", "left", "GPU idle 6%", "data wait 2%", "731 MiB planned, 748 MiB in use"] {
+    for text in ["images/s", "left", "GPU idle 6.0%", "data wait 2.0%", "731 MiB planned, 748 MiB in use"] {
         stage.expect(text);
     }
     stage.expect("perturbation ×31");

@@ -43,7 +43,7 @@ pub fn ui(ui: &mut Ui, run: &RunView) {
             if let Some((step, best)) = run.best {
                 figure(
                     ui,
-                    &format!("best {best:.1}%"),
+                    &format!("best {}", format::percent(best)),
                     &format!(
                         "Highest clean top-1 accuracy of the main domain on val, at step {step}. \
                          Percent of images."
@@ -79,7 +79,7 @@ fn stages_ui(ui: &mut Ui, stages: &[(&'static str, f64)]) {
     let total: f64 = stages.iter().map(|(_, seconds)| seconds).sum();
     let mut help = "GPU time of one optimizer step, mean of the last steps:".to_owned();
     for (stage, seconds) in stages {
-        let share = format::percent((seconds / total) as f32);
+        let share = format::share((seconds / total) as f32);
         help += &format!("\n{stage}: {} ms ({share})", format::significant(seconds * 1e3));
     }
     figure(ui, &format!("{} ms/step", format::significant(total * 1e3)), &help);
@@ -91,14 +91,14 @@ fn idle_ui(ui: &mut Ui, idle: Option<Idle>) {
     if let Some(gpu) = gpu {
         figure(
             ui,
-            &format!("GPU idle {}", format::percent(gpu as f32)),
+            &format!("GPU idle {}", format::share(gpu as f32)),
             "Share of the last steps' time in which the GPU had none of the run's work, a work limit's rests included. \
              Percent of a step, mean of some ten steps.",
         );
     }
     figure(
         ui,
-        &format!("data wait {}", format::percent(data as f32)),
+        &format!("data wait {}", format::share(data as f32)),
         "Share of the last steps' time in which the run waited for images to be read and augmented. Percent of a step, \
          mean of some ten steps.",
     );

@@ -147,10 +147,10 @@ pub fn guess_ui(ui: &mut Ui, names: Names<'_>, label: Option<usize>, guesses: &[
         Some(_) => (Some(Icon::Cross), tokens.error, ", wrong"),
         None => (None, tokens.text_strong, ""),
     };
-    let text = format!("{} {}", names.class(first.class), format::percent(first.p));
+    let text = format!("{} {}", names.class(first.class), format::share(first.p));
     let lines: Vec<String> = guesses
         .iter()
-        .map(|guess| format!("{}: {:.1}%", names.class(guess.class), 100.0 * guess.p))
+        .map(|guess| format!("{}: {}", names.class(guess.class), format::share(guess.p)))
         .collect();
     if let Some(mark) = mark {
         icons::show(ui, mark, colour, verdict.trim_start_matches(", "));

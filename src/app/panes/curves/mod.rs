@@ -267,7 +267,7 @@ fn accuracy_ui(
         .map(|(key, series)| Entry {
             key: *key,
             name: full_line_name(run, key),
-            value: format!("{:.1}%", series.last().unwrap_or(f64::NAN)),
+            value: format::percent(series.last().unwrap_or(f64::NAN)),
             help: "Top-1 accuracy at the last validation, percent of images.",
         })
         .collect();
@@ -277,7 +277,7 @@ fn accuracy_ui(
     let hover = |hover: &HoverPosition<'_>| {
         let (step, mut text) = hovered_step(run, axis, hover, curves.values().next()?)?;
         for (key, series) in curves.iter().filter(|(key, _)| !hidden.contains(key)) {
-            text += &format!("\n{}: {:.2}%", full_line_name(run, key), series.nearest(step)?.1);
+            text += &format!("\n{}: {}", full_line_name(run, key), format::percent(series.nearest(step)?.1));
         }
         Some(text)
     };
@@ -303,7 +303,8 @@ fn accuracy_ui(
             let star = Points::new("best", PlotPoints::Owned(vec![at]));
             let star = star.shape(egui_plot::MarkerShape::Asterisk).radius(7.0);
             plot.points(star.color(tokens.text_strong).allow_hover(false));
-            let text = RichText::new(format!("best {best:.1}% ")).color(tokens.text_strong).small();
+            let text =
+                RichText::new(format!("best {} ", format::percent(best))).color(tokens.text_strong).small();
             let above = plot.transform().dvalue_dpos()[1].abs() * 7.0;
             let place = PlotPoint::new(at.x, at.y + above);
             plot.text(Text::new("best", place, text).anchor(egui::Align2::RIGHT_BOTTOM).allow_hover(false));

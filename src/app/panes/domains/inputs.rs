@@ -122,7 +122,7 @@ fn histogram_ui(
         let bin = (0.0..BINS as f64).contains(&place).then_some(place as usize)?;
         let mut text = format!("normalised input {:.2}", centre(bin));
         for line in &found.lines {
-            text += &format!("\n{}: {:.2}%", name(names, line), 100.0 * line.shares[bin]);
+            text += &format!("\n{}: {}", name(names, line), format::share(line.shares[bin]));
         }
         Some(text)
     };

@@ -175,14 +175,14 @@ fn summary_ui(ui: &mut Ui, looked: &Looked) {
     let tokens = Tokens::of(ui);
     let (success, at_bound) = strength(looked);
     let text = match success {
-        Some(rate) => format!("Success {}", format::percent(rate)),
+        Some(rate) => format!("Success {}", format::share(rate)),
         None => "Success –".to_owned(),
     };
     ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(
         "Share of the images that were right before the attack and are wrong after it, seen through the attacked \
          domain. Percent; a dash where none was right before.",
     );
-    let text = format!("at the bound {}", format::percent(at_bound));
+    let text = format!("at the bound {}", format::share(at_bound));
     ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
         "Share of the pixel values that went as far as they may: to ε, or to the end of the pixel range where that \
          is nearer. Percent, mean of the images. A weak attack leaves it low.",
@@ -225,7 +225,7 @@ fn strength_ui(ui: &mut Ui, looked: &LookedItem) {
         "loss {} → {}, at the bound {}",
         format::significant(f64::from(*start)),
         format::significant(f64::from(*end)),
-        format::percent(looked.at_bound)
+        format::share(looked.at_bound)
     );
     let class = if looked.label_known { "the true class" } else { "the class predicted for the clean image" };
     ui.label(RichText::new(text).small().color(tokens.text_weak)).on_hover_text(format!(

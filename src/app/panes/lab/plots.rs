@@ -106,12 +106,12 @@ pub fn sweep_ui(
             swept.points.iter().min_by(|a, b| distance(a.epsilon).total_cmp(&distance(b.epsilon)))?;
         let mut text = format!("ε = {}/255", nearest.epsilon);
         for (domain, figures) in nearest.domains.iter().enumerate() {
-            let success = figures.success.map_or_else(|| "–".to_owned(), format::percent);
+            let success = figures.success.map_or_else(|| "–".to_owned(), format::share);
             text += &format!(
-                "\n{}: {:.1}%, success {success}, at the bound {}",
+                "\n{}: {}, success {success}, at the bound {}",
                 names.domain(domain),
-                100.0 * figures.accuracy,
-                format::percent(figures.at_bound)
+                format::share(figures.accuracy),
+                format::share(figures.at_bound)
             );
         }
         Some(text)

@@ -203,7 +203,7 @@ impl Matrix<'_> {
     fn about(&self, row: usize, column: usize) -> String {
         let (images, _) = self.confusion.of_class(row);
         let count = self.confusion.count(row, column);
-        let share = format::percent(count as f32 / images as f32);
+        let share = format::share(count as f32 / images as f32);
         let [class, taken_for] = [row, column].map(|class| self.names.class(class));
         format!(
             "{count} of {} of {class} taken for {taken_for} ({share})",

@@ -42,9 +42,9 @@ pub(super) fn classes_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, 
             2 => {
                 let bar = ProgressBar::new(if recall.is_finite() { recall } else { 0.0 });
                 let bar = bar.desired_width(150.0).desired_height(14.0).fill(accent);
-                ui.add(bar.text(RichText::new(format::percent(recall)).small().color(strong)));
+                ui.add(bar.text(RichText::new(format::share(recall)).small().color(strong)));
             }
-            _ => drop(ui.label(format::percent(confusion.precision(class)))),
+            _ => drop(ui.label(format::share(confusion.precision(class)))),
         }
     });
 }
@@ -69,7 +69,7 @@ pub(super) fn mistakes_ui(ui: &mut Ui, names: Names<'_>, shown: &MeasuredView) {
             0 => names.class(label),
             1 => names.class(predicted),
             2 => format::count(count.into()),
-            _ => format::percent(count as f32 / confusion.of_class(label).0 as f32),
+            _ => format::share(count as f32 / confusion.of_class(label).0 as f32),
         };
         ui.add(egui::Label::new(text).truncate());
     });

@@ -123,7 +123,7 @@ fn validation_ui(ui: &mut Ui, run: &RunView) {
             let kind = DataKind::of_source(row.source());
             let name = image_name(&row.domain, kind, row.attack.as_deref());
             let trust = interval::words(row.top1, row.images);
-            let text = format!("{name} {:.1}%{trust}", 100.0 * row.top1);
+            let text = format!("{name} {}{trust}", format::share(row.top1));
             let text = RichText::new(text).color(tokens.data(kind));
             ui.label(text).on_hover_text(row.attack.as_deref().unwrap_or("Images as they are"));
         }
@@ -191,7 +191,7 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
     for (index, shown) in measured.views.iter().enumerate() {
         let accuracy = shown.confusion.accuracy();
         let trust = interval::words(accuracy, shown.confusion.images() as usize);
-        let text = format!("{} {:.1}%{trust}", view_name(names, shown, measured), 100.0 * accuracy);
+        let text = format!("{} {}{trust}", view_name(names, shown, measured), format::share(accuracy));
         let text = RichText::new(text).color(tokens.data(kind(shown)));
         let chosen = view.chosen.min(measured.views.len() - 1) == index;
         let help = format!(

@@ -135,7 +135,7 @@ impl Map<'_> {
             let means = self.names.iter().enumerate().map(|(row, name)| {
                 format!(
                     "{name} {}",
-                    self.share(row, SEVERITIES.len()).map_or_else(|| "–".to_owned(), format::percent)
+                    self.share(row, SEVERITIES.len()).map_or_else(|| "–".to_owned(), format::share)
                 )
             });
             let text = format!(
@@ -161,18 +161,18 @@ impl Map<'_> {
         match SEVERITIES.get(column) {
             Some(severity) => match self.row(row, *severity) {
                 Some(found) => format!(
-                    "{name} at severity {severity}, through {domain}: {:.2}% of {} right, top-5 {:.2}%, loss {} nats",
-                    100.0 * found.top1,
+                    "{name} at severity {severity}, through {domain}: {} of {} right, top-5 {}, loss {} nats",
+                    format::share(found.top1),
                     format::counted(found.images as u64, "image"),
-                    100.0 * found.top5,
+                    format::share(found.top5),
                     format::significant(f64::from(found.loss))
                 ),
                 None => format!("{name} at severity {severity} was not measured"),
             },
             None => {
-                let share = 100.0 * self.share(row, column).unwrap_or(f32::NAN);
+                let share = format::share(self.share(row, column).unwrap_or(f32::NAN));
                 let kind = if self.errors { "wrong" } else { "right" };
-                format!("{name}, mean over the measured severities, through {domain}: {share:.2}% {kind}")
+                format!("{name}, mean over the measured severities, through {domain}: {share} {kind}")
             }
         }
     }

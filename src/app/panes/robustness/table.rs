@@ -117,9 +117,9 @@ fn corruption_lines(ui: &Ui, measured: &Robustness, mce: &[Mce]) -> Vec<Line> {
 
 fn cell(row: &Row) -> Cell {
     let help = format!(
-        "top-1 {:.2}%, top-5 {:.2}%, loss {} nats, on {}",
-        100.0 * row.top1,
-        100.0 * row.top5,
+        "top-1 {}, top-5 {}, loss {} nats, on {}",
+        format::share(row.top1),
+        format::share(row.top5),
         format::significant(f64::from(row.loss)),
         format::counted(row.images as u64, "image")
     );
@@ -133,7 +133,7 @@ fn mean_cell(measured: &Robustness, domain: &str, corruption: &str, top1: f32) -
     let severities: Vec<String> = rows
         .map(|row| {
             images = images.max(row.images);
-            format!("severity {}: {:.2}%", row.severity.unwrap_or(0), 100.0 * row.top1)
+            format!("severity {}: {}", row.severity.unwrap_or(0), format::share(row.top1))
         })
         .collect();
     let help = format!(
@@ -152,7 +152,7 @@ fn line_ui(ui: &mut Ui, line: &Line) {
         match cell {
             Some(cell) => {
                 let trust = interval::words(cell.top1, cell.images);
-                let text = format!("{:.1}%{trust}", 100.0 * cell.top1);
+                let text = format!("{}{trust}", format::share(cell.top1));
                 ui.label(RichText::new(text).color(tokens.text_strong)).on_hover_text(&cell.help);
             }
             None => drop(ui.label("–")),
@@ -181,8 +181,11 @@ fn mean_error_ui(ui: &mut Ui, mce: &[Mce]) {
     ui.label("");
     let figure = |mce: &Mce| mce.value.or(mce.mean_of_measured);
     for mce in mce {
-        let unit = if mce.normalised_by.is_some() { "" } else { "%" };
-        let text = figure(mce).map_or_else(|| "–".to_owned(), |value| format!("{value:.1}{unit}"));
+        let of_value = |value| match mce.normalised_by {
+            Some(_) => format!("{value:.1}"),
+            None => format::percent(value),
+        };
+        let text = figure(mce).map_or_else(|| "–".to_owned(), of_value);
         ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(mce.summary());
     }
     for mce in mce.iter().skip(1) {

@@ -97,7 +97,7 @@ fn group_ui(ui: &mut Ui, group: &SweepGroup, lines: &[&str]) {
             || "–".to_owned(),
             |figure| {
                 let spread = figure.spread.map_or_else(String::new, |spread| format!(" ± {spread:.1}"));
-                format!("{:.1}%{spread}", figure.mean)
+                format!("{}{spread}", format::percent(figure.mean))
             },
         );
         let response = ui.label(RichText::new(text).color(tokens.text_strong));
