@@ -92,7 +92,7 @@ fn the_window_touches_files_on_helper_threads_alone() {
         "model/free_folder.rs",
         "model/history.rs",
         "model/recents.rs",
-        "model/runs.rs",
+        "model/runs/list.rs",
         "model/sample.rs",
         "shell/window/disk.rs",
         "shell/window/folder.rs",

@@ -17,7 +17,7 @@ mod tables;
 pub use group::{Difference, Group, differences, grouped};
 pub use html::cell;
 pub use pictures::Pictures;
-pub use run::{Condition, Run};
+pub use run::{Condition, Run, evaluation_folders, evaluation_rows};
 pub use statistics::Figure;
 pub use tables::{Table, TableRow};
 

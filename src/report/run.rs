@@ -86,7 +86,7 @@ impl Run {
         let files = RunFiles::of(dir);
         if !files.metrics().is_file() {
             ensure!(
-                evaluations(dir).iter().any(|folder| folder.join(ASKED_FILE).is_file()),
+                evaluation_folders(dir).iter().any(|folder| folder.join(ASKED_FILE).is_file()),
                 "{} is no run folder: it has no metrics.jsonl; expected the folder of a run or of a sweep, or one \
                  that `dualprop eval --resume` filled",
                 dir.display()
@@ -106,7 +106,7 @@ impl Run {
     /// Reads the evaluations of a checkpoint that no run folder holds.
     fn of_checkpoint(dir: &Path) -> anyhow::Result<Self> {
         let mut facts = Map::new();
-        for folder in evaluations(dir).iter().filter(|folder| folder.join(ASKED_FILE).is_file()) {
+        for folder in evaluation_folders(dir).iter().filter(|folder| folder.join(ASKED_FILE).is_file()) {
             let found = facts_in(folder)?;
             let first = facts.get(CHECKSUM).unwrap_or(&found[CHECKSUM]);
             ensure!(
@@ -221,21 +221,10 @@ impl Run {
         }
     }
 
-    /// Reads the rows of the [`evaluations`] in `folder`.
     fn read_evaluations(&mut self, folder: &Path) {
-        for folder in evaluations(folder) {
-            let file = folder.join("rows.jsonl");
-            let Ok(text) = std::fs::read_to_string(&file) else { continue };
-            for (line, number) in text.lines().zip(1..) {
-                match serde_json::from_str(line) {
-                    Ok(row) => self.rows.push(row),
-                    Err(_) => {
-                        let shown = file.display();
-                        self.warnings.push(format!("{shown}: line {number} cannot be read and is left out"));
-                    }
-                }
-            }
-        }
+        let (rows, warnings) = evaluation_rows(folder);
+        self.rows.extend(rows);
+        self.warnings.extend(warnings);
     }
 
     /// The mean of a domain's distance from main over the BN layers, nats.
@@ -245,8 +234,27 @@ impl Run {
     }
 }
 
+/// The rows of the [`evaluation_folders`] in `folder`, with sentences on those that cannot be read.
+pub fn evaluation_rows(folder: &Path) -> (Vec<Row>, Vec<String>) {
+    let (mut rows, mut warnings) = (Vec::new(), Vec::new());
+    for folder in evaluation_folders(folder) {
+        let file = folder.join("rows.jsonl");
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        for (line, number) in text.lines().zip(1..) {
+            match serde_json::from_str(line) {
+                Ok(row) => rows.push(row),
+                Err(_) => {
+                    let shown = file.display();
+                    warnings.push(format!("{shown}: line {number} cannot be read and is left out"));
+                }
+            }
+        }
+    }
+    (rows, warnings)
+}
+
 /// Where evaluations may lie: `folder` and the folders in it.
-fn evaluations(folder: &Path) -> Vec<PathBuf> {
+pub fn evaluation_folders(folder: &Path) -> Vec<PathBuf> {
     let inner = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut folders: Vec<PathBuf> = inner.filter(|path| path.is_dir()).collect();
     folders.sort();

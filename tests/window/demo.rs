@@ -52,6 +52,8 @@ pub(crate) struct Scripted {
     runs: Sender<Ends>,
     studies: Sender<StudyEnds>,
     preflights: Sender<Sender<Preflight>>,
+    /// What stands in for the system's trash.
+    pub(crate) trash: fn(&Path) -> bool,
 }
 
 /// Where the far ends arrive.
@@ -64,7 +66,7 @@ pub(crate) struct Played {
 impl Scripted {
     pub(crate) fn new() -> (Self, Played) {
         let ((runs, a), (studies, b), (preflights, c)) = (bounded(4), bounded(4), bounded(4));
-        (Self { runs, studies, preflights }, Played { runs: a, studies: b, preflights: c })
+        (Self { runs, studies, preflights, trash: |_| false }, Played { runs: a, studies: b, preflights: c })
     }
 }
 
@@ -92,8 +94,12 @@ impl Launcher for Scripted {
         || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
     }
 
+    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {
+        |_| Ok(())
+    }
+
     fn trash(&self) -> fn(&Path) -> bool {
-        |_| false
+        self.trash
     }
 }
 
@@ -479,6 +485,10 @@ impl Launcher for RealTime {
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
         || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
+    }
+
+    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {
+        |_| Ok(())
     }
 
     fn trash(&self) -> fn(&Path) -> bool {

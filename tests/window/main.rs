@@ -9,6 +9,7 @@ mod model;
 mod panes;
 mod progress;
 mod robustness;
+mod runs;
 mod stage;
 mod sweeps;
 mod truth;

@@ -54,6 +54,9 @@ pub trait Launcher {
 
     /// Puts a folder into the system's trash; false where there is none. Called on a thread of its own.
     fn trash(&self) -> fn(&Path) -> bool;
+
+    /// Shows a folder in the system's file manager. Called on a thread of its own.
+    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()>;
 }
 
 /// The three channel ends of one run.

@@ -39,6 +39,10 @@ impl Launcher for LocalLauncher {
     fn trash(&self) -> fn(&Path) -> bool {
         |dir| trash::delete(dir).is_ok()
     }
+
+    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {
+        |dir| open::that_detached(dir)
+    }
 }
 
 fn list_devices() -> Vec<DeviceItem> {

@@ -282,6 +282,14 @@ impl RunView {
         self.curves_generation += 1;
     }
 
+    /// Makes the run small for a list of many: about `most` points of each line of the training, and no log.
+    pub fn thin_out(&mut self, most: usize) {
+        for series in self.loss.values_mut().chain(std::iter::once(&mut self.clock)) {
+            series.thin_out(most);
+        }
+        (self.log, self.recent) = (VecDeque::new(), VecDeque::new());
+    }
+
     fn forget_after(&mut self, step: u64) {
         let splits = self.accuracy.values_mut().flat_map(BTreeMap::values_mut);
         for series in self.loss.values_mut().chain(splits).chain(std::iter::once(&mut self.clock)) {

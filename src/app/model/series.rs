@@ -26,6 +26,17 @@ impl Series {
         self.0.truncate(self.0.partition_point(|&(at, _)| at <= step));
     }
 
+    /// Leaves about `most` points: those of steps that a power of two divides, so that lines of several runs
+    /// keep steps in common, and the last.
+    pub fn thin_out(&mut self, most: usize) {
+        let stride = (self.0.len().div_ceil(most.max(1)) as u64).next_power_of_two();
+        if stride > 1 {
+            let last = self.0.last().map(|&(step, _)| step);
+            self.0.retain(|&(step, _)| step % stride == 0 || Some(step) == last);
+            self.0.shrink_to_fit();
+        }
+    }
+
     /// Number of points.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -169,6 +180,20 @@ mod tests {
         assert!(drawn.len() <= DRAWN_POINTS, "{}", drawn.len());
         assert!(drawn.iter().any(|p| p.y == 9.0 && p.x == 41_418.0));
         assert_eq!(series.smoothed(0.5, false).last().map(|p| p.x), Some(100_000.0));
+    }
+
+    #[test]
+    fn lines_that_were_thinned_keep_steps_in_common_and_their_ends() {
+        let [mut long, mut short] = [7001, 3000].map(|count| series(vec![1.0; count]));
+        long.thin_out(1000);
+        short.thin_out(1000);
+        let steps = |series: &Series| series.points().iter().map(|(step, _)| *step).collect::<Vec<_>>();
+        assert!(long.len() <= 1001 && short.len() <= 1001, "{} and {}", long.len(), short.len());
+        assert_eq!((steps(&long)[0], steps(&long).last().copied()), (8, Some(7001)));
+        assert_eq!((steps(&short)[1], steps(&short).last().copied()), (8, Some(3000)));
+        let mut whole = series(vec![1.0; 1000]);
+        whole.thin_out(1000);
+        assert_eq!(whole.len(), 1000);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use super::runs::ListedRun;
 use crate::app::format;
 use crate::report::Figure;
 use crate::session::sweep::{RunRecord, RunState};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The folder of a sweep that was read.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct SweepGroup {
 
 impl ListedSweep {
     /// The sweep in `dir`, whose run folders are among `listed`.
-    pub fn new(dir: &Path, records: Vec<RunRecord>, cut_off: usize, listed: &[ListedRun]) -> Self {
+    pub fn new(dir: &Path, records: Vec<RunRecord>, cut_off: usize, listed: &[Arc<ListedRun>]) -> Self {
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into());
         let mut groups: Vec<(String, Vec<&RunRecord>)> = Vec::new();
         for record in &records {
@@ -44,7 +46,8 @@ impl ListedSweep {
                 None => groups.push((settings.to_owned(), vec![record])),
             }
         }
-        let groups = groups.into_iter().map(|(name, runs)| group(dir, name, &runs, listed)).collect();
+        let listed = listed.iter().map(|run| (run.dir.as_path(), &**run)).collect();
+        let groups = groups.into_iter().map(|(name, runs)| group(dir, name, &runs, &listed)).collect();
         Self { dir: dir.to_owned(), name, records, cut_off, groups }
     }
 
@@ -61,12 +64,11 @@ impl ListedSweep {
     }
 }
 
-fn group(dir: &Path, name: String, runs: &[&RunRecord], listed: &[ListedRun]) -> SweepGroup {
+fn group(dir: &Path, name: String, runs: &[&RunRecord], listed: &HashMap<&Path, &ListedRun>) -> SweepGroup {
     let completed: Vec<&&RunRecord> =
         runs.iter().filter(|record| record.state == RunState::Completed).collect();
     let folders = completed.iter().map(|record| dir.join(&record.run));
-    let found: Vec<&ListedRun> =
-        folders.filter_map(|folder| listed.iter().find(|run| run.dir == folder)).collect();
+    let found: Vec<&ListedRun> = folders.filter_map(|folder| listed.get(folder.as_path()).copied()).collect();
     let domains = found.iter().map(|run| run.run.domains.len()).max().unwrap_or(0);
     let keys = (0..domains).flat_map(|domain| [false, true].map(|on| LineKey::of_validation(domain, on)));
     let figures = keys.filter_map(|key| {

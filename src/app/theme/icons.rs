@@ -28,6 +28,8 @@ pub enum Icon {
     Warning,
     Right,
     Down,
+    Star,
+    StarFilled,
 }
 
 /// The icon as a part of a button, in `colour` or in the button's own.
@@ -122,8 +124,28 @@ fn paint(painter: &Painter, rect: Rect, icon: Icon, colour: Color32) {
             painter.circle_filled(at(8.0, 11.6), 0.9, colour);
         }
         Icon::Right => fill(&[(5.5, 3.5), (11.0, 8.0), (5.5, 12.5)]),
+        Icon::Star => {
+            let points = star().map(|(x, y)| at(x, y));
+            painter.add(PathShape::closed_line(points.to_vec(), PathStroke::new(1.3, colour)));
+        }
+        Icon::StarFilled => {
+            // Not convex: a triangle from the middle to each side.
+            let points = star();
+            for (n, side) in points.iter().enumerate() {
+                fill(&[(8.0, 8.4), *side, points[(n + 1) % points.len()]]);
+            }
+        }
         Icon::Down => fill(&[(3.5, 5.5), (12.5, 5.5), (8.0, 11.0)]),
     }
+}
+
+/// The corners of a star of five rays, on the grid of icons.
+fn star() -> [(f32, f32); 10] {
+    std::array::from_fn(|corner| {
+        let radius = if corner % 2 == 0 { 6.8 } else { 2.9 };
+        let way = Vec2::angled(corner as f32 * std::f32::consts::PI / 5.0 - std::f32::consts::FRAC_PI_2);
+        (8.0 + radius * way.x, 8.4 + radius * way.y)
+    })
 }
 
 /// A crescent as strips between two circles: it is not convex, so no single polygon will do.

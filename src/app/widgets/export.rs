@@ -5,7 +5,6 @@ use crate::app::theme::icons::{self, Icon};
 use egui::{ColorImage, Rect, Ui};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
-use std::fmt::Write as _;
 
 /// Something that a user asked to export.
 #[derive(Clone, Debug)]
@@ -22,6 +21,8 @@ pub enum Exported {
     Picture(Rect),
     /// CSV text.
     Table(String),
+    /// Markdown text.
+    Markdown(String),
     /// JSON text.
     Json(String),
     /// Square RGB pictures with the endings of their file names, written into one folder.
@@ -31,7 +32,7 @@ pub enum Exported {
 /// A table of text cells with a heading row.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    text: String,
+    rows: Vec<Vec<String>>,
 }
 
 impl Table {
@@ -44,22 +45,37 @@ impl Table {
 
     /// Adds a row.
     pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        for (index, cell) in cells.into_iter().enumerate() {
-            let cell = cell.as_ref();
-            let quoted = cell.contains([',', '"', '\n', '\r']);
-            let comma = if index > 0 { "," } else { "" };
-            // Writing to a string cannot fail.
-            let _ = match quoted {
-                true => write!(self.text, "{comma}\"{}\"", cell.replace('"', "\"\"")),
-                false => write!(self.text, "{comma}{cell}"),
-            };
-        }
-        self.text.push('\n');
+        self.rows.push(cells.into_iter().map(|cell| cell.as_ref().to_owned()).collect());
     }
 
     /// The table as CSV text.
     pub fn into_text(self) -> String {
-        self.text
+        let cell = |cell: &String| match cell.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", cell.replace('"', "\"\"")),
+            false => cell.clone(),
+        };
+        let line = |row: &Vec<String>| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\n";
+        self.rows.iter().map(line).collect()
+    }
+
+    /// The table as Markdown text.
+    pub fn into_markdown(self) -> String {
+        // What a user wrote is text and nothing else.
+        let cell = |cell: &String| {
+            let mut text = String::with_capacity(cell.len());
+            for c in cell.chars() {
+                if matches!(c, '\\' | '|' | '*' | '_' | '`' | '<' | '[' | ']') {
+                    text.push('\\');
+                }
+                text.push(if c.is_control() { ' ' } else { c });
+            }
+            text
+        };
+        let line =
+            |row: &Vec<String>| format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | "));
+        let Some((head, rows)) = self.rows.split_first() else { return String::new() };
+        let rule = format!("|{}\n", " --- |".repeat(head.len()));
+        line(head) + &rule + &rows.iter().map(line).collect::<String>()
     }
 }
 
@@ -86,6 +102,44 @@ pub fn menu_with_json_ui(
 ) {
     let help = "Write what is seen here to a PNG file, or all numbers to a CSV file or a JSON file";
     items_ui(ui, (name, help), area, table, Some(&json), exports);
+}
+
+/// As [`menu_ui`], for a table that people also hand on as text. `table` is told whether its figures are for
+/// a program, without units and to all digits, or for people.
+pub fn table_menu_ui(
+    ui: &mut Ui,
+    name: &str,
+    area: Rect,
+    table: impl Fn(bool) -> Table,
+    exports: &mut Vec<ExportRequest>,
+) {
+    let response = ui.menu_button(icons::atom(Icon::Export, None), |ui| {
+        let mut chosen = None;
+        if ui.button("Copy as Markdown").clicked() {
+            ui.copy_text(table(false).into_markdown());
+            ui.close();
+        }
+        if ui.button("Copy as CSV").clicked() {
+            ui.copy_text(table(true).into_text());
+            ui.close();
+        }
+        if ui.button("Table (Markdown)…").clicked() {
+            chosen = Some(Exported::Markdown(table(false).into_markdown()));
+        }
+        if ui.button("Numbers (CSV)…").clicked() {
+            chosen = Some(Exported::Table(table(true).into_text()));
+        }
+        if ui.button("Picture (PNG)…").clicked() {
+            chosen = Some(Exported::Picture(area));
+        }
+        if let Some(what) = chosen {
+            exports.push(ExportRequest { name: name.to_owned(), what });
+            ui.close();
+        }
+    });
+    let help =
+        "Copy the rows and columns that are shown, or write them to a file; or what is seen to a PNG file";
+    response.response.accessible_name(format!("Export {name}")).on_hover_text(help);
 }
 
 fn items_ui(
@@ -157,7 +211,10 @@ mod tests {
     fn cells_with_commas_and_quotes_are_quoted() {
         let mut table = Table::new(["class", "images"]);
         table.row(["cat, \"tame\"", "3"]);
-        assert_eq!(table.into_text(), "class,images\n\"cat, \"\"tame\"\"\",3\n");
+        assert_eq!(table.clone().into_text(), "class,images\n\"cat, \"\"tame\"\"\",3\n");
+        table.row(["a|b\nc", "*4*"]);
+        let markdown = "| class | images |\n| --- | --- |\n| cat, \"tame\" | 3 |\n| a\\|b c | \\*4\\* |\n";
+        assert_eq!(table.into_markdown(), markdown);
     }
 
     #[test]

@@ -12,16 +12,19 @@
 //! | `pictures.safetensors` | the pictures of the last validation |
 //! | `log.txt` | sentences with their time, for people |
 //! | `ended.json` | how the run ended ([`Ended`]); absent while it is at work and after a kill |
+//! | `notes.json` | what a user wrote about the run ([`RunNotes`]); absent until then |
 //! | `.lock` | locked as long as a program writes the run |
 
 mod appender;
+mod notes;
 mod read;
 mod resume;
 mod write;
 
+pub use notes::{LONGEST_NAME, LONGEST_NOTES, RunNotes};
 pub use read::{Follower, Metrics, MetricsFollower, Report, ended, is_at_work, log_tail};
 pub use resume::{may_begin_in, parting_key};
-pub use write::RunFolder;
+pub use write::{RunFolder, utc};
 
 use super::events::{BranchReport, EvalReport, EvalRow, Finish, StepReport};
 use crate::config::BranchSource;
@@ -87,6 +90,11 @@ impl RunFiles {
     /// How the run ended, an [`Ended`] as JSON.
     pub fn ended(&self) -> PathBuf {
         self.0.join("ended.json")
+    }
+
+    /// What a user wrote about the run, a [`RunNotes`] as JSON.
+    pub fn notes(&self) -> PathBuf {
+        self.0.join("notes.json")
     }
 
     /// Locked as long as a run writes the folder; a killed program's lock goes with it.

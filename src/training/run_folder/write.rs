@@ -233,7 +233,7 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Takes over the files of the run as far as they can still be read, best checkpoint and pictures
+    /// Takes over the files of the run as far as they can still be read, best checkpoint, pictures and notes
     /// included.
     fn go_on_in(&mut self, files: RunFiles, step: u64) -> anyhow::Result<()> {
         let dir = files.dir();
@@ -243,7 +243,8 @@ impl RunFolder {
         let metrics = self.metrics.copied_to(files.metrics())?;
         let bn_stats = self.bn_stats.copied_to(files.bn_stats())?;
         let log = self.log.copied_to(files.log())?;
-        let pairs = [(self.files.best(), files.best()), (self.files.pictures(), files.pictures())];
+        let pairs =
+            [RunFiles::best, RunFiles::pictures, RunFiles::notes].map(|of| (of(&self.files), of(&files)));
         let of_tensorboard = event_files(self.files.dir()).into_iter().map(|path| {
             let to = dir.join(path.file_name().unwrap_or_default());
             (path, to)
@@ -354,9 +355,9 @@ fn utc_now() -> String {
     utc(seconds)
 }
 
-/// The calendar date of a number of seconds since 1970, by the Gregorian rule counted from 1 March of year 0,
-/// which puts the leap day last.
-fn utc(seconds: u64) -> String {
+/// The date and time of a number of seconds since 1970, as `2026-11-21T07:30:00Z`: by the Gregorian
+/// rule counted from 1 March of year 0, which puts the leap day last.
+pub fn utc(seconds: u64) -> String {
     let (days, time) = (seconds / 86_400, seconds % 86_400);
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

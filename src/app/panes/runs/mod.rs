@@ -1,32 +1,42 @@
-//! Runs: any number of run folders side by side, in a table and in one plot. Runs that differ in their seed
-//! alone are drawn as their mean with the span between the lowest and the highest. Sweeps that they belong to
-//! stand above them.
+//! Runs: any number of run folders side by side, in a table to sort, filter and choose from, with the curves
+//! of the chosen ones or what differs between them beside it. Sweeps that they belong to stand above.
 
+mod actions;
+mod differences;
+mod plot;
 mod sweeps;
+mod table;
+mod tools;
 
 use super::Shared;
 use crate::app::commands::UiCommand;
 use crate::app::format;
-use crate::app::model::kinds::{DataKind, LineKey, MAIN_SPLIT, StepAxis};
-use crate::app::model::run::RunView;
-use crate::app::model::runs::{ListedRun, Runs, Spread, spread};
-use crate::app::model::series::Series;
-use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::axis::{axis_ui, line_name, placed};
+use crate::app::model::kinds::{MAIN_SPLIT, StepAxis};
+use crate::app::model::runs::columns::Column;
+use crate::app::model::runs::order::{Rows, Wanted};
+use crate::app::model::runs::{ListedRun, Runs};
 use crate::app::widgets::command_button::empty_ui;
-use crate::app::widgets::export::{self, Table};
-use crate::app::widgets::plots::plot;
-use egui::{ComboBox, Grid, RichText, ScrollArea, Ui, vec2};
-use egui_plot::{FilledArea, HoverPosition, Line, PlotPoint, PlotPoints, Points};
-use std::collections::{BTreeMap, BTreeSet};
+use differences::Differences;
+use egui::{Frame, Margin, Panel, ProgressBar, RichText, Ui};
+use plot::Lines;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Width from which the table stands beside the plot.
 const ROOM_FOR_TWO: f32 = 760.0;
-const TABLE_WIDTH: f32 = 440.0;
-/// Points of a group's line at most.
-const DRAWN_POINTS: usize = 1600;
+/// Least width or height that the table and what is beside it keep, points.
+const LEAST: f32 = 120.0;
+/// Room at both sides of the line between the table and what is beside it, points.
+const GAP: i8 = 6;
+/// Share of the pane that the table has at first.
+const SHARE: f32 = 0.58;
+/// Folders to read from which a search shows how far it is.
+const MANY: usize = 20;
+/// Time between two frames that show how far a search is.
+const SEARCH_FRAME: Duration = Duration::from_millis(200);
 
 /// What is drawn of the runs.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -40,8 +50,31 @@ pub struct RunsView {
     pub axis: StepAxis,
     /// Runs that differ in their seed alone as one line.
     pub grouped: bool,
+    pub filter: String,
+    /// The column that the table is ordered by.
+    pub by: Column,
+    pub falling: bool,
+    /// The columns that the user has shown or hidden.
+    pub columns: BTreeMap<Column, bool>,
+    pub beside: Beside,
     #[serde(skip)]
     drawn: Lines,
+    #[serde(skip)]
+    rows: Rows,
+    #[serde(skip)]
+    differences: Differences,
+    /// The run that was clicked last, from which Shift chooses.
+    #[serde(skip)]
+    anchor: Option<PathBuf>,
+}
+
+/// What stands beside the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Beside {
+    #[default]
+    Curves,
+    Differences,
+    Nothing,
 }
 
 impl Default for RunsView {
@@ -53,25 +86,27 @@ impl Default for RunsView {
             attacked: false,
             axis: StepAxis::Step,
             grouped: true,
+            filter: String::new(),
+            by: Column::Date,
+            falling: true,
+            columns: BTreeMap::new(),
+            beside: Beside::Curves,
             drawn: Lines::default(),
+            rows: Rows::default(),
+            differences: Differences::default(),
+            anchor: None,
         }
     }
 }
 
 impl RunsView {
-    fn series<'a>(&self, run: &'a RunView) -> Option<&'a Series> {
-        let data = if self.attacked { DataKind::Attacked } else { DataKind::Clean };
-        if self.loss {
-            let mut lines = run.loss.iter();
-            return lines
-                .find(|(key, _)| key.domain == self.domain && key.data() == data)
-                .map(|(_, line)| line);
-        }
-        run.accuracy.get(&self.split)?.get(&LineKey::of_validation(self.domain, self.attacked))
+    fn is_shown(&self, column: &Column) -> bool {
+        self.columns.get(column).copied().unwrap_or_else(|| column.is_shown_at_first())
     }
 
-    fn unit(&self) -> &'static str {
-        if self.loss { "nats" } else { "%" }
+    /// The columns of the table but the name, in their order.
+    fn shown_columns(&self) -> Vec<Column> {
+        self.rows.columns.iter().filter(|column| self.is_shown(column)).cloned().collect()
     }
 }
 
@@ -80,6 +115,16 @@ impl RunsView {
 pub enum RunsRequest {
     Search,
     Open(PathBuf),
+    /// Ask for its name and notes.
+    Edit(PathBuf),
+    /// Give it a star or take it away.
+    Star(PathBuf),
+    /// Fill the set-up with its configuration.
+    Duplicate(PathBuf),
+    /// Show the folder in the system's file manager.
+    OpenFolder(PathBuf),
+    /// Ask whether these may go to the trash.
+    Trash(Vec<PathBuf>),
 }
 
 /// Draws the pane.
@@ -89,297 +134,76 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView) {
 }
 
 fn contents_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView) -> Option<RunsRequest> {
-    let mut request = None;
     let Some(listed) = shared.runs.listed.clone() else {
-        if !shared.runs.searching {
-            request = Some(RunsRequest::Search);
-        }
         ui.horizontal(|ui| {
             ui.spinner();
             ui.label("Looking for run folders…");
+            search_ui(ui, shared.runs);
         });
-        return request;
+        return (!shared.runs.searching).then_some(RunsRequest::Search);
     };
     let sweeps = shared.runs.sweeps.clone();
     sweeps::ui(ui, &sweeps);
     if listed.is_empty() {
-        let text = "Every run folder beside the one on screen and among the recent ones can be compared here. None \
-                    was found yet.";
-        let commands = [UiCommand::OpenRun];
-        empty_ui(ui, "No runs yet", text, shared.run, &commands, shared.queue);
-        ui.vertical_centered(|ui| {
-            if ui.button("Search again").clicked() {
-                request = Some(RunsRequest::Search);
-            }
-        });
+        return none_ui(ui, shared);
+    }
+    let wanted = Wanted { filter: view.filter.clone(), by: view.by.clone(), falling: view.falling };
+    view.rows.refresh(shared.runs, &listed, wanted);
+    view.refresh(shared.runs, &listed);
+    let mut request = tools::ui(ui, shared, view, &listed);
+    let mut table = |ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView| {
+        request = request.take().or(table::ui(ui, shared.runs, view, &listed));
+    };
+    if view.beside == Beside::Nothing {
+        table(ui, shared, view);
         return request;
     }
-    if ui.available_width() > ROOM_FOR_TWO {
-        ui.horizontal_top(|ui| {
-            ui.vertical(|ui| {
-                ui.set_width(TABLE_WIDTH);
-                request = table_ui(ui, shared.runs, &listed);
-            });
-            ui.vertical(|ui| {
-                ui.set_width(ui.available_width());
-                plot_ui(ui, shared, view, &listed);
-            });
-        });
-    } else {
-        let height = ui.available_height();
-        ui.allocate_ui(vec2(ui.available_width(), 0.45 * height), |ui| {
-            request = table_ui(ui, shared.runs, &listed);
-        });
-        plot_ui(ui, shared, view, &listed);
-    }
-    request
-}
-
-fn table_ui(ui: &mut Ui, runs: &mut Runs, listed: &[ListedRun]) -> Option<RunsRequest> {
-    let mut request = None;
-    ui.horizontal(|ui| {
-        ui.label(RichText::new(format::counted(listed.len() as u64, "run")).strong());
-        let help = "Read the run folders again";
-        if ui.add_enabled(!runs.searching, egui::Button::new("Search again")).on_hover_text(help).clicked() {
-            request = Some(RunsRequest::Search);
-        }
-        if ui.button("None").on_hover_text("Take all runs out of the plot").clicked() {
-            runs.chosen.clear();
-        }
+    // One of the two keeps its size while the pane changes its own.
+    let is_wide = ui.available_width() > ROOM_FOR_TWO;
+    let room = if is_wide { ui.available_width() } else { ui.available_height() };
+    let panel = if is_wide { Panel::left("runs beside") } else { Panel::top("runs above") };
+    let most = (room - LEAST).max(LEAST);
+    let panel = panel.resizable(true).default_size(SHARE * room).size_range(LEAST..=most);
+    panel.frame(Frame::new().inner_margin(Margin { right: GAP, ..Margin::ZERO })).show(ui, |ui| {
+        table(ui, shared, view);
+        ui.take_available_space();
     });
-    let tokens = Tokens::of(ui);
-    ScrollArea::both().id_salt("runs table").auto_shrink([false, true]).show(ui, |ui| {
-        Grid::new("runs").num_columns(6).spacing([12.0, 4.0]).striped(true).show(ui, |ui| {
-            for (name, help) in [
-                ("Run", "Folder; tick it to draw it"),
-                ("Method", "Training method"),
-                ("Seed", "Seed of weights, order and augmentation"),
-                ("Steps", "Finished optimizer steps"),
-                ("Clean", "Highest top-1 of main on val, percent"),
-                ("Attacked", "Highest top-1 of main on val under the attack that is named, percent"),
-            ] {
-                ui.label(RichText::new(name).small().color(tokens.text_weak)).on_hover_text(help);
-            }
-            ui.end_row();
-            for run in listed {
-                if let Some(asked) = row_ui(ui, runs, run) {
-                    request = Some(asked);
-                }
-            }
-        });
+    let apart = Margin { left: if is_wide { GAP } else { 0 }, ..Margin::ZERO };
+    Frame::new().inner_margin(apart).show(ui, |ui| match view.beside {
+        Beside::Differences => differences::ui(ui, shared, view, &listed),
+        _ => plot::ui(ui, shared, view, &listed),
     });
     request
 }
 
-fn row_ui(ui: &mut Ui, runs: &mut Runs, run: &ListedRun) -> Option<RunsRequest> {
-    let mut request = None;
-    let mut on = runs.chosen.contains(&run.dir);
-    ui.horizontal(|ui| {
-        let response = ui.checkbox(&mut on, "").on_hover_text("Draw this run");
-        if response.accessible_name(format!("Compare {}", run.name)).changed() {
-            if on {
-                runs.chosen.insert(run.dir.clone());
-            } else {
-                runs.chosen.remove(&run.dir);
-            }
-        }
-        let help = format!("{}\n{}\nClick to open it", run.dir.display(), run.arch);
-        if ui.link(&run.name).on_hover_text(help).clicked() {
-            request = Some(RunsRequest::Open(run.dir.clone()));
-        }
-    });
-    ui.label(&run.method);
-    ui.label(run.seed.map_or_else(|| "–".to_owned(), |seed| seed.to_string()));
-    ui.label(run.run.last_step.as_ref().map_or_else(|| "–".to_owned(), |step| format::count(step.step)));
-    let best = |attacked| run.best(0, attacked).map_or_else(|| "–".to_owned(), |best| format!("{best:.1}%"));
-    ui.label(best(false));
-    match run.attack() {
-        Some(spec) => drop(ui.label(format!("{} {}", best(true), format::attack(spec))).on_hover_text(spec)),
-        None => drop(ui.label(best(true))),
-    }
-    ui.end_row();
-    request
+/// What to do while there is no run.
+fn none_ui(ui: &mut Ui, shared: &mut Shared<'_>) -> Option<RunsRequest> {
+    let text = "Every run folder beside the one on screen and among the recent ones can be compared here. None was \
+                found yet.";
+    empty_ui(ui, "No runs yet", text, shared.run, &[UiCommand::OpenRun], shared.queue);
+    let asks = ui.vertical_centered(|ui| ui.button("Search again").clicked()).inner;
+    asks.then_some(RunsRequest::Search)
 }
 
-/// A line to draw: one run, or several that differ in their seed alone.
-#[derive(Debug)]
-struct Drawn {
-    name: String,
-    runs: usize,
-    /// The attack behind its figures, if they are of attacked images.
-    attack: Option<String>,
-    /// Over steps, for the table; low and high are the mean's own for a single run.
-    spread: Vec<Spread>,
-    points: Vec<PlotPoint>,
-    /// Places, lowest and highest values of a group.
-    band: [Vec<f64>; 3],
-}
-
-/// All that decides the lines.
-type Key = (usize, BTreeSet<PathBuf>, (bool, String, usize, bool, StepAxis, bool));
-
-/// The lines, made again only when something that decides them changes.
-#[derive(Debug, Default)]
-struct Lines {
-    made_for: Option<Key>,
-    lines: Vec<Drawn>,
-}
-
-impl RunsView {
-    fn refresh(&mut self, runs: &Runs, listed: &Arc<Vec<ListedRun>>) {
-        let chosen = (self.loss, self.split.clone(), self.domain, self.attacked, self.axis, self.grouped);
-        let wanted = Some((Arc::as_ptr(listed) as usize, runs.chosen.clone(), chosen));
-        if self.drawn.made_for != wanted {
-            self.drawn.lines = self.lines(runs, listed);
-            self.drawn.made_for = wanted;
-        }
-    }
-
-    fn lines(&self, runs: &Runs, listed: &[ListedRun]) -> Vec<Drawn> {
-        let mut groups: BTreeMap<String, Vec<&ListedRun>> = BTreeMap::new();
-        for run in listed.iter().filter(|run| runs.chosen.contains(&run.dir)) {
-            let key = if self.grouped { run.group.clone() } else { run.dir.display().to_string() };
-            groups.entry(key).or_default().push(run);
-        }
-        let alone = |runs: &[&ListedRun]| runs.iter().filter_map(|run| self.line(&[run])).collect::<Vec<_>>();
-        let of_group = |runs: Vec<&ListedRun>| {
-            let seeds: BTreeSet<Option<u64>> = runs.iter().map(|run| run.seed).collect();
-            // One run twice has no spread over seeds, and runs without a common step have no mean.
-            let mean = (seeds.len() == runs.len()).then(|| self.line(&runs)).flatten();
-            mean.filter(|line| !line.spread.is_empty()).map_or_else(|| alone(&runs), |line| vec![line])
-        };
-        groups.into_values().flat_map(of_group).collect()
-    }
-
-    /// `None` where no run has the wanted figures.
-    fn line(&self, runs: &[&ListedRun]) -> Option<Drawn> {
-        let first = runs.first()?;
-        let series: Vec<&Series> = runs.iter().filter_map(|run| self.series(&run.run)).collect();
-        let lines: Vec<&[(u64, f64)]> = series.iter().map(|series| series.points()).collect();
-        let spread = spread(&lines);
-        let place = |step: u64| first.run.place(self.axis, step as f64);
-        let stride = spread.len().div_ceil(DRAWN_POINTS).max(1);
-        let thinned: Vec<&Spread> = spread.iter().step_by(stride).collect();
-        let (points, band) = if series.len() > 1 {
-            let points = thinned.iter().map(|at| PlotPoint::new(place(at.step), at.mean)).collect();
-            let of = |value: fn(&Spread) -> f64| thinned.iter().map(|at| value(at)).collect::<Vec<f64>>();
-            let xs = thinned.iter().map(|at| place(at.step)).collect();
-            (points, [xs, of(|at| at.low), of(|at| at.high)])
-        } else {
-            (placed(&first.run, self.axis, series.first()?.raw(false)), [const { Vec::new() }; 3])
-        };
-        let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
-        let attack = first.attack().filter(|_| self.attacked && !self.loss);
-        let attack = attack.map(|spec| format::attack(spec).to_owned());
-        Some(Drawn { name: names.join(", "), runs: series.len(), attack, spread, points, band })
-    }
-}
-
-fn plot_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, listed: &Arc<Vec<ListedRun>>) {
-    view.refresh(shared.runs, listed);
-    ui.horizontal_wrapped(|ui| {
-        quantity_ui(ui, view, listed);
-        axis_ui(ui, &mut view.axis);
-        ui.checkbox(&mut view.grouped, "Group seeds").on_hover_text(
-            "Runs whose configurations differ in seed and name alone as their mean, with the span between the lowest \
-             and the highest",
-        );
-        let (lines, unit) = (&view.drawn.lines, view.unit());
-        export::menu_ui(ui, "Compared runs", shared.area, || table(lines, unit), shared.exports);
-    });
-    let lines = &view.drawn.lines;
-    if lines.is_empty() {
-        ui.add_space(tokens::GAP);
-        ui.weak("Tick runs in the table to draw them.");
+/// How far a search is that has much to read.
+fn search_ui(ui: &mut Ui, runs: &Runs) {
+    let [done, total] =
+        [&runs.progress.done, &runs.progress.total].map(|count| count.load(Ordering::Relaxed));
+    if !runs.searching || total < MANY || done == total {
         return;
     }
-    let tokens = Tokens::of(ui);
-    ui.horizontal_wrapped(|ui| {
-        for (index, line) in lines.iter().enumerate() {
-            let last = line.spread.last().map_or(f64::NAN, |at| at.mean);
-            let of = if line.runs > 1 { format!(" (mean of {})", line.runs) } else { String::new() };
-            let under = line.attack.as_ref().map_or_else(String::new, |attack| format!(" under {attack}"));
-            let text = format!("━ {}{of} {} {}{under}", line.name, format::significant(last), view.unit());
-            ui.label(RichText::new(text).small().color(tokens.run(index)));
-        }
-    });
-    let unit = view.unit();
-    let hover = |hover: &HoverPosition<'_>| {
-        let HoverPosition::NearDataPoint { plot_name, position, .. } = hover else { return None };
-        Some(format!(
-            "{plot_name}\n{} {}: {} {unit}",
-            format::significant(position.x),
-            view.axis.name(),
-            format::significant(position.y)
-        ))
-    };
-    let plot = plot("runs", ui.available_height(), tokens).label_formatter(hover);
-    let response = plot.show(ui, |plot| {
-        for (index, line) in lines.iter().enumerate() {
-            let colour = tokens.run(index);
-            if line.runs > 1 {
-                let [xs, low, high] = &line.band;
-                let band = FilledArea::new(format!("{} span", line.name), xs, low, high);
-                plot.add(band.fill_color(colour.gamma_multiply(0.18)).allow_hover(false));
-            }
-            if let [only] = line.points[..] {
-                let point = Points::new(line.name.clone(), PlotPoints::Owned(vec![only]));
-                plot.points(point.color(colour).radius(3.0));
-            }
-            let curve = Line::new(line.name.clone(), PlotPoints::Borrowed(&line.points)).color(colour);
-            plot.line(curve.width(tokens::LINE_WIDTH).style(tokens::dash(view.domain)));
-        }
-    });
-    response.response.accessible_name("Compared runs plot");
+    let text = format!("{} of {} read", format::count(done as u64), format::count(total as u64));
+    let bar = ProgressBar::new(done as f32 / total as f32).desired_width(150.0).desired_height(16.0);
+    ui.add(bar.text(RichText::new(text).small()));
+    ui.ctx().request_repaint_after(SEARCH_FRAME);
 }
 
-/// Which quantity of which line.
-fn quantity_ui(ui: &mut Ui, view: &mut RunsView, listed: &[ListedRun]) {
-    let splits: BTreeSet<&String> = listed.iter().flat_map(|run| &run.run.splits).collect();
-    let shown = if view.loss { "training loss".to_owned() } else { format!("accuracy on {}", view.split) };
-    let combo = ComboBox::from_id_salt("quantity").selected_text(shown).width(150.0);
-    let response = combo.show_ui(ui, |ui| {
-        for split in splits {
-            let chosen = !view.loss && view.split == *split;
-            if ui.selectable_label(chosen, format!("accuracy on {split}")).clicked() {
-                (view.loss, view.split) = (false, split.clone());
-            }
-        }
-        ui.selectable_value(&mut view.loss, true, "training loss");
-    });
-    response.response.accessible_name("Compared quantity").on_hover_text(
-        "Top-1 accuracy of a validation set, percent of its images; or the mean training loss of a branch, nats",
-    );
-    let widest = listed.iter().max_by_key(|run| run.run.domains.len());
-    let Some(run) = widest.map(|run| &run.run) else { return };
-    let line = |domain, attacked| line_name(run, &LineKey::of_validation(domain, attacked));
-    let combo = ComboBox::from_id_salt("compared line").width(110.0);
-    let response = combo.selected_text(line(view.domain, view.attacked)).show_ui(ui, |ui| {
-        for domain in 0..run.domains.len() {
-            for attacked in [false, true] {
-                let chosen = (view.domain, view.attacked) == (domain, attacked);
-                if ui.selectable_label(chosen, line(domain, attacked)).clicked() {
-                    (view.domain, view.attacked) = (domain, attacked);
-                }
-            }
-        }
-    });
-    response.response.accessible_name("Compared line").on_hover_text("BN domain and kind of images");
+/// A run's folder among those that are chosen.
+fn is_chosen(runs: &Runs, run: &ListedRun) -> bool {
+    runs.chosen.contains(&run.dir)
 }
 
-fn table(lines: &[Drawn], unit: &str) -> Table {
-    let mut table = Table::new([
-        "runs".to_owned(),
-        "step".to_owned(),
-        format!("mean ({unit})"),
-        "low".into(),
-        "high".into(),
-    ]);
-    for line in lines {
-        for at in &line.spread {
-            let figures = [at.mean, at.low, at.high].map(|value| value.to_string());
-            table.row([line.name.clone(), at.step.to_string()].into_iter().chain(figures));
-        }
-    }
-    table
+/// The chosen runs, in the order of the list.
+fn chosen<'a>(runs: &Runs, listed: &'a [Arc<ListedRun>]) -> Vec<&'a Arc<ListedRun>> {
+    listed.iter().filter(|run| is_chosen(runs, run)).collect()
 }

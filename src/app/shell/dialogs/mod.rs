@@ -1,6 +1,7 @@
 //! The questions that the window asks, and the list of keys.
 
 pub mod export_model;
+pub mod run_folder;
 
 use crate::app::commands::UiCommand;
 use crate::app::model::form::RUN_DIR;
@@ -9,8 +10,10 @@ use crate::app::model::run::RunView;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::data::IMAGE_ENDINGS;
+use crate::training::run_folder::RunNotes;
 use egui::{Button, DragValue, Frame, Grid, Id, Modal, Response, RichText, ScrollArea, TextEdit, Ui};
 use export_model::ModelExport;
+use run_folder::{EditedNotes, Trashed};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +27,7 @@ pub enum PathFor {
     OpenImages,
     SavePicture,
     SaveTable,
+    SaveMarkdown,
     SaveJson,
     /// A folder for a run whose own cannot be written.
     SaveElsewhere,
@@ -43,6 +47,7 @@ impl PathFor {
             Self::OpenImages => "Choose image files",
             Self::SavePicture => "Save the picture",
             Self::SaveTable | Self::SaveJson => "Save the numbers",
+            Self::SaveMarkdown => "Save the table",
             Self::SaveElsewhere => "Save the run elsewhere",
             Self::SaveImages => "Save the images into a folder",
             Self::Field("data.path") => "Choose the folder of the data",
@@ -65,6 +70,7 @@ impl PathFor {
             Self::SavePicture => "A PNG file; an old one is replaced",
             Self::SaveElsewhere => "A new or empty folder, on a disk with room; the run goes on in it",
             Self::SaveTable => "A CSV file; an old one is replaced",
+            Self::SaveMarkdown => "A Markdown file; an old one is replaced",
             Self::SaveJson => "A JSON file; an old one is replaced",
             Self::SaveImages => "A folder, made if it is not there; files of the same names are replaced",
             Self::Field(_) => "The path for the field of the set-up",
@@ -78,6 +84,7 @@ impl PathFor {
             Self::SaveConfig
             | Self::SavePicture
             | Self::SaveTable
+            | Self::SaveMarkdown
             | Self::SaveJson
             | Self::SaveElsewhere
             | Self::SaveImages => "Save",
@@ -100,6 +107,7 @@ impl PathFor {
             }
             Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
             Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),
+            Self::SaveMarkdown => dialog.add_filter("Markdown", &["md"]).save_file(),
             Self::SaveJson => dialog.add_filter("JSON", &["json"]).save_file(),
             Self::SaveElsewhere | Self::SaveImages | Self::Field("data.path" | RUN_DIR) => {
                 dialog.pick_folder()
@@ -129,6 +137,8 @@ pub enum Dialog {
     /// The recent things, and those of them that are still there.
     Recent(BTreeSet<PathBuf>),
     ExportModel(ModelExport),
+    Notes(EditedNotes),
+    Trash(Trashed),
 }
 
 /// How a run at work is to end.
@@ -157,6 +167,10 @@ pub enum DialogAnswer {
     LearningRate(f64),
     Recent(Recent),
     Export(ModelExport),
+    /// Write these notes into the run folder.
+    Notes(PathBuf, RunNotes),
+    /// Move these run folders to the trash.
+    Trash(Vec<PathBuf>),
 }
 
 impl Dialog {
@@ -183,6 +197,8 @@ impl Dialog {
             Self::LearningRate { factor } => learning_rate_ui(ui, run, factor, &mut answer),
             Self::Recent(existing) => recent_ui(ui, recents, existing, &mut answer),
             Self::ExportModel(export) => export_model::ui(ui, export, &mut answer),
+            Self::Notes(edited) => run_folder::notes_ui(ui, edited, &mut answer),
+            Self::Trash(trashed) => run_folder::trash_ui(ui, trashed, &mut answer),
         });
         if matches!(answer, DialogAnswer::Waiting) && response.should_close() {
             return DialogAnswer::Dismissed;

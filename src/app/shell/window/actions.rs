@@ -110,6 +110,14 @@ impl Window {
                     Recent::Data(dir) => self.use_data(&dir),
                 }
             }
+            DialogAnswer::Notes(dir, notes) => {
+                self.dialog = None;
+                self.save_notes(dir, notes);
+            }
+            DialogAnswer::Trash(dirs) => {
+                self.dialog = None;
+                self.move_to_trash(dirs);
+            }
             DialogAnswer::Export(export) => {
                 self.dialog = None;
                 self.notice = Some(Notice::Done("Exporting…".into()));
@@ -170,7 +178,11 @@ impl Window {
                 self.ask(Command::SaveElsewhere(path), "saving…");
                 settle(self, Ok(()));
             }
-            PathFor::SavePicture | PathFor::SaveTable | PathFor::SaveJson | PathFor::SaveImages => {
+            PathFor::SavePicture
+            | PathFor::SaveTable
+            | PathFor::SaveMarkdown
+            | PathFor::SaveJson
+            | PathFor::SaveImages => {
                 self.write_pending(wanted, path);
             }
         }
@@ -248,7 +260,11 @@ impl Window {
                     |window, existing| window.dialog = Some(Dialog::Recent(existing)),
                 );
             }
-            UiCommand::DuplicateRun => self.duplicate_run(),
+            UiCommand::DuplicateRun => {
+                if let Some(dir) = self.run.dir.clone() {
+                    self.duplicate(dir);
+                }
+            }
             UiCommand::OpenSample => self.open_sample(),
             UiCommand::UndoSetUp => {
                 if !self.form.undo() {
@@ -289,10 +305,15 @@ impl Window {
         }
     }
 
-    /// Sets up a new run like the one on screen, then does `then`.
-    pub(super) fn duplicate(&mut self, then: impl FnOnce(&mut Self) + Send + 'static) {
-        let Some(dir) = self.run.dir.clone() else { return };
-        let file = RunFiles::of(&dir).config();
+    /// Sets up a new run like the one in `dir`, and says so.
+    pub(super) fn duplicate(&mut self, dir: PathBuf) {
+        let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
+        self.set_up_like(&dir, |window| window.notice = Some(Notice::Done(text)));
+    }
+
+    /// Sets up a new run like the one in `dir`, then does `then`.
+    pub(super) fn set_up_like(&mut self, dir: &Path, then: impl FnOnce(&mut Self) + Send + 'static) {
+        let file = RunFiles::of(dir).config();
         self.on_disk(
             move || disk::load_config(&file),
             move |window, read| match read {
@@ -414,14 +435,8 @@ impl Window {
     }
 
     fn forget_discarded(&mut self, dir: &Path, sentence: String) {
-        self.recents.forget_run(dir);
+        self.forget_run(dir);
         self.runs.listed = None;
-        self.runs.chosen.remove(dir);
-        self.form.look_for_folder();
-        // Its curves stay on screen until another run takes their place.
-        if self.run.dir.as_deref() == Some(dir) {
-            self.run.dir = None;
-        }
         self.run.log(Level::Info, sentence.clone());
         self.notice = Some(Notice::Done(sentence));
     }

@@ -5,14 +5,12 @@ use super::Window;
 use super::disk::{self, Contents};
 use crate::app::model::kinds::Level;
 use crate::app::model::launcher::DeviceItem;
-use crate::app::model::runs;
-use crate::app::panes::runs::RunsRequest;
 use crate::app::shell::dialogs::{Dialog, PathFor};
 use crate::app::shell::messages::Notice;
 use crate::app::widgets::export::{self, ExportRequest, Exported};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{ColorImage, Context, Rect};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Answers that are waited for.
@@ -154,37 +152,6 @@ impl Window {
         }
     }
 
-    pub(super) fn answer_runs_pane(&mut self, request: RunsRequest) {
-        match request {
-            RunsRequest::Search => {
-                let known: Vec<PathBuf> = self.run.dir.iter().chain(&self.recents.runs).cloned().collect();
-                let parents: Vec<PathBuf> =
-                    self.form.out_dir().parent().map(Path::to_owned).into_iter().collect();
-                self.runs.searching = true;
-                self.on_disk(
-                    move || {
-                        let found = runs::list(&known, &parents);
-                        let sweeps = runs::sweeps(&known, &parents, &found);
-                        (found, sweeps)
-                    },
-                    |window, (found, sweeps)| {
-                        window.runs.searching = false;
-                        window.runs.listed = Some(Arc::new(found));
-                        window.runs.sweeps = Arc::new(sweeps);
-                    },
-                );
-            }
-            RunsRequest::Open(dir) => {
-                if self.run.phase.is_active() {
-                    let text = "A run is at work; stop it to open another in its place";
-                    self.notice = Some(Notice::Refused(text.into()));
-                } else {
-                    self.begin_open_run(dir, Self::refuse_if_failed);
-                }
-            }
-        }
-    }
-
     /// Asks where to write an export. A picture is taken in the next frame, when its menu is closed.
     pub(super) fn begin_export(&mut self, ctx: &Context, export: ExportRequest) {
         let ExportRequest { name, what } = export;
@@ -201,6 +168,10 @@ impl Window {
             Exported::Table(text) => {
                 self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
                 self.ask_where(PathFor::SaveTable, &format!("{name}.csv"));
+            }
+            Exported::Markdown(text) => {
+                self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
+                self.ask_where(PathFor::SaveMarkdown, &format!("{name}.md"));
             }
             Exported::Json(text) => {
                 self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));

@@ -4,14 +4,14 @@ use crate::app::model::form::RUN_DIR;
 use crate::app::model::start_check::{CheckedStart, StartCheck};
 use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::widgets::export::png;
-use crate::config::path_faults::unreadable_file;
+use crate::config::path_faults::{no_folder, unreadable_file};
 use crate::config::{Config, ConfigError, DataSource};
 use crate::data::IMAGE_ENDINGS;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::models::registry::differs_from_timm;
 use crate::session::preflight::expect_writable;
 use crate::training::checkpoint::Checkpoint;
-use crate::training::run_folder::RunFiles;
+use crate::training::run_folder::{RunFiles, RunNotes, is_at_work};
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 
@@ -152,6 +152,55 @@ pub(super) fn discard(dir: &Path, trash: fn(&Path) -> bool) -> anyhow::Result<St
     Ok(format!("Deleted {}", dir.display()))
 }
 
+/// Moves a run folder to the system's trash, never one at work; a sentence on where it is. Where there is no
+/// trash, it stays.
+pub(super) fn to_trash(dir: &Path, trash: fn(&Path) -> bool) -> anyhow::Result<String> {
+    let files = expect_run(dir)?;
+    let shown = dir.display();
+    if is_at_work(&files) {
+        bail!("a program trains in {shown}; stop it before the folder goes");
+    }
+    if !trash(dir) {
+        bail!("{shown} stays: the system has no trash that takes it; delete it by hand");
+    }
+    Ok(format!("{shown} is in the system's trash"))
+}
+
+fn expect_run(dir: &Path) -> anyhow::Result<RunFiles> {
+    let files = RunFiles::of(dir);
+    if !dir.is_dir() {
+        bail!("{}; it was moved or deleted", no_folder(dir));
+    }
+    if !files.metrics().is_file() {
+        bail!("{} holds no metrics.jsonl, so it is no run folder", dir.display());
+    }
+    Ok(files)
+}
+
+/// Gives the run in `dir` a star, or takes it away; the notes as they are then.
+pub(super) fn toggle_star(dir: &Path) -> anyhow::Result<RunNotes> {
+    let files = expect_run(dir)?;
+    let before = RunNotes::load(&files)?;
+    let notes = RunNotes { starred: !before.starred, ..before };
+    notes.save(&files)?;
+    Ok(notes)
+}
+
+/// Writes what a user wrote about the run in `dir`; the notes as they are read back.
+pub(super) fn save_notes(dir: &Path, notes: &RunNotes) -> anyhow::Result<RunNotes> {
+    let files = expect_run(dir)?;
+    notes.save(&files)?;
+    RunNotes::load(&files)
+}
+
+/// Shows a folder in the system's file manager.
+pub(super) fn open_folder(dir: &Path, open: fn(&Path) -> std::io::Result<()>) -> anyhow::Result<()> {
+    if !dir.is_dir() {
+        bail!("{}; it was moved or deleted", no_folder(dir));
+    }
+    open(dir).with_context(|| format!("no program of the system shows {}", dir.display()))
+}
+
 /// Removes the run folder that a start has made which failed before its first step. One with a figure or a
 /// checkpoint stays.
 pub(super) fn remove_unstarted(dir: &Path) {
@@ -245,5 +294,26 @@ mod tests {
         let export = ModelExport::of_run(Some(dir.path()), &[]);
         let error = export_model(&export).expect_err("there is no checkpoint");
         assert!(format!("{error:#}").contains("best.safetensors"), "{error:#}");
+    }
+
+    #[test]
+    fn a_run_folder_that_vanished_is_a_sentence_whatever_was_asked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let gone = folder.path().join("gone");
+        let answers = [
+            toggle_star(&gone).map(drop),
+            save_notes(&gone, &RunNotes::default()).map(drop),
+            to_trash(&gone, |_| true).map(drop),
+            open_folder(&gone, |_| Ok(())),
+        ];
+        for answer in answers {
+            let error = answer.expect_err("there is no folder").to_string();
+            assert!(error.contains("gone") && error.contains("it was moved or deleted"), "{error}");
+        }
+        let other = to_trash(folder.path(), |_| true).expect_err("somebody's own folder");
+        assert!(other.to_string().contains("so it is no run folder"), "{other}");
+        std::fs::write(RunFiles::of(folder.path()).metrics(), "").expect("writable");
+        let failed = open_folder(folder.path(), |_| Err(std::io::ErrorKind::NotFound.into()));
+        assert!(failed.expect_err("no program").to_string().contains("no program of the system shows"));
     }
 }

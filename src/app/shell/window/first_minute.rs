@@ -62,7 +62,11 @@ impl Window {
                 match step {
                     FirstStep::DragEpsilon => self.layout.reveal(Pane::Lab),
                     FirstStep::WhereItLooks => self.layout.reveal(Pane::Attention),
-                    FirstStep::TrainYourOwn => self.duplicate(Self::start),
+                    FirstStep::TrainYourOwn => {
+                        if let Some(dir) = self.run.dir.clone() {
+                            self.set_up_like(&dir, Self::start);
+                        }
+                    }
                 }
             }
         }
@@ -74,14 +78,5 @@ impl Window {
         if self.views.look.files.is_empty() && self.dialog.is_none() {
             self.dialog = Some(Dialog::path(PathFor::OpenImages));
         }
-    }
-
-    /// Sets up a new run like the one on screen, and says so.
-    pub(super) fn duplicate_run(&mut self) {
-        let Some(dir) = self.run.dir.clone() else { return };
-        self.duplicate(move |window| {
-            let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
-            window.notice = Some(Notice::Done(text));
-        });
     }
 }

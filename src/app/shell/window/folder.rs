@@ -3,10 +3,10 @@
 //! write.
 
 use super::Window;
+use super::watch::Watch;
 use crate::app::model::bn_history::{BnFollower, NewDistances};
 use crate::app::model::history::{self, OpenedFolder};
 use crate::app::model::kinds::{Level, RunPhase};
-use crate::app::model::launcher::Wake;
 use crate::app::model::run::{Checkpoints, RunView};
 use crate::app::panes::Pane;
 use crate::app::widgets::pictures::Pictures;
@@ -15,8 +15,7 @@ use crate::training::events::{BnLayer, Finish, Snapshot};
 use crate::training::pictures;
 use crate::training::run_folder::{Metrics, MetricsFollower, RunFiles, ended, is_at_work};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Time between two looks at a run folder.
@@ -91,35 +90,6 @@ fn stamp_of(files: &RunFiles) -> Stamp {
         Some((data.modified().ok()?, data.len()))
     };
     (all.iter().map(of).collect(), is_at_work(files))
-}
-
-/// A thread that looks at an opened folder every second and wakes the window when something in it has
-/// changed, so that a folder in which nothing happens costs no frames. The thread ends soon after this is
-/// dropped.
-struct Watch(Arc<AtomicBool>);
-
-impl Watch {
-    /// Waits for another stamp than `seen`. Without a thread to be had, the next look begins another.
-    fn begin(files: RunFiles, seen: Stamp, wake: Wake) -> Option<Self> {
-        let has_changed = Arc::new(AtomicBool::new(false));
-        let wanted: Weak<AtomicBool> = Arc::downgrade(&has_changed);
-        let wait = move || {
-            loop {
-                std::thread::sleep(LOOK_EVERY);
-                let Some(has_changed) = wanted.upgrade() else { return };
-                if stamp_of(&files) != seen {
-                    has_changed.store(true, Ordering::Release);
-                    return wake();
-                }
-            }
-        };
-        std::thread::Builder::new().name("dualprop-watch".into()).spawn(wait).ok()?;
-        Some(Self(has_changed))
-    }
-
-    fn has_changed(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
 }
 
 impl FolderReader {
@@ -277,7 +247,9 @@ impl Window {
 
     fn watch_folder(&mut self, files: &RunFiles, stamp: Stamp) {
         if self.following.watch.as_ref().is_none_or(Watch::has_changed) {
-            self.following.watch = Watch::begin(files.clone(), stamp, Arc::clone(&self.wake));
+            let files = files.clone();
+            let changed = move || stamp_of(&files) != stamp;
+            self.following.watch = Watch::begin(LOOK_EVERY, changed, Arc::clone(&self.wake));
         }
     }
 

@@ -7,7 +7,9 @@ mod disk;
 mod drops;
 mod first_minute;
 mod folder;
+mod runs;
 mod starting;
+mod watch;
 
 use super::chrome;
 use super::dialogs::Dialog;
@@ -31,6 +33,7 @@ use crate::training::events::{Event, Finish};
 use background::Background;
 use egui::{Context, Ui, ViewportCommand};
 use folder::Following;
+use runs::FollowedRuns;
 use starting::Before;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +72,7 @@ pub struct Window {
     unfinished: Option<PathBuf>,
     background: Background,
     following: Following,
+    followed_runs: FollowedRuns,
     /// Run folders that were followed so far.
     followed: u64,
     /// What a run that has made no step yet took the place of.
@@ -115,6 +119,7 @@ impl Window {
             unfinished: None,
             background: Background::default(),
             following: Following::default(),
+            followed_runs: FollowedRuns::default(),
             followed: 0,
             before: None,
             discarding: false,
@@ -129,6 +134,7 @@ impl Window {
         self.take_reports();
         self.take_answers(ctx);
         self.follow();
+        self.follow_runs();
         self.look_for_free_folder(ctx);
         self.take_drops(ctx);
         // A second request while the run is stopping leaves at once, like a second Ctrl-C.
@@ -247,6 +253,7 @@ impl Window {
             (pane.info().ui)(ui, shared, views);
         };
         layout.ui(ui, &mut show, unseen);
+        self.followed_runs.is_seen = shown.contains(&Pane::Runs);
         if shown.contains(&Pane::Log) {
             run.unseen = 0;
         }
