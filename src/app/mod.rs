@@ -4,6 +4,7 @@
 
 pub mod commands;
 pub mod format;
+pub mod large_view;
 pub mod model;
 pub mod panes;
 pub mod shell;

@@ -31,8 +31,9 @@ pub struct Example {
 pub struct Confusion {
     /// Number of classes, which is the side of the matrix.
     pub classes: usize,
-    /// Images by (true class, predicted class). Most pairs of a thousand classes have none.
-    counts: BTreeMap<(usize, usize), u32>,
+    /// Indices in the set of the images by (true class, predicted class), in the order that they were added.
+    /// Most pairs of a thousand classes have none.
+    cells: BTreeMap<(usize, usize), Vec<usize>>,
     /// Images of each class.
     of: Vec<u32>,
     /// Images taken for each class.
@@ -64,7 +65,7 @@ impl Confusion {
             let logits = &outcome.logits[place * self.classes..(place + 1) * self.classes];
             let guesses = top_guesses(logits, 3);
             let Some(predicted) = guesses.first().map(|guess| guess.class) else { continue };
-            *self.counts.entry((label, predicted)).or_default() += 1;
+            self.cells.entry((label, predicted)).or_default().push(index);
             self.of[label] += 1;
             self.taken_for[predicted] += 1;
             let loss = outcome.loss[place];
@@ -88,20 +89,26 @@ impl Confusion {
 
     /// Images of class `label` that were taken for `predicted`.
     pub fn count(&self, label: usize, predicted: usize) -> u32 {
-        self.counts.get(&(label, predicted)).copied().unwrap_or(0)
+        self.cell(label, predicted).len() as u32
+    }
+
+    /// Indices in the set of the images of class `label` that were taken for `predicted`.
+    pub fn cell(&self, label: usize, predicted: usize) -> &[usize] {
+        self.cells.get(&(label, predicted)).map_or(&[], Vec::as_slice)
     }
 
     /// What the images of a class were taken for, by rising class: (predicted class, images).
     pub fn row(&self, label: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
-        self.counts.range((label, 0)..(label + 1, 0)).map(|((_, predicted), count)| (*predicted, *count))
+        let cells = self.cells.range((label, 0)..(label + 1, 0));
+        cells.map(|((_, predicted), images)| (*predicted, images.len() as u32))
     }
 
     /// Pairs of classes that were mistaken, (true class, predicted class, images), most images first; of
     /// equal ones the larger share of its class.
     pub fn mistakes(&self) -> Vec<(usize, usize, u32)> {
-        let wrong = self.counts.iter().filter(|((label, predicted), _)| label != predicted);
+        let wrong = self.cells.iter().filter(|((label, predicted), _)| label != predicted);
         let mut pairs: Vec<_> =
-            wrong.map(|((label, predicted), count)| (*label, *predicted, *count)).collect();
+            wrong.map(|((label, predicted), images)| (*label, *predicted, images.len() as u32)).collect();
         pairs.sort_by_key(|(label, _, count)| (std::cmp::Reverse(*count), self.of[*label]));
         pairs
     }
@@ -149,6 +156,7 @@ mod tests {
         assert_eq!(counts, [1, 0, 1, 1]);
         assert_eq!(confusion.row(1).collect::<Vec<_>>(), [(0, 1), (1, 1)]);
         assert_eq!(confusion.row(0).collect::<Vec<_>>(), [(0, 1)]);
+        assert_eq!([confusion.cell(1, 0), confusion.cell(1, 1), confusion.cell(0, 1)], [&[5][..], &[6], &[]]);
         assert_eq!(confusion.mistakes(), [(1, 0, 1)]);
         assert_eq!(confusion.accuracy(), 2.0 / 3.0);
         assert_eq!(confusion.of_class(1), (2, 0.5));

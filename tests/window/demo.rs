@@ -6,14 +6,15 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use dualprop::app::model::launcher::{DeviceItem, Launcher, RunLink, RunRequest, Wake};
 use dualprop::config::{AttackConfig, BranchSource, MethodKind, ParameterSet};
 use dualprop::data::corruptions::Corruptor;
-use dualprop::evaluation::confusion::Confusion;
+use dualprop::evaluation::confusion::{Confusion, Example};
 use dualprop::evaluation::inference::Outcome;
 use dualprop::evaluation::robustness::row::{RUNNING, Row};
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::inspect::{
     Answer, BINS, Corrupt, CorruptedImage, CorruptedVersion, Distribution, DistributionRequest,
-    Distributions, EPSILONS, Inspector, Look, Looked, LookedItem, Measure, MeasureRobustness, Measured,
-    MeasuredView, ModelInfo, Request, Robustness, Sweep, SweepFigures, SweepPoint, Swept,
+    Distributions, EPSILONS, Examine, Examined, Gather, Gathered, ImageChoice, Inspector, Look, Looked,
+    LookedItem, Measure, MeasureRobustness, Measured, MeasuredView, ModelInfo, Request, Robustness, Sweep,
+    SweepFigures, SweepPoint, Swept,
 };
 use dualprop::session::preflight::Preflight;
 use dualprop::training::events::{
@@ -338,6 +339,44 @@ pub(crate) fn looked(step: u64, request: &Look) -> Looked {
         }
     });
     Looked { step, request: request.clone(), items: items.collect(), took: Duration::from_millis(84) }
+}
+
+/// The image of the request: one of the gallery's where it has that name.
+pub(crate) fn examined(step: u64, request: &Examine) -> Examined {
+    let mut item = picture(0, step);
+    if let ImageChoice::Named { name, .. } = &request.image {
+        item = (0..IMAGES).map(|n| picture(n, step)).find(|item| item.name == *name).unwrap_or(item);
+        item.name.clone_from(name);
+    }
+    item.views.push(view(1, item.label, 2));
+    let all = |guesses: &mut Vec<Guess>| {
+        let left = (0..CLASSES.len()).filter(|class| guesses.iter().all(|guess| guess.class != *class));
+        guesses.extend(left.map(|class| Guess { class, p: 0.001 }).collect::<Vec<_>>());
+    };
+    for view in &mut item.views {
+        all(&mut view.clean);
+        all(&mut view.adversarial);
+    }
+    let of_prediction = item.views.iter().map(|view| [view.cam_adversarial.clone(), view.cam.clone()]);
+    Examined {
+        step,
+        request: request.clone(),
+        of_prediction: of_prediction.collect(),
+        item,
+        label_known: true,
+    }
+}
+
+pub(crate) fn gathered(step: u64, request: &Gather) -> Gathered {
+    let example = |index: &usize| Example {
+        name: format!("val/{index:05}"),
+        index: *index,
+        label: index % CLASSES.len(),
+        loss: 0.5,
+        guesses: view(index % IMAGES, index % CLASSES.len(), 0).clean,
+        pixels: picture(index % IMAGES, step).clean,
+    };
+    Gathered { step, request: request.clone(), examples: request.indices.iter().map(example).collect() }
 }
 
 pub(crate) fn swept(step: u64, request: &Sweep, count: usize) -> Swept {

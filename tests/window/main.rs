@@ -5,6 +5,7 @@ mod demo;
 mod faults;
 mod first_minute;
 mod frame;
+mod large;
 mod model;
 mod panes;
 mod progress;

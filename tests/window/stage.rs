@@ -147,6 +147,8 @@ pub(super) fn say(ends: &StudyEnds, answer: Answer) {
 fn answer(ends: &StudyEnds, request: Request) {
     match request {
         Request::Look(look) => say(ends, Answer::Looked(Arc::new(demo::looked(260, &look)))),
+        Request::Examine(asked) => say(ends, Answer::Examined(Arc::new(demo::examined(260, &asked)))),
+        Request::Gather(asked) => say(ends, Answer::Gathered(Arc::new(demo::gathered(260, &asked)))),
         Request::Distributions(asked) => {
             say(ends, Answer::Distributed(Arc::new(demo::distributed(260, &asked))));
         }

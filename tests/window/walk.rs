@@ -9,7 +9,7 @@ use dualprop::app::panes::Pane;
 use dualprop::config::Config;
 use dualprop::gpu::DeviceChoice;
 use dualprop::training::checkpoint::Checkpoint;
-use egui::vec2;
+use egui::{Key, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,19 @@ attack = "fgsm:eps=2"
 const PATIENCE: Duration = Duration::from_secs(240);
 
 impl Stage {
+    /// Draws frames until the model has answered for the image that is shown large.
+    #[track_caller]
+    fn wait_for_the_large_view(&mut self) {
+        let begun = Instant::now();
+        self.wait_for(" large: clean left of the line");
+        while self.sees("The model looks at the image…") && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(30));
+            self.frames();
+        }
+        let maps = self.harness.get_by_label("of the prediction");
+        assert!(!maps.accesskit_node().is_disabled(), "{:?}", self.harness.root());
+    }
+
     /// Draws frames until `text` is on screen.
     #[track_caller]
     fn wait_for(&mut self, text: &str) {
@@ -85,6 +98,12 @@ fn from_set_up_to_export_on_the_built_in_data() {
     stage.show(Pane::Lab);
     stage.wait_for("Loss per iteration plot");
     stage.expect("best of run");
+    stage.click("clean image of val/00000");
+    stage.wait_for_the_large_view();
+    stage.click("of the prediction");
+    stage.expect("large map of aux, attacked");
+    stage.harness.key_press(Key::Escape);
+    stage.frames();
     stage.window().views.lab.sweep_images = 8;
     stage.click("Sweep ε");
     stage.wait_for("Accuracy over epsilon plot");
@@ -104,6 +123,15 @@ fn from_set_up_to_export_on_the_built_in_data() {
         std::thread::sleep(Duration::from_millis(30));
         stage.frames();
     }
+    // A network of six steps mistakes something.
+    stage.click("Most mistaken");
+    stage.harness.get_all_by_label_contains(" taken for ").next().expect("a mistake").click();
+    stage.wait_for("image val/");
+    stage.harness.get_all_by_label_contains("image val/").next().expect("one").click();
+    stage.wait_for_the_large_view();
+    stage.expect("auto, ");
+    stage.harness.key_press(Key::Escape);
+    stage.frames();
     stage.click("Export main, clean val");
     stage.click("Numbers (CSV)…");
     stage.click("Save");

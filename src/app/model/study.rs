@@ -4,8 +4,8 @@
 use super::launcher::{Launcher, Wake};
 use crate::gpu::DeviceChoice;
 use crate::session::inspect::{
-    Answer, Corrupt, CorruptedImage, DistributionRequest, Distributions, EPSILONS, Inspector, Look, Looked,
-    Measured, ModelInfo, Request, Robustness, Subject, Swept,
+    Answer, Corrupt, CorruptedImage, DistributionRequest, Distributions, EPSILONS, Examine, Examined, Gather,
+    Gathered, Inspector, Look, Looked, Measured, ModelInfo, Request, Robustness, Subject, Swept,
 };
 use crate::training::events::Command;
 use crossbeam_channel::{Sender, TryRecvError};
@@ -107,6 +107,18 @@ pub struct Study {
     /// The newest look that was asked for, and whether its answer is still to come.
     asked_look: Option<Look>,
     pub looking: bool,
+    /// The image of the large view, as it was answered last.
+    pub examined: Option<Arc<Examined>>,
+    /// Grows with each such answer.
+    pub examined_generation: u64,
+    asked_examine: Option<Examine>,
+    pub examining: bool,
+    /// Images of a cell of the confusion matrix.
+    pub gathered: Option<Arc<Gathered>>,
+    /// Grows with each such answer.
+    pub gathered_generation: u64,
+    asked_gather: Option<Gather>,
+    pub gathering: bool,
     pub swept: Option<Arc<Swept>>,
     pub sweeping: bool,
     pub measured: Option<Arc<Measured>>,
@@ -142,6 +154,8 @@ impl Study {
             look_generation: self.look_generation + 1,
             measure_generation: self.measure_generation + 1,
             corrupted_generation: self.corrupted_generation + 1,
+            examined_generation: self.examined_generation + 1,
+            gathered_generation: self.gathered_generation + 1,
             ..Self::default()
         };
         let subject = match (&choice, commands) {
@@ -208,6 +222,14 @@ impl Study {
                     self.asked_look = Some(look.clone());
                     self.looking = true;
                 }
+                Request::Examine(asked) => {
+                    self.asked_examine = Some(asked.clone());
+                    self.examining = true;
+                }
+                Request::Gather(asked) => {
+                    self.asked_gather = Some(asked.clone());
+                    self.gathering = true;
+                }
                 Request::Distributions(asked) => {
                     self.asked_distributions = Some(asked.clone());
                     self.distributing = true;
@@ -233,6 +255,16 @@ impl Study {
         self.asked_look.as_ref() == Some(look)
     }
 
+    /// Whether this image was asked for already: the newest, answered or not.
+    pub fn has_asked_examine(&self, request: &Examine) -> bool {
+        self.asked_examine.as_ref() == Some(request)
+    }
+
+    /// Whether these images were asked for already: the newest, answered or not.
+    pub fn has_asked_gather(&self, request: &Gather) -> bool {
+        self.asked_gather.as_ref() == Some(request)
+    }
+
     /// Whether these distributions were asked for already: the newest, answered or not.
     pub fn has_asked_distributions(&self, request: &DistributionRequest) -> bool {
         self.asked_distributions.as_ref() == Some(request)
@@ -246,6 +278,7 @@ impl Study {
     /// Forgets what was asked, so that panes ask again: the weights are others now.
     fn ask_again(&mut self) {
         (self.asked_look, self.asked_distributions, self.asked_corrupted) = (None, None, None);
+        (self.asked_examine, self.asked_gather) = (None, None);
     }
 
     /// Takes in what came; true when something did.
@@ -281,6 +314,16 @@ impl Study {
                 self.looked = Some(looked);
                 self.look_generation += 1;
             }
+            Answer::Examined(examined) => {
+                self.examining = self.asked_examine.as_ref().is_some_and(|asked| *asked != examined.request);
+                self.examined = Some(examined);
+                self.examined_generation += 1;
+            }
+            Answer::Gathered(gathered) => {
+                self.gathering = self.asked_gather.as_ref().is_some_and(|asked| *asked != gathered.request);
+                self.gathered = Some(gathered);
+                self.gathered_generation += 1;
+            }
             Answer::Swept(swept) => {
                 self.sweeping = swept.points.len() < EPSILONS.len();
                 self.swept = Some(swept);
@@ -315,6 +358,7 @@ impl Study {
             }
             Answer::Failed(sentence) => {
                 (self.looking, self.distributing, self.sweeping) = (false, false, false);
+                (self.examining, self.gathering) = (false, false);
                 (self.measuring, self.measuring_robustness, self.corrupting) = (None, None, false);
                 if self.info.is_none() {
                     self.choice = None;

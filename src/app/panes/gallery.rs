@@ -2,6 +2,8 @@
 //! predicts before and after.
 
 use super::{FIRST_PICTURES, Names, Shared, once_there};
+use crate::app::large_view::SubjectList;
+use crate::app::model::kinds::MAIN_SPLIT;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
 use crate::app::widgets::command_button::empty_ui;
@@ -44,8 +46,8 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
     controls_ui(ui, &snapshot, view, gain, shared);
     ui.add_space(tokens::GAP_SMALL);
     let pictures = shared.pictures.live.rows(ui.ctx(), run.snapshot_generation, &snapshot.gallery, gain);
-    let rows = snapshot.gallery.iter().zip(pictures);
-    let shown: Vec<_> = rows.filter(|(item, _)| !view.only_changed || is_changed(item)).collect();
+    let rows = snapshot.gallery.iter().zip(pictures).enumerate();
+    let shown: Vec<_> = rows.filter(|(_, (item, _))| !view.only_changed || is_changed(item)).collect();
     if shown.is_empty() {
         ui.weak("The attack changed no prediction of these images.");
         return;
@@ -57,10 +59,13 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
         let stretched = (ui.available_width() - (columns - 1) as f32 * tokens::GAP) / columns as f32;
         for row in shown.chunks(columns) {
             ui.horizontal_top(|ui| {
-                for (item, pictures) in row {
+                for (place, (item, pictures)) in row {
                     let (side, width) = (view.side, stretched);
                     let card = Card { item, label_known: true, pictures, side, width, gain };
-                    card_ui(ui, names, card, |_| {});
+                    if let Some(response) = card_ui(ui, names, card, |_| {}) {
+                        let list = SubjectList::of_run(&snapshot, MAIN_SPLIT, names, *place);
+                        *shared.large = Some(list.opened_by(&response));
+                    }
                 }
             });
         }

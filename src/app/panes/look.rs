@@ -11,7 +11,7 @@ use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui}
 use crate::config::{AttackConfig, AttackKind, AttackTarget};
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::auto_domain::Through;
-use crate::session::inspect::{ImageChoice, Look, ModelInfo, Request};
+use crate::session::inspect::{AttackCall, ImageChoice, Look, ModelInfo, Request};
 use egui::{Button, ComboBox, DragValue, RichText, Slider, Ui};
 use std::path::PathBuf;
 
@@ -41,6 +41,9 @@ pub struct LookView {
     /// Take the place of the set's images when there are any.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
+    /// One image that takes the place of all others, with its name.
+    #[serde(skip)]
+    pub picked: Option<(ImageChoice, String)>,
     pub attack: AttackConfig,
     pub domain: usize,
     /// Attack through all domains, against the choice by image, in place of `domain`.
@@ -62,6 +65,7 @@ impl Default for LookView {
             first: 0,
             count: 4,
             files: Vec::new(),
+            picked: None,
             attack,
             domain: 0,
             auto: false,
@@ -76,6 +80,9 @@ impl Default for LookView {
 impl LookView {
     /// The chosen images, as far as the model's sets have them.
     pub fn images(&self, info: &ModelInfo) -> ImageChoice {
+        if let Some((image, _)) = &self.picked {
+            return image.clone();
+        }
         if !self.files.is_empty() {
             return ImageChoice::Files(self.files.iter().take(MOST_IMAGES).cloned().collect());
         }
@@ -110,10 +117,15 @@ impl LookView {
         }
     }
 
+    /// The chosen attack on one of the model's images.
+    pub fn attack_call(&self, info: &ModelInfo) -> AttackCall {
+        AttackCall { attack: self.attack.clone(), domain: self.through(info), seed: self.seed }
+    }
+
     /// Asks for what is chosen unless it was asked for. One question at a time: while a slider moves, the
     /// answer to one place of it brings the question for the next.
     pub fn ask(&self, info: &ModelInfo, shared: &mut Shared<'_>) {
-        let can_show = !info.splits.is_empty() || !self.files.is_empty();
+        let can_show = !info.splits.is_empty() || !self.files.is_empty() || self.picked.is_some();
         let wanted = self.request(info);
         if can_show && !shared.study.looking && !shared.study.has_asked(&wanted) {
             shared.study_requests.push(Request::Look(wanted));
@@ -230,7 +242,13 @@ pub fn nothing_open_ui(ui: &mut Ui, shared: &mut Shared<'_>, title: &str, text: 
 
 fn images_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: &mut LookView) {
     ui.label("Images");
-    if view.files.is_empty() {
+    if let Some((_, name)) = &view.picked {
+        ui.label(name).on_hover_text("The image that was chosen in the large view");
+        let help = "Go back to the images that were chosen before";
+        if ui.button("Back to the choice").on_hover_text(help).clicked() {
+            view.picked = None;
+        }
+    } else if view.files.is_empty() {
         let (split, total) = view.set(info);
         let combo = ComboBox::from_id_salt("image set").width(92.0).selected_text(&split);
         let response = combo.show_ui(ui, |ui| {

@@ -14,6 +14,7 @@ pub mod runs;
 pub mod set_up;
 
 use crate::app::commands::UiCommand;
+use crate::app::large_view::{LargeView, SubjectList};
 use crate::app::model::form::SetUpForm;
 use crate::app::model::kinds::RunPhase;
 use crate::app::model::preflight::PreflightReport;
@@ -139,7 +140,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Accuracy of clean, attacked and corrupted images, main against the other domains",
         key: None,
         place: DefaultPlace::Bottom,
-        ui: |ui, shared, views| robustness::ui(ui, shared, &mut views.robustness),
+        ui: |ui, shared, views| robustness::ui(ui, shared, &mut views.robustness, &views.look),
     },
     PaneInfo {
         pane: Pane::Log,
@@ -182,6 +183,8 @@ pub struct Shared<'a> {
     pub study_requests: &'a mut Vec<Request>,
     pub runs_request: &'a mut Option<RunsRequest>,
     pub exports: &'a mut Vec<ExportRequest>,
+    /// The image that was clicked, with its neighbours.
+    pub large: &'a mut Option<SubjectList>,
     /// Where the pane lies on the window, points.
     pub area: Rect,
 }
@@ -241,6 +244,7 @@ pub struct PaneViews {
     pub attention: attention::AttentionView,
     pub domains: domains::DomainsView,
     pub log: log::LogView,
+    pub large: LargeView,
 }
 
 #[cfg(test)]

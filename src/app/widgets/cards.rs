@@ -5,9 +5,9 @@ use crate::app::format;
 use crate::app::panes::Names;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::pictures::RowPictures;
+use crate::app::widgets::pictures::{RowPictures, SHOWN_LARGE, clickable};
 use crate::training::events::{GalleryItem, Guess};
-use egui::{Align, ComboBox, Frame, Layout, RichText, TextureHandle, Ui, vec2};
+use egui::{Align, ComboBox, Frame, Layout, Response, RichText, TextureHandle, Ui, vec2};
 
 /// Gains offered beside the automatic one.
 const GAINS: [f32; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 64.0];
@@ -53,11 +53,18 @@ pub struct Card<'a> {
 }
 
 /// An image with its perturbation, its attacked version and every domain's predictions; `more` goes below
-/// them. Of files nobody knows the class: then nothing is called right or wrong.
-pub fn card_ui(ui: &mut Ui, names: Names<'_>, card: Card<'_>, more: impl FnOnce(&mut Ui)) {
+/// them. Of files nobody knows the class: then nothing is called right or wrong. The picture that was
+/// clicked, if one was.
+pub fn card_ui(
+    ui: &mut Ui,
+    names: Names<'_>,
+    card: Card<'_>,
+    more: impl FnOnce(&mut Ui),
+) -> Option<Response> {
     let Card { item, label_known, pictures, side, width, gain } = card;
     let tokens = Tokens::of(ui);
     let frame = Frame::new().fill(tokens.raised).corner_radius(6).inner_margin(tokens::GAP);
+    let mut clicked = None;
     frame.show(ui, |ui| {
         ui.set_width(width - 2.0 * tokens::GAP);
         ui.vertical(|ui| {
@@ -74,13 +81,19 @@ pub fn card_ui(ui: &mut Ui, names: Names<'_>, card: Card<'_>, more: impl FnOnce(
                 ui.add(egui::Label::new(RichText::new(&item.name).small().weak()).truncate());
             });
             ui.horizontal_top(|ui| {
-                picture_ui(ui, &pictures.clean, side, "clean", "The clean validation image");
+                let mut show = |ui: &mut Ui, texture, caption: &str, help: &str| {
+                    let response = picture_ui(ui, texture, side, (caption, &item.name), help);
+                    if response.clicked() {
+                        clicked = Some(response);
+                    }
+                };
+                show(ui, &pictures.clean, "clean", "The clean validation image");
                 let help = format!(
                     "Adversarial − clean, times {gain}, around middle grey. Largest change here: {}/255.",
                     format::significant(largest(&item.perturbation))
                 );
-                picture_ui(ui, &pictures.perturbation, side, &format!("perturbation ×{gain}"), &help);
-                picture_ui(ui, &pictures.adversarial, side, "attacked", "The adversarial image");
+                show(ui, &pictures.perturbation, &format!("perturbation ×{gain}"), &help);
+                show(ui, &pictures.adversarial, "attacked", "The adversarial image");
                 ui.vertical(|ui| {
                     ui.spacing_mut().interact_size.y = 0.0;
                     for (domain, view) in item.views.iter().enumerate() {
@@ -92,20 +105,29 @@ pub fn card_ui(ui: &mut Ui, names: Names<'_>, card: Card<'_>, more: impl FnOnce(
             more(ui);
         });
     });
+    clicked
 }
 
 fn largest(values: &[f32]) -> f64 {
     values.iter().fold(0.0f64, |largest, value| largest.max(f64::from(value.abs())))
 }
 
-/// A picture with its caption below.
-fn picture_ui(ui: &mut Ui, texture: &TextureHandle, side: f32, caption: &str, help: &str) {
+/// A picture of the image `name` with its caption below.
+fn picture_ui(
+    ui: &mut Ui,
+    texture: &TextureHandle,
+    side: f32,
+    (caption, name): (&str, &str),
+    help: &str,
+) -> Response {
     ui.vertical(|ui| {
         ui.set_width(side);
-        let image = egui::Image::new(texture).fit_to_exact_size(vec2(side, side)).corner_radius(3);
-        ui.add(image.alt_text(format!("{caption} image"))).on_hover_text(help);
+        let help = format!("{help}. {SHOWN_LARGE}");
+        let response = clickable(ui, texture, side, &format!("{caption} image of {name}"), &help);
         ui.label(RichText::new(caption).small().color(Tokens::of(ui).text_weak));
-    });
+        response
+    })
+    .inner
 }
 
 /// Two lines: the domain and its first guess on the clean image, an arrow and its first guess on the attacked

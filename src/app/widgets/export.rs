@@ -1,6 +1,7 @@
 //! Any plot or table as a file: what is seen as PNG, its numbers as CSV. A pane offers both in one small menu
 //! and says where it lies and what its numbers are; the window asks where to write.
 
+use super::drawing::Drawing;
 use crate::app::theme::icons::{self, Icon};
 use egui::{ColorImage, Rect, Ui};
 use image::codecs::png::PngEncoder;
@@ -25,6 +26,8 @@ pub enum Exported {
     Markdown(String),
     /// JSON text.
     Json(String),
+    /// Images and maps, as the large view shows them.
+    Drawing(Box<Drawing>),
     /// Square RGB pictures with the endings of their file names, written into one folder.
     Images(Vec<(String, usize, Vec<u8>)>),
 }

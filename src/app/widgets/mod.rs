@@ -4,6 +4,7 @@ pub mod axis;
 pub mod cards;
 pub mod class_choice;
 pub mod command_button;
+pub mod drawing;
 pub mod export;
 pub mod heat_scale;
 pub mod legend;

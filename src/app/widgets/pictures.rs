@@ -1,9 +1,12 @@
 //! Textures of what the panes show. They are made when a pane shows them for the first time and again only
 //! when new pictures, another gain or another colour scale asks for it, never per frame.
 
-use crate::app::theme::tokens;
+use crate::app::theme::tokens::{self, Tokens};
 use crate::training::events::GalleryItem;
-use egui::{ColorImage, Context, TextureHandle, TextureOptions};
+use egui::{
+    ColorImage, Context, CursorIcon, Response, Sense, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui,
+    vec2,
+};
 
 /// Sides up to this are shown with hard pixels, so that single pixels of a perturbation can be told apart.
 const HARD_PIXELS: usize = 96;
@@ -50,6 +53,8 @@ pub struct Pictures {
     pub corrupted: Plain,
     /// The confusion matrix of many classes, a pixel a cell.
     pub confusion: Plain,
+    /// The images of one of its cells.
+    pub cell: Plain,
 }
 
 /// Textures of attacked and explained images.
@@ -168,13 +173,44 @@ fn range_of(item: &GalleryItem) -> (f32, f32) {
     finite.reduce(widest).unwrap_or((0.0, 1.0))
 }
 
+/// Said on hover of every picture that a click shows large.
+pub const SHOWN_LARGE: &str = "Click: show it large";
+
+/// A picture `side` points wide that can be clicked, and chosen by the keyboard. `label` is what a screen
+/// reader says.
+pub fn clickable(ui: &mut Ui, texture: &TextureHandle, side: f32, label: &str, help: &str) -> Response {
+    let picture = egui::Image::new(texture).fit_to_exact_size(vec2(side, side)).corner_radius(3);
+    let response = ui.add(picture.alt_text(label).sense(Sense::click())).on_hover_text(help);
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, Tokens::of(ui).accent);
+        ui.painter().rect_stroke(response.rect, 3.0, stroke, StrokeKind::Outside);
+    }
+    response.on_hover_cursor(CursorIcon::PointingHand)
+}
+
+/// Whether pictures of `size` pixels are enlarged with hard pixels.
+pub fn has_hard_pixels(size: usize) -> bool {
+    size <= HARD_PIXELS
+}
+
 /// How pictures of `size` pixels are enlarged.
 pub fn options(size: usize) -> TextureOptions {
-    if size <= HARD_PIXELS { TextureOptions::NEAREST } else { TextureOptions::LINEAR }
+    if has_hard_pixels(size) { TextureOptions::NEAREST } else { TextureOptions::LINEAR }
+}
+
+/// A perturbation times `gain` around middle grey, RGB bytes.
+pub fn magnified(perturbation: &[f32], gain: f32) -> Vec<u8> {
+    perturbation.iter().map(|value| (GREY + gain * value).round().clamp(0.0, 255.0) as u8).collect()
 }
 
 /// A texture of `rgb`, `[size, size, 3]`; a wrong length gives an empty grey one instead of a panic.
-fn texture(ctx: &Context, name: String, size: usize, rgb: &[u8], options: TextureOptions) -> TextureHandle {
+pub fn texture(
+    ctx: &Context,
+    name: String,
+    size: usize,
+    rgb: &[u8],
+    options: TextureOptions,
+) -> TextureHandle {
     let pixels = tokens::pixels(rgb);
     let image = if size > 0 && pixels.len() == size * size {
         ColorImage::new([size, size], pixels)
@@ -185,28 +221,40 @@ fn texture(ctx: &Context, name: String, size: usize, rgb: &[u8], options: Textur
 }
 
 fn row(ctx: &Context, item: &GalleryItem, gain: f32) -> RowPictures {
-    let magnified: Vec<u8> =
-        item.perturbation.iter().map(|value| (GREY + gain * value).round().clamp(0.0, 255.0) as u8).collect();
     let make = |what: &str, rgb: &[u8]| {
         texture(ctx, format!("{} {what}", item.name), item.size, rgb, options(item.size))
     };
     RowPictures {
         clean: make("clean", &item.clean),
-        perturbation: make("perturbation", &magnified),
+        perturbation: make("perturbation", &magnified(&item.perturbation, gain)),
         adversarial: make("adversarial", &item.adversarial),
     }
 }
 
+/// The place of `score` on a colour scale from `range.0` to `range.1`, 0..1 within it.
+pub fn on_scale(score: f32, (low, high): (f32, f32)) -> f32 {
+    (score - low) / if high > low { high - low } else { 1.0 }
+}
+
+/// A map `[size, size]` in heat colours.
+pub fn heat_texture(
+    ctx: &Context,
+    name: String,
+    size: usize,
+    scores: &[f32],
+    range: (f32, f32),
+) -> TextureHandle {
+    let heat = |score: &f32| {
+        let colour = tokens::heat(on_scale(*score, range));
+        [colour.r(), colour.g(), colour.b()]
+    };
+    let rgb: Vec<u8> = scores.iter().flat_map(heat).collect();
+    texture(ctx, name, size, &rgb, TextureOptions::LINEAR)
+}
+
 fn maps(ctx: &Context, item: &GalleryItem, range: (f32, f32)) -> Maps {
-    let (low, high) = range;
-    let span = if high > low { high - low } else { 1.0 };
     let make = |what: &str, scores: &[f32]| {
-        let heat = |score: &f32| {
-            let colour = tokens::heat((score - low) / span);
-            [colour.r(), colour.g(), colour.b()]
-        };
-        let rgb: Vec<u8> = scores.iter().flat_map(heat).collect();
-        texture(ctx, format!("{} {what}", item.name), item.size, &rgb, TextureOptions::LINEAR)
+        heat_texture(ctx, format!("{} {what}", item.name), item.size, scores, range)
     };
     let domains =
         item.views.iter().map(|view| [make("map", &view.cam), make("map adv", &view.cam_adversarial)]);

@@ -5,6 +5,8 @@
 
 mod corrupted;
 mod distribution;
+mod examine;
+mod gather;
 mod look;
 mod measure;
 mod opened;
@@ -15,10 +17,13 @@ mod worker;
 
 pub use corrupted::{Corrupt, CorruptedImage, CorruptedVersion};
 pub use distribution::{BINS, Distribution, DistributionRequest, Distributions, RANGE};
+pub use examine::{Change, Examine, Examined};
+pub use gather::{Gather, Gathered, MOST_GATHERED};
 pub use look::{Look, Looked, LookedItem};
 pub use measure::{Measure, Measured, MeasuredView};
 pub use opened::ImageChoice;
 pub use robustness::{MeasureRobustness, Robustness};
+pub use seen::AttackCall;
 pub use sweep::{EPSILONS, Sweep, SweepFigures, SweepPoint, Swept};
 
 use crate::config::AttackConfig;
@@ -54,6 +59,10 @@ pub enum Request {
     Refresh,
     /// Attack and explain a few images.
     Look(Look),
+    /// See one image closely, as it is and changed.
+    Examine(Examine),
+    /// Show some images of a set as one domain sees them.
+    Gather(Gather),
     /// Attack some images at rising strengths.
     Sweep(Sweep),
     /// See a whole set through every domain.
@@ -105,6 +114,10 @@ pub enum Answer {
     Refreshed(u64),
     /// The images that were asked for, attacked and explained.
     Looked(Arc<Looked>),
+    /// The image that was asked for, as it is and changed.
+    Examined(Arc<Examined>),
+    /// The images that were asked for by number.
+    Gathered(Arc<Gathered>),
     /// The points of a sweep so far; more follow until there is one for each of [`EPSILONS`].
     Swept(Arc<Swept>),
     /// A measurement is at work: (images done, of all).

@@ -64,6 +64,13 @@ pub enum ImageChoice {
         /// Number of images.
         count: usize,
     },
+    /// One image of a set by its name there.
+    Named {
+        /// Name of the set.
+        split: String,
+        /// Name of the image.
+        name: String,
+    },
     /// Image files; their class is the one predicted for the clean image.
     Files(Vec<PathBuf>),
 }
@@ -88,11 +95,18 @@ impl Pixels {
             ImageChoice::Data { split, first, count } => {
                 let set = named(sets, split)?;
                 for index in (0..*count.min(&set.len())).map(|n| (first + n) % set.len()) {
-                    pixels.bytes.extend(set.load(index, size)?);
-                    pixels.names.push(set.name(index));
-                    pixels.labels.push(Some(set.label(index)));
-                    pixels.ids.push(index as u32);
+                    pixels.add(&**set, index, size)?;
                 }
+            }
+            ImageChoice::Named { split, name } => {
+                let set = named(sets, split)?;
+                let found = (0..set.len()).find(|index| set.name(*index) == *name);
+                let index = found.with_context(|| {
+                    format!(
+                        "{split} of the opened model has no image {name}; open a model of the run that the image is of"
+                    )
+                })?;
+                pixels.add(&**set, index, size)?;
             }
             ImageChoice::Files(paths) => {
                 for (index, path) in paths.iter().enumerate() {
@@ -106,6 +120,15 @@ impl Pixels {
         }
         anyhow::ensure!(!pixels.names.is_empty(), "no image was chosen");
         Ok(pixels)
+    }
+
+    /// Reads image `index` of a set.
+    fn add(&mut self, set: &dyn Dataset, index: usize, size: usize) -> anyhow::Result<()> {
+        self.bytes.extend(set.load(index, size)?);
+        self.names.push(set.name(index));
+        self.labels.push(Some(set.label(index)));
+        self.ids.push(index as u32);
+        Ok(())
     }
 
     /// Pixels as the model takes them, `[n, S, S, 3]` in 0..255.

@@ -30,12 +30,13 @@ pub(super) struct SeenClean {
 
 /// What the result of an attack depends on beside images and weights.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct AttackCall {
-    pub(super) attack: AttackConfig,
-    /// What the attack goes through.
-    pub(super) domain: Through,
+pub struct AttackCall {
+    /// The attack.
+    pub attack: AttackConfig,
+    /// What the attack goes through; `auto` as in [`super::Look::domain`].
+    pub domain: Through,
     /// Draws random starts and targets.
-    pub(super) seed: u64,
+    pub seed: u64,
 }
 
 /// The chosen images attacked and seen through every domain and the choice by image.
@@ -81,7 +82,7 @@ impl SeenImages {
 }
 
 /// What passes through every domain see, by [`Through::all`], and the domain that fits each image.
-fn seen_through_all(model: &mut Model, pixels: &[f32]) -> anyhow::Result<(Vec<Seen>, Vec<usize>)> {
+pub(super) fn seen_through_all(model: &mut Model, pixels: &[f32]) -> anyhow::Result<(Vec<Seen>, Vec<usize>)> {
     let choices = model.choose_domains(pixels)?;
     let domains = 0..model.meta().domains.len();
     let mut seen: Vec<Seen> =

@@ -7,8 +7,8 @@ use super::robustness::{Next, RobustnessJob};
 use super::seen::SeenImages;
 use super::sweep::SweepJob;
 use super::{
-    Answer, Corrupt, DistributionRequest, Look, Measure, MeasureRobustness, ModelInfo, Request, Subject,
-    Sweep, corrupted, distribution, look,
+    Answer, Corrupt, DistributionRequest, Examine, Gather, Look, Measure, MeasureRobustness, ModelInfo,
+    Request, Subject, Sweep, corrupted, distribution, examine, gather, look,
 };
 use crate::config::DataConfig;
 use crate::data::{self, ClassesBy, match_classes};
@@ -32,6 +32,8 @@ struct Pending {
     open: Option<(Subject, DeviceChoice)>,
     refresh: bool,
     look: Option<Look>,
+    examine: Option<Examine>,
+    gather: Option<Gather>,
     distributions: Option<DistributionRequest>,
     sweep: Option<Sweep>,
     measure: Option<Measure>,
@@ -49,6 +51,8 @@ impl Pending {
             }
             Request::Refresh => self.refresh = true,
             Request::Look(look) => self.look = Some(look),
+            Request::Examine(examine) => self.examine = Some(examine),
+            Request::Gather(gather) => self.gather = Some(gather),
             Request::Distributions(request) => self.distributions = Some(request),
             Request::Sweep(sweep) => self.sweep = Some(sweep),
             Request::Measure(measure) => self.measure = Some(measure),
@@ -75,6 +79,8 @@ impl Pending {
     /// Whether a question waits that needs a model.
     fn asks(&self) -> bool {
         self.look.is_some()
+            || self.examine.is_some()
+            || self.gather.is_some()
             || self.distributions.is_some()
             || self.corrupt.is_some()
             || self.sweep.is_some()
@@ -94,8 +100,10 @@ struct Worker<'a> {
     wake: &'a dyn Fn(),
     pending: Pending,
     opened: Option<Opened>,
-    /// What the opened model saw last.
+    /// What the opened model saw last, of a look and of an image seen closely: neither takes the other's
+    /// place.
     seen: SeenImages,
+    seen_closely: SeenImages,
     sweep: Option<SweepJob>,
     measure: Option<MeasureJob>,
     robustness: Option<RobustnessJob>,
@@ -111,6 +119,7 @@ pub(super) fn run(requests: &Receiver<Request>, answers: &Sender<Answer>, wake: 
         pending: Pending::default(),
         opened: None,
         seen: SeenImages::default(),
+        seen_closely: SeenImages::default(),
         sweep: None,
         measure: None,
         robustness: None,
@@ -151,6 +160,11 @@ impl Worker<'_> {
         self.sweep.is_some() || self.measure.is_some() || self.robustness.is_some()
     }
 
+    /// Forgets what the model saw: it is another, or has other weights.
+    fn forget_seen(&mut self) {
+        (self.seen, self.seen_closely) = (SeenImages::default(), SeenImages::default());
+    }
+
     fn end_work(&mut self) {
         (self.sweep, self.measure, self.robustness) = (None, None, None);
     }
@@ -160,7 +174,7 @@ impl Worker<'_> {
         if let Some((subject, device)) = self.pending.open.take() {
             self.end_work();
             self.opened = None;
-            self.seen = SeenImages::default();
+            self.forget_seen();
             return self.open(subject, &device);
         }
         if std::mem::take(&mut self.pending.stop) && self.is_at_work() {
@@ -179,6 +193,12 @@ impl Worker<'_> {
         if let Some(request) = self.pending.look.take() {
             let looked = look::look(opened, &mut self.seen, &request)?;
             self.answer(Answer::Looked(Arc::new(looked)));
+        } else if let Some(request) = self.pending.examine.take() {
+            let examined = examine::examine(opened, &mut self.seen_closely, &request)?;
+            self.answer(Answer::Examined(Arc::new(examined)));
+        } else if let Some(request) = self.pending.gather.take() {
+            let gathered = gather::gather(opened, &request)?;
+            self.answer(Answer::Gathered(Arc::new(gathered)));
         } else if let Some(request) = self.pending.distributions.take() {
             let found = distribution::distributions(opened, &request)?;
             self.answer(Answer::Distributed(Arc::new(found)));
@@ -265,7 +285,7 @@ impl Worker<'_> {
         let step = weights.meta.step;
         if let Some(opened) = &mut self.opened {
             opened.model.refresh(weights)?;
-            self.seen = SeenImages::default();
+            self.forget_seen();
         }
         self.answer(Answer::Refreshed(step));
         Ok(())

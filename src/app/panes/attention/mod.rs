@@ -6,13 +6,15 @@ use super::look::{self, LookView};
 use super::{FIRST_PICTURES, Names, Shared, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
+use crate::app::large_view::SubjectList;
+use crate::app::model::kinds::MAIN_SPLIT;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
-use crate::app::widgets::pictures::{MapScale, Maps, ranges};
+use crate::app::widgets::pictures::{MapScale, Maps, SHOWN_LARGE, clickable, ranges};
 use crate::app::widgets::{class_choice, export, heat_scale};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo};
 use crate::training::events::GalleryItem;
-use egui::{ComboBox, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
+use egui::{ComboBox, Response, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
 use std::sync::Arc;
 
 /// How the maps are drawn.
@@ -95,7 +97,11 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
     let originals = originals(set.rows(ui.ctx(), generation, &snapshot.gallery, gain));
     let maps = set.maps(ui.ctx(), generation, &snapshot.gallery, &ranges);
     let columns = Columns { name: "", names: Names::of_run(run), originals, maps };
-    grid_ui(ui, view, &[columns], snapshot.gallery.iter().map(|item| (item, item.label)));
+    let clicked = grid_ui(ui, view, &[columns], snapshot.gallery.iter().map(|item| (item, item.label)));
+    if let Some((response, place)) = clicked {
+        let list = SubjectList::of_run(&snapshot, MAIN_SPLIT, Names::of_run(run), place);
+        *shared.large = Some(list.opened_by(&response));
+    }
 }
 
 const HELP: &str = "Class activation map (CAM): the last feature maps weighted by the class's weights of the \
@@ -177,7 +183,10 @@ fn opened_ui(
         columns.push(Columns { name: &kept.name, names, originals, maps });
     }
     let class = |item: &GalleryItem| looked.request.class.unwrap_or(item.label);
-    grid_ui(ui, view, &columns, items().map(|item| (item, class(item))));
+    let clicked = grid_ui(ui, view, &columns, items().map(|item| (item, class(item))));
+    if let Some((response, place)) = clicked {
+        *shared.large = Some(SubjectList::of_look(&looked, info, place).opened_by(&response));
+    }
     view.kept = kept.or(others);
 }
 
@@ -234,14 +243,16 @@ fn controls_ui(ui: &mut Ui, view: &mut AttentionView) {
     ui.add(slider).accessible_name("Map size").on_hover_text("Side of a picture on screen");
 }
 
-/// A row an image: each model's clean and attacked pictures, plain and through each domain.
+/// A row an image: each model's clean and attacked pictures, plain and through each domain. The picture that
+/// was clicked with its row, if one was.
 fn grid_ui<'a>(
     ui: &mut Ui,
     view: &AttentionView,
     columns: &[Columns<'_>],
     rows: impl Iterator<Item = (&'a GalleryItem, usize)>,
-) {
+) -> Option<(Response, usize)> {
     let tokens = Tokens::of(ui);
+    let mut clicked = None;
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
         egui::Grid::new("maps").spacing(vec2(tokens::GAP, tokens::GAP)).show(ui, |ui| {
             for model in columns {
@@ -257,7 +268,8 @@ fn grid_ui<'a>(
             ui.end_row();
             for (index, (item, class)) in rows.enumerate() {
                 for model in columns {
-                    model_ui(ui, view, model, index, &item.name);
+                    let response = model_ui(ui, view, model, index, &item.name);
+                    clicked = clicked.take().or(response.map(|response| (response, index)));
                 }
                 if let Some((model, maps)) = columns.first().and_then(|m| Some((m, m.maps.get(index)?))) {
                     scale_ui(ui, &model.names.class(class), maps);
@@ -266,17 +278,32 @@ fn grid_ui<'a>(
             }
         });
     });
+    clicked
 }
 
-fn model_ui(ui: &mut Ui, view: &AttentionView, model: &Columns<'_>, index: usize, name: &str) {
-    let (Some(originals), Some(maps)) = (model.originals.get(index), model.maps.get(index)) else { return };
+fn model_ui(
+    ui: &mut Ui,
+    view: &AttentionView,
+    model: &Columns<'_>,
+    index: usize,
+    name: &str,
+) -> Option<Response> {
+    let (originals, maps) = (model.originals.get(index)?, model.maps.get(index)?);
+    let mut clicked = None;
+    let mut show = |ui: &mut Ui, image, map, label: &str| {
+        let response = overlay_ui(ui, image, map, view, label);
+        if response.clicked() {
+            clicked = Some(response);
+        }
+    };
     for (data, kind) in [(0, "clean"), (1, "attacked")] {
-        overlay_ui(ui, &originals[data], None, view, &format!("{kind} {name}"));
+        show(ui, &originals[data], None, &format!("{kind} {name}"));
         for (domain, textures) in maps.domains.iter().enumerate() {
             let label = format!("map of {}, {kind} {name}", model.names.domain(domain));
-            overlay_ui(ui, &originals[data], Some(&textures[data]), view, &label);
+            show(ui, &originals[data], Some(&textures[data]), &label);
         }
     }
+    clicked
 }
 
 fn heading(ui: &mut Ui, text: &str, side: f32) {
@@ -294,14 +321,13 @@ fn overlay_ui(
     map: Option<&TextureHandle>,
     view: &AttentionView,
     label: &str,
-) {
-    let size = vec2(view.side, view.side);
-    let picture = egui::Image::new(image).fit_to_exact_size(size).corner_radius(3);
-    let response = ui.add(picture.alt_text(label));
+) -> Response {
+    let response = clickable(ui, image, view.side, label, SHOWN_LARGE);
     if let Some(map) = map {
         let over = egui::Image::new(map).corner_radius(3).tint(tokens::opacity(view.opacity));
         over.paint_at(ui, response.rect);
     }
+    response
 }
 
 /// The class, and the scale from the lowest to the highest score.

@@ -6,6 +6,7 @@ pub mod plots;
 use super::look::{self, LookView};
 use super::{Names, Shared};
 use crate::app::format;
+use crate::app::large_view::SubjectList;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
@@ -13,7 +14,7 @@ use crate::app::widgets::export::{ExportRequest, Exported};
 use crate::app::widgets::pictures::full_gain;
 use crate::config::AttackKind;
 use crate::evaluation::perturbation::{magnify, rounded_towards, success_rate};
-use crate::session::inspect::{Looked, LookedItem, Request, Sweep};
+use crate::session::inspect::{Looked, LookedItem, ModelInfo, Request, Sweep};
 use crate::training::events::Guess;
 use egui::{DragValue, RichText, ScrollArea, Slider, Ui};
 
@@ -60,13 +61,13 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
             }
             return;
         };
-        let (names, views) = (look::names(&info), look::view_names(&info));
+        let names = look::names(&info);
         if ui.available_width() > ROOM_FOR_PLOTS {
             ui.horizontal_top(|ui| {
                 let width = ui.available_width() - PLOTS_WIDTH - tokens::GAP;
                 ui.vertical(|ui| {
                     ui.set_width(width);
-                    images_ui(ui, shared, views, view, &looked);
+                    images_ui(ui, shared, &info, view, &looked);
                 });
                 ui.vertical(|ui| {
                     ui.set_width(PLOTS_WIDTH);
@@ -74,13 +75,14 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
                 });
             });
         } else {
-            images_ui(ui, shared, views, view, &looked);
+            images_ui(ui, shared, &info, view, &looked);
             plots_ui(ui, shared, names, view, look, &looked);
         }
     });
 }
 
-fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut LabView, looked: &Looked) {
+fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut LabView, looked: &Looked) {
+    let names = look::view_names(info);
     let items = || looked.items.iter().map(|looked| &looked.item);
     let gain = view.gain.unwrap_or_else(|| full_gain(items()));
     let weak = weakness(looked);
@@ -113,23 +115,27 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, view: &mut 
     let width = card_width(view.side);
     let columns = ((ui.available_width() + tokens::GAP) / (width + tokens::GAP)).floor().max(1.0) as usize;
     let stretched = (ui.available_width() - (columns - 1) as f32 * tokens::GAP) / columns as f32;
-    let cards: Vec<_> = looked.items.iter().zip(pictures).collect();
+    let cards: Vec<_> = looked.items.iter().zip(pictures).enumerate().collect();
     ui.spacing_mut().item_spacing.y = tokens::GAP;
     for row in cards.chunks(columns) {
         ui.horizontal_top(|ui| {
-            for (looked, pictures) in row {
+            for (place, (item, pictures)) in row {
                 let card = Card {
-                    item: &looked.item,
-                    label_known: looked.label_known,
+                    item: &item.item,
+                    label_known: item.label_known,
                     pictures,
                     side: view.side,
                     width: stretched,
                     gain,
                 };
-                card_ui(ui, names, card, |ui| {
-                    strength_ui(ui, looked);
-                    choice_ui(ui, names, looked);
+                let clicked = card_ui(ui, names, card, |ui| {
+                    strength_ui(ui, item);
+                    choice_ui(ui, names, item);
                 });
+                if let Some(response) = clicked {
+                    let list = SubjectList::of_look(looked, info, *place);
+                    *shared.large = Some(list.opened_by(&response));
+                }
             }
         });
     }

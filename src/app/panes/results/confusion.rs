@@ -22,6 +22,8 @@ const FEW_CLASSES: usize = 20;
 const ROOM_FOR_NUMBERS: f32 = 22.0;
 const ROOM_FOR_NAMES: f32 = 11.0;
 const NAMES_WIDTH: f32 = 84.0;
+/// Room beside the matrix.
+const AROUND: f32 = 24.0;
 /// Of the column names, which stand upright.
 const NAMES_HEIGHT: f32 = 62.0;
 /// Smaller cells touch each other, and the matrix is one picture.
@@ -29,13 +31,27 @@ const ROOM_FOR_GAPS: f32 = 12.0;
 /// Classes of the largest matrix; graphics cards have larger textures, and nobody reads them.
 const MOST_CLASSES: usize = 2048;
 
-/// Draws the matrix. A click, or the arrow keys, choose the row of `class`. The picture of many classes is
-/// made when `key` changes.
+/// What is chosen of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The row: a true class.
+    pub class: Option<usize>,
+    /// The column: with the row, a cell.
+    pub taken_for: Option<usize>,
+}
+
+/// The width that the matrix takes at most, points.
+pub(super) fn most_width(classes: usize) -> f32 {
+    NAMES_WIDTH + AROUND + LARGEST * classes as f32
+}
+
+/// Draws the matrix. A click, or the arrow keys, choose a cell. The picture of many classes is made when
+/// `key` changes.
 pub fn ui(
     ui: &mut Ui,
     names: Names<'_>,
     confusion: &Confusion,
-    class: &mut Option<usize>,
+    chosen: &mut Chosen,
     textures: &mut Plain,
     key: (u64, u32),
 ) {
@@ -46,7 +62,7 @@ pub fn ui(
     }
     let named = classes <= FEW_CLASSES;
     let names_height = if named { NAMES_HEIGHT } else { 0.0 };
-    let area = ui.available_size() - vec2(NAMES_WIDTH + 24.0, 56.0 + names_height);
+    let area = ui.available_size() - vec2(NAMES_WIDTH + AROUND, 56.0 + names_height);
     let least = if named { ROOM_FOR_NUMBERS } else { SMALLEST };
     let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
@@ -64,8 +80,8 @@ pub fn ui(
         if named {
             matrix.column_names_ui(ui);
         }
-        matrix.rows_ui(ui, *class);
-        matrix.choose_ui(ui, response, class);
+        matrix.rows_ui(ui, *chosen);
+        matrix.choose_ui(ui, response, chosen);
     });
 }
 
@@ -123,9 +139,9 @@ impl Matrix<'_> {
         }
     }
 
-    /// The cells and names of the rows in sight (a thousand names a frame are too many), and a frame around
-    /// the chosen one.
-    fn rows_ui(&self, ui: &Ui, class: Option<usize>) {
+    /// The cells and names of the rows in sight (a thousand names a frame are too many), and frames around
+    /// the chosen one and its chosen cell.
+    fn rows_ui(&self, ui: &Ui, Chosen { class, taken_for }: Chosen) {
         let tokens = Tokens::of(ui);
         let (classes, side) = (self.confusion.classes, self.side);
         let font = TextStyle::Small.resolve(ui.style());
@@ -148,6 +164,11 @@ impl Matrix<'_> {
             let corner = self.origin + vec2(0.0, row as f32 * side);
             let line = Rect::from_min_size(corner, vec2(side * classes as f32, side));
             ui.painter().rect_stroke(line, 1.0, Stroke::new(1.5, tokens.accent), StrokeKind::Outside);
+            if let Some(column) = taken_for.filter(|column| *column < classes) {
+                let cell = Rect::from_min_size(corner + vec2(column as f32 * side, 0.0), vec2(side, side));
+                let stroke = Stroke::new(2.5, tokens.text_strong);
+                ui.painter().rect_stroke(cell, 1.0, stroke, StrokeKind::Middle);
+            }
         }
     }
 
@@ -165,8 +186,8 @@ impl Matrix<'_> {
         }
     }
 
-    /// The choice of a row by pointer and keys, and what is said of the cell under the pointer.
-    fn choose_ui(&self, ui: &Ui, response: Response, class: &mut Option<usize>) {
+    /// The choice of a cell by pointer and keys, and what is said of the one under the pointer.
+    fn choose_ui(&self, ui: &Ui, response: Response, chosen: &mut Chosen) {
         let (names, confusion) = (self.names, self.confusion);
         let classes = confusion.classes;
         let under = response.hover_pos().and_then(|at| {
@@ -175,22 +196,40 @@ impl Matrix<'_> {
             inside.then_some((y as usize, x as usize))
         });
         response.widget_info(|| {
-            let row = class.unwrap_or(0);
-            let text =
-                format!("Confusion matrix, row {}: {}", names.class(row), most_taken(names, confusion, row));
+            let row = chosen.class.unwrap_or(0);
+            let cell = chosen.taken_for.map_or_else(String::new, |column| {
+                format!("; {} taken for {}", confusion.count(row, column), names.class(column))
+            });
+            let taken = most_taken(names, confusion, row);
+            let text = format!("Confusion matrix, row {}: {taken}{cell}", names.class(row));
             WidgetInfo::slider(true, row as f64, text)
         });
         if response.clicked() {
             response.request_focus();
-            *class = under.map(|(row, _)| row);
+            (chosen.class, chosen.taken_for) = (under.map(|(row, _)| row), under.map(|(_, column)| column));
         }
         if response.has_focus() {
-            let arrows = egui::EventFilter { vertical_arrows: true, ..egui::EventFilter::default() };
+            let arrows = egui::EventFilter {
+                vertical_arrows: true,
+                horizontal_arrows: true,
+                ..egui::EventFilter::default()
+            };
             ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
-            let (up, down) = ui.input(|i| (i.key_pressed(Key::ArrowUp), i.key_pressed(Key::ArrowDown)));
-            let row = class.unwrap_or(0);
-            if up || down {
-                *class = Some(if up { row.saturating_sub(1) } else { (row + 1).min(classes - 1) });
+            let way = |back, on| {
+                let pressed = |key| isize::from(ui.input(|input| input.key_pressed(key)));
+                pressed(on) - pressed(back)
+            };
+            let moved = |from: Option<usize>, by: isize, first: usize| {
+                from.map_or(first, |from| from.saturating_add_signed(by).min(classes - 1))
+            };
+            let (down, right) = (way(Key::ArrowUp, Key::ArrowDown), way(Key::ArrowLeft, Key::ArrowRight));
+            if down != 0 {
+                chosen.class = Some(moved(chosen.class, down, 0));
+            }
+            if right != 0 {
+                // The first step goes to the images that were recognised.
+                let row = *chosen.class.get_or_insert(0);
+                chosen.taken_for = Some(moved(chosen.taken_for, right, row));
             }
             let stroke = Stroke::new(1.0, Tokens::of(ui).accent);
             ui.painter().rect_stroke(self.rect, 2.0, stroke, StrokeKind::Outside);
@@ -206,7 +245,7 @@ impl Matrix<'_> {
         let share = format::share(count as f32 / images as f32);
         let [class, taken_for] = [row, column].map(|class| self.names.class(class));
         format!(
-            "{count} of {} of {class} taken for {taken_for} ({share})",
+            "{count} of {} of {class} taken for {taken_for} ({share}). Click: show them",
             format::counted(images.into(), "image")
         )
     }

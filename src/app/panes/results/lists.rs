@@ -49,14 +49,15 @@ pub(super) fn classes_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, 
     });
 }
 
-/// Which classes are taken for which, most often first.
-pub(super) fn mistakes_ui(ui: &mut Ui, names: Names<'_>, shown: &MeasuredView) {
+/// Which classes are taken for which, most often first. The pair whose number was clicked, if one was.
+pub(super) fn mistakes_ui(ui: &mut Ui, names: Names<'_>, shown: &MeasuredView) -> Option<(usize, usize)> {
     let confusion = &shown.confusion;
     let pairs = confusion.mistakes();
     if pairs.is_empty() {
         ui.weak("Every image was recognised.");
-        return;
+        return None;
     }
+    let mut clicked = None;
     let columns = [
         (NAME_WIDTH, "Class", "The true class"),
         (NAME_WIDTH, "Taken for", "The class that was most probable instead"),
@@ -65,14 +66,22 @@ pub(super) fn mistakes_ui(ui: &mut Ui, names: Names<'_>, shown: &MeasuredView) {
     ];
     rows_ui(ui, columns, pairs.len(), |ui, row, column| {
         let (label, predicted, count) = pairs[row];
+        if column == 2 {
+            let link = ui.link(format::count(count.into())).on_hover_text("Show these images");
+            let name = format!("{count} of {} taken for {}", names.class(label), names.class(predicted));
+            if link.accessible_name(name).clicked() {
+                clicked = Some((label, predicted));
+            }
+            return;
+        }
         let text = match column {
             0 => names.class(label),
             1 => names.class(predicted),
-            2 => format::count(count.into()),
             _ => format::share(count as f32 / confusion.of_class(label).0 as f32),
         };
         ui.add(egui::Label::new(text).truncate());
     });
+    clicked
 }
 
 /// A table of which only the rows in sight are laid out. `columns` are (width, heading, help).
@@ -80,11 +89,11 @@ fn rows_ui<const N: usize>(
     ui: &mut Ui,
     columns: [(f32, &str, &str); N],
     rows: usize,
-    cell: impl Fn(&mut Ui, usize, usize),
+    mut cell: impl FnMut(&mut Ui, usize, usize),
 ) {
     let tokens = Tokens::of(ui);
     let height = ui.spacing().interact_size.y;
-    let place = |ui: &mut Ui, width: f32, add: &dyn Fn(&mut Ui)| {
+    let place = |ui: &mut Ui, width: f32, add: &mut dyn FnMut(&mut Ui)| {
         let layout = Layout::left_to_right(Align::Center);
         ui.allocate_ui_with_layout(vec2(width, height), layout, |ui| {
             ui.set_min_size(vec2(width, height));
@@ -93,7 +102,7 @@ fn rows_ui<const N: usize>(
     };
     ui.horizontal(|ui| {
         for (width, name, help) in columns {
-            place(ui, width, &|ui| {
+            place(ui, width, &mut |ui| {
                 ui.label(RichText::new(name).small().color(tokens.text_weak)).on_hover_text(help);
             });
         }
@@ -102,7 +111,7 @@ fn rows_ui<const N: usize>(
         for row in range {
             let line = ui.horizontal(|ui| {
                 for (column, (width, ..)) in columns.iter().enumerate() {
-                    place(ui, *width, &|ui| cell(ui, row, column));
+                    place(ui, *width, &mut |ui| cell(ui, row, column));
                 }
             });
             let below = line.response.rect.bottom() + 0.5 * ui.spacing().item_spacing.y;

@@ -1,6 +1,7 @@
 //! Results: an opened model measured on a set through every domain, clean and attacked: top-1 of each, the
 //! confusion of classes, accuracy by class, and the images that it gets most wrong.
 
+mod cell;
 pub mod confusion;
 mod lists;
 mod table;
@@ -16,7 +17,10 @@ use crate::app::widgets::export;
 use crate::config::AttackConfig;
 use crate::evaluation::interval;
 use crate::session::inspect::{Measure, Measured, MeasuredView, ModelInfo, Request};
-use egui::{Button, DragValue, ProgressBar, Rect, RichText, Ui, pos2};
+use egui::{Button, DragValue, ProgressBar, Rect, RichText, Ui, pos2, vec2};
+
+/// Share of the pane's width that the images of a cell have at least beside the matrix.
+const CELL_SHARE: f32 = 0.45;
 
 /// What of a measurement is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -49,9 +53,15 @@ pub struct ResultsView {
     /// Which of the measured views is shown.
     #[serde(skip)]
     chosen: usize,
-    /// Class that the gallery is limited to.
+    /// Class that the gallery is limited to, and the chosen row of the confusion matrix.
     #[serde(skip)]
     class: Option<usize>,
+    /// The chosen column: with the row the cell whose images are shown.
+    #[serde(skip)]
+    taken_for: Option<usize>,
+    /// Which part of the cell's images.
+    #[serde(skip)]
+    page: usize,
     /// Classes by rising accuracy instead of by index.
     pub worst_first: bool,
 }
@@ -65,6 +75,8 @@ impl Default for ResultsView {
             detail: Detail::Confusion,
             chosen: 0,
             class: None,
+            taken_for: None,
+            page: 0,
             worst_first: true,
         }
     }
@@ -100,15 +112,59 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
         export::menu_ui(ui, &name, area, || table::of(names, shown, detail), shared.exports);
     });
     match view.detail {
-        Detail::Confusion => {
-            let key = (shared.study.measure_generation, view.chosen as u32);
-            let textures = &mut shared.pictures.confusion;
-            confusion::ui(ui, names, &shown.confusion, &mut view.class, textures, key);
+        Detail::Confusion => confusion_ui(ui, shared, view, (&measured, shown), (&info, look)),
+        Detail::Mistakes => {
+            if let Some((label, predicted)) = lists::mistakes_ui(ui, names, shown) {
+                view.show_cell(label, Some(predicted));
+            }
         }
-        Detail::Mistakes => lists::mistakes_ui(ui, names, shown),
         Detail::Classes => lists::classes_ui(ui, names, view, shown),
-        Detail::Worst => worst::ui(ui, shared, names, view, shown, info.image_size),
+        Detail::Worst => {
+            if let Some(class) = worst::ui(ui, shared, names, view, (&measured, shown), (&info, look)) {
+                view.show_cell(class, None);
+            }
+        }
     }
+}
+
+impl ResultsView {
+    /// Shows a row of the confusion matrix, or the images of one of its cells.
+    fn show_cell(&mut self, label: usize, taken_for: Option<usize>) {
+        (self.detail, self.class, self.taken_for, self.page) = (Detail::Confusion, Some(label), taken_for, 0);
+    }
+}
+
+/// The matrix, and beside it the images of the chosen cell.
+fn confusion_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    view: &mut ResultsView,
+    (measured, shown): (&Measured, &MeasuredView),
+    (info, look): (&ModelInfo, &LookView),
+) {
+    let names = look::names(info);
+    let classes = shown.confusion.classes;
+    let cell = view.class.zip(view.taken_for).filter(|(row, column)| *row < classes && *column < classes);
+    let key = (shared.study.measure_generation, view.chosen as u32);
+    let room = ui.available_size();
+    let beside = match cell {
+        Some(_) => (room.x - confusion::most_width(classes)).max(CELL_SHARE * room.x),
+        None => 0.0,
+    };
+    ui.horizontal_top(|ui| {
+        let chosen = confusion::Chosen { class: view.class, taken_for: view.taken_for };
+        let mut now = chosen;
+        ui.allocate_ui(vec2(room.x - beside, room.y), |ui| {
+            let textures = &mut shared.pictures.confusion;
+            ui.vertical(|ui| confusion::ui(ui, names, &shown.confusion, &mut now, textures, key));
+        });
+        if now != chosen {
+            (view.class, view.taken_for, view.page) = (now.class, now.taken_for, 0);
+        }
+        if let Some(cell) = cell {
+            ui.vertical(|ui| cell::ui(ui, shared, names, view, (measured, shown), (info, look), cell));
+        }
+    });
 }
 
 /// What the last validation of the run on screen measured on `val`.

@@ -10,7 +10,7 @@ mod table;
 pub use choice::AttackLine;
 
 use super::Shared;
-use super::look;
+use super::look::{self, LookView};
 use crate::app::format;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::export;
@@ -92,7 +92,7 @@ impl Default for RobustnessView {
 }
 
 /// Draws the pane.
-pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RobustnessView) {
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RobustnessView, look: &LookView) {
     let text = "Accuracy of clean, attacked and corrupted images through each domain, the mean corruption error, and \
                 what the corruptions look like. Choose a model to measure.";
     let Some(info) = shared.study.info.clone() else {
@@ -116,7 +116,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RobustnessView) {
         });
         let names = look::names(&info);
         match (view.detail, measured) {
-            (Detail::Pictures, _) => samples::ui(ui, shared, view, names, &info),
+            (Detail::Pictures, _) => samples::ui(ui, shared, view, names, (&info, look)),
             (_, None) if shared.study.measuring_robustness.is_some() => {
                 ui.weak("The first images are measured.");
             }

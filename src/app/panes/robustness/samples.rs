@@ -3,13 +3,15 @@
 
 use super::RobustnessView;
 use crate::app::format;
+use crate::app::large_view::SubjectList;
+use crate::app::panes::look::LookView;
 use crate::app::panes::{Names, Shared};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::guess_ui;
-use crate::app::widgets::pictures::options;
+use crate::app::widgets::pictures::{SHOWN_LARGE, clickable, options};
 use crate::config::Corruption;
 use crate::session::inspect::{Corrupt, CorruptedImage, ModelInfo, Request};
-use egui::{ComboBox, DragValue, RichText, ScrollArea, TextureHandle, Ui, vec2};
+use egui::{ComboBox, DragValue, Response, RichText, ScrollArea, TextureHandle, Ui, vec2};
 
 /// Sides of a picture, points: as large as fits between these.
 const SMALLEST: f32 = 72.0;
@@ -23,7 +25,7 @@ pub(super) fn ui(
     shared: &mut Shared<'_>,
     view: &mut RobustnessView,
     names: Names<'_>,
-    info: &ModelInfo,
+    (info, look): (&ModelInfo, &LookView),
 ) {
     let Some((_, total)) = info.splits.iter().find(|(name, _)| *name == view.split) else {
         ui.weak("There are no images: the model's data cannot be opened here.");
@@ -71,8 +73,11 @@ pub(super) fn ui(
             ui.spinner().on_hover_text("Corrupting the image");
         }
     });
-    if let Some(image) = shared.study.corrupted.clone() {
-        pictures_ui(ui, shared, names, &image);
+    if let Some(image) = shared.study.corrupted.clone()
+        && let Some((response, severity)) = pictures_ui(ui, shared, names, &image)
+    {
+        let list = SubjectList::of_corrupted(&image, info, look, severity);
+        *shared.large = Some(list.opened_by(&response));
     }
 }
 
@@ -93,7 +98,14 @@ fn about_ui(ui: &mut Ui, names: Names<'_>, image: &CorruptedImage) {
     );
 }
 
-fn pictures_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, image: &CorruptedImage) {
+/// The picture that was clicked with its severity, if one was.
+fn pictures_ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    names: Names<'_>,
+    image: &CorruptedImage,
+) -> Option<(Response, usize)> {
+    let mut clicked = None;
     let count = image.versions.len() as f32;
     let room = ui.available_width() - (count - 1.0) * ui.spacing().item_spacing.x;
     let side = (room / count).min(shared.area.height() - AROUND).floor().clamp(SMALLEST, LARGEST);
@@ -105,10 +117,14 @@ fn pictures_ui(ui: &mut Ui, shared: &mut Shared<'_>, names: Names<'_>, image: &C
     ScrollArea::horizontal().id_salt("corrupted image").show(ui, |ui| {
         ui.horizontal_top(|ui| {
             for (severity, texture) in textures.iter().enumerate() {
-                version_ui(ui, names, image, (severity, texture), side);
+                let response = version_ui(ui, names, image, (severity, texture), side);
+                if response.clicked() {
+                    clicked = Some((response, severity));
+                }
             }
         });
     });
+    clicked
 }
 
 /// A picture, its severity, and what each domain takes it for.
@@ -118,7 +134,7 @@ fn version_ui(
     image: &CorruptedImage,
     (severity, texture): (usize, &TextureHandle),
     side: f32,
-) {
+) -> Response {
     let tokens = Tokens::of(ui);
     let name = match severity {
         0 => "as it is".to_owned(),
@@ -127,8 +143,7 @@ fn version_ui(
     ui.vertical(|ui| {
         ui.set_width(side);
         ui.spacing_mut().item_spacing = vec2(tokens::GAP_SMALL, 3.0);
-        let picture = egui::Image::new(texture).fit_to_exact_size(vec2(side, side)).corner_radius(3);
-        ui.add(picture.alt_text(format!("{} {name}", image.name)));
+        let response = clickable(ui, texture, side, &format!("{} {name}", image.name), SHOWN_LARGE);
         ui.label(RichText::new(&name).small().color(tokens.text_weak));
         for (domain, guess) in image.versions[severity].guesses.iter().enumerate() {
             ui.horizontal(|ui| {
@@ -137,5 +152,7 @@ fn version_ui(
                 guess_ui(ui, names, Some(image.label), std::slice::from_ref(guess), &name);
             });
         }
-    });
+        response
+    })
+    .inner
 }

@@ -2,12 +2,13 @@
 //! trains on.
 
 use crate::app::format;
+use crate::app::large_view::SubjectList;
 use crate::app::model::preflight::Finding;
 use crate::app::panes::Shared;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::export::{self, Table};
-use crate::app::widgets::pictures::{Plain, options};
+use crate::app::widgets::pictures::{Plain, SHOWN_LARGE, clickable, options};
 use crate::app::widgets::plots::plot;
 use crate::config::{Config, DataSource};
 use crate::data::Dataset as _;
@@ -235,9 +236,15 @@ fn previews_ui(
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
                 for (number, texture) in textures.iter().enumerate() {
-                    let image = egui::Image::new(texture).fit_to_exact_size(vec2(SIDE, SIDE));
-                    let label = format!("{} image {} for {}", preview.source, number + 1, preview.domain);
-                    ui.add(image.corner_radius(2).alt_text(label));
+                    let name = |number: usize| {
+                        format!("{} image {} for {}", preview.source, number + 1, preview.domain)
+                    };
+                    let response = clickable(ui, texture, SIDE, &name(number), SHOWN_LARGE);
+                    if response.clicked() {
+                        let named = images().into_iter().enumerate().map(|(n, rgb)| (name(n), rgb));
+                        let list = SubjectList::of_preview(named.collect(), preview.size, number);
+                        *shared.large = Some(list.opened_by(&response));
+                    }
                 }
             });
         });

@@ -4,6 +4,7 @@ use super::disk::Dropped;
 use super::folder::Following;
 use super::{Window, disk};
 use crate::app::commands::UiCommand;
+use crate::app::large_view::{LargeAnswer, opening_command};
 use crate::app::model::history;
 use crate::app::model::kinds::{Level, RunPhase};
 use crate::app::model::run::Checkpoints;
@@ -49,6 +50,7 @@ impl Window {
         // Files were chosen for the model before, or wait for their first.
         if self.study.choice.is_some() {
             self.views.look.files.clear();
+            self.views.look.picked = None;
         }
         self.study_model(choice);
         let shown = [Pane::Lab, Pane::Attention, Pane::Results, Pane::Robustness];
@@ -292,7 +294,7 @@ impl Window {
             UiCommand::OpenConfig => self.dialog = Some(Dialog::path(PathFor::OpenConfig)),
             UiCommand::SaveConfig => self.dialog = Some(Dialog::path(PathFor::SaveConfig)),
             UiCommand::CopyCommandLine => self.copy_command_line(ctx),
-            UiCommand::Show(pane) => self.layout.reveal(pane),
+            UiCommand::Show(pane) => self.reveal(pane),
             UiCommand::EnlargePane => self.layout.toggle_enlarged(),
             UiCommand::ResetLayout => self.layout = Layout::default(),
             UiCommand::ToggleTheme => {
@@ -302,6 +304,30 @@ impl Window {
             UiCommand::Palette => self.palette = Some(Palette::default()),
             UiCommand::Shortcuts => self.dialog = Some(Dialog::Shortcuts),
             UiCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+        }
+    }
+
+    /// Brings a pane to the front; the large view gives its room back.
+    fn reveal(&mut self, pane: Pane) {
+        self.views.large.close();
+        self.layout.reveal(pane);
+    }
+
+    /// Does what the large view was left by.
+    pub(super) fn take_large_answer(&mut self, ctx: &Context, answer: LargeAnswer) {
+        match answer {
+            LargeAnswer::Close => {
+                if let Some(opener) = self.views.large.close() {
+                    ctx.memory_mut(|memory| memory.request_focus(opener));
+                }
+            }
+            LargeAnswer::ShowIn(pane, image, name) => {
+                self.views.look.picked = Some((image, name));
+                if self.study.choice.is_none() {
+                    opening_command(&self.run).into_iter().for_each(|command| self.carry_out(ctx, command));
+                }
+                self.reveal(pane);
+            }
         }
     }
 

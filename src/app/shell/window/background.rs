@@ -177,6 +177,10 @@ impl Window {
                 self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
                 self.ask_where(PathFor::SaveJson, &format!("{name}.json"));
             }
+            Exported::Drawing(drawing) => {
+                self.background.pending = Some(Arc::new(Contents::Drawing(drawing)));
+                self.ask_where(PathFor::SavePicture, &format!("{name}.png"));
+            }
             Exported::Images(images) => {
                 self.background.pending = Some(Arc::new(Contents::Images(images)));
                 self.ask_where(PathFor::SaveImages, &name);

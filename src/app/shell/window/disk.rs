@@ -3,6 +3,7 @@
 use crate::app::model::form::RUN_DIR;
 use crate::app::model::start_check::{CheckedStart, StartCheck};
 use crate::app::shell::dialogs::export_model::ModelExport;
+use crate::app::widgets::drawing::Drawing;
 use crate::app::widgets::export::png;
 use crate::config::path_faults::{no_folder, unreadable_file};
 use crate::config::{Config, ConfigError, DataSource};
@@ -215,6 +216,8 @@ pub(super) fn remove_unstarted(dir: &Path) {
 /// What an export writes.
 pub(super) enum Contents {
     Bytes(Vec<u8>),
+    /// A picture that is enlarged on the way.
+    Drawing(Box<Drawing>),
     /// Square RGB pictures: the name of the file, the side in pixels and the bytes `[side, side, 3]` of each.
     Images(Vec<(String, usize, Vec<u8>)>),
 }
@@ -224,6 +227,10 @@ pub(super) fn write(path: &Path, contents: &Contents) -> anyhow::Result<()> {
     let write = |path: &Path, bytes: &[u8]| write_atomic(path, |out| out.write_all(bytes));
     match contents {
         Contents::Bytes(bytes) => write(path, bytes),
+        Contents::Drawing(drawing) => {
+            let (side, rgb) = drawing.rgb();
+            write(path, &png(&rgb, side, side)?)
+        }
         Contents::Images(images) => {
             create_folder(path)?;
             for (name, size, rgb) in images {

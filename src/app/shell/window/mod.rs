@@ -229,30 +229,36 @@ impl Window {
         let mut study_requests = Vec::new();
         let mut exports = Vec::new();
         let mut runs_request = None;
+        let mut clicked = None;
+        let mut wish = None;
         let mut shown = Vec::new();
+        let takes_keys = self.dialog.is_none() && self.palette.is_none();
         let Self { run, form, views, layout, pictures, queue, study, report, runs, .. } = self;
         let unseen = run.unseen;
-        let mut show = |ui: &mut Ui, pane: Pane| {
-            shown.push(pane);
-            let (study_requests, runs_request, exports) =
-                (&mut study_requests, &mut runs_request, &mut exports);
-            let area = ui.max_rect();
-            let shared = &mut Shared {
-                run,
-                study,
-                form,
-                report,
-                runs,
-                pictures,
-                queue,
-                study_requests,
-                runs_request,
-                exports,
-                area,
-            };
-            (pane.info().ui)(ui, shared, views);
+        let mut shared = Shared {
+            run,
+            study,
+            form,
+            report,
+            runs,
+            pictures,
+            queue,
+            study_requests: &mut study_requests,
+            runs_request: &mut runs_request,
+            exports: &mut exports,
+            large: &mut clicked,
+            area: ui.max_rect(),
         };
-        layout.ui(ui, &mut show, unseen);
+        if views.large.is_open() {
+            wish = views.large.ui(ui, &mut shared, takes_keys);
+        } else {
+            let mut show = |ui: &mut Ui, pane: Pane| {
+                shown.push(pane);
+                shared.area = ui.max_rect();
+                (pane.info().ui)(ui, &mut shared, views);
+            };
+            layout.ui(ui, &mut show, unseen);
+        }
         self.followed_runs.is_seen = shown.contains(&Pane::Runs);
         if shown.contains(&Pane::Log) {
             run.unseen = 0;
@@ -263,6 +269,12 @@ impl Window {
         }
         if let Some(request) = runs_request {
             self.answer_runs_pane(request);
+        }
+        if let Some(list) = clicked {
+            self.views.large.open(list);
+        }
+        if let Some(wish) = wish {
+            self.take_large_answer(ui.ctx(), wish);
         }
     }
 
