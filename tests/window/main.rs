@@ -7,6 +7,7 @@ mod first_minute;
 mod frame;
 mod large;
 mod model;
+mod moments;
 mod panes;
 mod progress;
 mod robustness;

@@ -8,6 +8,7 @@ pub mod history;
 pub mod kinds;
 pub mod launcher;
 pub mod local_launcher;
+pub mod moments;
 pub mod preflight;
 pub mod recents;
 pub mod remaining;

@@ -3,6 +3,7 @@
 
 use super::bn_history::BnHistory;
 use super::kinds::{DataKind, Level, LineKey, LogLine, MAIN_SPLIT, RunPhase, StepAxis};
+use super::moments::{Moment, Moments};
 use super::series::Series;
 use crate::config::{BranchSource, Domain, RunConfig};
 use crate::training::events::{
@@ -65,6 +66,8 @@ pub struct RunView {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Grows with each snapshot; textures are made again when it changes.
     pub snapshot_generation: u64,
+    /// The snapshots so far, as many as are kept.
+    pub moments: Moments,
     /// BN statistics of the newest checkpoint of an opened run folder, with its finished steps.
     pub bn: Option<(u64, Arc<Vec<BnLayer>>)>,
     /// Distances between the BN domains over training time.
@@ -304,8 +307,11 @@ impl RunView {
 
     /// Takes new pictures and statistics over.
     pub fn show(&mut self, snapshot: Snapshot) {
-        self.snapshot = Some(Arc::new(snapshot));
+        let snapshot = Arc::new(snapshot);
         self.snapshot_generation += 1;
+        let generation = self.snapshot_generation;
+        self.moments.add(Moment { snapshot: Arc::clone(&snapshot), generation });
+        self.snapshot = Some(snapshot);
     }
 
     /// Where a step lies on a plot's horizontal axis: steps, epochs, or minutes of training.

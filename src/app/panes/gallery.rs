@@ -4,10 +4,12 @@
 use super::{FIRST_PICTURES, Names, Shared, once_there};
 use crate::app::large_view::SubjectList;
 use crate::app::model::kinds::MAIN_SPLIT;
+use crate::app::model::moments::Moment;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
 use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export;
+use crate::app::widgets::moments::MomentView;
 use crate::app::widgets::pictures::full_gain;
 use crate::training::events::{GalleryItem, Guess, Snapshot};
 use egui::{RichText, ScrollArea, Slider, Ui};
@@ -30,9 +32,10 @@ impl Default for GalleryView {
 }
 
 /// Draws the pane.
-pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
+pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView, moments: &mut MomentView) {
     let run = shared.run;
-    let Some(snapshot) = run.snapshot.clone().filter(|snapshot| !snapshot.gallery.is_empty()) else {
+    let shown = moments.of(run).filter(|moment| !moment.snapshot.gallery.is_empty());
+    let Some(Moment { snapshot, generation }) = shown else {
         let text = format!(
             "Validation images with their perturbations, attacked versions and the predictions of every domain. \
              {}",
@@ -43,9 +46,9 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView) {
     };
     let gain = view.gain.unwrap_or_else(|| full_gain(&snapshot.gallery));
     let names = Names::of_run(run);
-    controls_ui(ui, &snapshot, view, gain, shared);
+    controls_ui(ui, &snapshot, view, gain, (&mut *shared, &mut *moments));
     ui.add_space(tokens::GAP_SMALL);
-    let pictures = shared.pictures.live.rows(ui.ctx(), run.snapshot_generation, &snapshot.gallery, gain);
+    let pictures = shared.pictures.live.rows(ui.ctx(), generation, &snapshot.gallery, gain);
     let rows = snapshot.gallery.iter().zip(pictures).enumerate();
     let shown: Vec<_> = rows.filter(|(_, (item, _))| !view.only_changed || is_changed(item)).collect();
     if shown.is_empty() {
@@ -77,7 +80,13 @@ fn is_changed(item: &GalleryItem) -> bool {
     item.views.iter().any(|view| best(&view.clean) != best(&view.adversarial))
 }
 
-fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f32, shared: &mut Shared<'_>) {
+fn controls_ui(
+    ui: &mut Ui,
+    snapshot: &Snapshot,
+    view: &mut GalleryView,
+    gain: f32,
+    (shared, moments): (&mut Shared<'_>, &mut MomentView),
+) {
     ui.horizontal_wrapped(|ui| {
         let text = format!("Step {}, {} through {}", snapshot.step, snapshot.attack, snapshot.attack_domain);
         ui.label(RichText::new(text).color(Tokens::of(ui).text)).on_hover_text(
@@ -94,5 +103,6 @@ fn controls_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut GalleryView, gain: f
         ui.checkbox(&mut view.only_changed, "Only changed")
             .on_hover_text("Show only images whose most probable class the attack changed in some domain");
         export::picture_ui(ui, "gallery", shared.area, shared.exports);
+        moments.ui(ui, shared.run);
     });
 }

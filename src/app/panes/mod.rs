@@ -22,6 +22,7 @@ use crate::app::model::run::RunView;
 use crate::app::model::runs::Runs;
 use crate::app::model::study::Study;
 use crate::app::widgets::export::ExportRequest;
+use crate::app::widgets::moments::MomentView;
 use crate::app::widgets::pictures::Pictures;
 use crate::session::inspect::Request;
 use egui::{Key, KeyboardShortcut, Modifiers, Rect, Ui};
@@ -100,7 +101,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Validation images, their perturbations and the predictions before and after",
         key: Some(Key::Num4),
         place: DefaultPlace::Bottom,
-        ui: |ui, shared, views| gallery::ui(ui, shared, &mut views.gallery),
+        ui: |ui, shared, views| gallery::ui(ui, shared, &mut views.gallery, &mut views.moments),
     },
     PaneInfo {
         pane: Pane::Lab,
@@ -116,7 +117,9 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Where each domain looks: class activation maps on one scale",
         key: Some(Key::Num6),
         place: DefaultPlace::Bottom,
-        ui: |ui, shared, views| attention::ui(ui, shared, &mut views.attention, &mut views.look),
+        ui: |ui, shared, views| {
+            attention::ui(ui, shared, &mut views.attention, &mut views.look, &mut views.moments);
+        },
     },
     PaneInfo {
         pane: Pane::Domains,
@@ -124,7 +127,9 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "How far the domains' batch-norm statistics lie apart, layer by layer",
         key: Some(Key::Num7),
         place: DefaultPlace::Bottom,
-        ui: |ui, shared, views| domains::ui(ui, shared, &mut views.domains, &mut views.look),
+        ui: |ui, shared, views| {
+            domains::ui(ui, shared, &mut views.domains, &mut views.look, &mut views.moments);
+        },
     },
     PaneInfo {
         pane: Pane::Results,
@@ -245,6 +250,9 @@ pub struct PaneViews {
     pub domains: domains::DomainsView,
     pub log: log::LogView,
     pub large: LargeView,
+    /// What of the run Gallery, Attention and BN domains show.
+    #[serde(skip)]
+    pub moments: MomentView,
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod drawing;
 pub mod export;
 pub mod heat_scale;
 pub mod legend;
+pub mod moments;
 pub mod pictures;
 pub mod plots;
 pub mod work;

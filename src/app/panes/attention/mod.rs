@@ -8,8 +8,10 @@ use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::large_view::SubjectList;
 use crate::app::model::kinds::MAIN_SPLIT;
+use crate::app::model::moments::Moment;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
+use crate::app::widgets::moments::MomentView;
 use crate::app::widgets::pictures::{MapScale, Maps, SHOWN_LARGE, clickable, ranges};
 use crate::app::widgets::{class_choice, export, heat_scale};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo};
@@ -56,21 +58,28 @@ struct Columns<'a> {
 }
 
 /// Draws the pane.
-pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView, look: &mut LookView) {
+pub fn ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    view: &mut AttentionView,
+    look: &mut LookView,
+    moments: &mut MomentView,
+) {
     match shared.study.info.clone() {
         Some(info) => opened_ui(ui, shared, view, look, &info),
-        None => live_ui(ui, shared, view),
+        None => live_ui(ui, shared, view, moments),
     }
 }
 
 /// The maps of the true class that the run at work makes by itself.
-fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
+fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView, moments: &mut MomentView) {
     let run = shared.run;
     if shared.study.choice.is_some() || shared.study.fault.is_some() {
         look::model_bar_ui(ui, shared, None);
     }
     let has_maps = |item: &GalleryItem| !item.views.is_empty();
-    let Some(snapshot) = run.snapshot.clone().filter(|snapshot| snapshot.gallery.iter().any(has_maps)) else {
+    let shown = moments.of(run).filter(|moment| moment.snapshot.gallery.iter().any(has_maps));
+    let Some(Moment { snapshot, generation }) = shown else {
         let text = format!(
             "Class activation maps of every domain, for clean and attacked images side by side on one colour \
              scale. {}",
@@ -86,10 +95,10 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView) {
         let command = if run.phase.is_active() { UiCommand::StudyLive } else { UiCommand::StudyBest };
         command_button(ui, command, run, shared.queue, ButtonStyle::Plain);
         export::picture_ui(ui, "attention", shared.area, shared.exports);
+        moments.ui(ui, run);
     });
     ui.add_space(tokens::GAP_SMALL);
     flat_ui(ui, snapshot.gallery.iter());
-    let generation = run.snapshot_generation;
     let ranges = ranges(view.scale, snapshot.gallery.iter(), std::iter::empty());
     let set = &mut shared.pictures.live;
     // Only clean and adversarial are taken, so whatever gain the gallery's pictures were made with will do.

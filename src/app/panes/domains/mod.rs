@@ -9,14 +9,16 @@ use super::{FIRST_PICTURES, Names, Shared, look, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
 use crate::app::model::kinds::DataKind;
+use crate::app::model::moments::Moment;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::moments::MomentView;
 use crate::session::inspect::ModelInfo;
 use crate::training::bn_distance::{self as distance, Distance};
 use crate::training::bn_health::{self, BnWarning};
-use crate::training::events::{BnLayer, Snapshot};
+use crate::training::events::BnLayer;
 use channels::Drawing;
 use egui::{ComboBox, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 use std::sync::Arc;
@@ -122,7 +124,13 @@ pub struct ShownStatistics<'a> {
 }
 
 /// Draws the pane.
-pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &mut look::LookView) {
+pub fn ui(
+    ui: &mut Ui,
+    shared: &mut Shared<'_>,
+    view: &mut DomainsView,
+    look: &mut look::LookView,
+    moments: &mut MomentView,
+) {
     ui.horizontal_wrapped(|ui| {
         for (face, name, help) in [
             (Face::Layers, "Layers", "Distances by layer, and the channels of one"),
@@ -133,7 +141,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &m
         }
     });
     match view.face {
-        Face::Layers => layers_ui(ui, shared, view),
+        Face::Layers => layers_ui(ui, shared, view, moments),
         Face::Time => time::ui(ui, shared, view),
         Face::Inputs => inputs::ui(ui, shared, view, look),
     }
@@ -142,13 +150,13 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &m
 /// What the statistics are taken from: the live run, else the opened model, else the run folder's checkpoint.
 /// A model of another run gives way to the folder on screen.
 enum Origin {
-    Live(Arc<Snapshot>),
+    Live(Moment),
     Opened(Arc<ModelInfo>),
     Folder(u64, Arc<Vec<BnLayer>>),
 }
 
-fn origin(shared: &Shared<'_>) -> Option<Origin> {
-    let live = shared.run.snapshot.clone().filter(|snapshot| !snapshot.bn_layers.is_empty());
+fn origin(shared: &Shared<'_>, moments: &mut MomentView) -> Option<Origin> {
+    let live = moments.of(shared.run).filter(|moment| !moment.snapshot.bn_layers.is_empty());
     let folder = shared.run.bn.clone().map(|(step, layers)| Origin::Folder(step, layers));
     let opened = shared.study.info.clone().map(Origin::Opened);
     let of_another = match (&shared.study.choice, &shared.run.dir) {
@@ -164,8 +172,8 @@ impl Origin {
         let run = shared.run;
         let of_run = |domains: usize| (0..domains).map(|domain| run.domain_data(domain)).collect();
         let (layers, step, names, key) = match self {
-            Self::Live(snapshot) => {
-                let key = (0, run.snapshot_generation, snapshot.step);
+            Self::Live(Moment { snapshot, generation }) => {
+                let key = (0, *generation, snapshot.step);
                 (snapshot.bn_layers.as_slice(), snapshot.step, Names::of_run(run), key)
             }
             Self::Opened(info) => {
@@ -186,9 +194,9 @@ impl Origin {
     }
 }
 
-fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
+fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, moments: &mut MomentView) {
     let run = shared.run;
-    let Some(origin) = origin(shared) else {
+    let Some(origin) = origin(shared, moments) else {
         let text = format!(
             "The distance between the domains' batch-norm statistics, layer by layer. {}",
             once_there(run, FIRST_PICTURES)
@@ -216,6 +224,9 @@ fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
     }
     let bottom = ui.max_rect().bottom();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        if matches!(origin, Origin::Live(_)) && run.moments.kept().len() > 1 {
+            ui.horizontal_wrapped(|ui| moments.ui(ui, run));
+        }
         let first = chosen_layer(source.layers, view);
         let chosen = header_ui(ui, &source, view, first, other, shared);
         warnings_ui(ui, &source, &view.strip.warnings);

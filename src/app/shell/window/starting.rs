@@ -116,6 +116,7 @@ impl Window {
         run.phase = RunPhase::Preparing;
         run.snapshot.clone_from(&self.run.snapshot);
         run.snapshot_generation = self.run.snapshot_generation;
+        run.moments = self.run.moments.clone();
         self.launch(run, replaced, true);
     }
 
