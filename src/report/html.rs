@@ -18,7 +18,7 @@ const WIDE: usize = 8;
 
 /// Text as it stands between tags and in attributes. Control characters, which XML does not allow, become
 /// spaces.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

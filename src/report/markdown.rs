@@ -47,7 +47,7 @@ fn line(text: &mut String, cells: impl Iterator<Item = String>) {
 }
 
 /// What users wrote as text and nothing else.
-fn escape(words: &str) -> String {
+pub(crate) fn escape(words: &str) -> String {
     let mut text = String::with_capacity(words.len());
     for c in words.chars() {
         if matches!(c, '\\' | '|' | '*' | '_' | '`' | '<' | '[' | ']' | '#') {

@@ -16,6 +16,10 @@ mod tables;
 
 pub use group::{Difference, Group, differences, grouped};
 pub use html::cell;
+#[cfg(feature = "gui")]
+pub(crate) use html::escape;
+#[cfg(feature = "gui")]
+pub(crate) use markdown::escape as escape_markdown;
 pub use pictures::Pictures;
 pub use run::{Condition, Run, evaluation_folders, evaluation_rows};
 pub use statistics::Figure;

@@ -3,6 +3,7 @@
 
 mod demo;
 mod faults;
+mod figures;
 mod first_minute;
 mod frame;
 mod large;

@@ -385,7 +385,7 @@ fn export(stage: &mut Stage, name: &str, item: &str) {
 }
 
 #[test]
-fn plots_and_tables_become_files() {
+fn the_numbers_of_a_plot_become_a_file() {
     let mut stage = Stage::sized(vec2(1280.0, 900.0));
     let ends = stage.start();
     train(&ends, 1..=5);
@@ -404,11 +404,24 @@ fn plots_and_tables_become_files() {
     );
     assert_eq!(lines.len(), 6);
     stage.expect("Wrote");
+}
 
-    export(&mut stage, "Export Accuracy on val", "Picture (PNG)…");
+/// What consists of pictures is exported as it is seen.
+#[test]
+fn a_pane_of_pictures_becomes_a_file() {
+    let mut stage = Stage::sized(vec2(1280.0, 900.0));
+    let ends = stage.start();
+    train(&ends, 1..=5);
+    ends.snapshot.put(demo::snapshot(5));
+    stage.frames();
+    let dir = ends.request.out.clone();
+    std::fs::create_dir_all(&dir).expect("writable");
+    stage.show(Pane::Gallery);
+    stage.click("Export gallery");
+    stage.frames();
     stage.expect("Save the picture");
     stage.click("Save");
-    let picture = image::open(dir.join("Accuracy-on-val.png")).expect("the picture was written").into_rgb8();
+    let picture = image::open(dir.join("gallery.png")).expect("the picture was written").into_rgb8();
     assert!(picture.width() > 200 && picture.height() > 100);
     let colours: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
     assert!(colours.len() > 10, "it shows something");
@@ -424,9 +437,9 @@ fn the_channels_of_a_bn_layer_become_a_table() {
     stage.show(Pane::Domains);
     stage.window().views.domains.layer = "bn1".into();
     stage.frames();
-    export(&mut stage, "Export BN channels of bn1", "Numbers (CSV)…");
+    export(&mut stage, "Export Running mean of bn1", "Numbers (CSV)…");
     stage.click("Save");
-    let file = ends.request.out.join("BN-channels-of-bn1.csv");
+    let file = ends.request.out.join("Running-mean-of-bn1.csv");
     let text = std::fs::read_to_string(file).expect("the table was written");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(

@@ -396,14 +396,14 @@ fn the_table_is_copied_and_saved_as_it_is_shown() {
         }
         panic!("nothing was copied");
     };
-    let markdown = "| Run | Method | Seed | val main | Steps |\n| --- | --- | --- | --- | --- |\n\
+    let markdown = "| Run | Method | Seed | val main | Steps |\n| --- | --- | --: | --: | --: |\n\
                     | d | advprop | 3 | 50.0% | 10 |\n| b | advprop | 1 | 75.0% | 10 |\n";
-    assert_eq!(copied(&mut stage, "Copy as Markdown"), markdown);
+    assert_eq!(copied(&mut stage, "Copy numbers (Markdown)"), markdown);
     let csv = "Run,Method,Seed,val main (%),Steps\nd,advprop,3,50,10\nb,advprop,1,75,10\n";
-    assert_eq!(copied(&mut stage, "Copy as CSV"), csv);
+    assert_eq!(copied(&mut stage, "Copy numbers (CSV)"), csv);
     stage.click("Export Runs");
-    stage.click("Table (Markdown)…");
-    stage.expect("Save the table");
+    stage.click("Numbers (Markdown)…");
+    stage.expect("Save the numbers");
     let file = stage.folder.path().join("table.md");
     stage.harness.get_by_label("Path").focus();
     stage.harness.run_steps(1);

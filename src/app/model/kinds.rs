@@ -55,6 +55,15 @@ impl StepAxis {
             Self::Time => "minutes",
         }
     }
+
+    /// What a plot's axis is called, with its unit.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Step => "Optimizer steps",
+            Self::Epoch => "Epochs",
+            Self::Time => "Training time (min)",
+        }
+    }
 }
 
 /// Where a run stands, as the user sees it.

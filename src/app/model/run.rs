@@ -242,6 +242,17 @@ impl RunView {
         self.info = Some(info);
     }
 
+    /// The name of the run's folder and its finished steps, for what leaves the window: `run first, step
+    /// 260`.
+    pub fn caption(&self) -> String {
+        let name = self.dir.as_ref().map(|dir| dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy());
+        let name = name.map_or_else(|| "a run".to_owned(), |name| format!("run {name}"));
+        match self.finished_steps() {
+            Some(step) => format!("{name}, step {step}"),
+            None => name,
+        }
+    }
+
     /// Adds one update's figures.
     pub fn step(&mut self, report: StepReport) {
         for branch in &report.branches {

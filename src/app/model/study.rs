@@ -140,6 +140,11 @@ pub struct Study {
 }
 
 impl Study {
+    /// The name of the opened model, for what leaves the window: `best of first`.
+    pub fn caption(&self) -> String {
+        self.choice.as_ref().map_or_else(|| "a model".to_owned(), ModelChoice::label)
+    }
+
     /// Opens a model; what was known of another is forgotten. `commands` lead to the run at work. The thread
     /// is a new one: a late answer of the other model must not be taken for one of this.
     pub fn open(

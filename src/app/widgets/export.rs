@@ -1,9 +1,12 @@
-//! Any plot or table as a file: what is seen as PNG, its numbers as CSV. A pane offers both in one small menu
-//! and says where it lies and what its numbers are; the window asks where to write.
+//! Any plot or table as a file or on the clipboard: the plot drawn anew as SVG or PNG, its numbers as CSV,
+//! Markdown, LaTeX or JSON. A pane offers them in one small menu; the window asks where to write.
 
 use super::drawing::Drawing;
 use crate::app::theme::icons::{self, Icon};
-use egui::{ColorImage, Rect, Ui};
+use crate::app::widgets::figure::{Figure, Size};
+use crate::app::widgets::table::{Table, TableFormat};
+use egui::containers::menu::{MenuButton, MenuConfig};
+use egui::{ColorImage, Id, PopupCloseBehavior, Rect, Ui};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 
@@ -19,11 +22,16 @@ pub struct ExportRequest {
 #[derive(Clone, Debug)]
 pub enum Exported {
     /// A part of the window, points.
-    Picture(Rect),
-    /// CSV text.
-    Table(String),
-    /// Markdown text.
-    Markdown(String),
+    Seen(Rect),
+    /// A plot, drawn anew.
+    Figure {
+        figure: Box<Figure>,
+        size: Size,
+        is_transparent: bool,
+        /// Pixels instead of SVG.
+        is_png: bool,
+    },
+    Table(Table, TableFormat),
     /// JSON text.
     Json(String),
     /// Images and maps, as the large view shows them.
@@ -32,146 +40,135 @@ pub enum Exported {
     Images(Vec<(String, usize, Vec<u8>)>),
 }
 
-/// A table of text cells with a heading row.
-#[derive(Clone, Debug, Default)]
-pub struct Table {
-    rows: Vec<Vec<String>>,
+/// The figures that a menu offers: words, the size, whether it is made of pixels.
+const FIGURES: [(&str, Size, bool); 4] = [
+    ("Figure (SVG)…", Size::Screen, false),
+    ("Figure for a column, 85 mm (SVG)…", Size::Column, false),
+    ("Figure for a page, 170 mm (SVG)…", Size::Page, false),
+    ("Figure (PNG)…", Size::Screen, true),
+];
+const TABLES: [(TableFormat, &str); 3] =
+    [(TableFormat::Csv, "CSV"), (TableFormat::Markdown, "Markdown"), (TableFormat::Latex, "LaTeX")];
+
+/// The menu beside a plot or a table, with what it can write.
+pub struct Menu<'a> {
+    name: &'a str,
+    figure: Option<&'a dyn Fn() -> Figure>,
+    seen: Option<Rect>,
+    table: Option<&'a dyn Fn() -> Table>,
+    readable: Option<&'a dyn Fn() -> Table>,
+    json: Option<&'a dyn Fn() -> String>,
 }
 
-impl Table {
-    /// A table with its heading row.
-    pub fn new<T: AsRef<str>>(headings: impl IntoIterator<Item = T>) -> Self {
-        let mut table = Self::default();
-        table.row(headings);
-        table
+impl<'a> Menu<'a> {
+    /// An empty menu; `name` is that of the plot, and of its files.
+    pub fn new(name: &'a str) -> Self {
+        Self { name, figure: None, seen: None, table: None, readable: None, json: None }
     }
 
-    /// Adds a row.
-    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(cells.into_iter().map(|cell| cell.as_ref().to_owned()).collect());
+    /// Offers the plot as a figure.
+    pub fn figure(self, figure: &'a dyn Fn() -> Figure) -> Self {
+        Self { figure: Some(figure), ..self }
     }
 
-    /// The table as CSV text.
-    pub fn into_text(self) -> String {
-        let cell = |cell: &String| match cell.contains([',', '"', '\n', '\r']) {
-            true => format!("\"{}\"", cell.replace('"', "\"\"")),
-            false => cell.clone(),
-        };
-        let line = |row: &Vec<String>| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\n";
-        self.rows.iter().map(line).collect()
+    /// Offers the part `area` of the window as it is: for what consists of pictures or of rows.
+    pub fn seen(self, area: Rect) -> Self {
+        Self { seen: Some(area), ..self }
     }
 
-    /// The table as Markdown text.
-    pub fn into_markdown(self) -> String {
-        // What a user wrote is text and nothing else.
-        let cell = |cell: &String| {
-            let mut text = String::with_capacity(cell.len());
-            for c in cell.chars() {
-                if matches!(c, '\\' | '|' | '*' | '_' | '`' | '<' | '[' | ']') {
-                    text.push('\\');
-                }
-                text.push(if c.is_control() { ' ' } else { c });
+    /// Offers the numbers.
+    pub fn table(self, table: &'a dyn Fn() -> Table) -> Self {
+        Self { table: Some(table), ..self }
+    }
+
+    /// Offers a shorter table where it is written for people.
+    pub fn readable(self, table: &'a dyn Fn() -> Table) -> Self {
+        Self { readable: Some(table), ..self }
+    }
+
+    /// Offers what a command prints as JSON too.
+    pub fn json(self, json: &'a dyn Fn() -> String) -> Self {
+        Self { json: Some(json), ..self }
+    }
+
+    /// Draws the button; what is chosen goes to `exports`, a copied table to the clipboard.
+    pub fn ui(self, ui: &mut Ui, exports: &mut Vec<ExportRequest>) {
+        // A tick for the ground must not close it.
+        let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+        let button = MenuButton::new(icons::atom(Icon::Export, None)).config(config);
+        let (response, _) = button.ui(ui, |ui| {
+            ui.set_min_width(230.0);
+            if let Some((name, what)) = self.items_ui(ui) {
+                exports.push(ExportRequest { name, what });
+                ui.close();
             }
-            text
-        };
-        let line =
-            |row: &Vec<String>| format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | "));
-        let Some((head, rows)) = self.rows.split_first() else { return String::new() };
-        let rule = format!("|{}\n", " --- |".repeat(head.len()));
-        line(head) + &rule + &rows.iter().map(line).collect::<String>()
+        });
+        let help = "Write it to a file: drawn anew for print, or its numbers. Or copy the numbers";
+        response.accessible_name(format!("Export {}", self.name)).on_hover_text(help);
     }
-}
 
-/// The menu beside a plot or table called `name` that fills `area` of the window.
-pub fn menu_ui(
-    ui: &mut Ui,
-    name: &str,
-    area: Rect,
-    table: impl FnOnce() -> Table,
-    exports: &mut Vec<ExportRequest>,
-) {
-    let help = "Write what is seen here to a PNG file, or its numbers to a CSV file";
-    items_ui(ui, (name, help), area, table, None, exports);
-}
-
-/// As [`menu_ui`], for figures that a command prints as JSON too.
-pub fn menu_with_json_ui(
-    ui: &mut Ui,
-    name: &str,
-    area: Rect,
-    table: impl FnOnce() -> Table,
-    json: impl Fn() -> String,
-    exports: &mut Vec<ExportRequest>,
-) {
-    let help = "Write what is seen here to a PNG file, or all numbers to a CSV file or a JSON file";
-    items_ui(ui, (name, help), area, table, Some(&json), exports);
-}
-
-/// As [`menu_ui`], for a table that people also hand on as text. `table` is told whether its figures are for
-/// a program, without units and to all digits, or for people.
-pub fn table_menu_ui(
-    ui: &mut Ui,
-    name: &str,
-    area: Rect,
-    table: impl Fn(bool) -> Table,
-    exports: &mut Vec<ExportRequest>,
-) {
-    let response = ui.menu_button(icons::atom(Icon::Export, None), |ui| {
+    fn items_ui(&self, ui: &mut Ui) -> Option<(String, Exported)> {
         let mut chosen = None;
-        if ui.button("Copy as Markdown").clicked() {
-            ui.copy_text(table(false).into_markdown());
-            ui.close();
+        if let Some(figure) = self.figure {
+            chosen = self.figures_ui(ui, figure);
         }
-        if ui.button("Copy as CSV").clicked() {
-            ui.copy_text(table(true).into_text());
-            ui.close();
+        if let Some(area) = self.seen
+            && ui.button("As on screen (PNG)…").clicked()
+        {
+            chosen = Some((self.name.to_owned(), Exported::Seen(area)));
         }
-        if ui.button("Table (Markdown)…").clicked() {
-            chosen = Some(Exported::Markdown(table(false).into_markdown()));
+        let Some(table) = self.table else { return chosen };
+        let of = |format: TableFormat| match (format, self.readable) {
+            (TableFormat::Csv, _) | (_, None) => table(),
+            (_, Some(readable)) => readable(),
+        };
+        ui.separator();
+        for (format, word) in TABLES {
+            if ui.button(format!("Numbers ({word})…")).clicked() {
+                chosen = Some((self.name.to_owned(), Exported::Table(of(format), format)));
+            }
         }
-        if ui.button("Numbers (CSV)…").clicked() {
-            chosen = Some(Exported::Table(table(true).into_text()));
-        }
-        if ui.button("Picture (PNG)…").clicked() {
-            chosen = Some(Exported::Picture(area));
-        }
-        if let Some(what) = chosen {
-            exports.push(ExportRequest { name: name.to_owned(), what });
-            ui.close();
-        }
-    });
-    let help =
-        "Copy the rows and columns that are shown, or write them to a file; or what is seen to a PNG file";
-    response.response.accessible_name(format!("Export {name}")).on_hover_text(help);
-}
-
-fn items_ui(
-    ui: &mut Ui,
-    (name, help): (&str, &str),
-    area: Rect,
-    table: impl FnOnce() -> Table,
-    json: Option<&dyn Fn() -> String>,
-    exports: &mut Vec<ExportRequest>,
-) {
-    let response = ui.menu_button(icons::atom(Icon::Export, None), |ui| {
-        let mut chosen = None;
-        if ui.button("Picture (PNG)…").clicked() {
-            chosen = Some(Exported::Picture(area));
-        }
-        if ui.button("Numbers (CSV)…").clicked() {
-            chosen = Some(Exported::Table(table().into_text()));
-        }
-        if let Some(json) = json
+        if let Some(json) = self.json
             && ui.button("Numbers (JSON)…").on_hover_text("What `dualprop eval --json` prints").clicked()
         {
-            chosen = Some(Exported::Json(json()));
+            chosen = Some((self.name.to_owned(), Exported::Json(json())));
         }
-        if let Some(what) = chosen {
-            exports.push(ExportRequest { name: name.to_owned(), what });
-            ui.close();
+        ui.separator();
+        for (format, word) in TABLES {
+            if ui.button(format!("Copy numbers ({word})")).clicked() {
+                ui.ctx().copy_text(of(format).text(format));
+                ui.close();
+            }
         }
-    });
-    response.response.accessible_name(format!("Export {name}")).on_hover_text(help);
+        chosen
+    }
+
+    fn figures_ui(&self, ui: &mut Ui, figure: &dyn Fn() -> Figure) -> Option<(String, Exported)> {
+        let id = Id::unique("transparent ground");
+        let mut is_transparent = ui.data(|data| data.get_temp(id).unwrap_or(false));
+        let help =
+            "Nothing behind the figure instead of white, for slides and pages with a ground of their own";
+        if ui.checkbox(&mut is_transparent, "Transparent ground").on_hover_text(help).changed() {
+            ui.data_mut(|data| data.insert_temp(id, is_transparent));
+        }
+        let mut chosen = None;
+        for (words, size, is_png) in FIGURES {
+            let help = match size {
+                Size::Screen => "Drawn anew from all data, in the light theme's colours",
+                _ => "Drawn anew with text of 8 pt, fit to print; a browser makes a PDF of it",
+            };
+            if ui.button(words).on_hover_text(help).clicked() {
+                let name = match size {
+                    Size::Screen => self.name.to_owned(),
+                    Size::Column => format!("{} 85 mm", self.name),
+                    Size::Page => format!("{} 170 mm", self.name),
+                };
+                let figure = Box::new(figure());
+                chosen = Some((name, Exported::Figure { figure, size, is_transparent, is_png }));
+            }
+        }
+        chosen
+    }
 }
 
 /// A button that exports what is seen of a pane whose contents are pictures.
@@ -180,7 +177,7 @@ pub fn picture_ui(ui: &mut Ui, name: &str, area: Rect, exports: &mut Vec<ExportR
         .button(icons::atom(Icon::Export, None))
         .on_hover_text("Write what is seen of this pane to a PNG file");
     if response.accessible_name(format!("Export {name}")).clicked() {
-        exports.push(ExportRequest { name: name.to_owned(), what: Exported::Picture(area) });
+        exports.push(ExportRequest { name: name.to_owned(), what: Exported::Seen(area) });
     }
 }
 
@@ -209,16 +206,6 @@ pub fn png(rgb: &[u8], width: usize, height: usize) -> anyhow::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use egui::{pos2, vec2};
-
-    #[test]
-    fn cells_with_commas_and_quotes_are_quoted() {
-        let mut table = Table::new(["class", "images"]);
-        table.row(["cat, \"tame\"", "3"]);
-        assert_eq!(table.clone().into_text(), "class,images\n\"cat, \"\"tame\"\"\",3\n");
-        table.row(["a|b\nc", "*4*"]);
-        let markdown = "| class | images |\n| --- | --- |\n| cat, \"tame\" | 3 |\n| a\\|b c | \\*4\\* |\n";
-        assert_eq!(table.into_markdown(), markdown);
-    }
 
     #[test]
     fn a_crop_is_the_area_in_pixels() {

@@ -3,7 +3,7 @@
 
 use crate::app::format;
 use crate::app::theme::tokens::Tokens;
-use egui::{Rangef, vec2};
+use egui::{Rangef, RichText, vec2};
 use egui_plot::{GridInput, GridMark, Plot};
 
 /// Points between two marks that egui_plot takes as its finest step.
@@ -18,9 +18,13 @@ const FULL_STRENGTH: f64 = 40.0;
 const FEW_DECADES: f64 = 3.0;
 
 /// A plot as all panes have it: it zooms with Ctrl and the wheel, drags, and a double click shows everything.
-pub fn plot<'a>(id: &'a str, height: f32, tokens: &Tokens) -> Plot<'a> {
+/// `axes`: what the horizontal and the vertical one show, with units.
+pub fn plot<'a>(id: &'a str, height: f32, axes: [&str; 2], tokens: &Tokens) -> Plot<'a> {
+    let title = |words: &str| RichText::new(words).small().color(tokens.text_weak);
     Plot::new(id)
         .height(height.max(80.0))
+        .x_axis_label(title(axes[0]))
+        .y_axis_label(title(axes[1]))
         .show_background(false)
         .grid_color(tokens.line)
         .grid_fade(0.6)
@@ -46,6 +50,16 @@ pub fn percent_y(plot: Plot<'_>) -> Plot<'_> {
         .include_y(1.0)
         .y_grid_spacer(percent_marks)
         .y_axis_formatter(|mark, _| format!("{}%", short(mark.value)))
+}
+
+/// Marks of an axis from `low` to `high` over `length` points, at least `apart` from each other, and their
+/// numbers. Where `is_log` the values are decimal logarithms, the numbers what they are of.
+pub fn marks((low, high): (f64, f64), length: f64, apart: f64, is_log: bool) -> Vec<(f64, String)> {
+    let base_step_size = (high - low) / length * f64::from(FINEST);
+    let input = GridInput { bounds: (low, high), base_step_size };
+    let marks = if is_log { log_marks(input) } else { even_marks(input, apart) };
+    let words = |value: f64| if is_log { format::plain(10f64.powf(value)) } else { short(value) };
+    marks.into_iter().map(|mark| (mark.value, words(mark.value))).collect()
 }
 
 fn percent_marks(input: GridInput) -> Vec<GridMark> {

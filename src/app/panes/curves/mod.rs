@@ -1,6 +1,8 @@
 //! Curves: the training loss of each branch, and the validation accuracy as the four lines
 //! (clean | attacked) × (main | aux).
 
+mod figures;
+
 use super::{Shared, once_there};
 use crate::app::commands::UiCommand;
 use crate::app::format;
@@ -10,10 +12,11 @@ use crate::app::model::series::{MAX_SMOOTHING, Series};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::axis::{axis_ui, full_line_name, placed};
 use crate::app::widgets::command_button::empty_ui;
-use crate::app::widgets::export::{self, ExportRequest, Table};
+use crate::app::widgets::export::{ExportRequest, Menu};
 use crate::app::widgets::legend::{Entry, legend_ui};
 use crate::app::widgets::plots::{log_y, percent_y, plot};
-use egui::{ComboBox, Rect, RichText, Slider, Ui, vec2};
+use crate::app::widgets::table::Table;
+use egui::{ComboBox, RichText, Slider, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints, Points, Text};
 use std::collections::BTreeMap;
 
@@ -122,7 +125,6 @@ fn title(ui: &mut Ui, text: &str, help: &str) {
 
 fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, exports: &mut Vec<ExportRequest>) {
     let bottom = ui.cursor().top() + height;
-    let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height));
     ui.horizontal_wrapped(|ui| {
         title(
             ui,
@@ -140,7 +142,8 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
              the raw values, which stay visible behind the line. No unit, up to 0.999.",
         );
         axis_ui(ui, &mut view.axis);
-        export::menu_ui(ui, "Training loss", area, || table(run, &run.loss, "loss (nats)"), exports);
+        let (figure, table) = (|| figures::loss(run, view), || table(run, &run.loss, "loss (nats)"));
+        Menu::new("Training loss").figure(&figure).table(&table).ui(ui, exports);
     });
     let axis = view.axis;
     view.drawn.refresh(run, view.smoothing, view.log_loss, axis);
@@ -174,7 +177,8 @@ fn loss_ui(ui: &mut Ui, run: &RunView, view: &mut CurvesView, height: f32, expor
         }
         Some(text)
     };
-    let mut plot = plot("loss", bottom - ui.cursor().top(), tokens).label_formatter(hover);
+    let mut plot = plot("loss", bottom - ui.cursor().top(), [axis.title(), figures::LOSS], tokens)
+        .label_formatter(hover);
     if log {
         plot = log_y(plot);
     }
@@ -248,10 +252,9 @@ fn accuracy_ui(
 ) {
     let axis = view.axis;
     let bottom = ui.cursor().top() + height;
-    let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height));
     let first = run.splits.first().cloned().unwrap_or_default();
     let split = if run.splits.contains(&view.split) { view.split.clone() } else { first };
-    accuracy_header_ui(ui, run, view, &split, area, exports);
+    accuracy_header_ui(ui, run, view, &split, exports);
     let Some(curves) = run.accuracy.get(&split) else {
         let text = match run.phase.is_active() {
             true => "The first validation is still to come. “Evaluate now” makes one after the current step.",
@@ -281,7 +284,8 @@ fn accuracy_ui(
         }
         Some(text)
     };
-    let plot = percent_y(plot("accuracy", bottom - ui.cursor().top(), tokens))
+    let titles = [axis.title(), figures::ACCURACY];
+    let plot = percent_y(plot("accuracy", bottom - ui.cursor().top(), titles, tokens))
         .label_formatter(hover)
         .include_x(run.last_step.as_ref().map_or(0.0, |report| run.place(axis, report.step as f64)))
         // Room above the highest line for the mark of the best.
@@ -319,7 +323,6 @@ fn accuracy_header_ui(
     run: &RunView,
     view: &mut CurvesView,
     split: &str,
-    area: Rect,
     exports: &mut Vec<ExportRequest>,
 ) {
     ui.horizontal_wrapped(|ui| {
@@ -345,7 +348,9 @@ fn accuracy_header_ui(
         }
         if let Some(curves) = run.accuracy.get(split) {
             let name = format!("Accuracy on {split}");
-            export::menu_ui(ui, &name, area, || table(run, curves, "top-1 (%)"), exports);
+            let (figure, table) =
+                (|| figures::accuracy(run, view, split, curves), || table(run, curves, "top-1 (%)"));
+            Menu::new(&name).figure(&figure).table(&table).ui(ui, exports);
         }
     });
 }

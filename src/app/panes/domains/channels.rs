@@ -5,11 +5,13 @@ use crate::app::format;
 use crate::app::model::kinds::DataKind;
 use crate::app::panes::Names;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export::{self, ExportRequest, Table};
+use crate::app::widgets::export::{ExportRequest, Menu};
+use crate::app::widgets::figure::{self, Axis, Body, Figure, Lines};
 use crate::app::widgets::plots::{log_y, plot};
+use crate::app::widgets::table::Table;
 use crate::training::bn_distance as distance;
 use crate::training::events::{BnDomain, BnLayer};
-use egui::{Align, Layout, Rect, RichText, Ui};
+use egui::{Align, Layout, RichText, Ui};
 use egui_plot::{HoverPosition, PlotBounds, PlotPoint, PlotPoints, Points};
 use std::ops::RangeInclusive;
 
@@ -18,11 +20,16 @@ const FIXED_MEAN: (f64, f64) = (-3.0, 3.0);
 const FIXED_LOG_VAR: (f64, f64) = (-4.0, 2.0);
 const FIXED_GAMMA: (f64, f64) = (-1.0, 3.0);
 
+/// The title of the horizontal axis.
+const CHANNELS: &str = "Channel (place)";
+
 type Value = fn(&BnDomain, usize) -> Option<f64>;
 
 /// One of the two plots side by side.
 struct Quantity {
     title: &'static str,
+    /// The title of the vertical axis, with its unit.
+    axis: &'static str,
     help: &'static str,
     value: Value,
     fixed: (f64, f64),
@@ -36,6 +43,7 @@ fn at(values: &[f32], channel: usize) -> Option<f64> {
 const STATISTICS: [Quantity; 2] = [
     Quantity {
         title: "Running mean",
+        axis: "Running mean (units of the input)",
         help: "Running mean of each channel in each domain, in the units of the convolution's output.",
         value: |d, channel| at(&d.running_mean, channel),
         fixed: FIXED_MEAN,
@@ -43,6 +51,7 @@ const STATISTICS: [Quantity; 2] = [
     },
     Quantity {
         title: "Running variance (log)",
+        axis: "Running variance (units²)",
         help: "Running variance of each channel in each domain (the unbiased one), on a logarithmic axis.",
         value: |d, channel| at(&d.running_var, channel).map(f64::log10).filter(|v| v.is_finite()),
         fixed: FIXED_LOG_VAR,
@@ -53,6 +62,7 @@ const STATISTICS: [Quantity; 2] = [
 const AFFINE: [Quantity; 2] = [
     Quantity {
         title: "γ",
+        axis: "γ (no unit)",
         help: "Learned scale of each channel in each domain, after normalisation. No unit.",
         value: |d, channel| at(&d.gamma, channel),
         fixed: FIXED_GAMMA,
@@ -60,6 +70,7 @@ const AFFINE: [Quantity; 2] = [
     },
     Quantity {
         title: "β",
+        axis: "β (no unit)",
         help: "Learned shift of each channel in each domain, after normalisation. No unit.",
         value: |d, channel| at(&d.beta, channel),
         fixed: FIXED_MEAN,
@@ -77,14 +88,14 @@ pub struct Drawing {
     pub other: usize,
 }
 
-/// Two plots side by side. `export`: the pane's place on the window, and where its exports go.
+/// Two plots side by side. `whose`: whose statistics they are; `exports`: where what is to be written goes.
 pub fn ui(
     ui: &mut Ui,
     source: &ShownStatistics<'_>,
     chosen: usize,
     drawing: Drawing,
     height: f32,
-    (area, exports): (Rect, &mut Vec<ExportRequest>),
+    (whose, exports): (&str, &mut Vec<ExportRequest>),
 ) {
     let layer = &source.layers[chosen];
     let order = order(layer, drawing.other, drawing.sorted);
@@ -92,12 +103,15 @@ pub fn ui(
     let (order, scale) = (order.as_slice(), drawing.scale);
     let drawn = |of| ChannelPlot { layer, order, of, scale, height };
     ui.columns_const(|[left, right]| {
-        let area = area.with_min_y(left.cursor().top());
-        channel_plot(left, source, &drawn(&first), |_| {});
-        channel_plot(right, source, &drawn(&second), |ui| {
-            let name = format!("BN channels of {}", layer.name);
-            export::menu_ui(ui, &name, area, || table(source.names, layer), exports);
-        });
+        let table = || table(source.names, layer);
+        for (ui, of) in [(left, &first), (right, &second)] {
+            let plot = drawn(of);
+            channel_plot(ui, source, &plot, |ui| {
+                let name = format!("{} of {}", of.title, layer.name);
+                let figure = || plot.figure(source, whose);
+                Menu::new(&name).figure(&figure).table(&table).ui(ui, exports);
+            });
+        }
     });
 }
 
@@ -173,6 +187,36 @@ struct ChannelPlot<'a> {
     height: f32,
 }
 
+impl ChannelPlot<'_> {
+    /// The places and values of a domain's channels.
+    fn points(&self, domain: &BnDomain) -> Vec<[f64; 2]> {
+        let order = self.order.iter().enumerate();
+        order.filter_map(|(x, &channel)| Some([x as f64, (self.of.value)(domain, channel)?])).collect()
+    }
+
+    fn figure(&self, source: &ShownStatistics<'_>, whose: &str) -> Figure {
+        let Self { layer, of, scale, .. } = *self;
+        let range = span(source, layer, scale, of);
+        let series = layer.domains.iter().enumerate().map(|(index, domain)| figure::Series {
+            name: source.names.domain(index).to_owned(),
+            colour: tokens::LIGHT.data(source.kind(index)),
+            drawn: figure::Drawn::Points(tokens::marker(index)),
+            points: self.points(domain),
+            band: Vec::new(),
+        });
+        Figure {
+            title: format!("{} of {}", of.title.trim_end_matches(" (log)"), layer.name),
+            subject: whose.to_owned(),
+            body: Body::Lines(Lines {
+                x: Axis::new(CHANNELS),
+                y: Axis::new(of.axis).log(of.log).spanning([*range.start(), *range.end()]),
+                series: series.collect(),
+                marks: Vec::new(),
+            }),
+        }
+    }
+}
+
 /// Draws a quantity; `corner` goes to the right of its title.
 fn channel_plot(
     ui: &mut Ui,
@@ -195,7 +239,9 @@ fn channel_plot(
         let value = if log { 10f64.powf(position.y) } else { position.y };
         Some(format!("{plot_name}, channel {channel}\n{}", format::significant(value)))
     };
-    let mut plot = plot(of.title, height, tokens).allow_zoom(false).allow_drag(false).label_formatter(hover);
+    let titles = [CHANNELS, of.axis];
+    let mut plot =
+        plot(of.title, height, titles, tokens).allow_zoom(false).allow_drag(false).label_formatter(hover);
     if log {
         plot = log_y(plot);
     }
@@ -205,13 +251,9 @@ fn channel_plot(
         let (low, high) = ([-margin, *range.start()], [last + margin, *range.end()]);
         plot.set_plot_bounds(PlotBounds::from_min_max(low, high));
         for (index, domain) in layer.domains.iter().enumerate() {
-            let points = order
-                .iter()
-                .enumerate()
-                .filter_map(|(x, &channel)| Some(PlotPoint::new(x as f64, (of.value)(domain, channel)?)));
-            let points = Points::new(source.names.domain(index), PlotPoints::Owned(points.collect()));
-            let kind = source.data.get(index).copied().unwrap_or(DataKind::Clean);
-            let points = points.color(tokens.data(kind)).shape(tokens::marker(index));
+            let points = drawn.points(domain).into_iter().map(PlotPoint::from).collect();
+            let points = Points::new(source.names.domain(index), PlotPoints::Owned(points));
+            let points = points.color(tokens.data(source.kind(index))).shape(tokens::marker(index));
             plot.points(points.radius(if order.len() > 200 { 1.8 } else { 2.8 }));
         }
     });

@@ -7,8 +7,10 @@ use crate::app::model::kinds::DataKind;
 use crate::app::panes::Shared;
 use crate::app::panes::look::{self, LookView};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::export::Menu;
+use crate::app::widgets::figure::{Axis, Body, Figure, Lines, Series};
 use crate::app::widgets::plots::plot;
+use crate::app::widgets::table::Table;
 use crate::session::inspect::{BINS, Distribution, DistributionRequest, Distributions, RANGE, Request};
 use egui::{ComboBox, RichText, Ui};
 use egui_plot::{HoverPosition, Line, PlotPoints, VLine};
@@ -47,7 +49,13 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, look: &m
         }
         if let Some(found) = &shared.study.distributions {
             let names = look::names(&info);
-            export::menu_ui(ui, "BN inputs", shared.area, || table(names, found), shared.exports);
+            let what = match found.request.channel {
+                Some(channel) => format!("{}, channel {channel}", layer.name),
+                None => format!("{}, all channels", layer.name),
+            };
+            let model = shared.study.caption();
+            let (figure, table) = (|| figure(names, found, &what, &model), || table(names, found));
+            Menu::new("BN inputs").figure(&figure).table(&table).ui(ui, shared.exports);
         }
     });
     let request = DistributionRequest {
@@ -91,6 +99,26 @@ fn table(names: crate::app::panes::Names<'_>, found: &Distributions) -> Table {
     table
 }
 
+/// The titles of the axes.
+const TITLES: [&str; 2] = ["Normalised input (standard deviations)", "Share of values (%)"];
+
+fn figure(names: crate::app::panes::Names<'_>, found: &Distributions, what: &str, model: &str) -> Figure {
+    let series = found.lines.iter().map(|line| {
+        let points = (0..BINS).map(|bin| [centre(bin), 100.0 * f64::from(line.shares[bin])]);
+        Series::of_domain(name(names, line), kind(line), line.domain, points.collect())
+    });
+    Figure {
+        title: format!("Normalised inputs of {what}"),
+        subject: format!("{model}, step {}", found.step),
+        body: Body::Lines(Lines {
+            x: Axis::new(TITLES[0]).spanning([-f64::from(RANGE), f64::from(RANGE)]),
+            y: Axis::new(TITLES[1]).spanning([0.0]),
+            series: series.collect(),
+            marks: Vec::new(),
+        }),
+    }
+}
+
 fn histogram_ui(
     ui: &mut Ui,
     shared: &Shared<'_>,
@@ -126,7 +154,7 @@ fn histogram_ui(
         }
         Some(text)
     };
-    let plot = plot("bn inputs", ui.available_height(), tokens)
+    let plot = plot("bn inputs", ui.available_height(), TITLES, tokens)
         .label_formatter(hover)
         .include_x(-f64::from(RANGE))
         .include_x(f64::from(RANGE))

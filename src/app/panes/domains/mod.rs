@@ -3,27 +3,26 @@
 
 pub mod channels;
 pub mod inputs;
+mod strip;
 pub mod time;
 
 use super::{FIRST_PICTURES, Names, Shared, look, once_there};
 use crate::app::commands::UiCommand;
-use crate::app::format;
 use crate::app::model::kinds::DataKind;
 use crate::app::model::moments::Moment;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::command_button::empty_ui;
-use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::export::Menu;
 use crate::app::widgets::moments::MomentView;
 use crate::session::inspect::ModelInfo;
 use crate::training::bn_distance::{self as distance, Distance};
 use crate::training::bn_health::{self, BnWarning};
 use crate::training::events::BnLayer;
 use channels::Drawing;
-use egui::{ComboBox, Key, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+use egui::{ComboBox, RichText, ScrollArea, Ui};
 use std::sync::Arc;
 
-const STRIP_HEIGHT: f32 = 84.0;
 const CAPTION_HEIGHT: f32 = 36.0;
 /// The least height of the channel plots, points; a lower pane scrolls.
 const LEAST_PLOT_HEIGHT: f32 = 110.0;
@@ -121,6 +120,13 @@ pub struct ShownStatistics<'a> {
     /// What each domain was trained on.
     pub data: Vec<DataKind>,
     key: SourceKey,
+}
+
+impl ShownStatistics<'_> {
+    /// What a domain was trained on.
+    pub fn kind(&self, domain: usize) -> DataKind {
+        self.data.get(domain).copied().unwrap_or(DataKind::Clean)
+    }
 }
 
 /// Draws the pane.
@@ -230,14 +236,15 @@ fn layers_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView, momen
         let first = chosen_layer(source.layers, view);
         let chosen = header_ui(ui, &source, view, first, other, shared);
         warnings_ui(ui, &source, &view.strip.warnings);
-        let chosen = strip_ui(ui, source.layers, &view.strip.distances, chosen);
+        let chosen = strip::ui(ui, source.layers, &view.strip.distances, chosen);
         // At the start of a run all distances are 0, and none is the furthest.
         if chosen != first || view.strip.distances[chosen] > 0.0 {
             view.layer.clone_from(&source.layers[chosen].name);
         }
         let height = (bottom - ui.cursor().top() - CAPTION_HEIGHT).max(LEAST_PLOT_HEIGHT);
         let drawing = Drawing { affine: view.affine, scale: view.scale, sorted: view.sorted, other };
-        channels::ui(ui, &source, chosen, drawing, height, (shared.area, shared.exports));
+        let caption = strip::caption(&source, shared);
+        channels::ui(ui, &source, chosen, drawing, height, (&caption, shared.exports));
     });
 }
 
@@ -321,20 +328,13 @@ fn header_ui(
             .on_hover_text("What the axes of the channel plots span: this layer, all layers, or fixed ends");
         ui.checkbox(&mut view.sorted, "By distance")
             .on_hover_text("Order the channels by falling distance instead of by their index");
-        let table = || distances_table(source, other);
-        export::menu_ui(ui, "BN distances", shared.area, table, shared.exports);
+        let caption = strip::caption(source, shared);
+        let distances = &view.strip.distances;
+        let (figure, table) =
+            (|| strip::figure(source, distances, view.part, other, &caption), || strip::table(source, other));
+        Menu::new("BN distances").figure(&figure).table(&table).ui(ui, shared.exports);
     });
     chosen
-}
-
-fn distances_table(source: &ShownStatistics<'_>, other: usize) -> Table {
-    let mut table = Table::new(["layer", "distance (nats)", "of means", "of variances"]);
-    for layer in source.layers {
-        let Some(distance) = distance::of_layer(layer, 0, other) else { continue };
-        let figures = [distance.total(), distance.of_means, distance.of_variances].map(|v| v.to_string());
-        table.row(std::iter::once(layer.name.clone()).chain(figures));
-    }
-    table
 }
 
 /// What is amiss with the statistics, in one line with the details on hover.
@@ -377,65 +377,4 @@ fn scale_name(scale: ChannelScale) -> &'static str {
         ChannelScale::Network => "network",
         ChannelScale::Fixed => "fixed",
     }
-}
-
-/// One bar a layer in network order. Click or arrow keys choose; returns the chosen layer.
-fn strip_ui(ui: &mut Ui, layers: &[BnLayer], distances: &[f64], chosen: usize) -> usize {
-    let tokens = Tokens::of(ui);
-    let count = distances.len();
-    let size = vec2(ui.available_width(), STRIP_HEIGHT);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let largest = distances.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let slot = rect.width() / count as f32;
-    let bar = |index: usize| {
-        let height = (distances[index] / largest) as f32 * (rect.height() - 18.0);
-        let left = rect.left() + slot * index as f32;
-        let gap = (slot * 0.15).min(2.0);
-        let top = rect.bottom() - height.max(1.5);
-        Rect::from_x_y_ranges(left + gap..=left + slot - gap, top..=rect.bottom())
-    };
-    let hovered = response.hover_pos().map(|at| (((at.x - rect.left()) / slot) as usize).min(count - 1));
-    let painter = ui.painter();
-    painter.rect_filled(rect, 4.0, tokens.sunken);
-    for index in 0..count {
-        let fill = if index == chosen {
-            tokens.accent
-        } else if hovered == Some(index) {
-            tokens.text
-        } else {
-            tokens.text_weak.gamma_multiply(0.7)
-        };
-        painter.rect_filled(bar(index), 1.5, fill);
-    }
-    let named = hovered.unwrap_or(chosen);
-    let text = format!("{}: {} nats", layers[named].name, format::significant(distances[named]));
-    let at = rect.left_top() + vec2(6.0, 3.0);
-    let font = egui::TextStyle::Small.resolve(ui.style());
-    painter.text(at, egui::Align2::LEFT_TOP, &text, font.clone(), tokens.text_strong);
-    let top = format!("highest {} nats", format::significant(largest));
-    let at = rect.right_top() + vec2(-6.0, 3.0);
-    painter.text(at, egui::Align2::RIGHT_TOP, top, font, tokens.text_weak);
-    if response.has_focus() {
-        painter.rect_stroke(rect, 4.0, Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
-    }
-    response
-        .widget_info(|| WidgetInfo::slider(ui.is_enabled(), chosen as f64, format!("Layer strip, {text}")));
-    let mut chosen = match hovered.filter(|_| response.clicked()) {
-        Some(index) => {
-            response.request_focus();
-            index
-        }
-        None => chosen,
-    };
-    if response.has_focus() {
-        ui.memory_mut(|memory| {
-            let arrows = egui::EventFilter { horizontal_arrows: true, ..egui::EventFilter::default() };
-            memory.set_focus_lock_filter(response.id, arrows);
-        });
-        let (left, right) = ui.input(|i| (i.key_pressed(Key::ArrowLeft), i.key_pressed(Key::ArrowRight)));
-        chosen = if left { chosen.saturating_sub(1) } else { chosen };
-        chosen = if right { (chosen + 1).min(count - 1) } else { chosen };
-    }
-    response.on_hover_text_at_pointer(format!("{text}\nLayers from input to output; click for its channels"));
-    chosen
 }

@@ -7,7 +7,9 @@ use crate::app::model::bn_history::BnHistory;
 use crate::app::panes::Shared;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::empty_ui;
-use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::export::Menu;
+use crate::app::widgets::figure::{Body, Cells, Figure};
+use crate::app::widgets::table::Table;
 use egui::{Align2, ColorImage, Rect, RichText, Sense, TextStyle, TextureHandle, TextureOptions, Ui, vec2};
 
 /// Distances of this many nats and less have the scale's first colour.
@@ -70,16 +72,38 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut DomainsView) {
             ui.selectable_value(&mut view.other, domain, &history.domains[domain]);
         }
         let part = view.part;
-        export::menu_ui(
-            ui,
-            "BN distances over time",
-            shared.area,
-            || table(history, other, part),
-            shared.exports,
-        );
+        let (figure, table) =
+            (|| figure(history, other, part, &shared.run.caption()), || table(history, other, part));
+        Menu::new("BN distances over time").figure(&figure).table(&table).ui(ui, shared.exports);
     });
     view.time.refresh(ui.ctx(), history, other, view.part);
     heatmap_ui(ui, history, other, view);
+}
+
+fn figure(history: &BnHistory, domain: usize, part: Part, run: &str) -> Figure {
+    let (columns, rows) = (history.steps.len(), history.layers.len());
+    let value = |row: usize, column: usize| history.distance(column, domain, row, part as usize);
+    let all = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let highest =
+        all().map(|(row, column)| value(row, column)).filter(|v| v.is_finite()).fold(LOWEST, f32::max);
+    let scale = [
+        format!("nats ({}), logarithmic", part.name()),
+        LOWEST.to_string(),
+        format::significant(f64::from(highest)),
+    ];
+    Figure {
+        title: format!("BN distance {} to {} over training", history.domains[0], history.domains[domain]),
+        subject: run.to_owned(),
+        body: Body::Cells(Cells {
+            x_title: "Optimizer steps".to_owned(),
+            y_title: "BN layer".to_owned(),
+            columns: history.steps.iter().map(u64::to_string).collect(),
+            rows: history.layers.clone(),
+            cells: all().map(|(row, column)| (place(value(row, column), highest), String::new())).collect(),
+            is_square: false,
+            scale,
+        }),
+    }
 }
 
 fn table(history: &BnHistory, domain: usize, part: Part) -> Table {

@@ -261,7 +261,8 @@ fn plots_ui(
     look: &LookView,
     looked: &Looked,
 ) {
-    plots::losses_ui(ui, looked, PLOT_HEIGHT, shared.exports);
+    let model = shared.study.caption();
+    plots::losses_ui(ui, &model, looked, PLOT_HEIGHT, shared.exports);
     ui.add_space(tokens::GAP);
     let Some(info) = shared.study.info.clone() else { return };
     ui.horizontal_wrapped(|ui| {
@@ -284,7 +285,7 @@ fn plots_ui(
         }
     });
     if let Some(swept) = shared.study.swept.clone() {
-        plots::sweep_ui(ui, names, &swept, info.attack.epsilon, PLOT_HEIGHT, shared.exports);
+        plots::sweep_ui(ui, &model, names, &swept, info.attack.epsilon, PLOT_HEIGHT, shared.exports);
     } else {
         let text = "The sweep draws accuracy over ε, with the training ε marked.";
         ui.add(egui::Label::new(RichText::new(text).weak()).wrap());

@@ -4,32 +4,30 @@ use crate::app::format;
 use crate::app::model::kinds::DataKind;
 use crate::app::panes::Names;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export::{self, ExportRequest, Table};
+use crate::app::widgets::export::{ExportRequest, Menu};
+use crate::app::widgets::figure::{Axis, Body, Figure, Lines, Series};
 use crate::app::widgets::plots::{percent_y, plot};
-use crate::session::inspect::{Looked, Sweep, Swept};
-use egui::{Rect, RichText, Ui, vec2};
+use crate::app::widgets::table::Table;
+use crate::session::inspect::{Looked, LookedItem, Sweep, SweepPoint, Swept};
+use egui::{RichText, Ui};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints, Points, Text, VLine};
 
+/// Titles of the axes: of the loss over iterations, and of accuracy over ε.
+const LOSSES: [&str; 2] = ["Iteration of the attack", "Loss (nats)"];
+const SWEEP: [&str; 2] = ["ε of the attack (1/255)", "Top-1 accuracy (%)"];
+
 /// The heading of a plot with its export menu.
-fn heading_ui(
-    ui: &mut Ui,
-    title: &str,
-    help: &str,
-    height: f32,
-    table: impl FnOnce() -> Table,
-    exports: &mut Vec<ExportRequest>,
-) {
-    let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height + 28.0));
+fn heading_ui(ui: &mut Ui, title: &str, help: &str, menu: Menu<'_>, exports: &mut Vec<ExportRequest>) {
     ui.horizontal(|ui| {
         ui.label(RichText::new(title).strong().color(Tokens::of(ui).text_strong)).on_hover_text(help);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            export::menu_ui(ui, title, area, table, exports);
+            menu.ui(ui, exports);
         });
     });
 }
 
-/// One thin line an image and their mean.
-pub fn losses_ui(ui: &mut Ui, looked: &Looked, height: f32, exports: &mut Vec<ExportRequest>) {
+/// One thin line an image and their mean. `model`: the name of what is attacked.
+pub fn losses_ui(ui: &mut Ui, model: &str, looked: &Looked, height: f32, exports: &mut Vec<ExportRequest>) {
     let iterations = looked.items.first().map_or(0, |item| item.losses.len());
     let mean: Vec<f64> = (0..iterations)
         .map(|n| {
@@ -48,32 +46,89 @@ pub fn losses_ui(ui: &mut Ui, looked: &Looked, height: f32, exports: &mut Vec<Ex
         }
         table
     };
-    heading_ui(ui, "Loss per iteration", help, height, table, exports);
+    let figure = || losses_figure(model, looked, &mean);
+    let menu = Menu::new("Loss per iteration").figure(&figure).table(&table);
+    heading_ui(ui, "Loss per iteration", help, menu, exports);
     let tokens = Tokens::of(ui);
     let hover = |hover: &HoverPosition<'_>| {
         let (HoverPosition::NearDataPoint { position, .. } | HoverPosition::Elsewhere { position }) = hover;
         let n = (position.x.round().max(0.0) as usize).min(iterations.checked_sub(1)?);
         Some(format!("iteration {n}\nmean loss {} nats", format::significant(mean[n])))
     };
-    let response = plot("losses", height, tokens).label_formatter(hover).show(ui, |plot| {
+    let response = plot("losses", height, LOSSES, tokens).label_formatter(hover).show(ui, |plot| {
         for item in &looked.items {
             let points = item.losses.iter().enumerate().map(|(n, loss)| [n as f64, f64::from(*loss)]);
             let line = Line::new(item.item.name.clone(), PlotPoints::from_iter(points));
             plot.line(line.color(tokens.data_raw(DataKind::Attacked)).width(1.0).allow_hover(false));
         }
         let points = PlotPoints::from_iter(mean.iter().enumerate().map(|(n, loss)| [n as f64, *loss]));
-        // The choice by image is drawn like a domain behind the others.
-        let domains = looked.items.first().map_or(0, |item| item.item.views.len().saturating_sub(1));
-        let dash = tokens::dash(looked.request.domain.place(domains));
+        let dash = tokens::dash(drawn_domain(looked));
         let line = Line::new("mean", points).color(tokens.data(DataKind::Attacked)).style(dash);
         plot.line(line.width(tokens::LINE_WIDTH));
     });
     response.response.accessible_name("Loss per iteration plot");
 }
 
-/// Accuracy after the attack over ε: one line a domain.
+/// The attacked domain; the choice by image is drawn like a domain behind the others.
+fn drawn_domain(looked: &Looked) -> usize {
+    let domains = looked.items.first().map_or(0, |item| item.item.views.len().saturating_sub(1));
+    looked.request.domain.place(domains)
+}
+
+fn losses_figure(model: &str, looked: &Looked, mean: &[f64]) -> Figure {
+    let over = |losses: &mut dyn Iterator<Item = f64>| {
+        losses.enumerate().map(|(n, loss)| [n as f64, loss]).collect::<Vec<[f64; 2]>>()
+    };
+    let of_image = |item: &LookedItem| {
+        Series::faint(DataKind::Attacked, over(&mut item.losses.iter().map(|loss| f64::from(*loss))))
+    };
+    let mean = over(&mut mean.iter().copied());
+    let name = format!("mean of {}", format::counted(looked.items.len() as u64, "image"));
+    let mean = Series::of_domain(name, DataKind::Attacked, drawn_domain(looked), mean);
+    Figure {
+        title: "Loss per iteration of the attack".to_owned(),
+        subject: format!("{model}, step {}, {}; thin: one image", looked.step, looked.request.attack.spec()),
+        body: Body::Lines(Lines {
+            x: Axis::new(LOSSES[0]),
+            y: Axis::new(LOSSES[1]),
+            series: looked.items.iter().map(of_image).chain(std::iter::once(mean)).collect(),
+            marks: Vec::new(),
+        }),
+    }
+}
+
+/// Top-1 of a domain over ε, percent.
+fn swept_points(swept: &Swept, domain: usize) -> Vec<[f64; 2]> {
+    let point = |point: &SweepPoint| {
+        let accuracy = point.domains.get(domain)?.accuracy;
+        Some([f64::from(point.epsilon), 100.0 * f64::from(accuracy)])
+    };
+    swept.points.iter().filter_map(point).collect()
+}
+
+fn sweep_figure(model: &str, names: Names<'_>, swept: &Swept, trained: f32) -> Figure {
+    let Sweep { split, images, attack, .. } = &swept.request;
+    let series = (0..names.domains.len()).map(|domain| {
+        let points = swept_points(swept, domain);
+        Series::of_domain(names.domain(domain), DataKind::Attacked, domain, points).marked(domain)
+    });
+    let images = format::counted(*images as u64, "image");
+    Figure {
+        title: "Accuracy over the attack's ε".to_owned(),
+        subject: format!("{model}, step {}, {images} of {split}, {}", swept.step, attack.spec()),
+        body: Body::Lines(Lines {
+            x: Axis::new(SWEEP[0]),
+            y: Axis::new(SWEEP[1]).spanning([0.0]),
+            series: series.collect(),
+            marks: vec![(f64::from(trained), format!("training ε {trained}"))],
+        }),
+    }
+}
+
+/// Accuracy after the attack over ε: one line a domain. `model`: the name of what is attacked.
 pub fn sweep_ui(
     ui: &mut Ui,
+    model: &str,
     names: Names<'_>,
     swept: &Swept,
     trained: f32,
@@ -82,7 +137,9 @@ pub fn sweep_ui(
 ) {
     let help = "Top-1 accuracy in percent of the attacked images over ε in 1/255, each domain attacked and seen \
                 through itself. The vertical line is the ε of the training attack.";
-    heading_ui(ui, "Accuracy over ε", help, height, || sweep_table(names, swept), exports);
+    let (figure, table) = (|| sweep_figure(model, names, swept, trained), || sweep_table(names, swept));
+    let menu = Menu::new("Accuracy over ε").figure(&figure).table(&table);
+    heading_ui(ui, "Accuracy over ε", help, menu, exports);
     let tokens = Tokens::of(ui);
     ui.horizontal_wrapped(|ui| {
         for domain in 0..names.domains.len() {
@@ -116,18 +173,14 @@ pub fn sweep_ui(
         }
         Some(text)
     };
-    let plot =
-        percent_y(plot("sweep", height, tokens)).label_formatter(hover).include_y(100.0).include_x(16.0);
+    let plot = percent_y(plot("sweep", height, SWEEP, tokens))
+        .label_formatter(hover)
+        .include_y(100.0)
+        .include_x(16.0);
     let response = plot.show(ui, |plot| {
         for domain in 0..names.domains.len() {
-            let points: Vec<PlotPoint> = swept
-                .points
-                .iter()
-                .filter_map(|point| {
-                    let accuracy = point.domains.get(domain)?.accuracy;
-                    Some(PlotPoint::new(f64::from(point.epsilon), 100.0 * f64::from(accuracy)))
-                })
-                .collect();
+            let points: Vec<PlotPoint> =
+                swept_points(swept, domain).into_iter().map(PlotPoint::from).collect();
             let colour = tokens.data(DataKind::Attacked);
             let name = names.domain(domain);
             let line = Line::new(name, PlotPoints::Owned(points.clone()));

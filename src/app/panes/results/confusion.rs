@@ -3,6 +3,7 @@
 use crate::app::format;
 use crate::app::panes::Names;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::figure::{Body, Cells, Figure};
 use crate::app::widgets::pictures::Plain;
 use crate::evaluation::confusion::Confusion;
 use egui::epaint::TextShape;
@@ -29,7 +30,7 @@ const NAMES_HEIGHT: f32 = 62.0;
 /// Smaller cells touch each other, and the matrix is one picture.
 const ROOM_FOR_GAPS: f32 = 12.0;
 /// Classes of the largest matrix; graphics cards have larger textures, and nobody reads them.
-const MOST_CLASSES: usize = 2048;
+pub(super) const MOST_CLASSES: usize = 2048;
 
 /// What is chosen of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +98,41 @@ struct Matrix<'a> {
     side: f32,
 }
 
+/// The matrix for print. `about`: of which model and images.
+pub(super) fn figure(names: Names<'_>, confusion: &Confusion, about: &str) -> Figure {
+    let classes = confusion.classes;
+    let all: Vec<String> = (0..classes).map(|class| names.class(class)).collect();
+    let mut cells = vec![(0.0, String::new()); classes * classes];
+    for row in 0..classes {
+        for (column, count) in confusion.row(row) {
+            let words = if count > 0 { count.to_string() } else { String::new() };
+            cells[row * classes + column] = (share(confusion, row, count), words);
+        }
+    }
+    Figure {
+        title: "Confusion of classes".to_owned(),
+        subject: about.to_owned(),
+        body: Body::Cells(Cells {
+            x_title: "Predicted class".to_owned(),
+            y_title: "True class".to_owned(),
+            columns: all.clone(),
+            rows: all,
+            cells,
+            is_square: true,
+            scale: ["of the true class (numbers: images)", "0%", "100%"].map(str::to_owned),
+        }),
+    }
+}
+
+/// The share of the true class `row` that `count` of its images are, 0..1.
+fn share(confusion: &Confusion, row: usize, count: u32) -> f32 {
+    let (images, _) = confusion.of_class(row);
+    if images > 0 { count as f32 / images as f32 } else { 0.0 }
+}
+
 impl Matrix<'_> {
-    /// The share of the true class `row` that `count` of its images are, 0..1.
     fn share(&self, row: usize, count: u32) -> f32 {
-        let (images, _) = self.confusion.of_class(row);
-        if images > 0 { count as f32 / images as f32 } else { 0.0 }
+        share(self.confusion, row, count)
     }
 
     /// All cells as one picture, a pixel a cell, which is made again when `key` changes.

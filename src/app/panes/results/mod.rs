@@ -13,7 +13,7 @@ use crate::app::format;
 use crate::app::model::kinds::{DataKind, MAIN_SPLIT};
 use crate::app::model::run::RunView;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export;
+use crate::app::widgets::export::Menu;
 use crate::config::AttackConfig;
 use crate::evaluation::interval;
 use crate::session::inspect::{Measure, Measured, MeasuredView, ModelInfo, Request};
@@ -109,7 +109,14 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
         let top = ui.max_rect().bottom() + tokens::GAP_SMALL;
         let area = Rect::from_min_max(pos2(shared.area.left(), top), shared.area.max);
         let detail = view.detail;
-        export::menu_ui(ui, &name, area, || table::of(names, shown, detail), shared.exports);
+        let table = || table::of(names, shown, detail);
+        let about = about(shared, names, shown, &measured);
+        let figure = || confusion::figure(names, &shown.confusion, &about);
+        let menu = Menu::new(&name).table(&table);
+        // Rows and pictures are no plots.
+        let is_plot = detail == Detail::Confusion && shown.confusion.classes <= confusion::MOST_CLASSES;
+        let menu = if is_plot { menu.figure(&figure) } else { menu.seen(area) };
+        menu.ui(ui, shared.exports);
     });
     match view.detail {
         Detail::Confusion => confusion_ui(ui, shared, view, (&measured, shown), (&info, look)),
@@ -165,6 +172,19 @@ fn confusion_ui(
             ui.vertical(|ui| cell::ui(ui, shared, names, view, (measured, shown), (info, look), cell));
         }
     });
+}
+
+/// Which figures these are, for what leaves the window.
+fn about(shared: &Shared<'_>, names: Names<'_>, view: &MeasuredView, measured: &Measured) -> String {
+    let images = format::counted(view.confusion.images().into(), "image");
+    format!(
+        "{}, step {}, {images} of {}, {}; top-1 {}",
+        shared.study.caption(),
+        measured.step,
+        measured.request.split,
+        view_name(names, view, measured),
+        format::share(view.confusion.accuracy())
+    )
 }
 
 /// What the last validation of the run on screen measured on `val`.

@@ -2,7 +2,7 @@
 
 use super::Detail;
 use crate::app::panes::Names;
-use crate::app::widgets::export::Table;
+use crate::app::widgets::table::Table;
 use crate::session::inspect::MeasuredView;
 
 /// The table of a detail of a view.

@@ -4,6 +4,7 @@ use super::RobustnessView;
 use super::table::mean_errors;
 use crate::app::format;
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::figure::{Body, Cells, Figure};
 use crate::app::widgets::heat_scale;
 use crate::evaluation::robustness::mce::{Mce, SEVERITIES};
 use crate::evaluation::robustness::row::Row;
@@ -57,6 +58,34 @@ pub(super) fn ui(ui: &mut Ui, view: &mut RobustnessView, measured: &Robustness) 
         map.draw(ui);
         map.explain(ui, response);
     });
+}
+
+/// The map for print; `None` where no corruption was measured. `about`: of which model and images.
+pub(super) fn figure(view: &RobustnessView, measured: &Robustness, about: &str) -> Option<Figure> {
+    let mce = mean_errors(view, measured);
+    let shown = mce.get(view.domain).or(mce.first())?;
+    let names: Vec<&str> = shown.names().collect();
+    let map = Map { errors: view.errors, mce: shown, measured, names, at: Pos2::ZERO };
+    let places = (0..map.names.len()).flat_map(|row| (0..=SEVERITIES.len()).map(move |column| (row, column)));
+    let cell = |(row, column)| match map.share(row, column) {
+        Some(share) => (share, format!("{:.1}", 100.0 * share)),
+        None => (f32::NAN, "–".to_owned()),
+    };
+    let cells = places.map(cell).collect();
+    let columns = SEVERITIES.iter().map(u8::to_string).chain(["mean".to_owned()]);
+    Some(Figure {
+        title: format!("{} by corruption and severity", if view.errors { "Error" } else { "Accuracy" }),
+        subject: format!("{about}, domain {}, corruptions as in {}", shown.domain, measured.parameters),
+        body: Body::Cells(Cells {
+            x_title: "Severity".to_owned(),
+            y_title: "Corruption".to_owned(),
+            columns: columns.collect(),
+            rows: map.names.iter().map(|name| (*name).to_owned()).collect(),
+            cells,
+            is_square: false,
+            scale: [format!("{} (%)", what(view)), "0%".to_owned(), "100%".to_owned()],
+        }),
+    })
 }
 
 fn what(view: &RobustnessView) -> &'static str {

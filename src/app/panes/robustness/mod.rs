@@ -13,7 +13,7 @@ use super::Shared;
 use super::look::{self, LookView};
 use crate::app::format;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export;
+use crate::app::widgets::export::Menu;
 use crate::config::{Corruption, ParameterSet};
 use crate::evaluation::robustness::mce::Errors;
 use crate::session::inspect::Robustness;
@@ -143,6 +143,18 @@ fn baseline(view: &RobustnessView) -> Option<(&'static str, Errors)> {
     view.over_alexnet.then(|| (ALEXNET, Errors::of_alexnet()))
 }
 
+/// Which figures these are, for what leaves the window.
+fn about(shared: &Shared<'_>, measured: &Robustness) -> String {
+    let images = measured.rows.first().map_or(0, |row| row.images) as u64;
+    format!(
+        "{}, step {}, {} of {}",
+        shared.study.caption(),
+        measured.step,
+        format::counted(images, "image"),
+        measured.request.split
+    )
+}
+
 fn export_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &RobustnessView, measured: &Robustness, area: Rect) {
     let name = format!("Robustness on {}", measured.request.split);
     let json = || {
@@ -150,7 +162,14 @@ fn export_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &RobustnessView, measur
         // Rows of numbers and words always serialise; what cannot would be an empty file.
         measured.json(baseline.as_ref().map(|(name, errors)| (*name, errors))).unwrap_or_default()
     };
-    export::menu_with_json_ui(ui, &name, area, || table::of_rows(&measured.rows), json, shared.exports);
+    let (rows, readable) = (|| table::of_rows(&measured.rows), || table::readable(view, measured));
+    let about = about(shared, measured);
+    let drawn = (view.detail == Detail::Severities).then(|| heat::figure(view, measured, &about)).flatten();
+    let menu = Menu::new(&name).table(&rows).readable(&readable).json(&json);
+    match drawn {
+        Some(figure) => menu.figure(&|| figure.clone()).ui(ui, shared.exports),
+        None => menu.seen(area).ui(ui, shared.exports),
+    }
 }
 
 /// Of which model and images the figures are, and what is to be known of them.

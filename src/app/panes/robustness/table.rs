@@ -4,8 +4,8 @@
 use super::{RobustnessView, baseline};
 use crate::app::format;
 use crate::app::model::kinds::DataKind;
-use crate::app::theme::tokens::Tokens;
-use crate::app::widgets::export::Table;
+use crate::app::theme::tokens::{LIGHT, Tokens};
+use crate::app::widgets::table::Table;
 use crate::evaluation::interval;
 use crate::evaluation::robustness::mce::Mce;
 use crate::evaluation::robustness::row::Row;
@@ -55,11 +55,11 @@ pub(super) fn ui(ui: &mut Ui, view: &mut RobustnessView, measured: &Robustness, 
                 heading(ui, &format!("{domain} − {}", domains[0]), help);
             }
             ui.end_row();
-            for line in images_lines(ui, measured, &domains) {
+            for line in images_lines(tokens, measured, &domains) {
                 line_ui(ui, &line);
             }
             mean_error_ui(ui, &mce);
-            for line in corruption_lines(ui, measured, &mce) {
+            for line in corruption_lines(tokens, measured, &mce) {
                 line_ui(ui, &line);
             }
         });
@@ -77,8 +77,7 @@ pub(super) fn mean_errors(view: &RobustnessView, measured: &Robustness) -> Vec<M
 }
 
 /// Clean and attacked images.
-fn images_lines(ui: &Ui, measured: &Robustness, domains: &[&str]) -> Vec<Line> {
-    let tokens = Tokens::of(ui);
+fn images_lines(tokens: &Tokens, measured: &Robustness, domains: &[&str]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let of_first = measured.rows.iter().filter(|row| row.domain == domains[0] && row.corruption.is_none());
     for first in of_first {
@@ -100,8 +99,8 @@ fn images_lines(ui: &Ui, measured: &Robustness, domains: &[&str]) -> Vec<Line> {
 }
 
 /// Each corruption that was measured.
-fn corruption_lines(ui: &Ui, measured: &Robustness, mce: &[Mce]) -> Vec<Line> {
-    let colour = Tokens::of(ui).text;
+fn corruption_lines(tokens: &Tokens, measured: &Robustness, mce: &[Mce]) -> Vec<Line> {
+    let colour = tokens.text;
     let mut lines = Vec::new();
     for name in mce.first().into_iter().flat_map(Mce::names) {
         let of_domain = |mce: &Mce| {
@@ -198,6 +197,24 @@ fn mean_error_ui(ui: &mut Ui, mce: &[Mce]) {
 /// With a sign, and a real minus.
 fn signed(points: f32) -> String {
     format!("{points:+.1}").replace('-', "−")
+}
+
+/// The table as it is on screen, for people: a row a condition, a column a domain.
+pub(super) fn readable(view: &RobustnessView, measured: &Robustness) -> Table {
+    let domains = measured.domains();
+    let mce = mean_errors(view, measured);
+    let headings = ["Top-1 (%)", "images"].into_iter().chain(domains.iter().copied());
+    let mut table = Table::new(headings);
+    let images = images_lines(&LIGHT, measured, &domains);
+    for line in images.iter().chain(&corruption_lines(&LIGHT, measured, &mce)) {
+        let images = line.cells.iter().flatten().map(|cell| cell.images).max().unwrap_or(0);
+        let cells = line.cells.iter().map(|cell| match cell {
+            Some(cell) => format!("{}{}", format::share(cell.top1), interval::words(cell.top1, cell.images)),
+            None => "–".to_owned(),
+        });
+        table.row([line.name.clone(), images.to_string()].into_iter().chain(cells));
+    }
+    table
 }
 
 /// All rows, as they were measured.

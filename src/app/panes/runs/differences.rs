@@ -6,7 +6,8 @@ use crate::app::model::runs::ListedRun;
 use crate::app::model::runs::columns::differing;
 use crate::app::panes::Shared;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::export::Menu;
+use crate::app::widgets::table::Table;
 use crate::config::schema;
 use egui::{Grid, RichText, ScrollArea, Ui};
 use std::collections::BTreeSet;
@@ -42,7 +43,7 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
         let verb = if found.lines.len() == 1 { "differs" } else { "differ" };
         let text = format!("{keys} {verb} between {}", format::counted(count as u64, "run"));
         ui.label(RichText::new(text).strong());
-        export::menu_ui(ui, "Differences", shared.area, || table(found), shared.exports);
+        Menu::new("Differences").table(&|| table(found)).seen(shared.area).ui(ui, shared.exports);
     });
     if found.lines.is_empty() {
         ui.weak("Their configurations are the same, as far as they can be read.");
@@ -113,6 +114,7 @@ fn table(found: &Differences) -> Table {
 mod tests {
     use super::*;
     use crate::app::model::runs::tests::run;
+    use crate::app::widgets::table::TableFormat;
 
     #[test]
     fn a_few_runs_have_a_column_each_and_many_are_counted() {
@@ -121,7 +123,7 @@ mod tests {
         let found = made(&runs.iter().collect::<Vec<_>>());
         assert_eq!(found.heads, ["a", "b", "c"]);
         assert_eq!(found.lines, [("optimizer.lr", ["0.1", "0.2", "0.2"].map(String::from).to_vec())]);
-        assert_eq!(table(&found).into_text(), "key,a,b,c\noptimizer.lr,0.1,0.2,0.2\n");
+        assert_eq!(table(&found).text(TableFormat::Csv), "key,a,b,c\noptimizer.lr,0.1,0.2,0.2\n");
         let many: Vec<_> = (0..15).map(|n| run("r", "vanilla", u64::from(n < 5), 0.1, &[])).collect();
         let found = made(&many.iter().collect::<Vec<_>>());
         assert_eq!(found.lines, [("run.seed", vec!["0 (10 runs), 1 (5 runs)".to_owned()])]);

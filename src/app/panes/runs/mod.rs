@@ -3,6 +3,7 @@
 
 mod actions;
 mod differences;
+mod figure;
 mod plot;
 mod sweeps;
 mod table;

@@ -2,6 +2,7 @@
 //! span between the lowest and the highest.
 
 use super::RunsView;
+use super::figure::Words;
 use crate::app::format;
 use crate::app::model::kinds::{DataKind, LineKey, StepAxis};
 use crate::app::model::run::RunView;
@@ -10,8 +11,9 @@ use crate::app::model::series::Series;
 use crate::app::panes::Shared;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::axis::{axis_ui, line_name, placed};
-use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::export::Menu;
 use crate::app::widgets::plots::{percent_y, plot};
+use crate::app::widgets::table::Table;
 use egui::{ComboBox, RichText, ScrollArea, Ui};
 use egui_plot::{FilledArea, HoverPosition, Line, PlotPoint, PlotPoints, Points};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,16 +28,16 @@ const LEGEND_HEIGHT: f32 = 66.0;
 /// A line to draw: one run, or several that differ in their seed alone.
 #[derive(Debug)]
 pub(super) struct Drawn {
-    name: String,
+    pub(super) name: String,
     dirs: Vec<PathBuf>,
-    runs: usize,
+    pub(super) runs: usize,
     /// The attack behind its figures, if they are of attacked images.
-    attack: Option<String>,
+    pub(super) attack: Option<String>,
     /// Over steps, for the table; low and high are the mean's own for a single run.
     spread: Vec<Spread>,
-    points: Vec<PlotPoint>,
+    pub(super) points: Vec<PlotPoint>,
     /// Places, lowest and highest values of a group.
-    band: [Vec<f64>; 3],
+    pub(super) band: [Vec<f64>; 3],
 }
 
 /// All that decides the lines.
@@ -45,7 +47,7 @@ type Key = (u64, BTreeSet<PathBuf>, (bool, String, usize, bool, StepAxis, bool))
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     made_for: Option<Key>,
-    lines: Vec<Drawn>,
+    pub(super) lines: Vec<Drawn>,
 }
 
 impl Lines {
@@ -69,6 +71,11 @@ impl RunsView {
 
     fn unit(&self) -> &'static str {
         if self.loss { "nats" } else { "%" }
+    }
+
+    /// The title of the vertical axis.
+    pub(super) fn quantity(&self) -> &'static str {
+        if self.loss { "Training loss (nats)" } else { "Top-1 accuracy (%)" }
     }
 
     /// Brings the lines up to date.
@@ -131,8 +138,10 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
             "Runs whose configurations differ in seed and name alone as their mean, with the span between the lowest \
              and the highest",
         );
-        let (lines, unit) = (&view.drawn.lines, view.unit());
-        export::menu_ui(ui, "Compared runs", shared.area, || table(lines, unit), shared.exports);
+        let widest = listed.iter().max_by_key(|run| run.run.domains.len());
+        let (figure, table) =
+            (|| view.figure(widest.map(AsRef::as_ref)), || table(&view.drawn.lines, view.unit()));
+        Menu::new("Compared runs").figure(&figure).table(&table).ui(ui, shared.exports);
     });
     let lines = &view.drawn.lines;
     if lines.is_empty() {
@@ -151,9 +160,7 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
                 } else {
                     format::percent(last)
                 };
-                let of = if line.runs > 1 { format!(" (mean of {})", line.runs) } else { String::new() };
-                let under =
-                    line.attack.as_ref().map_or_else(String::new, |attack| format!(" under {attack}"));
+                let Words { of, under } = line.words();
                 let text = format!("━ {}{of} {figure}{under}", line.name);
                 ui.label(RichText::new(text).small().color(tokens.run(index)));
             }
@@ -169,7 +176,8 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
             format::significant(position.y)
         ))
     };
-    let plot = plot("runs", ui.available_height(), tokens).label_formatter(hover);
+    let titles = [view.axis.title(), view.quantity()];
+    let plot = plot("runs", ui.available_height(), titles, tokens).label_formatter(hover);
     let plot = if view.loss { plot } else { percent_y(plot) };
     let response = plot.show(ui, |plot| {
         for (index, line) in lines.iter().enumerate() {

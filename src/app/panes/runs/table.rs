@@ -9,7 +9,7 @@ use crate::app::model::runs::values::{Kind, Value};
 use crate::app::model::runs::{ListedRun, Runs};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
-use crate::app::widgets::export::Table;
+use crate::app::widgets::table::Table;
 use egui::{
     Align, AsIdSalt, Button, Event, Label, Layout, Modifiers, Rect, RichText, ScrollArea, Sense,
     TextWrapMode, Ui, UiBuilder, pos2, vec2,

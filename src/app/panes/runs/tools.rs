@@ -7,7 +7,7 @@ use crate::app::model::runs::columns::Column;
 use crate::app::panes::Shared;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
-use crate::app::widgets::export;
+use crate::app::widgets::export::Menu;
 use egui::containers::menu::{MenuButton, MenuConfig};
 use egui::{Button, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use std::sync::Arc;
@@ -48,7 +48,8 @@ pub(super) fn ui(
             ui.selectable_value(&mut view.beside, beside, name).on_hover_text(help);
         }
         let table = |is_plain| table::of_rows(view, listed, is_plain);
-        export::table_menu_ui(ui, "Runs", shared.area, table, shared.exports);
+        let (plain, readable) = (|| table(true), || table(false));
+        Menu::new("Runs").table(&plain).readable(&readable).seen(shared.area).ui(ui, shared.exports);
         let help = "Read the run folders again now; the list follows them by itself too";
         let again = ui.add_enabled(!shared.runs.searching, Button::new("Search again")).on_hover_text(help);
         if again.clicked() {

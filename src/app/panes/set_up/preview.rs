@@ -7,19 +7,22 @@ use crate::app::model::preflight::Finding;
 use crate::app::panes::Shared;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::export::{self, Table};
+use crate::app::widgets::export::Menu;
+use crate::app::widgets::figure::{self, Axis, Body, Figure, Lines};
 use crate::app::widgets::pictures::{Plain, SHOWN_LARGE, clickable, options};
 use crate::app::widgets::plots::plot;
+use crate::app::widgets::table::Table;
 use crate::config::{Config, DataSource};
 use crate::data::Dataset as _;
 use crate::data::shapes::{Shapes, ShapesSplit};
 use crate::session::preflight::{BranchPreview, Forecast, MixedPreview};
 use crate::training::schedule::{learning_rate, total_steps};
-use egui::{Frame, ProgressBar, Rect, RichText, Slider, Ui, vec2};
+use egui::{Frame, ProgressBar, RichText, Slider, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints};
 use std::collections::BTreeMap;
 
 const SCHEDULE_HEIGHT: f32 = 92.0;
+const SCHEDULE_TITLES: [&str; 2] = ["Optimizer steps", "Learning rate"];
 /// Points of the drawn schedule.
 const POINTS: u64 = 240;
 /// Side of a preview, points.
@@ -73,6 +76,26 @@ impl Schedule {
 }
 
 impl Schedule {
+    fn figure(&self, name: &str) -> Figure {
+        let line = figure::Series {
+            name: String::new(),
+            colour: tokens::LIGHT.accent,
+            drawn: figure::Drawn::Line { dash: egui_plot::LineStyle::Solid, marker: None },
+            points: figure::points(&self.points),
+            band: Vec::new(),
+        };
+        Figure {
+            title: "Learning rate schedule".to_owned(),
+            subject: format!("run {name}, {} steps, {} an epoch", self.total_steps, self.steps_per_epoch),
+            body: Body::Lines(Lines {
+                x: Axis::new(SCHEDULE_TITLES[0]),
+                y: Axis::new(SCHEDULE_TITLES[1]).spanning([0.0]),
+                series: vec![line],
+                marks: Vec::new(),
+            }),
+        }
+    }
+
     fn table(&self) -> Table {
         let mut table = Table::new(["step", "epoch", "learning rate"]);
         for point in &self.points {
@@ -105,7 +128,6 @@ pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule
     let forecast = report.forecast.as_ref().filter(|_| !report.is_outdated(form));
     schedule.refresh(form.config(), forecast);
     let tokens = Tokens::of(ui);
-    let area = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), SCHEDULE_HEIGHT + 28.0));
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new("Learning rate over steps").small().color(tokens.text_weak)).on_hover_text(
             "What the schedule makes of the learning rate, warm-up included, at each optimizer step. No unit.",
@@ -118,8 +140,8 @@ pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule
             let text = RichText::new("known after a preflight, which counts the images").small();
             ui.label(text.color(tokens.text_weak));
         } else {
-            let table = || schedule.table();
-            export::menu_ui(ui, "Learning rate schedule", area, table, shared.exports);
+            let (figure, table) = (|| schedule.figure(&form.config().run.name), || schedule.table());
+            Menu::new("Learning rate schedule").figure(&figure).table(&table).ui(ui, shared.exports);
         }
     });
     if schedule.points.is_empty() {
@@ -134,7 +156,7 @@ pub fn schedule_ui(ui: &mut Ui, shared: &mut Shared<'_>, schedule: &mut Schedule
         let epoch = format::significant(point.x / per_epoch);
         Some(format!("step {}, epoch {epoch}\nlearning rate {}", point.x, format::significant(point.y)))
     };
-    let plot = plot("schedule", SCHEDULE_HEIGHT, tokens)
+    let plot = plot("schedule", SCHEDULE_HEIGHT, SCHEDULE_TITLES, tokens)
         .allow_drag(false)
         .allow_zoom(false)
         .include_y(0.0)

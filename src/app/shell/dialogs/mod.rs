@@ -1,6 +1,7 @@
 //! The questions that the window asks, and the list of keys.
 
 pub mod export_model;
+mod file_kind;
 pub mod run_folder;
 
 use crate::app::commands::UiCommand;
@@ -13,6 +14,7 @@ use crate::data::IMAGE_ENDINGS;
 use crate::training::run_folder::RunNotes;
 use egui::{Button, DragValue, Frame, Grid, Id, Modal, Response, RichText, ScrollArea, TextEdit, Ui};
 use export_model::ModelExport;
+pub use file_kind::FileKind;
 use run_folder::{EditedNotes, Trashed};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,10 +27,8 @@ pub enum PathFor {
     SaveConfig,
     OpenCheckpoint,
     OpenImages,
-    SavePicture,
-    SaveTable,
-    SaveMarkdown,
-    SaveJson,
+    /// A figure, a table or a picture of the window.
+    Save(FileKind),
     /// A folder for a run whose own cannot be written.
     SaveElsewhere,
     /// A folder for several pictures.
@@ -45,9 +45,8 @@ impl PathFor {
             Self::SaveConfig => "Save the configuration",
             Self::OpenCheckpoint => "Open a checkpoint",
             Self::OpenImages => "Choose image files",
-            Self::SavePicture => "Save the picture",
-            Self::SaveTable | Self::SaveJson => "Save the numbers",
-            Self::SaveMarkdown => "Save the table",
+            Self::Save(FileKind::Svg | FileKind::Png) => "Save the picture",
+            Self::Save(_) => "Save the numbers",
             Self::SaveElsewhere => "Save the run elsewhere",
             Self::SaveImages => "Save the images into a folder",
             Self::Field("data.path") => "Choose the folder of the data",
@@ -67,11 +66,8 @@ impl PathFor {
                 "A safetensors file: a checkpoint such as best.safetensors, or weights of timm or torchvision"
             }
             Self::OpenImages => "Image files (PNG, JPEG, WebP, BMP, GIF, TIFF); Browse takes several at once",
-            Self::SavePicture => "A PNG file; an old one is replaced",
+            Self::Save(kind) => kind.expected(),
             Self::SaveElsewhere => "A new or empty folder, on a disk with room; the run goes on in it",
-            Self::SaveTable => "A CSV file; an old one is replaced",
-            Self::SaveMarkdown => "A Markdown file; an old one is replaced",
-            Self::SaveJson => "A JSON file; an old one is replaced",
             Self::SaveImages => "A folder, made if it is not there; files of the same names are replaced",
             Self::Field(_) => "The path for the field of the set-up",
         }
@@ -81,13 +77,7 @@ impl PathFor {
         match self {
             Self::OpenRun | Self::OpenConfig | Self::OpenCheckpoint | Self::OpenImages => "Open",
             Self::Field(_) => "Choose",
-            Self::SaveConfig
-            | Self::SavePicture
-            | Self::SaveTable
-            | Self::SaveMarkdown
-            | Self::SaveJson
-            | Self::SaveElsewhere
-            | Self::SaveImages => "Save",
+            Self::SaveConfig | Self::Save(_) | Self::SaveElsewhere | Self::SaveImages => "Save",
         }
     }
 
@@ -105,10 +95,7 @@ impl PathFor {
             Self::OpenImages => {
                 return dialog.add_filter("Images", &IMAGE_ENDINGS).pick_files();
             }
-            Self::SavePicture => dialog.add_filter("PNG", &["png"]).save_file(),
-            Self::SaveTable => dialog.add_filter("CSV", &["csv"]).save_file(),
-            Self::SaveMarkdown => dialog.add_filter("Markdown", &["md"]).save_file(),
-            Self::SaveJson => dialog.add_filter("JSON", &["json"]).save_file(),
+            Self::Save(kind) => dialog.add_filter(kind.name(), &[kind.ending()]).save_file(),
             Self::SaveElsewhere | Self::SaveImages | Self::Field("data.path" | RUN_DIR) => {
                 dialog.pick_folder()
             }

@@ -180,11 +180,7 @@ impl Window {
                 self.ask(Command::SaveElsewhere(path), "saving…");
                 settle(self, Ok(()));
             }
-            PathFor::SavePicture
-            | PathFor::SaveTable
-            | PathFor::SaveMarkdown
-            | PathFor::SaveJson
-            | PathFor::SaveImages => {
+            PathFor::Save(_) | PathFor::SaveImages => {
                 self.write_pending(wanted, path);
             }
         }

@@ -5,9 +5,11 @@ use super::Window;
 use super::disk::{self, Contents};
 use crate::app::model::kinds::Level;
 use crate::app::model::launcher::DeviceItem;
-use crate::app::shell::dialogs::{Dialog, PathFor};
+use crate::app::shell::dialogs::{Dialog, FileKind, PathFor};
 use crate::app::shell::messages::Notice;
 use crate::app::widgets::export::{self, ExportRequest, Exported};
+use crate::app::widgets::figure::{png, svg};
+use crate::app::widgets::table::TableFormat;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{ColorImage, Context, Rect};
 use std::path::PathBuf;
@@ -156,7 +158,7 @@ impl Window {
     pub(super) fn begin_export(&mut self, ctx: &Context, export: ExportRequest) {
         let ExportRequest { name, what } = export;
         match what {
-            Exported::Picture(area) => {
+            Exported::Seen(area) => {
                 let (sender, receiver) = bounded(1);
                 let wake = self.wake.clone();
                 ctx.request_screenshot(move |image| {
@@ -165,22 +167,33 @@ impl Window {
                 });
                 self.background.shot = Some((name, area, receiver));
             }
-            Exported::Table(text) => {
-                self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
-                self.ask_where(PathFor::SaveTable, &format!("{name}.csv"));
+            Exported::Figure { figure, size, is_transparent, is_png } => {
+                // Large maps take a moment to write, and their pixels longer.
+                let draw = move || match is_png {
+                    true => png::write(&figure, size, is_transparent),
+                    false => Ok(svg::write(&figure, size, is_transparent).into_bytes()),
+                };
+                let kind = if is_png { FileKind::Png } else { FileKind::Svg };
+                self.on_disk(draw, move |window, drawn| match drawn {
+                    Ok(bytes) => window.ask_where_to_save(&name, kind, bytes),
+                    Err(error) => {
+                        window.notice = Some(Notice::Refused(format!("No figure was made: {error:#}")));
+                    }
+                });
             }
-            Exported::Markdown(text) => {
-                self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
-                self.ask_where(PathFor::SaveMarkdown, &format!("{name}.md"));
-            }
-            Exported::Json(text) => {
-                self.background.pending = Some(Arc::new(Contents::Bytes(text.into_bytes())));
-                self.ask_where(PathFor::SaveJson, &format!("{name}.json"));
+            Exported::Table(table, format) => {
+                let kind = match format {
+                    TableFormat::Csv => FileKind::Csv,
+                    TableFormat::Markdown => FileKind::Markdown,
+                    TableFormat::Latex => FileKind::Latex,
+                };
+                self.ask_where_to_save(&name, kind, table.text(format).into_bytes());
             }
             Exported::Drawing(drawing) => {
                 self.background.pending = Some(Arc::new(Contents::Drawing(drawing)));
-                self.ask_where(PathFor::SavePicture, &format!("{name}.png"));
+                self.ask_where(PathFor::Save(FileKind::Png), &format!("{name}.png"));
             }
+            Exported::Json(text) => self.ask_where_to_save(&name, FileKind::Json, text.into_bytes()),
             Exported::Images(images) => {
                 self.background.pending = Some(Arc::new(Contents::Images(images)));
                 self.ask_where(PathFor::SaveImages, &name);
@@ -194,12 +207,14 @@ impl Window {
         let (name, area) = (name.clone(), *area);
         self.background.shot = None;
         match export::crop_png(&image, area, ctx.pixels_per_point()) {
-            Ok(bytes) => {
-                self.background.pending = Some(Arc::new(Contents::Bytes(bytes)));
-                self.ask_where(PathFor::SavePicture, &format!("{name}.png"));
-            }
+            Ok(bytes) => self.ask_where_to_save(&name, FileKind::Png, bytes),
             Err(error) => self.notice = Some(Notice::Refused(format!("No picture was made: {error:#}"))),
         }
+    }
+
+    fn ask_where_to_save(&mut self, name: &str, kind: FileKind, bytes: Vec<u8>) {
+        self.background.pending = Some(Arc::new(Contents::Bytes(bytes)));
+        self.ask_where(PathFor::Save(kind), &format!("{name}.{}", kind.ending()));
     }
 
     /// Opens the save dialog with a file name beside the run's files.
