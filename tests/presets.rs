@@ -49,7 +49,7 @@ const METHODS: &[(&str, MethodKind)] = &[
 
 #[test]
 fn presets_do_what_their_name_says() {
-    for Preset { name, text } in PRESETS {
+    for Preset { name, text, .. } in PRESETS {
         let config = Config::parse(text, name, &[]).unwrap();
         let (_, kind) = METHODS.iter().find(|(part, _)| name.contains(part)).expect("a method in the name");
         assert_eq!(config.method.kind, *kind, "{name}");

@@ -67,18 +67,28 @@ pub enum MethodKind {
 }
 
 impl MethodKind {
-    /// The names in files, in the order of the papers' baselines before their methods.
-    pub const NAMES: [&str; 9] = [
-        Self::Vanilla.name(),
-        Self::Adversarial.name(),
-        Self::AdversarialMix.name(),
-        Self::AdversarialFinetune.name(),
-        Self::Mixup.name(),
-        Self::Mixprop.name(),
-        Self::Advprop.name(),
-        Self::AdvpropFineGrained.name(),
-        Self::FastAdvprop.name(),
+    /// All methods, in the order of [`Self::NAMES`].
+    pub const ALL: [Self; 9] = [
+        Self::Vanilla,
+        Self::Adversarial,
+        Self::AdversarialMix,
+        Self::AdversarialFinetune,
+        Self::Mixup,
+        Self::Mixprop,
+        Self::Advprop,
+        Self::AdvpropFineGrained,
+        Self::FastAdvprop,
     ];
+    /// The names in files, in the order of the papers' baselines before their methods.
+    pub const NAMES: [&str; 9] = {
+        let mut names = [""; 9];
+        let mut index = 0;
+        while index < names.len() {
+            names[index] = Self::ALL[index].name();
+            index += 1;
+        }
+        names
+    };
 
     /// The name in files, on the command line and in the window.
     pub const fn name(self) -> &'static str {

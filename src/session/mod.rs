@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+pub mod augmented;
 pub mod bench;
 mod compare_variants;
 mod disk_room;

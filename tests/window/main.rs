@@ -13,6 +13,7 @@ mod panes;
 mod progress;
 mod robustness;
 mod runs;
+mod set_up;
 mod stage;
 mod sweeps;
 mod truth;

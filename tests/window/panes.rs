@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 const SIZE: Vec2 = vec2(960.0, 640.0);
 /// The form is longer than wide.
-const SIZE_OF_FORM: Vec2 = vec2(640.0, 1160.0);
+const SIZE_OF_FORM: Vec2 = vec2(640.0, 1400.0);
 /// Menus and tabs above the pane, the status below it, pixels.
 const ABOVE: u32 = 72;
 const BELOW: u32 = 30;

@@ -43,12 +43,12 @@ fn own_branches_are_the_method_until_another_is_chosen() {
         let node = stage.harness.get_by_role_and_label(Role::ComboBox, "Method");
         node.accesskit_node().value().unwrap_or_default()
     };
-    assert_eq!(method(&stage), "advprop");
+    assert_eq!(method(&stage), "AdvProp");
     stage.click("Edit");
     assert_eq!(method(&stage), "own branches");
     stage.harness.get_by_role_and_label(Role::ComboBox, "Method").click();
     stage.frames();
-    stage.click("mixprop");
+    stage.click("MixProp");
     let config = stage.window().form.config().method.clone();
     assert_eq!((config.kind, config.branch.len()), (MethodKind::Mixprop, 0));
 }

@@ -15,6 +15,9 @@ pub enum DataKind {
 }
 
 impl DataKind {
+    /// All kinds, in the order of legends.
+    pub const ALL: [Self; 3] = [Self::Clean, Self::Attacked, Self::Mixed];
+
     /// The word in legends.
     pub fn label(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! What the window knows and shows: the run on screen, the opened model, the other runs, the set-up. Folded
 //! from what training threads report and read from run folders; the panes read it and draw it.
 
+pub mod augmented;
 pub mod bn_history;
 pub mod form;
 pub mod free_folder;

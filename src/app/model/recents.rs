@@ -3,7 +3,7 @@
 
 use crate::training::events::Finish;
 use crate::training::run_folder::{self, RunFiles, is_at_work};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// So many paths of each kind are kept.
@@ -16,6 +16,8 @@ pub struct Recents {
     pub runs: Vec<PathBuf>,
     pub configs: Vec<PathBuf>,
     pub data: Vec<PathBuf>,
+    /// Seconds that a preflight predicted on this computer, by preset.
+    pub preset_seconds: BTreeMap<String, f64>,
 }
 
 fn remember(list: &mut Vec<PathBuf>, path: &Path) {

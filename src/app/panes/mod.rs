@@ -15,9 +15,11 @@ pub mod set_up;
 
 use crate::app::commands::UiCommand;
 use crate::app::large_view::{LargeView, SubjectList};
+use crate::app::model::augmented::AugmentedView;
 use crate::app::model::form::SetUpForm;
 use crate::app::model::kinds::RunPhase;
 use crate::app::model::preflight::PreflightReport;
+use crate::app::model::recents::Recents;
 use crate::app::model::run::RunView;
 use crate::app::model::runs::Runs;
 use crate::app::model::study::Study;
@@ -182,6 +184,8 @@ pub struct Shared<'a> {
     pub study: &'a Study,
     pub form: &'a mut SetUpForm,
     pub report: &'a PreflightReport,
+    pub augmented: &'a mut AugmentedView,
+    pub recents: &'a Recents,
     pub runs: &'a mut Runs,
     pub pictures: &'a mut Pictures,
     pub queue: &'a mut Vec<UiCommand>,

@@ -3,8 +3,8 @@
 //!
 //! Data has a colour and a domain has a dash and a marker, the same in every plot and legend: clean is blue,
 //! attacked is orange, mixed is purple; `main` is solid, the first auxiliary domain dashed, the second
-//! dotted. Blue and orange stay apart under the common forms of colour blindness, and the dash tells the
-//! rest.
+//! dotted, the third in long dashes. Blue and orange stay apart under the common forms of colour blindness,
+//! and the dash tells the rest.
 
 use crate::app::model::kinds::DataKind;
 use egui::{
@@ -209,7 +209,8 @@ pub fn dash(domain: usize) -> LineStyle {
     match domain {
         0 => LineStyle::Solid,
         1 => LineStyle::Dashed { length: 7.0 },
-        _ => LineStyle::Dotted { spacing: 5.0 },
+        2 => LineStyle::Dotted { spacing: 5.0 },
+        _ => LineStyle::Dashed { length: 14.0 },
     }
 }
 
@@ -218,8 +219,19 @@ pub fn marker(domain: usize) -> MarkerShape {
     match domain {
         0 => MarkerShape::Circle,
         1 => MarkerShape::Diamond,
-        _ => MarkerShape::Square,
+        2 => MarkerShape::Square,
+        _ => MarkerShape::Up,
     }
+}
+
+/// The letter that stands for a domain's marker.
+pub fn mark(domain: usize) -> &'static str {
+    ["●", "◆", "■", "▲"][domain.min(3)]
+}
+
+/// The letter that stands for a domain's dash.
+pub fn line_mark(domain: usize) -> &'static str {
+    ["━", "╌", "┈", "╍"][domain.min(3)]
 }
 
 /// The heat colour of `t` in 0..1; values outside are clamped, NaN is 0.

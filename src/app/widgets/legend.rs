@@ -8,7 +8,7 @@ use egui::{
 };
 use egui_plot::LineStyle;
 
-const SAMPLE_WIDTH: f32 = 26.0;
+pub const SAMPLE_WIDTH: f32 = 26.0;
 
 /// An entry of the legend: one line of a plot.
 pub struct Entry<'a> {
@@ -68,7 +68,8 @@ fn entry_ui(ui: &mut Ui, entry: &Entry<'_>, hidden: &mut Vec<LineKey>) {
     }
 }
 
-fn sample(ui: &Ui, left: egui::Pos2, dash: LineStyle, colour: Color32) {
+/// A domain's line as its plots draw it, from `left` to the right.
+pub fn sample(ui: &Ui, left: egui::Pos2, dash: LineStyle, colour: Color32) {
     let path = [left, left + Vec2::new(SAMPLE_WIDTH, 0.0)];
     let stroke = Stroke::new(tokens::LINE_WIDTH + 0.4, colour);
     match dash {

@@ -47,6 +47,8 @@ pub struct Pictures {
     pub kept: PictureSet,
     /// The preflight's branches, one list a branch.
     pub previews: Vec<Plain>,
+    /// Training images as they are and augmented.
+    pub augmented: Plain,
     /// The worst images of a measurement.
     pub worst: Plain,
     /// An image as it is and at each severity of a corruption.

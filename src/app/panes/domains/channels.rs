@@ -170,7 +170,7 @@ fn span(
 pub fn domain_marks_ui(ui: &mut Ui, names: Names<'_>, data: &[DataKind], count: usize) {
     let tokens = Tokens::of(ui);
     for (index, kind) in data.iter().enumerate().take(count) {
-        let mark = ["●", "◆", "■"][index.min(2)];
+        let mark = tokens::mark(index);
         let text = RichText::new(format!("{mark} {}", names.domain(index)));
         ui.label(text.small().color(tokens.data(*kind)));
     }

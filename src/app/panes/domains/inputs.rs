@@ -128,7 +128,7 @@ fn histogram_ui(
     let tokens = Tokens::of(ui);
     ui.horizontal_wrapped(|ui| {
         for line in &found.lines {
-            let mark = ["━", "╌", "┈"][line.domain.min(2)];
+            let mark = tokens::line_mark(line.domain);
             let text = format!(
                 "{mark} {}: mean {}, deviation {}",
                 name(names, line),

@@ -143,7 +143,7 @@ pub fn sweep_ui(
     let tokens = Tokens::of(ui);
     ui.horizontal_wrapped(|ui| {
         for domain in 0..names.domains.len() {
-            let mark = ["━", "╌", "┈"][domain.min(2)];
+            let mark = tokens::line_mark(domain);
             let text = RichText::new(format!("{mark} {}", names.domain(domain)));
             ui.label(text.small().color(tokens.data(DataKind::Attacked)));
         }

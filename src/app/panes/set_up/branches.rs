@@ -1,5 +1,6 @@
 //! The method as a list of branches: what a named method consists of, and the user's own list to edit.
 
+use super::fields::is_narrow;
 use crate::app::model::form::SetUpForm;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
@@ -11,6 +12,8 @@ use toml::Value;
 
 /// Room for weight, share, the bin and the gaps between all columns, points.
 const NUMBERS_WIDTH: f32 = 168.0;
+/// Of a word in a narrow pane, in which a branch has several lines.
+const NARROW_WORD: f32 = 64.0;
 
 /// The list below the method's name.
 pub fn ui(ui: &mut Ui, form: &mut SetUpForm) {
@@ -52,6 +55,23 @@ pub fn ui(ui: &mut Ui, form: &mut SetUpForm) {
 
 fn table_ui(ui: &mut Ui, branches: &mut Vec<BranchConfig>) {
     let mut removed = None;
+    if is_narrow(ui) {
+        for (row, branch) in branches.iter_mut().enumerate() {
+            ui.horizontal_wrapped(|ui| {
+                word_ui(ui, row, "source", NARROW_WORD, &mut branch.source);
+                word_ui(ui, row, "domain", NARROW_WORD, &mut branch.domain);
+                number_ui(ui, row, "weight", &mut branch.weight, 0.0..=1000.0);
+                number_ui(ui, row, "share", &mut branch.share, 0.01..=1.0);
+                if bin_ui(ui, row) {
+                    removed = Some(row);
+                }
+            });
+        }
+        if let Some(row) = removed {
+            branches.remove(row);
+        }
+        return;
+    }
     let words = ((ui.available_width() - NUMBERS_WIDTH) / 2.0).clamp(40.0, 76.0);
     Grid::new("branches").num_columns(5).spacing([6.0, 4.0]).show(ui, |ui| {
         for heading in ["Source", "Domain", "Weight", "Share"] {
@@ -63,8 +83,7 @@ fn table_ui(ui: &mut Ui, branches: &mut Vec<BranchConfig>) {
             word_ui(ui, row, "domain", words, &mut branch.domain);
             number_ui(ui, row, "weight", &mut branch.weight, 0.0..=1000.0);
             number_ui(ui, row, "share", &mut branch.share, 0.01..=1.0);
-            let button = ui.add(Button::new(icons::atom(Icon::Bin, None)).small());
-            if button.accessible_name(format!("Remove branch {}", row + 1)).clicked() {
+            if bin_ui(ui, row) {
                 removed = Some(row);
             }
             ui.end_row();
@@ -73,6 +92,12 @@ fn table_ui(ui: &mut Ui, branches: &mut Vec<BranchConfig>) {
     if let Some(row) = removed {
         branches.remove(row);
     }
+}
+
+/// The button that takes a branch away; true when it is clicked.
+fn bin_ui(ui: &mut Ui, row: usize) -> bool {
+    let button = ui.add(Button::new(icons::atom(Icon::Bin, None)).small());
+    button.accessible_name(format!("Remove branch {}", row + 1)).clicked()
 }
 
 fn help(key: &str) -> &'static str {

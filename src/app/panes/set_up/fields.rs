@@ -1,10 +1,10 @@
 //! The controls of the form: one row a key of the schema, made from its kind.
 
+use super::methods;
 use crate::app::model::form::{RUN_DIR, SetUpForm};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::config::schema::{self, Field, Kind, fields};
-use crate::training::method::MethodLabel;
 use egui::{
     Align, Align2, Button, ComboBox, Layout, Rect, Response, RichText, Stroke, StrokeKind, TextEdit, Ui,
     UiBuilder, pos2, vec2,
@@ -17,6 +17,7 @@ use toml::Value;
 const LABEL_SHARE: f32 = 0.33;
 const LABEL_WIDTH: f32 = 118.0;
 const UNIT_WIDTH: f32 = 74.0;
+const NARROW: f32 = 240.0;
 /// What opens the system's dialog beside a path.
 const BROWSE: &str = "Browse…";
 const ROW_HEIGHT: f32 = 26.0;
@@ -39,9 +40,11 @@ fn marked(
     control: impl FnOnce(&mut Ui) -> Response,
 ) -> (Response, bool) {
     let tokens = Tokens::of(ui);
-    ui.horizontal(|ui| {
+    let is_narrow = is_narrow(ui);
+    let row = |ui: &mut Ui| {
         let mut is_reset = false;
-        let size = vec2(label_width(ui), ROW_HEIGHT);
+        let width = if is_narrow { ui.available_width() } else { label_width(ui) };
+        let size = vec2(width, ROW_HEIGHT);
         ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(size);
             if is_changed {
@@ -53,10 +56,18 @@ fn marked(
             let text = RichText::new(label).color(if is_changed { tokens.accent } else { tokens.text });
             ui.add(egui::Label::new(text).truncate()).on_hover_text(help);
         });
-        let response = control(ui).accessible_name(label).on_hover_text(help).on_disabled_hover_text(help);
+        let named =
+            |ui: &mut Ui| control(ui).accessible_name(label).on_hover_text(help).on_disabled_hover_text(help);
+        // A control with its unit is one line, below its label too.
+        let response = if is_narrow { ui.horizontal(named).inner } else { named(ui) };
         (response, is_reset)
-    })
-    .inner
+    };
+    if is_narrow { ui.vertical(row).inner } else { ui.horizontal(row).inner }
+}
+
+/// Whether labels stand above their fields: beside them, neither would have room.
+pub(super) fn is_narrow(ui: &Ui) -> bool {
+    ui.available_width() < NARROW
 }
 
 fn label_width(ui: &Ui) -> f32 {
@@ -70,6 +81,7 @@ pub fn row_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) {
     let is_changed = form.is_changed(field.path);
     let (response, is_reset) = marked(ui, &name, help, is_changed, |ui| match field.kind {
         Kind::Flag => flag_ui(ui, form, field),
+        Kind::Choice(_) if field.path == "method.kind" => methods::choice_ui(ui, form),
         Kind::Choice(choices) => choice_ui(ui, form, field, choices),
         Kind::ChoiceList(choices) => list_ui(ui, form, field, choices),
         _ => text_ui(ui, form, field),
@@ -156,12 +168,7 @@ fn flag_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field) -> Response
 }
 
 fn choice_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field, choices: &[&str]) -> Response {
-    let mut now = form.value(field.path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    // The user's own branches take the method's place until another is chosen.
-    let is_replaced = field.path == "method.kind" && !form.config().method.branch.is_empty();
-    if is_replaced {
-        now = MethodLabel::OwnBranches.to_string();
-    }
+    let now = form.value(field.path).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (mut chosen, mut cleared) = (None, false);
     let width = ui.available_width();
     let shown = if now.is_empty() { AUTOMATIC } else { &now };
@@ -180,9 +187,6 @@ fn choice_ui(ui: &mut Ui, form: &mut SetUpForm, field: &'static Field, choices: 
         form.clear(field.path);
     }
     if let Some(choice) = chosen {
-        if is_replaced {
-            form.set("method.branch", Value::Array(Vec::new()));
-        }
         form.set(field.path, Value::String(choice.into()));
     }
     response.response

@@ -2,8 +2,11 @@
 //! range, default and source are in the tooltip. A field is checked when it is left, and all of them at
 //! Start.
 
+mod augmented;
 pub mod branches;
 pub mod fields;
+mod methods;
+mod presets;
 pub mod preview;
 
 use super::Shared;
@@ -13,7 +16,6 @@ use crate::app::model::form::{ESSENTIAL, RUN_DIR, SetUpForm, is_idle};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button};
-use crate::config::presets::PRESETS;
 use crate::config::schema::{self, Field};
 use crate::gpu::DeviceChoice;
 use egui::{Align, ComboBox, Layout, Rect, RichText, ScrollArea, TextEdit, Ui, UiBuilder, pos2};
@@ -31,7 +33,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut preview::PreviewView)
             ui.add_space(tokens::GAP_SMALL);
         }
         ui.add_enabled_ui(!active, |ui| {
-            preset_ui(ui, shared.form);
+            presets::ui(ui, shared.form, shared.recents);
             let beside = heading(ui, "Essentials");
             changes_ui(ui, beside, shared);
             for path in ESSENTIAL {
@@ -42,11 +44,13 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut preview::PreviewView)
                     preview::schedule_ui(ui, shared, &mut view.schedule);
                 }
                 if path == "method.kind" {
+                    methods::about_ui(ui, &shared.form.config().method);
                     branches::ui(ui, shared.form);
                 }
             }
             run_dir_ui(ui, shared.form, shared.run.dir.as_deref().filter(|_| active));
             device_ui(ui, shared.form);
+            augmented::ui(ui, shared);
             all_ui(ui, shared.form);
             ui.add_space(tokens::GAP);
             start_ui(ui, shared);
@@ -62,30 +66,6 @@ fn heading(ui: &mut Ui, text: &str) -> Rect {
     ui.add_space(tokens::GAP);
     let rect = ui.label(RichText::new(text).strong().color(Tokens::of(ui).text_strong)).rect;
     Rect::from_min_max(rect.right_top(), pos2(ui.max_rect().right(), rect.bottom()))
-}
-
-fn preset_ui(ui: &mut Ui, form: &mut SetUpForm) {
-    fields::labelled(ui, "Preset", "A complete set-up to start from; it fills all fields", |ui| {
-        let file = form.file.as_ref().map(|file| file.display().to_string());
-        let name = file.as_deref().or(form.preset).unwrap_or("own");
-        let width = ui.available_width();
-        let combo = ComboBox::from_id_salt("preset").width(width).selected_text(name).truncate();
-        let mut chosen = None;
-        let response = combo.show_ui(ui, |ui| {
-            for preset in PRESETS {
-                if ui.selectable_label(form.preset == Some(preset.name), preset.name).clicked() {
-                    chosen = Some(preset);
-                }
-            }
-        });
-        if let Some(preset) = chosen
-            && let Err(error) = form.fill_from_preset(preset)
-        {
-            // Shown at the field of the key that the preset has wrong.
-            form.jump = Some(error.key);
-        }
-        response.response
-    });
 }
 
 /// How much of the preset or file was changed, with the ways back; in `area`, so that no field moves.
@@ -104,7 +84,7 @@ fn changes_ui(ui: &mut Ui, area: Rect, shared: &mut Shared<'_>) {
         shared.form.reset_all();
     }
     let text = format!("{} changed", format::counted(changes as u64, "option"));
-    ui.label(RichText::new(text).small().color(Tokens::of(ui).accent));
+    ui.add(egui::Label::new(RichText::new(text).small().color(Tokens::of(ui).accent)).truncate());
 }
 
 /// `running`: the folder of the run at work, which is what a locked form shows.
@@ -197,7 +177,7 @@ fn all_ui(ui: &mut Ui, form: &mut SetUpForm) {
 }
 
 fn start_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         command_button(ui, UiCommand::Start, shared.run, shared.queue, ButtonStyle::Primary);
         command_button(ui, UiCommand::Preflight, shared.run, shared.queue, ButtonStyle::Plain);
         command_button(ui, UiCommand::OpenConfig, shared.run, shared.queue, ButtonStyle::Plain);

@@ -21,7 +21,7 @@ use egui::{Frame, ProgressBar, RichText, Slider, Ui, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoint, PlotPoints};
 use std::collections::BTreeMap;
 
-const SCHEDULE_HEIGHT: f32 = 92.0;
+const SCHEDULE_HEIGHT: f32 = 118.0;
 const SCHEDULE_TITLES: [&str; 2] = ["Optimizer steps", "Learning rate"];
 /// Points of the drawn schedule.
 const POINTS: u64 = 240;

@@ -10,6 +10,7 @@ use crate::app::shell::messages::Notice;
 use crate::app::widgets::export::{self, ExportRequest, Exported};
 use crate::app::widgets::figure::{png, svg};
 use crate::app::widgets::table::TableFormat;
+use crate::session::augmented;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{ColorImage, Context, Rect};
 use std::path::PathBuf;
@@ -78,6 +79,16 @@ impl Window {
         }
         if let Some(check) = self.form.take_start_check() {
             self.on_disk(move || disk::check_start(check), |window, found| window.form.take_check(found));
+        }
+    }
+
+    /// Draws the preview of augmentation anew, where the set-up has changed or another draw is wanted.
+    pub(super) fn look_at_augmented(&mut self) {
+        if let Some((asked, opened)) = self.augmented.take_request(&self.form) {
+            self.on_disk(
+                move || augmented::show(&asked, opened),
+                |window, answer| window.augmented.take(answer),
+            );
         }
     }
 

@@ -19,6 +19,7 @@ use super::messages::{self, Messages, Notice};
 use super::palette::Palette;
 use super::status;
 use crate::app::commands::UiCommand;
+use crate::app::model::augmented::AugmentedView;
 use crate::app::model::form::SetUpForm;
 use crate::app::model::launcher::{Launcher, RunLink, Wake};
 use crate::app::model::preflight::PreflightReport;
@@ -63,6 +64,7 @@ pub struct Window {
     queue: Vec<UiCommand>,
     study: Study,
     report: PreflightReport,
+    augmented: AugmentedView,
     runs: Runs,
     pub recents: Recents,
     /// The program's own folder, where the system has one.
@@ -112,6 +114,7 @@ impl Window {
             queue: Vec::new(),
             study: Study::default(),
             report: PreflightReport::default(),
+            augmented: AugmentedView::default(),
             runs: Runs::default(),
             recents: Recents::default(),
             storage: None,
@@ -136,6 +139,7 @@ impl Window {
         self.follow();
         self.follow_runs();
         self.look_for_free_folder(ctx);
+        self.look_at_augmented();
         self.take_drops(ctx);
         // A second request while the run is stopping leaves at once, like a second Ctrl-C.
         let asked = ctx.input(|input| input.viewport().close_requested());
@@ -233,13 +237,17 @@ impl Window {
         let mut wish = None;
         let mut shown = Vec::new();
         let takes_keys = self.dialog.is_none() && self.palette.is_none();
-        let Self { run, form, views, layout, pictures, queue, study, report, runs, .. } = self;
+        let Self {
+            run, form, views, layout, pictures, queue, study, report, augmented, recents, runs, ..
+        } = self;
         let unseen = run.unseen;
         let mut shared = Shared {
             run,
             study,
             form,
             report,
+            augmented,
+            recents,
             runs,
             pictures,
             queue,

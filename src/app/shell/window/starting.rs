@@ -79,6 +79,7 @@ impl Window {
             self.notice = None;
             return self.show_faults();
         }
+        self.keep_time();
         self.notice = Some(match self.report.verdict() {
             Ok(text) => {
                 self.run.failure_is_put_away = true;
@@ -89,6 +90,14 @@ impl Window {
                 |tried| Notice::Failed(text.clone(), Box::new(tried.clone())),
             ),
         });
+    }
+
+    /// Keeps the time that a preflight of a whole preset predicts, for the list of presets.
+    fn keep_time(&mut self) {
+        let is_whole = self.form.changes() == 0 && !self.report.is_outdated(&self.form);
+        if let (Some(forecast), Some(preset), true) = (&self.report.forecast, self.form.preset, is_whole) {
+            self.recents.preset_seconds.insert(preset.to_owned(), forecast.seconds());
+        }
     }
 
     pub(super) fn start(&mut self) {

@@ -232,6 +232,11 @@ impl Sheet {
                 let points = vec![[x, y - r], [x + r, y], [x, y + r], [x - r, y]];
                 self.shapes.push(Shape::Area { points, colour, opacity: 1.0 });
             }
+            MarkerShape::Up => {
+                let r = 1.3 * MARKER;
+                let points = vec![[x, y - r], [x + r, y + 0.8 * r], [x - r, y + 0.8 * r]];
+                self.shapes.push(Shape::Area { points, colour, opacity: 1.0 });
+            }
             _ => {
                 let r = 0.9 * MARKER;
                 self.rect([x - r, y - r], [2.0 * r, 2.0 * r], colour);
@@ -244,6 +249,7 @@ impl Sheet {
 fn data_stroke(colour: Color32, style: LineStyle) -> Stroke {
     let (dash, has_round_ends): (&[f64], bool) = match style {
         LineStyle::Solid => (&[], false),
+        LineStyle::Dashed { length } if length > 10.0 => (&[8.0, 2.4], false),
         LineStyle::Dashed { .. } => (&[4.0, 2.4], false),
         LineStyle::Dotted { .. } => (&[0.1, 2.4], true),
     };
