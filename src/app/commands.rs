@@ -39,10 +39,16 @@ pub enum UiCommand {
     ExportModel,
     Show(Pane),
     EnlargePane,
+    HideSetUp,
+    ZoomIn,
+    ZoomOut,
+    ZoomReset,
     ResetLayout,
     ToggleTheme,
     Palette,
+    Explain,
     Shortcuts,
+    About,
     Quit,
 }
 
@@ -108,7 +114,19 @@ impl UiCommand {
             C::OpenImages,
             C::ExportModel,
         ];
-        let last = [C::EnlargePane, C::ResetLayout, C::ToggleTheme, C::Palette, C::Shortcuts];
+        let last = [
+            C::EnlargePane,
+            C::HideSetUp,
+            C::ResetLayout,
+            C::ZoomIn,
+            C::ZoomOut,
+            C::ZoomReset,
+            C::ToggleTheme,
+            C::Palette,
+            C::Explain,
+            C::Shortcuts,
+            C::About,
+        ];
         first.into_iter().chain(PANES.iter().map(|info| C::Show(info.pane))).chain(last)
     }
 
@@ -124,8 +142,15 @@ impl UiCommand {
             | C::UndoSetUp
             | C::Quit => Menu::File,
             C::StudyLive | C::StudyBest | C::OpenCheckpoint | C::OpenImages | C::ExportModel => Menu::Model,
-            C::Show(_) | C::EnlargePane | C::ResetLayout | C::ToggleTheme => Menu::View,
-            C::Palette | C::Shortcuts => Menu::Help,
+            C::Show(_)
+            | C::EnlargePane
+            | C::HideSetUp
+            | C::ZoomIn
+            | C::ZoomOut
+            | C::ZoomReset
+            | C::ResetLayout
+            | C::ToggleTheme => Menu::View,
+            C::Palette | C::Explain | C::Shortcuts | C::About => Menu::Help,
             _ => Menu::Run,
         }
     }
@@ -164,10 +189,16 @@ impl UiCommand {
             C::CopyCommandLine => "Copy as command line",
             C::Show(pane) => pane.title(),
             C::EnlargePane => "Enlarge or restore pane",
+            C::HideSetUp => "Hide or show set-up",
+            C::ZoomIn => "Zoom in",
+            C::ZoomOut => "Zoom out",
+            C::ZoomReset => "Zoom to 100%",
             C::ResetLayout => "Reset layout",
             C::ToggleTheme => "Switch light and dark",
             C::Palette => "Command palette…",
+            C::Explain => "What am I looking at",
             C::Shortcuts => "Keyboard shortcuts",
+            C::About => "About DualProp",
             C::Quit => "Quit",
         }
     }
@@ -226,9 +257,19 @@ impl UiCommand {
             C::CopyCommandLine => "Copy the command that trains the same without a window",
             C::Show(pane) => pane.info().purpose,
             C::EnlargePane => "Give the pane shown last the whole window, or all panes their places back",
+            C::HideSetUp => {
+                "Give the room of the set-up and its neighbours to the other panes, or take it back"
+            }
+            C::ZoomIn => "Everything larger, by a tenth",
+            C::ZoomOut => "Everything smaller, by a tenth",
+            C::ZoomReset => "Everything at its own size",
             C::ResetLayout => "Put all panes back to their first places",
             C::ToggleTheme => "Change between the light and the dark theme",
             C::Palette => "Find and run any command by name",
+            C::Explain => {
+                "What the pane shown last shows, the formula behind it, and what colours and dashes mean"
+            }
+            C::About => "Version, licences, adapters and drivers, to be copied into a report of a fault",
             C::Shortcuts => "List all commands with their keys",
             C::Quit => "Close the window; a run at work asks first",
         }
@@ -265,6 +306,11 @@ impl UiCommand {
             C::Palette => (CTRL_SHIFT, Key::P),
             C::ToggleTheme => (CTRL_SHIFT, Key::L),
             C::Shortcuts => (Modifiers::NONE, Key::F1),
+            C::Explain => (Modifiers::NONE, Key::F2),
+            C::HideSetUp => (Modifiers::COMMAND, Key::B),
+            C::ZoomIn => (Modifiers::COMMAND, Key::Plus),
+            C::ZoomOut => (Modifiers::COMMAND, Key::Minus),
+            C::ZoomReset => (Modifiers::COMMAND, Key::Num0),
             C::Quit => (Modifiers::COMMAND, Key::Q),
             C::UndoSetUp => (Modifiers::COMMAND, Key::Z),
             C::Preflight => (CTRL_SHIFT, Key::Enter),
@@ -285,6 +331,7 @@ impl UiCommand {
             | C::StudyLive
             | C::StudyBest
             | C::OpenImages
+            | C::About
             | C::ResetLayout => return None,
         };
         Some(KeyboardShortcut::new(modifiers, key))

@@ -92,7 +92,10 @@ impl Launcher for Scripted {
     }
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
-        || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
+        || {
+            let (label, driver) = ("Scripted adapter (demo)".into(), "played 1.0".into());
+            vec![DeviceItem { choice: DeviceChoice::Index(0), label, driver }]
+        }
     }
 
     fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {
@@ -523,7 +526,10 @@ impl Launcher for RealTime {
     }
 
     fn list_devices(&self) -> fn() -> Vec<DeviceItem> {
-        || vec![DeviceItem { choice: DeviceChoice::Index(0), label: "Scripted adapter (demo)".into() }]
+        || {
+            let (label, driver) = ("Scripted adapter (demo)".into(), "played 1.0".into());
+            vec![DeviceItem { choice: DeviceChoice::Index(0), label, driver }]
+        }
     }
 
     fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {

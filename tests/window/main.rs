@@ -6,6 +6,7 @@ mod faults;
 mod figures;
 mod first_minute;
 mod frame;
+mod help;
 mod large;
 mod model;
 mod moments;

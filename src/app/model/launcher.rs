@@ -36,6 +36,8 @@ pub struct DeviceItem {
     pub choice: DeviceChoice,
     /// Adapter, backend and type in words.
     pub label: String,
+    /// Name and version of the driver; empty where the back end tells none.
+    pub driver: String,
 }
 
 /// Starts what runs on threads of its own: runs, studies and preflights.

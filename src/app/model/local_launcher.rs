@@ -49,6 +49,7 @@ fn list_devices() -> Vec<DeviceItem> {
     let items = gpu::adapters().into_iter().map(|adapter| DeviceItem {
         label: format!("{} ({}, {})", adapter.name, adapter.device_type, adapter.backend),
         choice: DeviceChoice::Index(adapter.index),
+        driver: adapter.driver,
     });
     items.collect()
 }

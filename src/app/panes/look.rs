@@ -8,6 +8,7 @@ use crate::app::model::study::{ModelChoice, Study};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
+use crate::app::widgets::steady;
 use crate::config::{AttackConfig, AttackKind, AttackTarget};
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::auto_domain::Through;
@@ -182,7 +183,7 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
     match &study.info {
         Some(info) => {
             let text = format!("{}, {}", study.step_text(), info.arch);
-            ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
+            steady::label(ui, "step", RichText::new(text).color(tokens.text)).on_hover_text(
                 "Finished optimizer steps of the weights in use (the moving average where there is one). Those of \
                  an ended run are its last copy: newer ones are in its checkpoints, or in the live model once it is \
                  resumed",

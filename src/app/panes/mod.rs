@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod curves;
 pub mod domains;
+pub mod explained;
 pub mod gallery;
 pub mod lab;
 pub mod log;
@@ -28,6 +29,7 @@ use crate::app::widgets::moments::MomentView;
 use crate::app::widgets::pictures::Pictures;
 use crate::session::inspect::Request;
 use egui::{Key, KeyboardShortcut, Modifiers, Rect, Ui};
+use explained::Explained;
 use runs::RunsRequest;
 
 /// A pane. Its name is kept in saved layouts.
@@ -57,6 +59,8 @@ pub struct PaneInfo {
     /// The key that shows it together with Ctrl; a pane may have none.
     pub key: Option<Key>,
     pub place: DefaultPlace,
+    /// What the pane shows, at length.
+    pub explained: &'static Explained,
     /// Draws the pane.
     pub ui: fn(&mut Ui, &mut Shared<'_>, &mut PaneViews),
 }
@@ -79,6 +83,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Choose what to train and how",
         key: Some(Key::Num1),
         place: DefaultPlace::Left,
+        explained: &explained::SET_UP,
         ui: |ui, shared, views| set_up::ui(ui, shared, &mut views.set_up),
     },
     PaneInfo {
@@ -87,6 +92,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Training loss and validation accuracy over steps",
         key: Some(Key::Num2),
         place: DefaultPlace::Top,
+        explained: &explained::CURVES,
         ui: |ui, shared, views| curves::ui(ui, shared, &mut views.curves),
     },
     PaneInfo {
@@ -95,6 +101,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Compare runs; those that differ in their seed alone as mean and spread",
         key: Some(Key::Num3),
         place: DefaultPlace::Top,
+        explained: &explained::RUNS,
         ui: |ui, shared, views| runs::ui(ui, shared, &mut views.runs),
     },
     PaneInfo {
@@ -103,6 +110,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Validation images, their perturbations and the predictions before and after",
         key: Some(Key::Num4),
         place: DefaultPlace::Bottom,
+        explained: &explained::GALLERY,
         ui: |ui, shared, views| gallery::ui(ui, shared, &mut views.gallery, &mut views.moments),
     },
     PaneInfo {
@@ -111,6 +119,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Attack images of your choice and watch what each step does",
         key: Some(Key::Num5),
         place: DefaultPlace::Bottom,
+        explained: &explained::LAB,
         ui: |ui, shared, views| lab::ui(ui, shared, &mut views.lab, &mut views.look),
     },
     PaneInfo {
@@ -119,6 +128,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Where each domain looks: class activation maps on one scale",
         key: Some(Key::Num6),
         place: DefaultPlace::Bottom,
+        explained: &explained::ATTENTION,
         ui: |ui, shared, views| {
             attention::ui(ui, shared, &mut views.attention, &mut views.look, &mut views.moments);
         },
@@ -129,6 +139,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "How far the domains' batch-norm statistics lie apart, layer by layer",
         key: Some(Key::Num7),
         place: DefaultPlace::Bottom,
+        explained: &explained::DOMAINS,
         ui: |ui, shared, views| {
             domains::ui(ui, shared, &mut views.domains, &mut views.look, &mut views.moments);
         },
@@ -139,6 +150,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Confusion, accuracy by class and the worst images, clean and attacked",
         key: Some(Key::Num8),
         place: DefaultPlace::Bottom,
+        explained: &explained::RESULTS,
         ui: |ui, shared, views| results::ui(ui, shared, &mut views.results, &views.look),
     },
     PaneInfo {
@@ -147,6 +159,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "Accuracy of clean, attacked and corrupted images, main against the other domains",
         key: None,
         place: DefaultPlace::Bottom,
+        explained: &explained::ROBUSTNESS,
         ui: |ui, shared, views| robustness::ui(ui, shared, &mut views.robustness, &views.look),
     },
     PaneInfo {
@@ -155,6 +168,7 @@ pub static PANES: [PaneInfo; 10] = [
         purpose: "What the run reported",
         key: Some(Key::Num9),
         place: DefaultPlace::Left,
+        explained: &explained::LOG,
         ui: |ui, shared, views| log::ui(ui, shared, &mut views.log),
     },
 ];
@@ -275,6 +289,7 @@ mod tests {
         for (index, info) in PANES.iter().enumerate() {
             assert_eq!(info.pane as usize, index, "{:?} is not in the order of the enum", info.pane);
             assert_eq!(info.pane.info().title, info.title);
+            assert!(info.explained.text.len() > 80, "{:?} explains itself", info.pane);
         }
     }
 }

@@ -7,10 +7,12 @@ use crate::app::panes::Pane;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::command_button::{ButtonStyle, command_button};
-use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui};
+use egui::{Align, Button, Frame, Layout, Margin, RichText, TextStyle, Ui};
 
 /// Width below which the toolbar shows icons alone.
 const ROOM_FOR_WORDS: f32 = 960.0;
+/// The longest words that the first button of the toolbar has.
+const LONGEST: &str = "Continue";
 
 /// Menus on the left, run buttons in one row. Chosen commands go to `queue`.
 pub fn top_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
@@ -47,8 +49,10 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     let style = if ui.available_width() < ROOM_FOR_WORDS { ButtonStyle::Small } else { ButtonStyle::Plain };
     if run.phase.is_active() {
         command_button(ui, C::PauseOrContinue, run, queue, ButtonStyle::Primary);
+        rest_ui(ui, C::PauseOrContinue.text(run));
     } else {
         command_button(ui, C::Start, run, queue, ButtonStyle::Primary);
+        rest_ui(ui, C::Start.text(run));
         if commands::can_resume(run) {
             command_button(ui, C::Resume, run, queue, ButtonStyle::Plain);
         }
@@ -69,6 +73,17 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
         }
         notifications_ui(ui, run, queue);
     });
+}
+
+/// What the first button would take more with the longest of its words: what stands behind it stays where it
+/// is while they change.
+fn rest_ui(ui: &mut Ui, text: &str) {
+    let font = TextStyle::Button.resolve(ui.style());
+    let width = |words: &str| {
+        let colour = ui.visuals().text_color();
+        ui.painter().layout_no_wrap(words.to_owned(), font.clone(), colour).size().x
+    };
+    ui.add_space((width(LONGEST) - width(text)).max(0.0));
 }
 
 /// Warnings and errors that nobody has looked at yet; a click shows them.

@@ -1,10 +1,12 @@
 //! Where the panes are: a docking tree that the user rearranges by dragging tabs, saved under a version and
 //! checked before it is used again.
 
-use crate::app::panes::{DefaultPlace, PANES, Pane};
+use crate::app::panes::{DefaultPlace, PANES, Pane, explained};
+use crate::app::shell::dialogs::EXPLAINED_WIDTH;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
-use egui::{Color32, Id, Stroke, Visuals, WidgetText};
+use egui::containers::menu::{MenuButton, MenuConfig};
+use egui::{Color32, Id, PopupCloseBehavior, Stroke, Visuals, WidgetText};
 use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState};
 use egui_tiles::{Tile, TileId, Tiles, Tree, UiResponse};
 
@@ -70,7 +72,29 @@ impl Layout {
         if self.enlarged.is_some() {
             self.enlarged = Some(pane);
         }
+        if let Some(tabs) = self.tabs_of(pane) {
+            self.tree.set_visible(tabs, true);
+        }
         self.tree.make_active(|_, tile| matches!(tile, Tile::Pane(found) if *found == pane));
+    }
+
+    /// The pane that was brought to the front last.
+    pub fn last(&self) -> Pane {
+        self.last
+    }
+
+    /// The tabs that a pane is among; `None` where they are the whole window.
+    fn tabs_of(&self, pane: Pane) -> Option<TileId> {
+        let mut tiles = self.tree.tiles.iter();
+        let (id, _) = tiles.find(|(_, tile)| matches!(tile, Tile::Pane(found) if *found == pane))?;
+        self.tree.tiles.parent_of(*id).filter(|tabs| Some(*tabs) != self.tree.root())
+    }
+
+    /// Hides the tabs that the set-up is among, or shows them again.
+    pub fn toggle_set_up(&mut self) {
+        if let Some(tabs) = self.tabs_of(Pane::SetUp) {
+            self.tree.set_visible(tabs, !self.tree.is_visible(tabs));
+        }
     }
 
     /// Whether a pane is at the front of its tabs.
@@ -117,6 +141,7 @@ impl Layout {
                         (self.enlarged, self.last) = (Some(other), other);
                     }
                 }
+                explain_ui(ui, pane);
             });
             ui.add_space(tokens::GAP_SMALL);
             let size = ui.available_size();
@@ -126,6 +151,18 @@ impl Layout {
             });
         });
     }
+}
+
+/// The button that tells what a pane shows.
+fn explain_ui(ui: &mut egui::Ui, pane: Pane) {
+    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let button = egui::Button::new("?").frame_when_inactive(false);
+    let (response, _) = MenuButton::from_button(button).config(config).ui(ui, |ui| {
+        ui.set_width(EXPLAINED_WIDTH);
+        explained::ui(ui, pane);
+    });
+    let name = format!("What {} shows", pane.title());
+    response.accessible_name(name).on_hover_text("What am I looking at?");
 }
 
 /// Panes below `id`. `None` for a dangling child or a loop (more tiles visited than there are).
@@ -188,6 +225,7 @@ impl Behavior<Pane> for Panes<'_> {
         if response.on_hover_text("Give this pane the whole window").clicked() {
             self.enlarge = Some(*pane);
         }
+        explain_ui(ui, *pane);
     }
 
     fn tab_bar_height(&self, _: &egui::Style) -> f32 {

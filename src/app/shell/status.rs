@@ -6,6 +6,7 @@ use crate::app::model::kinds::{RunPhase, ending};
 use crate::app::model::remaining::Remaining;
 use crate::app::model::run::RunView;
 use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::steady;
 use crate::app::widgets::work::work_bar;
 use crate::training::events::{Finish, Idle, RunInfo, WorkLimit};
 use egui::{Align, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
@@ -24,13 +25,19 @@ pub fn ui(ui: &mut Ui, run: &RunView) {
             progress_ui(ui, run, if roomy { 190.0 } else { 140.0 });
             if let Some(step) = &run.last_step {
                 let rate = format!("{} images/s", format::significant(step.images_per_s));
-                figure(ui, &rate, "Clean images trained per second over the last steps, pauses left out.");
+                figure(
+                    ui,
+                    "rate",
+                    &rate,
+                    "Clean images trained per second over the last steps, pauses left out.",
+                );
                 stages_ui(ui, &step.stages);
                 if roomy {
                     idle_ui(ui, step.idle);
                     let elapsed = format::duration(step.elapsed_s);
                     figure(
                         ui,
+                        "trained",
                         &format!("{elapsed} trained"),
                         "Time spent in training steps. Pauses and validation are left out.",
                     );
@@ -43,6 +50,7 @@ pub fn ui(ui: &mut Ui, run: &RunView) {
             if let Some((step, best)) = run.best {
                 figure(
                     ui,
+                    "best",
                     &format!("best {}", format::percent(best)),
                     &format!(
                         "Highest clean top-1 accuracy of the main domain on val, at step {step}. \
@@ -68,7 +76,7 @@ fn remaining_ui(ui: &mut Ui, remaining: Remaining) {
         let text = format!("{time} + {validations} left");
         (text, format!("{steps}. How long validations take is known after the first. Pauses do not count."))
     };
-    figure(ui, &text, &help);
+    figure(ui, "left", &text, &help);
 }
 
 /// The GPU's time for one step and, on hover, what it went to.
@@ -82,7 +90,7 @@ fn stages_ui(ui: &mut Ui, stages: &[(&'static str, f64)]) {
         let share = format::share((seconds / total) as f32);
         help += &format!("\n{stage}: {} ms ({share})", format::significant(seconds * 1e3));
     }
-    figure(ui, &format!("{} ms/step", format::significant(total * 1e3)), &help);
+    figure(ui, "stages", &format!("{} ms/step", format::significant(total * 1e3)), &help);
 }
 
 /// What of a step is waiting.
@@ -91,6 +99,7 @@ fn idle_ui(ui: &mut Ui, idle: Option<Idle>) {
     if let Some(gpu) = gpu {
         figure(
             ui,
+            "idle",
             &format!("GPU idle {}", format::share(gpu as f32)),
             "Share of the last steps' time in which the GPU had none of the run's work, a work limit's rests included. \
              Percent of a step, mean of some ten steps.",
@@ -98,6 +107,7 @@ fn idle_ui(ui: &mut Ui, idle: Option<Idle>) {
     }
     figure(
         ui,
+        "data",
         &format!("data wait {}", format::share(data as f32)),
         "Share of the last steps' time in which the run waited for images to be read and augmented. Percent of a step, \
          mean of some ten steps.",
@@ -140,7 +150,7 @@ fn phase_ui(ui: &mut Ui, run: &RunView) {
         ui.spacing_mut().item_spacing.x = 6.0;
         let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), egui::Sense::hover());
         ui.painter().circle_filled(rect.center(), 4.5, colour);
-        let label = ui.label(RichText::new(text).color(tokens.text_strong));
+        let label = steady::label(ui, "phase", RichText::new(text).color(tokens.text_strong));
         label.on_hover_text(help);
     });
 }
@@ -154,7 +164,7 @@ fn progress_ui(ui: &mut Ui, run: &RunView, width: f32) {
         let help = format!("Finished optimizer steps of all steps of the run. Epoch {:.2}.", step.epoch);
         bar(ui, part, &text, width, &help);
     } else if let Some(step) = &run.last_step {
-        figure(ui, &format!("step {}", format::count(step.step)), "Finished optimizer steps");
+        figure(ui, "step", &format!("step {}", format::count(step.step)), "Finished optimizer steps");
     }
 }
 
@@ -169,7 +179,7 @@ fn adapter_ui(ui: &mut Ui, run: &RunView, roomy: bool) {
     let tokens = Tokens::of(ui);
     let Some(info) = &run.info else {
         if let Some(dir) = &run.dir {
-            figure(ui, &dir.display().to_string(), "The run folder");
+            figure(ui, "folder", &dir.display().to_string(), "The run folder");
         }
         return;
     };
@@ -201,10 +211,11 @@ fn memory_ui(ui: &mut Ui, info: &RunInfo, measured: Option<u64>, roomy: bool) {
             );
         }
     }
-    figure(ui, &text, &help);
+    figure(ui, "memory", &text, &help);
 }
 
-/// A number of the status bar with what it means.
-fn figure(ui: &mut Ui, text: &str, help: &str) {
-    ui.label(RichText::new(text).color(Tokens::of(ui).text)).on_hover_text(help);
+/// A number of the status bar with what it means; a longer or shorter one moves none of its neighbours.
+fn figure(ui: &mut Ui, key: &str, text: &str, help: &str) {
+    let colour = Tokens::of(ui).text;
+    steady::label(ui, key, RichText::new(text).color(colour)).on_hover_text(help);
 }

@@ -12,5 +12,6 @@ pub mod legend;
 pub mod moments;
 pub mod pictures;
 pub mod plots;
+pub mod steady;
 pub mod table;
 pub mod work;

@@ -12,6 +12,7 @@ use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
 use crate::app::widgets::export::{ExportRequest, Exported};
 use crate::app::widgets::pictures::full_gain;
+use crate::app::widgets::steady;
 use crate::config::AttackKind;
 use crate::evaluation::perturbation::{magnify, rounded_towards, success_rate};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo, Request, Sweep};
@@ -184,17 +185,17 @@ fn summary_ui(ui: &mut Ui, looked: &Looked) {
         Some(rate) => format!("Success {}", format::share(rate)),
         None => "Success –".to_owned(),
     };
-    ui.label(RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(
+    steady::label(ui, "success", RichText::new(text).strong().color(tokens.text_strong)).on_hover_text(
         "Share of the images that were right before the attack and are wrong after it, seen through the attacked \
          domain. Percent; a dash where none was right before.",
     );
     let text = format!("at the bound {}", format::share(at_bound));
-    ui.label(RichText::new(text).color(tokens.text)).on_hover_text(
+    steady::label(ui, "bound", RichText::new(text).color(tokens.text)).on_hover_text(
         "Share of the pixel values that went as far as they may: to ε, or to the end of the pixel range where that \
          is nearer. Percent, mean of the images. A weak attack leaves it low.",
     );
     let text = format!("answered in {}", format::wait(looked.took));
-    ui.label(RichText::new(text).small().color(tokens.text_weak)).on_hover_text(
+    steady::label(ui, "took", RichText::new(text).small().color(tokens.text_weak)).on_hover_text(
         "Wall-clock time of the newest answer: attack, predictions and maps. Clean images are not computed again while \
          the attack alone changes. Fewer images or iterations make it shorter.",
     );

@@ -1,13 +1,16 @@
 //! The questions that the window asks, and the list of keys.
 
+mod about;
 pub mod export_model;
 mod file_kind;
 pub mod run_folder;
 
 use crate::app::commands::UiCommand;
 use crate::app::model::form::RUN_DIR;
+use crate::app::model::launcher::DeviceItem;
 use crate::app::model::recents::Recents;
 use crate::app::model::run::RunView;
+use crate::app::panes::{Pane, explained};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::data::IMAGE_ENDINGS;
@@ -18,6 +21,9 @@ pub use file_kind::FileKind;
 use run_folder::{EditedNotes, Trashed};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// Width of what explains a pane, points.
+pub const EXPLAINED_WIDTH: f32 = 460.0;
 
 /// What a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +132,10 @@ pub enum Dialog {
     ExportModel(ModelExport),
     Notes(EditedNotes),
     Trash(Trashed),
+    /// What a pane shows.
+    Explain(Pane),
+    /// Version and adapters, a line each.
+    About(String),
 }
 
 /// How a run at work is to end.
@@ -171,6 +181,11 @@ impl Dialog {
         Self::Path { wanted, typed, fault: None, empty_handed: false }
     }
 
+    /// What this program is, with the adapters that were found.
+    pub fn about(devices: &[DeviceItem]) -> Self {
+        Self::About(about::facts(devices))
+    }
+
     /// Draws the question; the answer is [`DialogAnswer::Waiting`] as long as it is open.
     pub fn ui(&mut self, ctx: &egui::Context, run: &RunView, recents: &Recents) -> DialogAnswer {
         let mut answer = DialogAnswer::Waiting;
@@ -186,6 +201,15 @@ impl Dialog {
             Self::ExportModel(export) => export_model::ui(ui, export, &mut answer),
             Self::Notes(edited) => run_folder::notes_ui(ui, edited, &mut answer),
             Self::Trash(trashed) => run_folder::trash_ui(ui, trashed, &mut answer),
+            Self::Explain(pane) => {
+                ui.set_width(EXPLAINED_WIDTH);
+                explained::ui(ui, *pane);
+                ui.add_space(tokens::GAP);
+                if ui.button("Close").clicked() {
+                    answer = DialogAnswer::Dismissed;
+                }
+            }
+            Self::About(facts) => about::ui(ui, facts, &mut answer),
         });
         if matches!(answer, DialogAnswer::Waiting) && response.should_close() {
             return DialogAnswer::Dismissed;

@@ -292,13 +292,19 @@ impl Window {
             UiCommand::CopyCommandLine => self.copy_command_line(ctx),
             UiCommand::Show(pane) => self.reveal(pane),
             UiCommand::EnlargePane => self.layout.toggle_enlarged(),
+            UiCommand::HideSetUp => self.layout.toggle_set_up(),
+            UiCommand::ZoomIn => egui::gui_zoom::zoom_in(ctx),
+            UiCommand::ZoomOut => egui::gui_zoom::zoom_out(ctx),
+            UiCommand::ZoomReset => ctx.set_zoom_factor(1.0),
             UiCommand::ResetLayout => self.layout = Layout::default(),
             UiCommand::ToggleTheme => {
                 let other = if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark };
                 ctx.set_theme(other);
             }
             UiCommand::Palette => self.palette = Some(Palette::default()),
+            UiCommand::Explain => self.dialog = Some(Dialog::Explain(self.layout.last())),
             UiCommand::Shortcuts => self.dialog = Some(Dialog::Shortcuts),
+            UiCommand::About => self.dialog = Some(Dialog::about(&self.form.devices)),
             UiCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
         }
     }

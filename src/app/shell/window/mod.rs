@@ -295,7 +295,7 @@ impl Window {
         for command in UiCommand::all() {
             let Some(shortcut) = command.shortcut() else { continue };
             let is_plain = shortcut.modifiers.is_none()
-                && !matches!(shortcut.logical_key, egui::Key::F1 | egui::Key::F11);
+                && !matches!(shortcut.logical_key, egui::Key::F1 | egui::Key::F2 | egui::Key::F11);
             // An entry field undoes its own typing.
             if (is_plain || command == UiCommand::UndoSetUp) && focused {
                 continue;
