@@ -169,7 +169,8 @@ pub fn guess_ui(ui: &mut Ui, names: Names<'_>, label: Option<usize>, guesses: &[
         Some(_) => (Some(Icon::Cross), tokens.error, ", wrong"),
         None => (None, tokens.text_strong, ""),
     };
-    let text = format!("{} {}", names.class(first.class), format::share(first.p));
+    // A long name is cut, the figure before it never.
+    let text = format!("{} {}", format::share(first.p), names.class(first.class));
     let lines: Vec<String> = guesses
         .iter()
         .map(|guess| format!("{}: {}", names.class(guess.class), format::share(guess.p)))

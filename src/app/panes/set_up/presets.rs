@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::presets::{Group, PRESETS, Preset};
 use egui::{Button, CollapsingHeader, ComboBox, RichText, Ui};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 const LIST_WIDTH: f32 = 400.0;
@@ -30,12 +31,19 @@ fn size(preset: &Preset) -> String {
     format!("{}, {side} × {side} pixels, {length}, {batch} images a batch", config.model.arch)
 }
 
+/// A file with its folder, which tell it from others; what is before them is too long for the field.
+fn last_parts(file: &Path) -> String {
+    let name = file.file_name().unwrap_or(file.as_os_str());
+    let folder = file.parent().and_then(Path::file_name);
+    folder.map_or_else(|| name.into(), |folder| Path::new(folder).join(name)).display().to_string()
+}
+
 /// Draws the choice, and below it what the chosen one is.
 pub(super) fn ui(ui: &mut Ui, form: &mut SetUpForm, recents: &Recents) {
     let known = form.preset.and_then(|name| PRESETS.iter().find(|preset| preset.name == name));
     let mut chosen = None;
     fields::labelled(ui, "Preset", "A complete set-up to start from; it fills all fields", |ui| {
-        let file = form.file.as_ref().map(|file| file.display().to_string());
+        let file = form.file.as_deref().map(last_parts);
         let named = known.map(|preset| preset.title.to_owned());
         let shown = file.or(named).unwrap_or_else(|| "own".to_owned());
         let combo = ComboBox::from_id_salt("preset").width(ui.available_width()).selected_text(shown);
@@ -58,7 +66,10 @@ pub(super) fn ui(ui: &mut Ui, form: &mut SetUpForm, recents: &Recents) {
                 CollapsingHeader::new(title).default_open(is_open).show(ui, &mut listed);
             }
         });
-        response.response
+        match &form.file {
+            Some(file) => response.response.on_hover_text(file.display().to_string()),
+            None => response.response,
+        }
     });
     if let Some(preset) = known {
         let size = SIZES.get(preset.name).map_or("", String::as_str);

@@ -50,7 +50,7 @@ impl Window {
 
     /// Whether the card of the first steps is to be seen.
     pub(super) fn shows_first_steps(&self) -> bool {
-        !self.first_steps.is_over() && self.shows_sample()
+        !self.first_steps.is_over() && self.shows_sample() && !self.views.large.is_open()
     }
 
     pub(super) fn take_first_answer(&mut self, answer: FirstAnswer) {
