@@ -6,7 +6,8 @@ use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED
 use dualprop::training::events::{
     BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, Finish, Snapshot, StepReport,
 };
-use dualprop::training::run_folder::{RunFiles, RunFolder, ended, is_at_work, may_begin_in};
+use dualprop::training::pictures;
+use dualprop::training::run_folder::{RunFiles, RunFolder, ended, is_at_work, may_begin_in, moments};
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::Path;
@@ -446,12 +447,51 @@ fn resuming_leaves_no_pictures_of_steps_to_come() {
     run.save_last(&checkpoint(4)).expect("writable");
     let mut run = Some(run);
     for (step, stays) in [(4, true), (7, false)] {
-        let (again, pictures) = (run.take().expect("an open folder"), pictures(step));
+        let (mut again, pictures) = (run.take().expect("an open folder"), pictures(step));
         again.save_pictures(&pictures).expect("writable");
         drop(again);
         run = Some(open(dir, &config, true).expect("a run to resume").0);
         assert_eq!(RunFiles::of(dir).pictures().exists(), stays, "pictures of step {step}");
     }
+}
+
+#[test]
+fn earlier_pictures_become_moments_that_a_resumed_or_moved_run_keeps() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("run");
+    let config = Config::default();
+    let of = |step| Snapshot { step, classes: vec!["cat".into()], ..Snapshot::default() };
+    let kept = |dir: &Path| {
+        let found = moments(&RunFiles::of(dir)).into_iter();
+        found.map(|(step, path)| (step, pictures::load(&path).expect("pictures").step)).collect::<Vec<_>>()
+    };
+    let (mut run, _) = open(&dir, &config, false).expect("an empty folder");
+    run.save_last(&checkpoint(2)).expect("writable");
+    // The same step twice, as when a validation is made again, is one moment.
+    for step in [1, 2, 2, 3, 4] {
+        run.save_pictures(&of(step)).expect("writable");
+    }
+    assert_eq!(kept(&dir), [(1, 1), (2, 2), (3, 3)]);
+    drop(run);
+
+    let (mut run, _) = open(&dir, &config, true).expect("a run to resume");
+    assert_eq!(kept(&dir), [(1, 1), (2, 2)], "what comes after the checkpoint is to be made again");
+    run.save_pictures(&of(3)).expect("writable");
+    run.save_pictures(&of(4)).expect("writable");
+    assert_eq!(kept(&dir), [(1, 1), (2, 2), (3, 3)]);
+    let other = folder.path().join("other");
+    run.save_elsewhere(&other, &checkpoint(4)).expect("writable");
+    run.save_pictures(&of(5)).expect("writable");
+    assert_eq!(kept(&other), [(1, 1), (2, 2), (3, 3), (4, 4)]);
+    drop(run);
+
+    let mut none = config;
+    none.eval.moments_mb = 0;
+    let plain = folder.path().join("plain");
+    let (mut run, _) = open(&plain, &none, false).expect("an empty folder");
+    run.save_pictures(&of(1)).expect("writable");
+    run.save_pictures(&of(2)).expect("writable");
+    assert!(!RunFiles::of(&plain).moments().exists());
 }
 
 #[test]

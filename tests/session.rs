@@ -9,7 +9,7 @@ use dualprop::session::{RunOptions, spawn};
 use dualprop::training::checkpoint::{Checkpoint, Tensor};
 use dualprop::training::events::{Command, Event, Finish, WorkLimit};
 use dualprop::training::pictures;
-use dualprop::training::run_folder::{MetricLine, RunFiles, ended};
+use dualprop::training::run_folder::{MetricLine, RunFiles, ended, moments};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -164,6 +164,11 @@ fn check_resume(sets: &[&str]) {
         let [kept, again] = [&whole, &parts].map(|out| std::fs::read(out.join(file)).unwrap());
         assert!(kept == again, "the bytes of {file} differ");
     }
+    let past = |out: &Path| {
+        let found = moments(&RunFiles::of(out)).into_iter();
+        found.map(|(step, path)| (step, std::fs::read(path).unwrap())).collect::<Vec<_>>()
+    };
+    assert!(!past(&whole).is_empty() && past(&whole) == past(&parts), "the earlier pictures differ");
     let kept = pictures::load(&RunFiles::of(&whole).pictures()).unwrap();
     assert_eq!((kept.step, kept.gallery.len(), kept.classes.len()), (8, 6, 10));
     assert!(kept.gallery.iter().all(|item| item.views.len() == 2));

@@ -452,6 +452,8 @@ pub struct EvalConfig {
     pub best: BestBy,
     /// Validations without a better value after which the run ends; 0: it runs to its end.
     pub patience: u64,
+    /// Room for the pictures of earlier validations in the run folder, MiB; 0: none are kept.
+    pub moments_mb: u64,
     /// Training batches over which every domain's statistics are estimated anew before a validation; 0: the
     /// running ones stay.
     pub precise_bn: u64,
@@ -477,6 +479,7 @@ impl Default for EvalConfig {
             limit: 0,
             best: BestBy::Top1,
             patience: 0,
+            moments_mb: 64,
             precise_bn: 0,
         }
     }

@@ -98,6 +98,30 @@ fn the_pictures_of_a_run_folder_are_shown_and_followed() {
     stage.expect("Step 40, pgd");
 }
 
+/// The slider goes over what a run folder keeps of its validations.
+#[test]
+fn the_moments_of_a_run_folder_are_gone_over() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("first");
+    write_run(&dir, 0, 40, 0.5);
+    let config = Config::load(&dir.join("config.toml"), &[]).expect("valid");
+    let (mut run, _) = RunFolder::open(&dir, &config, true).expect("a run to resume");
+    for step in [20, 30, 40] {
+        run.save_pictures(&demo::snapshot(step)).expect("writable");
+    }
+    drop(run);
+    let mut stage = Stage::new();
+    stage.window().open_run(&dir).expect("a run folder");
+    stage.show(Pane::Gallery);
+    wait_for(&mut stage, "Step 40, pgd");
+    stage.harness.get_by_role_and_label(egui::accesskit::Role::Slider, "Moment").focus();
+    stage.frames();
+    for shown in ["Step 30, pgd", "Step 20, pgd"] {
+        stage.harness.key_press(egui::Key::ArrowLeft);
+        wait_for(&mut stage, shown);
+    }
+}
+
 /// An opened folder in which nothing happens costs no frames, and what happens in it later is seen all the
 /// same.
 #[test]

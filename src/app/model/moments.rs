@@ -2,6 +2,7 @@
 //! budget, with the first and the newest always among them.
 
 use crate::training::events::{GalleryItem, Snapshot};
+use crate::training::run_folder::most_dispensable;
 use std::sync::Arc;
 
 /// Bytes of pictures and statistics that are kept, MiB.
@@ -36,9 +37,8 @@ impl Moments {
         while self.kept.len() > 2
             && self.kept.iter().map(|kept| bytes(&kept.snapshot)).sum::<usize>() > budget
         {
-            let step = |place: usize| self.kept[place].snapshot.step;
-            let inner = 1..self.kept.len() - 1;
-            let Some(closest) = inner.min_by_key(|place| step(place + 1) - step(place - 1)) else { return };
+            let steps: Vec<u64> = self.kept.iter().map(|kept| kept.snapshot.step).collect();
+            let Some(closest) = most_dispensable(&steps) else { return };
             self.kept.remove(closest);
         }
     }

@@ -46,8 +46,8 @@ impl MomentView {
         let kept = run.moments.kept();
         let last = kept.len().saturating_sub(1);
         let help = format!(
-            "Moments of which the window has pictures: of a run at work all that came, thinned out beyond \
-             {BUDGET_MIB} MiB. A run folder keeps those of the last validation."
+            "Moments of which the window has pictures: of a run at work all that came, of an opened folder \
+             those of its validations (eval.moments_mb), thinned out beyond {BUDGET_MIB} MiB."
         );
         let [first, .., newest] = kept else {
             if let [only] = kept {

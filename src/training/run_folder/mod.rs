@@ -10,17 +10,20 @@
 //! | `events.out.tfevents.*` | the same figures for TensorBoard |
 //! | `last.safetensors`, `best.safetensors` | checkpoints |
 //! | `pictures.safetensors` | the pictures of the last validation |
+//! | `moments/STEP.safetensors` | those of earlier ones, as far as `eval.moments_mb` has room |
 //! | `log.txt` | sentences with their time, for people |
 //! | `ended.json` | how the run ended ([`Ended`]); absent while it is at work and after a kill |
 //! | `notes.json` | what a user wrote about the run ([`RunNotes`]); absent until then |
 //! | `.lock` | locked as long as a program writes the run |
 
 mod appender;
+mod moments;
 mod notes;
 mod read;
 mod resume;
 mod write;
 
+pub use moments::{moments, most_dispensable};
 pub use notes::{LONGEST_NAME, LONGEST_NOTES, RunNotes};
 pub use read::{Follower, Metrics, MetricsFollower, Report, ended, is_at_work, log_tail};
 pub use resume::{may_begin_in, parting_key};
@@ -75,6 +78,11 @@ impl RunFiles {
     /// The pictures of the last validation; see [`super::pictures`].
     pub fn pictures(&self) -> PathBuf {
         self.0.join("pictures.safetensors")
+    }
+
+    /// The folder of the pictures of earlier validations; see [`moments`].
+    pub fn moments(&self) -> PathBuf {
+        self.0.join("moments")
     }
 
     /// The newest checkpoint, from which a run is resumed.

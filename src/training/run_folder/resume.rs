@@ -6,7 +6,6 @@ use crate::config::Config;
 use crate::config::schema::Field;
 use crate::interop::atomic::{TEMPORARY_SUFFIX, write_atomic};
 use crate::interop::tensorboard::EVENT_FILES;
-use crate::training::pictures;
 use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -86,14 +85,6 @@ fn remove_named(dir: &Path, goes: impl Fn(&str) -> bool) -> anyhow::Result<()> {
         if goes(&name) {
             std::fs::remove_file(entry.path()).with_context(|| format!("cannot remove {name}"))?;
         }
-    }
-    Ok(())
-}
-
-/// Pictures of steps that a resumed run has yet to make, and unreadable ones, go.
-pub(super) fn remove_later_pictures(path: &Path, step: u64) -> anyhow::Result<()> {
-    if path.exists() && pictures::load(path).map_or(true, |snapshot| snapshot.step > step) {
-        std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())
 }

@@ -3,10 +3,9 @@
 
 use super::appender::Appender;
 use super::resume::{
-    check_same_run, cut_lines, event_files, may_begin_in, remove_event_files, remove_later_pictures,
-    remove_temporaries,
+    check_same_run, cut_lines, event_files, may_begin_in, remove_event_files, remove_temporaries,
 };
-use super::{BnLine, Ended, MetricLine, Pace, RunFiles};
+use super::{BnLine, Ended, MetricLine, Pace, RunFiles, moments};
 use crate::config::Config;
 use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use crate::interop::tensorboard::EventWriter;
@@ -34,6 +33,10 @@ pub struct RunFolder {
     events: EventWriter,
     /// What validation lines repeat of the last step.
     pace: Pace,
+    /// The step of `pictures.safetensors`.
+    pictured: Option<u64>,
+    /// Room for the pictures of earlier validations.
+    moments_bytes: u64,
     _lock: Option<File>,
 }
 
@@ -90,7 +93,7 @@ impl RunFolder {
             line.step <= if line.is_train() { step } else { validated }
         })?;
         cut_lines(&files.bn_stats(), |line: &BnLine| line.step <= validated)?;
-        remove_later_pictures(&files.pictures(), validated)?;
+        let pictured = moments::cut(&files, validated)?;
         write_atomic(&files.config(), |out| out.write_all(config.resolved_toml().as_bytes()))?;
         Appender::open(files.arguments())?.line(&command_line())?;
         // The step's points go with those of its validation, which is made again, and are written anew.
@@ -106,6 +109,8 @@ impl RunFolder {
             pace,
             files,
             config: config.resolved_toml(),
+            pictured,
+            moments_bytes: config.eval.moments_mb << 20,
             _lock: lock,
         };
         if !is_validated && !of_step.is_empty() {
@@ -249,7 +254,16 @@ impl RunFolder {
             let to = dir.join(path.file_name().unwrap_or_default());
             (path, to)
         });
-        for (from, to) in pairs.into_iter().chain(of_tensorboard).filter(|(from, to)| from != to) {
+        let moments = moments::moments(&self.files);
+        if !moments.is_empty() {
+            let _ = std::fs::create_dir_all(files.moments());
+        }
+        let of_moments = moments.into_iter().map(|(_, path)| {
+            let to = files.moments().join(path.file_name().unwrap_or_default());
+            (path, to)
+        });
+        let all = pairs.into_iter().chain(of_tensorboard).chain(of_moments);
+        for (from, to) in all.filter(|(from, to)| from != to) {
             // What cannot be read any more stays behind; the next validation writes anew.
             let _ = std::fs::copy(from, to);
         }
@@ -258,8 +272,21 @@ impl RunFolder {
         if self.is_there() && self.files != files {
             self.end_with_failure(&moved, step);
         }
-        let (config, pace) = (std::mem::take(&mut self.config), self.pace);
-        *self = Self { files, config, metrics, bn_stats, log, events, pace, _lock: lock };
+        let config = std::mem::take(&mut self.config);
+        let (pace, moments_bytes) = (self.pace, self.moments_bytes);
+        let pictured = self.pictured.filter(|_| files.pictures().is_file());
+        *self = Self {
+            files,
+            config,
+            metrics,
+            bn_stats,
+            log,
+            events,
+            pace,
+            pictured,
+            moments_bytes,
+            _lock: lock,
+        };
         let _ = self.log(&moved);
         Ok(())
     }
@@ -282,9 +309,15 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Writes `pictures.safetensors`.
-    pub fn save_pictures(&self, snapshot: &Snapshot) -> anyhow::Result<()> {
-        pictures::save(&self.files.pictures(), snapshot)
+    /// Writes `pictures.safetensors`; what it held becomes a moment. Where that cannot be kept, the new
+    /// pictures are written nevertheless.
+    pub fn save_pictures(&mut self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        let before = self.pictured.filter(|step| *step < snapshot.step && self.moments_bytes > 0);
+        let kept =
+            before.map_or(Ok(()), |step| moments::keep(&self.files, step, snapshot.step, self.moments_bytes));
+        pictures::save(&self.files.pictures(), snapshot)?;
+        self.pictured = Some(snapshot.step);
+        kept
     }
 
     fn points(&mut self, step: u64, points: &[(String, f32)]) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use crate::app::widgets::pictures::Pictures;
 use crate::evaluation::bn_layers_of;
 use crate::training::events::{BnLayer, Finish, Snapshot};
 use crate::training::pictures;
-use crate::training::run_folder::{Metrics, MetricsFollower, RunFiles, ended, is_at_work};
+use crate::training::run_folder::{Metrics, MetricsFollower, RunFiles, ended, is_at_work, moments};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -69,7 +69,8 @@ struct OpenedUpdate {
     metrics: Option<anyhow::Result<MetricsUpdate>>,
     /// Finished steps of the newest checkpoint, and its BN layers.
     statistics: Option<(u64, Vec<BnLayer>)>,
-    pictures: Option<anyhow::Result<Snapshot>>,
+    /// The newest, after those of earlier validations at the first look.
+    pictures: Vec<anyhow::Result<Snapshot>>,
 }
 
 /// What the metrics have become.
@@ -119,6 +120,11 @@ impl FolderReader {
         let now = [checkpoint.as_deref().and_then(written), written(&pictures)];
         let seen = std::mem::replace(&mut self.seen, now);
         let [checkpoint_is_new, pictures_are_new] = [0, 1].map(|i| now[i].is_some() && now[i] != seen[i]);
+        let is_first = self.was_at_work.is_none();
+        let earlier = if is_first { moments(&self.files) } else { Vec::new() };
+        let newest = pictures_are_new.then_some(pictures);
+        let new_pictures = earlier.into_iter().map(|(_, path)| path).chain(newest);
+        let new_pictures = new_pictures.map(|path| pictures::load(&path)).collect();
         let is_at_work = is_at_work(&self.files);
         let has_changed = self.was_at_work.replace(is_at_work) != Some(is_at_work);
         OpenedUpdate {
@@ -126,7 +132,7 @@ impl FolderReader {
             ended: has_changed.then(|| ended(&self.files)),
             metrics,
             statistics: checkpoint.filter(|_| checkpoint_is_new).and_then(|file| bn_layers_of(&file).ok()),
-            pictures: pictures_are_new.then(|| pictures::load(&pictures)),
+            pictures: new_pictures,
         }
     }
 
@@ -294,12 +300,13 @@ impl Window {
         if let Some((step, layers)) = update.statistics {
             self.run.bn = Some((step, Arc::new(layers)));
         }
-        match update.pictures {
-            Some(Ok(snapshot)) => self.run.show(snapshot),
-            Some(Err(error)) => {
-                self.run.log(Level::Warning, format!("The pictures were left out: {error:#}"));
+        for pictures in update.pictures {
+            match pictures {
+                Ok(snapshot) => self.run.show(snapshot),
+                Err(error) => {
+                    self.run.log(Level::Warning, format!("The pictures were left out: {error:#}"));
+                }
             }
-            None => {}
         }
         more
     }

@@ -42,6 +42,14 @@ pub(super) const FIELDS: &[Field] = &[
         "ours",
     ),
     key(
+        "eval.moments_mb",
+        whole(0, 1_000_000),
+        "MiB",
+        "Room for the pictures of earlier validations in the run folder, thinned evenly over the run; 0: only the \
+         last ones are kept.",
+        "ours",
+    ),
+    key(
         "eval.precise_bn",
         whole(0, 100_000),
         "batches",
