@@ -207,7 +207,9 @@ fn what_is_no_file_is_named() {
         assert!(message.contains(&path.display().to_string()), "{message}");
     }
     let lying = [&u64::MAX.to_le_bytes()[..], b"{}"].concat();
-    assert!(load_bytes(folder.path(), &lying).expect_err("no such header").contains("truncated"));
+    assert!(load_bytes(folder.path(), &lying).expect_err("no such header").contains("no safetensors file"));
+    let cut = [&1000_u64.to_le_bytes()[..], b"{}"].concat();
+    assert!(load_bytes(folder.path(), &cut).expect_err("half a header").contains("truncated"));
 }
 
 proptest! {

@@ -96,8 +96,9 @@ impl TensorFile {
         file.read_exact(&mut length).map_err(|_| anyhow!("it ends within its first 8 bytes"))?;
         let length = u64::from_le_bytes(length);
         let available = size.saturating_sub(8);
+        ensure!(length <= MAX_HEADER_BYTES, "it is no safetensors file");
         ensure!(
-            length <= available.min(MAX_HEADER_BYTES),
+            length <= available,
             "its header should take {length} bytes, the file has {available} (truncated, or another format)"
         );
         let mut header = vec![0; usize::try_from(length)?];

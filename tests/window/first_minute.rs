@@ -6,6 +6,7 @@ use super::stage::{Stage, say, tell};
 use dualprop::app::commands::UiCommand;
 use dualprop::app::model::{history, sample};
 use dualprop::app::panes::Pane;
+use dualprop::app::shell::dialogs::PathFor;
 use dualprop::session::inspect::{Answer, ModelInfo, Request, Subject};
 use dualprop::training::checkpoint::Checkpoint;
 use dualprop::training::events::{Event, Finish};
@@ -125,4 +126,21 @@ fn a_network_of_timm_leads_to_the_users_own_photo() {
     stage.expect("Choose image files");
     assert!(stage.window().layout.is_active(Pane::Attention), "where the maps will be");
     stage.expect("was taken for resnet18");
+}
+
+/// What is open is not given up for a file that is none.
+#[test]
+fn a_file_that_is_no_model_leaves_the_open_one() {
+    let mut stage = Stage::new();
+    let study = stage.open_model();
+    let text = stage.folder.path().join("notes.safetensors");
+    std::fs::write(&text, "these are notes and no tensors").expect("writable");
+    let ctx = stage.harness.ctx.clone();
+    stage.window().carry_out(&ctx, UiCommand::OpenCheckpoint);
+    stage.window().take_browsed(PathFor::OpenCheckpoint, vec![text]);
+    stage.frames();
+    stage.expect("no safetensors file");
+    stage.expect("Open a checkpoint");
+    assert!(stage.played.studies.try_recv().is_err(), "nothing else is opened");
+    drop(study);
 }

@@ -111,7 +111,7 @@ fn the_filter_hides_what_does_not_fulfil_it_and_says_what_it_cannot_read() {
     assert_eq!(shown(&stage), ["c"]);
     write(&mut stage, "val >");
     stage.expect("The filter cannot be read: a value is missing behind val >");
-    assert_eq!(shown(&stage), ["c"], "the filter before stays in force");
+    assert_eq!(shown(&stage).len(), 4, "what cannot be read hides nothing");
     write(&mut stage, "val > 99");
     stage.expect("No run fulfils the filter");
     stage.click("Clear the filter");

@@ -76,7 +76,8 @@ fn controls_ui(
                 view.map = of;
             }
         }
-        ui.spacing_mut().slider_width = 80.0;
+        // A slider does not wrap with its number; this has room in the smallest window.
+        ui.spacing_mut().slider_width = 48.0;
         ui.label("Opacity");
         let slider = Slider::new(&mut view.opacity, 0.0..=1.0).max_decimals(2);
         ui.add(slider)

@@ -30,6 +30,9 @@ pub struct OpenedFolder {
 
 /// Opens the run folder `dir`.
 pub fn open(dir: &Path) -> anyhow::Result<OpenedFolder> {
+    if dir.is_file() {
+        bail!("{} is a file; expected a run folder, which holds metrics.jsonl", dir.display());
+    }
     if !dir.is_dir() {
         bail!("{}; expected a run folder with metrics.jsonl", no_folder(dir));
     }

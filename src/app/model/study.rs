@@ -22,7 +22,7 @@ pub enum ModelChoice {
 }
 
 impl ModelChoice {
-    /// `best of first`, `run first`, or the file's path.
+    /// `best of first`, `run first`, or the file's name.
     pub fn label(&self) -> String {
         let path = match self {
             Self::Run(dir) => {
@@ -34,7 +34,7 @@ impl ModelChoice {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         match (stem.as_deref(), path.parent().and_then(|dir| dir.file_name())) {
             (Some(stem @ ("best" | "last")), Some(run)) => format!("{stem} of {}", run.to_string_lossy()),
-            _ => path.display().to_string(),
+            _ => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         }
     }
 

@@ -182,7 +182,11 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
     .on_hover_text(study.choice.as_ref().map_or_else(String::new, |of| of.path().display().to_string()));
     match &study.info {
         Some(info) => {
-            let text = format!("{}, {}", study.step_text(), info.arch);
+            // Of how many steps weights of elsewhere are, nobody knows.
+            let text = match info.is_bare {
+                true => info.arch.clone(),
+                false => format!("{}, {}", study.step_text(), info.arch),
+            };
             steady::label(ui, "step", RichText::new(text).color(tokens.text)).on_hover_text(
                 "Finished optimizer steps of the weights in use (the moving average where there is one). Those of \
                  an ended run are its last copy: newer ones are in its checkpoints, or in the live model once it is \
@@ -205,7 +209,14 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
 }
 
 fn fault_ui(ui: &mut Ui, study: &Study) {
-    let fault = study.fault.clone().or_else(|| study.info.as_ref()?.data_fault.clone());
+    let info = study.info.as_ref();
+    if let (None, Some(taken_for)) = (&study.fault, info.filter(|info| info.is_bare)) {
+        let sentence = taken_for.data_fault.as_deref().unwrap_or_default();
+        let weak = Tokens::of(ui).text_weak;
+        ui.add(egui::Label::new(RichText::new(sentence).small().color(weak)).wrap());
+        return;
+    }
+    let fault = study.fault.clone().or_else(|| info?.data_fault.clone());
     if let Some(fault) = fault {
         ui.horizontal(|ui| {
             let error = Tokens::of(ui).error;

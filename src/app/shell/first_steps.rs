@@ -60,7 +60,9 @@ impl FirstSteps {
 
 /// Draws the card.
 pub fn ui(ctx: &Context, steps: &FirstSteps) -> Option<FirstAnswer> {
-    let area = Area::new(Id::unique("first steps")).anchor(Align2::LEFT_BOTTOM, CORNER);
+    // It may be dragged away from what it lies over.
+    let corner = ctx.content_rect().left_bottom() + CORNER;
+    let area = Area::new(Id::unique("first steps")).pivot(Align2::LEFT_BOTTOM).default_pos(corner);
     let shown = area.show(ctx, |ui| {
         let fill = Tokens::of(ui).accent_soft;
         let frame = Frame::popup(ui.style()).fill(fill).inner_margin(Margin::symmetric(12, 8));

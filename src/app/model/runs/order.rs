@@ -25,14 +25,12 @@ pub struct Rows {
     columns_of: Option<u64>,
     /// Indices of the shown runs, in their order.
     pub shown: Vec<usize>,
-    /// The last filter that could be read.
-    filter: Filter,
     /// Why the typed filter cannot be read.
     pub fault: Option<String>,
 }
 
 impl Rows {
-    /// Brings the rows up to date. A filter that cannot be read leaves the one before it in force.
+    /// Brings the rows up to date. A filter that cannot be read, as while it is typed, hides no run.
     pub fn refresh(&mut self, runs: &Runs, listed: &[Arc<ListedRun>], wanted: Wanted) {
         if self.columns_of != Some(runs.generation) {
             self.columns = Column::of_runs(listed);
@@ -44,11 +42,12 @@ impl Rows {
         }
         self.made_for = wanted;
         let Some((_, Wanted { filter, by, falling })) = &self.made_for else { return };
-        match Filter::parse(filter, &self.columns) {
-            Ok(filter) => (self.filter, self.fault) = (filter, None),
-            Err(fault) => self.fault = Some(fault),
-        }
-        self.shown = (0..listed.len()).filter(|index| self.filter.takes(&listed[*index])).collect();
+        let (filter, fault) = match Filter::parse(filter, &self.columns) {
+            Ok(filter) => (filter, None),
+            Err(fault) => (Filter::default(), Some(fault)),
+        };
+        self.fault = fault;
+        self.shown = (0..listed.len()).filter(|index| filter.takes(&listed[*index])).collect();
         // Stable: equal runs stay in the order of their dates.
         let values: Vec<Value> = listed.iter().map(|run| by.value(run)).collect();
         self.shown.sort_by(|a, b| order(&values[*a], &values[*b], *falling));
@@ -94,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_cannot_be_read_changes_no_row() {
+    fn a_filter_that_cannot_be_read_hides_no_run() {
         let (shown, fault) = names("val >", Column::Name, false);
-        assert_eq!(shown, ["a", "b"], "those of the filter before");
+        assert_eq!(shown, ["a", "b", "c"]);
         assert!(fault.expect("a sentence").contains("a value is missing"));
     }
 

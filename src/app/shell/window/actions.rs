@@ -161,7 +161,10 @@ impl Window {
             PathFor::OpenCheckpoint | PathFor::OpenImages => {
                 let looked = paths.clone();
                 self.on_disk(
-                    move || disk::expect_files(&looked),
+                    move || match wanted {
+                        PathFor::OpenCheckpoint => disk::expect_model(&looked),
+                        _ => disk::expect_files(&looked),
+                    },
                     move |window, result| {
                         let is_there = result.is_ok();
                         settle(window, result);

@@ -9,6 +9,7 @@ use crate::config::path_faults::{no_folder, unreadable_file};
 use crate::config::{Config, ConfigError, DataSource};
 use crate::data::IMAGE_ENDINGS;
 use crate::interop::atomic::{create_folder, write_atomic};
+use crate::interop::tensor_file::TensorFile;
 use crate::models::registry::differs_from_timm;
 use crate::session::preflight::expect_writable;
 use crate::training::checkpoint::Checkpoint;
@@ -83,6 +84,12 @@ pub(super) fn expect_files(paths: &[PathBuf]) -> anyhow::Result<()> {
         Some(missing) => bail!(unreadable_file(missing, &std::io::ErrorKind::NotFound.into())),
         None => Ok(()),
     }
+}
+
+/// Checks that `paths` begins with a file of tensors, before what is open makes room for it.
+pub(super) fn expect_model(paths: &[PathBuf]) -> anyhow::Result<()> {
+    expect_files(paths)?;
+    paths.first().map_or(Ok(()), |path| TensorFile::read_facts(path).map(drop))
 }
 
 /// Reads the configuration `file`, with a sentence for each key of an earlier version that it was read
