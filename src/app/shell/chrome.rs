@@ -11,6 +11,8 @@ use egui::{Align, Button, Frame, Layout, Margin, RichText, TextStyle, Ui};
 
 /// Width below which the toolbar shows icons alone.
 const ROOM_FOR_WORDS: f32 = 960.0;
+/// Width to its right from which *Resume* has words: its own, and what stands at the right end.
+const ROOM_FOR_RESUME: f32 = 300.0;
 /// The longest words that the first button of the toolbar has.
 const LONGEST: &str = "Continue";
 
@@ -53,9 +55,6 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     } else {
         command_button(ui, C::Start, run, queue, ButtonStyle::Primary);
         rest_ui(ui, C::Start.text(run));
-        if commands::can_resume(run) {
-            command_button(ui, C::Resume, run, queue, ButtonStyle::Plain);
-        }
     }
     command_button(ui, C::SingleStep, run, queue, style);
     ui.separator();
@@ -64,6 +63,12 @@ fn toolbar_ui(ui: &mut Ui, run: &RunView, queue: &mut Vec<UiCommand>) {
     ui.separator();
     command_button(ui, C::SaveNow, run, queue, style);
     command_button(ui, C::EvaluateNow, run, queue, style);
+    // It comes when a run was stopped: last, so that nothing moves under the pointer that stopped it.
+    if !run.phase.is_active() && commands::can_resume(run) {
+        ui.separator();
+        let style = if ui.available_width() < ROOM_FOR_RESUME { ButtonStyle::Small } else { style };
+        command_button(ui, C::Resume, run, queue, style);
+    }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let icon = if ui.visuals().dark_mode { Icon::Sun } else { Icon::Moon };
         let tooltip = C::ToggleTheme.tooltip(ui.ctx(), run);
