@@ -5,6 +5,7 @@ use super::{Stage, demo, tell, train};
 use dualprop::app::panes::Pane;
 use dualprop::app::panes::domains::Face;
 use dualprop::app::panes::robustness::Detail;
+use dualprop::app::shell::dialogs::{FileKind, PathFor};
 use dualprop::training::events::{Event, Finish};
 use egui::vec2;
 use egui_kittest::kittest::Queryable as _;
@@ -107,6 +108,21 @@ fn trained() -> (Stage, super::demo::Ends, PathBuf) {
     let dir = ends.request.out.clone();
     std::fs::create_dir_all(&dir).expect("writable");
     (stage, ends, dir)
+}
+
+#[test]
+fn a_name_that_promises_another_kind_of_file_is_refused() {
+    let (mut stage, _ends, dir) = trained();
+    stage.click("Export Training loss");
+    stage.click("Figure (SVG)…");
+    let (wrong, right) = (dir.join("loss.png"), dir.join("loss.SVG"));
+    stage.window().take_browsed(PathFor::Save(FileKind::Svg), vec![wrong.clone()]);
+    stage.frames();
+    stage.expect("expected a name that ends in .svg");
+    assert!(!wrong.exists());
+    stage.window().take_browsed(PathFor::Save(FileKind::Svg), vec![right.clone()]);
+    stage.frames();
+    assert!(right.is_file() && !stage.sees("expected a name"));
 }
 
 #[test]

@@ -241,6 +241,13 @@ impl Window {
     pub(super) fn write_pending(&mut self, wanted: PathFor, path: PathBuf) {
         let Some(pending) = self.background.pending.clone() else { return self.dialog = None };
         let written = path.clone();
+        if let (PathFor::Save(kind), Some(ending)) = (wanted, path.extension())
+            && !ending.eq_ignore_ascii_case(kind.ending())
+        {
+            let (name, expected) = (path.display(), kind.ending());
+            let fault = format!("{name} would hold .{expected}; expected a name that ends in .{expected}");
+            return self.settle_path(wanted, &written, Err(anyhow::anyhow!(fault)));
+        }
         self.on_disk(
             move || disk::write(&path, &pending),
             move |window, result| {
