@@ -250,10 +250,13 @@ impl Worker<'_> {
         let config = model.config();
         let meta = model.meta();
         // Nothing says what a bare file was trained on.
-        let (sets, data_fault) = match (model.taken_for(), sets_of(&config.data, &meta.classes)) {
-            (Some(sentence), _) => (MatchedSets::new(), Some(sentence.to_owned())),
-            (None, Ok(sets)) => (sets, None),
-            (None, Err(error)) => (MatchedSets::new(), Some(format!("{error:#}"))),
+        let sets = match model.taken_for() {
+            Some(sentence) => Err(sentence.to_owned()),
+            None => sets_of(&config.data, &meta.classes).map_err(|error| format!("{error:#}")),
+        };
+        let (sets, data_fault) = match sets {
+            Ok(sets) => (sets, None),
+            Err(sentence) => (MatchedSets::new(), Some(sentence)),
         };
         let info = ModelInfo {
             arch: meta.arch.clone(),

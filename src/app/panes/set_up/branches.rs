@@ -58,40 +58,38 @@ fn table_ui(ui: &mut Ui, branches: &mut Vec<BranchConfig>) {
     if is_narrow(ui) {
         for (row, branch) in branches.iter_mut().enumerate() {
             ui.horizontal_wrapped(|ui| {
-                word_ui(ui, row, "source", NARROW_WORD, &mut branch.source);
-                word_ui(ui, row, "domain", NARROW_WORD, &mut branch.domain);
-                number_ui(ui, row, "weight", &mut branch.weight, 0.0..=1000.0);
-                number_ui(ui, row, "share", &mut branch.share, 0.01..=1.0);
-                if bin_ui(ui, row) {
+                if branch_ui(ui, row, NARROW_WORD, branch) {
                     removed = Some(row);
                 }
             });
         }
-        if let Some(row) = removed {
-            branches.remove(row);
-        }
-        return;
-    }
-    let words = ((ui.available_width() - NUMBERS_WIDTH) / 2.0).clamp(40.0, 76.0);
-    Grid::new("branches").num_columns(5).spacing([6.0, 4.0]).show(ui, |ui| {
-        for heading in ["Source", "Domain", "Weight", "Share"] {
-            ui.label(RichText::new(heading).small().color(Tokens::of(ui).text_weak));
-        }
-        ui.end_row();
-        for (row, branch) in branches.iter_mut().enumerate() {
-            word_ui(ui, row, "source", words, &mut branch.source);
-            word_ui(ui, row, "domain", words, &mut branch.domain);
-            number_ui(ui, row, "weight", &mut branch.weight, 0.0..=1000.0);
-            number_ui(ui, row, "share", &mut branch.share, 0.01..=1.0);
-            if bin_ui(ui, row) {
-                removed = Some(row);
+    } else {
+        let words = ((ui.available_width() - NUMBERS_WIDTH) / 2.0).clamp(40.0, 76.0);
+        Grid::new("branches").num_columns(5).spacing([6.0, 4.0]).show(ui, |ui| {
+            for heading in ["Source", "Domain", "Weight", "Share"] {
+                ui.label(RichText::new(heading).small().color(Tokens::of(ui).text_weak));
             }
             ui.end_row();
-        }
-    });
+            for (row, branch) in branches.iter_mut().enumerate() {
+                if branch_ui(ui, row, words, branch) {
+                    removed = Some(row);
+                }
+                ui.end_row();
+            }
+        });
+    }
     if let Some(row) = removed {
         branches.remove(row);
     }
+}
+
+/// The fields of one branch, its words `width` points wide; true when it is to go.
+fn branch_ui(ui: &mut Ui, row: usize, width: f32, branch: &mut BranchConfig) -> bool {
+    word_ui(ui, row, "source", width, &mut branch.source);
+    word_ui(ui, row, "domain", width, &mut branch.domain);
+    number_ui(ui, row, "weight", &mut branch.weight, 0.0..=1000.0);
+    number_ui(ui, row, "share", &mut branch.share, 0.01..=1.0);
+    bin_ui(ui, row)
 }
 
 /// The button that takes a branch away; true when it is clicked.
