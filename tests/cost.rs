@@ -1,13 +1,37 @@
 //! What a step costs in forward and backward passes, counted from its plans: MixProp, table 4.
 
-use dualprop::config::Config;
+use dualprop::config::{Checkpointing, Config};
 use dualprop::gpu::{Caps, Direction, Element, Form, Launch};
+use dualprop::graph::Network;
 use dualprop::models::{ModelOptions, build};
 use dualprop::training::attack_plans::{AttackPass, attack_statistics};
+use dualprop::training::buffers;
 use dualprop::training::method::{self, Source};
 use dualprop::training::plans::{PlanContext, RowLayout};
 
 const IMAGES: usize = 8;
+
+/// A network of [`IMAGES`] images of 64 pixels, and the launches of a training pass.
+fn launches(arch: &str, text: &str) -> (Network, Vec<Launch>) {
+    let config = Config::parse(text, "test", &[]).expect("valid");
+    let domains = method::domains(&config.method);
+    let network = build(arch, &ModelOptions::from_config(&config.model, 64, 10, domains)).expect("known");
+    let context = PlanContext {
+        config: &config,
+        network: &network,
+        caps: Caps::plain(Form::Tiles),
+        images: IMAGES,
+        chunk_limit: 1 << 40,
+        recompute: config.model.checkpointing == Checkpointing::On,
+        storage: Element::F32,
+    };
+    let phases = method::phases(&config.method, IMAGES, 10, 100);
+    let method = &phases[0].method;
+    let all = 0..method.branches.len();
+    let rows = RowLayout::new(method, std::slice::from_ref(&all));
+    let launches = context.train(method, all, &rows).launches;
+    (network, launches)
+}
 
 /// Images that a plan sends forward and backward: rows of its losses with a gradient.
 fn images(launches: &[Launch]) -> usize {
@@ -39,10 +63,7 @@ fn passes(text: &str) -> f64 {
     let mut total = images(&context.train(method, all, &rows).launches);
     for branch in &method.branches {
         let Source::Attack { config, through } = &branch.source else { continue };
-        let place = dualprop::training::buffers::AttackPlace {
-            images: branch.images.len(),
-            ..context.inference_attack_place()
-        };
+        let place = buffers::AttackPlace { images: branch.images.len(), ..context.inference_attack_place() };
         let statistics = attack_statistics(config);
         let pass = AttackPass { through: *through, statistics, weight_gradients: method.recycle };
         let plan = context.attack_iteration(config, pass, &place);
@@ -70,6 +91,56 @@ fn the_cost_of_a_step_is_that_of_the_papers() {
     // Fast AdvProp: (p·K + 1), here with a quarter of the batch attacked once.
     let fast = "[method]\nkind = \"fast_advprop\"\nadversarial_share = 0.25\n";
     assert_eq!(passes(fast), 1.25);
+}
+
+/// Fine-tuning pays for what it trains: no launch of the backward pass belongs to a frozen stage.
+#[test]
+fn frozen_stages_cost_a_forward_pass() {
+    for (arch, stages) in
+        [("tf_efficientnet_b0", 10), ("resnet18", 6), ("preact_resnet18", 6), ("mobilenetv3_small_100", 9)]
+    {
+        let mut backward = Vec::new();
+        for frozen in 0..stages {
+            for recompute in ["off", "on"] {
+                let text = format!("[model]\nfreeze = {frozen}\ncheckpointing = \"{recompute}\"\n");
+                let (network, launches) = launches(arch, &text);
+                assert_eq!(network.feature_stages(), stages - 1, "{arch}");
+                let (params, running) = network.layout.before_stage(frozen);
+                let begins = |launch: &Launch, id| {
+                    launch.views.iter().filter(|v| v.buffer == id).map(|v| v.offset / 4).collect::<Vec<_>>()
+                };
+                for launch in &launches {
+                    for at in begins(launch, buffers::GRADIENTS) {
+                        assert!(
+                            at >= params as u64,
+                            "{arch}: {} writes a frozen gradient",
+                            launch.kernel.shader
+                        );
+                    }
+                    let updates = launch.kernel.shader == "batch_norm_finalize";
+                    for at in begins(launch, buffers::RUNNING).into_iter().filter(|_| updates) {
+                        assert!(
+                            at >= running as u64,
+                            "{arch}: {} moves a frozen statistic",
+                            launch.kernel.shader
+                        );
+                    }
+                }
+                let of = |direction| {
+                    launches
+                        .iter()
+                        .filter(|l| l.convolution.is_some_and(|c| c.direction == direction))
+                        .count()
+                };
+                if recompute == "off" {
+                    backward.push((of(Direction::WeightGradient), of(Direction::DataGradient)));
+                }
+            }
+        }
+        let fewer = backward.windows(2).all(|pair| pair[1].0 < pair[0].0 && pair[1].1 <= pair[0].1);
+        assert!(fewer, "{arch}: gradients of weights and maps by frozen stages: {backward:?}");
+        assert_eq!(backward.last(), Some(&(1, 0)), "{arch}: the classifier alone");
+    }
 }
 
 /// The largest nets at their native size, one image a step, recomputing: weights, gradients, two states and

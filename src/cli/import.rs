@@ -3,13 +3,15 @@
 use super::common::{UsageError, check_other_file, note, print_line, whole};
 use crate::config::path_faults::unreadable_file;
 use crate::config::{Interpolation, schema};
-use crate::interop::state_dict;
 use crate::interop::tensor_file::{Tensor, TensorFile};
+use crate::interop::{foreign_names, state_dict};
 use crate::models::head::Head;
 use crate::models::names::expected;
 use crate::models::{ModelOptions, build, registry};
 use crate::training::checkpoint::{Checkpoint, Meta};
-use crate::training::state_dict_model::{Facts, HEADS, classifier_rows, own_classes};
+use crate::training::state_dict_model::{
+    Facts, HEADS, architecture, classifier_rows, expects_centred, own_classes,
+};
 use anyhow::{anyhow, bail};
 use std::path::{Path, PathBuf};
 
@@ -24,9 +26,9 @@ pub(super) struct Import {
     /// State dict as a safetensors file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Architecture, as `dualprop models` lists them
+    /// Architecture, as `dualprop models` lists them; by default the one whose tensors the file has
     #[arg(long, value_name = "NAME")]
-    arch: String,
+    arch: Option<String>,
     /// Checkpoint to write
     #[arg(long, value_name = "CKPT")]
     out: PathBuf,
@@ -42,6 +44,7 @@ pub(super) struct Import {
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(8..=1024))]
     image_size: Option<u16>,
     /// Mean of the input's channels, of 1; by default ImageNet's, and 0.5 where there are auxiliary domains
+    /// or the file's name says AdvProp (ap_in1k, advprop) or the network is a Lite one
     #[arg(long, value_name = "a,b,c", value_parser = channels, requires = "std")]
     mean: Option<Channels>,
     /// Spread of the input's channels, of 1; default as for --mean
@@ -125,6 +128,17 @@ fn channels(text: &str) -> Result<Channels, String> {
     three.ok_or_else(|| "expected three numbers with commas, such as 0.485,0.456,0.406".into())
 }
 
+/// Fails with the nearest name where there is no such architecture.
+fn known_architecture(arch: &str) -> anyhow::Result<()> {
+    let names = registry::names();
+    if names.contains(&arch) {
+        return Ok(());
+    }
+    let nearest = schema::nearest_choice(arch, &names);
+    let known = names.join(", ");
+    Err(UsageError(format!("--arch is \"{arch}\"; expected one of {known}; the nearest is {nearest}")).into())
+}
+
 /// The lines of a file of class names.
 fn read_names(file: &Path) -> anyhow::Result<Vec<String>> {
     let fault = |what: String| anyhow!("--classes: {}: {what}; expected a name a line", file.display());
@@ -139,36 +153,30 @@ fn read_names(file: &Path) -> anyhow::Result<Vec<String>> {
 
 impl Import {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let names = registry::names();
-        if !names.contains(&self.arch.as_str()) {
-            let nearest = schema::nearest_choice(&self.arch, &names);
-            let known = names.join(", ");
-            return Err(UsageError(format!(
-                "--arch is \"{}\"; expected one of {known}; the nearest is {nearest}",
-                self.arch
-            ))
-            .into());
+        if let Some(arch) = &self.arch {
+            known_architecture(arch)?;
         }
         check_other_file(&self.file, &self.out)?;
         let mut source = TensorFile::read(&self.file)?;
         let fault = |e: anyhow::Error| anyhow!("{}: {e:#}", self.file.display());
         source.check_values().map_err(fault)?;
-        if let Some(prefix) = state_dict::take_off_prefix(&mut source.tensors) {
-            note(&format!("note: \"{prefix}\" is taken off all names of {}", self.file.display()));
+        for said in foreign_names::to_timm(&mut source.tensors) {
+            note(&format!("note: {said} {}", self.file.display()));
         }
         let domains = state_dict::domains(&source.tensors).map_err(fault)?;
-        let classes = self.classes(&source)?;
-        self.fit_classifier(&mut source, classes.len())?;
-        let names = expected(&self.arch, classes.len(), self.width, self.depth, domains)?;
-        state_dict::check(&source.tensors, &names, &self.arch).map_err(fault)?;
-        let meta = self.meta(classes, domains)?;
+        let arch = self.architecture(&source)?;
+        let classes = self.classes(&source, &arch)?;
+        self.fit_classifier(&mut source, &arch, classes.len())?;
+        let names = expected(&arch, classes.len(), self.width, self.depth, domains)?;
+        state_dict::check(&source.tensors, &names, &arch).map_err(fault)?;
+        let meta = self.meta(arch, classes, domains)?;
         let count = source.tensors.len();
         let checkpoint = Checkpoint { meta, tensors: source.tensors, loop_state: Default::default() };
         checkpoint.save_atomic(&self.out)?;
         print_line(&format!(
             "{}: {count} tensors of {}, {} classes, domains {}, {} pixels, mean {:?}, std {:?}",
             self.out.display(),
-            self.arch,
+            checkpoint.meta.arch,
             checkpoint.meta.classes.len(),
             checkpoint.meta.domains.join(", "),
             checkpoint.meta.image_size,
@@ -177,8 +185,29 @@ impl Import {
         ))
     }
 
+    /// `--arch`, or the network whose tensors the file has, which is said.
+    fn architecture(&self, source: &TensorFile) -> anyhow::Result<String> {
+        if let Some(arch) = &self.arch {
+            return Ok(arch.clone());
+        }
+        let file = self.file.display();
+        let Some((arch, others)) = architecture(source, &self.file, [self.width, self.depth])? else {
+            bail!(
+                "{file} has the tensors of no network that this program has, with its classifier; expected --arch, \
+                 which says what differs from one of them"
+            );
+        };
+        if !others.is_empty() {
+            let others = others.join(" and ");
+            note(&format!(
+                "note: {file} was taken for {arch}, and its tensors are {others}'s too: --arch decides"
+            ));
+        }
+        Ok(arch.to_owned())
+    }
+
     /// Names of the classes: those of `--classes`, else those that a file of this program has, else numbers.
-    fn classes(&self, source: &TensorFile) -> anyhow::Result<Vec<String>> {
+    fn classes(&self, source: &TensorFile, arch: &str) -> anyhow::Result<Vec<String>> {
         let numbers = |classes: usize| (0..classes).map(|i| i.to_string()).collect();
         let known = |rows: usize| own_classes(source, rows).unwrap_or_else(|| numbers(rows));
         let rows = classifier_rows(source).map(|(_, rows)| rows);
@@ -190,14 +219,14 @@ impl Import {
                 "{} has no {}; expected a state dict of {} with its classifier, or --classes for a fresh one",
                 self.file.display(),
                 HEADS.join(", "),
-                self.arch
+                arch
             ),
         }
     }
 
     /// Gives the file a fresh classifier where it has none for so many `classes`, and says so; fails instead
     /// with `--strict`.
-    fn fit_classifier(&self, source: &mut TensorFile, classes: usize) -> anyhow::Result<()> {
+    fn fit_classifier(&self, source: &mut TensorFile, arch: &str, classes: usize) -> anyhow::Result<()> {
         let found = classifier_rows(source);
         if found.is_some_and(|(_, rows)| rows == classes) {
             return Ok(());
@@ -213,8 +242,8 @@ impl Import {
         // The weights depend neither on the domains nor on the size of the images.
         let options =
             ModelOptions { width: self.width, depth: self.depth, ..ModelOptions::plain(classes, 64) };
-        let network = build(&self.arch, &options)?;
-        let head = Head::fresh(&self.arch, &network, 0);
+        let network = build(arch, &options)?;
+        let head = Head::fresh(arch, &network, 0);
         // Nothing of another architecture's classifier goes unnoticed: the check of all names follows.
         let tensors = head.into_tensors(&network);
         source.tensors.extend(tensors.map(|(name, shape, data)| (name, Tensor { shape, data })));
@@ -224,16 +253,18 @@ impl Import {
         Ok(())
     }
 
-    fn meta(&self, classes: Vec<String>, domains: usize) -> anyhow::Result<Meta> {
+    fn meta(&self, arch: String, classes: Vec<String>, domains: usize) -> anyhow::Result<Meta> {
+        let given = self.mean.zip(self.std).map(|(mean, std)| (mean.0, std.0));
+        let by_name = expects_centred(&arch, &self.file).then_some(([0.5; 3], [0.5; 3]));
         let facts = Facts {
-            arch: self.arch.clone(),
+            arch,
             width: self.width,
             depth: self.depth,
             stem_stride: usize::from(self.stem_stride),
             classes,
             domains,
             image_size: self.image_size.map(usize::from),
-            channels: self.mean.zip(self.std).map(|(mean, std)| (mean.0, std.0)),
+            channels: given.or(by_name),
             crop_ratio: self.crop_ratio,
             interpolation: self.interpolation.engine(),
         };

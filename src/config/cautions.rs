@@ -48,6 +48,11 @@ impl Config {
             self.method.attack.unit_caution().map(|text| format!("`method.attack.epsilon`: {text}"));
         let evaluated = AttackConfig::parse_spec(&self.eval.attack).ok().and_then(|a| a.unit_caution());
         let evaluated = evaluated.map(|text| format!("`eval.attack`: {text}"));
-        wraps.then_some(sentence).into_iter().chain(in_training).chain(evaluated).collect()
+        let freezes_noise = (self.model.freeze > 0 && self.run.init.is_empty()).then(|| {
+            "`model.freeze` without `run.init`: the frozen stages keep the random weights that they are drawn with"
+                .to_owned()
+        });
+        let all = [wraps.then_some(sentence), in_training, evaluated, freezes_noise];
+        all.into_iter().flatten().collect()
     }
 }

@@ -85,7 +85,10 @@ pub const PRESETS: &[Preset] = presets![
         "shapes-advprop-mobilenetv3" "AdvProp, MobileNetV3 small",
     }
     Photos {
-        "flowers-advprop-b0" "AdvProp, EfficientNet-B0",
+        "pretrained-advprop-lite0" "AdvProp from ImageNet weights, EfficientNet-Lite0",
+        "pretrained-mixprop-lite0" "MixProp from ImageNet weights, EfficientNet-Lite0",
+        "pretrained-vanilla-lite0" "Plain training from ImageNet weights, EfficientNet-Lite0",
+        "flowers-advprop-b0" "AdvProp from scratch, EfficientNet-B0",
     }
     Cifar {
         "vanilla-preact18-cifar100" "Plain training, PreAct ResNet-18",

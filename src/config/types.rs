@@ -260,6 +260,15 @@ pub struct ModelConfig {
     pub dropout: f32,
     /// Largest probability of skipping a residual block, growing linearly with depth.
     pub drop_path: f32,
+    /// Stages from the input that are not trained: 1 is the stem, and a network has one more for each stage
+    /// of its blocks and for the layers between them and the classifier.
+    pub freeze: usize,
+    /// Whether the batch norms of frozen stages keep their running statistics and normalise by them, in
+    /// attacks too.
+    pub freeze_bn: bool,
+    /// The learning rate of each stage is this times that of the stage behind it; the classifier has the
+    /// whole.
+    pub lr_decay: f64,
     /// Whether activations are computed again instead of stored.
     pub checkpointing: Checkpointing,
 }
@@ -275,6 +284,9 @@ impl Default for ModelConfig {
             bn_momentum: None,
             dropout: 0.2,
             drop_path: 0.2,
+            freeze: 0,
+            freeze_bn: true,
+            lr_decay: 1.0,
             checkpointing: Checkpointing::Auto,
         }
     }

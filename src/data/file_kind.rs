@@ -19,8 +19,16 @@ impl std::fmt::Display for FileKind {
     }
 }
 
-const FROM_PYTORCH: &str = "in Python, write the weights as safetensors: \
-    safetensors.torch.save_file(torch.load(FILE, map_location=\"cpu\"), \"weights.safetensors\")";
+/// The index of a model in several safetensors files, which lie beside it.
+pub const INDEX: FileKind =
+    FileKind { name: "the index of a model in several files", next_step: "merge those files into one" };
+
+// A pickle may run any code when it is read: Python does that, with what it allows, and not this program.
+// Training frameworks put the weights under `state_dict`, beside much else.
+const FROM_PYTORCH: &str = "in Python, write its weights as safetensors: \
+    import torch, safetensors.torch; \
+    weights = torch.load(FILE, map_location=\"cpu\", weights_only=True); \
+    safetensors.torch.save_file({k: v.clone() for k, v in weights.get(\"state_dict\", weights).items()}, \"weights.safetensors\")";
 
 /// What a file is that starts with `first`, [`LOOKED_AT`] bytes of it or all that there are; `None` where it
 /// is nothing that is known here. Safetensors are not: their first bytes are a length.
@@ -71,7 +79,7 @@ fn recognise_text(first: &[u8]) -> Option<FileKind> {
         return kind("XML or SVG text", "");
     }
     if text.starts_with('{') && (text.contains("weight_map") || text.contains("total_size")) {
-        return kind("the index of a model in several files", "merge those files into one");
+        return Some(INDEX);
     }
     if text.starts_with('{') {
         return kind("JSON text", "");

@@ -77,11 +77,16 @@ impl Gradients {
             network.consumers().iter().map(|all| all.first().copied().unwrap_or(usize::MAX)).collect();
         for (position, block) in blocks(network).iter().rev().enumerate() {
             // The last block's values are still there when the backward pass begins.
-            if forward.spec.recompute && position > 0 {
+            if forward.spec.recompute
+                && position > 0
+                && block.clone().any(|index| wants_gradient(forward, NodeId(index)))
+            {
                 forward.recompute(builder, block);
             }
             for index in block.clone().rev() {
-                if let Some(dy) = gradients[index].clone() {
+                // A sum at the edge of the frozen stages writes a gradient that nothing behind it asks for.
+                let wanted = wants_gradient(forward, NodeId(index));
+                if let Some(dy) = gradients[index].clone().filter(|_| wanted) {
                     let first_consumer = &first_consumer;
                     let mut pass = Backward { forward, builder, gradients: &mut gradients, first_consumer };
                     pass.node(index, &network.nodes[index], &dy);
@@ -92,9 +97,20 @@ impl Gradients {
     }
 }
 
+fn wants_gradient(forward: &Forward<'_>, id: NodeId) -> bool {
+    forward.spec.input_gradient || (id.0 != 0 && !forward.network.is_frozen(id))
+}
+
 impl Backward<'_, '_> {
+    /// Whether the gradient of this node's output is asked for, itself or for what is behind it: in the
+    /// frozen stages for the gradient of the images alone.
     fn wants_gradient(&self, id: NodeId) -> bool {
-        id.0 != 0 || self.forward.spec.input_gradient
+        wants_gradient(self.forward, id)
+    }
+
+    /// Whether the gradients of this node's parameters are asked for.
+    pub(super) fn trains(&self, index: usize) -> bool {
+        self.forward.spec.weight_gradients && !self.forward.network.is_frozen(NodeId(index))
     }
 
     /// The tensor for the gradient of `id` and whether to add to what is there.
@@ -119,7 +135,7 @@ impl Backward<'_, '_> {
     ) -> GradientTarget {
         let (view, add) = self.target(id);
         let forward = self.forward;
-        let needs_sums = forward.spec.statistics != Statistics::Running || forward.spec.weight_gradients;
+        let needs_sums = forward.statistics_of(id) != Statistics::Running || self.trains(id.0);
         let node = forward.network.node(id);
         let plain = GradientTarget { view, add, epilogue: Epilogue::None };
         let Op::BatchNorm { layer, activation } = node.op else { return plain };
@@ -159,7 +175,7 @@ impl Backward<'_, '_> {
             Op::Input => {}
             Op::Conv { weight, bias, .. } => {
                 let shape = forward.network.conv_shape(node, forward.images());
-                if forward.spec.weight_gradients {
+                if self.trains(index) {
                     let (x, mut fusion) = forward.operand(node.inputs[0]);
                     let dy = weight_source(forward, dy, &mut fusion);
                     self.conv_parameters(&shape, x, dy, *weight, *bias, &fusion);
@@ -178,7 +194,7 @@ impl Backward<'_, '_> {
             Op::Depthwise { weight, .. } => {
                 let shape = forward.network.depthwise_shape(node, forward.images());
                 let caps = &forward.caps;
-                if forward.spec.weight_gradients {
+                if self.trains(index) {
                     let (x, mut fusion) = forward.operand(node.inputs[0]);
                     let dy = weight_source(forward, dy, &mut fusion);
                     let partials =
@@ -197,7 +213,7 @@ impl Backward<'_, '_> {
                     self.builder.push(launch);
                 }
             }
-            Op::BatchNorm { .. } => self.batch_norm(node, dy),
+            Op::BatchNorm { .. } => self.batch_norm(index, node, dy),
             Op::Activation { activation } => {
                 let kept = match activation.slope_from() {
                     SlopeFrom::Input => node.inputs[0],
@@ -261,7 +277,7 @@ impl Backward<'_, '_> {
         }
     }
 
-    fn batch_norm(&mut self, node: &Node, dy: &Gradient) {
+    fn batch_norm(&mut self, index: usize, node: &Node, dy: &Gradient) {
         let forward = self.forward;
         let Op::BatchNorm { layer, activation } = node.op else { unreachable!("called for this op") };
         let input = node.inputs[0];
@@ -285,7 +301,10 @@ impl Backward<'_, '_> {
         let state = forward.states[layer].expect("the forward pass made every layer's state");
         if let Gradient::Slope { du, slices, partials } = dy {
             let partials = Partials { slices, sums: *partials };
-            let from = NormGradient { x, coefs: self.finalize(layer, &shape, partials, state) };
+            let from = NormGradient { x, coefs: self.finalize(index, layer, &shape, partials, state) };
+            if !self.wants_gradient(input) {
+                return;
+            }
             // Nothing else reads du, and the gradient of the input takes its place.
             if self.gradients[input.0].is_none() {
                 self.gradients[input.0] = Some(if self.reads_on_load(input) {
@@ -303,14 +322,14 @@ impl Backward<'_, '_> {
             return;
         }
         let dy = dy.stored();
-        let batch_statistics = forward.spec.statistics != Statistics::Running;
-        let from = (batch_statistics || forward.spec.weight_gradients).then(|| {
+        let batch_statistics = forward.statistics_of(NodeId(index)) != Statistics::Running;
+        let from = (batch_statistics || self.trains(index)).then(|| {
             let caps = &forward.caps;
             let slices = shape.slices(caps);
             let partials = self.builder.tensor(slices.elements(shape.channels));
             self.builder.push(batch_norm::backward_reduce(caps, &shape, activation, x, state, dy, partials));
             let partials = Partials { slices: &slices, sums: partials };
-            NormGradient { x, coefs: self.finalize(layer, &shape, partials, state) }
+            NormGradient { x, coefs: self.finalize(index, layer, &shape, partials, state) }
         });
         if self.wants_gradient(input) {
             let (dx, add) = self.target(input);
@@ -323,13 +342,19 @@ impl Backward<'_, '_> {
 
     /// Appends the launch that computes the coefficients of a batch norm's gradient from its sums, and the
     /// gradients of gamma and beta where they are asked for. Returns the coefficients.
-    fn finalize(&mut self, layer: usize, shape: &BnShape, partials: Partials<'_>, state: View) -> View {
+    fn finalize(
+        &mut self,
+        index: usize,
+        layer: usize,
+        shape: &BnShape,
+        partials: Partials<'_>,
+        state: View,
+    ) -> View {
         let forward = self.forward;
         let place = &forward.network.layout.bn[layer];
         let coefs = self.builder.tensor(shape.coefs_elements());
-        let d_params =
-            forward.spec.weight_gradients.then(|| forward.bn_params_in(forward.buffers.gradients, place));
-        let batch_statistics = forward.spec.statistics != Statistics::Running;
+        let d_params = self.trains(index).then(|| forward.bn_params_in(forward.buffers.gradients, place));
+        let batch_statistics = forward.statistics_of(NodeId(index)) != Statistics::Running;
         let caps = &forward.caps;
         self.builder.push(batch_norm::backward_finalize(
             caps,
@@ -348,7 +373,7 @@ impl Backward<'_, '_> {
         let forward = self.forward;
         let caps = &forward.caps;
         let node = forward.network.node(convolution);
-        let weights = usize::from(forward.spec.weight_gradients);
+        let weights = usize::from(self.trains(convolution.0));
         let data = usize::from(self.wants_gradient(node.inputs[0]));
         let reads = match &node.op {
             Op::Conv { bias: None, .. } => {

@@ -103,7 +103,7 @@ impl Backward<'_, '_> {
             ]);
             d_gate_raw
         };
-        if forward.spec.weight_gradients {
+        if self.trains(index) {
             let none = &Fusion::NONE;
             self.conv_parameters(&widen, saved.hidden, d_gate_raw, expand.0, Some(expand.1), none);
             self.conv_parameters(&squeeze, saved.pooled, d_hidden_raw, reduce.0, Some(reduce.1), none);

@@ -179,7 +179,7 @@ impl<'a> Forward<'a> {
                 // Statistics are those of the first time when a block is recomputed.
                 let state = match self.states[*layer] {
                     Some(state) => state,
-                    None => self.batch_norm_state(builder, *layer, node),
+                    None => self.batch_norm_state(builder, index, *layer, node),
                 };
                 if self.on_load[index] {
                     let state = Some(state);
@@ -255,7 +255,7 @@ impl<'a> Forward<'a> {
         let follower = self.network.nodes.get(index + 1)?;
         let Op::BatchNorm { layer, .. } = follower.op else { return None };
         let wanted = takes_statistics(&self.caps, self.spec.fusion, &self.network.nodes[index].op)
-            && self.spec.statistics != Statistics::Running
+            && self.statistics_of(NodeId(index + 1)) != Statistics::Running
             && follower.inputs[0].0 == index
             && self.states[layer].is_none();
         wanted.then(|| {
@@ -302,13 +302,25 @@ impl<'a> Forward<'a> {
         }
     }
 
-    fn batch_norm_state(&mut self, builder: &mut PlanBuilder, layer: usize, node: &Node) -> View {
+    /// What the batch norm `id` normalises by.
+    pub(super) fn statistics_of(&self, id: NodeId) -> Statistics {
+        self.network.statistics(id, self.spec.statistics)
+    }
+
+    fn batch_norm_state(
+        &mut self,
+        builder: &mut PlanBuilder,
+        index: usize,
+        layer: usize,
+        node: &Node,
+    ) -> View {
+        let statistics = self.statistics_of(NodeId(index));
         let (caps, input) = (&self.caps, node.inputs[0]);
         let shape = self.bn_shape(layer, node.shape);
         let place = &self.network.layout.bn[layer];
         let (params, running) = (self.bn_params(place), self.bn_running(place));
         let state = builder.tensor(shape.state_elements());
-        if self.spec.statistics == Statistics::Running {
+        if statistics == Statistics::Running {
             builder.push(batch_norm::finalize_running(&shape, params, running, state));
         } else {
             let (slices, partials) = self.statistics[input.0].clone().unwrap_or_else(|| {
@@ -317,7 +329,7 @@ impl<'a> Forward<'a> {
                 builder.push(batch_norm::statistics(caps, &shape, self.stored(input), partials));
                 (slices, partials)
             });
-            let running = (self.spec.statistics == Statistics::BatchUpdating).then_some(running);
+            let running = (statistics == Statistics::BatchUpdating).then_some(running);
             let partials = Partials { slices: &slices, sums: partials };
             builder.push(batch_norm::finalize_batch(caps, &shape, partials, params, running, state));
         }

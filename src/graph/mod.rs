@@ -31,7 +31,7 @@ pub use fold::fold_weights;
 pub use forward::Forward;
 pub use fusion::{OnLoad, plan_on_load};
 pub use network::{
-    BnConstants, Hidden, HiddenLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape,
+    BnConstants, Frozen, Hidden, HiddenLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape,
 };
 pub use params::{ParamKind, ParamLayout, Parameter};
 pub use pass::{PassBuffers, PassSegment, PassSpec, Statistics};

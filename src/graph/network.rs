@@ -3,6 +3,7 @@
 
 use super::pad4;
 use super::params::{ParamKind, ParamLayout};
+use super::pass::Statistics;
 use crate::kernels::activation::Activation;
 use crate::kernels::conv::ConvShape;
 use crate::kernels::depthwise::DepthwiseShape;
@@ -141,6 +142,8 @@ pub struct Node {
     pub inputs: Vec<NodeId>,
     /// The output of one image.
     pub shape: Shape,
+    /// The stage that it belongs to, from 0 at the input.
+    pub stage: usize,
 }
 
 /// What all BN layers of a network have in common.
@@ -150,6 +153,16 @@ pub struct BnConstants {
     pub eps: f32,
     /// PyTorch's convention: running = (1 − momentum)·running + momentum·batch.
     pub momentum: f32,
+}
+
+/// The part of a network that training leaves as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frozen {
+    /// How many stages from the input keep their weights, gammas and betas.
+    pub stages: usize,
+    /// Whether the batch norms of those stages also keep their running statistics, and normalise by them in
+    /// every pass.
+    pub statistics: bool,
 }
 
 /// A network with its parameters' places.
@@ -174,6 +187,8 @@ pub struct Network {
     pub classifier: usize,
     /// The dense layer between pooling and classifier, where the network has one.
     pub hidden: Option<Hidden>,
+    /// What training leaves as it is; nothing in a network that was just built.
+    pub frozen: Frozen,
 }
 
 /// A dense layer with an activation between the pooling and the classifier of a network.
@@ -202,6 +217,26 @@ impl Network {
     /// The node `id`.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
+    }
+
+    /// Stages before the classifier: as many can be frozen.
+    pub fn feature_stages(&self) -> usize {
+        self.layout.stages - 1
+    }
+
+    /// Whether the parameters of node `id` stay as they are.
+    pub fn is_frozen(&self, id: NodeId) -> bool {
+        self.node(id).stage < self.frozen.stages
+    }
+
+    /// Whether training moves the running statistics of some batch norm.
+    pub fn moves_statistics(&self) -> bool {
+        !self.frozen.statistics || self.layout.bn.iter().any(|bn| bn.stage >= self.frozen.stages)
+    }
+
+    /// What the batch norm `id` normalises by in a pass that normalises by `pass`.
+    pub fn statistics(&self, id: NodeId, pass: Statistics) -> Statistics {
+        if self.is_frozen(id) && self.frozen.statistics { Statistics::Running } else { pass }
     }
 
     /// For each node: the nodes that read its output, in order.
@@ -283,8 +318,14 @@ impl NetworkBuilder {
     /// of the normalised input `[N, S, S, 3]`.
     pub fn new(image_size: usize, domains: usize, bn: BnConstants) -> (Self, NodeId) {
         let shape = Shape { height: image_size, width: image_size, channels: 3 };
-        let input = Node { op: Op::Input, inputs: Vec::new(), shape };
+        let input = Node { op: Op::Input, inputs: Vec::new(), shape, stage: 0 };
         (Self { nodes: vec![input], layout: ParamLayout::new(domains), bn, image_size }, NodeId(0))
+    }
+
+    /// Begins the next stage: the layers that follow are frozen, or get a learning rate of their own,
+    /// together.
+    pub fn begin_stage(&mut self) {
+        self.layout.begin_stage();
     }
 
     /// The output of node `id` for one image.
@@ -293,7 +334,8 @@ impl NetworkBuilder {
     }
 
     fn push(&mut self, op: Op, inputs: &[NodeId], shape: Shape) -> NodeId {
-        self.nodes.push(Node { op, inputs: inputs.to_vec(), shape });
+        let stage = self.layout.stages - 1;
+        self.nodes.push(Node { op, inputs: inputs.to_vec(), shape, stage });
         NodeId(self.nodes.len() - 1)
     }
 
@@ -409,6 +451,7 @@ impl NetworkBuilder {
     ) -> Network {
         let pooled = self.global_pool(features);
         let HiddenLayer { channels, activation, .. } = *hidden;
+        self.begin_stage();
         // timm has it as a pointwise convolution, with that shape in its files.
         let kind = ParamKind::Conv { out: channels, input: self.shape(pooled).channels, kernel: 1 };
         let (x, weight, bias) = self.dense(hidden.name, kind, pooled, channels);
@@ -443,6 +486,7 @@ impl NetworkBuilder {
         if dropout > 0.0 {
             x = self.push(Op::Dropout { rate: dropout }, &[x], vector);
         }
+        self.begin_stage();
         let kind = ParamKind::Dense { out: classes, input: vector.channels };
         let (logits, classifier, _) = self.dense(name, kind, x, classes);
         Network {
@@ -455,6 +499,7 @@ impl NetworkBuilder {
             logits,
             classifier,
             hidden,
+            frozen: Frozen::default(),
         }
     }
 }

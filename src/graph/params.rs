@@ -133,6 +133,8 @@ pub struct Parameter {
     pub kind: ParamKind,
     /// Floats from the start of the arena.
     pub offset: usize,
+    /// The stage that it belongs to, from 0 at the input.
+    pub stage: usize,
 }
 
 /// One BN layer's place in the parameter and running-statistics arenas: a block per domain, `gamma | beta` in
@@ -149,9 +151,12 @@ pub struct BnPlace {
     pub running_offset: usize,
     /// Floats between two domains' blocks.
     pub domain_stride: usize,
+    /// The stage that it belongs to, from 0 at the input.
+    pub stage: usize,
 }
 
-/// The arenas of a network with a number of BN domains.
+/// The arenas of a network with a number of BN domains. A stage's tensors lie together, behind those of the
+/// stages nearer to the input.
 #[derive(Clone, Debug, Default)]
 pub struct ParamLayout {
     /// All weights and biases, in the order in which they were added.
@@ -160,6 +165,8 @@ pub struct ParamLayout {
     pub bn: Vec<BnPlace>,
     /// BN domains, main included.
     pub domains: usize,
+    /// Stages, from the stem to the classifier.
+    pub stages: usize,
     /// Floats in the parameter arena.
     pub param_len: usize,
     /// Floats in the running-statistics arena.
@@ -169,12 +176,27 @@ pub struct ParamLayout {
 impl ParamLayout {
     /// An empty layout for that many BN domains.
     pub fn new(domains: usize) -> Self {
-        Self { domains, ..Self::default() }
+        Self { domains, stages: 1, ..Self::default() }
+    }
+
+    /// Begins the next stage: what is added from here on belongs to it.
+    pub fn begin_stage(&mut self) {
+        self.stages += 1;
+    }
+
+    /// Floats of the parameter arena, and of the running statistics, before the stage numbered `stage`.
+    pub fn before_stage(&self, stage: usize) -> (usize, usize) {
+        let weights = self.parameters.iter().filter(|p| p.stage >= stage).map(|p| p.offset);
+        let norms = self.bn.iter().filter(|bn| bn.stage >= stage);
+        let params = weights.chain(norms.clone().map(|bn| bn.param_offset)).min();
+        let running = norms.map(|bn| bn.running_offset).min();
+        (params.unwrap_or(self.param_len), running.unwrap_or(self.running_len))
     }
 
     /// Adds a weight or bias at the arena's end; returns its index.
     pub fn add(&mut self, name: String, kind: ParamKind) -> usize {
-        self.parameters.push(Parameter { name, kind, offset: self.param_len });
+        let stage = self.stages - 1;
+        self.parameters.push(Parameter { name, kind, offset: self.param_len, stage });
         self.param_len += kind.padded_len().next_multiple_of(ALIGN);
         self.parameters.len() - 1
     }
@@ -188,6 +210,7 @@ impl ParamLayout {
             param_offset: self.param_len,
             running_offset: self.running_len,
             domain_stride,
+            stage: self.stages - 1,
         });
         self.param_len += domain_stride * self.domains;
         self.running_len += domain_stride * self.domains;
@@ -257,9 +280,12 @@ mod tests {
         let mut layout = ParamLayout::new(2);
         layout.add("w".into(), ParamKind::Dense { out: 10, input: 20 });
         layout.add("b".into(), ParamKind::Bias { channels: 10 });
+        layout.begin_stage();
         layout.add_bn("bn".into(), 40);
         // 12·20 floats, 12 floats, then 2 domains of 80 floats: 4, 1, 2 and 2 blocks.
         assert_eq!(layout.groups(), [0, 0, 0, 0, 1, 2, 2, 3, 3]);
+        assert_eq!([0, 1, 2].map(|stage| layout.before_stage(stage).0 / ALIGN), [0, 5, 9]);
+        assert_eq!([0, 1, 2].map(|stage| layout.before_stage(stage).1 / ALIGN), [0, 0, 4]);
         assert_eq!(layout.param_len, 9 * ALIGN);
         assert_eq!(layout.trainable(), 210 + 160);
         assert_eq!(bn_name("bn", 0, "weight"), "bn.weight");

@@ -2,8 +2,9 @@
 //! with every length checked against the file before memory is taken.
 
 use super::atomic::write_atomic;
+use super::shards;
 use crate::config::path_faults::unreadable_file;
-use crate::data::file_kind::{LOOKED_AT, recognise};
+use crate::data::file_kind::{FileKind, INDEX, LOOKED_AT, recognise};
 use anyhow::{Context, anyhow, bail, ensure};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
@@ -39,8 +40,8 @@ pub struct TensorFile {
 }
 
 impl TensorFile {
-    /// Reads a file; f16, bf16 and f64 become f32, PyTorch's integer `num_batches_tracked` is left out. Every
-    /// fault is one sentence that names the file.
+    /// Reads a file, or the files that an index of a model in several names; f16, bf16 and f64 become f32,
+    /// PyTorch's integer `num_batches_tracked` is left out. Every fault is one sentence that names the file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         Self::read_where(path, |_, _| true)
     }
@@ -51,23 +52,24 @@ impl TensorFile {
         Self::read_where(path, |dtype, shape| dtype == Dtype::U64 && shape.is_empty())
     }
 
-    fn read_where(path: &Path, wanted: impl Fn(Dtype, &[usize]) -> bool) -> anyhow::Result<Self> {
-        // Before it is opened: a pipe would wait for a writer.
-        if path.is_dir() {
-            bail!("{} is a folder; expected a safetensors file", path.display());
+    fn read_where(path: &Path, wanted: fn(Dtype, &[usize]) -> bool) -> anyhow::Result<Self> {
+        match opened(path)? {
+            (_, Some(INDEX)) => {
+                shards::read(path, |part| Self::read_one(part, opened(part)?, wanted)).map_err(unusable(path))
+            }
+            opened => Self::read_one(path, opened, wanted),
         }
-        if path.metadata().is_ok_and(|data| !data.is_file()) {
-            bail!("{} is not a regular file; expected a safetensors file", path.display());
+    }
+
+    fn read_one(
+        path: &Path,
+        (file, kind): (File, Option<FileKind>),
+        wanted: fn(Dtype, &[usize]) -> bool,
+    ) -> anyhow::Result<Self> {
+        match kind {
+            Some(kind) => Err(unusable(path)(anyhow!("it is {kind}"))),
+            None => Self::read_from(file, wanted).map_err(unusable(path)),
         }
-        let mut file = File::open(path).map_err(|e| anyhow!(unreadable_file(path, &e)))?;
-        let fault = |e: anyhow::Error| anyhow!("{} is no usable safetensors file: {e:#}", path.display());
-        let mut first = Vec::new();
-        let found = Read::by_ref(&mut file).take(LOOKED_AT as u64).read_to_end(&mut first);
-        if let Some(kind) = found.ok().and_then(|_| recognise(&first)) {
-            return Err(fault(anyhow!("it is {kind}")));
-        }
-        file.rewind().map_err(|e| fault(e.into()))?;
-        Self::read_from(file, wanted).map_err(fault)
     }
 
     /// Fails with the first tensor that has a value which is no finite number, or a negative running
@@ -146,6 +148,28 @@ impl TensorFile {
         self.tensors.insert(name.to_string(), Tensor { shape, data });
         Ok(())
     }
+}
+
+/// The file, from its start, and what it is where it is no safetensors file.
+fn opened(path: &Path) -> anyhow::Result<(File, Option<FileKind>)> {
+    // Before it is opened: a pipe would wait for a writer.
+    if path.is_dir() {
+        bail!("{} is a folder; expected a safetensors file", path.display());
+    }
+    if path.metadata().is_ok_and(|data| !data.is_file()) {
+        bail!("{} is not a regular file; expected a safetensors file", path.display());
+    }
+    let mut file = File::open(path).map_err(|e| anyhow!(unreadable_file(path, &e)))?;
+    let mut first = Vec::new();
+    let found = Read::by_ref(&mut file).take(LOOKED_AT as u64).read_to_end(&mut first);
+    let kind = found.ok().and_then(|_| recognise(&first));
+    file.rewind().map_err(|e| unusable(path)(e.into()))?;
+    Ok((file, kind))
+}
+
+/// Names the file of a fault.
+fn unusable(path: &Path) -> impl Fn(anyhow::Error) -> anyhow::Error + '_ {
+    move |e| anyhow!("{} is no usable safetensors file: {e:#}", path.display())
 }
 
 /// Writes a file whole or not at all; see [`TensorFile`] for the parts.

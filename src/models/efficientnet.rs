@@ -64,6 +64,7 @@ pub(super) fn efficientnet(scale: Scale, bn: BnConstants, options: &ModelOptions
     let total: usize = STAGES.iter().enumerate().map(|(number, stage)| repeats(number, stage)).sum();
     let mut index = 0;
     for (number, stage) in STAGES.iter().enumerate() {
+        net.begin_stage();
         for repeat in 0..repeats(number, stage) {
             let channels = net.shape(x).channels;
             // The width comes from the block's input channels, not from the expanded ones.
@@ -83,6 +84,7 @@ pub(super) fn efficientnet(scale: Scale, bn: BnConstants, options: &ModelOptions
             index += 1;
         }
     }
+    net.begin_stage();
     let x = net.conv("conv_head", x, ends(HEAD), 1, 1, padding);
     let x = net.batch_norm("bn2", x, activation);
     net.classify("classifier", x, options.classes, options.dropout)

@@ -100,6 +100,7 @@ pub(super) fn mobilenet_v3(member: MobileNet, bn: BnConstants, options: &ModelOp
     let total = stages.iter().flat_map(|rows| repeats_of(rows)).sum::<usize>() + 1;
     let mut index = 0;
     for (number, rows) in stages.iter().enumerate() {
+        net.begin_stage();
         let mut within = 0;
         for (row, repeats) in rows.iter().zip(repeats_of(rows)) {
             for repeat in 0..repeats {
@@ -129,6 +130,7 @@ pub(super) fn mobilenet_v3(member: MobileNet, bn: BnConstants, options: &ModelOp
         }
     }
     let (features, hidden) = member.head();
+    net.begin_stage();
     let name = format!("blocks.{}.0", stages.len());
     let x = net.conv(&format!("{name}.conv"), x, round_channels(features, width), 1, 1, PADDING);
     let x = net.batch_norm(&format!("{name}.bn1"), x, HardSwish);

@@ -1,6 +1,7 @@
 //! What decides a network's layers besides its architecture.
 
 use crate::config::ModelConfig;
+use crate::graph::Frozen;
 
 /// What decides a network's layers.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct ModelOptions {
     pub dropout: f32,
     /// Drop rate of the last block; the ramp starts at 0 with the first.
     pub drop_path: f32,
+    /// What training leaves as it is.
+    pub frozen: Frozen,
 }
 
 impl ModelOptions {
@@ -39,6 +42,7 @@ impl ModelOptions {
             bn_momentum: config.bn_momentum,
             dropout: config.dropout,
             drop_path: config.drop_path,
+            frozen: Frozen { stages: config.freeze, statistics: config.freeze_bn },
         }
     }
 
@@ -54,6 +58,7 @@ impl ModelOptions {
             bn_momentum: None,
             dropout: 0.0,
             drop_path: 0.0,
+            frozen: Frozen::default(),
         }
     }
 }

@@ -154,16 +154,24 @@ pub fn find(arch: &str) -> anyhow::Result<&'static Architecture> {
     })
 }
 
-/// The network `arch`, or a sentence that lists what there is.
+/// The network `arch`, or a sentence that lists what there is. Fails too where more stages are frozen than it
+/// has.
 pub fn build(arch: &str, options: &ModelOptions) -> anyhow::Result<Network> {
     let Architecture { bn, layers, .. } = *find(arch)?;
     let bn = BnConstants { momentum: options.bn_momentum.unwrap_or(bn.momentum), ..bn };
-    Ok(match layers {
+    let network = match layers {
         Layers::Efficient(scale) => efficientnet::efficientnet(scale, bn, options),
         Layers::Mobile(net) => mobilenet_v3(net, bn, options),
         Layers::Residual(blocks) => resnet(&blocks, bn, options),
         Layers::PreActivated(blocks) => preact_resnet(&blocks, bn, options),
-    })
+    };
+    let (most, frozen) = (network.feature_stages(), options.frozen);
+    anyhow::ensure!(
+        frozen.stages <= most,
+        "model.freeze = {}: {arch} has {most} stages before its classifier; expected 0 to {most}",
+        frozen.stages
+    );
+    Ok(Network { frozen, ..network })
 }
 
 /// One row of `dualprop models`.

@@ -92,6 +92,7 @@ pub(super) fn stages(
     let total: usize = blocks.counts.iter().map(|count| round_repeats(*count, options.depth)).sum();
     let (mut x, mut index) = (input, 0);
     for (stage, (width, count)) in WIDTHS.iter().zip(blocks.counts).enumerate() {
+        net.begin_stage();
         let inner = round_channels(*width, options.width);
         for repeat in 0..round_repeats(count, options.depth) {
             let block = Block {

@@ -40,7 +40,8 @@ pub(super) fn check_statistics(
     let RunLength { steps_per_epoch, total_steps } = length;
     let images = config.run.batch_size / config.run.accumulate;
     bn_values::check(network, &method::phases(&config.method, images, steps_per_epoch, total_steps))?;
-    Ok(settling::sentences(config, network.bn.momentum, total_steps))
+    let moves = network.moves_statistics();
+    Ok(settling::sentences(config, moves.then_some(network.bn.momentum), total_steps))
 }
 
 /// The data's class names, checked against `model.classes`.

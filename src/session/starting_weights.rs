@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::data::{are_numbers, same_classes};
 use crate::graph::Network;
-use crate::interop::state_dict::take_off_prefix;
+use crate::interop::foreign_names;
 use crate::interop::tensor_file::{Tensor, TensorFile};
 use crate::models::head::{self, Head};
 use crate::models::init::{Arenas, initialize};
@@ -33,9 +33,8 @@ pub(super) fn starting_weights(
     let path = Path::new(&config.run.init);
     let mut file = TensorFile::read(path).context("run.init")?;
     file.check_values().map_err(|e| anyhow!("run.init: {} cannot be used: {e}", path.display()))?;
-    if let Some(prefix) = take_off_prefix(&mut file.tensors) {
-        notes.push(format!("run.init: \"{prefix}\" is taken off all names of {}", path.display()));
-    }
+    let renamed = foreign_names::to_timm(&mut file.tensors);
+    notes.extend(renamed.into_iter().map(|said| format!("run.init: {said} {}", path.display())));
     if let Some(fact) = other_inputs(&file, config) {
         notes.push(format!("run.init: {} {fact}", path.display()));
     }

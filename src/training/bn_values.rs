@@ -3,15 +3,18 @@
 
 use super::method::{Phase, Source};
 use crate::config::{AttackStatistics, Domain};
-use crate::graph::{Network, Op, PassSegment};
+use crate::graph::{Network, NodeId, Op, PassSegment, Statistics};
 
 /// Fails where a step of some phase would normalise one value a channel by the batch's statistics; the error
 /// names the layer and what helps.
 pub fn check(network: &Network, phases: &[Phase]) -> anyhow::Result<()> {
     let fewest = phases.iter().flat_map(segments).min_by_key(|segment| segment.images);
     let Some(PassSegment { images, domain }) = fewest else { return Ok(()) };
-    for node in &network.nodes {
+    for (index, node) in network.nodes.iter().enumerate() {
         let Op::BatchNorm { layer, .. } = node.op else { continue };
+        if network.statistics(NodeId(index), Statistics::Batch) == Statistics::Running {
+            continue;
+        }
         let (height, width) = (node.shape.height, node.shape.width);
         anyhow::ensure!(
             images * height * width > 1,
@@ -74,6 +77,7 @@ mod tests {
         }
         assert_eq!(checked(&[&advprop[..], &["run.accumulate=2"]].concat()), Ok(()));
         assert_eq!(checked(&[&advprop[..], &["model.stem_stride=1"]].concat()), Ok(()));
+        assert_eq!(checked(&[&advprop[..], &["model.freeze=9"]].concat()), Ok(()), "running statistics");
     }
 
     /// Clean and attacked images of one domain are normalised together, but the attack sees its own alone.

@@ -12,6 +12,7 @@ use crate::graph::params::{
 use crate::kernels::loss_scale::{self, LossScale};
 use crate::kernels::optimizer::{self, ArenaRange, Group, Rule};
 use crate::models::init::Arenas;
+use std::ops::Range;
 
 /// Launches of one update.
 pub struct OptimizerPlan {
@@ -75,12 +76,13 @@ impl GradientScales {
     }
 }
 
-fn groups(config: &Config, scales: GradientScales) -> Vec<Group> {
+/// The groups of parameters whose learning rate is `lr_scale` times the step's.
+fn groups(config: &Config, scales: GradientScales, lr_scale: f32) -> Vec<Group> {
     let optimizer = &config.optimizer;
     let group = |decayed: bool, grad_scale| Group {
         weight_decay: if decayed { optimizer.weight_decay as f32 } else { 0.0 },
         grad_scale,
-        ..Group::default()
+        lr_scale,
     };
     let mut groups = vec![Group::default(); GROUPS];
     groups[GROUP_WEIGHT as usize] = group(true, scales.shared);
@@ -90,10 +92,37 @@ fn groups(config: &Config, scales: GradientScales) -> Vec<Group> {
     groups
 }
 
-/// Cuts an arena of `floats` into ranges that one binding can hold: (first float, floats).
-fn ranges(floats: usize, largest_binding: u64) -> Vec<(usize, usize)> {
+/// The parts of the trained floats with a learning rate of their own, in order, and what the step's is
+/// multiplied by there: one part for each stage, or one in all where the stages do not differ.
+fn rates(config: &Config, layout: &ParamLayout) -> Vec<(Range<usize>, f32)> {
+    let decay = config.model.lr_decay;
+    if decay == 1.0 {
+        return vec![(trained(config, layout), 1.0)];
+    }
+    let last = layout.stages - 1;
+    let of_stage = |stage: usize| {
+        let floats = layout.before_stage(stage).0..layout.before_stage(stage + 1).0;
+        (floats, decay.powi((last - stage) as i32) as f32)
+    };
+    (config.model.freeze..layout.stages).map(of_stage).collect()
+}
+
+/// Cuts these floats of an arena into ranges that one binding can hold: (first float, floats).
+fn ranges(floats: Range<usize>, largest_binding: u64) -> Vec<(usize, usize)> {
     let most = (largest_binding / 4) as usize / ALIGN * ALIGN;
-    (0..floats).step_by(most.max(ALIGN)).map(|first| (first, most.min(floats - first))).collect()
+    let end = floats.end;
+    floats.step_by(most.max(ALIGN)).map(|first| (first, most.min(end - first))).collect()
+}
+
+/// The floats of the parameter arena that training changes: those behind the frozen stages.
+fn trained(config: &Config, layout: &ParamLayout) -> Range<usize> {
+    layout.before_stage(config.model.freeze).0..layout.param_len
+}
+
+/// The floats of the running statistics that training moves.
+fn moved(config: &Config, layout: &ParamLayout) -> Range<usize> {
+    let kept = if config.model.freeze_bn { config.model.freeze } else { 0 };
+    layout.before_stage(kept).1..layout.running_len
 }
 
 fn part(buffer: BufferId, (first, floats): (usize, usize)) -> View {
@@ -103,8 +132,10 @@ fn part(buffer: BufferId, (first, floats): (usize, usize)) -> View {
 /// The launches of a step's beginning and end.
 pub fn plan(config: &Config, method: &Method, layout: &ParamLayout, largest_binding: u64) -> OptimizerPlan {
     let rule = rule(config);
-    let groups = groups(config, GradientScales::of(method));
-    let params = ranges(layout.param_len, largest_binding);
+    let scales = GradientScales::of(method);
+    // The learning rate does not enter the norm of the gradients.
+    let of_norm = groups(config, scales, 1.0);
+    let params = ranges(trained(config, layout), largest_binding);
     let zero =
         params.iter().map(|range| optimizer::zero(range.1, part(buffers::GRADIENTS, *range))).collect();
     let mut update = Vec::new();
@@ -121,12 +152,12 @@ pub fn plan(config: &Config, method: &Method, layout: &ParamLayout, largest_bind
     };
     let table = View::whole(buffers::GROUPS, layout.param_len / ALIGN);
     if config.optimizer.clip_norm > 0.0 {
-        let (partials, norm) = norm_views(layout, largest_binding);
+        let (partials, norm) = norm_views(config, layout, largest_binding);
         let mut offset = 0;
         for range in &params {
             let arena = arena_range(range);
             let gradient = part(buffers::GRADIENTS, *range);
-            update.push(optimizer::sum_of_squares(&arena, &groups, gradient, table, partials, offset));
+            update.push(optimizer::sum_of_squares(&arena, &of_norm, gradient, table, partials, offset));
             offset += optimizer::partials_elements(&arena);
         }
         let clip = config.optimizer.clip_norm as f32;
@@ -135,18 +166,22 @@ pub fn plan(config: &Config, method: &Method, layout: &ParamLayout, largest_bind
             update.push(optimizer::clip_scale(range.1, part(buffers::GRADIENTS, *range), norm));
         }
     }
-    for range in &params {
-        let state: Vec<View> = state_buffers(&rule).iter().map(|(_, id)| part(*id, *range)).collect();
-        let (weights, gradient) = (part(buffers::PARAMS, *range), part(buffers::GRADIENTS, *range));
-        let launch = optimizer::update(&rule, &arena_range(range), &groups, weights, gradient, &state, table);
-        update.push(guarded(launch));
+    for (floats, lr_scale) in rates(config, layout) {
+        let groups = groups(config, scales, lr_scale);
+        for range in &ranges(floats, largest_binding) {
+            let state: Vec<View> = state_buffers(&rule).iter().map(|(_, id)| part(*id, *range)).collect();
+            let (weights, gradient) = (part(buffers::PARAMS, *range), part(buffers::GRADIENTS, *range));
+            let launch =
+                optimizer::update(&rule, &arena_range(range), &groups, weights, gradient, &state, table);
+            update.push(guarded(launch));
+        }
     }
     if config.ema.decay > 0.0 {
         for range in &params {
             let (average, value) = (part(buffers::EMA_PARAMS, *range), part(buffers::PARAMS, *range));
             update.push(guarded(optimizer::ema(range.1, average, value)));
         }
-        for range in &ranges(layout.running_len, largest_binding) {
+        for range in &ranges(moved(config, layout), largest_binding) {
             let (average, value) = (part(buffers::EMA_RUNNING, *range), part(buffers::RUNNING, *range));
             update.push(guarded(optimizer::ema(range.1, average, value)));
         }
@@ -159,8 +194,8 @@ fn arena_range(range: &(usize, usize)) -> ArenaRange {
 }
 
 /// The partial sums of the gradient's norm, and the norm with its factor behind them.
-fn norm_views(layout: &ParamLayout, largest_binding: u64) -> (View, View) {
-    let floats: usize = ranges(layout.param_len, largest_binding)
+fn norm_views(config: &Config, layout: &ParamLayout, largest_binding: u64) -> (View, View) {
+    let floats: usize = ranges(trained(config, layout), largest_binding)
         .iter()
         .map(|range| optimizer::partials_elements(&arena_range(range)))
         .sum();
@@ -188,7 +223,7 @@ pub fn allocate(
         made.allocate(device, buffers::EMA_RUNNING, "EMA of the running statistics", running)?;
     }
     if config.optimizer.clip_norm > 0.0 {
-        let (partials, norm) = norm_views(layout, device.largest_binding());
+        let (partials, norm) = norm_views(config, layout, device.largest_binding());
         made.allocate(device, buffers::NORM_PARTIALS, "gradient norm", partials.size + norm.size)?;
     }
     let table = layout.groups();

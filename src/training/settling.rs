@@ -13,9 +13,10 @@ const WANTED: f64 = 0.01;
 const PRECISE: u64 = 50;
 
 /// A sentence for each moving average that keeps much of its start in a run of `steps`. `momentum` is that of
-/// the running statistics in PyTorch's convention.
-pub fn sentences(config: &Config, momentum: f32, steps: u64) -> Vec<String> {
-    of_statistics(config, momentum, steps).into_iter().chain(of_weights(config, steps)).collect()
+/// the running statistics in PyTorch's convention; `None` where none of them move.
+pub fn sentences(config: &Config, momentum: Option<f32>, steps: u64) -> Vec<String> {
+    let statistics = momentum.and_then(|momentum| of_statistics(config, momentum, steps));
+    statistics.into_iter().chain(of_weights(config, steps)).collect()
 }
 
 /// Each micro-batch moves the running statistics.
@@ -67,7 +68,7 @@ mod tests {
 
     fn told(sets: &[&str], momentum: f32, steps: u64) -> Vec<String> {
         let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-        sentences(&Config::parse("[ema]\ndecay = 0\n", "test", &sets).unwrap(), momentum, steps)
+        sentences(&Config::parse("[ema]\ndecay = 0\n", "test", &sets).unwrap(), Some(momentum), steps)
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use super::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
 use crate::config::{Config, ConfigError, Domain, Interpolation, MethodKind};
-use crate::interop::state_dict;
 use crate::interop::tensor_file::TensorFile;
+use crate::interop::{foreign_names, state_dict};
 use crate::models::names::expected;
 use crate::models::registry;
 use anyhow::{anyhow, bail};
@@ -114,7 +114,7 @@ fn recognise(mut file: TensorFile, path: &Path) -> anyhow::Result<(Checkpoint, S
     let shown = path.display();
     let fault = |e: anyhow::Error| anyhow!("{shown}: {e:#}");
     file.check_values().map_err(fault)?;
-    state_dict::take_off_prefix(&mut file.tensors);
+    foreign_names::to_timm(&mut file.tensors);
     let domains = state_dict::domains(&file.tensors).map_err(fault)?;
     let Some((_, rows)) = classifier_rows(&file) else {
         bail!(
@@ -123,29 +123,16 @@ fn recognise(mut file: TensorFile, path: &Path) -> anyhow::Result<(Checkpoint, S
             HEADS.join(", ")
         );
     };
-    let mut fitting = Vec::new();
-    for arch in registry::names() {
-        let names = expected(arch, rows, 1.0, 1.0, domains)?;
-        if state_dict::check(&file.tensors, &names, arch).is_ok() {
-            fitting.push(arch);
-        }
-    }
-    // Networks that differ in their padding alone have the same tensors; the file's name may tell.
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let named = fitting.iter().copied().filter(|arch| stem.contains(*arch)).max_by_key(|arch| arch.len());
-    let Some(arch) = named.or(fitting.first().copied()) else {
+    let Some((arch, others)) = architecture(&file, path, [1.0, 1.0])? else {
         bail!(
             "{shown} is no checkpoint of DualProp, and its tensors are those of no network that it has; \
              `dualprop import --arch NAME` says what differs from one of them"
         );
     };
-    let others: Vec<&str> = fitting.into_iter().filter(|other| *other != arch).collect();
     let numbered = |rows: usize| (0..rows).map(|i| i.to_string()).collect();
     let imagenet: Vec<String> = IMAGENET_CLASSES.lines().map(str::to_owned).collect();
     let is_imagenet = rows == imagenet.len();
     let classes = own_classes(&file, rows).unwrap_or(if is_imagenet { imagenet } else { numbered(rows) });
-    // The published Lite networks expect inputs in -1..1 too, as timm has it.
-    let is_centred = arch.contains("lite") || CENTRED.iter().any(|word| stem.contains(word));
     let size = registry::find(arch)?.input_size as f64;
     let crop_ratio = (1000.0 * size / (size + MARGIN)).round() / 1000.0;
     let facts = Facts {
@@ -156,7 +143,7 @@ fn recognise(mut file: TensorFile, path: &Path) -> anyhow::Result<(Checkpoint, S
         classes,
         domains,
         image_size: None,
-        channels: is_centred.then_some(([0.5; 3], [0.5; 3])),
+        channels: expects_centred(arch, path).then_some(([0.5; 3], [0.5; 3])),
         crop_ratio,
         interpolation: Interpolation::Bicubic,
     };
@@ -175,6 +162,40 @@ fn recognise(mut file: TensorFile, path: &Path) -> anyhow::Result<(Checkpoint, S
         if is_imagenet { "ImageNet's 1,000 classes".to_owned() } else { format!("{rows} classes") },
     );
     Ok((Checkpoint { meta, tensors: file.tensors, loop_state: Default::default() }, sentence))
+}
+
+/// The architecture whose tensors a state dict has, with these factors of width and depth, and the others
+/// that have the same; `None` where there is none. Networks that differ in their padding alone have the same
+/// tensors: the file's name may tell, otherwise it is the first of the registry.
+pub fn architecture(
+    file: &TensorFile,
+    path: &Path,
+    [width, depth]: [f64; 2],
+) -> anyhow::Result<Option<(&'static str, Vec<&'static str>)>> {
+    let domains = state_dict::domains(&file.tensors)?;
+    let Some((_, rows)) = classifier_rows(file) else { return Ok(None) };
+    let mut fitting = Vec::new();
+    for arch in registry::names() {
+        let names = expected(arch, rows, width, depth, domains)?;
+        if state_dict::check(&file.tensors, &names, arch).is_ok() {
+            fitting.push(arch);
+        }
+    }
+    let stem = stem(path);
+    let named = fitting.iter().copied().filter(|arch| stem.contains(*arch)).max_by_key(|arch| arch.len());
+    let Some(arch) = named.or(fitting.first().copied()) else { return Ok(None) };
+    Ok(Some((arch, fitting.into_iter().filter(|other| *other != arch).collect())))
+}
+
+/// Whether the network of a file expects inputs in -1..1, by its name: AdvProp's weights of timm, and the
+/// published Lite networks.
+pub fn expects_centred(arch: &str, path: &Path) -> bool {
+    let stem = stem(path);
+    arch.contains("lite") || CENTRED.iter().any(|word| stem.contains(word))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

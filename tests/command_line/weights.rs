@@ -101,6 +101,79 @@ fn a_classifier_of_another_size_is_replaced_and_names_are_unwrapped() {
 }
 
 #[test]
+fn a_file_tells_its_architecture_and_input_by_its_tensors_and_its_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let write = |file: &str, arch: &str, rename: fn(String) -> String| {
+        let names = expected(arch, 4, WIDTH, 1.0, 1).expect("known");
+        let tensor = |shape: Vec<usize>| Tensor { data: vec![0.5; shape.iter().product()], shape };
+        let tensors = names.into_iter().map(|(name, shape)| (rename(name), tensor(shape)));
+        tensor_file::write(&dir.join(file), &Default::default(), &tensors.collect(), &Default::default())
+            .expect("writable");
+    };
+    let import = |file: &str| {
+        let output = dualprop(&["import", file, "--width", "0.125", "--out", "net.safetensors"], dir);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        (Checkpoint::load(&dir.join("net.safetensors")).expect("readable").meta, said)
+    };
+    write("efficientnet_b0.ap_in1k.safetensors", "efficientnet_b0", |name| name);
+    let (meta, said) = import("efficientnet_b0.ap_in1k.safetensors");
+    assert_eq!((meta.arch.as_str(), meta.mean), ("efficientnet_b0", [0.5; 3]), "{said}");
+    assert!(said.contains("tf_efficientnet_b0's too"), "{said}");
+    write("net.bin.safetensors", "resnet34", |name| format!("module.{name}"));
+    let (meta, said) = import("net.bin.safetensors");
+    assert_eq!((meta.arch.as_str(), meta.mean), ("resnet34", [0.485, 0.456, 0.406]), "{said}");
+    write("odd.safetensors", "resnet34", |name| name.replace("layer3", "layer9"));
+    let message = fails(&["import", "odd.safetensors", "--width", "0.125", "--out", "odd"], 1, dir);
+    assert!(message.contains("odd.safetensors") && message.contains("expected --arch"), "{message}");
+}
+
+/// AdvProp from another tool's weights: auxiliary domains begin as main, and frozen stages keep every bit.
+#[test]
+fn fine_tuning_leaves_frozen_stages_as_they_came() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let network =
+        ["--set", "model.arch=resnet18", "--set", "model.width=0.125", "--set", "data.image_size=32"];
+    let short = ["--set", "run.batch_size=4", "--set", "eval.every_epochs=0", "--device", "cpu"];
+    let train = |out: &str, sets: &[&str]| {
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+        succeeds(&[&["train", "plain.toml", "--out", out], network.as_slice(), &short, &sets].concat(), dir);
+        load_tensors(&dir.join(out).join("last.safetensors")).expect("readable")
+    };
+    let start = train("start", &["method.kind=vanilla", "run.steps=1", "ema.decay=0"]);
+    let from_start =
+        ["run.init=start/last.safetensors", "method.kind=advprop", "run.steps=3", "ema.decay=0.5"];
+    let frozen =
+        |name: &str| ["conv1.", "bn1.", "layer1.", "layer2."].iter().any(|part| name.starts_with(part));
+    for (more, statistics_stay) in [
+        (["model.freeze=3", "model.lr_decay=0.5"], true),
+        (["model.freeze=3", "model.freeze_bn=false"], false),
+    ] {
+        let out = if statistics_stay { "fixed" } else { "moving" };
+        let tuned = train(out, &[from_start.as_slice(), &more].concat());
+        let mut compared = [0, 0];
+        for (name, values) in &start {
+            if name.starts_with("optimizer.") || name.starts_with("loop.") {
+                continue;
+            }
+            let stays = frozen(name) && (statistics_stay || !name.contains("running_"));
+            let (layer, tensor) = name.rsplit_once('.').expect("a layer");
+            let copies = [name.clone(), format!("{layer}.aux_bn.0.{tensor}"), format!("ema.{name}")];
+            for copy in copies.iter().filter_map(|copy| tuned.get(copy)) {
+                assert_eq!(copy.data == values.data, stays, "{out}: {name}");
+                compared[usize::from(stays)] += 1;
+            }
+        }
+        assert!(compared.iter().all(|count| *count > 40), "{compared:?}");
+    }
+    let refused = ["train", "plain.toml", "--out", "deep", "--set", "model.freeze=6"];
+    let message = fails(&[&refused, network.as_slice(), &short].concat(), 1, dir);
+    assert!(message.contains("model.freeze = 6") && message.contains("expected 0 to 5"), "{message}");
+}
+
+#[test]
 fn an_imported_state_dict_is_exported_unchanged_by_domain() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();

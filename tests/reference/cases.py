@@ -246,6 +246,16 @@ def training_cases() -> dict:
     add("adamw_eps", b0, method("vanilla"), OPTIMIZERS["adamw"],
         {"optimizer": {"eps": 0.01, "decay": 0.95, "momentum": 0.8}})  # fmt: skip
     add("aux_weight", b0, method("advprop"), sgd, {"method": {"aux_weight": 0.5}, "loss": {"label_smoothing": 0.0}})
+    # The edges of frozen stages: behind the stem, within the blocks, before the classifier alone.
+    for net, short, stages in ((b0, "b0", (1, 5, 9)), ("resnet18", "resnet18", (1, 3)), ("preact_resnet18", "preact_resnet18", (2,))):
+        for frozen in stages:
+            add(f"freeze_{short}_{frozen}", net, method("advprop"), sgd, {"model": {"freeze": frozen}})
+    add("freeze_vanilla", b0, method("vanilla"), OPTIMIZERS["rmsprop"], {"model": {"freeze": 4}, "optimizer": {"clip_norm": 0.5}})
+    add("freeze_mixprop_ema", b0, method("mixprop"), OPTIMIZERS["adamw"], {"model": {"freeze": 3}, "ema": {"decay": 0.8}})
+    add("freeze_moving_statistics", b0, method("advprop"), sgd, {"model": {"freeze": 6, "freeze_bn": False}})
+    add("freeze_fast_advprop", b0, method("fast_advprop"), sgd, MORE_METHODS["fast_advprop"], {"model": {"freeze": 5}})
+    for optimizer, table in OPTIMIZERS.items():
+        add(f"lr_decay_{optimizer}", b0, method("advprop"), table, {"model": {"lr_decay": 0.6, "freeze": 1}})
     add("schedule_cosine", b0, method("vanilla"), sgd, {"schedule": {"kind": "cosine", "warmup_epochs": 0.0}})
     add("schedule_exponential", b0, method("vanilla"), sgd,
         {"schedule": {"kind": "exponential", "warmup_epochs": 1.5, "decay_rate": 0.5, "decay_epochs": 1.2}})  # fmt: skip

@@ -48,6 +48,7 @@ class SplitBatchNorm(Statistics):
         super().__init__(channels)
         self.aux_bn = nn.ModuleList(Statistics(channels) for _ in range(spec.domains - 1))
         self.eps, self.momentum, self.state = spec.bn_eps, spec.bn_momentum, spec.state
+        self.frozen = False  # normalises by the running statistics and never moves them
 
     def domain(self, index: int) -> Statistics:
         return self if index == 0 else self.aux_bn[index - 1]
@@ -59,9 +60,10 @@ class SplitBatchNorm(Statistics):
         for part, (_, index) in zip(parts, state.segments):
             d = self.domain(index)
             # Without running tensors F.batch_norm uses batch statistics and updates nothing.
-            keep = state.update or not state.training
+            training = state.training and not self.frozen
+            keep = state.update or not training
             mean, var = (d.running_mean, d.running_var) if keep else (None, None)
-            out.append(F.batch_norm(part, mean, var, d.weight, d.bias, state.training, self.momentum, self.eps))
+            out.append(F.batch_norm(part, mean, var, d.weight, d.bias, training, self.momentum, self.eps))
         return torch.cat(out)
 
 
@@ -159,6 +161,31 @@ class Net(nn.Module):
     @property
     def head(self) -> nn.Linear:
         return getattr(self, self.head_name)
+
+    def stage(self, name: str) -> int:
+        """The stage of a parameter or module, from 0 at the stem; the last is the classifier's."""
+        first, *rest = name.split(".")
+        if first == "blocks":
+            return 1 + int(rest[0])
+        if first.startswith("layer"):
+            return int(first.removeprefix("layer"))
+        if first == self.head_name:
+            return self.stages - 1
+        return 0 if first in ("conv_stem", "conv1", "bn1") else self.stages - 2
+
+    @property
+    def stages(self) -> int:
+        if hasattr(self, "blocks"):
+            return len(self.blocks) + 3
+        return 6
+
+    def freeze(self, stages: int, statistics: bool) -> None:
+        """Leaves that many stages from the input as they are, their running statistics too if `statistics`."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(self.stage(name) >= stages)
+        for name, module in self.named_modules():
+            if isinstance(module, SplitBatchNorm):
+                module.frozen = statistics and self.stage(name) < stages
 
     def forward(self, x, segments, training: bool = False, update: bool = False):
         return self.logits(self.maps(x, segments, training, update))

@@ -24,7 +24,7 @@ DEFAULTS = {
     "data": dict(source="shapes", path="", image_size=32, shuffle=True, augment=["crop", "flip"], mean=[0.5] * 3,
                  std=[0.5] * 3, train_limit=0),
     "model": dict(arch="tf_efficientnet_b0", classes=0, stem_stride=2, width=1.0, depth=1.0, dropout=0.2,
-                  drop_path=0.2, checkpointing="auto"),
+                  drop_path=0.2, freeze=0, freeze_bn=True, lr_decay=1.0, checkpointing="auto"),
     "method": dict(kind="advprop", aux_weight=1.0, adversarial_epochs=None, adversarial_share=0.2, branch=[]),
     "attack": dict(kind="pgd", epsilon=1.0, step=1.0, iterations=None, random_start=True, target="none",
                    bn_stats="batch", loss="training", start_probability=1.0, through=None, decay=1.0),
@@ -309,6 +309,8 @@ def fast_gradients(net: Net, pixels, labels, normalize, config: Config, observe)
     sum(b.weight * len(b.pixels) * loss for b, loss in zip(branches, losses)).backward()
     kinds = kind_of(net)
     for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
         seen = len(pixels)
         if kinds[name] == "bn":
             seen = attacked if ".aux_bn." in name else clean
@@ -332,9 +334,10 @@ def branch_losses(net: Net, branches: list, normalize) -> list:
 
 
 class Optimizer:
-    def __init__(self, net: Net, table: dict):
+    def __init__(self, net: Net, table: dict, lr_decay: float = 1.0):
         self.table, self.kinds = table, kind_of(net)
-        self.parameters = dict(net.named_parameters())
+        self.parameters = {n: p for n, p in net.named_parameters() if p.requires_grad}
+        self.rates = {n: lr_decay ** (net.stages - 1 - net.stage(n)) for n in self.parameters}
         self.count = 0
         self.first = {n: torch.zeros_like(p) for n, p in self.parameters.items()}
         start = torch.ones_like if table["kind"] == "rmsprop" else torch.zeros_like
@@ -356,7 +359,8 @@ class Optimizer:
             gradients = {n: g * scale for n, g in gradients.items()}
         for name, g in gradients.items():
             update = getattr(self, table["kind"])
-            update(self.parameters[name], g, self.first[name], self.second[name], lr, self.weight_decay(name))
+            rate = lr * self.rates[name]
+            update(self.parameters[name], g, self.first[name], self.second[name], rate, self.weight_decay(name))
 
     def sgd(self, w, g, buf, _, lr, decay):
         g += decay * w
@@ -415,7 +419,8 @@ class Trainer:
         self.net = config.net(classes, config.domains()).to(dtype)
         load_weights(self.net, weights)
         self.normalize = Normalize(config.data, dtype)
-        self.optimizer = Optimizer(self.net, config.optimizer)
+        self.net.freeze(config.model["freeze"], config.model["freeze_bn"])
+        self.optimizer = Optimizer(self.net, config.optimizer, config.model["lr_decay"])
         self.steps_per_epoch = len(self.images) // config.run["batch_size"]
         if self.steps_per_epoch == 0:
             raise ValueError("the training set is smaller than run.batch_size")

@@ -91,6 +91,27 @@ pub(super) const FIELDS: &[Field] = &[
         "EfficientNet: 0.2",
     ),
     key(
+        "model.freeze",
+        whole(0, 15),
+        "stages",
+        "Stages from the input that are not trained: 1 is the stem, all but the classifier are 5 for ResNets, 9 for EfficientNets.",
+        "common practice of fine-tuning on few images",
+    ),
+    key(
+        "model.freeze_bn",
+        Kind::Flag,
+        "",
+        "Batch norms of frozen stages keep their running statistics and normalise by them.",
+        "common practice of fine-tuning",
+    ),
+    key(
+        "model.lr_decay",
+        Kind::Number(above_zero(1.0)),
+        "",
+        "Learning rate of each stage over that of the stage behind it; the classifier has the whole rate.",
+        "ULMFiT's discriminative fine-tuning, BEiT: 0.65 to 0.9",
+    ),
+    key(
         "model.checkpointing",
         Kind::Choice(&["auto", "off", "on"]),
         "",
