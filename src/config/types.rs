@@ -128,6 +128,11 @@ pub struct DataConfig {
     pub classes_file: String,
     /// Training images used of each class, the first so many in file order; 0: all.
     pub class_limit: usize,
+    /// Share of each class's images that a folder without a validation part holds out for validation, in (0,
+    /// 1).
+    pub val_share: f64,
+    /// Decides which images those are.
+    pub val_seed: u64,
     /// Training images used, the first so many in file order; 0: all.
     pub train_limit: usize,
     /// Draw classes evenly and images with replacement, instead of every image once an epoch.
@@ -159,6 +164,8 @@ impl Default for DataConfig {
             std: [0.5; 3],
             classes_file: String::new(),
             class_limit: 0,
+            val_share: 0.2,
+            val_seed: 0,
             train_limit: 0,
             balanced: false,
             imbalance: 1.0,

@@ -37,7 +37,7 @@ pub use corrupted_reader::{Cells, CorruptedReader};
 pub use corrupting::Corrupting;
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
-pub use folder::{Folder, FolderIndex};
+pub use folder::{Folder, FolderIndex, FolderLayout};
 pub use loader::{Batch, Loader, LoaderOptions, PlacedImages, steps_per_epoch};
 pub use open::{open, open_part, open_reporting, open_validation, parts};
 pub use picture::{CropWindow, Framing, IMAGE_ENDINGS, Picture, load_image_file};

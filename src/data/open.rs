@@ -3,7 +3,7 @@
 use super::cifar::Cifar;
 use super::flaws::with_flaws;
 use super::shapes::{Shapes, ShapesSplit};
-use super::{Dataset, Folder, FolderIndex, Framing, NamedSets, Splits, fashion_mnist, subset};
+use super::{Dataset, Folder, FolderIndex, FolderLayout, Framing, NamedSets, Splits, fashion_mnist, subset};
 use crate::config::path_faults::no_folder;
 use crate::config::{DataConfig, DataSource};
 use anyhow::ensure;
@@ -52,8 +52,19 @@ pub fn parts(config: &DataConfig) -> anyhow::Result<Vec<String>> {
     match config.source {
         DataSource::Shapes => built_in(&["train", "val", ShapesSplit::ValStylized.name()]),
         DataSource::Cifar10 | DataSource::Cifar100 | DataSource::FashionMnist => built_in(&["train", "val"]),
-        DataSource::Folder => Folder::splits(checked_path(config)?, ""),
+        DataSource::Folder => folder_parts(checked_path(config)?),
     }
+}
+
+/// `train`, `val`, and all other folders but those that are called otherwise and taken for one of the two.
+fn folder_parts(path: &Path) -> anyhow::Result<Vec<String>> {
+    let FolderLayout { train, val } = FolderLayout::of(path)?;
+    let mut parts = vec!["train".to_owned(), "val".to_owned()];
+    if !train.is_empty() {
+        let others = Folder::splits(path, "")?;
+        parts.extend(others.into_iter().filter(|name| *name != train && Some(name) != val.as_ref()));
+    }
+    Ok(parts)
 }
 
 /// Opens one of the [`parts`] alone, whole but for the classes of `data.classes_file`.
@@ -123,14 +134,26 @@ fn part(config: &DataConfig, part: Part<'_>, progress: Progress<'_>) -> anyhow::
         DataSource::Cifar100 => Arc::new(Cifar::Hundred.open(path, train, framing)?),
         DataSource::FashionMnist => Arc::new(fashion_mnist::open(path, train, framing)?),
         DataSource::Folder => {
-            let split = match part {
-                Part::Train => "train",
-                Part::Val => "val",
-                Part::Extra(name) => name,
+            let layout = FolderLayout::of(path)?;
+            let mut folder = |split: &str, shown: &str| -> anyhow::Result<Arc<dyn Dataset>> {
+                let index = FolderIndex::of_user();
+                let listed = |done, total| progress(shown, done, total);
+                Ok(Arc::new(Folder::open(path, split, index.as_ref(), listed)?.framed(framing)))
             };
-            let index = FolderIndex::of_user();
-            let listed = |done, total| progress(split, done, total);
-            Arc::new(Folder::open(path, split, index.as_ref(), listed)?.framed(framing))
+            match (part, layout.val) {
+                (Part::Extra(name), _) => folder(name, name)?,
+                (Part::Train, Some(_)) => folder(&layout.train, "train")?,
+                (Part::Val, Some(val)) if val == "val" => folder(&val, "val")?,
+                (Part::Val, Some(val)) => {
+                    let said = format!("val: the validation images are those of the folder {val}");
+                    subset::noted(folder(&val, "val")?, said)
+                }
+                (part, None) => {
+                    let whole = folder(&layout.train, "train")?;
+                    let [kept, held] = subset::hold_out(whole, config.val_share, config.val_seed)?;
+                    if matches!(part, Part::Val) { held } else { kept }
+                }
+            }
         }
     })
 }

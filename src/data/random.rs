@@ -26,6 +26,7 @@ pub(crate) enum Purpose {
     CorruptedBranch = 13,
     LabelNoise = 14,
     CorruptedImages = 15,
+    HeldOut = 16,
 }
 
 /// A stream of random numbers named by its purpose and counters.

@@ -1,7 +1,9 @@
 //! A part of a data set, chosen by class and number.
 
+use super::random::{Purpose, Random};
 use super::{Dataset, Picture, comparable};
 use crate::config::path_faults::unreadable_file;
+use crate::words::counted;
 use anyhow::{anyhow, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,6 +20,8 @@ struct Subset {
     classes: Vec<String>,
     /// Class here of each class of `set`; `None`: left out.
     class_here: Vec<Option<usize>>,
+    /// What is said of it instead of what is said of `set`.
+    said: Option<String>,
 }
 
 /// The images of `set` that belong to `classes`, by [`comparable`] names, numbered by their place there.
@@ -42,7 +46,7 @@ pub(super) fn mapped(
     let picks: Vec<u32> =
         (0..set.len() as u32).filter(|&i| class_here[set.label(i as usize)].is_some()).collect();
     ensure!(!picks.is_empty(), "there are no images of the wanted classes {}", some(classes));
-    Ok(Arc::new(Subset { set, picks, classes: classes.to_vec(), class_here }))
+    Ok(Arc::new(Subset { set, picks, classes: classes.to_vec(), class_here, said: None }))
 }
 
 /// The first `limit` images of each class; 0: all.
@@ -74,10 +78,63 @@ pub(super) fn first(set: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
     with_picks(set, (0..limit as u32).collect())
 }
 
+/// Divides a set into what is trained on and what is held out for validation: of each class the share `share`
+/// of its images, at least one and not all of them, chosen by `seed` and each image's name, so that a new
+/// image moves few others. Fails where a class has one image.
+pub(super) fn hold_out(
+    set: Arc<dyn Dataset>,
+    share: f64,
+    seed: u64,
+) -> anyhow::Result<[Arc<dyn Dataset>; 2]> {
+    let mut ranked: Vec<Vec<(f32, u32)>> = vec![Vec::new(); set.class_names().len()];
+    for index in 0..set.len() {
+        let name = set.name(index);
+        let named = u64::from(crc32c::crc32c(name.as_bytes()));
+        let rank = Random::new(Purpose::HeldOut, [seed, named, name.len() as u64]).unit();
+        ranked[set.label(index)].push((rank, index as u32));
+    }
+    let (mut kept, mut held) = (Vec::new(), Vec::new());
+    for (class, mut images) in ranked.into_iter().enumerate() {
+        let name = &set.class_names()[class];
+        ensure!(
+            images.len() > 1,
+            "`data.path`: the class {name} has {} of which none can be held out for validation; expected two or more, \
+             or a folder val",
+            counted(images.len(), "image")
+        );
+        images.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let count = ((share * images.len() as f64).round() as usize).clamp(1, images.len() - 1);
+        held.extend(images[..count].iter().map(|(_, index)| *index));
+        kept.extend(images[count..].iter().map(|(_, index)| *index));
+    }
+    kept.sort_unstable();
+    held.sort_unstable();
+    let said = format!(
+        "val: {} of {} are held out for validation, {:.0}% of each class (data.val_share, data.val_seed), because there is \
+         no folder val",
+        held.len(),
+        counted(set.len(), "image"),
+        100.0 * share
+    );
+    let held = subset(Arc::clone(&set), held, Some(said));
+    Ok([with_picks(set, kept), held])
+}
+
+/// The same images with a sentence of its own before what is said of them.
+pub(super) fn noted(set: Arc<dyn Dataset>, sentence: String) -> Arc<dyn Dataset> {
+    let said = std::iter::once(sentence).chain(set.notes()).collect::<Vec<_>>().join("; ");
+    let all = (0..set.len() as u32).collect();
+    subset(set, all, Some(said))
+}
+
 fn with_picks(set: Arc<dyn Dataset>, picks: Vec<u32>) -> Arc<dyn Dataset> {
+    subset(set, picks, None)
+}
+
+fn subset(set: Arc<dyn Dataset>, picks: Vec<u32>, said: Option<String>) -> Arc<dyn Dataset> {
     let classes = set.class_names().to_vec();
     let class_here = (0..classes.len()).map(Some).collect();
-    Arc::new(Subset { set, picks, classes, class_here })
+    Arc::new(Subset { set, picks, classes, class_here, said })
 }
 
 /// The list that a preset names without a folder, so that it works from any folder.
@@ -180,7 +237,7 @@ impl Dataset for Subset {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.set.notes()
+        self.said.clone().map_or_else(|| self.set.notes(), |said| vec![said])
     }
 
     fn load(&self, index: usize, size: usize) -> anyhow::Result<Vec<u8>> {

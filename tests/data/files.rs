@@ -53,6 +53,51 @@ fn class_lists_that_differ_are_named() {
     assert_eq!(open_validation(&folder).expect("validation alone").0.class_names(), ["cat", "dug"]);
 }
 
+/// Folders as people have them: the parts under other names, none for validation, or class folders alone.
+#[test]
+fn a_folder_without_val_is_divided_and_other_names_are_said() {
+    let dir = tempdir().expect("a folder");
+    let images = |part: &str| {
+        for (class, count) in [("cat", 10), ("dog", 5)] {
+            for number in 0..count {
+                save(&ramp(8, 8, number), &dir.path().join(part).join(class).join(format!("{number}.png")));
+            }
+        }
+    };
+    images("photos");
+    let bare = config(DataSource::Folder, &dir.path().join("photos"));
+    let splits = open(&bare).expect("class folders alone");
+    let (train, val) = (names(&*splits.train), names(&*splits.val));
+    assert_eq!((train.len(), val.len()), (12, 3));
+    assert_eq!(val.iter().filter(|name| name.starts_with("dog/")).count(), 1);
+    assert!(val.iter().all(|name| !train.contains(name)), "{val:?}");
+    let said = splits.notes().join("; ");
+    assert!(said.contains("3 of 15 images are held out") && said.contains("data.val_share"), "{said}");
+    // Evaluation alone finds the same images, another share more of them, another seed others.
+    let held = |config: &DataConfig| names(&*open_validation(config).expect("validation").0);
+    assert_eq!(held(&bare), val);
+    let half = held(&DataConfig { val_share: 0.5, ..bare.clone() });
+    assert!(half.len() == 8 && val.iter().all(|name| half.contains(name)), "{half:?}");
+    assert_ne!(held(&DataConfig { val_seed: 1, ..bare.clone() }), val);
+    // A new image moves no other.
+    save(&ramp(8, 8, 99), &dir.path().join("photos/cat/new.png"));
+    let more = held(&bare);
+    assert!(more.iter().filter(|name| val.contains(name)).count() >= 2, "{val:?} {more:?}");
+    std::fs::remove_file(dir.path().join("photos/cat/new.png")).expect("there");
+
+    images("set/train");
+    images("set/Test");
+    let named = config(DataSource::Folder, &dir.path().join("set"));
+    let splits = open(&named).expect("another name");
+    assert_eq!((splits.train.len(), splits.val.len()), (15, 15));
+    assert!(splits.notes().join("; ").contains("those of the folder Test"), "{:?}", splits.notes());
+
+    save(&ramp(8, 8, 0), &dir.path().join("one/cat/1.png"));
+    save(&ramp(8, 8, 0), &dir.path().join("one/dog/1.png"));
+    let one = config(DataSource::Folder, &dir.path().join("one"));
+    assert_mentions(&message(open(&one)), &["data.path", "class cat", "1 image ", "folder val"]);
+}
+
 #[test]
 fn missing_and_empty_folders_name_the_key_and_the_path() {
     let dir = tempdir().expect("a folder");

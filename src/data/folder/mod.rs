@@ -1,8 +1,9 @@
-//! Image folders: `DIR/train/CLASS/*.png` and `DIR/val/CLASS/*.png`, also with the other endings of images,
-//! in any case, and in folders below. Classes are the folders' names in bytewise order; images stand in the
-//! order of classes, then of their paths.
+//! Image folders: `DIR/train/CLASS/*.png` and `DIR/val/CLASS/*.png` (`layout` knows other names of the
+//! parts), also with the other endings of images, in any case, and in folders below. Classes are the folders'
+//! names in bytewise order; images stand in the order of classes, then of their paths.
 
 mod index;
+mod layout;
 mod listing;
 
 use anyhow::ensure;
@@ -12,6 +13,7 @@ use std::sync::Once;
 
 pub use self::index::FolderIndex;
 use self::index::LeftOut;
+pub use self::layout::FolderLayout;
 use super::picture::IMAGE_ENDINGS;
 use super::{Dataset, Framing, Picture, comparable, picture};
 
@@ -35,8 +37,9 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Lists `root/split`, believing `index` where it has an unchanged class folder and keeping there what
-    /// was found. `progress` hears (class folders done, class folders in all).
+    /// Lists `root/split`, or `root` where `split` is empty, believing `index` where it has an unchanged
+    /// class folder and keeping there what was found. `progress` hears (class folders done, class folders in
+    /// all).
     pub fn open(
         root: &Path,
         split: &str,
@@ -77,7 +80,8 @@ impl Folder {
         );
         names.shrink_to_fit();
         name_ends.shrink_to_fit();
-        let (framing, split) = (Framing::default(), split.to_owned());
+        let called = if split.is_empty() { "images" } else { split };
+        let (framing, split) = (Framing::default(), called.to_owned());
         let all = all_of(&left_out);
         let set = Self { dir, classes, class_starts, names, name_ends, left_out: all, split, framing };
         if let Some(index) = index.filter(|index| changed && set.len() >= index.least_files) {

@@ -1,6 +1,6 @@
 //! The images: `[data]`.
 
-use super::{above_zero, closed, key, whole};
+use super::{OPEN_SHARE, above_zero, closed, key, whole};
 use crate::config::schema::{Field, Kind};
 
 const AUGMENTATIONS: &[&str] =
@@ -96,6 +96,20 @@ pub(super) const FIELDS: &[Field] = &[
         "Text file of class names, one a line: only these are used, numbered in sorted order; imagenet100: the \
          built-in list of 100 ImageNet classes; empty: all.",
         "MixProp 4.1: 100 of ImageNet's classes",
+    ),
+    key(
+        "data.val_share",
+        Kind::Number(OPEN_SHARE),
+        "share",
+        "Share of each class's images that an image folder without a validation part holds out for validation.",
+        "common practice",
+    ),
+    key(
+        "data.val_seed",
+        whole(0, i64::MAX),
+        "",
+        "Decides which images are held out; the seed of the run does not.",
+        "ours",
     ),
     key(
         "data.class_limit",
