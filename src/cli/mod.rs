@@ -8,12 +8,14 @@ mod cam;
 mod cam_grid;
 mod common;
 mod compare;
+mod completions;
 mod data;
 mod devices;
 mod eval;
 mod export;
 mod files;
 mod import;
+mod man;
 mod models;
 mod predict;
 mod progress;
@@ -30,7 +32,7 @@ use std::process::ExitCode;
 /// Trains image classifiers with AdvProp, MixProp and their relatives on any GPU.
 #[derive(Debug, Parser)]
 #[command(name = "dualprop", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Example: dualprop train assets/presets/shapes-advprop.toml --out runs/first")]
+#[command(after_help = "Example: dualprop train shapes-advprop --out runs/first")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -53,6 +55,8 @@ enum Command {
     Devices(devices::Devices),
     Bench(bench::Bench),
     Data(data::Data),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Runs the program's command line.
@@ -90,6 +94,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     }
 }
 

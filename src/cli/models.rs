@@ -23,17 +23,20 @@ impl Models {
             return print_json(&models);
         }
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        print_line("                                                           training MiB per image")?;
         print_line(
-            "architecture         parameters   multiply-adds  input      f32  recomp.      f16  recomp.",
+            "                                                                     training MiB per image",
+        )?;
+        print_line(
+            "architecture            parameters   multiply-adds  input stages      f32  recomp.      f16  recomp.",
         )?;
         for m in models {
             print_line(&format!(
-                "{:<19} {:>11} {:>15} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>8.1}",
+                "{:<22} {:>11} {:>15} {:>6} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>8.1}",
                 m.arch,
                 m.parameters,
                 m.macs,
                 m.input_size,
+                m.stages,
                 mebibytes(m.training_bytes_per_image),
                 mebibytes(m.recomputed_bytes_per_image),
                 mebibytes(m.training_bytes_per_image_f16),

@@ -2,15 +2,14 @@
 
 use super::common::{DeviceOption, UsageError, note, print_line};
 use super::run_view::{Later, Rescue, View};
-use crate::config::{Config, ConfigError, Place, schema};
+use crate::config::{Config, ConfigError, Place, presets, schema};
 use crate::session::{RunOptions, spawn};
 use crate::training::events::{Command, Event, Finish};
 use anyhow::{Context, anyhow};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const EXAMPLE: &str =
-    "Example: dualprop train assets/presets/shapes-advprop.toml --set run.steps=100 --out runs/first";
+const EXAMPLE: &str = "Example: dualprop train shapes-advprop --set run.steps=100 --out runs/first";
 
 /// Trains a network and writes a run folder.
 ///
@@ -18,7 +17,7 @@ const EXAMPLE: &str =
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE, after_long_help = long_help())]
 pub(super) struct Train {
-    /// Configuration, a TOML file
+    /// Configuration: a TOML file, or the name of a preset such as shapes-advprop
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
     /// Override one key of the configuration, such as optimizer.lr=0.1; may be repeated
@@ -38,9 +37,26 @@ fn long_help() -> String {
     format!("{EXAMPLE}\n\nKeys of the configuration, with their defaults:\n\n{}", schema::reference())
 }
 
+/// Reads the file, or where there is none the preset of that name.
+fn configuration(path: &Path, sets: &[String]) -> Result<(Config, Vec<String>), ConfigError> {
+    let name = path.to_str().filter(|_| !path.exists());
+    match name.and_then(presets::find) {
+        Some(preset) => Config::parse_warning(preset.text, &format!("the preset {}", preset.name), sets),
+        None => Config::load_warning(path, sets).map_err(|mut error| {
+            // A word without a folder or an ending may have been meant as a preset's name.
+            if let Some(name) = name.filter(|name| !name.contains(['/', '\\', '.'])) {
+                error
+                    .message
+                    .push_str(&format!("; of the presets the nearest is {}", presets::nearest(name)));
+            }
+            error
+        }),
+    }
+}
+
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let (config, warnings) = Config::load_warning(&self.config, &self.set).map_err(as_usage)?;
+        let (config, warnings) = configuration(&self.config, &self.set).map_err(as_usage)?;
         for sentence in warnings {
             note(&format!("warning: {sentence}"));
         }

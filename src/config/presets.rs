@@ -1,5 +1,7 @@
 //! Ready-made configurations, embedded; each file says where its numbers come from.
 
+use super::schema;
+
 /// A preset: names for lists, and the text of its file.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
@@ -65,6 +67,17 @@ macro_rules! presets {
             text: include_str!(concat!("../../assets/presets/", $name, ".toml")),
         },)*)*]
     };
+}
+
+/// The preset of that name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// The preset whose name is nearest.
+pub fn nearest(name: &str) -> &'static str {
+    let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    schema::nearest_choice(name, &names)
 }
 
 /// All presets; the first is what a newcomer should start with, those up to the first recipe of a paper

@@ -187,6 +187,8 @@ pub struct ModelSummary {
     pub input_size: usize,
     /// Dropout rate of the published recipe.
     pub dropout: f32,
+    /// Stages before the classifier, which `model.freeze` counts from the input.
+    pub stages: usize,
     /// Activation and gradient bytes of a vanilla training step, per image, by the exact plan.
     pub training_bytes_per_image: u64,
     /// The same with activation recomputation.
@@ -208,6 +210,7 @@ impl Architecture {
             macs: network.macs(),
             input_size: self.input_size,
             dropout: self.dropout,
+            stages: network.feature_stages(),
             training_bytes_per_image: bytes(Element::F32, false),
             recomputed_bytes_per_image: bytes(Element::F32, true),
             training_bytes_per_image_f16: bytes(Element::F16, false),

@@ -126,6 +126,8 @@ fn help_has_an_example_and_the_reference_of_keys() {
         &["devices"],
         &["data"],
         &["data", "export"],
+        &["completions"],
+        &["man"],
     ];
     for command in commands {
         let help = succeeds(&[command, &["--help"][..]].concat(), folder.path());
@@ -135,6 +137,30 @@ fn help_has_an_example_and_the_reference_of_keys() {
     assert!(help.contains("[method.attack]") && help.contains("epsilon = 1.0, 1/255"), "{help}");
     assert!(!succeeds(&["train", "-h"], folder.path()).contains("[method.attack]"));
     assert!(succeeds(&["--version"], folder.path()).starts_with("dualprop "));
+}
+
+/// Both are made of the commands themselves, so none can be forgotten.
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = succeeds(&["completions", shell], folder.path());
+        for word in ["cam-grid", "--epsilons", "sweep"] {
+            assert!(script.contains(word.trim_start_matches("--")), "{word} for {shell}");
+        }
+    }
+    let script = folder.path().join("dualprop.bash");
+    std::fs::write(&script, succeeds(&["completions", "bash"], folder.path())).expect("writable");
+    if let Ok(checked) = Command::new("bash").arg("-n").arg(&script).output() {
+        assert!(checked.status.success(), "{}", text(&checked.stderr));
+    }
+    assert!(fails(&["completions", "tcsh"], 2, folder.path()).contains("possible values: bash"));
+    let said = succeeds(&["man", "pages"], folder.path());
+    assert!(said.contains("dualprop.1"), "{said}");
+    for page in ["dualprop.1", "dualprop-train.1", "dualprop-data-export.1"] {
+        let page = std::fs::read_to_string(folder.path().join("pages").join(page)).expect("a page");
+        assert!(page.contains(".TH") && page.contains("Example: dualprop"), "{page}");
+    }
 }
 
 #[test]

@@ -153,8 +153,9 @@ fn faults_of_paths_are_said_in_words() {
     let here = std::fs::canonicalize(dir).expect("there");
     let at_home = here.join("photos").display().to_string();
     let eval = |path| ["eval", "net.safetensors", "--data", "folder", "--path", path, "--device", "cpu"];
-    let cases: [(&[&str], &[&str]); 10] = [
+    let cases: [(&[&str], &[&str]); 11] = [
         (&["train", "gone.toml"], &["there is no file gone.toml (that is"]),
+        (&["train", "shape-advprop"], &["there is no file shape-advprop", "the nearest is shapes-advprop"]),
         (&["train", "a folder"], &["a folder; expected a TOML file"]),
         (
             &["train", "run.toml", "--device", "cpu"],

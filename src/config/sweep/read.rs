@@ -2,7 +2,7 @@
 
 use super::{Combination, Evaluate, Setting};
 use crate::config::parse::{checked, document, is_section, line_of, plain, read_text, unknown_key};
-use crate::config::presets::PRESETS;
+use crate::config::presets;
 use crate::config::{ConfigError, Place, schema};
 use std::borrow::Cow;
 use std::path::Path;
@@ -134,16 +134,15 @@ impl File {
 
     /// The text of the base and its name.
     pub(super) fn base_text(&self, folder: &Path) -> Result<(String, String), ConfigError> {
-        if let Some(preset) = PRESETS.iter().find(|preset| preset.name == self.base) {
+        if let Some(preset) = presets::find(&self.base) {
             return Ok((preset.text.to_owned(), format!("the preset {}", preset.name)));
         }
         let path = folder.join(&self.base);
         if !path.exists() {
-            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
             let message = format!(
                 "`base` is \"{}\", which is neither a preset nor a file beside this one; the nearest is {}",
                 self.base,
-                schema::nearest_choice(&self.base, &names)
+                presets::nearest(&self.base)
             );
             return Err(ConfigError::new("base", message).at(self.base_place.clone()));
         }
