@@ -154,6 +154,7 @@ fn every_preset_has_a_plan_for_a_card_of_16_gb() {
 const MINIATURE: &[&str] = &[
     "data.source=shapes",
     "data.path=",
+    "run.init=",
     "data.classes_file=",
     "data.image_size=32",
     "data.train_limit=8",
