@@ -91,6 +91,51 @@ fn steps(dir: &Path, file: &str) -> Vec<u64> {
     lines(&dir.join(file)).iter().map(|l| l["step"].as_u64().expect("a step")).collect()
 }
 
+/// The rows of `metrics.csv`, each as JSON would have it.
+fn table(dir: &Path) -> Vec<Value> {
+    let mut reader = csv::Reader::from_path(dir.join("metrics.csv")).expect("readable");
+    let names = reader.headers().expect("names of the columns").clone();
+    let rows = reader.records().map(|row| {
+        let row = row.expect("as many values as names");
+        let value = |text: &str| match text {
+            "" | "NaN" => Value::Null,
+            text => text.parse::<f64>().map_or(Value::from(text), Value::from),
+        };
+        Value::Object(names.iter().map(str::to_owned).zip(row.iter().map(value)).collect())
+    });
+    rows.collect()
+}
+
+/// The lines of `metrics.jsonl` with every number as f64.
+fn as_table(dir: &Path) -> Vec<Value> {
+    let number = |value: &mut Value| {
+        if let Some(number) = value.as_f64() {
+            *value = Value::from(number);
+        }
+    };
+    let mut lines = lines(&dir.join("metrics.jsonl"));
+    lines.iter_mut().for_each(|line| line.as_object_mut().expect("an object").values_mut().for_each(number));
+    lines
+}
+
+#[test]
+fn the_table_has_the_lines_of_the_metrics() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("first");
+    let (mut run, _) = open(&dir, &Config::default(), false).expect("a new folder");
+    run.train_step(&step(1)).expect("writable");
+    run.evaluated(&validation(1)).expect("writable");
+    run.train_step(&step(2)).expect("writable");
+    assert_eq!((table(&dir).len(), table(&dir)), (5, as_table(&dir)));
+    // A run without a checkpoint begins anew; one that was made by an earlier version gets its table.
+    drop(run);
+    let (mut run, _) = open(&dir, &Config::default(), true).expect("to resume");
+    assert_eq!(table(&dir), as_table(&dir));
+    run.train_step(&step(1)).expect("writable");
+    assert_eq!((table(&dir).len(), table(&dir)), (2, as_table(&dir)));
+    drop(run);
+}
+
 #[test]
 fn metrics_lines_have_exactly_the_keys_of_the_contract() {
     let folder = tempfile::tempdir().expect("a temporary folder");

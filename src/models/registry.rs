@@ -63,7 +63,8 @@ const fn efficientnet(
     dropout: f32,
 ) -> Architecture {
     let layers = Layers::Efficient(Scale { width, depth, padding, lite: false });
-    Architecture { name, input_size, dropout, init: InitRule::TensorFlow, bn: TENSORFLOW_BN, layers }
+    let bn = if matches!(padding, Padding::Same) { TENSORFLOW_BN } else { PYTORCH_BN };
+    Architecture { name, input_size, dropout, init: InitRule::TensorFlow, bn, layers }
 }
 
 /// Factors, resolution and dropout are those of the EfficientNet-Lite code's table.

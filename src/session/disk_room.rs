@@ -9,8 +9,8 @@ use std::path::Path;
 
 /// Checkpoints at a time: the last, the best, and one that is being written.
 const CHECKPOINTS: u64 = 3;
-/// Bytes of a branch in a step's lines of `metrics.jsonl` and points for TensorBoard.
-const BYTES_A_BRANCH: u64 = 500;
+/// Bytes of a branch in a step's lines of `metrics.jsonl` and `metrics.csv` and points for TensorBoard.
+const BYTES_A_BRANCH: u64 = 650;
 /// Bytes of the pictures, the log and the BN statistics.
 const BESIDES: u64 = 16 << 20;
 

@@ -480,7 +480,9 @@ def build(spec: NetSpec) -> Net:
     """The net of `spec`, in PyTorch's default initialisation; weights come from a file or from `random_weights`."""
     scales = EFFICIENTNETS.get(spec.arch.removeprefix("tf_"))
     if scales:
-        spec.bn_eps, spec.bn_momentum, spec.same = 1e-3, 0.01, spec.arch.startswith("tf_")
+        spec.same = spec.arch.startswith("tf_")
+        # timm's own nets keep PyTorch's constants.
+        spec.bn_eps, spec.bn_momentum = (1e-3, 0.01) if spec.same else (1e-5, 0.1)
         return EfficientNet(spec, scales[0] * spec.width, scales[1] * spec.depth, "lite" in spec.arch)
     if spec.arch in MOBILENETS:
         spec.bn_eps, spec.bn_momentum = 1e-5, 0.1

@@ -46,7 +46,9 @@ def check_net(arch: str, stem: str | None = None, **settings) -> None:
     ours = build(NetSpec(arch, 7, stem_stride=1 if stem else 2, domains=2)).double()
     for module in theirs.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.eps, module.momentum = ours.spec.bn_eps, ours.spec.bn_momentum
+            # Weights that come from timm were trained with its eps; the momentum is the recipe's.
+            assert module.eps == ours.spec.bn_eps, (arch, module.eps, ours.spec.bn_eps)
+            module.momentum = ours.spec.bn_momentum
     split = convert_splitbn_model(copy.deepcopy(theirs), 2).double()
     randomize(split)
     state = {n: t for n, t in split.state_dict().items() if not n.endswith("num_batches_tracked")}

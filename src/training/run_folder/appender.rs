@@ -64,6 +64,13 @@ impl Appender {
         self.text(&text)
     }
 
+    /// Adds a line of comma-separated values for each of `lines`, in one write, and in an empty file the
+    /// names of the columns before them.
+    pub(super) fn csv_lines(&mut self, lines: impl Iterator<Item = impl Serialize>) -> anyhow::Result<()> {
+        let is_new = self.length == 0 && self.waiting.is_empty();
+        self.text(&csv_text(lines, is_new)?)
+    }
+
     pub(super) fn line(&mut self, line: &str) -> anyhow::Result<()> {
         self.text(&format!("{}\n", line.replace('\n', " ")))
     }
@@ -73,6 +80,15 @@ impl Appender {
         self.text("")?;
         self.file.sync_data().map_err(|e| anyhow!(sentence(&self.path, &e)))
     }
+}
+
+/// Lines of comma-separated values, with the names of the columns before them where `names` says so.
+pub(super) fn csv_text(lines: impl Iterator<Item = impl Serialize>, names: bool) -> anyhow::Result<String> {
+    let mut writer = csv::WriterBuilder::new().has_headers(names).from_writer(Vec::new());
+    for line in lines {
+        writer.serialize(line)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | `config.toml` | the resolved configuration |
 //! | `args.txt` | the command line of each start |
 //! | `metrics.jsonl` | a [`MetricLine`] for each branch of a step and each row of a validation |
+//! | `metrics.csv` | the same lines for spreadsheets and pandas, a number that there is none of as `NaN` |
 //! | `bn_stats.jsonl` | a [`BnLine`] for each BN layer and domain at a validation |
 //! | `events.out.tfevents.*` | the same figures for TensorBoard |
 //! | `last.safetensors`, `best.safetensors` | checkpoints |
@@ -63,6 +64,12 @@ impl RunFiles {
     /// folder.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.jsonl")
+    }
+
+    /// The lines of [`Self::metrics`] as comma-separated values, with the names of the columns in the first
+    /// line.
+    pub fn metrics_table(&self) -> PathBuf {
+        self.0.join("metrics.csv")
     }
 
     /// The BN statistics of validations, a [`BnLine`] a line.

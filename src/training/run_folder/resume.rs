@@ -1,7 +1,8 @@
 //! What `--resume` finds in a run folder: whether the run is the same, and what of it a kill left behind or
 //! is of steps past the checkpoint.
 
-use super::RunFiles;
+use super::appender::csv_text;
+use super::{MetricLine, RunFiles};
 use crate::config::Config;
 use crate::config::schema::Field;
 use crate::interop::atomic::{TEMPORARY_SUFFIX, write_atomic};
@@ -87,6 +88,18 @@ fn remove_named(dir: &Path, goes: impl Fn(&str) -> bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes `metrics.csv` anew from `metrics.jsonl`, for a run that goes on.
+pub(super) fn write_table(files: &RunFiles) -> anyhow::Result<()> {
+    let path = files.metrics();
+    let text = match std::fs::read_to_string(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<MetricLine>(line).ok());
+    let table = csv_text(lines, true)?;
+    write_atomic(&files.metrics_table(), |out| out.write_all(table.as_bytes()))
 }
 
 /// Rewrites a file of JSON lines with those that `stays` keeps, without a torn last one. Returns the last

@@ -3,7 +3,7 @@
 
 use super::appender::Appender;
 use super::resume::{
-    check_same_run, cut_lines, event_files, may_begin_in, remove_event_files, remove_temporaries,
+    check_same_run, cut_lines, event_files, may_begin_in, remove_event_files, remove_temporaries, write_table,
 };
 use super::{BnLine, Ended, MetricLine, Pace, RunFiles, moments};
 use crate::config::Config;
@@ -28,6 +28,7 @@ pub struct RunFolder {
     /// The resolved configuration, TOML.
     config: String,
     metrics: Appender,
+    table: Appender,
     bn_stats: Appender,
     log: Appender,
     events: EventWriter,
@@ -92,6 +93,7 @@ impl RunFolder {
             }
             line.step <= if line.is_train() { step } else { validated }
         })?;
+        write_table(&files)?;
         cut_lines(&files.bn_stats(), |line: &BnLine| line.step <= validated)?;
         let pictured = moments::cut(&files, validated)?;
         write_atomic(&files.config(), |out| out.write_all(config.resolved_toml().as_bytes()))?;
@@ -103,6 +105,7 @@ impl RunFolder {
         let pace = last_line.map_or(Pace::UNKNOWN, |line| Pace::of(&line));
         let mut folder = Self {
             metrics: Appender::open(files.metrics())?,
+            table: Appender::open(files.metrics_table())?,
             bn_stats: Appender::open(files.bn_stats())?,
             log: Appender::open(files.log())?,
             events,
@@ -132,7 +135,8 @@ impl RunFolder {
         let StepReport { lr, images_per_s, elapsed_s: wall_s, .. } = *report;
         self.pace = Pace { lr, images_per_s, wall_s };
         let lines = report.branches.iter().map(|branch| MetricLine::of_branch(report, branch));
-        self.metrics.json_lines(lines)?;
+        self.metrics.json_lines(lines.clone())?;
+        self.table.csv_lines(lines)?;
         self.step_points(report.step, &report.branches)
     }
 
@@ -151,7 +155,9 @@ impl RunFolder {
     /// step.
     pub fn evaluated(&mut self, report: &EvalReport) -> anyhow::Result<()> {
         let pace = self.pace;
-        self.metrics.json_lines(report.rows.iter().map(|row| MetricLine::of_row(report, row, pace)))?;
+        let lines = report.rows.iter().map(|row| MetricLine::of_row(report, row, pace));
+        self.metrics.json_lines(lines.clone())?;
+        self.table.csv_lines(lines)?;
         let points = report.rows.iter().flat_map(|row| {
             let attacked = if row.attack.is_some() { " attacked" } else { "" };
             curves(&row.split, &format!("{}{attacked}", row.domain), [row.loss, row.top1, row.top5])
@@ -246,6 +252,8 @@ impl RunFolder {
         write_atomic(&files.config(), |out| out.write_all(self.config.as_bytes()))?;
         Appender::open(files.arguments())?.line(&command_line())?;
         let metrics = self.metrics.copied_to(files.metrics())?;
+        write_table(&files)?;
+        let table = Appender::open(files.metrics_table())?;
         let bn_stats = self.bn_stats.copied_to(files.bn_stats())?;
         let log = self.log.copied_to(files.log())?;
         let pairs =
@@ -279,6 +287,7 @@ impl RunFolder {
             files,
             config,
             metrics,
+            table,
             bn_stats,
             log,
             events,
@@ -295,6 +304,7 @@ impl RunFolder {
     /// lines that cannot be are no reason to lose the weights.
     pub fn save_last(&mut self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
         let _ = self.metrics.sync();
+        let _ = self.table.sync();
         let _ = self.bn_stats.sync();
         let _ = self.events.sync();
         let path = self.files.last();

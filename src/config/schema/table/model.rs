@@ -73,7 +73,7 @@ pub(super) const FIELDS: &[Field] = &[
         Kind::Number(above_zero(1.0)),
         "",
         "Weight of a batch in batch norm's running statistics, PyTorch's convention; absent: the network's own.",
-        "EfficientNets and MobileNets: 0.01, ResNets: 0.1",
+        "EfficientNets of TensorFlow (tf_): 0.01, all others: 0.1",
     )
     .optional(),
     key(
