@@ -402,6 +402,11 @@ fn refuse_if(refused: bool, reason: &'static str) -> Result<(), &'static str> {
     if refused { Err(reason) } else { Ok(()) }
 }
 
+/// The command that opens a model of the run on screen, where there is one.
+pub fn opening_model(run: &RunView) -> Option<UiCommand> {
+    [C::StudyLive, C::StudyBest].into_iter().find(|command| command.available(run).is_ok())
+}
+
 /// Whether `run` can be gone on with after it failed or was stopped.
 pub fn can_resume(run: &RunView) -> bool {
     !matches!(run.phase, RunPhase::Ended(Finish::Completed)) && C::Resume.available(run).is_ok()

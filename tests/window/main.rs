@@ -10,6 +10,7 @@ mod help;
 mod large;
 mod model;
 mod moments;
+mod other_run;
 mod panes;
 mod progress;
 mod robustness;

@@ -2,10 +2,10 @@
 //! none.
 
 use super::facts::{Facts, MapOf, change_text};
-use super::header::opening_command;
 use super::subject::SubjectList;
 use super::textures::LargeTextures;
 use super::{LargeView, Shows, maps, probabilities};
+use crate::app::commands;
 use crate::app::panes::Shared;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
@@ -131,7 +131,7 @@ fn missing_ui(ui: &mut Ui, facts: &Facts<'_>, question: Option<&Examine>, shared
             return;
         }
         wrapped(ui, "No model is open that could say more of this image.", tokens.text_weak);
-        if let Some(command) = opening_command(shared.run) {
+        if let Some(command) = commands::opening_model(shared.run) {
             command_button(ui, command, shared.run, shared.queue, ButtonStyle::Plain);
         }
     } else if let Some(fault) =

@@ -4,19 +4,12 @@ use super::facts::Facts;
 use super::subject::SubjectList;
 use super::textures::LargeTextures;
 use super::{LargeAnswer, LargeView};
-use crate::app::commands::UiCommand;
-use crate::app::model::run::RunView;
+use crate::app::commands;
 use crate::app::panes::{Pane, Shared};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::export::{self, ExportRequest, Exported};
 use egui::{Align, Button, Layout, RichText, Ui};
-
-/// The command that opens a model of the run on screen, where there is one.
-pub fn opening_command(run: &RunView) -> Option<UiCommand> {
-    let commands = [UiCommand::StudyLive, UiCommand::StudyBest];
-    commands.into_iter().find(|command| command.available(run).is_ok())
-}
 
 pub(super) fn ui(
     ui: &mut Ui,
@@ -72,7 +65,7 @@ fn title_ui(ui: &mut Ui, facts: &Facts<'_>) {
 
 /// The buttons that show the image in other panes.
 fn leads_ui(ui: &mut Ui, facts: &Facts<'_>, shared: &Shared<'_>, wish: &mut Option<LargeAnswer>) {
-    let can_open = shared.study.choice.is_some() || opening_command(shared.run).is_some();
+    let can_open = shared.study.choice.is_some() || commands::opening_model(shared.run).is_some();
     let refusal = match &facts.subject.question {
         Err(reason) => Some(*reason),
         Ok(_) if !can_open => Some("No model is open; open a checkpoint, or a run folder that has one"),

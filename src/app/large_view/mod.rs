@@ -12,7 +12,6 @@ mod subject;
 mod textures;
 
 pub use facts::MapOf;
-pub use header::opening_command;
 pub use subject::SubjectList;
 
 use crate::app::panes::{Pane, Shared};

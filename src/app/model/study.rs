@@ -44,12 +44,14 @@ impl ModelChoice {
         path
     }
 
-    /// Whether it is a model of the run in `dir`.
+    /// Whether it is a model of the run in `dir`, however the two are written. Looks at no disk.
     pub fn is_of_run(&self, dir: &Path) -> bool {
-        match self {
-            Self::Run(of) => of == dir,
-            Self::File(path) => path.parent() == Some(dir),
-        }
+        let own = match self {
+            Self::Run(of) => Some(of.as_path()),
+            Self::File(path) => path.parent(),
+        };
+        let whole = |path: &Path| std::path::absolute(path).ok();
+        own == Some(dir) || own.and_then(whole).is_some_and(|own| whole(dir) == Some(own))
     }
 }
 

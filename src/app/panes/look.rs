@@ -1,8 +1,11 @@
 //! What the panes on an opened model share: the bar that says which model it is, and the choice of images and
 //! attack. Lab and Attention show the same images under the same attack, so one answer serves both.
+//!
+//! The model stays when another run is opened: it takes seconds and memory, and measurements and chosen images
+//! go with it. A line offers the model of the run on screen, alike in every pane, and never switches by itself.
 
 use super::{Names, Shared};
-use crate::app::commands::UiCommand;
+use crate::app::commands::{self, UiCommand};
 use crate::app::format;
 use crate::app::model::study::{ModelChoice, Study};
 use crate::app::theme::icons::{self, Icon};
@@ -147,6 +150,7 @@ pub fn view_names(info: &ModelInfo) -> Names<'_> {
 /// Which model is open and how to choose another; what went wrong with it.
 pub fn model_bar_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
     ui.horizontal_wrapped(|ui| model_ui(ui, shared, follow));
+    other_run_ui(ui, shared);
     fault_ui(ui, shared.study);
 }
 
@@ -157,6 +161,7 @@ pub fn subject_ui(ui: &mut Ui, info: &ModelInfo, shared: &mut Shared<'_>, view: 
         ui.add_space(tokens::GAP);
         images_ui(ui, info, shared, view);
     });
+    other_run_ui(ui, shared);
     fault_ui(ui, shared.study);
 }
 
@@ -206,6 +211,22 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
     if study.looking {
         ui.spinner().on_hover_text("Working on the newest question");
     }
+}
+
+/// Offers the model of the run on screen, where the opened one is of elsewhere.
+fn other_run_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
+    let run = shared.run;
+    let (Some(dir), Some(opened)) = (&run.dir, &shared.study.choice) else { return };
+    let Some(command) = commands::opening_model(run).filter(|_| !opened.is_of_run(dir)) else { return };
+    let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+    ui.horizontal_wrapped(|ui| {
+        let text = format!("The run on screen is {name}.");
+        ui.label(RichText::new(text).small().color(Tokens::of(ui).text_weak));
+        let link = ui.link(RichText::new("Use its model").small());
+        if link.on_hover_text(command.tooltip(ui.ctx(), run)).clicked() {
+            shared.queue.push(command);
+        }
+    });
 }
 
 fn fault_ui(ui: &mut Ui, study: &Study) {

@@ -3,8 +3,8 @@
 use super::disk::Dropped;
 use super::folder::Following;
 use super::{Window, disk};
-use crate::app::commands::UiCommand;
-use crate::app::large_view::{LargeAnswer, opening_command};
+use crate::app::commands::{self, UiCommand};
+use crate::app::large_view::LargeAnswer;
 use crate::app::model::history;
 use crate::app::model::kinds::{Level, RunPhase};
 use crate::app::model::run::Checkpoints;
@@ -329,7 +329,9 @@ impl Window {
             LargeAnswer::ShowIn(pane, image, name) => {
                 self.views.look.picked = Some((image, name));
                 if self.study.choice.is_none() {
-                    opening_command(&self.run).into_iter().for_each(|command| self.carry_out(ctx, command));
+                    commands::opening_model(&self.run)
+                        .into_iter()
+                        .for_each(|command| self.carry_out(ctx, command));
                 }
                 self.reveal(pane);
             }
