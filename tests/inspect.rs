@@ -70,7 +70,7 @@ fn ask(study: &Inspector, request: Request) {
 }
 
 /// The next answer that `wanted` picks.
-fn answer<T>(study: &Inspector, wanted: impl Fn(Answer) -> Option<T>) -> T {
+fn answer<T>(study: &Inspector, mut wanted: impl FnMut(Answer) -> Option<T>) -> T {
     loop {
         let answer = study.answers.recv_timeout(PATIENCE).expect("an answer");
         if let Answer::Failed(sentence) = &answer {
@@ -244,7 +244,14 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
     // A measurement counts every image in every view, and agrees with the sweep's clean images.
     let measure = Measure { split: "val".into(), limit: 8, attack: Some(attack.clone()), seed: 0 };
     ask(&study, Request::Measure(measure));
-    let measured = answer(&study, |a| if let Answer::Measured(m) = a { Some(m) } else { None });
+    let measured = answer(&study, |a| match a {
+        Answer::Measured(measured) if measured.finished => Some(measured),
+        Answer::Measured(so_far) => {
+            assert!((1..=8).contains(&so_far.views[0].confusion.images()), "what is measured so far");
+            None
+        }
+        _ => None,
+    });
     assert_eq!(measured.views.len(), 4);
     for view in &measured.views {
         assert_eq!(view.confusion.images(), 8);
@@ -280,7 +287,17 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
     ask(&study, Request::Measure(Measure { split: "val".into(), limit: 0, attack: Some(attack), seed: 0 }));
     answer(&study, |a| if let Answer::Measuring(..) = a { Some(()) } else { None });
     ask(&study, Request::Stop);
-    answer(&study, |a| if let Answer::Stopped = a { Some(()) } else { None });
+    let mut so_far = None;
+    answer(&study, |a| match a {
+        Answer::Measured(measured) => {
+            so_far = Some(measured);
+            None
+        }
+        Answer::Stopped => Some(()),
+        _ => None,
+    });
+    let so_far = so_far.expect("the figures so far");
+    assert!(!so_far.finished && so_far.views[0].confusion.images() > 0);
 }
 
 fn wait_for_pause(handle: &RunHandle) -> Vec<Event> {

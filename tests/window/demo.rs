@@ -418,7 +418,7 @@ pub(crate) fn measured(step: u64, request: &Measure) -> Measured {
         MeasuredView { domain, attacked, confusion }
     };
     let views = vec![view(0, false), view(0, true), view(1, false), view(1, true)];
-    Measured { step, request: request.clone(), views, damaged: vec![] }
+    Measured { step, request: request.clone(), views, damaged: vec![], finished: true }
 }
 
 pub(crate) fn robustness(step: u64, request: &MeasureRobustness) -> Robustness {

@@ -60,7 +60,8 @@ fn the_lab_asks_for_what_its_controls_say_and_shows_the_answer() {
     assert_eq!((swept.split.as_str(), swept.images), ("val", 64));
     say(&ends, Answer::Swept(Arc::new(demo::swept(260, &swept, 3))));
     stage.frames();
-    stage.click("Stop");
+    stage.expect("3/10 values of ε");
+    stage.click("Cancel");
     assert!(ends.requests.try_iter().any(|r| matches!(r, Request::Stop)));
     say(&ends, Answer::Swept(Arc::new(demo::swept(260, &swept, 10))));
     stage.frames();
@@ -353,7 +354,8 @@ fn results_of_a_thousand_classes_stay_in_sight() {
     }
     let request = Measure { split: "val".into(), limit: 0, attack: None, seed: 0 };
     let views = vec![MeasuredView { domain: 0, attacked: false, confusion }];
-    say(&ends, Answer::Measured(Arc::new(Measured { step: 260, request, views, damaged: vec![] })));
+    let measured = Measured { step: 260, request, views, damaged: vec![], finished: true };
+    say(&ends, Answer::Measured(Arc::new(measured)));
     stage.frames();
     stage.expect("Confusion matrix");
     let shown = |stage: &Stage| stage.harness.query_all_by_label_contains("kind ").count();

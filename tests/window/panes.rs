@@ -12,6 +12,7 @@ use super::frame::{wait_for, write_run};
 use super::{Stage, demo, tell, train};
 use dualprop::app::commands::UiCommand;
 use dualprop::app::panes::Pane;
+use dualprop::app::widgets::picture_size::PictureSize;
 use dualprop::session::preflight::{BranchPreview, Forecast, MixedPreview, Preflight};
 use dualprop::training::events::{Event, Finish};
 use egui::{Theme, Vec2, vec2};
@@ -66,7 +67,9 @@ fn stage(size: Vec2) -> Stage {
     stage.window().form.run_dir = "runs/first".into();
     // Three pixels for one of the images: no rasteriser has to choose between two.
     let views = &mut stage.window().views;
-    (views.gallery.side, views.lab.side, views.attention.side) = (96.0, 96.0, 96.0);
+    for size in [&mut views.gallery.size, &mut views.lab.size, &mut views.attention.size] {
+        *size = PictureSize::of(96.0);
+    }
     stage.window().carry_out(&ctx, UiCommand::EnlargePane);
     stage.frames();
     stage

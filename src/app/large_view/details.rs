@@ -10,6 +10,7 @@ use crate::app::panes::Shared;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button};
+use crate::app::widgets::tips;
 use crate::session::inspect::Examine;
 use egui::{Button, RichText, Slider, Ui};
 
@@ -80,9 +81,8 @@ fn controls_ui(
         ui.spacing_mut().slider_width = 48.0;
         ui.label("Opacity");
         let slider = Slider::new(&mut view.opacity, 0.0..=1.0).max_decimals(2);
-        ui.add(slider)
-            .accessible_name("Opacity of the large map")
-            .on_hover_text("Opacity of the map over the image, 0 to 1");
+        let response = ui.add(slider).accessible_name("Opacity of the large map");
+        tips::above(response, "Opacity of the map over the image, 0 to 1");
     });
     if !list.of_opened_model && facts.subject.question.is_ok() {
         ui.horizontal_wrapped(|ui| {

@@ -11,6 +11,7 @@ pub mod launcher;
 pub mod local_launcher;
 pub mod moments;
 pub mod preflight;
+pub mod progress;
 pub mod recents;
 pub mod remaining;
 pub mod run;

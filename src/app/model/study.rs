@@ -2,6 +2,7 @@
 //! is from its events. Panes read it and ask for what they want next by requests.
 
 use super::launcher::{Launcher, Wake};
+use super::progress::Progress;
 use crate::gpu::DeviceChoice;
 use crate::session::inspect::{
     Answer, Corrupt, CorruptedImage, DistributionRequest, Distributions, EPSILONS, Examine, Examined, Gather,
@@ -11,7 +12,6 @@ use crate::training::events::Command;
 use crossbeam_channel::{Sender, TryRecvError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The model that the study looks into.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,31 +67,6 @@ enum Source {
     Resumed,
 }
 
-/// How far a long measurement is.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Images done, and all.
-    pub done: usize,
-    pub total: usize,
-    /// When the first were done, and how many: what comes before has no pace.
-    first: Option<(Instant, usize)>,
-}
-
-impl Progress {
-    const BEGUN: Self = Self { done: 0, total: 0, first: None };
-
-    fn heard(self, done: usize, total: usize) -> Self {
-        Self { done, total, first: self.first.or_else(|| Some((Instant::now(), done))) }
-    }
-
-    /// Seconds that are left at the pace so far; `None` before there is one.
-    pub fn seconds_left(&self) -> Option<f64> {
-        let (at, first) = self.first?;
-        let done = self.done.checked_sub(first).filter(|done| *done > 0)?;
-        Some(at.elapsed().as_secs_f64() / done as f64 * self.total.saturating_sub(self.done) as f64)
-    }
-}
-
 /// The study as the panes see it.
 #[derive(Debug, Default)]
 pub struct Study {
@@ -122,11 +97,12 @@ pub struct Study {
     asked_gather: Option<Gather>,
     pub gathering: bool,
     pub swept: Option<Arc<Swept>>,
-    pub sweeping: bool,
+    /// How many ε a sweep has done.
+    pub sweeping: Option<Progress>,
+    /// What was measured last, whole or as far as it came.
     pub measured: Option<Arc<Measured>>,
     pub measure_generation: u64,
-    /// The images that a measurement has done, and all of its images.
-    pub measuring: Option<(usize, usize)>,
+    pub measuring: Option<Progress>,
     /// What was measured last, whole or as far as it came.
     pub robustness: Option<Arc<Robustness>>,
     pub measuring_robustness: Option<Progress>,
@@ -241,8 +217,8 @@ impl Study {
                     self.asked_distributions = Some(asked.clone());
                     self.distributing = true;
                 }
-                Request::Sweep(_) => (self.sweeping, self.swept) = (true, None),
-                Request::Measure(_) => self.measuring = Some((0, 0)),
+                Request::Sweep(_) => (self.sweeping, self.swept) = (Some(Progress::BEGUN), None),
+                Request::Measure(_) => (self.measuring, self.measured) = (Some(Progress::BEGUN), None),
                 Request::MeasureRobustness(_) => {
                     (self.measuring_robustness, self.robustness) = (Some(Progress::BEGUN), None);
                 }
@@ -332,12 +308,18 @@ impl Study {
                 self.gathered_generation += 1;
             }
             Answer::Swept(swept) => {
-                self.sweeping = swept.points.len() < EPSILONS.len();
+                let done = swept.points.len();
+                let before = self.sweeping.filter(|_| done < EPSILONS.len());
+                self.sweeping = before.map(|before| before.heard(done, EPSILONS.len()));
                 self.swept = Some(swept);
             }
-            Answer::Measuring(done, total) => self.measuring = Some((done, total)),
+            Answer::Measuring(done, total) => {
+                self.measuring = Some(self.measuring.unwrap_or(Progress::BEGUN).heard(done, total));
+            }
             Answer::Measured(measured) => {
-                self.measuring = None;
+                if measured.finished {
+                    self.measuring = None;
+                }
                 self.measured = Some(measured);
                 self.measure_generation += 1;
             }
@@ -361,10 +343,10 @@ impl Study {
                 self.distributions = Some(found);
             }
             Answer::Stopped => {
-                (self.sweeping, self.measuring, self.measuring_robustness) = (false, None, None);
+                (self.sweeping, self.measuring, self.measuring_robustness) = (None, None, None);
             }
             Answer::Failed(sentence) => {
-                (self.looking, self.distributing, self.sweeping) = (false, false, false);
+                (self.looking, self.distributing, self.sweeping) = (false, false, None);
                 (self.examining, self.gathering) = (false, false);
                 (self.measuring, self.measuring_robustness, self.corrupting) = (None, None, false);
                 if self.info.is_none() {
@@ -377,6 +359,6 @@ impl Study {
 
     /// A sweep or a measurement is under way.
     pub fn is_busy(&self) -> bool {
-        self.sweeping || self.measuring.is_some() || self.measuring_robustness.is_some()
+        self.sweeping.is_some() || self.measuring.is_some() || self.measuring_robustness.is_some()
     }
 }

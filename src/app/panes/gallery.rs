@@ -6,29 +6,23 @@ use crate::app::large_view::SubjectList;
 use crate::app::model::kinds::MAIN_SPLIT;
 use crate::app::model::moments::Moment;
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
+use crate::app::widgets::cards::{self, Card, card_ui, gain_ui};
 use crate::app::widgets::command_button::empty_ui;
 use crate::app::widgets::export;
 use crate::app::widgets::moments::MomentView;
+use crate::app::widgets::picture_size::{Cards, PictureSize};
 use crate::app::widgets::pictures::full_gain;
 use crate::training::events::{GalleryItem, Guess, Snapshot};
-use egui::{RichText, ScrollArea, Slider, Ui};
+use egui::{RichText, ScrollArea, Ui};
 
 /// How the gallery is drawn.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct GalleryView {
     /// Gain of the perturbation; `None`: as much as fits without clipping.
     pub gain: Option<f32>,
-    /// Side of a picture, points.
-    pub side: f32,
+    pub size: PictureSize,
     pub only_changed: bool,
-}
-
-impl Default for GalleryView {
-    fn default() -> Self {
-        Self { gain: None, side: 88.0, only_changed: false }
-    }
 }
 
 /// Draws the pane.
@@ -55,16 +49,17 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut GalleryView, moments:
         ui.weak("The attack changed no prediction of these images.");
         return;
     }
-    let width = card_width(view.side);
-    let columns = ((ui.available_width() + tokens::GAP) / (width + tokens::GAP)).floor().max(1.0) as usize;
+    let Some((_, (first, _))) = shown.first() else { return };
+    let cards = Cards { count: shown.len(), size: first.size, views: first.views.len(), lines: 0 };
+    let side = view.size.of_cards(ui, ui.available_size(), cards);
+    let columns = cards::columns(ui.available_width(), side);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = tokens::GAP;
         let stretched = (ui.available_width() - (columns - 1) as f32 * tokens::GAP) / columns as f32;
         for row in shown.chunks(columns) {
             ui.horizontal_top(|ui| {
                 for (place, (item, pictures)) in row {
-                    let (side, width) = (view.side, stretched);
-                    let card = Card { item, label_known: true, pictures, side, width, gain };
+                    let card = Card { item, label_known: true, pictures, side, width: stretched, gain };
                     if let Some(response) = card_ui(ui, names, card, |_| {}) {
                         let list = SubjectList::of_run(&snapshot, MAIN_SPLIT, names, *place);
                         *shared.large = Some(list.opened_by(&response));
@@ -96,10 +91,7 @@ fn controls_ui(
         ui.add_space(tokens::GAP);
         gain_ui(ui, &mut view.gain, gain);
         ui.add_space(tokens::GAP);
-        ui.label("Size");
-        ui.spacing_mut().slider_width = 70.0;
-        let slider = Slider::new(&mut view.side, 64.0..=256.0).show_value(false);
-        ui.add(slider).accessible_name("Picture size").on_hover_text("Side of a picture on screen");
+        view.size.ui(ui, "Picture size");
         ui.checkbox(&mut view.only_changed, "Only changed")
             .on_hover_text("Show only images whose most probable class the attack changed in some domain");
         export::picture_ui(ui, "gallery", shared.area, shared.exports);

@@ -1,8 +1,9 @@
 //! What the panes on an opened model share: the bar that says which model it is, and the choice of images and
 //! attack. Lab and Attention show the same images under the same attack, so one answer serves both.
 //!
-//! The model stays when another run is opened: it takes seconds and memory, and measurements and chosen images
-//! go with it. A line offers the model of the run on screen, alike in every pane, and never switches by itself.
+//! The model stays when another run is opened: it takes seconds and memory, and measurements and chosen
+//! images go with it. A line offers the model of the run on screen, alike in every pane, and never switches
+//! by itself.
 
 use super::{Names, Shared};
 use crate::app::commands::{self, UiCommand};
@@ -12,11 +13,13 @@ use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
 use crate::app::widgets::steady;
+use crate::app::widgets::tips;
+use crate::app::widgets::work::waiting_ui;
 use crate::config::{AttackConfig, AttackKind, AttackTarget};
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::auto_domain::Through;
 use crate::session::inspect::{AttackCall, ImageChoice, Look, ModelInfo, Request};
-use egui::{Button, ComboBox, DragValue, RichText, Slider, Ui};
+use egui::{Button, ComboBox, DragValue, RichText, Slider, Ui, vec2};
 use std::path::PathBuf;
 
 /// Images that may be looked at together.
@@ -25,6 +28,12 @@ pub const MOST_IMAGES: usize = 12;
 const LARGEST_EPSILON: f32 = 32.0;
 const LARGEST_STEP: f32 = 8.0;
 const MOST_ITERATIONS: u32 = 100;
+/// Room for that number with its word, points.
+const ITERATIONS_WIDTH: f32 = 88.0;
+
+/// Why a measurement cannot begin.
+pub const NOT_NOW: &str =
+    "Not now: a sweep or another measurement is at work, or the model's data cannot be opened here";
 
 const KINDS: [(AttackKind, &str, &str); 5] = [
     (AttackKind::Pgd, "PGD", "Steps along the gradient's sign from a random start, kept within ε"),
@@ -208,8 +217,8 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
         ui.checkbox(follow, "Follow")
             .on_hover_text("Take the run's newest weights each time that it makes pictures");
     }
-    if study.looking {
-        ui.spinner().on_hover_text("Working on the newest question");
+    if study.info.is_some() {
+        waiting_ui(ui, study.looking, "Working on the newest question");
     }
 }
 
@@ -245,6 +254,17 @@ fn fault_ui(ui: &mut Ui, study: &Study) {
             ui.add(egui::Label::new(RichText::new(fault).small().color(error)).wrap());
         });
     }
+}
+
+/// Says that figures are not of all images: yet, while their measurement is `at_work`.
+pub fn so_far_ui(ui: &mut Ui, at_work: bool) {
+    let tokens = Tokens::of(ui);
+    let (text, colour) = match at_work {
+        true => ("so far", tokens.text_strong),
+        false => ("cancelled: of the images until then", tokens.warning),
+    };
+    let help = "Images come in the order of the set, so that the classes of its end may be missing";
+    ui.label(RichText::new(text).small().color(colour)).on_hover_text(help);
 }
 
 /// The choice of one of the model's sets, by the name of the list. Another than it has becomes its first.
@@ -328,18 +348,17 @@ pub fn attack_ui(ui: &mut Ui, info: &ModelInfo, view: &mut LookView) {
         ui.spacing_mut().slider_width = 110.0;
         ui.label("ε");
         let slider = Slider::new(&mut attack.epsilon, 0.0..=LARGEST_EPSILON).step_by(0.25).max_decimals(2);
-        ui.add(slider).accessible_name("Epsilon").on_hover_text(
-            "Radius of the ball around the clean image that the attack stays in (L∞), in 1/255 of the pixel range",
-        );
+        let help =
+            "Radius of the ball around the clean image that the attack stays in (L∞), in 1/255 of the pixel range";
+        tips::above(ui.add(slider).accessible_name("Epsilon"), help);
         let share = RichText::new(format!("/255 = {:.3}", attack.epsilon / 255.0));
         ui.label(share.small().color(Tokens::of(ui).text_weak));
         if attack.kind != AttackKind::Fgsm {
             ui.add_space(tokens::GAP_SMALL);
             ui.label("Step");
             let slider = Slider::new(&mut attack.step, 0.25..=LARGEST_STEP).step_by(0.25).max_decimals(2);
-            ui.add(slider)
-                .accessible_name("Attack step")
-                .on_hover_text("Change of a pixel value in one iteration, in 1/255 of the pixel range");
+            let help = "Change of a pixel value in one iteration, in 1/255 of the pixel range";
+            tips::above(ui.add(slider).accessible_name("Attack step"), help);
             iterations_ui(ui, attack);
         }
         if attack.has_momentum() {
@@ -389,7 +408,13 @@ fn iterations_ui(ui: &mut Ui, attack: &mut AttackConfig) {
     let mut iterations = attack.iterations();
     let suffix = if iterations == 1 { " iteration" } else { " iterations" };
     let drag = DragValue::new(&mut iterations).range(1..=MOST_ITERATIONS).speed(0.1).suffix(suffix);
-    let response = ui.add(drag).accessible_name("Iterations");
+    // What follows stays where it is while the number changes.
+    let widest = vec2(ITERATIONS_WIDTH, ui.spacing().interact_size.y);
+    let response = ui.scope(|ui| {
+        ui.spacing_mut().interact_size = widest;
+        ui.add(drag).accessible_name("Iterations")
+    });
+    let response = response.inner;
     if response.on_hover_text("Gradient steps").changed() {
         attack.iterations = Some(iterations);
     }

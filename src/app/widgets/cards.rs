@@ -12,12 +12,22 @@ use egui::{Align, ComboBox, Frame, Layout, Response, RichText, TextureHandle, Ui
 /// Gains offered beside the automatic one.
 const GAINS: [f32; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// Room for a domain's name and a class with its probability, points.
-const PREDICTIONS_WIDTH: f32 = 128.0;
+/// Least room for a domain's name and a class with its probability, points.
+const PREDICTIONS_WIDTH: f32 = 116.0;
+/// Height of a line and of what a view predicts before and after, points.
+const LINE: f32 = 18.0;
+const PREDICTIONS: f32 = 44.0;
 
-/// Three pictures, the predictions, gaps and margins.
-pub fn card_width(side: f32) -> f32 {
-    3.0 * side + 3.0 * tokens::GAP_SMALL + PREDICTIONS_WIDTH + 2.0 * tokens::GAP
+/// How many cards with pictures of `side` stand side by side in `width`, points.
+pub fn columns(width: f32, side: f32) -> usize {
+    let card = 3.0 * side + 3.0 * tokens::GAP_SMALL + PREDICTIONS_WIDTH + 2.0 * tokens::GAP;
+    ((width + tokens::GAP) / (card + tokens::GAP)).floor().max(1.0) as usize
+}
+
+/// About the height of a card whose predictions are of `views` views, with `lines` below them, points.
+pub fn height(side: f32, views: usize, lines: usize) -> f32 {
+    let title_and_margins = LINE + 2.0 * tokens::GAP;
+    (side + LINE).max(PREDICTIONS * views as f32) + title_and_margins + LINE * lines as f32
 }
 
 /// The choice of a perturbation's gain; `now` is the one in use.

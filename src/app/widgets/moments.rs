@@ -6,6 +6,7 @@ use crate::app::model::moments::{BUDGET_MIB, Moment};
 use crate::app::model::run::RunView;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::tips;
 use egui::{RichText, Slider, Ui};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -86,12 +87,13 @@ impl MomentView {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             digits.parse().ok().map(|step| run.moments.place(step) as f64)
         });
-        let response = ui.add(slider).accessible_name("Moment").on_hover_text(format!(
+        let help = format!(
             "{help} The number is the finished steps: {} to {} here; at the right end the newest are shown as \
              they come",
             format::count(first.snapshot.step),
             format::count(newest.snapshot.step)
-        ));
+        );
+        let response = tips::above(ui.add(slider).accessible_name("Moment"), help);
         if response.changed() {
             (self.since, place) = (None, place.min(last));
             self.show(run, place);

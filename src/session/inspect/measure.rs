@@ -6,6 +6,10 @@ use crate::config::AttackConfig;
 use crate::data::{Dataset, EvalOptions, EvalReader};
 use crate::evaluation::confusion::Confusion;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Time between two answers with the figures so far: many classes and images are many lists to copy.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// Which set to measure, clean and perhaps attacked.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +36,9 @@ pub struct Measured {
     pub views: Vec<MeasuredView>,
     /// Images that could not be read, each as `name: reason`.
     pub damaged: Vec<String>,
+    /// Whether all images are in it. They come in the order of the set, so what is measured so far may lack
+    /// the last classes.
+    pub finished: bool,
 }
 
 /// A set as one domain saw it, clean or attacked.
@@ -47,11 +54,12 @@ pub struct MeasuredView {
 
 /// A measurement at work, one batch at a time.
 pub(super) struct MeasureJob {
-    request: Measure,
     set: Arc<dyn Dataset>,
     reader: EvalReader,
-    views: Vec<MeasuredView>,
+    measured: Measured,
     done: usize,
+    /// When the figures so far were answered last.
+    told: Option<Instant>,
 }
 
 impl MeasureJob {
@@ -70,30 +78,34 @@ impl MeasureJob {
         let kinds: &[bool] = if request.attack.is_some() { &[false, true] } else { &[false] };
         let view = |domain, attacked| MeasuredView { domain, attacked, confusion: Confusion::new(classes) };
         let views = (0..meta.domains.len()).flat_map(|d| kinds.iter().map(move |kind| view(d, *kind)));
-        Ok(Self { views: views.collect(), request, set, reader, done: 0 })
+        let views = views.collect();
+        let measured = Measured { step: meta.step, request, views, damaged: Vec::new(), finished: false };
+        Ok(Self { set, reader, measured, done: 0, told: None })
+    }
+
+    /// The figures so far.
+    pub(super) fn so_far(&self) -> Answer {
+        Answer::Measured(Arc::new(self.measured.clone()))
     }
 
     /// Measures one more batch; true while others remain.
-    pub(super) fn advance(&mut self, opened: &mut Opened) -> anyhow::Result<(Answer, bool)> {
+    pub(super) fn advance(&mut self, opened: &mut Opened) -> anyhow::Result<(Vec<Answer>, bool)> {
         let model = &mut opened.model;
         let Some(batch) = self.reader.next()? else {
-            let measured = Measured {
-                step: model.meta().step,
-                request: self.request.clone(),
-                views: std::mem::take(&mut self.views),
-                damaged: self.reader.take_damaged(),
-            };
-            return Ok((Answer::Measured(Arc::new(measured)), false));
+            self.measured.damaged = self.reader.take_damaged();
+            self.measured.finished = true;
+            return Ok((vec![self.so_far()], false));
         };
         self.done += batch.labels.len();
         if !batch.labels.is_empty() {
             let clean: Vec<f32> = batch.images.iter().map(|b| f32::from(*b)).collect();
             let labels: Vec<usize> = batch.labels.iter().map(|label| *label as usize).collect();
             let ids: Vec<u32> = batch.indices.iter().map(|index| *index as u32).collect();
-            for view in &mut self.views {
-                let attacked = match &self.request.attack {
+            let Measured { views, request, .. } = &mut self.measured;
+            for view in views {
+                let attacked = match &request.attack {
                     Some(attack) if view.attacked => {
-                        let seed = self.request.seed;
+                        let seed = request.seed;
                         Some(model.attack(&clean, &labels, attack, view.domain, seed, &ids)?)
                     }
                     _ => None,
@@ -104,6 +116,11 @@ impl MeasureJob {
                 view.confusion.add(&outcome, &batch.labels, &batch.indices, pixels, name);
             }
         }
-        Ok((Answer::Measuring(self.done, self.reader.total()), true))
+        let mut answers = vec![Answer::Measuring(self.done, self.reader.total())];
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            self.told = Some(Instant::now());
+            answers.push(self.so_far());
+        }
+        Ok((answers, true))
     }
 }

@@ -122,7 +122,7 @@ pub enum Answer {
     Swept(Arc<Swept>),
     /// A measurement is at work: (images done, of all).
     Measuring(usize, usize),
-    /// A measurement is complete.
+    /// A measurement so far, or whole.
     Measured(Arc<Measured>),
     /// A measurement of robustness is at work: (images done, of all), counted anew under each condition and
     /// domain.

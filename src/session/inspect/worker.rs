@@ -178,6 +178,8 @@ impl Worker<'_> {
             return self.open(subject, &device);
         }
         if std::mem::take(&mut self.pending.stop) && self.is_at_work() {
+            let so_far = self.measure.as_ref().map(MeasureJob::so_far);
+            so_far.into_iter().for_each(|answer| self.answer(answer));
             self.end_work();
             self.answer(Answer::Stopped);
         }
@@ -212,9 +214,9 @@ impl Worker<'_> {
         } else if let Some(request) = self.pending.robustness.take() {
             self.robustness = Some(RobustnessJob::start(opened, request)?);
         } else if let Some(mut job) = self.measure.take() {
-            let (answer, more) = job.advance(opened)?;
+            let (answers, more) = job.advance(opened)?;
             self.measure = more.then_some(job);
-            self.answer(answer);
+            answers.into_iter().for_each(|answer| self.answer(answer));
         } else if let Some(mut job) = self.sweep.take() {
             let (answer, more) = job.advance(opened)?;
             self.sweep = more.then_some(job);

@@ -12,12 +12,16 @@ use crate::app::model::moments::Moment;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
 use crate::app::widgets::moments::MomentView;
+use crate::app::widgets::picture_size::PictureSize;
 use crate::app::widgets::pictures::{MapScale, Maps, SHOWN_LARGE, clickable, ranges};
-use crate::app::widgets::{class_choice, export, heat_scale};
+use crate::app::widgets::{class_choice, export, heat_scale, tips};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo};
 use crate::training::events::GalleryItem;
 use egui::{ComboBox, Response, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
 use std::sync::Arc;
+
+/// Width of the colour scale behind a row, points.
+const SCALE_WIDTH: f32 = 92.0;
 
 /// How the maps are drawn.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -26,8 +30,7 @@ pub struct AttentionView {
     /// Opacity of the map over the image, 0..=1.
     pub opacity: f32,
     pub scale: MapScale,
-    /// Side of a picture, points.
-    pub side: f32,
+    pub size: PictureSize,
     /// Maps that stay on screen beside those of the model opened next, with that model's name.
     #[serde(skip)]
     kept: Option<KeptMaps>,
@@ -43,8 +46,17 @@ struct KeptMaps {
 
 impl Default for AttentionView {
     fn default() -> Self {
-        Self { opacity: 0.6, scale: MapScale::Image, side: 104.0, kept: None }
+        Self { opacity: 0.6, scale: MapScale::Image, size: PictureSize::default(), kept: None }
     }
+}
+
+/// How a picture of the grid is drawn.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// Of the map over it, 0..=1.
+    opacity: f32,
+    /// Its side, points.
+    side: f32,
 }
 
 /// Maps of some images to draw: one column a domain and kind of image.
@@ -231,7 +243,7 @@ fn controls_ui(ui: &mut Ui, view: &mut AttentionView) {
     ui.spacing_mut().slider_width = 80.0;
     ui.label("Opacity");
     let slider = Slider::new(&mut view.opacity, 0.0..=1.0).show_value(true).max_decimals(2);
-    ui.add(slider).accessible_name("Map opacity").on_hover_text("Opacity of the map over the image, 0 to 1");
+    tips::above(ui.add(slider).accessible_name("Map opacity"), "Opacity of the map over the image, 0 to 1");
     ui.label("Scale");
     let name = |scale| match scale {
         MapScale::Image => "per image",
@@ -247,29 +259,32 @@ fn controls_ui(ui: &mut Ui, view: &mut AttentionView) {
         "What one colour scale spans. Domains, clean and attacked always share one, and so do two models side by \
          side, so their colours can be compared.",
     );
-    ui.label("Size");
-    let slider = Slider::new(&mut view.side, 64.0..=256.0).show_value(false);
-    ui.add(slider).accessible_name("Map size").on_hover_text("Side of a picture on screen");
+    view.size.ui(ui, "Map size");
 }
 
 /// A row an image: each model's clean and attacked pictures, plain and through each domain. The picture that
 /// was clicked with its row, if one was.
 fn grid_ui<'a>(
     ui: &mut Ui,
-    view: &AttentionView,
+    view: &mut AttentionView,
     columns: &[Columns<'_>],
     rows: impl Iterator<Item = (&'a GalleryItem, usize)>,
 ) -> Option<(Response, usize)> {
     let tokens = Tokens::of(ui);
     let mut clicked = None;
+    let mut rows = rows.peekable();
+    let size = rows.peek().map_or(1, |(item, _)| item.size);
+    let count = columns.iter().map(|model| 2 * (1 + model.names.domains.len())).sum();
+    let room = ui.available_size() - vec2(SCALE_WIDTH + tokens::GAP, 0.0);
+    let shown = Shown { opacity: view.opacity, side: view.size.of_columns(ui, room, count, size) };
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
         egui::Grid::new("maps").spacing(vec2(tokens::GAP, tokens::GAP)).show(ui, |ui| {
             for model in columns {
                 let of = if model.name.is_empty() { String::new() } else { format!(", {}", model.name) };
                 for data in ["Clean", "Attacked"] {
-                    heading(ui, &format!("{data} image{of}"), view.side);
+                    heading(ui, &format!("{data} image{of}"), shown.side);
                     for domain in model.names.domains {
-                        heading(ui, &format!("seen by {domain}"), view.side);
+                        heading(ui, &format!("seen by {domain}"), shown.side);
                     }
                 }
             }
@@ -277,7 +292,7 @@ fn grid_ui<'a>(
             ui.end_row();
             for (index, (item, class)) in rows.enumerate() {
                 for model in columns {
-                    let response = model_ui(ui, view, model, index, &item.name);
+                    let response = model_ui(ui, shown, model, index, &item.name);
                     clicked = clicked.take().or(response.map(|response| (response, index)));
                 }
                 if let Some((model, maps)) = columns.first().and_then(|m| Some((m, m.maps.get(index)?))) {
@@ -290,17 +305,11 @@ fn grid_ui<'a>(
     clicked
 }
 
-fn model_ui(
-    ui: &mut Ui,
-    view: &AttentionView,
-    model: &Columns<'_>,
-    index: usize,
-    name: &str,
-) -> Option<Response> {
+fn model_ui(ui: &mut Ui, shown: Shown, model: &Columns<'_>, index: usize, name: &str) -> Option<Response> {
     let (originals, maps) = (model.originals.get(index)?, model.maps.get(index)?);
     let mut clicked = None;
     let mut show = |ui: &mut Ui, image, map, label: &str| {
-        let response = overlay_ui(ui, image, map, view, label);
+        let response = overlay_ui(ui, image, map, shown, label);
         if response.clicked() {
             clicked = Some(response);
         }
@@ -328,12 +337,12 @@ fn overlay_ui(
     ui: &mut Ui,
     image: &TextureHandle,
     map: Option<&TextureHandle>,
-    view: &AttentionView,
+    shown: Shown,
     label: &str,
 ) -> Response {
-    let response = clickable(ui, image, view.side, label, SHOWN_LARGE);
+    let response = clickable(ui, image, shown.side, label, SHOWN_LARGE);
     if let Some(map) = map {
-        let over = egui::Image::new(map).corner_radius(3).tint(tokens::opacity(view.opacity));
+        let over = egui::Image::new(map).corner_radius(3).tint(tokens::opacity(shown.opacity));
         over.paint_at(ui, response.rect);
     }
     response
@@ -346,7 +355,7 @@ fn scale_ui(ui: &mut Ui, class: &str, maps: &Maps) {
         let name = RichText::new(class).strong().color(tokens.text_strong);
         ui.add(egui::Label::new(name).truncate()).on_hover_text("The class that the maps speak of");
         let (low, high) = maps.range;
-        heat_scale::ui(ui, 92.0).on_hover_text("Colour scale of this row's maps: raw scores, no unit");
+        heat_scale::ui(ui, SCALE_WIDTH).on_hover_text("Colour scale of this row's maps: raw scores, no unit");
         let text = format!("{} to {}", format::significant(low.into()), format::significant(high.into()));
         ui.label(RichText::new(text).small().color(tokens.text_weak));
     });

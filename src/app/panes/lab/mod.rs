@@ -9,20 +9,24 @@ use crate::app::format;
 use crate::app::large_view::SubjectList;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::cards::{Card, card_ui, card_width, gain_ui};
+use crate::app::widgets::cards::{self, Card, card_ui, gain_ui};
 use crate::app::widgets::export::{ExportRequest, Exported};
+use crate::app::widgets::picture_size::{Cards, PictureSize};
 use crate::app::widgets::pictures::full_gain;
 use crate::app::widgets::steady;
+use crate::app::widgets::work::{Asked, Measuring, measuring_ui};
 use crate::config::AttackKind;
 use crate::evaluation::perturbation::{magnify, rounded_towards, success_rate};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo, Request, Sweep};
 use crate::training::events::Guess;
-use egui::{DragValue, RichText, ScrollArea, Slider, Ui};
+use egui::{DragValue, RichText, ScrollArea, Ui, vec2};
 
 /// Width from which the plots stand beside the images, and their own width then.
 const ROOM_FOR_PLOTS: f32 = 720.0;
 const PLOTS_WIDTH: f32 = 300.0;
 const PLOT_HEIGHT: f32 = 190.0;
+/// Of what stands above the images, points.
+const CONTROLS_HEIGHT: f32 = 118.0;
 /// Below this share of values at the bound an attack has room left.
 const WEAK_SHARE: f32 = 0.25;
 
@@ -32,15 +36,14 @@ const WEAK_SHARE: f32 = 0.25;
 pub struct LabView {
     /// Gain of the perturbation; `None`: as much as fits without clipping.
     pub gain: Option<f32>,
-    /// Side of a picture, points.
-    pub side: f32,
+    pub size: PictureSize,
     /// The number of images of a sweep.
     pub sweep_images: usize,
 }
 
 impl Default for LabView {
     fn default() -> Self {
-        Self { gain: None, side: 88.0, sweep_images: 64 }
+        Self { gain: None, size: PictureSize::default(), sweep_images: 64 }
     }
 }
 
@@ -91,10 +94,10 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut 
         summary_ui(ui, looked);
         ui.add_space(tokens::GAP);
         gain_ui(ui, &mut view.gain, gain);
-        ui.label("Size");
-        ui.spacing_mut().slider_width = 70.0;
-        let slider = Slider::new(&mut view.side, 64.0..=256.0).show_value(false);
-        ui.add(slider).accessible_name("Lab picture size").on_hover_text("Side of a picture on screen");
+        view.size.ui(ui, "Lab picture size");
+    });
+    // A row with more than a warning: the pictures stay where they are when one comes.
+    ui.horizontal(|ui| {
         let help = "Write each image's clean, adversarial and perturbation picture as PNG, rounded so that the \
                     limit ε holds exactly, as `dualprop attack` does";
         let can = !shared.study.looking;
@@ -103,18 +106,19 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut 
         if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
             shared.exports.push(ExportRequest { name: "adversarial".to_owned(), what: saved(looked) });
         }
-    });
-    if let Some(text) = weak {
+        let Some(text) = weak else { return };
         let warning = Tokens::of(ui).warning;
-        ui.horizontal(|ui| {
-            icons::show(ui, Icon::Warning, warning, "weak attack");
-            ui.add(egui::Label::new(RichText::new(text).small().color(warning)).wrap());
-        });
-    }
+        icons::show(ui, Icon::Warning, warning, "weak attack");
+        ui.add(egui::Label::new(RichText::new(text).small().color(warning)).wrap());
+    });
     let (ctx, generation) = (ui.ctx().clone(), shared.study.look_generation);
     let pictures = shared.pictures.look.rows(&ctx, generation, items(), gain);
-    let width = card_width(view.side);
-    let columns = ((ui.available_width() + tokens::GAP) / (width + tokens::GAP)).floor().max(1.0) as usize;
+    let Some(first) = looked.items.first() else { return };
+    let room = vec2(ui.available_width(), shared.area.height() - CONTROLS_HEIGHT);
+    let (count, views) = (looked.items.len(), first.item.views.len());
+    let lines = if names.domains.len() < 2 { 1 } else { 2 };
+    let side = view.size.of_cards(ui, room, Cards { count, size: first.item.size, views, lines });
+    let columns = cards::columns(ui.available_width(), side);
     let stretched = (ui.available_width() - (columns - 1) as f32 * tokens::GAP) / columns as f32;
     let cards: Vec<_> = looked.items.iter().zip(pictures).enumerate().collect();
     ui.spacing_mut().item_spacing.y = tokens::GAP;
@@ -125,7 +129,7 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut 
                     item: &item.item,
                     label_known: item.label_known,
                     pictures,
-                    side: view.side,
+                    side,
                     width: stretched,
                     gain,
                 };
@@ -259,7 +263,7 @@ fn plots_ui(
     shared: &mut Shared<'_>,
     names: Names<'_>,
     view: &mut LabView,
-    look: &LookView,
+    chosen: &LookView,
     looked: &Looked,
 ) {
     let model = shared.study.caption();
@@ -267,22 +271,26 @@ fn plots_ui(
     ui.add_space(tokens::GAP);
     let Some(info) = shared.study.info.clone() else { return };
     ui.horizontal_wrapped(|ui| {
-        let busy = shared.study.is_busy();
-        let can = !busy && !info.splits.is_empty();
-        let help = "Attack images of the set at rising ε with this attacker, through each domain";
-        let not = "Not now: a sweep or a measurement is at work, or the model's data cannot be opened here";
-        let response = ui.add_enabled(can, egui::Button::new("Sweep ε"));
-        if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
-            let (split, _) = look.set(&info);
-            let attack = look.attack.clone();
-            let sweep = Sweep { split, images: view.sweep_images, attack, seed: look.seed };
-            shared.study_requests.push(Request::Sweep(sweep));
-        }
         ui.add(DragValue::new(&mut view.sweep_images).range(8..=1024).suffix(" images"))
             .accessible_name("Images of the sweep")
             .on_hover_text("Images of the sweep, evenly spread over the set");
-        if shared.study.sweeping && ui.button("Stop").on_hover_text("End the sweep").clicked() {
-            shared.study_requests.push(Request::Stop);
+        let can = !shared.study.is_busy() && !info.splits.is_empty();
+        let measuring = Measuring {
+            name: "Sweep ε",
+            help: "Attack images of the set at rising ε with this attacker, through each domain",
+            refused: (!can).then_some(look::NOT_NOW),
+            progress: shared.study.sweeping,
+            parts: "values of ε",
+        };
+        match measuring_ui(ui, &measuring) {
+            None => {}
+            Some(Asked::Begin) => {
+                let (split, _) = chosen.set(&info);
+                let attack = chosen.attack.clone();
+                let sweep = Sweep { split, images: view.sweep_images, attack, seed: chosen.seed };
+                shared.study_requests.push(Request::Sweep(sweep));
+            }
+            Some(Asked::Cancel) => shared.study_requests.push(Request::Stop),
         }
     });
     if let Some(swept) = shared.study.swept.clone() {

@@ -14,10 +14,11 @@ use crate::app::model::kinds::{DataKind, MAIN_SPLIT};
 use crate::app::model::run::RunView;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::export::Menu;
+use crate::app::widgets::work::{Asked, Measuring, measuring_ui};
 use crate::config::AttackConfig;
 use crate::evaluation::interval;
 use crate::session::inspect::{Measure, Measured, MeasuredView, ModelInfo, Request};
-use egui::{Button, DragValue, ProgressBar, Rect, RichText, Ui, pos2, vec2};
+use egui::{DragValue, Rect, RichText, Ui, pos2, vec2};
 
 /// Share of the pane's width that the images of a cell have at least beside the matrix.
 const CELL_SHARE: f32 = 0.45;
@@ -94,12 +95,19 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
     controls_ui(ui, shared, view, look, &info);
     let Some(measured) = shared.study.measured.clone() else {
         ui.add_space(tokens::GAP);
-        ui.weak("“Measure” sends the images through every domain. It can be stopped at any time.");
+        ui.weak(match shared.study.measuring {
+            Some(_) => "The first images are measured.",
+            None => {
+                "“Measure” sends the images through every domain. It can be cancelled at any time, and figures appear \
+                 while it goes on."
+            }
+        });
         return;
     };
     ui.add_space(tokens::GAP_SMALL);
     let names = look::names(&info);
-    ui.horizontal_wrapped(|ui| views_ui(ui, names, view, &measured));
+    let at_work = shared.study.measuring.is_some();
+    ui.horizontal_wrapped(|ui| views_ui(ui, names, view, &measured, at_work));
     let Some(shown) = measured.views.get(view.chosen).or(measured.views.first()) else { return };
     ui.horizontal(|ui| {
         for (detail, name) in Detail::ALL {
@@ -216,7 +224,7 @@ fn controls_ui(
     ui: &mut Ui,
     shared: &mut Shared<'_>,
     view: &mut ResultsView,
-    look: &LookView,
+    chosen: &LookView,
     info: &ModelInfo,
 ) {
     ui.horizontal_wrapped(|ui| {
@@ -225,29 +233,25 @@ fn controls_ui(
         ui.add(DragValue::new(&mut view.limit).range(0..=1_000_000).suffix(suffix))
             .accessible_name("Measured images")
             .on_hover_text("Images used, evenly spread over the set; 0: all");
-        ui.checkbox(&mut view.attacked, format!("attacked too, by {}", look.attack.spec()))
+        ui.checkbox(&mut view.attacked, format!("attacked too, by {}", chosen.attack.spec()))
             .on_hover_text("Also measure the images attacked as Lab says, each domain through itself");
-        if let Some((done, total)) = shared.study.measuring {
-            if ui.button("Stop").on_hover_text("End the measurement").clicked() {
-                shared.study_requests.push(Request::Stop);
-            }
-            let text = match total {
-                0 => "Opening the images".to_owned(),
-                total => format!("{done}/{total} images"),
-            };
-            let bar = ProgressBar::new(done as f32 / total.max(1) as f32).desired_width(160.0);
-            ui.add(bar.desired_height(16.0).animate(total == 0).text(RichText::new(text).small()));
-        } else {
-            let can = !shared.study.is_busy() && !info.splits.is_empty();
-            let help = "Send the images through every domain";
-            let not = "Not now: a sweep or another measurement is at work, or the model's data cannot be opened here";
-            let response = ui.add_enabled(can, Button::new("Measure"));
-            if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
-                let attack = view.attacked.then(|| look.attack.clone());
+        let can = !shared.study.is_busy() && !info.splits.is_empty();
+        let measuring = Measuring {
+            name: "Measure",
+            help: "Send the images through every domain",
+            refused: (!can).then_some(look::NOT_NOW),
+            progress: shared.study.measuring,
+            parts: "images",
+        };
+        match measuring_ui(ui, &measuring) {
+            None => {}
+            Some(Asked::Begin) => {
+                let attack = view.attacked.then(|| chosen.attack.clone());
                 let split = view.split.clone();
-                let measure = Measure { split, limit: view.limit, attack, seed: look.seed };
+                let measure = Measure { split, limit: view.limit, attack, seed: chosen.seed };
                 shared.study_requests.push(Request::Measure(measure));
             }
+            Some(Asked::Cancel) => shared.study_requests.push(Request::Stop),
         }
     });
 }
@@ -262,7 +266,7 @@ fn kind(view: &MeasuredView) -> DataKind {
 }
 
 /// A button for each domain and kind of image with its accuracy.
-fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Measured) {
+fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Measured, at_work: bool) {
     let tokens = Tokens::of(ui);
     for (index, shown) in measured.views.iter().enumerate() {
         let accuracy = shown.confusion.accuracy();
@@ -289,7 +293,11 @@ fn views_ui(ui: &mut Ui, names: Names<'_>, view: &mut ResultsView, measured: &Me
         measured.request.split
     );
     ui.label(RichText::new(about).small().color(tokens.text_weak));
-    empty_classes_ui(ui, names, measured);
+    if measured.finished {
+        empty_classes_ui(ui, names, measured);
+    } else {
+        look::so_far_ui(ui, at_work);
+    }
     if !measured.damaged.is_empty() {
         let damaged = measured.damaged.len() as u64;
         let text = format!("{} left out", format::counted(damaged, "damaged image"));

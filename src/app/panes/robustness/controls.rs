@@ -2,15 +2,14 @@
 
 use super::{AttackLine, RobustnessView};
 use crate::app::format;
-use crate::app::model::study::Progress;
 use crate::app::panes::{Shared, look};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
+use crate::app::widgets::work::{Asked, Measuring, measuring_ui};
 use crate::config::{Corruption, ParameterSet};
 use crate::session::inspect::{ModelInfo, Request};
 use egui::{
-    Align, Button, ComboBox, DragValue, Grid, Layout, PopupCloseBehavior, ProgressBar, RichText, TextEdit,
-    Ui, vec2,
+    Align, Button, ComboBox, DragValue, Grid, Layout, PopupCloseBehavior, RichText, TextEdit, Ui, vec2,
 };
 
 /// Room for the SPEC of an attack, points.
@@ -19,9 +18,6 @@ const SPEC_WIDTH: f32 = 176.0;
 const LINE_WIDTH: f32 = SPEC_WIDTH + 66.0;
 /// Of the list of corruptions, points: ten rows and two above them.
 const LIST_HEIGHT: f32 = 400.0;
-/// Of the progress bar, points.
-const NARROWEST_BAR: f32 = 90.0;
-const WIDEST_BAR: f32 = 210.0;
 /// Attacks at most: each is another pass over the images.
 const MOST_ATTACKS: usize = 6;
 
@@ -164,48 +160,24 @@ fn line_ui(ui: &mut Ui, line: &mut AttackLine, number: usize, several: bool) -> 
 }
 
 fn measure_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &RobustnessView, info: &ModelInfo) {
-    if let Some(progress) = shared.study.measuring_robustness {
-        let help = "End the measurement; the figures so far stay";
-        if ui.button("Cancel").on_hover_text(help).clicked() {
-            shared.study_requests.push(Request::Stop);
-        }
-        return progress_ui(ui, progress);
-    }
     let request = view.request(info);
-    let not = match &request {
-        Err(fault) => fault.as_str(),
-        Ok(_) if shared.study.is_busy() => "Not now: a sweep or another measurement is at work",
-        Ok(_) => "The model's data cannot be opened here",
+    let can = !shared.study.is_busy() && !info.splits.is_empty();
+    let refused = match &request {
+        Err(fault) => Some(fault.as_str()),
+        Ok(_) if can => None,
+        Ok(_) => Some(look::NOT_NOW),
     };
-    let can = request.is_ok() && !shared.study.is_busy() && !info.splits.is_empty();
-    let response = ui.add_enabled(can, Button::new("Measure").min_size(vec2(72.0, 0.0)));
-    let response = response
-        .on_hover_text("Send the images through every domain, clean, attacked and corrupted")
-        .on_disabled_hover_text(not);
-    if let (true, Ok(request)) = (response.clicked(), request) {
-        shared.study_requests.push(Request::MeasureRobustness(request));
+    let measuring = Measuring {
+        name: "Measure",
+        help: "Send the images through every domain, clean, attacked and corrupted",
+        refused,
+        progress: shared.study.measuring_robustness,
+        // Counted anew under each condition and domain.
+        parts: "images",
+    };
+    match (measuring_ui(ui, &measuring), request) {
+        (Some(Asked::Begin), Ok(request)) => shared.study_requests.push(Request::MeasureRobustness(request)),
+        (Some(Asked::Cancel), _) => shared.study_requests.push(Request::Stop),
+        _ => {}
     }
-}
-
-fn progress_ui(ui: &mut Ui, progress: Progress) {
-    let Progress { done, total, .. } = progress;
-    let text = match (total, progress.seconds_left()) {
-        (0, _) => "Opening the images".to_owned(),
-        (_, None) => format!("{}/{}", format::count(done as u64), format::count(total as u64)),
-        (_, Some(seconds)) => format!(
-            "{}/{}, {} left",
-            format::count(done as u64),
-            format::count(total as u64),
-            format::duration(seconds)
-        ),
-    };
-    let share = done as f32 / total.max(1) as f32;
-    let tokens = Tokens::of(ui);
-    let text = RichText::new(text).small().color(tokens.text_strong);
-    // What is below it stays where it is when a measurement begins.
-    let width = ui.available_size_before_wrap().x.clamp(NARROWEST_BAR, WIDEST_BAR);
-    let bar = ProgressBar::new(share).desired_width(width).desired_height(16.0).fill(tokens.accent_soft);
-    ui.add(bar.animate(total == 0).corner_radius(4).text(text)).on_hover_text(
-        "Images, counted anew under each condition and domain, and the time left at this pace",
-    );
 }

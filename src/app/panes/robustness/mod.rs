@@ -193,11 +193,7 @@ fn about_ui(ui: &mut Ui, shared: &Shared<'_>, measured: &Robustness) {
          seed of corruptions and random starts: that of the model's run, as `dualprop eval` takes it",
     );
     if !measured.finished {
-        let (text, colour) = match shared.study.measuring_robustness {
-            Some(_) => ("so far", tokens.text_strong),
-            None => ("cancelled: of the images until then", tokens.warning),
-        };
-        ui.label(small(text.to_owned(), colour));
+        look::so_far_ui(ui, shared.study.measuring_robustness.is_some());
     }
     if measured.step != shared.study.step {
         let text = format!(

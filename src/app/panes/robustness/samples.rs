@@ -9,6 +9,7 @@ use crate::app::panes::{Names, Shared};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::guess_ui;
 use crate::app::widgets::pictures::{SHOWN_LARGE, clickable, options};
+use crate::app::widgets::work::waiting_ui;
 use crate::config::Corruption;
 use crate::session::inspect::{Corrupt, CorruptedImage, ModelInfo, Request};
 use egui::{ComboBox, DragValue, Response, RichText, ScrollArea, TextureHandle, Ui, vec2};
@@ -66,11 +67,9 @@ pub(super) fn ui(
         if !shared.study.corrupting && !shared.study.has_asked_corrupted(&wanted) {
             shared.study_requests.push(Request::Corrupt(wanted));
         }
+        waiting_ui(ui, shared.study.corrupting, "Corrupting the image");
         if let Some(image) = &shared.study.corrupted {
             about_ui(ui, names, image);
-        }
-        if shared.study.corrupting {
-            ui.spinner().on_hover_text("Corrupting the image");
         }
     });
     if let Some(image) = shared.study.corrupted.clone()

@@ -4,6 +4,7 @@
 use crate::app::panes::Shared;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::pictures::options;
+use crate::app::widgets::work::waiting_ui;
 use egui::{CollapsingHeader, RichText, Ui, vec2};
 
 /// Side of a picture at most, and at least, points.
@@ -25,9 +26,7 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>) {
                 false => names.join(", "),
             };
             ui.label(RichText::new(text).small().color(Tokens::of(ui).text_weak));
-            if shared.augmented.is_waiting() {
-                ui.spinner();
-            }
+            waiting_ui(ui, shared.augmented.is_waiting(), "The images are read and augmented");
         });
         match shared.augmented.shown.clone() {
             Some(Ok(_)) => pictures_ui(ui, shared),

@@ -12,6 +12,7 @@ use crate::app::widgets::figure::{self, Axis, Body, Figure, Lines};
 use crate::app::widgets::pictures::{Plain, SHOWN_LARGE, clickable, options};
 use crate::app::widgets::plots::plot;
 use crate::app::widgets::table::Table;
+use crate::app::widgets::tips;
 use crate::config::{Config, DataSource};
 use crate::data::Dataset as _;
 use crate::data::shapes::{Shapes, ShapesSplit};
@@ -178,16 +179,6 @@ pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut MixingPre
         let text = "The set-up has changed since the last preflight. Of the one before:";
         ui.label(RichText::new(text).small().color(tokens.warning));
     }
-    if let Some((what, done, total)) = &report.working {
-        ui.horizontal(|ui| {
-            ui.spinner();
-            if *total > 1 {
-                let bar = ProgressBar::new(*done as f32 / *total as f32).desired_width(120.0);
-                ui.add(bar.desired_height(14.0));
-            }
-            ui.label(RichText::new(what).small().color(tokens.text_weak));
-        });
-    }
     for finding in &report.findings {
         let (icon, colour, meaning, text) = match finding {
             Finding::Passed { what, finding } => {
@@ -201,6 +192,17 @@ pub fn preflight_ui(ui: &mut Ui, shared: &mut Shared<'_>, mixing: &mut MixingPre
         ui.horizontal(|ui| {
             icons::show(ui, icon, colour, meaning);
             ui.add(egui::Label::new(RichText::new(text).small().color(tokens.text)).wrap());
+        });
+    }
+    // Where the next finding will stand, so that those before it stay where they are.
+    if let Some((what, done, total)) = &report.working {
+        ui.horizontal(|ui| {
+            ui.spinner();
+            if *total > 1 {
+                let bar = ProgressBar::new(*done as f32 / *total as f32).desired_width(120.0);
+                ui.add(bar.desired_height(14.0));
+            }
+            ui.label(RichText::new(what).small().color(tokens.text_weak));
         });
     }
     if is_outdated {
@@ -284,7 +286,7 @@ fn lambda_ui(ui: &mut Ui, mixed: &MixedPreview, branch: usize, mixing: &mut Mixi
             "Mixing ratio λ, the share of the first image of each pair, 0 to 1. The first step draws {drawn}. It \
              changes these pictures alone; a run draws λ for every step"
         );
-        let response = ui.add(slider).on_hover_text(help);
+        let response = tips::above(ui.add(slider), help);
         if response.accessible_name(format!("Mixing ratio of branch {}", branch + 1)).changed() {
             mixing.lambdas.insert(branch, lambda);
         }
