@@ -12,6 +12,7 @@ use dualprop::training::checkpoint::Checkpoint;
 use dualprop::training::events::{Event, Finish};
 use dualprop::training::pictures;
 use dualprop::training::run_folder::RunFiles;
+use egui_kittest::kittest::Queryable as _;
 use std::sync::Arc;
 
 #[test]
@@ -65,15 +66,25 @@ fn three_steps_lead_through_the_sample_and_go_away_for_good() {
 
     stage.click("Open the Lab");
     assert!(stage.window().layout.is_active(Pane::Lab));
-    stage.expect("done");
+    assert!(!stage.sees("done"), "nothing was dragged yet");
+    let epsilon = stage.window().views.look.attack.epsilon;
+    stage.harness.get_all_by_label("Epsilon").next().expect("the slider").increment_accesskit();
+    stage.frames();
+    assert_ne!(stage.window().views.look.attack.epsilon, epsilon);
+    let done = |stage: &Stage| stage.harness.query_all_by_label("done").count();
+    assert_eq!(done(&stage), 1);
     stage.click("Show attention");
     assert!(stage.window().layout.is_active(Pane::Attention));
+    assert_eq!(done(&stage), 2);
     stage.click("Start training");
+    assert_eq!(done(&stage), 0, "the card makes room for the run");
+    assert!(!stage.window().first_steps.is_over(), "no run has started yet");
     let ends = stage.played.runs.try_recv().expect("a run like the sample is started");
     assert_eq!(ends.request.config.data.image_size, 64);
     assert_ne!(ends.request.out, sample::folder(&storage), "the sample stays as it is");
     tell(&ends, Event::Started(demo::info(&ends.request.out)));
     stage.frames();
+    assert!(stage.window().first_steps.is_over());
     assert!(!stage.sees("A sample run"));
     tell(&ends, Event::Finished(Finish::StoppedAndSaved));
     stage.frames();

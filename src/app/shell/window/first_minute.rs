@@ -57,18 +57,27 @@ impl Window {
         match answer {
             FirstAnswer::Dismiss => self.first_steps.dismiss(),
             FirstAnswer::OpenModel => self.dialog = Some(Dialog::path(PathFor::OpenCheckpoint)),
-            FirstAnswer::Go(step) => {
-                self.first_steps.take(step);
-                match step {
-                    FirstStep::DragEpsilon => self.layout.reveal(Pane::Lab),
-                    FirstStep::WhereItLooks => self.layout.reveal(Pane::Attention),
-                    FirstStep::TrainYourOwn => {
-                        if let Some(dir) = self.run.dir.clone() {
-                            self.set_up_like(&dir, Self::start);
-                        }
-                    }
+            FirstAnswer::Go(FirstStep::DragEpsilon) => self.layout.reveal(Pane::Lab),
+            FirstAnswer::Go(FirstStep::WhereItLooks) => self.layout.reveal(Pane::Attention),
+            FirstAnswer::Go(FirstStep::TrainYourOwn) => {
+                if let Some(dir) = self.run.dir.clone() {
+                    self.set_up_like(&dir, Self::start);
                 }
             }
+        }
+    }
+
+    /// Ticks what the user has done in this frame, by whatever way: `epsilon` is the Lab's before it, `shown`
+    /// are the panes in it. That a run has started ticks the last step.
+    pub(super) fn tick_first_steps(&mut self, epsilon: f32, shown: &[Pane]) {
+        if !self.shows_first_steps() {
+            return;
+        }
+        if self.views.look.attack.epsilon != epsilon {
+            self.first_steps.take(FirstStep::DragEpsilon);
+        }
+        if shown.contains(&Pane::Attention) {
+            self.first_steps.take(FirstStep::WhereItLooks);
         }
     }
 

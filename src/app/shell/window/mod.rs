@@ -237,6 +237,7 @@ impl Window {
         let mut wish = None;
         let mut shown = Vec::new();
         let takes_keys = self.dialog.is_none() && self.palette.is_none();
+        let epsilon = self.views.look.attack.epsilon;
         let Self {
             run, form, views, layout, pictures, queue, study, report, augmented, recents, runs, ..
         } = self;
@@ -271,6 +272,7 @@ impl Window {
         if shown.contains(&Pane::Log) {
             run.unseen = 0;
         }
+        self.tick_first_steps(epsilon, &shown);
         self.study.ask_all(study_requests);
         for export in exports {
             self.begin_export(ui.ctx(), export);

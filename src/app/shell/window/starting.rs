@@ -9,6 +9,7 @@ use crate::app::model::launcher::RunRequest;
 use crate::app::model::run::{Length, RunView};
 use crate::app::model::start_check::Tried;
 use crate::app::panes::Pane;
+use crate::app::shell::first_steps::FirstStep;
 use crate::app::shell::messages::Notice;
 use crate::app::widgets::pictures::Pictures;
 use crate::config::Config;
@@ -183,6 +184,8 @@ impl Window {
         }
         if before.is_resumed {
             self.study.run_resumed(&dir);
+        } else {
+            self.first_steps.take(FirstStep::TrainYourOwn);
         }
         self.layout.reveal(Pane::Curves);
     }
