@@ -11,6 +11,7 @@ mod large;
 mod measuring;
 mod model;
 mod moments;
+mod notices;
 mod other_run;
 mod panes;
 mod picture_size;

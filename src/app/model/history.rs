@@ -46,7 +46,7 @@ pub fn open(dir: &Path) -> anyhow::Result<OpenedFolder> {
     })?;
     take_in(&mut run, beginning);
     for line in run_folder::log_tail(&files) {
-        run.log_of_folder(line);
+        run.log_of_folder(&line);
     }
     run.ended = run_folder::ended(&files);
     run.at_work_elsewhere = run_folder::is_at_work(&files);

@@ -160,7 +160,17 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct LogLine {
     pub level: Level,
+    /// When it was written, in UTC: `2026-11-21T07:30:00Z`; empty where that is not known.
+    pub time: String,
     /// Finished steps when it was written; `None` where that is not known, as of the lines of a file.
     pub step: Option<u64>,
     pub text: String,
+}
+
+impl LogLine {
+    /// Its date and its time of the day, `["2026-11-21", "07:30:00"]`, where they are known.
+    pub fn date_and_time(&self) -> Option<[&str; 2]> {
+        let (date, time) = self.time.strip_suffix('Z')?.split_once('T')?;
+        Some([date, time])
+    }
 }

@@ -9,6 +9,7 @@ use crate::config::{BranchSource, Domain, RunConfig};
 use crate::training::events::{
     BnLayer, EvalReport, Event, Finish, RunInfo, Snapshot, StepReport, Work, WorkLimit,
 };
+use crate::training::run_folder::utc_now;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,21 +111,31 @@ impl RunView {
         Self { phase: RunPhase::Preparing, dir: Some(dir), ..Self::default() }
     }
 
-    /// Adds a line to the log; a full log loses its oldest.
+    /// Adds a line of now to the log.
     pub fn log(&mut self, level: Level, text: impl Into<String>) {
+        self.push(LogLine { level, time: utc_now(), step: self.finished_steps(), text: text.into() });
+    }
+
+    /// Adds a line of the run folder's own log, which begins with its time and has no step.
+    pub fn log_of_folder(&mut self, line: &str) {
+        let of = |time: &str, text: &str| LogLine {
+            level: Level::Info,
+            time: time.to_owned(),
+            step: None,
+            text: text.to_owned(),
+        };
+        let timed = line.split_once(' ').map(|(time, text)| of(time, text));
+        // Others than this program may have written into it.
+        self.push(timed.filter(|line| line.date_and_time().is_some()).unwrap_or_else(|| of("", line)));
+    }
+
+    /// Adds a line to the log; a full log loses its oldest.
+    fn push(&mut self, line: LogLine) {
         if self.log.len() == LOG_LINES {
             self.log.pop_front();
         }
-        self.unseen += usize::from(level > Level::Info);
-        self.log.push_back(LogLine { level, step: self.finished_steps(), text: text.into() });
-    }
-
-    /// Adds a line of the run folder's own log, which has its time and no step.
-    pub fn log_of_folder(&mut self, text: String) {
-        self.log(Level::Info, text);
-        if let Some(line) = self.log.back_mut() {
-            line.step = None;
-        }
+        self.unseen += usize::from(line.level > Level::Info);
+        self.log.push_back(line);
     }
 
     /// SPEC of the attack behind a line's newest figure; `None` for images that are not attacked.
@@ -409,6 +420,20 @@ mod tests {
             memory_bytes: None,
             branches,
         }
+    }
+
+    #[test]
+    fn lines_of_a_live_run_and_of_a_folder_have_their_time() {
+        let mut run = RunView::default();
+        run.log_of_folder("2026-11-21T07:30:00Z stopped after step 2");
+        run.log_of_folder("written by hand");
+        run.log(Level::Info, "Paused");
+        let [stopped, by_hand, live] = run.log.make_contiguous() else { panic!("three lines") };
+        assert_eq!(stopped.date_and_time(), Some(["2026-11-21", "07:30:00"]));
+        assert_eq!((stopped.text.as_str(), stopped.step), ("stopped after step 2", None));
+        assert_eq!((by_hand.date_and_time(), by_hand.text.as_str()), (None, "written by hand"));
+        let [date, time] = live.date_and_time().expect("a line of now has its time");
+        assert!(date.len() == 10 && time.len() == 8, "{date} {time}");
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::empty_ui;
 use egui::{RichText, ScrollArea, TextStyle, TextWrapMode, Ui};
 
+/// Where a time would stand.
+const NO_TIME: &str = "        ";
+
 /// Which lines are shown.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -55,17 +58,25 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LogView) {
     let tokens = Tokens::of(ui);
     ScrollArea::vertical().auto_shrink(false).stick_to_bottom(true).show(ui, |ui| {
         ui.style_mut().wrap_mode = Some(TextWrapMode::Wrap);
+        let mut day = None;
         for line in lines {
             let (mark, colour) = match line.level {
                 Level::Info => (None, tokens.text),
                 Level::Warning => (Some((Icon::Warning, "warning")), tokens.warning),
                 Level::Error => (Some((Icon::Cross, "error")), tokens.error),
             };
+            let [date, time] = line.date_and_time().unwrap_or(["", NO_TIME]);
+            if day.replace(date) != Some(date) && !date.is_empty() {
+                ui.label(RichText::new(date).small().color(tokens.text_weak))
+                    .on_hover_text("The day, in UTC");
+            }
             ui.horizontal_top(|ui| {
+                let weak =
+                    |text: &str| RichText::new(text).text_style(TextStyle::Monospace).color(tokens.text_weak);
+                ui.label(weak(time)).on_hover_text("When it was written, in UTC");
                 let step = line.step.map_or_else(String::new, |step| step.to_string());
-                let step = RichText::new(format!("{step:>6}")).text_style(TextStyle::Monospace);
-                ui.label(step.color(tokens.text_weak)).on_hover_text(
-                    "Finished steps when it was written; none on lines of the run folder's log, which have their time",
+                ui.label(weak(&format!("{step:>6}"))).on_hover_text(
+                    "Finished steps when it was written; lines that come from the run folder's log have none",
                 );
                 if let Some((icon, meaning)) = mark {
                     icons::show(ui, icon, colour, meaning);
@@ -82,6 +93,7 @@ fn plain(line: &LogLine) -> String {
         Level::Warning => "warning",
         Level::Error => "error",
     };
+    let time = if line.time.is_empty() { String::new() } else { format!("{} ", line.time) };
     let step = line.step.map_or_else(String::new, |step| format!("step {step} "));
-    format!("{step}{level}: {}", line.text)
+    format!("{time}{step}{level}: {}", line.text)
 }

@@ -5,7 +5,6 @@ use super::first_steps::{self, FirstAnswer, FirstSteps};
 use crate::app::commands::{self, UiCommand};
 use crate::app::model::form::SetUpForm;
 use crate::app::model::run::RunView;
-use crate::app::model::start_check::Tried;
 use crate::app::panes::Pane;
 use crate::app::panes::set_up::fields;
 use crate::app::theme::icons::{self, Icon};
@@ -26,11 +25,22 @@ const CORNER: egui::Vec2 = vec2(-12.0, -40.0);
 
 /// A sentence of the window's own, such as why a command was refused.
 #[derive(Clone, Debug)]
-pub enum Notice {
-    Done(String),
-    Refused(String),
-    /// What a preflight or a start found; it goes when the set-up is another.
-    Failed(String, Box<Tried>),
+pub struct Notice {
+    pub kind: NoticeKind,
+    pub text: String,
+    /// Tells it from others of the same words.
+    pub number: u64,
+}
+
+/// What a notice tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// What was done; it goes after some seconds.
+    Done,
+    /// Why something cannot be done.
+    Refused,
+    /// What a preflight or a start of a run found.
+    Failed,
 }
 
 /// What there may be to tell.
@@ -94,17 +104,17 @@ pub fn ui(ctx: &Context, messages: &Messages<'_>, queue: &mut Vec<UiCommand>) ->
         if !faults.is_empty() {
             card(ui, tokens.error_soft, |ui| faults_ui(ui, &faults, &mut answer));
         }
-        match messages.notice {
-            None => {}
-            Some(Notice::Done(text)) => card(ui, tokens.accent_soft, |ui| {
-                if done_ui(ui, text) {
+        let Some(Notice { kind, text, number }) = messages.notice else { return };
+        match kind {
+            NoticeKind::Done => card(ui, tokens.accent_soft, |ui| {
+                if done_ui(ui, text, *number) {
                     answer = Some(MessageAnswer::PutNoticeAway);
                 }
             }),
-            Some(Notice::Refused(text)) => {
+            NoticeKind::Refused => {
                 card(ui, tokens.warning_soft, |ui| refused_ui(ui, text, tokens.warning, &mut answer));
             }
-            Some(Notice::Failed(text, _)) => {
+            NoticeKind::Failed => {
                 card(ui, tokens.error_soft, |ui| refused_ui(ui, text, tokens.error, &mut answer));
             }
         }
@@ -137,9 +147,9 @@ fn refused_ui(ui: &mut Ui, text: &str, colour: Color32, answer: &mut Option<Mess
 }
 
 /// Good news, for some seconds; true when it is to go.
-fn done_ui(ui: &mut Ui, text: &str) -> bool {
+fn done_ui(ui: &mut Ui, text: &str, number: u64) -> bool {
     let strong = Tokens::of(ui).text_strong;
-    let id = Id::unique(("notice", text));
+    let id = Id::unique(("notice", number));
     let now = ui.input(|input| input.time);
     let since = ui.data_mut(|data| *data.get_temp_mut_or(id, now));
     sentence_ui(ui, (Icon::Check, strong, "notice"), RichText::new(text).color(strong));

@@ -28,7 +28,7 @@ pub use moments::{moments, most_dispensable};
 pub use notes::{LONGEST_NAME, LONGEST_NOTES, RunNotes};
 pub use read::{Follower, Metrics, MetricsFollower, Report, ended, is_at_work, log_tail};
 pub use resume::{may_begin_in, parting_key};
-pub use write::{RunFolder, utc};
+pub use write::{RunFolder, utc, utc_now};
 
 use super::events::{BranchReport, EvalReport, EvalRow, Finish, StepReport};
 use crate::config::BranchSource;

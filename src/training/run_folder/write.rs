@@ -391,8 +391,8 @@ fn command_line() -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// `2026-11-21T07:30:00Z`.
-fn utc_now() -> String {
+/// The time now, as the lines of `log.txt` begin: `2026-11-21T07:30:00Z`.
+pub fn utc_now() -> String {
     let seconds =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     utc(seconds)

@@ -2,6 +2,7 @@
 
 use super::disk::Dropped;
 use super::folder::Following;
+use super::notices::Cause;
 use super::{Window, disk};
 use crate::app::commands::{self, UiCommand};
 use crate::app::large_view::LargeAnswer;
@@ -13,7 +14,7 @@ use crate::app::panes::Pane;
 use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::shell::dialogs::{Dialog, DialogAnswer, PathFor, Recent, Stop};
 use crate::app::shell::layout::Layout;
-use crate::app::shell::messages::{MessageAnswer, Notice};
+use crate::app::shell::messages::MessageAnswer;
 use crate::app::shell::palette::Palette;
 use crate::session::inspect::Request;
 use crate::training::events::{Command, Finish};
@@ -34,8 +35,9 @@ impl Window {
             move |window, read| {
                 let result = read.map(|(config, warnings)| {
                     window.form.fill_from_file(&file, config);
+                    window.attempt_went_well();
                     if !warnings.is_empty() {
-                        window.notice = Some(Notice::Done(warnings.join("\n")));
+                        window.tell(warnings.join("\n"));
                     }
                     window.recents.add_config(&file);
                     window.layout.reveal(Pane::SetUp);
@@ -122,14 +124,12 @@ impl Window {
             }
             DialogAnswer::Export(export) => {
                 self.dialog = None;
-                self.notice = Some(Notice::Done("Exporting…".into()));
+                self.tell("Exporting…");
                 self.on_disk(
                     move || disk::export_model(&export),
-                    |window, written| {
-                        window.notice = Some(match written {
-                            Ok(sentence) => Notice::Done(sentence),
-                            Err(error) => Notice::Refused(format!("{error:#}")),
-                        });
+                    |window, written| match written {
+                        Ok(sentence) => window.tell(sentence),
+                        Err(error) => window.refuse(Cause::Attempt, format!("{error:#}")),
                     },
                 );
             }
@@ -233,7 +233,7 @@ impl Window {
     pub fn carry_out(&mut self, ctx: &Context, command: UiCommand) {
         if let Err(reason) = command.available(&self.run) {
             let text = format!("{} is not possible now: {reason}", command.text(&self.run));
-            self.notice = Some(Notice::Refused(text));
+            self.refuse(Cause::Command(command), text);
             return;
         }
         match command {
@@ -269,7 +269,7 @@ impl Window {
             UiCommand::OpenSample => self.open_sample(),
             UiCommand::UndoSetUp => {
                 if !self.form.undo() {
-                    self.notice = Some(Notice::Done("Nothing of the set-up is left to undo".into()));
+                    self.tell("Nothing of the set-up is left to undo");
                 }
                 self.layout.reveal(Pane::SetUp);
             }
@@ -341,7 +341,7 @@ impl Window {
     /// Sets up a new run like the one in `dir`, and says so.
     pub(super) fn duplicate(&mut self, dir: PathBuf) {
         let text = format!("Set up like {}; Start trains it in a new folder", dir.display());
-        self.set_up_like(&dir, |window| window.notice = Some(Notice::Done(text)));
+        self.set_up_like(&dir, |window| window.tell(text));
     }
 
     /// Sets up a new run like the one in `dir`, then does `then`.
@@ -358,7 +358,7 @@ impl Window {
                     window.layout.reveal(Pane::SetUp);
                     then(window);
                 }
-                Err(error) => window.notice = Some(Notice::Refused(error.to_string())),
+                Err(error) => window.refuse(Cause::Attempt, error.to_string()),
             },
         );
     }
@@ -366,7 +366,7 @@ impl Window {
     /// Goes on with the run on screen. Its folder knows the curves better than the window: what was not yet
     /// written is trained again.
     pub(super) fn resume(&mut self) {
-        self.notice = None;
+        self.put_notice_away();
         let Some(dir) = self.run.dir.clone() else { return };
         let folder = dir.clone();
         self.on_disk(
@@ -378,7 +378,7 @@ impl Window {
                 }
                 match read {
                     Ok((run, config)) => window.resume_read(run, config),
-                    Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+                    Err(error) => window.refuse(Cause::Run(Some(dir)), format!("{error:#}")),
                 }
             },
         );
@@ -396,14 +396,14 @@ impl Window {
                 self.faults_put_away = self.form.faults().into_iter().map(owned).collect();
             }
             MessageAnswer::PutFailureAway => self.run.failure_is_put_away = true,
-            MessageAnswer::PutNoticeAway => self.notice = None,
+            MessageAnswer::PutNoticeAway => self.put_notice_away(),
             MessageAnswer::First(answer) => self.take_first_answer(answer),
             MessageAnswer::LeaveUnfinished => self.unfinished = None,
             MessageAnswer::ContinueUnfinished => {
                 let Some(dir) = self.unfinished.take() else { return };
                 self.begin_open_run(dir, |window, result| match result {
                     Ok(()) => window.resume(),
-                    Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+                    Err(error) => window.refuse(Cause::Attempt, format!("{error:#}")),
                 });
             }
         }
@@ -414,7 +414,7 @@ impl Window {
         let sent = self.link.as_ref().map_or(Err("The run has already ended"), |link| link.send(command));
         if let Err(reason) = sent {
             self.run.log(Level::Warning, reason);
-            self.notice = Some(Notice::Refused(reason.into()));
+            self.refuse(Cause::Run(self.run.dir.clone()), reason);
         }
         sent.is_ok()
     }
@@ -462,7 +462,7 @@ impl Window {
             move || disk::discard(&folder, trash),
             move |window, gone| match gone {
                 Ok(sentence) => window.forget_discarded(&dir, sentence),
-                Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+                Err(error) => window.refuse(Cause::Run(Some(dir)), format!("{error:#}")),
             },
         );
     }
@@ -471,27 +471,24 @@ impl Window {
         self.forget_run(dir);
         self.runs.listed = None;
         self.run.log(Level::Info, sentence.clone());
-        self.notice = Some(Notice::Done(sentence));
+        self.tell(sentence);
     }
 
     fn copy_command_line(&mut self, ctx: &Context) {
         let refused = "Save the configuration to a file first; the command line trains from a file";
         let Some(file) = self.form.file.clone() else {
-            self.notice = Some(Notice::Refused(refused.into()));
-            return;
+            return self.refuse(Cause::NoFile, refused);
         };
         let (ctx, path) = (ctx.clone(), file.clone());
         self.on_disk(
             move || disk::load_config(&path),
-            move |window, base| {
-                window.notice = Some(match base {
-                    Ok((base, _)) => {
-                        let line = window.form.command_line(&file, &base);
-                        ctx.copy_text(line.clone());
-                        Notice::Done(format!("Copied: {line}"))
-                    }
-                    Err(_) => Notice::Refused(refused.into()),
-                });
+            move |window, base| match base {
+                Ok((base, _)) => {
+                    let line = window.form.command_line(&file, &base);
+                    ctx.copy_text(line.clone());
+                    window.tell(format!("Copied: {line}"));
+                }
+                Err(_) => window.refuse(Cause::Attempt, refused),
             },
         );
     }

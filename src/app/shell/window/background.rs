@@ -3,10 +3,10 @@
 
 use super::Window;
 use super::disk::{self, Contents};
+use super::notices::Cause;
 use crate::app::model::kinds::Level;
 use crate::app::model::launcher::DeviceItem;
 use crate::app::shell::dialogs::{Dialog, FileKind, PathFor};
-use crate::app::shell::messages::Notice;
 use crate::app::widgets::export::{self, ExportRequest, Exported};
 use crate::app::widgets::figure::{png, svg};
 use crate::app::widgets::table::TableFormat;
@@ -135,6 +135,9 @@ impl Window {
         }
         let was_open = self.study.info.is_some();
         self.study.take_answers();
+        if !was_open && self.study.info.is_some() {
+            self.attempt_went_well();
+        }
         if !was_open && self.study.info.as_ref().is_some_and(|info| info.is_bare) {
             self.ask_for_photos();
         }
@@ -188,7 +191,7 @@ impl Window {
                 self.on_disk(draw, move |window, drawn| match drawn {
                     Ok(bytes) => window.ask_where_to_save(&name, kind, bytes),
                     Err(error) => {
-                        window.notice = Some(Notice::Refused(format!("No figure was made: {error:#}")));
+                        window.refuse(Cause::Attempt, format!("No figure was made: {error:#}"));
                     }
                 });
             }
@@ -219,7 +222,7 @@ impl Window {
         self.background.shot = None;
         match export::crop_png(&image, area, ctx.pixels_per_point()) {
             Ok(bytes) => self.ask_where_to_save(&name, FileKind::Png, bytes),
-            Err(error) => self.notice = Some(Notice::Refused(format!("No picture was made: {error:#}"))),
+            Err(error) => self.refuse(Cause::Attempt, format!("No picture was made: {error:#}")),
         }
     }
 
@@ -253,7 +256,7 @@ impl Window {
             move |window, result| {
                 if result.is_ok() {
                     window.background.pending = None;
-                    window.notice = Some(Notice::Done(format!("Wrote {}", written.display())));
+                    window.tell(format!("Wrote {}", written.display()));
                 }
                 window.settle_path(wanted, &written, result);
             },
@@ -263,7 +266,7 @@ impl Window {
     /// Shows a failure as a notice.
     pub(super) fn refuse_if_failed(&mut self, result: anyhow::Result<()>) {
         if let Err(error) = result {
-            self.notice = Some(Notice::Refused(format!("{error:#}")));
+            self.refuse(Cause::Attempt, format!("{error:#}"));
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Window;
 use super::disk::{self, Dropped};
+use super::notices::Cause;
+use crate::app::commands::UiCommand;
 use crate::app::model::study::ModelChoice;
 use crate::app::panes::Pane;
-use crate::app::shell::messages::Notice;
 use crate::config::DataSource;
 use egui::{Align2, Context, Id, LayerId, Order, TextStyle, Theme};
 use std::path::{Path, PathBuf};
@@ -54,18 +55,19 @@ impl Window {
                 Dropped::Checkpoint(path) => self.open_model(ModelChoice::File(path)),
                 _ if self.run.phase.is_active() => {
                     let text = "A run is at work; stop it to open another in its place";
-                    self.notice = Some(Notice::Refused(text.into()));
+                    self.refuse(Cause::Command(UiCommand::OpenRun), text);
                 }
                 Dropped::Run(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
                 Dropped::Runs { newest } => self.open_runs(newest),
                 Dropped::Data(dir) => self.use_data(&dir),
                 Dropped::Config(file) => self.open_config(file, Self::refuse_if_failed),
                 Dropped::Unknown(path) => {
-                    self.notice = Some(Notice::Refused(format!(
+                    let text = format!(
                         "{} is none of what the window opens: a run folder (metrics.jsonl) or a folder of such, a data \
                          folder (train/ and val/), .toml, .safetensors, an image or a folder of images",
                         path.display()
-                    )));
+                    );
+                    self.refuse(Cause::Attempt, text);
                 }
             }
         }
@@ -83,10 +85,10 @@ impl Window {
             } else {
                 format!("{} images wait", files.len())
             };
-            self.notice = Some(Notice::Done(format!(
-                "{count} for a model: look into the live one, or open a checkpoint"
-            )));
+            let text = format!("{count} for a model: look into the live one, or open a checkpoint");
+            self.tell_until(Cause::NoModel, text);
         }
+        self.attempt_went_well();
         self.views.look.files = files;
     }
 

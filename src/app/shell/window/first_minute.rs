@@ -1,12 +1,12 @@
 //! The first minute: the sample run on an empty profile, and what the card beside it leads to.
 
 use super::Window;
+use super::notices::Cause;
 use crate::app::model::sample;
 use crate::app::model::study::ModelChoice;
 use crate::app::panes::Pane;
 use crate::app::shell::dialogs::{Dialog, PathFor};
 use crate::app::shell::first_steps::{FirstAnswer, FirstStep};
-use crate::app::shell::messages::Notice;
 use crate::training::run_folder::RunFiles;
 
 impl Window {
@@ -24,8 +24,7 @@ impl Window {
         let Some(storage) = self.storage.clone() else {
             let text =
                 "This system names no folder for the program's own files, where the sample would be put";
-            self.notice = Some(Notice::Refused(text.into()));
-            return;
+            return self.refuse(Cause::Lasting, text);
         };
         self.on_disk(
             move || sample::place(&storage),
@@ -37,7 +36,7 @@ impl Window {
                     }
                     window.refuse_if_failed(result);
                 }),
-                Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+                Err(error) => window.refuse(Cause::Attempt, format!("{error:#}")),
             },
         );
     }

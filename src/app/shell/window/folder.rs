@@ -180,6 +180,7 @@ impl Window {
 
     fn show_opened(&mut self, dir: &Path, opened: OpenedFolder) {
         self.run = opened.run;
+        self.attempt_went_well();
         self.report.forget();
         self.follow_folder(FolderReader::new(dir, Some(opened.follower)));
         self.pictures = Pictures::default();

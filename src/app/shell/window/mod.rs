@@ -7,6 +7,7 @@ mod disk;
 mod drops;
 mod first_minute;
 mod folder;
+mod notices;
 mod runs;
 mod starting;
 mod watch;
@@ -15,7 +16,7 @@ use super::chrome;
 use super::dialogs::Dialog;
 use super::first_steps::FirstSteps;
 use super::layout::Layout;
-use super::messages::{self, Messages, Notice};
+use super::messages::{self, Messages};
 use super::palette::Palette;
 use super::status;
 use crate::app::commands::UiCommand;
@@ -34,6 +35,7 @@ use crate::training::events::{Event, Finish};
 use background::Background;
 use egui::{Context, Ui, ViewportCommand};
 use folder::Following;
+use notices::Posted;
 use runs::FollowedRuns;
 use starting::Before;
 use std::path::PathBuf;
@@ -58,7 +60,9 @@ pub struct Window {
     pictures: Pictures,
     dialog: Option<Dialog>,
     palette: Option<Palette>,
-    notice: Option<Notice>,
+    posted: Option<Posted>,
+    /// Notices so far.
+    notices: u64,
     /// The faults of the set-up that the user has put away.
     faults_put_away: Vec<(String, String)>,
     queue: Vec<UiCommand>,
@@ -109,7 +113,8 @@ impl Window {
             pictures: Pictures::default(),
             dialog: None,
             palette: None,
-            notice: None,
+            posted: None,
+            notices: 0,
             faults_put_away: Vec::new(),
             queue: Vec::new(),
             study: Study::default(),
@@ -212,14 +217,11 @@ impl Window {
     }
 
     fn messages_ui(&mut self, ctx: &Context) {
-        // A failure of another set-up than the one on screen has lost its cause.
-        if matches!(&self.notice, Some(Notice::Failed(_, tried)) if !tried.is(&self.form)) {
-            self.notice = None;
-        }
+        self.end_notice();
         let messages = Messages {
             run: &self.run,
             form: &self.form,
-            notice: self.notice.as_ref(),
+            notice: self.posted.as_ref().map(Posted::notice),
             unfinished: self.unfinished.as_deref(),
             put_away: &self.faults_put_away,
             first_steps: self.shows_first_steps().then_some(&self.first_steps),

@@ -2,15 +2,16 @@
 //! pane is seen, and what is done with a run.
 
 use super::folder::Following;
+use super::notices::Cause;
 use super::watch::Watch;
 use super::{Window, disk};
+use crate::app::commands::UiCommand;
 use crate::app::model::kinds::Level;
 use crate::app::model::run::Checkpoints;
 use crate::app::model::runs::list::{self, Scan};
 use crate::app::panes::runs::RunsRequest;
 use crate::app::shell::dialogs::Dialog;
 use crate::app::shell::dialogs::run_folder::{EditedNotes, Trashed};
-use crate::app::shell::messages::Notice;
 use crate::training::run_folder::RunNotes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Window {
             RunsRequest::Search => self.search_runs(),
             RunsRequest::Open(_) | RunsRequest::Duplicate(_) if self.run.phase.is_active() => {
                 let text = "A run is at work; stop it to have another in its place";
-                self.notice = Some(Notice::Refused(text.into()));
+                self.refuse(Cause::Command(UiCommand::OpenRun), text);
             }
             RunsRequest::Open(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
             RunsRequest::Duplicate(dir) => self.duplicate(dir),
@@ -82,8 +83,11 @@ impl Window {
 
     fn take_notes(&mut self, dir: &Path, notes: anyhow::Result<RunNotes>) {
         match notes {
-            Ok(notes) => self.runs.annotate(dir, notes),
-            Err(error) => self.notice = Some(Notice::Refused(format!("{error:#}"))),
+            Ok(notes) => {
+                self.attempt_went_well();
+                self.runs.annotate(dir, notes);
+            }
+            Err(error) => self.refuse(Cause::Attempt, format!("{error:#}")),
         }
     }
 
@@ -110,7 +114,10 @@ impl Window {
             }
             let text = gone.iter().chain(&kept).cloned().collect::<Vec<_>>().join("\n");
             window.run.log(Level::Info, text.clone());
-            window.notice = Some(if kept.is_empty() { Notice::Done(text) } else { Notice::Refused(text) });
+            match kept.is_empty() {
+                true => window.tell(text),
+                false => window.refuse(Cause::Attempt, text),
+            }
             window.search_runs();
         });
     }

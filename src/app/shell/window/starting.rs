@@ -2,6 +2,7 @@
 //! when a run fails before its first step.
 
 use super::folder::Following;
+use super::notices::Cause;
 use super::{Window, disk};
 use crate::app::format;
 use crate::app::model::kinds::{Level, RunPhase};
@@ -10,7 +11,6 @@ use crate::app::model::run::{Length, RunView};
 use crate::app::model::start_check::Tried;
 use crate::app::panes::Pane;
 use crate::app::shell::first_steps::FirstStep;
-use crate::app::shell::messages::Notice;
 use crate::app::widgets::pictures::Pictures;
 use crate::config::Config;
 use crate::training::events::{Event, Finish};
@@ -32,7 +32,7 @@ pub(super) struct Before {
 impl Window {
     /// Does `then` when nothing is wrong with the set-up; else the faults are shown, all of them.
     fn when_ready(&mut self, then: fn(&mut Self)) {
-        self.notice = None;
+        self.put_notice_away();
         let check = self.form.check();
         self.on_disk(
             move || disk::check_start(check),
@@ -65,10 +65,10 @@ impl Window {
                 Ok(events) => {
                     window.report.begin(events, Tried::of(&window.form));
                     let text = "Preflight at work; its report comes below the set-up";
-                    window.notice = Some(Notice::Done(text.into()));
+                    window.tell(text);
                     window.layout.reveal(Pane::SetUp);
                 }
-                Err(error) => window.notice = Some(Notice::Refused(format!("{error:#}"))),
+                Err(error) => window.refuse(Cause::Attempt, format!("{error:#}")),
             }
         });
     }
@@ -77,20 +77,18 @@ impl Window {
     pub(super) fn preflight_ended(&mut self) {
         let refused = self.report.refused().filter(|_| !self.report.is_outdated(&self.form));
         if refused.is_some_and(|(check, reason)| self.form.take_refusal(check, reason)) {
-            self.notice = None;
+            self.put_notice_away();
             return self.show_faults();
         }
         self.keep_time();
-        self.notice = Some(match self.report.verdict() {
-            Ok(text) => {
+        match (self.report.verdict(), self.report.tried().cloned()) {
+            (Ok(text), _) => {
                 self.run.failure_is_put_away = true;
-                Notice::Done(text)
+                self.tell(text);
             }
-            Err(text) => self.report.tried().map_or_else(
-                || Notice::Refused(text.clone()),
-                |tried| Notice::Failed(text.clone(), Box::new(tried.clone())),
-            ),
-        });
+            (Err(text), Some(tried)) => self.tell_failure(tried, text),
+            (Err(text), None) => self.refuse(Cause::Lasting, text),
+        }
     }
 
     /// Keeps the time that a preflight of a whole preset predicts, for the list of presets.
@@ -120,7 +118,7 @@ impl Window {
         if let Some((key, reason)) = self.completion(&run, patience) {
             self.form.jump_to(key);
             self.layout.reveal(Pane::SetUp);
-            self.notice = Some(Notice::Refused(reason));
+            self.refuse(Cause::SetUp(Box::new(Tried::of(&self.form))), reason);
             return;
         }
         run.phase = RunPhase::Preparing;
@@ -209,7 +207,7 @@ impl Window {
             let text = format!("The run did not start: {sentence}");
             self.run.log(Level::Error, text.clone());
             let tried = if before.is_resumed { Tried::of(&self.form) } else { before.tried };
-            self.notice = Some(Notice::Failed(text, Box::new(tried)));
+            self.tell_failure(tried, text);
         }
     }
 
