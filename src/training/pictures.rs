@@ -1,11 +1,12 @@
-//! The pictures of a run's last validation as a file of its folder, so that they can be looked at without a
-//! GPU, after the run and beside one that another program trains.
+//! The pictures of a run's last validation and its BN statistics as a file of its folder, so that they can be
+//! looked at without a GPU, after the run and beside one that another program trains.
 //!
-//! `pictures.safetensors` holds `clean` (U8 `[n, S, S, 3]`), `perturbation` (F16 `[n, S, S, 3]`, 1/255) and
-//! `cam` (F16 `[n, domains, 2, S, S]`: clean before attacked); the words beside them are one JSON object in
-//! the metadata.
+//! `pictures.safetensors` holds `clean` (U8 `[n, S, S, 3]`), `perturbation` (F16 `[n, S, S, 3]`, 1/255),
+//! `cam` (F16 `[n, domains, 2, S, S]`: clean before attacked) and `bn` (F32 `[v]`: layer by layer and in it
+//! domain by domain running mean, running variance, γ and β, each of the layer's channels; absent in files of
+//! versions before). The words beside them are one JSON object in the metadata.
 
-use super::events::{DomainView, GalleryItem, Guess, Snapshot};
+use super::events::{BnDomain, BnLayer, DomainView, GalleryItem, Guess, Snapshot};
 use crate::config::path_faults::unreadable_file;
 use crate::interop::atomic::write_atomic;
 use anyhow::{Context as _, anyhow, ensure};
@@ -31,6 +32,15 @@ struct Words {
     attack_domain: String,
     classes: Vec<String>,
     images: Vec<ImageWords>,
+    #[serde(default)]
+    bn_layers: Vec<LayerWords>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerWords {
+    name: String,
+    domains: usize,
+    channels: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,8 +51,8 @@ struct ImageWords {
     guesses: Vec<[Vec<(usize, f32)>; 2]>,
 }
 
-/// Writes the gallery of `snapshot` whole or not at all; equal pictures give equal bytes. All of its images
-/// have one size.
+/// Writes the gallery and the BN layers of `snapshot` whole or not at all; equal ones give equal bytes. All
+/// of its images have one size.
 pub fn save(path: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
     let images = &snapshot.gallery;
     let size = images.first().map_or(0, |item| item.size);
@@ -54,13 +64,17 @@ pub fn save(path: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
         attack_domain: snapshot.attack_domain.clone(),
         classes: snapshot.classes.clone(),
         images: images.iter().map(ImageWords::of).collect(),
+        bn_layers: snapshot.bn_layers.iter().map(LayerWords::of).collect(),
     };
     let clean: Vec<u8> = images.iter().flat_map(|item| item.clean.iter().copied()).collect();
     let perturbation = halves(images.iter().flat_map(|item| &item.perturbation));
     let views = images.iter().flat_map(|item| &item.views);
     let cam = halves(views.flat_map(|view| view.cam.iter().chain(&view.cam_adversarial)));
     let pictures = [images.len(), size, size, 3];
+    let statistics = snapshot.bn_layers.iter().flat_map(|layer| &layer.domains).flat_map(vectors);
+    let bn: Vec<u8> = statistics.flatten().flat_map(|value| value.to_le_bytes()).collect();
     let tensors = [
+        ("bn", TensorView::new(Dtype::F32, vec![bn.len() / 4], &bn)?),
         ("clean", TensorView::new(Dtype::U8, pictures.to_vec(), &clean)?),
         ("perturbation", TensorView::new(Dtype::F16, pictures.to_vec(), &perturbation)?),
         ("cam", TensorView::new(Dtype::F16, vec![images.len(), domains, 2, size, size], &cam)?),
@@ -70,7 +84,7 @@ pub fn save(path: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
     write_atomic(path, |out| out.write_all(&bytes))
 }
 
-/// Reads what [`save`] wrote, without BN layers; every fault is one sentence that names the file.
+/// Reads what [`save`] wrote; every fault is one sentence that names the file.
 pub fn load(path: &Path) -> anyhow::Result<Snapshot> {
     let unreadable = |error| anyhow!(unreadable_file(path, &error));
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
@@ -108,6 +122,13 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Snapshot> {
     let perturbation = floats(tensor("perturbation", Dtype::F16, &pictures)?);
     let cam = floats(tensor("cam", Dtype::F16, &[count, domains, 2, size, size])?);
 
+    let lengths = words.bn_layers.iter().map(LayerWords::values);
+    let length = lengths.sum::<Option<usize>>().context("its BN layers are too large")?;
+    let bn_layers = match length {
+        0 => Vec::new(),
+        length => layers(&words.bn_layers, tensor("bn", Dtype::F32, &[length])?),
+    };
+
     let (values, area) = (size * size * 3, size * size);
     let items = words.images.into_iter().enumerate().map(|(index, image)| {
         let place = index * values..(index + 1) * values;
@@ -129,7 +150,7 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Snapshot> {
     Ok(Snapshot {
         step: words.step,
         gallery: items.collect(),
-        bn_layers: Vec::new(),
+        bn_layers,
         attack: words.attack,
         attack_domain: words.attack_domain,
         classes: words.classes,
@@ -142,6 +163,35 @@ impl ImageWords {
         let views = item.views.iter().map(|view| [pairs(&view.clean), pairs(&view.adversarial)]);
         Self { name: item.name.clone(), label: item.label, guesses: views.collect() }
     }
+}
+
+impl LayerWords {
+    fn of(layer: &BnLayer) -> Self {
+        let channels = layer.domains.first().map_or(0, |domain| domain.gamma.len());
+        Self { name: layer.name.clone(), domains: layer.domains.len(), channels }
+    }
+
+    /// Numbers of the layer; `None` where no memory has room for so many.
+    fn values(&self) -> Option<usize> {
+        self.domains.checked_mul(self.channels)?.checked_mul(4)
+    }
+}
+
+/// The four vectors of a domain in the order of the file.
+fn vectors(domain: &BnDomain) -> [&Vec<f32>; 4] {
+    [&domain.running_mean, &domain.running_var, &domain.gamma, &domain.beta]
+}
+
+/// The layers that `words` tell of, from all of their little-endian f32.
+fn layers(words: &[LayerWords], bytes: &[u8]) -> Vec<BnLayer> {
+    let mut values = bytes.as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk));
+    let mut layer = |words: &LayerWords| {
+        let mut vector = || values.by_ref().take(words.channels).collect::<Vec<f32>>();
+        let mut domain =
+            || BnDomain { running_mean: vector(), running_var: vector(), gamma: vector(), beta: vector() };
+        BnLayer { name: words.name.clone(), domains: (0..words.domains).map(|_| domain()).collect() }
+    };
+    words.iter().map(&mut layer).collect()
 }
 
 /// Little-endian f16; what is too large becomes the largest number, so that scales stay finite.
@@ -174,10 +224,17 @@ mod tests {
             let (name, views) = (format!("val/{index}"), vec![view(0), view(1)]);
             GalleryItem { name, label: index, size: SIZE, clean, adversarial, perturbation, views }
         };
+        let domain = |of: f32| BnDomain {
+            running_mean: vec![of, -1e-9],
+            running_var: vec![1e-12, 3e38],
+            gamma: vec![1.0, of],
+            beta: vec![0.0, 0.1],
+        };
+        let layer = |name: &str| BnLayer { name: name.into(), domains: vec![domain(0.5), domain(0.3)] };
         Snapshot {
             step: 70,
             gallery: vec![item(0), item(1)],
-            bn_layers: Vec::new(),
+            bn_layers: vec![layer("bn1"), layer("layer1.0.bn1")],
             attack: "pgd:eps=4,step=1,iters=5".into(),
             attack_domain: "main".into(),
             classes: ["cat", "dog", "cow"].map(String::from).to_vec(),
@@ -196,7 +253,7 @@ mod tests {
         save(&path, &made).expect("writable");
         assert_eq!(std::fs::read(&path).expect("readable"), first, "equal pictures, equal bytes");
 
-        let none = Snapshot { gallery: Vec::new(), ..made };
+        let none = Snapshot { gallery: Vec::new(), bn_layers: Vec::new(), ..made };
         save(&path, &none).expect("writable");
         assert!(load(&path).expect("a valid file").gallery.is_empty());
     }

@@ -10,7 +10,7 @@
 //! | `bn_stats.jsonl` | a [`BnLine`] for each BN layer and domain at a validation |
 //! | `events.out.tfevents.*` | the same figures for TensorBoard |
 //! | `last.safetensors`, `best.safetensors` | checkpoints |
-//! | `pictures.safetensors` | the pictures of the last validation |
+//! | `pictures.safetensors` | the pictures and BN statistics of the last validation |
 //! | `moments/STEP.safetensors` | those of earlier ones, as far as `eval.moments_mb` has room |
 //! | `log.txt` | sentences with their time, for people |
 //! | `ended.json` | how the run ended ([`Ended`]); absent while it is at work and after a kill |
