@@ -321,7 +321,7 @@ pub(crate) fn model(step: u64) -> ModelInfo {
         attack: AttackConfig::parse_spec("pgd:eps=1,step=1").expect("a SPEC"),
         splits: vec![("val".into(), 1000), ("val-stylized".into(), 1000)],
         data_fault: None,
-        is_bare: false,
+        taken_for: None,
         bn_layers: layers(step),
     }
 }

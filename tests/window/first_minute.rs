@@ -131,7 +131,7 @@ fn a_network_of_timm_leads_to_the_users_own_photo() {
     stage.frames();
     let study = stage.played.studies.try_recv().expect("the model is opened");
     let sentence = "resnet18.safetensors has no metadata and was taken for resnet18".to_owned();
-    let info = ModelInfo { splits: vec![], data_fault: Some(sentence), is_bare: true, ..demo::model(0) };
+    let info = ModelInfo { splits: vec![], taken_for: Some(sentence), ..demo::model(0) };
     say(&study, Answer::Opened(Arc::new(info)));
     stage.frames();
     stage.expect("Choose image files");

@@ -135,12 +135,16 @@ impl LookView {
         AttackCall { attack: self.attack.clone(), domain: self.through(info), seed: self.seed }
     }
 
+    /// Whether there are images to look at.
+    pub fn can_show(&self, info: &ModelInfo) -> bool {
+        !info.splits.is_empty() || !self.files.is_empty() || self.picked.is_some()
+    }
+
     /// Asks for what is chosen unless it was asked for. One question at a time: while a slider moves, the
     /// answer to one place of it brings the question for the next.
     pub fn ask(&self, info: &ModelInfo, shared: &mut Shared<'_>) {
-        let can_show = !info.splits.is_empty() || !self.files.is_empty() || self.picked.is_some();
         let wanted = self.request(info);
-        if can_show && !shared.study.looking && !shared.study.has_asked(&wanted) {
+        if self.can_show(info) && !shared.study.looking && !shared.study.has_asked(&wanted) {
             shared.study_requests.push(Request::Look(wanted));
         }
     }
@@ -197,7 +201,7 @@ fn model_ui(ui: &mut Ui, shared: &mut Shared<'_>, follow: Option<&mut bool>) {
     match &study.info {
         Some(info) => {
             // Of how many steps weights of elsewhere are, nobody knows.
-            let text = match info.is_bare {
+            let text = match info.taken_for.is_some() {
                 true => info.arch.clone(),
                 false => format!("{}, {}", study.step_text(), info.arch),
             };
@@ -240,13 +244,11 @@ fn other_run_ui(ui: &mut Ui, shared: &mut Shared<'_>) {
 
 fn fault_ui(ui: &mut Ui, study: &Study) {
     let info = study.info.as_ref();
-    if let (None, Some(taken_for)) = (&study.fault, info.filter(|info| info.is_bare)) {
-        let sentence = taken_for.data_fault.as_deref().unwrap_or_default();
+    let fault = study.fault.clone().or_else(|| info?.data_fault.clone());
+    if let (None, Some(sentence)) = (&fault, info.and_then(|info| info.taken_for.as_ref())) {
         let weak = Tokens::of(ui).text_weak;
         ui.add(egui::Label::new(RichText::new(sentence).small().color(weak)).wrap());
-        return;
     }
-    let fault = study.fault.clone().or_else(|| info?.data_fault.clone());
     if let Some(fault) = fault {
         ui.horizontal(|ui| {
             let error = Tokens::of(ui).error;

@@ -99,8 +99,9 @@ pub struct ModelInfo {
     pub splits: Vec<(String, usize)>,
     /// Why there are no sets, when the data of the run cannot be opened here.
     pub data_fault: Option<String>,
-    /// The file is a bare state dict, so that nothing is known of its data.
-    pub is_bare: bool,
+    /// What a bare state dict was taken for, in one sentence: nothing is known of its data, and there are no
+    /// sets.
+    pub taken_for: Option<String>,
     /// Statistics and affine parameters of the BN layers, from input to output.
     pub bn_layers: Vec<BnLayer>,
 }

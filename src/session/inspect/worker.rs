@@ -251,14 +251,15 @@ impl Worker<'_> {
         };
         let config = model.config();
         let meta = model.meta();
-        // Nothing says what a bare file was trained on.
-        let sets = match model.taken_for() {
-            Some(sentence) => Err(sentence.to_owned()),
-            None => sets_of(&config.data, &meta.classes).map_err(|error| format!("{error:#}")),
+        let taken_for = model.taken_for().map(str::to_owned);
+        let sets = match taken_for {
+            // Nothing says what a bare file was trained on.
+            Some(_) => Ok(MatchedSets::new()),
+            None => sets_of(&config.data, &meta.classes),
         };
         let (sets, data_fault) = match sets {
             Ok(sets) => (sets, None),
-            Err(sentence) => (MatchedSets::new(), Some(sentence)),
+            Err(error) => (MatchedSets::new(), Some(format!("{error:#}"))),
         };
         let info = ModelInfo {
             arch: meta.arch.clone(),
@@ -270,7 +271,7 @@ impl Worker<'_> {
             attack: config.method.attack.clone(),
             splits: sets.iter().map(|(name, matched)| (name.clone(), matched.set.len())).collect(),
             data_fault,
-            is_bare: model.taken_for().is_some(),
+            taken_for,
             bn_layers: model.bn_layers(),
         };
         self.opened = Some(Opened { model, sets, subject, corruptor: None });

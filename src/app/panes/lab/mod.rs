@@ -60,7 +60,7 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
         look.ask(&info, shared);
         ui.add_space(tokens::GAP_SMALL);
         let Some(looked) = shared.study.looked.clone() else {
-            if info.data_fault.is_none() && shared.study.fault.is_none() {
+            if look.can_show(&info) && shared.study.fault.is_none() {
                 ui.spinner();
             }
             return;

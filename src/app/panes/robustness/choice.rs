@@ -74,7 +74,7 @@ mod tests {
             attack: AttackConfig::default(),
             splits: vec![("val".into(), 10)],
             data_fault: None,
-            is_bare: false,
+            taken_for: None,
             bn_layers: Vec::new(),
         }
     }

@@ -138,7 +138,7 @@ impl Window {
         if !was_open && self.study.info.is_some() {
             self.attempt_went_well();
         }
-        if !was_open && self.study.info.as_ref().is_some_and(|info| info.is_bare) {
+        if !was_open && self.study.info.as_ref().is_some_and(|info| info.taken_for.is_some()) {
             self.ask_for_photos();
         }
         let was_at_work = self.report.is_running();
