@@ -2,6 +2,8 @@
 
 use super::frame::{wait_for, write_run};
 use super::{Stage, demo, tell, train};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use dualprop::app::panes::Pane;
 use dualprop::app::panes::domains::Face;
 use dualprop::app::panes::robustness::Detail;
@@ -23,6 +25,8 @@ struct Seen {
     /// Names and points of the lines of data.
     lines: Vec<(String, usize)>,
     rects: usize,
+    /// Width and height of each picture, pixels.
+    pictures: Vec<(u32, u32)>,
     has_ground: bool,
 }
 
@@ -67,6 +71,13 @@ fn read(file: &Path) -> Seen {
             Xml::Empty(element) => {
                 let name = element.name();
                 seen.rects += usize::from(name.as_ref() == b"rect");
+                if name.as_ref() == b"image" {
+                    let data = attribute(&element, "href").expect("pixels");
+                    let png = data.strip_prefix("data:image/png;base64,").expect("in the file itself");
+                    let png = BASE64_STANDARD.decode(png).expect("base64");
+                    let picture = image::load_from_memory(&png).expect("a PNG");
+                    seen.pictures.push((picture.width(), picture.height()));
+                }
                 let white = attribute(&element, "fill").is_some_and(|fill| fill == "#ffffff");
                 seen.has_ground |= name.as_ref() == b"rect" && white && attribute(&element, "x").is_none();
             }
@@ -221,6 +232,69 @@ fn every_plot_becomes_a_figure_with_units_on_its_axes() {
     stage.frames();
     let seen = check(&mut stage, &dir, "Robustness on val", ["Severity", "Corruption"]);
     assert!(seen.says("(%)") && seen.says("gaussian_noise"), "{seen:?}");
+}
+
+/// What consists of pictures is drawn anew like any plot, each with its own pixels.
+#[test]
+fn panes_of_pictures_become_figures() {
+    let (mut stage, ends, dir) = trained();
+    tell(&ends, Event::Finished(Finish::Completed));
+    stage.show(Pane::Gallery);
+    for (item, file, width) in [
+        ("Figure for a column, 85 mm (SVG)…", "Gallery-85-mm.svg", "85mm"),
+        ("Figure for a page, 170 mm (SVG)…", "Gallery-170-mm.svg", "170mm"),
+    ] {
+        export(&mut stage, "Gallery", item);
+        let seen = read(&dir.join(file));
+        assert_eq!((seen.width.as_str(), seen.pictures.len()), (width, 24), "three of each image");
+        assert!(seen.pictures.iter().all(|size| *size == (32, 32)), "their own pixels: {seen:?}");
+        for words in
+            ["perturbation", "×31", "circle, val/00012", "92.0% circle", "through aux", "run run, step 40"]
+        {
+            assert!(seen.says(words), "{words}: {seen:?}");
+        }
+        assert!(seen.has_ground);
+    }
+    export(&mut stage, "Gallery", "Numbers (CSV)…");
+    let table = std::fs::read_to_string(dir.join("Gallery.csv")).expect("the table");
+    assert_eq!(table.lines().count(), 1 + 8 * 2, "an image and a domain a row: {table}");
+
+    export(&mut stage, "Gallery", "Figure (PNG)…");
+    let drawn = image::open(dir.join("Gallery.png")).expect("a picture").into_rgb8();
+    let drawn: std::collections::HashSet<[u8; 3]> = drawn.pixels().map(|pixel| pixel.0).collect();
+    let clean = &demo::snapshot(40).gallery[0].clean;
+    assert!(clean.as_chunks().0.iter().all(|pixel| drawn.contains(pixel)), "no pixel is blurred away");
+
+    stage.show(Pane::Attention);
+    export(&mut stage, "Attention", "Figure (SVG)…");
+    let seen = read(&dir.join("Attention.svg"));
+    assert_eq!(seen.pictures.len(), 8 * 6, "clean and attacked, plain and through two domains");
+    assert!(seen.says("by aux") && seen.says("lowest") && seen.says("circle, val/00012; "), "{seen:?}");
+
+    let study = stage.open_model();
+    stage.show(Pane::Attention);
+    stage.serve(&study);
+    stage.click("Keep beside");
+    export(&mut stage, "Attention", "Figure (SVG)…");
+    let seen = read(&dir.join("Attention.svg"));
+    assert_eq!(seen.pictures.len(), 4 * 2 * 8, "two models of three views beside each other: {seen:?}");
+    stage.show(Pane::Lab);
+    stage.serve(&study);
+    export(&mut stage, "Attacked images", "Figure (SVG)…");
+    assert_eq!(read(&dir.join("Attacked-images.svg")).pictures.len(), 12);
+    stage.show(Pane::Results);
+    stage.click("Measure");
+    stage.serve(&study);
+    stage.click("Worst first");
+    export(&mut stage, "main, clean val", "Figure (SVG)…");
+    let seen = read(&dir.join("main--clean-val.svg"));
+    assert!(seen.pictures.len() == 24 && seen.says("loss "), "{seen:?}");
+    stage.show(Pane::Robustness);
+    stage.window().views.robustness.detail = Detail::Pictures;
+    stage.serve(&study);
+    export(&mut stage, "Corrupted image", "Figure (SVG)…");
+    let seen = read(&dir.join("Corrupted-image.svg"));
+    assert!(seen.pictures.len() == 6 && seen.says("severity 5") && seen.says("aux "), "{seen:?}");
 }
 
 #[test]

@@ -419,11 +419,10 @@ fn a_pane_of_pictures_becomes_a_file() {
     let dir = ends.request.out.clone();
     std::fs::create_dir_all(&dir).expect("writable");
     stage.show(Pane::Gallery);
-    stage.click("Export gallery");
-    stage.frames();
+    export(&mut stage, "Export Gallery", "As on screen (PNG)…");
     stage.expect("Save the picture");
     stage.click("Save");
-    let picture = image::open(dir.join("gallery.png")).expect("the picture was written").into_rgb8();
+    let picture = image::open(dir.join("Gallery.png")).expect("the picture was written").into_rgb8();
     assert!(picture.width() > 200 && picture.height() > 100);
     let colours: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
     assert!(colours.len() > 10, "it shows something");

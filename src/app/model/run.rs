@@ -253,11 +253,15 @@ impl RunView {
         self.info = Some(info);
     }
 
-    /// The name of the run's folder and its finished steps, for what leaves the window: `run first, step
-    /// 260`.
-    pub fn caption(&self) -> String {
+    /// The name of the run's folder, for what leaves the window: `run first`.
+    pub fn name(&self) -> String {
         let name = self.dir.as_ref().map(|dir| dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy());
-        let name = name.map_or_else(|| "a run".to_owned(), |name| format!("run {name}"));
+        name.map_or_else(|| "a run".to_owned(), |name| format!("run {name}"))
+    }
+
+    /// Its name and its finished steps: `run first, step 260`.
+    pub fn caption(&self) -> String {
+        let name = self.name();
         match self.finished_steps() {
             Some(step) => format!("{name}, step {step}"),
             None => name,

@@ -5,13 +5,16 @@ use super::{FIRST_PICTURES, Names, Shared, once_there};
 use crate::app::large_view::SubjectList;
 use crate::app::model::kinds::MAIN_SPLIT;
 use crate::app::model::moments::Moment;
+use crate::app::model::run::RunView;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{self, Card, card_ui, gain_ui};
 use crate::app::widgets::command_button::empty_ui;
-use crate::app::widgets::export;
+use crate::app::widgets::export::Menu;
+use crate::app::widgets::figure::{Body, Figure, Pictures};
 use crate::app::widgets::moments::MomentView;
 use crate::app::widgets::picture_size::{Cards, PictureSize};
 use crate::app::widgets::pictures::full_gain;
+use crate::app::widgets::table::Table;
 use crate::training::events::{GalleryItem, Guess, Snapshot};
 use egui::{RichText, ScrollArea, Ui};
 
@@ -94,7 +97,50 @@ fn controls_ui(
         view.size.ui(ui, "Picture size");
         ui.checkbox(&mut view.only_changed, "Only changed")
             .on_hover_text("Show only images whose most probable class the attack changed in some domain");
-        export::picture_ui(ui, "gallery", shared.area, shared.exports);
+        let only_changed = view.only_changed;
+        let shown = || snapshot.gallery.iter().filter(move |item| !only_changed || is_changed(item));
+        let (run, names) = (shared.run, Names::of_run(shared.run));
+        let (figure, table) = (|| figure(run, snapshot, shown(), gain), || table(names, shown()));
+        let menu = Menu::new("Gallery").figure(&figure).seen(shared.area).table(&table);
+        menu.ui(ui, shared.exports);
         moments.ui(ui, shared.run);
     });
+}
+
+/// The shown images for print, with what each domain predicts before and after.
+fn figure<'a>(
+    run: &RunView,
+    snapshot: &Snapshot,
+    items: impl Iterator<Item = &'a GalleryItem>,
+    gain: f32,
+) -> Figure {
+    let names = Names::of_run(run);
+    let Snapshot { step, attack, attack_domain, .. } = snapshot;
+    Figure {
+        title: "Validation images before and after the attack".to_owned(),
+        subject: format!("{}, step {step}, {attack} through {attack_domain}", run.name()),
+        body: Body::Pictures(Pictures {
+            heads: cards::figure_heads(gain),
+            rows: items.map(|item| cards::figure_row(names, item, true, gain)).collect(),
+            scale: None,
+        }),
+    }
+}
+
+/// A row for each shown image and domain.
+fn table<'a>(names: Names<'_>, items: impl Iterator<Item = &'a GalleryItem>) -> Table {
+    let headings =
+        ["image", "class", "domain", "clean", "probability", "attacked", "probability after the attack"];
+    let mut table = Table::new(headings);
+    for item in items {
+        for (domain, view) in item.views.iter().enumerate() {
+            let first = |guesses: &[Guess]| match guesses.first() {
+                Some(guess) => [names.class(guess.class), guess.p.to_string()],
+                None => Default::default(),
+            };
+            let about = [item.name.clone(), names.class(item.label), names.domain(domain).to_owned()];
+            table.row(about.into_iter().chain(first(&view.clean)).chain(first(&view.adversarial)));
+        }
+    }
+    table
 }

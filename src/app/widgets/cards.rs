@@ -4,10 +4,11 @@
 use crate::app::format;
 use crate::app::panes::Names;
 use crate::app::theme::icons::{self, Icon};
-use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::pictures::{RowPictures, SHOWN_LARGE, clickable};
+use crate::app::theme::tokens::{self, LIGHT, Tokens};
+use crate::app::widgets::figure::{Picture, PictureRow};
+use crate::app::widgets::pictures::{RowPictures, SHOWN_LARGE, clickable, magnified};
 use crate::training::events::{GalleryItem, Guess};
-use egui::{Align, ComboBox, Frame, Layout, Response, RichText, TextureHandle, Ui, vec2};
+use egui::{Align, Color32, ComboBox, Frame, Layout, Response, RichText, TextureHandle, Ui, vec2};
 
 /// Gains offered beside the automatic one.
 const GAINS: [f32; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 64.0];
@@ -194,4 +195,41 @@ pub fn guess_ui(ui: &mut Ui, names: Names<'_>, label: Option<usize>, guesses: &[
     );
     let text = RichText::new(text).color(colour);
     ui.add(egui::Label::new(text).truncate()).on_hover_text(help);
+}
+
+/// A card as a row of a figure: its pictures, and behind them what every domain predicts before and after.
+pub fn figure_row(names: Names<'_>, item: &GalleryItem, label_known: bool, gain: f32) -> PictureRow {
+    let picture = |rgb: &[u8]| Picture::new(item.size, rgb);
+    let pictures =
+        vec![picture(&item.clean), picture(&magnified(&item.perturbation, gain)), picture(&item.adversarial)];
+    let label = label_known.then_some(item.label);
+    let words = item.views.iter().enumerate().flat_map(|(domain, view)| {
+        let lead = format!("{} ", names.domain(domain));
+        let before = figure_guess(names, label, &lead, &view.clean);
+        [before, figure_guess(names, label, "→ ", &view.adversarial)]
+    });
+    let class = label.map_or_else(|| "Own image".to_owned(), |label| names.class(label));
+    PictureRow { title: format!("{class}, {}", item.name), pictures, words: words.collect() }
+}
+
+/// What stands above the pictures of such rows.
+pub fn figure_heads(gain: f32) -> Vec<String> {
+    vec!["clean".to_owned(), format!("perturbation ×{gain}"), "attacked".to_owned()]
+}
+
+/// The first guess behind `lead` as words of a figure, in the colour of its being right or wrong where the
+/// true class is known.
+pub fn figure_guess(
+    names: Names<'_>,
+    label: Option<usize>,
+    lead: &str,
+    guesses: &[Guess],
+) -> (String, Color32) {
+    let Some(first) = guesses.first() else { return (format!("{lead}–"), LIGHT.text) };
+    let colour = match label {
+        Some(label) if first.class == label => LIGHT.good,
+        Some(_) => LIGHT.error,
+        None => LIGHT.text,
+    };
+    (format!("{lead}{} {}", format::share(first.p), names.class(first.class)), colour)
 }

@@ -2,6 +2,8 @@
 //! live run's own pictures, or of an opened model with CAM or Grad-CAM of any class, beside the maps of
 //! another model.
 
+mod figure;
+
 use super::look::{self, LookView};
 use super::{FIRST_PICTURES, Names, Shared, once_there};
 use crate::app::commands::UiCommand;
@@ -11,10 +13,12 @@ use crate::app::model::kinds::MAIN_SPLIT;
 use crate::app::model::moments::Moment;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::{ButtonStyle, command_button, empty_ui};
+use crate::app::widgets::export::Menu;
+use crate::app::widgets::figure::Figure;
 use crate::app::widgets::moments::MomentView;
 use crate::app::widgets::picture_size::PictureSize;
 use crate::app::widgets::pictures::{MapScale, Maps, SHOWN_LARGE, clickable, ranges};
-use crate::app::widgets::{class_choice, export, heat_scale, tips};
+use crate::app::widgets::{class_choice, heat_scale, tips};
 use crate::session::inspect::{Looked, LookedItem, ModelInfo};
 use crate::training::events::GalleryItem;
 use egui::{ComboBox, Response, RichText, ScrollArea, Slider, TextureHandle, Ui, vec2};
@@ -106,7 +110,16 @@ fn live_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut AttentionView, momen
         controls_ui(ui, view);
         let command = if run.phase.is_active() { UiCommand::StudyLive } else { UiCommand::StudyBest };
         command_button(ui, command, run, shared.queue, ButtonStyle::Plain);
-        export::picture_ui(ui, "attention", shared.area, shared.exports);
+        let (opacity, scale) = (view.opacity, view.scale);
+        let figure = || {
+            let items: Vec<&GalleryItem> = snapshot.gallery.iter().collect();
+            let classes: Vec<usize> = items.iter().map(|item| item.label).collect();
+            let ranges = ranges(scale, items.iter().copied(), std::iter::empty());
+            let subject = format!("{}, step {}, of the true class", run.name(), snapshot.step);
+            let model = figure::Model { name: "", names: Names::of_run(run), items };
+            figure::of(&[model], &classes, &ranges, opacity, subject)
+        };
+        Menu::new("Attention").figure(&figure).seen(shared.area).ui(ui, shared.exports);
         moments.ui(ui, run);
     });
     ui.add_space(tokens::GAP_SMALL);
@@ -159,7 +172,11 @@ fn opened_ui(
                 view.kept = Some(KeptMaps { name, domains, looked, generation });
             }
         }
-        export::picture_ui(ui, "attention", shared.area, shared.exports);
+        if let Some(looked) = &shared.study.looked {
+            let kept = view.kept.as_ref().filter(|kept| shows_the_same(&kept.looked, looked));
+            let figure = || opened_figure(view, looked, kept, info, &name);
+            Menu::new("Attention").figure(&figure).seen(shared.area).ui(ui, shared.exports);
+        }
         if view.kept.is_some() && ui.button("Drop kept").on_hover_text("Forget the kept maps").clicked() {
             view.kept = None;
         }
@@ -209,6 +226,37 @@ fn opened_ui(
         *shared.large = Some(SubjectList::of_look(&looked, info, place).opened_by(&response));
     }
     view.kept = kept.or(others);
+}
+
+/// The opened model's maps for print, beside the kept ones if they are of the same images.
+fn opened_figure(
+    view: &AttentionView,
+    looked: &Looked,
+    kept: Option<&KeptMaps>,
+    info: &ModelInfo,
+    name: &str,
+) -> Figure {
+    fn items(looked: &Looked) -> Vec<&GalleryItem> {
+        looked.items.iter().map(|looked| &looked.item).collect()
+    }
+    let own = items(looked);
+    let class = |item: &&GalleryItem| looked.request.class.unwrap_or(item.label);
+    let classes: Vec<usize> = own.iter().map(class).collect();
+    let beside = kept.map_or_else(Vec::new, |kept| items(&kept.looked));
+    let ranges = ranges(view.scale, own.iter().copied(), beside.iter().copied());
+    let shown = format!("{name}, step {}", looked.step);
+    let subject =
+        format!("{shown}, {}, attacked by {}", looked.request.map.name(), looked.request.attack.spec());
+    let mut models = vec![figure::Model {
+        name: if kept.is_some() { &shown } else { "" },
+        names: look::view_names(info),
+        items: own,
+    }];
+    if let Some(kept) = kept {
+        let names = Names { classes: &info.classes, domains: &kept.domains };
+        models.push(figure::Model { name: &kept.name, names, items: beside });
+    }
+    figure::of(&models, &classes, &ranges, view.opacity, subject)
 }
 
 /// Says so where every map is the same everywhere, as those of features of one cell are.

@@ -10,7 +10,8 @@ use crate::app::large_view::SubjectList;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::cards::{self, Card, card_ui, gain_ui};
-use crate::app::widgets::export::{ExportRequest, Exported};
+use crate::app::widgets::export::{ExportRequest, Exported, Menu};
+use crate::app::widgets::figure::{Body, Figure, Pictures};
 use crate::app::widgets::picture_size::{Cards, PictureSize};
 use crate::app::widgets::pictures::full_gain;
 use crate::app::widgets::steady;
@@ -106,6 +107,9 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut 
         if response.on_hover_text(help).on_disabled_hover_text(not).clicked() {
             shared.exports.push(ExportRequest { name: "adversarial".to_owned(), what: saved(looked) });
         }
+        let figure = || images_figure(shared.study.caption(), names, looked, gain);
+        let menu = Menu::new("Attacked images").figure(&figure).seen(shared.area);
+        menu.ui(ui, shared.exports);
         let Some(text) = weak else { return };
         let warning = Tokens::of(ui).warning;
         icons::show(ui, Icon::Warning, warning, "weak attack");
@@ -143,6 +147,20 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut 
                 }
             }
         });
+    }
+}
+
+/// The images for print. `model`: the name of what is attacked.
+fn images_figure(model: String, names: Names<'_>, looked: &Looked, gain: f32) -> Figure {
+    let row = |looked: &LookedItem| cards::figure_row(names, &looked.item, looked.label_known, gain);
+    Figure {
+        title: "Images before and after the attack".to_owned(),
+        subject: format!("{model}, step {}, {}", looked.step, looked.request.attack.spec()),
+        body: Body::Pictures(Pictures {
+            heads: cards::figure_heads(gain),
+            rows: looked.items.iter().map(row).collect(),
+            scale: None,
+        }),
     }
 }
 

@@ -119,11 +119,15 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut ResultsView, look: &L
         let detail = view.detail;
         let table = || table::of(names, shown, detail);
         let about = about(shared, names, shown, &measured);
-        let figure = || confusion::figure(names, &shown.confusion, &about);
+        let matrix = || confusion::figure(names, &shown.confusion, &about);
+        let worst = || worst::figure(names, view, shown, info.image_size, &about);
         let menu = Menu::new(&name).table(&table);
-        // Rows and pictures are no plots.
-        let is_plot = detail == Detail::Confusion && shown.confusion.classes <= confusion::MOST_CLASSES;
-        let menu = if is_plot { menu.figure(&figure) } else { menu.seen(area) };
+        let menu = match detail {
+            Detail::Confusion if shown.confusion.classes <= confusion::MOST_CLASSES => menu.figure(&matrix),
+            Detail::Worst => menu.figure(&worst).seen(area),
+            // Rows are no plot.
+            _ => menu.seen(area),
+        };
         menu.ui(ui, shared.exports);
     });
     match view.detail {

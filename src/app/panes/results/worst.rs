@@ -5,9 +5,10 @@ use crate::app::format;
 use crate::app::large_view::SubjectList;
 use crate::app::panes::look::LookView;
 use crate::app::panes::{Names, Shared};
-use crate::app::theme::tokens::Tokens;
-use crate::app::widgets::cards::guess_ui;
+use crate::app::theme::tokens::{LIGHT, Tokens};
+use crate::app::widgets::cards::{figure_guess, guess_ui};
 use crate::app::widgets::class_choice;
+use crate::app::widgets::figure::{Body, Figure, Picture, PictureRow, Pictures};
 use crate::app::widgets::pictures::{SHOWN_LARGE, clickable, options};
 use crate::evaluation::auto_domain::Through;
 use crate::evaluation::confusion::Example;
@@ -123,4 +124,33 @@ fn example_ui(
         response
     };
     ui.allocate_ui(vec2(SIDE + 50.0, SIDE + 62.0), |ui| ui.vertical(add).inner).inner
+}
+
+/// The images for print, highest loss first, with what they are taken for.
+pub(super) fn figure(
+    names: Names<'_>,
+    view: &ResultsView,
+    shown: &MeasuredView,
+    size: usize,
+    about: &str,
+) -> Figure {
+    let is_wanted = |example: &&Example| view.class.is_none_or(|class| class == example.label);
+    let row = |example: &Example| {
+        let lines = vec![
+            (names.class(example.label), LIGHT.text_strong),
+            figure_guess(names, Some(example.label), "", &example.guesses),
+            (format!("loss {}", format::significant(f64::from(example.loss))), LIGHT.text_weak),
+        ];
+        let pictures = vec![Picture::new(size, &example.pixels).with(lines)];
+        PictureRow { title: String::new(), pictures, words: Vec::new() }
+    };
+    Figure {
+        title: "Images with the highest loss".to_owned(),
+        subject: about.to_owned(),
+        body: Body::Pictures(Pictures {
+            heads: vec![String::new()],
+            rows: shown.confusion.worst.iter().filter(is_wanted).map(row).collect(),
+            scale: None,
+        }),
+    }
 }

@@ -7,11 +7,14 @@ use crate::app::large_view::SubjectList;
 use crate::app::panes::look::LookView;
 use crate::app::panes::{Names, Shared};
 use crate::app::theme::tokens::{self, Tokens};
-use crate::app::widgets::cards::guess_ui;
+use crate::app::widgets::cards::{figure_guess, guess_ui};
+use crate::app::widgets::export::Menu;
+use crate::app::widgets::figure::{Body, Figure, Picture, PictureRow, Pictures};
 use crate::app::widgets::pictures::{SHOWN_LARGE, clickable, options};
 use crate::app::widgets::work::waiting_ui;
 use crate::config::Corruption;
-use crate::session::inspect::{Corrupt, CorruptedImage, ModelInfo, Request};
+use crate::session::inspect::{Corrupt, CorruptedImage, CorruptedVersion, ModelInfo, Request};
+use crate::training::events::Guess;
 use egui::{ComboBox, DragValue, Response, RichText, ScrollArea, TextureHandle, Ui, vec2};
 
 /// Sides of a picture, points: as large as fits between these.
@@ -69,6 +72,9 @@ pub(super) fn ui(
         }
         waiting_ui(ui, shared.study.corrupting, "Corrupting the image");
         if let Some(image) = &shared.study.corrupted {
+            let figure = || figure(names, image, &shared.study.caption());
+            let menu = Menu::new("Corrupted image").figure(&figure).seen(shared.area);
+            menu.ui(ui, shared.exports);
             about_ui(ui, names, image);
         }
     });
@@ -135,10 +141,7 @@ fn version_ui(
     side: f32,
 ) -> Response {
     let tokens = Tokens::of(ui);
-    let name = match severity {
-        0 => "as it is".to_owned(),
-        severity => format!("severity {severity}"),
-    };
+    let name = name_of(severity);
     ui.vertical(|ui| {
         ui.set_width(side);
         ui.spacing_mut().item_spacing = vec2(tokens::GAP_SMALL, 3.0);
@@ -154,4 +157,37 @@ fn version_ui(
         response
     })
     .inner
+}
+
+/// The image at every severity for print, with what each domain takes it for. `model`: its name.
+pub(super) fn figure(names: Names<'_>, image: &CorruptedImage, model: &str) -> Figure {
+    let version = |version: &CorruptedVersion| {
+        let guess = |(domain, guess): (usize, &Guess)| {
+            let lead = format!("{} ", names.domain(domain));
+            figure_guess(names, Some(image.label), &lead, std::slice::from_ref(guess))
+        };
+        let lines = version.guesses.iter().enumerate().map(guess).collect();
+        Picture::new(image.size, &version.pixels).with(lines)
+    };
+    let pictures: Vec<Picture> = image.versions.iter().map(version).collect();
+    Figure {
+        title: format!("{} by severity", image.request.corruption),
+        subject: format!("{model}, step {}, corrupted as in {}", image.step, image.parameters),
+        body: Body::Pictures(Pictures {
+            heads: (0..pictures.len()).map(name_of).collect(),
+            rows: vec![PictureRow {
+                title: format!("{}, {}", names.class(image.label), image.name),
+                pictures,
+                words: Vec::new(),
+            }],
+            scale: None,
+        }),
+    }
+}
+
+fn name_of(severity: usize) -> String {
+    match severity {
+        0 => "as it is".to_owned(),
+        severity => format!("severity {severity}"),
+    }
 }

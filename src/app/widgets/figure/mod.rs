@@ -12,6 +12,7 @@ use crate::app::model::kinds::DataKind;
 use crate::app::theme::tokens::{self, LIGHT};
 use egui::Color32;
 use egui_plot::{LineStyle, MarkerShape, PlotPoint};
+use std::sync::Arc;
 
 /// A plot of a run or a model.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub struct Figure {
 pub enum Body {
     Lines(Lines),
     Cells(Cells),
+    Pictures(Pictures),
 }
 
 /// Values over a quantity.
@@ -90,6 +92,49 @@ pub struct Cells {
     pub is_square: bool,
     /// What the colours mean with its unit, and the ends of their scale.
     pub scale: [String; 3],
+}
+
+/// Rows of pictures.
+#[derive(Clone, Debug)]
+pub struct Pictures {
+    /// What stands above each column.
+    pub heads: Vec<String>,
+    pub rows: Vec<PictureRow>,
+    /// What the colours of maps mean, and the ends of their scale.
+    pub scale: Option<[String; 3]>,
+}
+
+/// Pictures side by side.
+#[derive(Clone, Debug)]
+pub struct PictureRow {
+    /// What they show.
+    pub title: String,
+    pub pictures: Vec<Picture>,
+    /// Lines behind them with their colours.
+    pub words: Vec<(String, Color32)>,
+}
+
+/// An image of a figure.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Its side, pixels.
+    pub size: usize,
+    /// `[size, size, 3]`
+    pub rgb: Arc<[u8]>,
+    /// Lines below it with their colours.
+    pub lines: Vec<(String, Color32)>,
+}
+
+impl Picture {
+    /// The picture of `rgb`, `[size, size, 3]`.
+    pub fn new(size: usize, rgb: &[u8]) -> Self {
+        Self { size, rgb: rgb.into(), lines: Vec::new() }
+    }
+
+    /// The picture with `lines` below it.
+    pub fn with(self, lines: Vec<(String, Color32)>) -> Self {
+        Self { lines, ..self }
+    }
 }
 
 impl Axis {

@@ -1,7 +1,8 @@
 //! A figure as pixels, for where no vectors are taken. The letters are those of the window.
 
-use super::Figure;
 use super::layout::{Anchor, Shape, Sheet, Size, Words, lay_out};
+use super::{Figure, Picture};
+use crate::app::widgets::pictures::has_hard_pixels;
 use anyhow::Context as _;
 use egui::{Color32, FontDefinitions, FontFamily};
 use image::codecs::png::PngEncoder;
@@ -9,9 +10,11 @@ use image::{ExtendedColorType, ImageEncoder as _};
 use skrifa::instance::{LocationRef, Size as FontSize};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, MetadataProvider as _};
+use std::sync::Arc;
 use vello_cpu::kurbo::{Affine, BezPath, Cap, Circle, Join, Point, Rect, Shape as _, Stroke};
-use vello_cpu::peniko::Color;
-use vello_cpu::{Pixmap, RenderContext, Resources};
+use vello_cpu::peniko::color::PremulRgba8;
+use vello_cpu::peniko::{Color, ImageQuality, ImageSampler};
+use vello_cpu::{Image, ImageSource, PaintType, Pixmap, RenderContext, Resources};
 
 /// Pixels of a point: 288 to the inch.
 const SCALE: f64 = 4.0;
@@ -79,10 +82,36 @@ fn draw(page: &mut RenderContext, sheet: &Sheet) -> anyhow::Result<()> {
                 page.set_paint(ink(*colour, 1.0));
                 page.fill_path(&Circle::new((*x, *y), *radius).to_path(0.02));
             }
+            Shape::Picture { corner: [x, y], side, picture } => {
+                let sampler = ImageSampler {
+                    quality: if has_hard_pixels(picture.size) {
+                        ImageQuality::Low
+                    } else {
+                        ImageQuality::Medium
+                    },
+                    ..ImageSampler::default()
+                };
+                let scale = side / picture.size.max(1) as f64;
+                let image = ImageSource::Pixmap(Arc::new(pixmap(picture)?));
+                page.set_paint(PaintType::Image(Image { image, sampler }));
+                page.set_paint_transform(Affine::translate((*x, *y)) * Affine::scale(scale));
+                page.fill_rect(&Rect::new(*x, *y, x + side, y + side));
+                page.reset_paint_transform();
+            }
             Shape::Words(words) => draw_words(page, &fonts, words),
         }
     }
     Ok(())
+}
+
+/// The pixels of a picture.
+fn pixmap(picture: &Picture) -> anyhow::Result<Pixmap> {
+    let side = u16::try_from(picture.size).context("a picture of the figure is too large")?;
+    let pixels =
+        picture.rgb.as_chunks().0.iter().map(|[r, g, b]| PremulRgba8 { r: *r, g: *g, b: *b, a: 255 });
+    let pixels: Vec<PremulRgba8> = pixels.collect();
+    anyhow::ensure!(pixels.len() == picture.size * picture.size, "a picture of the figure lacks pixels");
+    Ok(Pixmap::from_parts(pixels, side, side))
 }
 
 fn path(points: &[[f64; 2]]) -> BezPath {

@@ -2,7 +2,11 @@
 
 use super::Figure;
 use super::layout::{Anchor, Shape, Size, Stroke, Words, lay_out};
+use crate::app::widgets::export::png;
+use crate::app::widgets::pictures::has_hard_pixels;
 use crate::report::escape;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use egui::Color32;
 use std::fmt::Write as _;
 
@@ -84,6 +88,19 @@ fn element(text: &mut String, shape: &Shape) -> std::fmt::Result {
             n(*radius),
             hex(*colour)
         ),
+        Shape::Picture { corner: [x, y], side, picture } => {
+            let (size, rgb) = (picture.size, &picture.rgb);
+            // A picture that cannot be written is left out; only one without pixels is such.
+            let Ok(file) = png(rgb, size, size) else { return Ok(()) };
+            let rendering = if has_hard_pixels(size) { " image-rendering=\"pixelated\"" } else { "" };
+            let (x, y, side) = (n(*x), n(*y), n(*side));
+            writeln!(
+                text,
+                "<image x=\"{x}\" y=\"{y}\" width=\"{side}\" height=\"{side}\"{rendering} \
+                 href=\"data:image/png;base64,{}\"/>",
+                BASE64_STANDARD.encode(file)
+            )
+        }
         Shape::Words(words) => write_words(text, words),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn draw(sheet: &mut Sheet, cells: &Cells) {
         let least = (width(&cells.y_title) + 1.0) * size / rows;
         (room / columns, (ROW * size).min(HEIGHT * sheet.width / rows).max(least))
     };
-    scale(sheet, cells, left, room);
+    scale(sheet, &cells.scale, left, room);
     // Names that would lie over each other stand upright.
     let is_upright = longest(&cells.columns) > 0.95 * cell_width;
     let names_height = if is_upright { longest(&cells.columns) + PAD } else { 1.3 * size };
@@ -93,8 +93,7 @@ fn colour(share: f32) -> Color32 {
 }
 
 /// The colours from end to end, between the words for the ends.
-fn scale(sheet: &mut Sheet, cells: &Cells, left: f64, room: f64) {
-    let [title, low, high] = &cells.scale;
+pub(super) fn scale(sheet: &mut Sheet, [title, low, high]: &[String; 3], left: f64, room: f64) {
     let size = sheet.text;
     let y = sheet.height + size;
     let part = (0.35 * room).min(10.0 * size) / SCALE_STEPS as f64;

@@ -3,9 +3,10 @@
 
 mod cells;
 mod lines;
+mod pictures;
 
 use super::text::{cut, width, wrap};
-use super::{Body, Drawn, Figure, Lines};
+use super::{Body, Drawn, Figure, Lines, Picture};
 use crate::app::theme::tokens::LIGHT;
 use egui::Color32;
 use egui_plot::{LineStyle, MarkerShape};
@@ -94,6 +95,12 @@ pub(super) enum Shape {
         radius: f64,
         colour: Color32,
     },
+    /// An image in a square.
+    Picture {
+        corner: [f64; 2],
+        side: f64,
+        picture: Picture,
+    },
     Words(Words),
 }
 
@@ -131,6 +138,7 @@ pub(super) fn lay_out(figure: &Figure, size: Size) -> Sheet {
             lines::draw(&mut sheet, lines);
         }
         Body::Cells(cells) => cells::draw(&mut sheet, cells),
+        Body::Pictures(pictures) => pictures::draw(&mut sheet, pictures),
     }
     sheet.height += PAD;
     sheet
