@@ -2,9 +2,11 @@
 #![cfg(feature = "gui")]
 
 mod demo;
+mod drops;
 mod faults;
 mod figures;
 mod first_minute;
+mod focus;
 mod frame;
 mod help;
 mod large;

@@ -70,8 +70,10 @@ fn results_appear_while_they_are_measured_and_stay_when_it_is_cancelled() {
     stage.expect(" s left");
     stage.click("Cancel");
     assert!(ends.requests.try_iter().any(|request| matches!(request, Request::Stop)));
+    stage.expect("Cancelling…");
     say(&ends, Answer::Stopped);
     stage.frames();
+    assert!(!stage.sees("Cancelling…"));
     stage.expect("Confusion matrix");
     stage.expect("cancelled: of the images until then");
 
@@ -160,6 +162,20 @@ fn a_slider_explains_itself_above_and_is_silent_while_it_is_dragged() {
     stage.harness.drop_at(slider.center() + vec2(10.0, 0.0));
     stage.serve(&ends);
     assert_eq!(place(&stage), slider, "it stays under the pointer");
+}
+
+/// Numbers of more digits take the room that was there for them.
+#[test]
+fn a_stronger_attack_moves_nothing() {
+    let mut stage = Stage::sized(vec2(1280.0, 720.0));
+    let ends = stage.open_model();
+    stage.serve(&ends);
+    let before = places(&stage);
+    let attack = &mut stage.window().views.look.attack;
+    (attack.epsilon, attack.step) = (31.75, 2.25);
+    stage.serve(&ends);
+    assert_eq!(stage.window().views.look.attack.iterations(), 32);
+    assert_nothing_moved(&before, &places(&stage));
 }
 
 /// The pictures stay where they are when a warning comes.

@@ -106,6 +106,8 @@ pub struct Study {
     /// What was measured last, whole or as far as it came.
     pub robustness: Option<Arc<Robustness>>,
     pub measuring_robustness: Option<Progress>,
+    /// Was asked to end what it measures, which it does after the images at hand.
+    pub cancelling: bool,
     pub corrupted: Option<Arc<CorruptedImage>>,
     /// Grows with each corrupted image.
     pub corrupted_generation: u64,
@@ -226,7 +228,8 @@ impl Study {
                     self.asked_corrupted = Some(asked.clone());
                     self.corrupting = true;
                 }
-                Request::Open { .. } | Request::Refresh | Request::Stop => {}
+                Request::Stop => self.cancelling = self.is_busy(),
+                Request::Open { .. } | Request::Refresh => {}
             }
             self.fault = None;
             self.send(request);
@@ -355,6 +358,7 @@ impl Study {
                 self.fault = Some(sentence);
             }
         }
+        self.cancelling &= self.is_busy();
     }
 
     /// A sweep or a measurement is under way.

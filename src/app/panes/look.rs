@@ -29,7 +29,9 @@ const LARGEST_EPSILON: f32 = 32.0;
 const LARGEST_STEP: f32 = 8.0;
 const MOST_ITERATIONS: u32 = 100;
 /// Room for that number with its word, points.
-const ITERATIONS_WIDTH: f32 = 88.0;
+const ITERATIONS_WIDTH: f32 = 104.0;
+/// Room for the number beside a slider, points.
+const NUMBER_WIDTH: f32 = 52.0;
 
 /// Why a measurement cannot begin.
 pub const NOT_NOW: &str =
@@ -348,6 +350,8 @@ pub fn attack_ui(ui: &mut Ui, info: &ModelInfo, view: &mut LookView) {
         });
         response.response.accessible_name("Attacker").on_hover_text(found.2);
         ui.spacing_mut().slider_width = 110.0;
+        // What follows stays where it is while a number changes.
+        ui.spacing_mut().interact_size.x = NUMBER_WIDTH;
         ui.label("ε");
         let slider = Slider::new(&mut attack.epsilon, 0.0..=LARGEST_EPSILON).step_by(0.25).max_decimals(2);
         let help =
@@ -410,7 +414,6 @@ fn iterations_ui(ui: &mut Ui, attack: &mut AttackConfig) {
     let mut iterations = attack.iterations();
     let suffix = if iterations == 1 { " iteration" } else { " iterations" };
     let drag = DragValue::new(&mut iterations).range(1..=MOST_ITERATIONS).speed(0.1).suffix(suffix);
-    // What follows stays where it is while the number changes.
     let widest = vec2(ITERATIONS_WIDTH, ui.spacing().interact_size.y);
     let response = ui.scope(|ui| {
         ui.spacing_mut().interact_size = widest;

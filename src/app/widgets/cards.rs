@@ -14,7 +14,7 @@ use egui::{Align, Color32, ComboBox, Frame, Layout, Response, RichText, TextureH
 const GAINS: [f32; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
 /// Least room for a domain's name and a class with its probability, points.
-const PREDICTIONS_WIDTH: f32 = 116.0;
+const PREDICTIONS_WIDTH: f32 = 128.0;
 /// Height of a line and of what a view predicts before and after, points.
 const LINE: f32 = 18.0;
 const PREDICTIONS: f32 = 44.0;

@@ -77,6 +77,7 @@ impl PictureSize {
         let wanted = (room.x / columns.max(1) as f32 - tokens::GAP).min(room.y / ROWS_IN_SIGHT);
         self.shown = match self.chosen {
             Some(side) => side,
+            None if wanted < LEAST => whole_pixels(STRETCH * LEAST, size, ui.pixels_per_point()),
             None => whole_pixels(wanted, size, ui.pixels_per_point()),
         };
         self.shown
@@ -89,22 +90,26 @@ fn side_of_cards(room: Vec2, cards: Cards, pixels_per_point: f32) -> f32 {
         rows as f32 * (cards::height(side, cards.views, cards.lines) + tokens::GAP) <= room.y
     };
     let tried = (0..).map(|n| *CHOICES.end() - n as f32 * TRIED).take_while(|side| *side >= LEAST);
-    let all = tried.into_iter().find(|side| fits(*side)).unwrap_or(LEAST);
+    let all = tried.into_iter().find(|side| fits(*side));
     let around = cards::height(0.0, 0, cards.lines);
     let some = (SHARE_OF_WIDTH * room.x).min(room.y / ROWS_IN_SIGHT - around);
-    if all >= some {
+    if let Some(all) = all.filter(|all| *all >= some) {
         // All of them are seen; a larger size would push one out of sight.
         return whole_pixels(all, cards.size, pixels_per_point);
     }
-    whole_pixels((STRETCH * some).max(LEAST), cards.size, pixels_per_point)
+    let some = some.clamp(LEAST, *CHOICES.end());
+    let whole = whole_pixels(STRETCH * some, cards.size, pixels_per_point);
+    // Whole pixels are not worth a column less.
+    let columns = |side| cards::columns(room.x, side);
+    if columns(whole) < columns(some) { whole_pixels(some, cards.size, pixels_per_point) } else { whole }
 }
 
 /// The largest side up to `wanted` points at which each pixel of a small image covers whole pixels of the
-/// screen. In a small pane it may be larger, and what has no such side in reach gets `wanted`.
+/// screen; what has no such side in reach gets `wanted`.
 fn whole_pixels(wanted: f32, size: usize, pixels_per_point: f32) -> f32 {
     let wanted = wanted.clamp(LEAST, *CHOICES.end());
     let once = size as f32 / pixels_per_point;
-    let times = (wanted.max(STRETCH * LEAST) / once).floor();
+    let times = (wanted / once).floor();
     if has_hard_pixels(size) && times * once >= LEAST { times * once } else { wanted }
 }
 
@@ -118,12 +123,13 @@ mod tests {
     #[test]
     fn pictures_grow_with_the_pane_by_whole_pixels() {
         let of = |x, y| side_of_cards(vec2(x, y), CARDS, 1.0);
-        let sides = [(660.0, 230.0), (880.0, 270.0), (1330.0, 480.0), (1900.0, 950.0), (3800.0, 2000.0)];
+        let sides = [(660.0, 230.0), (960.0, 270.0), (1330.0, 480.0), (1900.0, 950.0), (3800.0, 2000.0)];
         let sides = sides.map(|(x, y)| of(x, y));
         assert!(sides.is_sorted(), "{sides:?}");
         assert!(sides.iter().all(|side| side % 32.0 == 0.0), "{sides:?}");
         assert_eq!((sides[0], sides[4]), (96.0, 256.0));
         assert!(sides[2] >= 128.0 && sides[3] >= 160.0, "{sides:?}");
+        assert_eq!(of(880.0, 270.0), LEAST, "96 points would leave one column of two");
         // Two pixels of the screen are a point.
         assert_eq!(side_of_cards(vec2(1330.0, 480.0), Cards { size: 48, ..CARDS }, 2.0) % 24.0, 0.0);
     }

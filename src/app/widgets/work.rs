@@ -80,6 +80,8 @@ pub struct Measuring<'a> {
     pub refused: Option<&'a str>,
     /// How far it is; `None` while it is not at work.
     pub progress: Option<Progress>,
+    /// It was asked to end, and does so soon.
+    pub cancelling: bool,
     /// What its parts are: `images`.
     pub parts: &'a str,
 }
@@ -90,7 +92,8 @@ pub fn measuring_ui(ui: &mut Ui, measuring: &Measuring<'_>) -> Option<Asked> {
     let asked = match measuring.progress {
         Some(_) => {
             let help = "End it here; the figures so far stay on screen";
-            ui.add(button("Cancel")).on_hover_text(help).clicked().then_some(Asked::Cancel)
+            let response = ui.add_enabled(!measuring.cancelling, button("Cancel"));
+            response.on_hover_text(help).clicked().then_some(Asked::Cancel)
         }
         None => {
             let response = ui.add_enabled(measuring.refused.is_none(), button(measuring.name));
@@ -101,6 +104,10 @@ pub fn measuring_ui(ui: &mut Ui, measuring: &Measuring<'_>) -> Option<Asked> {
     };
     let width = ui.available_size_before_wrap().x.clamp(NARROWEST, WIDEST);
     match measuring.progress {
+        Some(_) if measuring.cancelling => {
+            let help = "It ends as soon as the images at hand are measured";
+            bar(ui, None, "Cancelling…", width).on_hover_text(help);
+        }
         Some(progress) => progress_ui(ui, progress, measuring.parts, width),
         None => drop(ui.allocate_space(vec2(width, HEIGHT))),
     }

@@ -95,7 +95,6 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut 
         summary_ui(ui, looked);
         ui.add_space(tokens::GAP);
         gain_ui(ui, &mut view.gain, gain);
-        view.size.ui(ui, "Lab picture size");
     });
     // A row with more than a warning: the pictures stay where they are when one comes.
     ui.horizontal(|ui| {
@@ -110,6 +109,7 @@ fn images_ui(ui: &mut Ui, shared: &mut Shared<'_>, info: &ModelInfo, view: &mut 
         let figure = || images_figure(shared.study.caption(), names, looked, gain);
         let menu = Menu::new("Attacked images").figure(&figure).seen(shared.area);
         menu.ui(ui, shared.exports);
+        view.size.ui(ui, "Lab picture size");
         let Some(text) = weak else { return };
         let warning = Tokens::of(ui).warning;
         icons::show(ui, Icon::Warning, warning, "weak attack");
@@ -298,6 +298,7 @@ fn plots_ui(
             help: "Attack images of the set at rising ε with this attacker, through each domain",
             refused: (!can).then_some(look::NOT_NOW),
             progress: shared.study.sweeping,
+            cancelling: shared.study.cancelling,
             parts: "values of ε",
         };
         match measuring_ui(ui, &measuring) {

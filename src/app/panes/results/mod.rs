@@ -245,6 +245,7 @@ fn controls_ui(
             help: "Send the images through every domain",
             refused: (!can).then_some(look::NOT_NOW),
             progress: shared.study.measuring,
+            cancelling: shared.study.cancelling,
             parts: "images",
         };
         match measuring_ui(ui, &measuring) {

@@ -172,6 +172,7 @@ fn measure_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &RobustnessView, info:
         help: "Send the images through every domain, clean, attacked and corrupted",
         refused,
         progress: shared.study.measuring_robustness,
+        cancelling: shared.study.cancelling,
         // Counted anew under each condition and domain.
         parts: "images",
     };

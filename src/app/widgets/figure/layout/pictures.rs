@@ -6,18 +6,20 @@ use crate::app::theme::tokens::LIGHT;
 use crate::app::widgets::figure::text::{cut, width, wrap};
 use crate::app::widgets::figure::{PictureRow, Pictures};
 
-/// Side of a picture, points: so much is wanted before another row stands beside, and the largest.
-const WANTED: f64 = 38.0;
-/// What is wanted where lines stand below.
-const WANTED_FOR_LINES: f64 = 60.0;
+/// Side of a picture in units of the text: so much is wanted before another row stands beside, and where
+/// lines stand below it.
+const WANTED: f64 = 6.0;
+const WANTED_FOR_LINES: f64 = 7.5;
+/// The largest side, points.
 const LARGEST: f64 = 84.0;
 /// Between two pictures, and around a row.
 const GAP: f64 = 3.0;
 const ROW_GAP: f64 = 8.0;
 /// Room for the words behind a row, in units of the text.
 const WORDS: f64 = 9.5;
-/// Lines of a head at most.
+/// Lines of a head at most, and of one that stands upright its letters.
 const HEAD_LINES: usize = 2;
+const UPRIGHT: f64 = 14.0;
 
 /// Where a row's parts lie from its left end, points.
 struct Columns {
@@ -40,7 +42,7 @@ pub(super) fn draw(sheet: &mut Sheet, pictures: &Pictures) {
     let has_lines =
         pictures.rows.iter().flat_map(|row| &row.pictures).any(|picture| !picture.lines.is_empty());
     let wanted = if has_lines { WANTED_FOR_LINES } else { WANTED };
-    let least = count * (wanted + GAP) + words;
+    let least = count * (wanted * sheet.text + GAP) + words;
     let beside = ((room + ROW_GAP) / (least + ROW_GAP)).floor().clamp(1.0, pictures.rows.len().max(1) as f64);
     let of_one = (room - (beside - 1.0) * ROW_GAP) / beside;
     let columns = Columns { side: ((of_one - words) / count - GAP).clamp(1.0, LARGEST), words };
@@ -61,6 +63,19 @@ pub(super) fn draw(sheet: &mut Sheet, pictures: &Pictures) {
 /// The words above the columns, once above each row that stands side by side.
 fn heads(sheet: &mut Sheet, pictures: &Pictures, lefts: &[f64], columns: &Columns) {
     let (size, line) = (sheet.text, 1.15 * sheet.text);
+    let longest = pictures.heads.iter().flat_map(|head| head.split(' ')).map(width).fold(0.0, f64::max);
+    if longest > (columns.side + GAP) / size {
+        // A word would be cut: all stand upright.
+        let heads: Vec<String> = pictures.heads.iter().map(|head| cut(head, UPRIGHT)).collect();
+        sheet.height += heads.iter().map(|head| width(head)).fold(0.0, f64::max) * size + PAD;
+        for left in lefts {
+            for (index, head) in heads.iter().enumerate() {
+                let x = left + index as f64 * (columns.side + GAP) + 0.5 * columns.side + 0.35 * size;
+                sheet.upright(head, x, sheet.height - PAD, Anchor::Start);
+            }
+        }
+        return;
+    }
     let lines_of = |head: &String| {
         let mut lines = wrap(head, columns.side / size);
         lines.truncate(HEAD_LINES);
