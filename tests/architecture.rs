@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "evaluation",
     "session",
     "report",
+    "export",
     "app",
     "cli",
 ];

@@ -114,7 +114,7 @@ pub(super) enum WeightsChoice {
     Ema,
 }
 
-fn weights(choice: Option<WeightsChoice>) -> Weights {
+pub(super) fn weights(choice: Option<WeightsChoice>) -> Weights {
     match choice {
         None => Weights::Auto,
         Some(WeightsChoice::Raw) => Weights::Raw,

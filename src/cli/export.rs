@@ -1,20 +1,23 @@
-//! `dualprop export`: a model with one BN domain for other programs.
+//! `dualprop export`: a model for other programs, with its card.
 
-use super::common::{UsageError, WeightsChoice, check_other_file, print_line};
+use super::common::{UsageError, WeightsChoice, check_other_file, print_line, weights};
 use crate::config::Domain;
 use crate::evaluation::auto_domain::AUTO;
-use crate::training::checkpoint::Checkpoint;
-use anyhow::{anyhow, bail};
+use crate::export::{ALL, ExportOptions, Format as FileFormat, export};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
-/// Writes a deployable model with one BN domain, without training state.
+/// Writes a model for other programs, without training state, and beside it FILE.md, a card that says what it
+/// is.
 ///
-/// A safetensors file has timm's names and loads into timm.create_model(ARCH) with strict=True where the
+/// An ONNX file (opset 17) computes logits without this program: input image [N, 3, S, S] f32, normalised
+/// with the mean and std of its metadata, N of any size, batch norms folded into the convolutions. A
+/// safetensors file has timm's names and loads into timm.create_model(ARCH) with strict=True where the
 /// network is timm's: with model.width or model.depth other than 1, and for preact_resnet, it is not.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: dualprop export runs/first/best.safetensors --to safetensors --out model.safetensors"
+    after_help = "Example: dualprop export runs/first/best.safetensors --to onnx --out model.onnx --pixels --softmax
+         dualprop export runs/first/best.safetensors --to safetensors --out model.safetensors --f16"
 )]
 pub(super) struct Export {
     /// Checkpoint
@@ -26,16 +29,25 @@ pub(super) struct Export {
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// BN domain to keep, under the plain names; all keeps every one, to be looked into by this program
+    /// BN domain to keep; all: every one, in safetensors to be looked into by this program, in ONNX as
+    /// outputs logits, logits_aux and so on of one graph, which has the convolutions once for each
     #[arg(long, value_parser = exported_domain_parser(), default_value = Domain::Main.name())]
     domain: String,
     /// Last weights, or their moving average; by default the average where there is one
     #[arg(long, value_enum)]
     weights: Option<WeightsChoice>,
+    /// ONNX: an output probabilities beside the logits
+    #[arg(long)]
+    softmax: bool,
+    /// ONNX: the graph normalises by itself; its input is pixels [N, S, S, 3] u8, RGB, already of the input
+    /// size
+    #[arg(long)]
+    pixels: bool,
+    /// Store the weights as f16: half of the file, and the cost in digits is printed; everything is computed
+    /// in f32
+    #[arg(long)]
+    f16: bool,
 }
-
-/// `--domain` for all BN domains.
-const ALL: &str = "all";
 
 /// Reads `--domain`; the choice by image is refused in words of its own.
 fn exported_domain_parser() -> impl TypedValueParser<Value = String> {
@@ -50,49 +62,25 @@ enum Format {
 
 impl Export {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        if self.to == Format::Onnx {
-            bail!("--to onnx is not in this version yet; expected --to safetensors");
-        }
-        if self.domain == AUTO {
-            return Err(UsageError(
-                "--domain auto chooses a domain by image, and an exported model has one; expected main, aux, aux2, aux3 or all"
-                    .to_owned(),
-            )
-            .into());
-        }
         check_other_file(&self.checkpoint, &self.out)?;
-        let checkpoint = Checkpoint::load(&self.checkpoint)?;
-        let ema = match self.weights {
-            None => checkpoint.has_ema(),
-            Some(WeightsChoice::Raw) => false,
-            Some(WeightsChoice::Ema) => true,
-        };
-        let exported = if self.domain == ALL {
-            checkpoint.without_training_state(ema)?
-        } else {
-            let domains = &checkpoint.meta.domains;
-            let domain = domains.iter().position(|d| *d == self.domain).ok_or_else(|| {
-                anyhow!(
-                    "{} has no domain {}; it has {}",
-                    self.checkpoint.display(),
-                    self.domain,
-                    domains.join(", ")
-                )
-            })?;
-            checkpoint.with_one_domain(domain, ema)?
-        };
-        exported.save_atomic(&self.out)?;
-        print_line(&format!(
-            "{}: {} tensors of {}, {}, {} weights",
-            self.out.display(),
-            exported.tensors.len(),
-            exported.meta.arch,
-            if self.domain == ALL {
-                format!("domains {}", exported.meta.domains.join(", "))
-            } else {
-                format!("domain {}", self.domain)
+        let options = ExportOptions {
+            checkpoint: self.checkpoint,
+            out: self.out,
+            format: match self.to {
+                Format::Safetensors => FileFormat::Safetensors,
+                Format::Onnx => FileFormat::Onnx,
             },
-            if ema { "averaged" } else { "raw" }
-        ))
+            domain: self.domain,
+            weights: weights(self.weights),
+            softmax: self.softmax,
+            pixels: self.pixels,
+            f16: self.f16,
+        };
+        if let Some(fault) = options.fault() {
+            return Err(UsageError(fault).into());
+        }
+        let exported = export(&options)?;
+        print_line(&exported.sentence)?;
+        print_line(&format!("{}: its card", exported.card.display()))
     }
 }

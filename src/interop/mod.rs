@@ -1,9 +1,11 @@
-//! Files that other programs read: safetensors, TensorBoard events, NumPy arrays, other tools' weights.
+//! Files that other programs read: safetensors, ONNX, TensorBoard events, NumPy arrays, other tools' weights.
 
 pub mod atomic;
 pub mod foreign_names;
 pub mod free_space;
 pub mod npy;
+pub mod onnx;
+pub mod rounding;
 mod shards;
 pub mod state_dict;
 pub mod tensor_file;

@@ -2,6 +2,7 @@
 //! with every length checked against the file before memory is taken.
 
 use super::atomic::write_atomic;
+use super::rounding::Rounding;
 use super::shards;
 use crate::config::path_faults::unreadable_file;
 use crate::data::file_kind::{FileKind, INDEX, LOOKED_AT, recognise};
@@ -179,12 +180,71 @@ pub fn write(
     tensors: &BTreeMap<String, Tensor>,
     integers: &BTreeMap<String, u64>,
 ) -> anyhow::Result<()> {
+    let stored = tensors.iter().map(|(name, tensor)| (name, &tensor.shape, Stored::F32(&tensor.data)));
+    write_stored(path, metadata, &stored.collect::<Vec<_>>(), integers)
+}
+
+/// As [`write`] without integers, but what has two dimensions or more is stored as f16. Vectors, biases and
+/// the numbers of batch norms, stay f32: they take little room, and a variance may be beyond f16. Fails where
+/// a weight is; returns what the rounding cost.
+pub fn write_f16(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+    tensors: &BTreeMap<String, Tensor>,
+) -> anyhow::Result<Rounding> {
+    let mut rounding = Rounding::default();
+    let stored = tensors.iter().map(|(name, tensor)| {
+        let is_weight = tensor.shape.len() > 1;
+        let numbers = if is_weight {
+            Stored::F16(rounding.round(name, &tensor.data)?)
+        } else {
+            Stored::F32(&tensor.data)
+        };
+        Ok((name, &tensor.shape, numbers))
+    });
+    let stored = stored.collect::<anyhow::Result<Vec<_>>>()?;
+    write_stored(path, metadata, &stored, &BTreeMap::new())?;
+    Ok(rounding)
+}
+
+/// A tensor's numbers as a file holds them.
+enum Stored<'a> {
+    F32(&'a [f32]),
+    /// Little endian.
+    F16(Vec<u8>),
+}
+
+impl Stored<'_> {
+    fn dtype(&self) -> &'static str {
+        match self {
+            Self::F32(_) => "F32",
+            Self::F16(_) => "F16",
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::F32(values) => 4 * values.len(),
+            Self::F16(bytes) => bytes.len(),
+        }
+    }
+}
+
+fn write_stored(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+    tensors: &[(&String, &Vec<usize>, Stored<'_>)],
+    integers: &BTreeMap<String, u64>,
+) -> anyhow::Result<()> {
     write_atomic(path, |out| {
         let mut header = Map::new();
         if !metadata.is_empty() {
             header.insert("__metadata__".into(), json!(metadata));
         }
-        // Eight-byte numbers first: readers that map the file want every tensor aligned to its element size.
+        // Eight-byte numbers first, then those of four: readers that map the file want every tensor aligned
+        // to its element size.
+        let mut order: Vec<&(&String, &Vec<usize>, Stored<'_>)> = tensors.iter().collect();
+        order.sort_by_key(|(_, _, numbers)| matches!(numbers, Stored::F16(_)));
         let mut offset = 0;
         let mut place = |bytes: usize| {
             let begin = offset;
@@ -194,8 +254,8 @@ pub fn write(
         for name in integers.keys() {
             header.insert(name.clone(), entry("U64", &[], place(8)));
         }
-        for (name, tensor) in tensors {
-            header.insert(name.clone(), entry("F32", &tensor.shape, place(4 * tensor.data.len())));
+        for (name, shape, numbers) in &order {
+            header.insert((*name).clone(), entry(numbers.dtype(), shape, place(numbers.bytes())));
         }
         let mut text = serde_json::to_string(&header)?;
         text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
@@ -204,9 +264,12 @@ pub fn write(
         for value in integers.values() {
             out.write_all(&value.to_le_bytes())?;
         }
-        for tensor in tensors.values() {
-            for value in &tensor.data {
-                out.write_all(&value.to_le_bytes())?;
+        for (_, _, numbers) in order {
+            match numbers {
+                Stored::F32(values) => {
+                    values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))?;
+                }
+                Stored::F16(bytes) => out.write_all(bytes)?,
             }
         }
         Ok(())

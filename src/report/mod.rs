@@ -18,7 +18,6 @@ pub use group::{Difference, Group, differences, grouped};
 pub use html::cell;
 #[cfg(feature = "gui")]
 pub(crate) use html::escape;
-#[cfg(feature = "gui")]
 pub(crate) use markdown::escape as escape_markdown;
 pub use pictures::Pictures;
 pub use run::{Condition, Run, evaluation_folders, evaluation_rows};

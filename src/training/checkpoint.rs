@@ -3,6 +3,7 @@
 //! `X.aux_bn.K`, as timm's SplitBatchNorm2d does; training state is under `optimizer.`, `ema.` and `loop.`.
 
 use crate::config::{Config, Domain};
+use crate::interop::rounding::Rounding;
 pub use crate::interop::tensor_file::Tensor;
 use crate::interop::tensor_file::{self, TensorFile};
 use anyhow::{anyhow, ensure};
@@ -66,6 +67,12 @@ impl Checkpoint {
         let integers =
             self.loop_state.iter().map(|(name, value)| (format!("{LOOP}{name}"), *value)).collect();
         tensor_file::write(path, &self.meta.to_strings()?, &self.tensors, &integers)
+    }
+
+    /// As [`Self::save_atomic`], but the weights are stored as f16 and training state is left out; returns
+    /// what the rounding cost. Fails where a weight is beyond f16.
+    pub fn save_atomic_f16(&self, path: &Path) -> anyhow::Result<Rounding> {
+        tensor_file::write_f16(path, &self.meta.to_strings()?, &self.tensors)
     }
 
     /// Reads a file; every fault is one sentence that names it.

@@ -207,8 +207,17 @@ fn an_imported_state_dict_is_exported_unchanged_by_domain() {
     import(&in_all, 4);
     let aux3 = ["export", "net.safetensors", "--to", "safetensors", "--domain", "aux3", "--out", "z"];
     assert!(succeeds(&aux3, &in_all).contains("domain aux3"));
-    let message = fails(&["export", "net.safetensors", "--to", "onnx", "--out", "z"], 1, dir);
-    assert!(message.contains("onnx is not in this version yet"), "{message}");
+    let onnx =
+        ["export", "net.safetensors", "--to", "onnx", "--out", "model.onnx", "--domain", "all", "--f16"];
+    let told = succeeds(&onnx, dir);
+    for part in
+        ["model.onnx: resnet18 as ONNX", "logits, logits_aux [N, 3]", "raw weights", "off by", "onnx.md"]
+    {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(dir.join("model.onnx").is_file() && dir.join("model.onnx.md").is_file());
+    let message = fails(&[&onnx[..], &["--weights", "ema"]].concat(), 1, dir);
+    assert!(message.contains("no moving average"), "{message}");
 }
 
 #[test]
