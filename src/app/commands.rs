@@ -250,7 +250,9 @@ impl UiCommand {
                 "Use any checkpoint, or weights of timm or torchvision, in Lab, Attention, Results and Robustness"
             }
             C::OpenImages => "Attack and explain image files of yours in Lab and Attention",
-            C::ExportModel => "Write one BN domain of a checkpoint as a model for other programs",
+            C::ExportModel => {
+                "Write a checkpoint as a model for other programs: safetensors or ONNX, with its card"
+            }
             C::OpenRun => "Look at the curves of a run folder, finished or not. Needs no GPU",
             C::OpenConfig => "Fill the set-up from a TOML file",
             C::SaveConfig => "Write the set-up to a TOML file that `dualprop train` reads too",

@@ -498,8 +498,16 @@ fn a_model_is_exported_from_its_dialog() {
     stage.window().carry_out(&ctx, UiCommand::ExportModel);
     stage.frames();
     stage.expect("Export a model");
+    // A name that promises the other format cannot be written; one that was proposed follows the choice.
+    stage.click("ONNX");
+    stage.harness.get_by_role_and_label(Role::TextInput, "File to write").focus();
+    stage.frames();
+    stage.harness.get_by_role_and_label(Role::TextInput, "File to write").type_text(".safetensors");
+    stage.frames();
+    stage.expect("expected a name that ends in .onnx");
+    stage.click("safetensors");
     stage.click("Export");
     // There is no checkpoint in this folder; the walk exports a real one.
     wait_for(&mut stage, "best.safetensors");
-    assert!(!dir.join("model.safetensors").exists());
+    assert!(!dir.join("model.safetensors").exists() && !dir.join("model.onnx").exists());
 }

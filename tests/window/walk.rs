@@ -147,4 +147,16 @@ fn from_set_up_to_export_on_the_built_in_data() {
     let exported = Checkpoint::load(&dir.join("model.safetensors")).expect("a model");
     assert_eq!(exported.meta.domains, ["main"]);
     assert!(exported.tensors.keys().all(|name| !name.contains("aux_bn") && !name.starts_with("ema.")));
+
+    stage.window().carry_out(&ctx, UiCommand::ExportModel);
+    stage.frames();
+    stage.click("ONNX");
+    stage.click("Softmax");
+    stage.click("Takes pixels");
+    stage.click("Export");
+    stage.wait_for("as ONNX, input pixels u8");
+    let graph = std::fs::read(dir.join("model.onnx")).expect("a graph");
+    assert!(graph.windows(13).any(|bytes| bytes == b"probabilities"));
+    let card = std::fs::read_to_string(dir.join("model.onnx.md")).expect("a card");
+    assert!(card.contains("| val | main | clean | ") && !card.contains("| val | aux"), "{card}");
 }

@@ -8,11 +8,10 @@ use crate::app::widgets::export::png;
 use crate::config::path_faults::{no_folder, unreadable_file};
 use crate::config::{Config, ConfigError, DataSource};
 use crate::data::IMAGE_ENDINGS;
+use crate::export::export;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::tensor_file::TensorFile;
-use crate::models::registry::differs_from_timm;
 use crate::session::preflight::expect_writable;
-use crate::training::checkpoint::Checkpoint;
 use crate::training::run_folder::{RunFiles, RunNotes, is_at_work};
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
@@ -248,30 +247,10 @@ pub(super) fn write(path: &Path, contents: &Contents) -> anyhow::Result<()> {
     }
 }
 
-/// Writes one BN domain of a checkpoint as a model of its own; one sentence on what was written, or why
-/// nothing was.
-pub(super) fn export_model(export: &ModelExport) -> anyhow::Result<String> {
-    let (from, to) = (PathBuf::from(export.checkpoint.trim()), PathBuf::from(export.out.trim()));
-    let checkpoint = Checkpoint::load(&from)?;
-    let name = export.domains.get(export.domain).map_or("main", String::as_str);
-    let domains = &checkpoint.meta.domains;
-    let domain = domains
-        .iter()
-        .position(|domain| domain == name)
-        .with_context(|| format!("{} has no domain {name}; it has {}", from.display(), domains.join(", ")))?;
-    let ema = !export.raw && checkpoint.has_ema();
-    let exported = checkpoint.with_one_domain(domain, ema)?;
-    exported.save_atomic(&to)?;
-    let config = Config::parse(&exported.meta.config, "the checkpoint", &[]).ok();
-    let difference = config.and_then(|config| differs_from_timm(&config.model));
-    let timm = difference.map_or_else(String::new, |text| format!("; {text}"));
-    Ok(format!(
-        "Wrote {}: {} tensors of {}, domain {name}, {} weights{timm}",
-        to.display(),
-        exported.tensors.len(),
-        exported.meta.arch,
-        if ema { "averaged" } else { "raw" }
-    ))
+/// Writes a checkpoint as a model of its own, with its card; one sentence on what was written, or why nothing
+/// was.
+pub(super) fn export_model(asked: &ModelExport) -> anyhow::Result<String> {
+    Ok(format!("Wrote {}", export(&asked.options())?.sentence))
 }
 
 #[cfg(test)]
