@@ -1,26 +1,30 @@
 //! The card of an exported model, Markdown: what it is, what it was trained on and how, what its domains are,
 //! what was measured, how to load it.
 
+use super::accuracy::Measured;
 use super::onnx::ends;
 use super::{ExportOptions, Format, Model, cost, usage};
 use crate::config::Config;
+use crate::evaluation::auto_domain::AUTO;
+use crate::evaluation::robustness::row::Row;
 use crate::interop::rounding::Rounding;
 use crate::report::escape_markdown as escape;
 use crate::training::events::EvalRow;
 use crate::training::method::{MethodLabel, Phase, Source, phases};
+use crate::words::counted;
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// Classes that the card lists by name; the file's metadata has them all.
 const LISTED: usize = 50;
 
-/// The card of `model`. `measured` are the rows of the checkpoint's validation, of the averaged weights where
-/// the checkpoint `has_ema`.
+/// The card of `model`. `measured` is what is known of the checkpoint, whose validation was of the averaged
+/// weights where it `has_ema`.
 pub(super) fn text(
     model: &Model,
     options: &ExportOptions,
     rounding: Option<&Rounding>,
-    measured: &[EvalRow],
+    measured: &Measured,
     has_ema: bool,
 ) -> String {
     let meta = &model.checkpoint.meta;
@@ -175,42 +179,94 @@ fn seen(phase: &Phase, domain: Option<usize>) -> String {
     if words.is_empty() { "no images".to_owned() } else { words.join(" and ") }
 }
 
-fn accuracies(text: &mut String, model: &Model, measured: &[EvalRow], has_ema: bool) {
+fn accuracies(text: &mut String, model: &Model, measured: &Measured, has_ema: bool) {
     text.push_str("## Accuracy\n\n");
-    let rows: Vec<&EvalRow> = measured.iter().filter(|row| model.domains.contains(&row.domain)).collect();
-    if rows.is_empty() {
+    let is_kept = |domain: &String| model.domains.contains(domain);
+    let validation: Vec<&EvalRow> = measured.validation.iter().filter(|row| is_kept(&row.domain)).collect();
+    // `auto` chooses between domains, and counts where all of them are in the file.
+    let has_all = model.domains.len() > 1;
+    let evaluations = measured.evaluations.iter();
+    let evaluations: Vec<&Row> =
+        evaluations.filter(|row| is_kept(&row.domain) || (has_all && row.domain == AUTO)).collect();
+    if validation.is_empty() && evaluations.is_empty() {
         text.push_str(
             "Nothing was measured at this step, or the checkpoint lies in no run folder; `dualprop eval` \
              measures.\n\n",
         );
         return;
     }
-    let limit = match model.config.eval.limit {
-        0 => "all images of the split".to_owned(),
-        some => format!("{some} images of the split"),
-    };
-    let other = if has_ema && !model.ema {
-        ", with the moving average of the weights, which this file lacks"
-    } else {
-        ""
-    };
-    let _ = writeln!(text, "Measured by the run over {limit}{other}.\n");
+    if !validation.is_empty() {
+        let limit = match model.config.eval.limit {
+            0 => "all images of the split".to_owned(),
+            some => format!("{some} images of the split"),
+        };
+        let other = ", with the moving average of the weights, which this file lacks";
+        let other = if has_ema && !model.ema { other } else { "" };
+        let _ = writeln!(text, "Measured by the run over {limit}{other}.\n");
+        let rows = validation.iter().map(|row| Line {
+            split: &row.split,
+            domain: &row.domain,
+            images: row.attack.as_ref().map_or_else(|| "clean".to_owned(), |attack| escape(attack)),
+            figures: [row.top1, row.top5, row.loss],
+        });
+        figures(text, rows);
+    }
+    if !evaluations.is_empty() {
+        text.push_str("Measured by `dualprop eval` of this checkpoint.\n\n");
+        figures(text, condensed(&evaluations).into_iter());
+    }
+}
+
+/// A line of a table of accuracies.
+struct Line<'a> {
+    split: &'a str,
+    domain: &'a str,
+    /// Clean, or what was done to them.
+    images: String,
+    /// Top-1 and top-5, 0..1, and loss.
+    figures: [f32; 3],
+}
+
+fn figures<'a>(text: &mut String, lines: impl Iterator<Item = Line<'a>>) {
     text.push_str(
         "| split | domain | images | top-1 % | top-5 % | loss |\n| --- | --- | --- | --: | --: | --: |\n",
     );
-    for row in rows {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {:.2} | {:.2} | {:.4} |",
-            escape(&row.split),
-            escape(&row.domain),
-            row.attack.as_ref().map_or_else(|| "clean".to_owned(), |attack| escape(attack)),
-            100.0 * row.top1,
-            100.0 * row.top5,
-            row.loss
-        );
+    for Line { split, domain, images, figures: [top1, top5, loss] } in lines {
+        let (split, domain) = (escape(split), escape(domain));
+        let (top1, top5) = (100.0 * top1, 100.0 * top5);
+        let _ = writeln!(text, "| {split} | {domain} | {images} | {top1:.2} | {top5:.2} | {loss:.4} |");
     }
     text.push('\n');
+}
+
+/// A line for each clean and attacked row, and one for all corruptions of a split and domain: their mean.
+fn condensed<'a>(rows: &[&'a Row]) -> Vec<Line<'a>> {
+    let (corrupted, plain): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.corruption.is_some());
+    let of = |row: &'a Row, images| Line {
+        split: &row.split,
+        domain: &row.domain,
+        images,
+        figures: [row.top1, row.top5, row.loss],
+    };
+    let images = |row: &Row| row.attack.as_ref().map_or_else(|| "clean".to_owned(), |attack| escape(attack));
+    let mut lines: Vec<Line<'a>> = plain.into_iter().map(|row| of(row, images(row))).collect();
+    let mut groups: Vec<Vec<&'a Row>> = Vec::new();
+    for row in corrupted {
+        let same =
+            groups.iter_mut().find(|group| (&group[0].split, &group[0].domain) == (&row.split, &row.domain));
+        match same {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    for group in groups {
+        let count = group.len() as f32;
+        let mean = |figure: fn(&Row) -> f32| group.iter().map(|row| figure(row)).sum::<f32>() / count;
+        let figures = [mean(|row| row.top1), mean(|row| row.top5), mean(|row| row.loss)];
+        let images = format!("corrupted, mean of {}", counted(group.len(), "condition"));
+        lines.push(Line { figures, ..of(group[0], images) });
+    }
+    lines
 }
 
 /// The whole configuration, but of paths the last part alone: the rest is of the machine, not of the model.

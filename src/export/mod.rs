@@ -16,6 +16,7 @@ use crate::interop::atomic::write_atomic;
 use crate::interop::rounding::Rounding;
 use crate::models::registry::differs_from_timm;
 use crate::training::checkpoint::Checkpoint;
+use accuracy::Measured;
 use anyhow::ensure;
 use std::path::{Path, PathBuf};
 
@@ -177,8 +178,9 @@ pub fn export(options: &ExportOptions) -> anyhow::Result<Exported> {
         }
     };
     let card = card_of(&options.out);
-    let measured = accuracy::measured(&options.checkpoint, checkpoint.meta.step);
-    let text = card::text(&model, options, rounding.as_ref(), &measured, checkpoint.has_ema());
+    let has_ema = checkpoint.has_ema();
+    let measured = Measured::of(&options.checkpoint, checkpoint.meta.step, model.ema, has_ema);
+    let text = card::text(&model, options, rounding.as_ref(), &measured, has_ema);
     write_atomic(&card, |out| out.write_all(text.as_bytes()))?;
     Ok(Exported { sentence: sentence(&model, options, rounding.as_ref()), card })
 }

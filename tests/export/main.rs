@@ -5,6 +5,7 @@
 mod interpreter;
 
 use dualprop::config::{Config, MethodKind};
+use dualprop::evaluation::robustness::record::checksum_of;
 use dualprop::evaluation::{Model, Weights};
 use dualprop::export::{ALL, ExportOptions, Exported, Format, card_of, export};
 use dualprop::gpu::DeviceChoice;
@@ -393,6 +394,39 @@ fn the_card_says_data_domains_accuracies_and_how_to_load() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("12.50") && !text.contains("25.00"), "other steps' figures: {text}");
+    // Evaluations count that were of this very file and of these weights.
+    let facts = |weights: &str, checksum: &str| {
+        let folder = folder.path().join("evaluation");
+        std::fs::create_dir_all(&folder).expect("writable");
+        let row = |domain: &str, corruption: &str, top1: f64| {
+            format!(
+                r#"{{"data":"shapes","split":"test","domain":"{domain}","statistics":"running","attack":null,"corruption":{corruption},"severity":null,"images":8,"left_out":0,"loss":1.0,"top1":{top1},"top5":1.0}}"#
+            )
+        };
+        let rows = [
+            row("main", "null", 0.625),
+            row("main", r#""fog""#, 0.5),
+            row("main", r#""snow""#, 0.25),
+            row("auto", "null", 0.875),
+        ];
+        std::fs::write(folder.join("rows.jsonl"), rows.join("\n") + "\n").expect("writable");
+        let asked = format!(r#"{{"weights":"{weights}","checksum":"{checksum}"}}"#);
+        std::fs::write(folder.join("evaluation.json"), asked).expect("writable");
+    };
+    let checksum = checksum_of(&path).expect("readable");
+    for (weights, checksum, counts) in
+        [("auto", checksum.as_str(), true), ("raw", &checksum, false), ("auto", "crc32c:00000000", false)]
+    {
+        facts(weights, checksum);
+        let text = card(onnx.clone());
+        for part in [
+            "| test | main | clean | 62.50 |",
+            "| test | main | corrupted, mean of 2 conditions | 37.50 |",
+            "| test | auto | clean | 87.50 |",
+        ] {
+            assert_eq!(text.contains(part), counts, "{weights}, {checksum}: {part} in {text}");
+        }
+    }
     // Of one domain its own figures; raw weights were not what was measured.
     let aux = card(ExportOptions { domain: "aux".into(), weights: Weights::Raw, ..onnx });
     assert!(!aux.contains("| val | main") && aux.contains("which this file lacks"), "{aux}");

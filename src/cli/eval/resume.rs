@@ -7,11 +7,10 @@ use crate::data::ClassesBy;
 use crate::evaluation::activation_map::CamMethod;
 use crate::evaluation::robustness::condition::Condition;
 use crate::evaluation::robustness::measurement::Evaluation;
-use crate::evaluation::robustness::record::{CHECKSUM, Record, facts_in};
+use crate::evaluation::robustness::record::{CHECKSUM, Record, checksum_of, facts_in};
 use crate::training::checkpoint::Meta;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +49,7 @@ fn asked(
     let facts = json!({
         "checkpoint": eval.checkpoint.display().to_string(),
         "step": meta.step,
-        CHECKSUM: checksum_word(&eval.checkpoint)?,
+        CHECKSUM: checksum_of(&eval.checkpoint)?,
         "weights": weights,
         "data": evaluation.data,
         "split": evaluation.split,
@@ -73,29 +72,12 @@ fn asked(
 pub(super) fn check_of_checkpoint(dir: &Path, checkpoint: &Path) -> anyhow::Result<()> {
     let known = facts_in(dir)?;
     anyhow::ensure!(
-        known.get(CHECKSUM) == Some(&json!(checksum_word(checkpoint)?)),
+        known.get(CHECKSUM) == Some(&json!(checksum_of(checkpoint)?)),
         "the evaluation in {} is of another checkpoint than {}",
         dir.display(),
         checkpoint.display()
     );
     Ok(())
-}
-
-fn checksum_word(checkpoint: &Path) -> anyhow::Result<String> {
-    Ok(format!("crc32c:{:08x}", checksum(checkpoint)?))
-}
-
-/// CRC-32C of a file.
-fn checksum(path: &Path) -> anyhow::Result<u32> {
-    let unreadable = || format!("cannot read {}", path.display());
-    let mut file = std::fs::File::open(path).with_context(unreadable)?;
-    let (mut sum, mut piece) = (0, vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut piece).with_context(unreadable)? {
-            0 => return Ok(sum),
-            count => sum = crc32c::crc32c_append(sum, &piece[..count]),
-        }
-    }
 }
 
 /// Listens for Ctrl-C where there is a folder that the work can go on from; elsewhere it ends the program.

@@ -14,7 +14,7 @@ use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Holds what was asked.
@@ -145,6 +145,19 @@ pub fn facts_in(dir: &Path) -> anyhow::Result<Map<String, Value>> {
     let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_slice(&text)
         .map_err(|e| anyhow!("{} is no record of an evaluation: {e}", file.display()))
+}
+
+/// The value of [`CHECKSUM`] for a checkpoint: CRC-32C of the file.
+pub fn checksum_of(checkpoint: &Path) -> anyhow::Result<String> {
+    let unreadable = || format!("cannot read {}", checkpoint.display());
+    let mut file = File::open(checkpoint).with_context(unreadable)?;
+    let (mut sum, mut piece) = (0, vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece).with_context(unreadable)? {
+            0 => return Ok(format!("crc32c:{sum:08x}")),
+            count => sum = crc32c::crc32c_append(sum, &piece[..count]),
+        }
+    }
 }
 
 /// Takes the folder for one program. Not every file system has locks.

@@ -103,7 +103,7 @@ pub(super) fn ui(ui: &mut Ui, export: &mut ModelExport, answer: &mut DialogAnswe
         ui.checkbox(&mut export.raw, "Last weights").on_hover_text(
             "The weights of the last step instead of their moving average, where there is one",
         );
-        ui.checkbox(&mut export.f16, "f16").on_hover_text(
+        ui.checkbox(&mut export.f16, "Weights as f16").on_hover_text(
             "Store the weights as f16: half of the file, and the notice says what it cost in digits; everything is \
              computed in f32",
         );
