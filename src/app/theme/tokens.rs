@@ -7,6 +7,7 @@
 //! and the dash tells the rest.
 
 use crate::app::model::kinds::DataKind;
+use egui::style::ScrollStyle;
 use egui::{
     Color32, CornerRadius, FontDefinitions, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Vec2,
     Visuals, vec2,
@@ -201,6 +202,19 @@ impl Tokens {
             state.corner_radius = CornerRadius::same(5);
         }
         v
+    }
+}
+
+/// Scroll bars that are seen without the pointer over them, and have room of their own.
+pub fn bars_at_rest() -> ScrollStyle {
+    ScrollStyle {
+        floating_width: 4.0,
+        foreground_color: true,
+        dormant_background_opacity: 0.0,
+        dormant_handle_opacity: 0.35,
+        active_background_opacity: 0.1,
+        active_handle_opacity: 0.5,
+        ..ScrollStyle::thin()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::app::model::kinds::{MAIN_SPLIT, StepAxis};
 use crate::app::model::runs::columns::Column;
 use crate::app::model::runs::order::{Rows, Wanted};
 use crate::app::model::runs::{ListedRun, Runs};
+use crate::app::theme::tokens;
 use crate::app::widgets::command_button::empty_ui;
 use differences::Differences;
 use egui::{Frame, Margin, Panel, ProgressBar, RichText, Ui};
@@ -130,6 +131,8 @@ pub enum RunsRequest {
 
 /// Draws the pane.
 pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView) {
+    // Bars that are seen at rest too: a table that is cut looks like one that ends.
+    ui.spacing_mut().scroll = tokens::bars_at_rest();
     let request = contents_ui(ui, shared, view);
     *shared.runs_request = request;
 }

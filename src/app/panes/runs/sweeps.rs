@@ -5,31 +5,41 @@ use crate::app::format;
 use crate::app::model::sweeps::{ListedSweep, SweepGroup};
 use crate::app::theme::tokens::{self, Tokens};
 use crate::session::sweep::{RunRecord, RunState};
-use egui::{CollapsingHeader, Grid, ProgressBar, RichText, ScrollArea, Ui};
+use egui::collapsing_header::CollapsingState;
+use egui::{Button, Grid, ProgressBar, RichText, ScrollArea, Ui};
 
-/// Height of a pane from which the settings are open at first, points.
-const ROOM_FOR_SETTINGS: f32 = 360.0;
-/// Height of a sweep's settings, points, before they scroll.
-const HEIGHT: f32 = 130.0;
+/// Share of the pane that the sweeps take at most, before they scroll: the table has the rest.
+const MOST: f32 = 0.4;
 
-/// Draws all sweeps.
+/// Draws all sweeps, each a line that opens its settings.
 pub(super) fn ui(ui: &mut Ui, sweeps: &[ListedSweep]) {
-    for sweep in sweeps {
-        let has_room = ui.available_height() > ROOM_FOR_SETTINGS;
-        ui.horizontal_wrapped(|ui| standing_ui(ui, sweep));
-        let settings = CollapsingHeader::new("Settings over seeds").id_salt(&sweep.dir);
-        settings.default_open(has_room).show(ui, |ui| {
-            let area = ScrollArea::both().id_salt((&sweep.dir, "settings")).max_height(HEIGHT);
-            area.auto_shrink([false, true]).show(ui, |ui| groups_ui(ui, sweep));
-        });
+    if sweeps.is_empty() {
+        return;
     }
+    let most = MOST * ui.available_height();
+    let area = ScrollArea::both().id_salt("sweeps").auto_shrink([false, true]).max_height(most);
+    area.show(ui, |ui| {
+        for sweep in sweeps {
+            let id = ui.make_persistent_id(("sweep", &sweep.dir));
+            let mut settings = CollapsingState::load_with_default_open(ui.ctx(), id, false);
+            ui.horizontal(|ui| standing_ui(ui, sweep, &mut settings));
+            settings.show_body_unindented(ui, |ui| groups_ui(ui, sweep));
+        }
+    });
 }
 
-/// How many runs are in which state.
-fn standing_ui(ui: &mut Ui, sweep: &ListedSweep) {
+/// The name, which shows and hides the settings, and how many runs are in which state.
+fn standing_ui(ui: &mut Ui, sweep: &ListedSweep, settings: &mut CollapsingState) {
     let tokens = Tokens::of(ui);
-    let title = RichText::new(format!("Sweep {}", sweep.name)).strong().color(tokens.text_strong);
-    ui.label(title).on_hover_text(sweep.dir.display().to_string());
+    let (mark, verb) = if settings.is_open() { ("▾", "hide") } else { ("▸", "show") };
+    let title = RichText::new(format!("{mark} Sweep {}", sweep.name)).color(tokens.text_strong);
+    let name = format!("Sweep {}, {verb} settings over seeds", sweep.name);
+    let help =
+        format!("{}\nClick to {verb} its settings with mean and spread over seeds", sweep.dir.display());
+    let response = ui.add(Button::new(title).frame(false)).accessible_name(name).on_hover_text(help);
+    if response.clicked() {
+        settings.toggle(ui);
+    }
     let (done, all) = (sweep.count(RunState::Completed), sweep.records.len());
     let text = RichText::new(format!("{done}/{} runs", format::count(all as u64))).small();
     let bar = ProgressBar::new(sweep.share()).desired_width(140.0).desired_height(16.0);
@@ -69,7 +79,7 @@ fn groups_ui(ui: &mut Ui, sweep: &ListedSweep) {
             lines.push(line);
         }
     }
-    Grid::new(("settings", &sweep.dir)).striped(true).spacing([14.0, 4.0]).show(ui, |ui| {
+    Grid::new(("settings", &sweep.dir)).striped(true).min_row_height(18.0).spacing([14.0, 4.0]).show(ui, |ui| {
         let weak = |text: &str| RichText::new(text).small().color(tokens.text_weak);
         ui.label(weak("Settings")).on_hover_text("What sets the runs apart, without the seed");
         ui.label(weak("Runs")).on_hover_text("Completed runs of all, each with a seed of its own");
