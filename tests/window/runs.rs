@@ -10,6 +10,7 @@ use dualprop::app::panes::Pane;
 use dualprop::app::panes::runs::Beside;
 use dualprop::config::Config;
 use dualprop::training::run_folder::{RunFiles, RunFolder, RunNotes};
+use egui::accesskit::Role;
 use egui::{Key, Modifiers, Vec2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use std::path::{Path, PathBuf};
@@ -412,4 +413,81 @@ fn the_table_is_copied_and_saved_as_it_is_shown() {
     stage.frames();
     stage.click("Save");
     assert_eq!(std::fs::read_to_string(file).expect("written"), markdown);
+}
+
+/// The run that the cursor of the table is on, as a screen reader is told.
+fn under_cursor(stage: &Stage) -> Option<String> {
+    let rows = stage.harness.query_all_by_role(Role::Row);
+    let row = rows.into_iter().find(|row| row.is_focused())?;
+    let label = row.accesskit_node().label()?;
+    label.split(',').next().map(str::to_owned)
+}
+
+fn press(stage: &mut Stage, key: Key, modifiers: Modifiers) {
+    stage.harness.key_press_modifiers(modifiers, key);
+    stage.frames();
+}
+
+#[test]
+fn the_table_is_worked_with_by_keys() {
+    let runs: Vec<(String, u64, f64)> = (10..60).map(|n| (format!("run-{n}"), n, 0.5)).collect();
+    let runs: Vec<(&str, u64, f64)> = runs.iter().map(|(name, n, top1)| (name.as_str(), *n, *top1)).collect();
+    let mut stage = with_runs(vec2(1280.0, 720.0), &runs);
+    let to = |stage: &mut Stage, keys: &[Key]| {
+        keys.iter().for_each(|key| press(stage, *key, Modifiers::NONE));
+        under_cursor(stage).expect("the cursor is in sight")
+    };
+    // The filter is a stop of Tab, and the table the one behind all that is above it.
+    stage.harness.get_by_label("Search again").focus();
+    stage.frames();
+    assert_eq!(to(&mut stage, &[Key::Tab]), "run-10");
+    for (keys, run) in [
+        (&[Key::ArrowDown, Key::ArrowDown][..], "run-12"),
+        (&[Key::ArrowUp], "run-11"),
+        (&[Key::ArrowUp, Key::ArrowUp], "run-10"),
+        (&[Key::End], "run-59"),
+        (&[Key::ArrowDown], "run-59"),
+        (&[Key::Home], "run-10"),
+    ] {
+        assert_eq!(to(&mut stage, keys), run, "{keys:?}");
+    }
+    let page: u64 = to(&mut stage, &[Key::PageDown]).trim_start_matches("run-").parse().expect("a number");
+    assert!((12..50).contains(&page), "a page down is run-{page}");
+    assert_eq!(to(&mut stage, &[Key::PageUp]), "run-10");
+
+    press(&mut stage, Key::Space, Modifiers::NONE);
+    assert_eq!(chosen(&stage), ["run-10"]);
+    press(&mut stage, Key::ArrowDown, Modifiers::SHIFT);
+    press(&mut stage, Key::ArrowDown, Modifiers::SHIFT);
+    assert_eq!(chosen(&stage), ["run-10", "run-11", "run-12"]);
+    press(&mut stage, Key::Space, Modifiers::NONE);
+    assert_eq!(chosen(&stage), ["run-10", "run-11"]);
+
+    press(&mut stage, Key::Delete, Modifiers::NONE);
+    stage.expect("Move run-12 to the trash?");
+    press(&mut stage, Key::Escape, Modifiers::NONE);
+    assert!(!stage.sees("to the trash?") && stage.folder.path().join("run-12").is_dir());
+    stage.click("run-13");
+    assert!(stage.window().run.dir.as_ref().is_some_and(|dir| dir.ends_with("run-13")));
+}
+
+/// The rows are one stop of Tab, to which the cursor comes back, and Enter opens its run.
+#[test]
+fn the_rows_are_one_stop_of_tab_and_enter_opens_a_run() {
+    let mut stage = with_runs(vec2(1600.0, 900.0), &FOUR);
+    stage.harness.get_by_label("Search again").focus();
+    stage.frames();
+    press(&mut stage, Key::Tab, Modifiers::NONE);
+    press(&mut stage, Key::A, Modifiers::COMMAND);
+    assert_eq!(chosen(&stage).len(), 4);
+    press(&mut stage, Key::Tab, Modifiers::NONE);
+    assert_eq!(under_cursor(&stage), None, "the rows are one stop");
+    let heads: Vec<_> = stage.harness.query_all_by_label_contains("Sort by ").collect();
+    assert!(heads.iter().any(|head| head.is_focused()), "the next one is a head of the table");
+    drop(heads);
+    press(&mut stage, Key::Tab, Modifiers::SHIFT);
+    assert_eq!(under_cursor(&stage).as_deref(), Some("d"), "where it was");
+    press(&mut stage, Key::ArrowDown, Modifiers::NONE);
+    press(&mut stage, Key::Enter, Modifiers::NONE);
+    assert!(stage.window().run.dir.as_ref().is_some_and(|dir| dir.ends_with("b")));
 }

@@ -2,6 +2,7 @@
 //! of the chosen ones or what differs between them beside it. Sweeps that they belong to stand above.
 
 mod actions;
+mod cursor;
 mod differences;
 mod figure;
 mod plot;
@@ -68,6 +69,9 @@ pub struct RunsView {
     /// The run that was clicked last, from which Shift chooses.
     #[serde(skip)]
     anchor: Option<PathBuf>,
+    /// The run that the keys are for.
+    #[serde(skip)]
+    cursor: Option<PathBuf>,
 }
 
 /// What stands beside the table.
@@ -97,6 +101,7 @@ impl Default for RunsView {
             rows: Rows::default(),
             differences: Differences::default(),
             anchor: None,
+            cursor: None,
         }
     }
 }

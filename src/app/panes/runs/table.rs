@@ -1,7 +1,7 @@
 //! The table: a head that sorts, the names at the left that stay while the figures scroll, and the rows in
 //! sight alone.
 
-use super::{RunsRequest, RunsView, actions, chosen, is_chosen};
+use super::{RunsRequest, RunsView, actions, chosen, cursor, is_chosen};
 use crate::app::model::kinds::DataKind;
 use crate::app::model::runs::columns::Column;
 use crate::app::model::runs::order::between;
@@ -10,9 +10,10 @@ use crate::app::model::runs::{ListedRun, Runs};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::table::Table;
+use egui::style::ScrollAnimation;
 use egui::{
-    Align, AsIdSalt, Button, Event, Label, Layout, Modifiers, Rect, RichText, ScrollArea, Sense,
-    TextWrapMode, Ui, UiBuilder, pos2, vec2,
+    Align, AsIdSalt, Button, CursorIcon, Event, Id, Label, Layout, Modifiers, Rect, Response, RichText, Role,
+    ScrollArea, Sense, StrokeKind, TextWrapMode, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,9 +40,12 @@ pub(super) fn ui(
         return None;
     }
     let columns = view.shown_columns();
+    let rect = ui.available_rect_before_wrap();
+    let page = ((rect.height() - HEAD) / ROW - 1.0).max(1.0) as usize;
+    let cursor = cursor::take(ui, (rect, page), runs, view, listed);
     let shown = view.rows.shown.clone();
     let area = ScrollArea::both().id_salt("runs table").auto_shrink([false, false]);
-    let mut request = None;
+    let mut request = cursor.request.clone();
     area.show_viewport(ui, |ui, viewport| {
         let origin = ui.max_rect().min;
         let wide = columns.iter().map(Column::width).sum::<f32>() + Column::Name.width();
@@ -50,7 +54,8 @@ pub(super) fn ui(
         let seen = viewport.translate(origin.to_vec2());
         let spare = (viewport.width() - wide).clamp(0.0, MOST_SPARE);
         let name = Column::Name.width() + spare;
-        let table = Frame { seen, left: origin.x, width, name, clip: ui.clip_rect() };
+        let (keys, clip) = (cursor.id, ui.clip_rect());
+        let table = Frame { seen, left: origin.x, width, name, clip, keys, has_keys: cursor.has_focus };
         let rows = (viewport.min.y / ROW).max(0.0) as usize..shown.len();
         for place in rows {
             let top = origin.y + HEAD + ROW * place as f32;
@@ -60,6 +65,13 @@ pub(super) fn ui(
             let run = &listed[shown[place]];
             let place = RowPlace { top, is_odd: place % 2 == 1 };
             request = request.take().or(row_ui(ui, &table, place, (&columns, run), runs, view, listed));
+        }
+        if let Some(place) = cursor.reveal {
+            // With what the head covers above it, and all that is left of the columns.
+            let corner = pos2(seen.left(), origin.y + ROW * place as f32);
+            let row = Rect::from_min_size(corner, vec2(1.0, HEAD + ROW));
+            ui.scroll_to_rect_animation(row, None, ScrollAnimation::none());
+            ui.ctx().request_repaint();
         }
         head_ui(ui, &table, &columns, view);
     });
@@ -97,6 +109,9 @@ struct Frame {
     /// Width of the names.
     name: f32,
     clip: Rect,
+    /// What takes the keys, and whether it has them.
+    keys: Id,
+    has_keys: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -201,14 +216,24 @@ fn row_ui(
     if let Some(ground) = ground {
         ui.painter().with_clip_rect(room).rect_filled(rect, 0.0, ground);
     }
-    // The keyboard has the row's box and link.
     let row = ui.interact(rect.intersect(room), ui.scope_id().with(("row", &run.dir)), Sense::CLICK);
+    let words = || {
+        let cells = columns.iter().map(|column| column.text(run));
+        std::iter::once(run.name.clone()).chain(cells).collect::<Vec<_>>().join(", ")
+    };
+    row.widget_info(|| WidgetInfo::selected(Role::Row, ui.is_enabled(), is_chosen(runs, run), words()));
+    let has_cursor = |view: &RunsView| table.has_keys && view.cursor.as_ref() == Some(&run.dir);
+    if has_cursor(view) {
+        let id = row.id.accesskit_id();
+        ui.ctx().accesskit_node_builder(table.keys, |node| node.set_active_descendant(id));
+    }
     let mut request = None;
     if row.double_clicked() {
         request = Some(RunsRequest::Open(run.dir.clone()));
     } else if row.clicked() {
         let modifiers = click_modifiers(ui);
         choose(runs, view, listed, &run.dir, modifiers);
+        ui.memory_mut(|memory| memory.request_focus(table.keys));
     }
     row.context_menu(|ui| {
         let alone = [run];
@@ -221,6 +246,10 @@ fn row_ui(
     let asked = cell_ui(ui, table.name_cell(top), room, (&run.dir, "name"), |ui| {
         name_ui(ui, run, runs, view, listed)
     });
+    if has_cursor(view) {
+        let painter = ui.painter().with_clip_rect(room);
+        painter.rect_stroke(rect.shrink(0.5), 3.0, (1.5, tokens.accent), StrokeKind::Inside);
+    }
     request.or(asked)
 }
 
@@ -232,10 +261,9 @@ fn name_ui(
     view: &mut RunsView,
     listed: &[Arc<ListedRun>],
 ) -> Option<RunsRequest> {
-    let mut on = is_chosen(runs, run);
+    let on = is_chosen(runs, run);
     let help = "Choose this run: it is drawn, and actions are for it\nCtrl: one more, Shift: all up to here";
-    let response = ui.checkbox(&mut on, "").on_hover_text(help);
-    if response.accessible_name(format!("Compare {}", run.name)).changed() {
+    if box_ui(ui, on, &format!("Compare {}", run.name)).on_hover_text(help).clicked() {
         let shift = click_modifiers(ui).shift;
         choose(runs, view, listed, &run.dir, if shift { Modifiers::SHIFT } else { Modifiers::COMMAND });
     }
@@ -245,7 +273,7 @@ fn name_ui(
         false => (Icon::Star, "Star", Tokens::of(ui).text_weak),
     };
     ui.spacing_mut().button_padding.x = 0.0;
-    let star = ui.add(Button::new(icons::atom(icon, Some(colour))).frame(false));
+    let star = ui.add(Button::new(icons::atom(icon, Some(colour))).frame(false).sense(Sense::CLICK));
     if star.on_hover_text(verb).accessible_name(format!("{verb} {}", run.name)).clicked() {
         request = Some(RunsRequest::Star(run.dir.clone()));
     }
@@ -258,10 +286,27 @@ fn name_ui(
     }
     let notes = if run.notes.notes.is_empty() { String::new() } else { format!("\n{}", run.notes.notes) };
     let help = format!("{}\n{}{notes}\nClick to open it", run.dir.display(), run.arch);
-    if ui.link(&run.name).on_hover_text(help).clicked() {
+    let name = RichText::new(&run.name).color(Tokens::of(ui).accent);
+    let link = ui.add(Button::new(name).frame(false).sense(Sense::CLICK)).on_hover_text(help);
+    if link.on_hover_cursor(CursorIcon::PointingHand).clicked() {
         request = Some(RunsRequest::Open(run.dir.clone()));
     }
     request
+}
+
+/// A check box that is no stop of Tab.
+fn box_ui(ui: &mut Ui, on: bool, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(ui.spacing().icon_width), Sense::CLICK);
+    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, ui.is_enabled(), on, name));
+    let visuals = ui.style().interact(&response);
+    let painter = ui.painter();
+    painter.rect(rect, visuals.corner_radius, visuals.bg_fill, visuals.bg_stroke, StrokeKind::Inside);
+    if on {
+        let tick = [(0.22, 0.52), (0.42, 0.72), (0.78, 0.28)];
+        let at = |(x, y): (f32, f32)| rect.lerp_inside(vec2(x, y));
+        painter.line(tick.map(at).to_vec(), visuals.fg_stroke);
+    }
+    response
 }
 
 /// The keys that were held at the click of this frame. A slow frame has seen them go by its end.
@@ -276,7 +321,7 @@ fn click_modifiers(ui: &Ui) -> Modifiers {
 }
 
 /// Chooses as lists do: a click one run, with Ctrl one more or less, with Shift all from the last one on.
-fn choose(
+pub(super) fn choose(
     runs: &mut Runs,
     view: &mut RunsView,
     listed: &[Arc<ListedRun>],
@@ -290,6 +335,7 @@ fn choose(
             runs.chosen.clear();
         }
         runs.chosen.extend(range);
+        view.cursor = Some(dir.clone());
         return;
     }
     if !modifiers.command {
@@ -299,6 +345,7 @@ fn choose(
         runs.chosen.insert(dir.clone());
     }
     view.anchor = Some(dir.clone());
+    view.cursor = Some(dir.clone());
 }
 
 fn value_ui(ui: &mut Ui, column: &Column, run: &ListedRun) {

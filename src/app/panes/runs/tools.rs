@@ -37,9 +37,10 @@ pub(super) fn ui(
         }
         let actions = ui.menu_button("Actions", |ui| actions::items_ui(ui, &chosen(shared.runs, listed)));
         request = actions.inner.flatten();
-        actions
-            .response
-            .on_hover_text("What can be done with the chosen runs; also with a right click on one");
+        actions.response.on_hover_text(
+            "What can be done with the chosen runs; also with a right click on one, or by keys in the table: Space \
+             chooses, Enter opens, Delete asks for the trash, Shift with the arrows chooses a range",
+        );
         for (beside, name, help) in [
             (Beside::Curves, "Plot", "The curves of the chosen runs beside the table"),
             (Beside::Differences, "Differences", "What differs between the chosen runs, key by key"),
