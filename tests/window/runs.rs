@@ -213,6 +213,27 @@ fn wait_for_change(stage: &mut Stage, text: &str) {
     stage.expect(text);
 }
 
+/// Two sweeps have runs of the same names.
+#[test]
+fn runs_of_one_name_are_told_apart_by_their_folders() {
+    let mut stage = with_runs(vec2(1600.0, 900.0), &[("one/first", 0, 0.5), ("one/second", 1, 0.5)]);
+    assert_eq!(shown(&stage), ["first", "second"]);
+    let other = stage.folder.path().join("two/first");
+    write_run(&other, 2, 10, 0.5);
+    stage.window().open_run(&other).expect("a run folder");
+    stage.show(Pane::Runs);
+    stage.click("Search again");
+    let mut names = shown(&stage);
+    names.sort();
+    assert_eq!(names, ["one/first", "second", "two/first"]);
+    stage.window().views.runs.beside = Beside::Curves;
+    stage.window().views.runs.filter = "two".into();
+    stage.frames();
+    assert_eq!(shown(&stage), ["two/first"], "the filter finds it by its folder");
+    stage.click("All");
+    assert_eq!(stage.harness.query_all_by_label("two/first").count(), 2, "in the table and beside the plot");
+}
+
 /// Only the rows in sight are laid out.
 #[test]
 fn a_long_list_costs_the_rows_in_sight() {

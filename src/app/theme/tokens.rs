@@ -3,7 +3,8 @@
 //!
 //! Data has a colour and a domain has a dash and a marker, the same in every plot and legend: clean is blue,
 //! attacked is orange, mixed is purple; `main` is solid, the first auxiliary domain dashed, the second
-//! dotted, the third in long dashes. Blue and orange stay apart under the common forms of colour blindness,
+//! dotted, the third in long dashes. Compared runs are of one domain and kind of data at a time: there both
+//! tell the runs apart. Blue and orange stay apart under the common forms of colour blindness,
 //! and the dash tells the rest.
 
 use crate::app::model::kinds::DataKind;
@@ -48,6 +49,30 @@ pub struct Tokens {
     /// Of compared runs, in order; after Okabe and Ito, whose colours stay apart under colour blindness.
     runs: [Color32; 6],
     shadow: Color32,
+}
+
+/// How a compared run is drawn, in a plot, its legend, the table and a figure alike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunLook {
+    pub colour: Color32,
+    /// How often the colours came round before, below [`DASHES`].
+    round: usize,
+}
+
+impl RunLook {
+    pub fn dash(self) -> LineStyle {
+        dash(self.round)
+    }
+
+    /// What stands for the line where it has one point.
+    pub fn marker(self) -> MarkerShape {
+        marker(self.round)
+    }
+
+    /// The letter of [`Self::marker`].
+    pub fn mark(self) -> &'static str {
+        mark(self.round)
+    }
 }
 
 const fn rgb(value: u32) -> Color32 {
@@ -149,9 +174,11 @@ impl Tokens {
         self.data(kind).gamma_multiply(RAW_ALPHA)
     }
 
-    /// The colour of the compared run `index`; the colours come round.
-    pub fn run(&self, index: usize) -> Color32 {
-        self.runs[index % self.runs.len()]
+    /// How line `index` of several compared runs looks. When the colours are used up they come round in the
+    /// next dash.
+    pub fn run(&self, index: usize) -> RunLook {
+        let (colour, round) = (index % self.runs.len(), index / self.runs.len() % DASHES);
+        RunLook { colour: self.runs[colour], round }
     }
 
     fn visuals(&self, base: Visuals) -> Visuals {
@@ -217,6 +244,9 @@ pub fn bars_at_rest() -> ScrollStyle {
         ..ScrollStyle::thin()
     }
 }
+
+/// Dashes that differ.
+const DASHES: usize = 4;
 
 /// Dash of a domain's lines, by its index in `RunInfo::domains`.
 pub fn dash(domain: usize) -> LineStyle {
@@ -303,4 +333,19 @@ pub fn install(ctx: &egui::Context) {
         // Popups and panels that slide cost frames on a software adapter and tell the user nothing.
         style.animation_time = 0.0;
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_dozen_compared_runs_look_different() {
+        let looks: Vec<RunLook> = (0..24).map(|index| DARK.run(index)).collect();
+        for (index, look) in looks.iter().enumerate() {
+            let alike = |other: &RunLook| (other.colour, other.dash()) == (look.colour, look.dash());
+            assert!(!looks[..index].iter().any(alike), "line {index}");
+        }
+        assert_eq!(DARK.run(24), DARK.run(0));
+    }
 }

@@ -2,9 +2,10 @@
 //! and switches the line on and off.
 
 use crate::app::model::kinds::LineKey;
-use crate::app::theme::tokens::{self, Tokens};
+use crate::app::theme::tokens::{self, RunLook, Tokens};
 use egui::{
-    Color32, FontSelection, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetText, pos2, vec2,
+    Color32, FontSelection, RichText, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetText, pos2,
+    vec2,
 };
 use egui_plot::LineStyle;
 
@@ -80,5 +81,16 @@ pub fn sample(ui: &Ui, left: egui::Pos2, dash: LineStyle, colour: Color32) {
         LineStyle::Dotted { spacing } => {
             ui.painter().extend(Shape::dotted_line(&path, colour, spacing, stroke.width * 0.8));
         }
+    }
+}
+
+/// A compared run's line as its plot draws it, or its marker where it `is_point`.
+pub fn run_sample(ui: &mut Ui, look: RunLook, is_point: bool) {
+    let (rect, _) = ui.allocate_exact_size(vec2(SAMPLE_WIDTH, 10.0), Sense::hover());
+    if is_point {
+        let mark = RichText::new(look.mark()).size(rect.height()).color(look.colour);
+        ui.put(rect, egui::Label::new(mark).selectable(false));
+    } else {
+        sample(ui, rect.left_center(), look.dash(), look.colour);
     }
 }

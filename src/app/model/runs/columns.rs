@@ -144,7 +144,7 @@ impl Column {
     /// Width, points.
     pub fn width(&self) -> f32 {
         match self {
-            Self::Name => 214.0,
+            Self::Name => 226.0,
             Self::Accuracy(line) if line.attacked => 132.0,
             Self::Seed | Self::Epsilon => 48.0,
             Self::Steps | Self::Rate => 72.0,
@@ -195,6 +195,7 @@ impl Column {
     /// The value as it is shown; a dash where there is none.
     pub fn text(&self, run: &ListedRun) -> String {
         match (self.value(run), self) {
+            (_, Self::Name) => run.label(),
             (Value::Absent, _) => "–".to_owned(),
             (Value::Words(words), _) => words,
             (Value::Number(number), Self::CorruptionError) => {
@@ -215,6 +216,7 @@ impl Column {
     /// The value for a file: figures without unit, and to all digits.
     pub fn plain_text(&self, run: &ListedRun) -> String {
         match self.value(run) {
+            _ if *self == Self::Name => run.label(),
             Value::Absent => String::new(),
             Value::Words(words) => words,
             Value::Number(number) => number_text(number),

@@ -194,6 +194,7 @@ impl Condition {
                 let places = [
                     &run.name,
                     &run.folder,
+                    &run.place,
                     &run.method,
                     &run.arch,
                     &run.data,

@@ -185,11 +185,10 @@ pub fn sweeps(scan: &Scan, listed: &[Arc<ListedRun>]) -> Vec<ListedSweep> {
 fn read_run(dir: &Path, stamp: &Stamp, known: Option<&ListedRun>) -> Option<ListedRun> {
     let files = RunFiles::of(dir);
     let mut listed = match known {
-        Some(known) => known.clone(),
+        Some(known) => ListedRun { ended: ended(&files), ..known.clone() },
         // A folder that cannot be read is no run; opening it by hand says why.
         None => read_figures(dir)?,
     };
-    listed.ended = ended(&files);
     listed.annotate(RunNotes::load(&files).map_err(|error| error.to_string()));
     listed.is_at_work = stamp.is_at_work;
     listed.written = stamp.written().and_then(|at| Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs()));
@@ -204,6 +203,7 @@ fn read_figures(dir: &Path) -> Option<ListedRun> {
         dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
     let attack = config.as_ref().filter(|config| method::attacks(&config.method));
     let attack = attack.map(|config| &config.method.attack);
+    let keys = config.as_ref().map_or_else(Vec::new, keys_of);
     Some(ListedRun {
         dir: dir.to_owned(),
         method: run.method.clone(),
@@ -213,9 +213,9 @@ fn read_figures(dir: &Path) -> Option<ListedRun> {
         epsilon: attack.map(|attack| f64::from(attack.epsilon)),
         lr: config.as_ref().map(|config| config.optimizer.lr),
         seed: config.as_ref().map(|config| config.run.seed),
-        group: config.as_ref().map_or_else(|| name.clone(), group_of),
-        keys: Arc::new(config.as_ref().map_or_else(Vec::new, keys_of)),
-        ended: None,
+        group: if keys.is_empty() { name.clone() } else { group_of(&keys) },
+        keys: Arc::new(keys),
+        ended: run.ended.clone(),
         is_at_work: false,
         written: None,
         corruption_error: None,
@@ -223,15 +223,17 @@ fn read_figures(dir: &Path) -> Option<ListedRun> {
         notes: RunNotes::default(),
         notes_fault: None,
         folder: name.clone(),
+        place: String::new(),
         name,
     })
 }
 
-pub(super) fn group_of(config: &Config) -> String {
-    let mut config = config.clone();
-    config.run.seed = 0;
-    config.run.name.clear();
-    config.resolved_toml()
+/// The values of the keys but seed and name.
+pub(super) fn group_of(keys: &[Option<String>]) -> String {
+    let fields = schema::fields().iter().zip(keys);
+    let counted = fields.filter(|(field, _)| !matches!(field.path, "run.seed" | "run.name"));
+    let lines = counted.filter_map(|(field, value)| Some(format!("{} = {}", field.path, value.as_ref()?)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn keys_of(config: &Config) -> Vec<Option<String>> {

@@ -6,6 +6,7 @@ pub mod columns;
 pub mod filter;
 pub mod list;
 pub mod order;
+mod told_apart;
 pub mod values;
 
 use super::kinds::{LineKey, ending};
@@ -27,6 +28,8 @@ pub struct ListedRun {
     pub name: String,
     /// The name of the folder.
     pub folder: String,
+    /// As much of the folder's path as tells it from other listed runs of its name; empty without any.
+    pub place: String,
     /// What the user wrote about it.
     pub notes: RunNotes,
     /// Why what the user wrote cannot be read.
@@ -79,6 +82,19 @@ impl ListedRun {
         };
         let name = if self.notes.name.is_empty() { &self.folder } else { &self.notes.name };
         self.name.clone_from(name);
+    }
+
+    /// The name, with what tells the run from others of it.
+    pub fn label(&self) -> String {
+        self.label_with(&self.place)
+    }
+
+    fn label_with(&self, place: &str) -> String {
+        match (place.is_empty(), self.notes.name.is_empty()) {
+            (true, _) => self.name.clone(),
+            (false, true) => format!("{place}/{}", self.name),
+            (false, false) => format!("{} ({place})", self.name),
+        }
     }
 
     /// The index of the BN domain `name` in the run.
@@ -147,11 +163,13 @@ impl Runs {
         for run in Arc::make_mut(listed).iter_mut().filter(|run| run.dir == dir) {
             Arc::make_mut(run).annotate(Ok(notes.clone()));
         }
+        told_apart::tell_apart(Arc::make_mut(listed).as_mut_slice());
         self.generation += 1;
     }
 
     /// Takes over what a search found. What is gone is no longer chosen.
-    pub fn take(&mut self, found: Vec<Arc<ListedRun>>, left_out: usize, sweeps: Vec<ListedSweep>) {
+    pub fn take(&mut self, mut found: Vec<Arc<ListedRun>>, left_out: usize, sweeps: Vec<ListedSweep>) {
+        told_apart::tell_apart(&mut found);
         let there: BTreeSet<&PathBuf> = found.iter().map(|run| &run.dir).collect();
         self.chosen.retain(|dir| there.contains(dir));
         self.searching = false;
@@ -231,6 +249,7 @@ pub(in crate::app) mod tests {
             dir: name.into(),
             name: name.into(),
             folder: name.into(),
+            place: String::new(),
             notes: RunNotes::default(),
             notes_fault: None,
             run: Arc::new(run),
@@ -241,7 +260,7 @@ pub(in crate::app) mod tests {
             epsilon: None,
             lr: Some(lr),
             seed: Some(seed),
-            group: list::group_of(&config),
+            group: list::group_of(&list::keys_of(&config)),
             keys: Arc::new(list::keys_of(&config)),
             ended: None,
             is_at_work: false,

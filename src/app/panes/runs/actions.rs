@@ -40,7 +40,7 @@ pub(super) fn items_ui(ui: &mut Ui, runs: &[&Arc<ListedRun>]) -> Option<RunsRequ
     ui.separator();
     let at_work = runs.iter().find(|run| run.is_at_work);
     let not = match at_work {
-        Some(run) => format!("{} is at work", run.name),
+        Some(run) => format!("{} is at work", run.label()),
         None => "Choose runs in the table first".to_owned(),
     };
     let can = !runs.is_empty() && at_work.is_none();

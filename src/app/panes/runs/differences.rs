@@ -76,7 +76,7 @@ fn made(runs: &[&Arc<ListedRun>]) -> Differences {
     let value = |run: &ListedRun, key: &str| run.key(key).unwrap_or("–").to_owned();
     if runs.len() <= COLUMNS {
         let lines = keys.into_iter().map(|key| (key, runs.iter().map(|run| value(run, key)).collect()));
-        let heads = runs.iter().map(|run| run.name.clone()).collect();
+        let heads = runs.iter().map(|run| run.label()).collect();
         return Differences { made_for: None, heads, lines: lines.collect() };
     }
     let counts = |key: &'static str| {

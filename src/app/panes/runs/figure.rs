@@ -31,10 +31,12 @@ impl RunsView {
         let series = self.drawn.lines.iter().enumerate().map(|(index, line)| {
             let Words { of, under } = line.words();
             let [xs, low, high] = &line.band;
+            let look = tokens::LIGHT.run(index);
+            let marker = (line.points.len() == 1).then(|| look.marker());
             figure::Series {
                 name: format!("{}{of}{under}", line.name),
-                colour: tokens::LIGHT.run(index),
-                drawn: figure::Drawn::Line { dash: tokens::dash(self.domain), marker: None },
+                colour: look.colour,
+                drawn: figure::Drawn::Line { dash: look.dash(), marker },
                 points: figure::points(&line.points),
                 band: xs.iter().zip(low.iter().zip(high)).map(|(x, (low, high))| [*x, *low, *high]).collect(),
             }
@@ -52,5 +54,31 @@ impl RunsView {
                 marks: Vec::new(),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::model::runs::Runs;
+    use crate::app::model::runs::tests::run;
+    use crate::app::widgets::figure::Size;
+    use crate::app::widgets::figure::svg;
+
+    /// The seventh line has the first one's colour and another dash, in the file too.
+    #[test]
+    fn lines_beyond_the_colours_differ_in_their_dash() {
+        let listed: Vec<_> =
+            (0..8).map(|n| run(&format!("run-{n}"), "advprop", n, 0.1, &[0.5, 0.6])).collect();
+        let mut view = RunsView { grouped: false, ..RunsView::default() };
+        let chosen = listed.iter().map(|run| run.dir.clone()).collect();
+        view.refresh(&Runs { chosen, ..Runs::default() }, &listed);
+        let figure = view.figure(None);
+        let Body::Lines(lines) = &figure.body else { panic!("no lines") };
+        let [first, seventh] = [0, 6].map(|index| &lines.series[index]);
+        assert_eq!(first.colour, seventh.colour);
+        assert_ne!(first.drawn, seventh.drawn);
+        let dashed = svg::write(&figure, Size::Column, false).matches("stroke-dasharray").count();
+        assert_eq!(dashed, 4, "two lines and their samples");
     }
 }

@@ -12,6 +12,7 @@ use crate::app::panes::Shared;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::axis::{axis_ui, line_name, placed};
 use crate::app::widgets::export::Menu;
+use crate::app::widgets::legend::run_sample;
 use crate::app::widgets::plots::{percent_y, plot};
 use crate::app::widgets::table::Table;
 use egui::{ComboBox, RichText, ScrollArea, Ui};
@@ -51,9 +52,11 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The number of the line that a run is drawn as, which gives its colour.
-    pub(super) fn of_run(&self, dir: &Path) -> Option<usize> {
-        self.lines.iter().position(|line| line.dirs.iter().any(|known| known == dir))
+    /// The number of the line that a run is drawn as, which gives its look, and whether it is one point
+    /// alone.
+    pub(super) fn of_run(&self, dir: &Path) -> Option<(usize, bool)> {
+        let index = self.lines.iter().position(|line| line.dirs.iter().any(|known| known == dir))?;
+        Some((index, self.lines[index].points.len() == 1))
     }
 }
 
@@ -121,7 +124,7 @@ impl RunsView {
         } else {
             (placed(&first.run, self.axis, series.first()?.raw(false)), [const { Vec::new() }; 3])
         };
-        let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+        let names: Vec<String> = runs.iter().map(|run| run.label()).collect();
         let attack = first.attack().filter(|_| self.attacked && !self.loss);
         let attack = attack.map(|spec| format::attack(spec).to_owned());
         let dirs = runs.iter().map(|run| run.dir.clone()).collect();
@@ -161,8 +164,15 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
                     format::percent(last)
                 };
                 let Words { of, under } = line.words();
-                let text = format!("━ {}{of} {figure}{under}", line.name);
-                ui.label(RichText::new(text).small().color(tokens.run(index)));
+                let look = tokens.run(index);
+                // In one piece, so that a name stays beside its sample where the row ends.
+                ui.horizontal(|ui| {
+                    ui.spacing_mut().item_spacing.x = tokens::GAP_SMALL;
+                    run_sample(ui, look, line.points.len() == 1);
+                    let text = format!("{}{of}{under}", line.name);
+                    ui.label(RichText::new(text).small());
+                    ui.label(RichText::new(figure).small().color(tokens.text_strong));
+                });
             }
         });
     });
@@ -181,7 +191,8 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
     let plot = if view.loss { plot } else { percent_y(plot) };
     let response = plot.show(ui, |plot| {
         for (index, line) in lines.iter().enumerate() {
-            let colour = tokens.run(index);
+            let look = tokens.run(index);
+            let colour = look.colour;
             if line.runs > 1 {
                 let [xs, low, high] = &line.band;
                 let band = FilledArea::new(format!("{} span", line.name), xs, low, high);
@@ -189,10 +200,10 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
             }
             if let [only] = line.points[..] {
                 let point = Points::new(line.name.clone(), PlotPoints::Owned(vec![only]));
-                plot.points(point.color(colour).radius(3.0));
+                plot.points(point.color(colour).shape(look.marker()).radius(3.5));
             }
             let curve = Line::new(line.name.clone(), PlotPoints::Borrowed(&line.points)).color(colour);
-            plot.line(curve.width(tokens::LINE_WIDTH).style(tokens::dash(view.domain)));
+            plot.line(curve.width(tokens::LINE_WIDTH).style(look.dash()));
         }
     });
     response.response.accessible_name("Compared runs plot");

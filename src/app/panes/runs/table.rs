@@ -9,6 +9,7 @@ use crate::app::model::runs::values::{Kind, Value};
 use crate::app::model::runs::{ListedRun, Runs};
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::legend::{SAMPLE_WIDTH, run_sample};
 use crate::app::widgets::table::Table;
 use egui::style::ScrollAnimation;
 use egui::{
@@ -219,7 +220,7 @@ fn row_ui(
     let row = ui.interact(rect.intersect(room), ui.scope_id().with(("row", &run.dir)), Sense::CLICK);
     let words = || {
         let cells = columns.iter().map(|column| column.text(run));
-        std::iter::once(run.name.clone()).chain(cells).collect::<Vec<_>>().join(", ")
+        std::iter::once(run.label()).chain(cells).collect::<Vec<_>>().join(", ")
     };
     row.widget_info(|| WidgetInfo::selected(Role::Row, ui.is_enabled(), is_chosen(runs, run), words()));
     let has_cursor = |view: &RunsView| table.has_keys && view.cursor.as_ref() == Some(&run.dir);
@@ -261,9 +262,9 @@ fn name_ui(
     view: &mut RunsView,
     listed: &[Arc<ListedRun>],
 ) -> Option<RunsRequest> {
-    let on = is_chosen(runs, run);
+    let (on, label) = (is_chosen(runs, run), run.label());
     let help = "Choose this run: it is drawn, and actions are for it\nCtrl: one more, Shift: all up to here";
-    if box_ui(ui, on, &format!("Compare {}", run.name)).on_hover_text(help).clicked() {
+    if box_ui(ui, on, &format!("Compare {label}")).on_hover_text(help).clicked() {
         let shift = click_modifiers(ui).shift;
         choose(runs, view, listed, &run.dir, if shift { Modifiers::SHIFT } else { Modifiers::COMMAND });
     }
@@ -274,12 +275,14 @@ fn name_ui(
     };
     ui.spacing_mut().button_padding.x = 0.0;
     let star = ui.add(Button::new(icons::atom(icon, Some(colour))).frame(false).sense(Sense::CLICK));
-    if star.on_hover_text(verb).accessible_name(format!("{verb} {}", run.name)).clicked() {
+    if star.on_hover_text(verb).accessible_name(format!("{verb} {label}")).clicked() {
         request = Some(RunsRequest::Star(run.dir.clone()));
     }
-    let (dot, _) = ui.allocate_exact_size(vec2(9.0, 9.0), Sense::hover());
-    if let Some(line) = view.drawn.of_run(&run.dir).filter(|_| on) {
-        ui.painter().circle_filled(dot.center(), 4.0, Tokens::of(ui).run(line));
+    match view.drawn.of_run(&run.dir).filter(|_| on) {
+        Some((line, is_point)) => run_sample(ui, Tokens::of(ui).run(line), is_point),
+        // Names stand below each other.
+        None if view.drawn.lines.is_empty() => {}
+        None => ui.add_space(SAMPLE_WIDTH + ui.spacing().item_spacing.x),
     }
     if let Some(fault) = &run.notes_fault {
         icons::show(ui, Icon::Warning, Tokens::of(ui).warning, "fault").on_hover_text(fault);
@@ -287,9 +290,12 @@ fn name_ui(
     let notes = if run.notes.notes.is_empty() { String::new() } else { format!("\n{}", run.notes.notes) };
     let help = format!("{}\n{}{notes}\nClick to open it", run.dir.display(), run.arch);
     let name = RichText::new(&run.name).color(Tokens::of(ui).accent);
-    let link = ui.add(Button::new(name).frame(false).sense(Sense::CLICK)).on_hover_text(help);
-    if link.on_hover_cursor(CursorIcon::PointingHand).clicked() {
+    let link = ui.add(Button::new(name).frame(false).sense(Sense::CLICK)).accessible_name(label);
+    if link.on_hover_text(help).on_hover_cursor(CursorIcon::PointingHand).clicked() {
         request = Some(RunsRequest::Open(run.dir.clone()));
+    }
+    if !run.place.is_empty() {
+        ui.label(RichText::new(&run.place).small().color(Tokens::of(ui).text_weak));
     }
     request
 }
@@ -298,13 +304,14 @@ fn name_ui(
 fn box_ui(ui: &mut Ui, on: bool, name: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(ui.spacing().icon_width), Sense::CLICK);
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, ui.is_enabled(), on, name));
-    let visuals = ui.style().interact(&response);
+    let tokens = Tokens::of(ui);
+    let edge = if response.hovered() || on { tokens.text } else { tokens.text_weak };
     let painter = ui.painter();
-    painter.rect(rect, visuals.corner_radius, visuals.bg_fill, visuals.bg_stroke, StrokeKind::Inside);
+    painter.rect(rect, 3.0, tokens.sunken, (1.0, edge), StrokeKind::Inside);
     if on {
         let tick = [(0.22, 0.52), (0.42, 0.72), (0.78, 0.28)];
         let at = |(x, y): (f32, f32)| rect.lerp_inside(vec2(x, y));
-        painter.line(tick.map(at).to_vec(), visuals.fg_stroke);
+        painter.line(tick.map(at).to_vec(), (1.5, tokens.text_strong));
     }
     response
 }

@@ -68,11 +68,11 @@ impl Window {
             RunsRequest::Trash(dirs) => {
                 let at_work = dirs.iter().filter_map(|dir| self.runs.of_dir(dir)).find(|run| run.is_at_work);
                 if let Some(run) = at_work {
-                    let text = format!("{} is at work; stop it before it goes to the trash", run.name);
+                    let text = format!("{} is at work; stop it before it goes to the trash", run.label());
                     self.notice = Some(Notice::Refused(text));
                     return;
                 }
-                let named = |dir: PathBuf| Some((self.runs.of_dir(&dir)?.name.clone(), dir));
+                let named = |dir: PathBuf| Some((self.runs.of_dir(&dir)?.label(), dir));
                 let runs = dirs.into_iter().filter_map(named).map(|(name, dir)| (dir, name)).collect();
                 self.dialog = Some(Dialog::Trash(Trashed { runs }));
             }
