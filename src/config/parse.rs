@@ -205,7 +205,7 @@ pub(super) fn is_section(path: &str) -> bool {
 
 /// The line of a byte offset, from 1.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count()
+    1 + text.get(..offset).unwrap_or(text).matches('\n').count()
 }
 
 /// The value without spans; `None` for a number that does not fit 64 bits.

@@ -35,11 +35,9 @@ pub fn ended(files: &RunFiles) -> Option<Finish> {
 }
 
 fn has_all_steps(files: &RunFiles) -> bool {
-    let (Ok(config), Ok(checkpoint)) =
-        (Config::load(&files.config(), &[]), Checkpoint::load_facts(&files.last()))
-    else {
-        return false;
-    };
+    // Most folders that do not say how they ended have no checkpoint: it is looked for first.
+    let Ok(checkpoint) = Checkpoint::load_facts(&files.last()) else { return false };
+    let Ok(config) = Config::load(&files.config(), &[]) else { return false };
     let (step, epoch) = (checkpoint.meta.step, checkpoint.meta.epoch);
     let steps_per_epoch = (step as f64 / epoch).round() as u64;
     let validated = checkpoint.loop_state.get(VALIDATED).copied().unwrap_or(step);
