@@ -3,9 +3,18 @@
 
 use crate::app::format;
 use crate::app::theme::tokens::Tokens;
+use crate::app::widgets::figure::width;
 use egui::{Rangef, RichText, vec2};
 use egui_plot::{GridInput, GridMark, Plot};
 
+/// Heights of a plot, points: at least, and from which its horizontal axis has a title.
+const LOWEST: f32 = 80.0;
+const LOW: f32 = 110.0;
+/// Heights of the numbers below a plot and of the title below them, points.
+const NUMBERS: f32 = 20.0;
+const TITLE: f32 = 16.0;
+/// Points of the unit that [`width`] counts letters of titles in.
+const LETTER: f64 = 9.6;
 /// Points between two marks that egui_plot takes as its finest step.
 const FINEST: f32 = 10.0;
 /// Points between two marks of an axis, at least.
@@ -18,14 +27,15 @@ const FULL_STRENGTH: f64 = 40.0;
 const FEW_DECADES: f64 = 3.0;
 
 /// A plot as all panes have it: it zooms with Ctrl and the wheel, drags, and a double click shows everything.
-/// `axes`: what the horizontal and the vertical one show, with units.
+/// `axes`: what the horizontal and the vertical one show, with units; of them what [`titles`] leaves.
 pub fn plot<'a>(id: &'a str, height: f32, axes: [&str; 2], tokens: &Tokens) -> Plot<'a> {
+    let height = height.max(LOWEST);
+    let [x, y] = titles(axes, height);
     let title = |words: &str| RichText::new(words).small().color(tokens.text_weak);
-    Plot::new(id)
-        .height(height.max(80.0))
-        .x_axis_label(title(axes[0]))
-        .y_axis_label(title(axes[1]))
-        .show_background(false)
+    let plot = Plot::new(id).height(height);
+    let plot = if x.is_empty() { plot } else { plot.x_axis_label(title(x)) };
+    let plot = if y.is_empty() { plot } else { plot.y_axis_label(title(y)) };
+    plot.show_background(false)
         .grid_color(tokens.line)
         .grid_fade(0.6)
         .grid_spacing(Rangef::new(FINEST, 300.0))
@@ -37,6 +47,17 @@ pub fn plot<'a>(id: &'a str, height: f32, axes: [&str; 2], tokens: &Tokens) -> P
         .show_y(false)
         .set_margin_fraction(vec2(0.02, 0.08))
         .include_x(0.0)
+}
+
+/// The titles that a plot of this height has room for. The vertical one stands on its side: where it is
+/// longer than its axis it would run over what is above the plot, and its unit alone is left of it. A plot
+/// that is lower than [`LOW`] has none below it.
+fn titles([x, y]: [&str; 2], height: f32) -> [&str; 2] {
+    let is_low = height < LOW;
+    let room = f64::from(height - if is_low { NUMBERS } else { NUMBERS + TITLE });
+    let unit = y.rsplit_once('(').map_or("", |(_, unit)| unit.trim_end_matches(')'));
+    let fits = |words: &&str| width(words) * LETTER <= room;
+    [if is_low { "" } else { x }, [y, unit].into_iter().find(fits).unwrap_or_default()]
 }
 
 /// The same with an axis whose values are decimal logarithms.
@@ -134,6 +155,15 @@ mod tests {
 
     fn values(marks: Vec<GridMark>) -> Vec<f64> {
         marks.into_iter().map(|mark| (mark.value * 1e6).round() / 1e6).collect()
+    }
+
+    #[test]
+    fn titles_are_no_longer_than_their_axes() {
+        let axes = ["Optimizer steps", "Top-1 accuracy (%)"];
+        assert_eq!(titles(axes, 300.0), axes);
+        assert_eq!(titles(axes, 120.0), ["Optimizer steps", "%"]);
+        assert_eq!(titles(axes, 109.0), ["", "%"]);
+        assert_eq!(titles(["Channel", "Running mean (units of the input)"], LOWEST), ["", ""]);
     }
 
     #[test]

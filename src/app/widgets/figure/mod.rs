@@ -7,6 +7,7 @@ pub mod svg;
 mod text;
 
 pub use layout::Size;
+pub(super) use text::width;
 
 use crate::app::model::kinds::DataKind;
 use crate::app::theme::tokens::{self, LIGHT};

@@ -2,7 +2,7 @@
 //! small.
 
 /// The width of `words` in units of their size.
-pub(super) fn width(words: &str) -> f64 {
+pub(in crate::app::widgets) fn width(words: &str) -> f64 {
     words.chars().map(letter).sum()
 }
 
