@@ -326,6 +326,7 @@ fn results_measure_every_view_and_show_the_worst() {
     say(&ends, Answer::Measured(Arc::new(demo::measured(260, &measure))));
     stage.frames();
     stage.expect("Confusion matrix");
+    stage.expect("coloured by row, the share of the true class's images");
     stage.expect("main, clean");
     stage.click("Most mistaken");
     stage.expect("Taken for");

@@ -68,8 +68,10 @@ pub fn ui(
     let side = (area.x.min(area.y) / classes as f32).clamp(least, LARGEST);
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
         let weak = Tokens::of(ui).text_weak;
-        ui.label(RichText::new("True class down, predicted class across").small().color(weak))
-            .on_hover_text("Colour: share of the true class's images, 0 to 100%. Numbers: images");
+        ui.label(RichText::new(READING).small().color(weak)).on_hover_text(
+            "Every row is coloured for itself, from 0 to 100% of its images, so that a rare class is seen as well as \
+             a common one. Numbers: images",
+        );
         let side_of_all = side * classes as f32;
         let size = vec2(NAMES_WIDTH + side_of_all + tokens::GAP, names_height + side_of_all);
         let (rect, response) = ui.allocate_exact_size(size, Sense::click());
@@ -85,6 +87,10 @@ pub fn ui(
         matrix.choose_ui(ui, response, chosen);
     });
 }
+
+/// How the matrix is read.
+const READING: &str =
+    "True class down, predicted class across; coloured by row, the share of the true class's images";
 
 /// The matrix as it lies on the window.
 struct Matrix<'a> {
