@@ -14,6 +14,8 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers, Vec2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A window that shows these runs: (name, seed, top-1). The first was written last.
@@ -231,7 +233,7 @@ fn runs_of_one_name_are_told_apart_by_their_folders() {
     stage.frames();
     assert_eq!(shown(&stage), ["two/first"], "the filter finds it by its folder");
     stage.click("All");
-    assert_eq!(stage.harness.query_all_by_label("two/first").count(), 2, "in the table and beside the plot");
+    stage.expect("two/first 50.0%");
 }
 
 /// Only the rows in sight are laid out.
@@ -245,6 +247,26 @@ fn a_long_list_costs_the_rows_in_sight() {
     stage.click("Sort by Run");
     stage.click("Sort by Run, rising");
     assert_eq!(shown(&stage)[0], "run-299");
+}
+
+/// A search of many folders says how far it is, and ends where that is asked for.
+#[test]
+fn a_long_search_is_told_and_can_be_cancelled() {
+    let mut stage = with_runs(vec2(1600.0, 900.0), &FOUR);
+    assert!(!stage.sees("Cancel the search"));
+    let runs = &mut stage.window().runs;
+    runs.searching = true;
+    runs.progress.total.store(1000, Ordering::Relaxed);
+    runs.progress.done.store(250, Ordering::Relaxed);
+    let progress = Arc::clone(&runs.progress);
+    stage.frames();
+    stage.expect("250 of 1\u{202f}000 read, ");
+    stage.click("Cancel the search");
+    assert!(progress.is_cancelled());
+    assert!(!stage.sees("Cancel the search"));
+    stage.window().runs.left_out = 750;
+    stage.frames();
+    stage.expect("750 older left out");
 }
 
 /// Writes `count` runs of `steps` steps into a folder.

@@ -4,8 +4,8 @@
 use crate::app::model::kinds::LineKey;
 use crate::app::theme::tokens::{self, RunLook, Tokens};
 use egui::{
-    Color32, FontSelection, RichText, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetText, pos2,
-    vec2,
+    Align2, Color32, FontId, FontSelection, Pos2, RichText, Role, Sense, Shape, Stroke, TextWrapMode, Ui,
+    Vec2, WidgetInfo, WidgetText, pos2, vec2,
 };
 use egui_plot::LineStyle;
 
@@ -84,13 +84,38 @@ pub fn sample(ui: &Ui, left: egui::Pos2, dash: LineStyle, colour: Color32) {
     }
 }
 
-/// A compared run's line as its plot draws it, or its marker where it `is_point`.
-pub fn run_sample(ui: &mut Ui, look: RunLook, is_point: bool) {
-    let (rect, _) = ui.allocate_exact_size(vec2(SAMPLE_WIDTH, 10.0), Sense::hover());
+/// An entry of compared runs: how the line looks, its name and its newest value. A name that is longer than
+/// the row is cut, and told on hover.
+pub fn run_entry(ui: &mut Ui, (look, is_point): (RunLook, bool), name: &str, value: &str) {
+    let tokens = Tokens::of(ui);
+    let layout = |ui: &Ui, text: &str, colour: Color32, width: f32| {
+        let text = WidgetText::from(RichText::new(text).small().color(colour));
+        text.into_galley(ui, Some(TextWrapMode::Truncate), width, FontSelection::Default)
+    };
+    let value = layout(ui, value, tokens.text_strong, f32::INFINITY);
+    let beside = SAMPLE_WIDTH + value.size().x + 2.0 * tokens::GAP_SMALL;
+    let name_galley = layout(ui, name, tokens.text, (ui.max_rect().width() - beside).max(40.0));
+    let (name_width, height) = (name_galley.size().x, name_galley.size().y.max(14.0));
+    let (rect, response) = ui.allocate_exact_size(vec2(beside + name_width, height), Sense::hover());
+    if ui.is_rect_visible(rect) {
+        let left = rect.left_center();
+        run_sample(ui, left, look, is_point);
+        let top = |galley: &egui::Galley| left.y - 0.5 * galley.size().y;
+        let name_at = pos2(left.x + SAMPLE_WIDTH + tokens::GAP_SMALL, top(&name_galley));
+        let value_at = pos2(name_at.x + name_width + tokens::GAP_SMALL, top(&value));
+        ui.painter().galley(name_at, name_galley, tokens.text);
+        ui.painter().galley(value_at, value.clone(), tokens.text_strong);
+    }
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name} {}", value.text())));
+    response.on_hover_text(name);
+}
+
+/// A compared run's line as its plot draws it, or its marker where it `is_point`, from `left` to the right.
+pub fn run_sample(ui: &Ui, left: Pos2, look: RunLook, is_point: bool) {
     if is_point {
-        let mark = RichText::new(look.mark()).size(rect.height()).color(look.colour);
-        ui.put(rect, egui::Label::new(mark).selectable(false));
+        let at = left + vec2(0.5 * SAMPLE_WIDTH, 0.0);
+        ui.painter().text(at, Align2::CENTER_CENTER, look.mark(), FontId::proportional(10.0), look.colour);
     } else {
-        sample(ui, rect.left_center(), look.dash(), look.colour);
+        sample(ui, left, look.dash(), look.colour);
     }
 }

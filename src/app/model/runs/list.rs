@@ -12,9 +12,9 @@ use crate::training::method;
 use crate::training::run_folder::{RunFiles, RunNotes, ended, is_at_work};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Run folders listed at most, newest first.
 pub const MOST: usize = 5_000;
@@ -28,6 +28,36 @@ const KEPT_POINTS: usize = 2_048;
 pub struct Progress {
     pub total: AtomicUsize,
     pub done: AtomicUsize,
+    /// When the reading began.
+    begun: Mutex<Option<Instant>>,
+    is_cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// Ends the reading: what is read by then is listed.
+    pub fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Seconds that the rest takes at the pace so far; `None` before the first folder is read.
+    pub fn remaining_s(&self) -> Option<f64> {
+        let [done, total] = [&self.done, &self.total].map(|count| count.load(Ordering::Relaxed));
+        let begun = (*self.begun.lock().ok()?)?;
+        let pace = begun.elapsed().as_secs_f64() / done as f64;
+        (done > 0).then(|| pace * total.saturating_sub(done) as f64)
+    }
+
+    fn begin(&self, total: usize) {
+        self.total.store(total, Ordering::Relaxed);
+        self.done.store(0, Ordering::Relaxed);
+        if let Ok(mut begun) = self.begun.lock() {
+            *begun = Some(Instant::now());
+        }
+    }
 }
 
 /// When a file was written and how long it was; `None` where it is not there.
@@ -129,24 +159,25 @@ impl ListCache {
     }
 }
 
-/// The runs of a scan, newest first, and how many more there are. Takes seconds for long runs that are not in
-/// the cache.
+/// The runs of a scan, newest first, and how many more there are: beyond [`MOST`], or unread where `progress`
+/// was cancelled. Takes seconds for long runs that are not in the cache.
 pub fn list(scan: &Scan, cache: &Mutex<ListCache>, progress: &Progress) -> (Vec<Arc<ListedRun>>, usize) {
     let mut newest: Vec<(&PathBuf, &Stamp)> = scan.runs.iter().collect();
     newest.sort_by_key(|(_, stamp)| std::cmp::Reverse(stamp.written()));
-    let left_out = newest.len().saturating_sub(MOST);
+    let beyond = newest.len().saturating_sub(MOST);
     newest.truncate(MOST);
     // A search that panicked leaves what it had read.
     let mut cache = cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut found: Vec<Option<Arc<ListedRun>>> =
         newest.iter().map(|(dir, stamp)| cache.whole(dir, stamp)).collect();
     let missing: Vec<usize> = (0..found.len()).filter(|index| found[*index].is_none()).collect();
-    progress.total.store(missing.len(), Ordering::Relaxed);
-    progress.done.store(0, Ordering::Relaxed);
+    progress.begin(missing.len());
     let (next, read_before) = (AtomicUsize::new(0), &*cache);
     let work = || {
         let mut read = Vec::new();
-        while let Some(&index) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(&index) =
+            missing.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !progress.is_cancelled())
+        {
             let (dir, stamp) = newest[index];
             read.push((index, read_run(dir, stamp, read_before.figures(dir, stamp))));
             progress.done.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +196,8 @@ pub fn list(scan: &Scan, cache: &Mutex<ListCache>, progress: &Progress) -> (Vec<
         Some(((*dir).clone(), ((*stamp).clone(), Arc::clone(run.as_ref()?))))
     });
     cache.0 = stamped.collect();
-    (found.into_iter().flatten().collect(), left_out)
+    let unread = missing.len().saturating_sub(progress.done.load(Ordering::Relaxed));
+    (found.into_iter().flatten().collect(), beyond + unread)
 }
 
 /// The sweeps of a scan, with the runs that [`list`] found.
@@ -275,6 +307,26 @@ mod tests {
     fn search(parent: &Path, cache: &Mutex<ListCache>) -> Vec<Arc<ListedRun>> {
         let scan = Scan::of(&[], &[parent.to_owned()]);
         list(&scan, cache, &Progress::default()).0
+    }
+
+    #[test]
+    fn a_cancelled_search_lists_what_is_read_and_the_next_reads_on() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["a", "b", "c"] {
+            let dir = folder.path().join(name);
+            std::fs::create_dir(&dir).expect("writable");
+            std::fs::write(RunFiles::of(&dir).metrics(), "").expect("writable");
+        }
+        let scan = Scan::of(&[], &[folder.path().to_owned()]);
+        let (cache, cancelled) = (Mutex::default(), Progress::default());
+        assert_eq!(cancelled.remaining_s(), None);
+        cancelled.cancel();
+        let (found, left_out) = list(&scan, &cache, &cancelled);
+        assert_eq!((found.len(), left_out), (0, 3));
+        let progress = Progress::default();
+        let (found, left_out) = list(&scan, &cache, &progress);
+        assert_eq!((found.len(), left_out), (3, 0));
+        assert_eq!(progress.remaining_s(), Some(0.0));
     }
 
     #[test]

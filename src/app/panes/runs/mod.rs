@@ -17,7 +17,7 @@ use crate::app::model::kinds::{MAIN_SPLIT, StepAxis};
 use crate::app::model::runs::columns::Column;
 use crate::app::model::runs::order::{Rows, Wanted};
 use crate::app::model::runs::{ListedRun, Runs};
-use crate::app::theme::tokens;
+use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::command_button::empty_ui;
 use differences::Differences;
 use egui::{Frame, Margin, Panel, ProgressBar, RichText, Ui};
@@ -194,16 +194,26 @@ fn none_ui(ui: &mut Ui, shared: &mut Shared<'_>) -> Option<RunsRequest> {
     asks.then_some(RunsRequest::Search)
 }
 
-/// How far a search is that has much to read.
+/// How far a search is that has much to read, how long it still takes, and its end before that.
 fn search_ui(ui: &mut Ui, runs: &Runs) {
     let [done, total] =
         [&runs.progress.done, &runs.progress.total].map(|count| count.load(Ordering::Relaxed));
-    if !runs.searching || total < MANY || done == total {
+    if !runs.searching || total < MANY || done == total || runs.progress.is_cancelled() {
         return;
     }
-    let text = format!("{} of {} read", format::count(done as u64), format::count(total as u64));
-    let bar = ProgressBar::new(done as f32 / total as f32).desired_width(150.0).desired_height(16.0);
-    ui.add(bar.text(RichText::new(text).small()));
+    let left = runs
+        .progress
+        .remaining_s()
+        .map_or_else(String::new, |seconds| format!(", {} left", format::duration(seconds)));
+    let text = format!("{} of {} read{left}", format::count(done as u64), format::count(total as u64));
+    let tokens = Tokens::of(ui);
+    let bar = ProgressBar::new(done as f32 / total as f32).desired_width(220.0).desired_height(16.0);
+    let bar = bar.fill(tokens.accent_soft).corner_radius(4);
+    ui.add(bar.text(RichText::new(text).small().color(tokens.text_strong)));
+    let help = "List what is read by now, which are the newest runs; Search again reads on";
+    if ui.button("Cancel").on_hover_text(help).accessible_name("Cancel the search").clicked() {
+        runs.progress.cancel();
+    }
     ui.ctx().request_repaint_after(SEARCH_FRAME);
 }
 

@@ -12,10 +12,10 @@ use crate::app::panes::Shared;
 use crate::app::theme::tokens::{self, Tokens};
 use crate::app::widgets::axis::{axis_ui, line_name, placed};
 use crate::app::widgets::export::Menu;
-use crate::app::widgets::legend::run_sample;
+use crate::app::widgets::legend::run_entry;
 use crate::app::widgets::plots::{percent_y, plot};
 use crate::app::widgets::table::Table;
-use egui::{ComboBox, RichText, ScrollArea, Ui};
+use egui::{ComboBox, ScrollArea, Ui};
 use egui_plot::{FilledArea, HoverPosition, Line, PlotPoint, PlotPoints, Points};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ use std::sync::Arc;
 const DRAWN_POINTS: usize = 1600;
 /// Height of the names of the lines, points, before they scroll.
 const LEGEND_HEIGHT: f32 = 66.0;
+/// Share of the room below the controls that they take at most.
+const LEGEND_SHARE: f32 = 0.25;
 
 /// A line to draw: one run, or several that differ in their seed alone.
 #[derive(Debug)]
@@ -153,7 +155,8 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
         return;
     }
     let tokens = Tokens::of(ui);
-    let names = ScrollArea::vertical().id_salt("names of lines").max_height(LEGEND_HEIGHT);
+    let most = LEGEND_HEIGHT.min(LEGEND_SHARE * ui.available_height());
+    let names = ScrollArea::vertical().id_salt("names of lines").min_scrolled_height(0.0).max_height(most);
     names.show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
             for (index, line) in lines.iter().enumerate() {
@@ -165,14 +168,8 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
                 };
                 let Words { of, under } = line.words();
                 let look = tokens.run(index);
-                // In one piece, so that a name stays beside its sample where the row ends.
-                ui.horizontal(|ui| {
-                    ui.spacing_mut().item_spacing.x = tokens::GAP_SMALL;
-                    run_sample(ui, look, line.points.len() == 1);
-                    let text = format!("{}{of}{under}", line.name);
-                    ui.label(RichText::new(text).small());
-                    ui.label(RichText::new(figure).small().color(tokens.text_strong));
-                });
+                let is_point = line.points.len() == 1;
+                run_entry(ui, (look, is_point), &format!("{}{of}{under}", line.name), &figure);
             }
         });
     });

@@ -279,7 +279,10 @@ fn name_ui(
         request = Some(RunsRequest::Star(run.dir.clone()));
     }
     match view.drawn.of_run(&run.dir).filter(|_| on) {
-        Some((line, is_point)) => run_sample(ui, Tokens::of(ui).run(line), is_point),
+        Some((line, is_point)) => {
+            let (rect, _) = ui.allocate_exact_size(vec2(SAMPLE_WIDTH, 10.0), Sense::hover());
+            run_sample(ui, rect.left_center(), Tokens::of(ui).run(line), is_point);
+        }
         // Names stand below each other.
         None if view.drawn.lines.is_empty() => {}
         None => ui.add_space(SAMPLE_WIDTH + ui.spacing().item_spacing.x),

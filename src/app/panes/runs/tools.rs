@@ -13,7 +13,7 @@ use egui::{Button, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use std::sync::Arc;
 
 /// Width of the filter, points.
-const FILTER_WIDTH: f32 = 170.0;
+const FILTER_WIDTH: f32 = 120.0;
 /// Height of the list of columns, points, before it scrolls.
 const LIST_HEIGHT: f32 = 340.0;
 
@@ -56,11 +56,6 @@ pub(super) fn ui(
         if again.clicked() {
             request = Some(RunsRequest::Search);
         }
-        let chosen = shared.runs.chosen.len() as u64;
-        if chosen > 0 {
-            let text = format!("{} chosen", format::count(chosen));
-            ui.label(RichText::new(text).color(Tokens::of(ui).text_weak));
-        }
         search_ui(ui, shared.runs);
     });
     if let Some(fault) = &view.rows.fault {
@@ -80,10 +75,17 @@ fn count_ui(ui: &mut Ui, shared: &Shared<'_>, view: &RunsView, listed: &[Arc<Lis
         shown if shown == listed.len() => all,
         shown => format!("{} of {all}", format::count(shown as u64)),
     };
-    let response = ui.label(RichText::new(text).strong());
+    ui.label(RichText::new(text).strong());
+    let tokens = Tokens::of(ui);
+    let weak = |text: String| RichText::new(text).color(tokens.text_weak);
     if shared.runs.left_out > 0 {
-        let left_out = format::count(shared.runs.left_out as u64);
-        response.on_hover_text(format!("The newest; {left_out} older ones are left out"));
+        let left_out = format!("{} older left out", format::count(shared.runs.left_out as u64));
+        let help = "The list has the newest runs: as many as it takes, or as were read before Cancel. Search again reads \
+                    on";
+        ui.label(weak(left_out)).on_hover_text(help);
+    }
+    if !shared.runs.chosen.is_empty() {
+        ui.label(weak(format!("{} chosen", format::count(shared.runs.chosen.len() as u64))));
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Window {
     study: Study,
     report: PreflightReport,
     augmented: AugmentedView,
-    runs: Runs,
+    pub runs: Runs,
     pub recents: Recents,
     /// The program's own folder, where the system has one.
     pub storage: Option<PathBuf>,

@@ -149,6 +149,7 @@ impl Window {
         let places = Places { known, parents };
         self.runs.searching = true;
         self.followed_runs.watch = None;
+        self.runs.progress = Arc::default();
         let (cache, progress) = (Arc::clone(&self.runs.cache), Arc::clone(&self.runs.progress));
         self.on_disk(
             move || {
