@@ -27,7 +27,10 @@ pub(super) fn take(
     listed: &[Arc<ListedRun>],
 ) -> Cursor {
     let response = focus_ui(ui, rect);
-    let mut cursor = Cursor { id: response.id, has_focus: response.has_focus(), reveal: None, request: None };
+    // Below a dialog the keys are not for the table.
+    let is_free = ui.memory(|memory| memory.allows_interaction(ui.layer_id()));
+    let has_focus = response.has_focus() && is_free;
+    let mut cursor = Cursor { id: response.id, has_focus, reveal: None, request: None };
     if !cursor.has_focus {
         return cursor;
     }

@@ -158,6 +158,9 @@ pub(super) fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut RunsView, list
     let most = LEGEND_HEIGHT.min(LEGEND_SHARE * ui.available_height());
     let names = ScrollArea::vertical().id_salt("names of lines").min_scrolled_height(0.0).max_height(most);
     names.show(ui, |ui| {
+        // Rows of names stand as close as lines of small text.
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.spacing_mut().item_spacing.y = 2.0;
         ui.horizontal_wrapped(|ui| {
             for (index, line) in lines.iter().enumerate() {
                 let last = line.spread.last().map_or(f64::NAN, |at| at.mean);

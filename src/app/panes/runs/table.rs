@@ -278,14 +278,10 @@ fn name_ui(
     if star.on_hover_text(verb).accessible_name(format!("{verb} {label}")).clicked() {
         request = Some(RunsRequest::Star(run.dir.clone()));
     }
-    match view.drawn.of_run(&run.dir).filter(|_| on) {
-        Some((line, is_point)) => {
-            let (rect, _) = ui.allocate_exact_size(vec2(SAMPLE_WIDTH, 10.0), Sense::hover());
-            run_sample(ui, rect.left_center(), Tokens::of(ui).run(line), is_point);
-        }
-        // Names stand below each other.
-        None if view.drawn.lines.is_empty() => {}
-        None => ui.add_space(SAMPLE_WIDTH + ui.spacing().item_spacing.x),
+    // There without a line too, so that names stay where they are.
+    let (rect, _) = ui.allocate_exact_size(vec2(SAMPLE_WIDTH, 10.0), Sense::hover());
+    if let Some((line, is_point)) = view.drawn.of_run(&run.dir).filter(|_| on) {
+        run_sample(ui, rect.left_center(), Tokens::of(ui).run(line), is_point);
     }
     if let Some(fault) = &run.notes_fault {
         icons::show(ui, Icon::Warning, Tokens::of(ui).warning, "fault").on_hover_text(fault);

@@ -8,6 +8,7 @@ use crate::app::panes::Shared;
 use crate::app::theme::icons::{self, Icon};
 use crate::app::theme::tokens::Tokens;
 use crate::app::widgets::export::Menu;
+use crate::app::widgets::steady;
 use egui::containers::menu::{MenuButton, MenuConfig};
 use egui::{Button, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use std::sync::Arc;
@@ -84,9 +85,9 @@ fn count_ui(ui: &mut Ui, shared: &Shared<'_>, view: &RunsView, listed: &[Arc<Lis
                     on";
         ui.label(weak(left_out)).on_hover_text(help);
     }
-    if !shared.runs.chosen.is_empty() {
-        ui.label(weak(format!("{} chosen", format::count(shared.runs.chosen.len() as u64))));
-    }
+    // Also of none, so that the first click on a row moves nothing.
+    let chosen = format!("{} chosen", format::count(shared.runs.chosen.len() as u64));
+    steady::label(ui, "chosen", weak(chosen));
 }
 
 fn filter_ui(ui: &mut Ui, view: &mut RunsView) {
