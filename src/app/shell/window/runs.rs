@@ -69,7 +69,7 @@ impl Window {
                 let at_work = dirs.iter().filter_map(|dir| self.runs.of_dir(dir)).find(|run| run.is_at_work);
                 if let Some(run) = at_work {
                     let text = format!("{} is at work; stop it before it goes to the trash", run.label());
-                    self.notice = Some(Notice::Refused(text));
+                    self.refuse(Cause::Attempt, text);
                     return;
                 }
                 let named = |dir: PathBuf| Some((self.runs.of_dir(&dir)?.label(), dir));
