@@ -56,13 +56,16 @@ pub fn parts(config: &DataConfig) -> anyhow::Result<Vec<String>> {
     }
 }
 
-/// `train`, `val`, and all other folders but those that are called otherwise and taken for one of the two.
+/// `train` and `val` where there are images for them, and all other folders by their own names, unless they
+/// are classes.
 fn folder_parts(path: &Path) -> anyhow::Result<Vec<String>> {
     let FolderLayout { train, val } = FolderLayout::of(path)?;
-    let mut parts = vec!["train".to_owned(), "val".to_owned()];
+    let trains = path.join(&train).is_dir();
+    let mut parts = Vec::new();
+    parts.extend(trains.then(|| "train".to_owned()));
+    parts.extend((trains || val.is_some()).then(|| "val".to_owned()));
     if !train.is_empty() {
-        let others = Folder::splits(path, "")?;
-        parts.extend(others.into_iter().filter(|name| *name != train && Some(name) != val.as_ref()));
+        parts.extend(Folder::splits(path, "")?.into_iter().filter(|name| name != "train" && name != "val"));
     }
     Ok(parts)
 }

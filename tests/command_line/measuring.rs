@@ -26,10 +26,12 @@ fn any_part_of_a_folder_can_be_evaluated() {
         assert!(found.starts_with(&format!("folder {part}, domain main: top-1")), "{found} {output:?}");
         assert!(found.contains("on 3 images"), "{found}");
     }
-    let output = eval("val");
+    // What people call their validation images.
+    assert!(text(&eval("val").stdout).contains("on 3 images"));
+    let output = eval("train");
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("no part \"val\"; expected one of photos of others, test"), "{said}");
+    assert!(said.contains("no part \"train\"; expected one of val, photos of others, test"), "{said}");
 }
 
 /// On the software adapter.
