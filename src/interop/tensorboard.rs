@@ -1,11 +1,17 @@
-//! TensorBoard's event files, scalars only: TFRecord frames around hand-encoded protocol buffers.
+//! TensorBoard's event files of scalars, images and histograms: TFRecord frames around hand-encoded protocol
+//! buffers.
 //!
 //! A frame is the length (u64, little endian), the masked CRC-32C of those eight bytes, the message, and the
 //! message's masked CRC-32C. Messages (tensorflow/core/util/event.proto, summary.proto):
 //! `Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5;
 //! SessionLog session_log = 7 }`, `Summary { repeated Value value = 1 }`, `Value { string tag = 1;
-//! float simple_value = 2 }`, `SessionLog { SessionStatus status = 1 }` with `START = 1`.
+//! float simple_value = 2; Image image = 4; HistogramProto histo = 5 }`, `Image { int32 height = 1; int32
+//! width = 2; int32 colorspace = 3; bytes encoded_image_string = 4 }`, `HistogramProto { double min = 1;
+//! double max = 2; double num = 3; double sum = 4; double sum_squares = 5; repeated double bucket_limit = 6
+//! [packed]; repeated double bucket = 7 [packed] }`, `SessionLog { SessionStatus status = 1 }` with `START =
+//! 1`.
 
+use image::{ImageFormat, RgbImage};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -70,6 +76,44 @@ impl EventWriter {
         })
     }
 
+    /// Adds images under these names, each `[H, W, 3]` bytes, as PNG.
+    pub fn images(&mut self, step: u64, images: &[(String, RgbImage)]) -> io::Result<()> {
+        let mut values = Vec::with_capacity(images.len());
+        for (name, image) in images {
+            let mut png = io::Cursor::new(Vec::new());
+            image.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
+            let mut message = Vec::new();
+            for (field, value) in [(1, image.height()), (2, image.width()), (3, RGB)] {
+                varint(&mut message, tag(field, WIRE_VARINT));
+                varint(&mut message, u64::from(value));
+            }
+            bytes_field(&mut message, 4, png.get_ref());
+            values.push((name.as_str(), 4, message));
+        }
+        self.summary(step, &values)
+    }
+
+    /// Adds histograms of these values, which are finite; those of no value are left out.
+    pub fn histograms(&mut self, step: u64, named: &[(String, &[f32])]) -> io::Result<()> {
+        let filled = named.iter().filter(|(_, values)| !values.is_empty());
+        let values: Vec<_> = filled.map(|(name, values)| (name.as_str(), 5, histogram(values))).collect();
+        self.summary(step, &values)
+    }
+
+    /// Adds a `Value` for each name, whose field of that number holds the message.
+    fn summary(&mut self, step: u64, values: &[(&str, u64, Vec<u8>)]) -> io::Result<()> {
+        self.event(now(), step, |event| {
+            let mut summary = Vec::new();
+            for (name, field, message) in values {
+                let mut entry = Vec::new();
+                bytes_field(&mut entry, 1, name.as_bytes());
+                bytes_field(&mut entry, *field, message);
+                bytes_field(&mut summary, 1, &entry);
+            }
+            bytes_field(event, 5, &summary);
+        })
+    }
+
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -91,6 +135,40 @@ impl EventWriter {
         }
         written
     }
+}
+
+/// `Image.colorspace` of three channels.
+const RGB: u32 = 3;
+
+/// Buckets of a histogram, of equal width from the smallest to the largest value; TensorBoard shows thirty.
+const BUCKETS: usize = 30;
+
+/// A `HistogramProto`: a bucket ends at its limit, and counts what is above the limit before it.
+fn histogram(values: &[f32]) -> Vec<u8> {
+    let of =
+        |fold: fn(f64, f64) -> f64, start: f64| values.iter().fold(start, |sum, v| fold(sum, f64::from(*v)));
+    let (min, max) = (of(f64::min, f64::INFINITY), of(f64::max, f64::NEG_INFINITY));
+    let width = (max - min) / BUCKETS as f64;
+    let mut counts = [0.0; BUCKETS];
+    for value in values {
+        let place = if width > 0.0 { ((f64::from(*value) - min) / width).ceil() as usize } else { 1 };
+        counts[place.saturating_sub(1).min(BUCKETS - 1)] += 1.0;
+    }
+    let limits: Vec<f64> = (1..=BUCKETS).map(|place| min + width * place as f64).collect();
+    let sums = [min, max, values.len() as f64, of(|a, b| a + b, 0.0), of(|a, b| a + b * b, 0.0)];
+    let mut message = Vec::new();
+    for (field, value) in (1..).zip(sums) {
+        varint(&mut message, tag(field, WIRE_FIXED64));
+        message.extend(value.to_le_bytes());
+    }
+    for (field, packed) in [(6, limits.as_slice()), (7, counts.as_slice())] {
+        bytes_field(
+            &mut message,
+            field,
+            &packed.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>(),
+        );
+    }
+    message
 }
 
 /// Seconds since 1970.
@@ -155,6 +233,30 @@ mod tests {
     fn the_length_of_24_has_the_checksum_that_other_writers_give_it() {
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283, "the check value of CRC-32C");
         assert_eq!(frame(&[0; 24])[..12], [24, 0, 0, 0, 0, 0, 0, 0, 0xa3, 0x7f, 0x4b, 0x22]);
+    }
+
+    #[test]
+    fn a_histogram_counts_every_value_once() {
+        let numbers = |bytes: &[u8]| -> Vec<f64> {
+            bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect()
+        };
+        for values in [&[0.0, 0.5, 1.0, 3.0][..], &[2.5], &[-1.0, -1.0, 7.0]] {
+            let message = histogram(values);
+            // Five numbers of a tag and eight bytes; then two packed lists of a tag, two bytes of length and
+            // 240.
+            let sums: Vec<f64> = (0..5).map(|i| numbers(&message[9 * i + 1..9 * i + 9])[0]).collect();
+            let all = || values.iter().map(|v| f64::from(*v));
+            let (min, max) = (all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max));
+            assert_eq!(sums, [min, max, values.len() as f64, all().sum(), all().map(|v| v * v).sum()]);
+            assert_eq!(message[45..48], [6 << 3 | 2, 0xf0, 1]);
+            let (limits, counts) = (numbers(&message[48..288]), numbers(&message[291..]));
+            assert_eq!((limits.len(), counts.iter().sum::<f64>()), (BUCKETS, values.len() as f64));
+            for value in all() {
+                let place =
+                    limits.iter().position(|limit| value <= *limit + 1e-9).expect("below the last limit");
+                assert!(counts[place] > 0.0, "{value} in {place}: {counts:?}");
+            }
+        }
     }
 
     #[test]

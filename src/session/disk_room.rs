@@ -11,8 +11,8 @@ use std::path::Path;
 const CHECKPOINTS: u64 = 3;
 /// Bytes of a branch in a step's lines of `metrics.jsonl` and `metrics.csv` and points for TensorBoard.
 const BYTES_A_BRANCH: u64 = 650;
-/// Bytes of the pictures, the log and the BN statistics.
-const BESIDES: u64 = 16 << 20;
+/// Bytes of the pictures, in TensorBoard's files too, the log and the BN statistics.
+const BESIDES: u64 = 128 << 20;
 
 /// Bytes that a run writes at most.
 pub(super) fn needed(config: &Config, network: &Network, length: RunLength) -> u64 {

@@ -8,7 +8,7 @@
 //! | `metrics.jsonl` | a [`MetricLine`] for each branch of a step and each row of a validation |
 //! | `metrics.csv` | the same lines for spreadsheets and pandas, a number that there is none of as `NaN` |
 //! | `bn_stats.jsonl` | a [`BnLine`] for each BN layer and domain at a validation |
-//! | `events.out.tfevents.*` | the same figures for TensorBoard |
+//! | `events.out.tfevents.*` | the same figures for TensorBoard, with pictures and histograms of BN statistics |
 //! | `last.safetensors`, `best.safetensors` | checkpoints |
 //! | `pictures.safetensors` | the pictures and BN statistics of the last validation |
 //! | `moments/STEP.safetensors` | those of earlier ones, as far as `eval.moments_mb` has room |
@@ -18,6 +18,7 @@
 //! | `.lock` | locked as long as a program writes the run |
 
 mod appender;
+mod board;
 mod moments;
 mod notes;
 mod read;

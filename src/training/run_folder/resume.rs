@@ -46,7 +46,7 @@ pub fn may_begin_in(dir: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(dir) else { return !dir.exists() };
     let entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     let sentences = [files.config(), files.arguments(), files.log(), files.ended(), files.lock()];
-    let figures = [files.metrics(), files.bn_stats()];
+    let figures = [files.metrics(), files.metrics_table(), files.bn_stats()];
     let says_nothing = |path: &PathBuf| {
         let is_empty = || path.metadata().is_ok_and(|data| data.len() == 0);
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -5,7 +5,7 @@ use super::appender::Appender;
 use super::resume::{
     check_same_run, cut_lines, event_files, may_begin_in, remove_event_files, remove_temporaries, write_table,
 };
-use super::{BnLine, Ended, MetricLine, Pace, RunFiles, moments};
+use super::{BnLine, Ended, MetricLine, Pace, RunFiles, board, moments};
 use crate::config::Config;
 use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use crate::interop::tensorboard::EventWriter;
@@ -36,6 +36,8 @@ pub struct RunFolder {
     pace: Pace,
     /// The step of `pictures.safetensors`.
     pictured: Option<u64>,
+    /// The step of the last pictures in TensorBoard's files.
+    on_board: Option<u64>,
     /// Room for the pictures of earlier validations.
     moments_bytes: u64,
     _lock: Option<File>,
@@ -113,6 +115,7 @@ impl RunFolder {
             files,
             config: config.resolved_toml(),
             pictured,
+            on_board: pictured,
             moments_bytes: config.eval.moments_mb << 20,
             _lock: lock,
         };
@@ -281,7 +284,7 @@ impl RunFolder {
             self.end_with_failure(&moved, step);
         }
         let config = std::mem::take(&mut self.config);
-        let (pace, moments_bytes) = (self.pace, self.moments_bytes);
+        let (pace, moments_bytes, on_board) = (self.pace, self.moments_bytes, self.on_board);
         let pictured = self.pictured.filter(|_| files.pictures().is_file());
         *self = Self {
             files,
@@ -293,6 +296,7 @@ impl RunFolder {
             events,
             pace,
             pictured,
+            on_board,
             moments_bytes,
             _lock: lock,
         };
@@ -327,13 +331,24 @@ impl RunFolder {
             before.map_or(Ok(()), |step| moments::keep(&self.files, step, snapshot.step, self.moments_bytes));
         pictures::save(&self.files.pictures(), snapshot)?;
         self.pictured = Some(snapshot.step);
+        if board::is_due(snapshot.step, self.on_board) {
+            let step = snapshot.step;
+            let written = self.events.images(step, &board::sheets(snapshot));
+            written
+                .and_then(|()| self.events.histograms(step, &board::statistics(snapshot)))
+                .map_err(|e| self.unwritten(&e))?;
+            self.on_board = Some(step);
+        }
         kept
     }
 
     fn points(&mut self, step: u64, points: &[(String, f32)]) -> anyhow::Result<()> {
-        self.events
-            .scalars(step, points)
-            .map_err(|e| anyhow!(sentence(&self.files.dir().join("events.out.tfevents"), &e)))
+        self.events.scalars(step, points).map_err(|e| self.unwritten(&e))
+    }
+
+    /// The sentence of TensorBoard's file that cannot be written.
+    fn unwritten(&self, error: &std::io::Error) -> anyhow::Error {
+        anyhow!(sentence(&self.files.dir().join("events.out.tfevents"), error))
     }
 }
 
