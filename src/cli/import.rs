@@ -243,12 +243,12 @@ impl Import {
         let options =
             ModelOptions { width: self.width, depth: self.depth, ..ModelOptions::plain(classes, 64) };
         let network = build(arch, &options)?;
-        let head = Head::fresh(arch, &network, 0);
+        let head = Head::zeros(&network);
         // Nothing of another architecture's classifier goes unnoticed: the check of all names follows.
         let tensors = head.into_tensors(&network);
         source.tensors.extend(tensors.map(|(name, shape, data)| (name, Tensor { shape, data })));
         note(&format!(
-            "note: {has}, so the classifier of {classes} classes is a fresh one: train it (run.init)"
+            "note: {has}, so the classifier of {classes} classes is a fresh one of zeros: train it (run.init)"
         ));
         Ok(())
     }

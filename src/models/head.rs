@@ -1,10 +1,7 @@
 //! The classifier of a network, the one layer that depends on the classes: weights of another data set bring
 //! one of another size, or none.
 
-use super::init::initialize;
-use super::names;
 use crate::graph::Network;
-use std::collections::BTreeMap;
 
 /// The name in files of a classifier's weight `[classes, features]` and of its bias `[classes]`.
 pub fn tensor_names(network: &Network) -> [String; 2] {
@@ -24,15 +21,13 @@ pub struct Head {
 }
 
 impl Head {
-    /// A classifier drawn by the rule of the architecture `arch` with `seed`, as a new network has it.
-    pub fn fresh(arch: &str, network: &Network, seed: u64) -> Self {
-        let arenas = initialize(arch, network, seed);
-        let [weight, bias] = tensor_names(network);
-        let tensors = names::export(&network.layout, &arenas).into_iter();
-        let mut found: BTreeMap<String, Vec<f32>> = tensors.map(|(name, _, values)| (name, values)).collect();
-        let mut take = |name| found.remove(name).unwrap_or_default();
-        let (weight, bias) = (take(&weight), take(&bias));
-        Self { features: weight.len() / bias.len().max(1), weight, bias }
+    /// A classifier of zeros for `network`, with which fine-tuning begins (BiT, Kolesnikov et al. 2020): all
+    /// classes are equally probable, and its first gradients do not shake the features. EfficientNet's rule
+    /// for new networks draws weights for five classes so large that the loss begins at six nats.
+    pub fn zeros(network: &Network) -> Self {
+        let kind = network.layout.parameters[network.classifier].kind;
+        let features = kind.file_len() / network.classes;
+        Self { features, weight: vec![0.0; kind.file_len()], bias: vec![0.0; network.classes] }
     }
 
     /// Sets row `to` to the row `from` of another classifier over the same features.
