@@ -6,9 +6,9 @@
 //! | `config.toml` | the resolved configuration |
 //! | `args.txt` | the command line of each start |
 //! | `metrics.jsonl` | a [`MetricLine`] for each branch of a step and each row of a validation |
-//! | `metrics.csv` | the same lines for spreadsheets and pandas, a number that there is none of as `NaN` |
+//! | `metrics.csv` | the same lines for spreadsheets and pandas; what is no number is `NaN` |
 //! | `bn_stats.jsonl` | a [`BnLine`] for each BN layer and domain at a validation |
-//! | `events.out.tfevents.*` | the same figures for TensorBoard, with pictures and histograms of BN statistics |
+//! | `events.out.tfevents.*` | the same figures for TensorBoard, with pictures and histograms |
 //! | `last.safetensors`, `best.safetensors` | checkpoints |
 //! | `pictures.safetensors` | the pictures and BN statistics of the last validation |
 //! | `moments/STEP.safetensors` | those of earlier ones, as far as `eval.moments_mb` has room |
