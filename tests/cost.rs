@@ -11,20 +11,25 @@ use dualprop::training::plans::{PlanContext, RowLayout};
 
 const IMAGES: usize = 8;
 
-/// A network of [`IMAGES`] images of 64 pixels, and the launches of a training pass.
-fn launches(arch: &str, text: &str) -> (Network, Vec<Launch>) {
-    let config = Config::parse(text, "test", &[]).expect("valid");
-    let domains = method::domains(&config.method);
-    let network = build(arch, &ModelOptions::from_config(&config.model, 64, 10, domains)).expect("known");
-    let context = PlanContext {
-        config: &config,
-        network: &network,
+/// Plans of [`IMAGES`] images that recompute activations where `model.checkpointing` is on.
+fn context<'a>(config: &'a Config, network: &'a Network) -> PlanContext<'a> {
+    PlanContext {
+        config,
+        network,
         caps: Caps::plain(Form::Tiles),
         images: IMAGES,
         chunk_limit: 1 << 40,
         recompute: config.model.checkpointing == Checkpointing::On,
         storage: Element::F32,
-    };
+    }
+}
+
+/// A network of [`IMAGES`] images of 64 pixels, and the launches of a training pass.
+fn launches(arch: &str, text: &str) -> (Network, Vec<Launch>) {
+    let config = Config::parse(text, "test", &[]).expect("valid");
+    let domains = method::domains(&config.method);
+    let network = build(arch, &ModelOptions::from_config(&config.model, 64, 10, domains)).expect("known");
+    let context = context(&config, &network);
     let phases = method::phases(&config.method, IMAGES, 10, 100);
     let method = &phases[0].method;
     let all = 0..method.branches.len();
@@ -40,22 +45,13 @@ fn images(launches: &[Launch]) -> usize {
     launches.iter().filter(with_gradient).map(|l| l.params[0] as usize).sum()
 }
 
-/// Forward and backward passes a step, in units of one pass over the batch, for the run's first phase; and
-/// the share of the weight gradients' launches among those of the attack.
+/// Forward and backward passes a step, in units of one pass over the batch, for the run's first phase.
 fn passes(text: &str) -> f64 {
     let config = Config::parse(text, "test", &[]).expect("valid");
     let domains = method::domains(&config.method);
     let options = ModelOptions { width: 0.25, domains, ..ModelOptions::plain(10, 32) };
     let network = build("resnet18", &options).expect("known");
-    let context = PlanContext {
-        config: &config,
-        network: &network,
-        caps: Caps::plain(Form::Tiles),
-        images: IMAGES,
-        chunk_limit: 1 << 40,
-        recompute: false,
-        storage: Element::F32,
-    };
+    let context = context(&config, &network);
     let phases = method::phases(&config.method, IMAGES, 10, 100);
     let method = &phases[0].method;
     let all = 0..method.branches.len();
