@@ -2,8 +2,9 @@
 //! every domain's running statistics.
 
 use crate::config::Domain;
-use crate::training::events::{GalleryItem, Snapshot};
+use crate::training::events::{DomainView, GalleryItem, Snapshot};
 use image::{Rgb, RgbImage};
+use std::borrow::Cow;
 
 /// Pictures in a row of a sheet.
 const COLUMNS: usize = 8;
@@ -21,25 +22,24 @@ pub(super) fn is_due(step: u64, last: Option<u64>) -> bool {
 /// looks most.
 pub(super) fn sheets(snapshot: &Snapshot) -> Vec<(String, RgbImage)> {
     let gallery = &snapshot.gallery;
-    let mut sheets = Vec::new();
-    let mut add = |name: String, tile: &dyn Fn(&GalleryItem, usize, usize) -> [u8; 3]| {
-        sheets.extend(sheet(gallery, tile).map(|sheet| (name, sheet)));
+    let Some(size) = gallery.first().map(|item| item.size) else { return Vec::new() };
+    let images = |of: fn(&GalleryItem) -> &[u8]| {
+        sheet(size, &gallery.iter().map(|item| Cow::Borrowed(of(item))).collect::<Vec<_>>())
     };
-    let pixel = |of: &[u8], item: &GalleryItem, x: usize, y: usize| {
-        let at = (y * item.size + x) * 3;
-        [of[at], of[at + 1], of[at + 2]]
+    let maps = |domain: usize, of: fn(&DomainView) -> &[f32]| {
+        let tile = |item: &GalleryItem| Cow::Owned(grey(of(&item.views[domain]), size));
+        sheet(size, &gallery.iter().map(tile).collect::<Vec<_>>())
     };
-    add("gallery/clean".into(), &|item, x, y| pixel(&item.clean, item, x, y));
-    add("gallery/attacked".into(), &|item, x, y| pixel(&item.adversarial, item, x, y));
+    let mut sheets = vec![
+        ("gallery/clean".to_owned(), images(|item| &item.clean)),
+        ("gallery/attacked".to_owned(), images(|item| &item.adversarial)),
+    ];
     let domains = gallery.iter().map(|item| item.views.len()).min().unwrap_or(0);
     for domain in 0..domains {
         let name = Domain::name_of(domain);
-        add(format!("gallery/attention {name}"), &|item, x, y| {
-            grey(&item.views[domain].cam, item.size, x, y)
-        });
-        add(format!("gallery/attention {name} attacked"), &|item, x, y| {
-            grey(&item.views[domain].cam_adversarial, item.size, x, y)
-        });
+        sheets.push((format!("gallery/attention {name}"), maps(domain, |view| &view.cam)));
+        sheets
+            .push((format!("gallery/attention {name} attacked"), maps(domain, |view| &view.cam_adversarial)));
     }
     sheets
 }
@@ -59,33 +59,33 @@ pub(super) fn statistics(snapshot: &Snapshot) -> Vec<(String, &[f32])> {
     of_domains.filter(|(_, values)| values.iter().all(|value| value.is_finite())).collect()
 }
 
-/// All pictures beside each other; `None` where there are none.
-fn sheet(gallery: &[GalleryItem], tile: &dyn Fn(&GalleryItem, usize, usize) -> [u8; 3]) -> Option<RgbImage> {
-    let size = gallery.first()?.size;
-    let columns = COLUMNS.min(gallery.len());
-    let rows = gallery.len().div_ceil(columns);
-    Some(RgbImage::from_fn((columns * size) as u32, (rows * size) as u32, |x, y| {
+/// Pictures `[size, size, 3]` beside each other.
+fn sheet(size: usize, tiles: &[Cow<'_, [u8]>]) -> RgbImage {
+    let columns = COLUMNS.min(tiles.len());
+    let rows = tiles.len().div_ceil(columns);
+    RgbImage::from_fn((columns * size) as u32, (rows * size) as u32, |x, y| {
         let (x, y) = (x as usize, y as usize);
-        let item = gallery.get(y / size * columns + x / size);
-        Rgb(item.map_or([0; 3], |item| tile(item, x % size, y % size)))
-    }))
+        let at = ((y % size) * size + x % size) * 3;
+        Rgb(tiles
+            .get(y / size * columns + x / size)
+            .map_or([0; 3], |tile| [tile[at], tile[at + 1], tile[at + 2]]))
+    })
 }
 
-/// The map's value there, from its smallest, black, to its largest, white.
-fn grey(map: &[f32], size: usize, x: usize, y: usize) -> [u8; 3] {
+/// A square map as a picture `[size, size, 3]`, from its smallest value, black, to its largest, white.
+fn grey(map: &[f32], size: usize) -> Vec<u8> {
     let side = map.len().isqrt();
-    if side == 0 {
-        return [0; 3];
-    }
     let (min, max) = map.iter().fold((f32::MAX, f32::MIN), |(min, max), v| (min.min(*v), max.max(*v)));
-    let value = map[y * side / size * side + x * side / size];
-    [((value - min) / (max - min).max(f32::MIN_POSITIVE) * 255.0).round() as u8; 3]
+    let scale = 255.0 / (max - min).max(f32::MIN_POSITIVE);
+    let place = |at: usize| at / size * side / size * side + at % size * side / size;
+    let value = |at: usize| map.get(place(at)).map_or(0, |value| ((value - min) * scale).round() as u8);
+    (0..size * size).flat_map(|at| [value(at); 3]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::events::{BnDomain, BnLayer, DomainView};
+    use crate::training::events::{BnDomain, BnLayer};
 
     #[test]
     fn pictures_stand_beside_each_other_and_maps_are_stretched() {
