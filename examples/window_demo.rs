@@ -6,6 +6,6 @@ mod demo;
 
 fn main() -> anyhow::Result<()> {
     let run = std::env::args_os().nth(1).map(Into::into);
-    let options = dualprop::app::AppOptions { config: None, run };
+    let options = dualprop::app::AppOptions { config: None, run, paths: Vec::new() };
     dualprop::app::run_with(options, Box::new(demo::RealTime))
 }

@@ -48,6 +48,8 @@ pub struct AppOptions {
     pub config: Option<PathBuf>,
     /// A run folder to look at.
     pub run: Option<PathBuf>,
+    /// What is opened as if it were dropped on the window.
+    pub paths: Vec<PathBuf>,
 }
 
 /// Opens the window and returns when it is closed. Fails with one sentence when there is no display, and when
@@ -110,7 +112,7 @@ fn open(
         window.first_steps = steps.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }
     window.storage = eframe::storage_dir(APP_ID);
-    let is_bare = options.config.is_none() && options.run.is_none();
+    let is_bare = options.config.is_none() && options.run.is_none() && options.paths.is_empty();
     if let Some(config) = options.config {
         let read = Config::load(&config, &[])?;
         window.form.fill_from_file(&config, read);
@@ -122,6 +124,9 @@ fn open(
     window.look_for_unfinished();
     if is_bare {
         window.begin_first_minute();
+    }
+    if !options.paths.is_empty() {
+        window.take_dropped(&options.paths);
     }
     Ok(window)
 }

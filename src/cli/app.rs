@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 /// Opens the window.
 #[derive(Debug, Default, clap::Args)]
-#[command(after_help = "Example: dualprop app --config assets/presets/shapes-advprop.toml")]
+#[command(after_help = "Example: dualprop app --config assets/presets/shapes-advprop.toml
+Example: dualprop app resnet50.safetensors photo.jpg")]
 pub(super) struct App {
     /// Configuration to set up a run with
     #[arg(long, value_name = "FILE")]
@@ -13,17 +14,25 @@ pub(super) struct App {
     /// Run folder to open
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// What to open as if dropped on the window: checkpoints and other weights, images, run folders, data
+    /// folders, configurations
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
 }
 
 impl App {
     #[cfg(feature = "gui")]
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let Self { config, run, paths } = self;
+        if let Some(path) = paths.iter().find(|path| !path.exists()) {
+            bail!("{}: there is no such file or folder", path.display());
+        }
         if !has_display() {
             bail!(
                 "there is no display to open the window on (DISPLAY and WAYLAND_DISPLAY are not set); train without one: dualprop train CONFIG.toml"
             );
         }
-        crate::app::run(crate::app::AppOptions { config: self.config, run: self.run })
+        crate::app::run(crate::app::AppOptions { config, run, paths })
     }
 
     #[cfg(not(feature = "gui"))]

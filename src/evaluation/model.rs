@@ -7,7 +7,7 @@ use super::inference::{ImageBatch, Inference, Outcome, Strongest};
 use super::robustness::pass::{Moment, Pass, PassEnd, Tallies};
 use super::snapshot::bn_layers;
 use crate::config::{AttackConfig, Config, EvaluationAttack};
-use crate::gpu::{Device, DeviceChoice, Gpu};
+use crate::gpu::{Device, DeviceChoice, Gpu, Pause};
 use crate::graph::Network;
 use crate::models::init::Arenas;
 use crate::models::{ModelOptions, build, names};
@@ -111,6 +111,14 @@ impl Model {
         self.gpu.device.write(&self.running, 0, &weights.arenas.running);
         (self.meta, self.arenas) = (weights.meta, weights.arenas);
         Ok(())
+    }
+
+    /// From here on `pause` is called between pieces of work, where the cores that do the work draw a window
+    /// too; `None`: no more.
+    pub fn give_way(&mut self, pause: Option<Pause>) {
+        if self.gpu.device.report().device_type == "software" {
+            self.gpu.player.pause_between(pause);
+        }
     }
 
     /// What a file without this program's metadata was taken for, as a sentence.

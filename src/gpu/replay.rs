@@ -18,6 +18,8 @@ pub(super) const IN_FLIGHT: usize = 2;
 const TARGET_GPU_S: f64 = 0.012;
 /// A software adapter runs a single dispatch for longer than that; its desktop is drawn by the same cores.
 const TARGET_SOFTWARE_S: f64 = 0.05;
+/// With pauses in between: a frame of the window that comes meanwhile waits for one piece.
+const TARGET_SHARED_S: f64 = 0.006;
 
 /// Completed submits: (estimated seconds, when it was done).
 type Completions = Arc<Mutex<Vec<(f64, Instant)>>>;
@@ -122,13 +124,15 @@ impl Player {
 
     /// Encodes all dispatches of `program`, submitting whenever enough has gathered.
     pub fn play(&mut self, device: &Device, program: &Program) -> Result<(), GpuError> {
+        // Pauses are for others, who wait for the piece before one.
+        let target_s = if self.pause.is_some() { self.target_s.min(TARGET_SHARED_S) } else { self.target_s };
         for dispatch in &program.dispatches {
             let estimate = self.estimate(dispatch.cost);
             let open = self.open.get_or_insert_with(|| Open::new(device));
             let pass = open.pass(self.timer.as_mut(), self.stage);
             dispatch.encode(pass, &program.uniforms);
             open.estimate_s += estimate;
-            if open.estimate_s >= self.target_s {
+            if open.estimate_s >= target_s {
                 self.submit(device)?;
             }
         }

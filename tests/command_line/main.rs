@@ -172,6 +172,10 @@ fn without_a_display_the_window_points_at_train() {
             assert!(fails(arguments, 1, folder.path()).contains("dualprop train"));
         }
     }
+    if cfg!(feature = "gui") {
+        let message = fails(&["app", "nowhere.safetensors"], 1, folder.path());
+        assert!(message.contains("nowhere.safetensors: there is no such file or folder"), "{message}");
+    }
 }
 
 #[test]

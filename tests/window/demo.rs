@@ -12,7 +12,7 @@ use dualprop::evaluation::robustness::row::{RUNNING, Row};
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::inspect::{
     Answer, BINS, Corrupt, CorruptedImage, CorruptedVersion, Distribution, DistributionRequest,
-    Distributions, EPSILONS, Examine, Examined, Gather, Gathered, ImageChoice, Inspector, Look, Looked,
+    Distributions, EPSILONS, Examine, Examined, Gather, Gathered, Hold, ImageChoice, Inspector, Look, Looked,
     LookedItem, Measure, MeasureRobustness, Measured, MeasuredView, ModelInfo, Request, Robustness, Sweep,
     SweepFigures, SweepPoint, Swept,
 };
@@ -82,7 +82,7 @@ impl Launcher for Scripted {
         let ((requests, asked), (answers, answered)) = (bounded(64), bounded(64));
         let ends = StudyEnds { requests: asked, answers };
         self.studies.try_send(ends).map_err(|_| anyhow::anyhow!("nobody plays the study"))?;
-        Ok(Inspector { requests, answers: answered })
+        Ok(Inspector { requests, answers: answered, hold: Hold::default() })
     }
 
     fn preflight(&self, _: RunRequest, _: Wake) -> anyhow::Result<Receiver<Preflight>> {

@@ -12,6 +12,10 @@ use crate::training::events::Command;
 use crossbeam_channel::{Sender, TryRecvError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a software adapter draws a frame of a large window, about.
+const FRAME: Duration = Duration::from_millis(80);
 
 /// The model that the study looks into.
 #[derive(Clone, Debug, PartialEq)]
@@ -190,6 +194,11 @@ impl Study {
     pub fn step_text(&self) -> String {
         let of = if self.source == Source::There { "" } else { " of the ended run" };
         format!("step {}{of}", self.step)
+    }
+
+    /// Asks long work on the model to leave the cores to the window for a frame.
+    pub fn make_way(&self) {
+        self.handle.iter().for_each(|handle| handle.hold.ask(FRAME));
     }
 
     fn send(&mut self, request: Request) {

@@ -14,6 +14,9 @@ use egui::{Align, Frame, Layout, Margin, ProgressBar, RichText, Ui, Vec2};
 /// Width below which the bar leaves out what is not asked for at every glance.
 const ROOM_FOR_ALL: f32 = 1200.0;
 
+/// Room in points without which the adapter's name is left out: it would be a few letters and dots.
+const LEAST_NAME: f32 = 60.0;
+
 /// Draws the bar.
 pub fn ui(ui: &mut Ui, run: &RunView) {
     let frame = Frame::new().inner_margin(Margin::symmetric(10, 4));
@@ -184,6 +187,9 @@ fn adapter_ui(ui: &mut Ui, run: &RunView, roomy: bool) {
         return;
     };
     memory_ui(ui, info, run.last_step.as_ref().and_then(|step| step.memory_bytes), roomy);
+    if ui.available_width() < LEAST_NAME {
+        return;
+    }
     let text = RichText::new(&info.adapter).color(tokens.text_weak);
     ui.add(egui::Label::new(text).truncate())
         .on_hover_text(format!("Training runs on {} through {}", info.adapter, info.backend));
@@ -197,7 +203,8 @@ fn memory_ui(ui: &mut Ui, info: &RunInfo, measured: Option<u64>, roomy: bool) {
     let mut text = planned.clone();
     match measured.map(|bytes| format!("{} in use", format::bytes(bytes))) {
         Some(measured) => {
-            text = if roomy { format!("{planned}, {measured}") } else { measured.clone() };
+            let both = format!("{planned}, {measured}");
+            text = if roomy && fits(ui, &both) { both } else { measured.clone() };
             help += &format!(
                 "\n{measured}: bytes that the driver has given to the run, measured about once a second. Copies on \
                  their way and what is free in its blocks come on top of the plans; compiled shaders and the driver's \
@@ -211,7 +218,17 @@ fn memory_ui(ui: &mut Ui, info: &RunInfo, measured: Option<u64>, roomy: bool) {
             );
         }
     }
-    figure(ui, "memory", &text, &help);
+    // What the run does goes before what it takes.
+    if fits(ui, &text) {
+        figure(ui, "memory", &text, &help);
+    }
+}
+
+/// Whether the words have room in what is left of the row.
+fn fits(ui: &Ui, text: &str) -> bool {
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, egui::Color32::PLACEHOLDER);
+    galley.size().x <= ui.available_width()
 }
 
 /// A number of the status bar with what it means; a longer or shorter one moves none of its neighbours.

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// Seconds that a moment is shown while they are played.
 const EACH: f64 = 0.7;
+/// Points of the slider's rail, and of the button, the rail and the number beside each other.
+const SLIDER: f32 = 110.0;
+const WIDTH: f32 = SLIDER + 110.0;
 
 /// Which moment is shown.
 #[derive(Debug, Default)]
@@ -57,6 +60,10 @@ impl MomentView {
             }
             return;
         };
+        // A slider does not wrap by itself: it would make the pane wider than it is.
+        if ui.available_size_before_wrap().x < WIDTH {
+            ui.end_row();
+        }
         let mut place = self.step.map_or(last, |step| run.moments.place(step));
         let (icon, name) = match self.since {
             Some(_) => (Icon::Pause, "Pause the moments"),
@@ -79,7 +86,7 @@ impl MomentView {
             }
             ui.ctx().request_repaint_after(Duration::from_secs_f64(0.25 * EACH));
         }
-        ui.spacing_mut().slider_width = 110.0;
+        ui.spacing_mut().slider_width = SLIDER;
         let step = |place: f64| kept.get(place as usize).map_or(0, |moment| moment.snapshot.step);
         let slider =
             Slider::new(&mut place, 0..=last).custom_formatter(|place, _| format::count(step(place)));

@@ -7,6 +7,7 @@ mod corrupted;
 mod distribution;
 mod examine;
 mod gather;
+mod hold;
 mod look;
 mod measure;
 mod opened;
@@ -19,6 +20,7 @@ pub use corrupted::{Corrupt, CorruptedImage, CorruptedVersion};
 pub use distribution::{BINS, Distribution, DistributionRequest, Distributions, RANGE};
 pub use examine::{Change, Examine, Examined};
 pub use gather::{Gather, Gathered, MOST_GATHERED};
+pub use hold::Hold;
 pub use look::{Look, Looked, LookedItem};
 pub use measure::{Measure, Measured, MeasuredView};
 pub use opened::ImageChoice;
@@ -147,16 +149,20 @@ pub struct Inspector {
     pub requests: Sender<Request>,
     /// Gives the answers, in order.
     pub answers: Receiver<Answer>,
+    /// By which a window asks long work to give way to a frame.
+    pub hold: Hold,
 }
 
 /// Starts the thread; it ends when the handle is dropped. `wake` is called after each answer.
 pub fn spawn(wake: Arc<dyn Fn() + Send + Sync>) -> anyhow::Result<Inspector> {
     let (requests, request_queue) = bounded(REQUESTS);
     let (answer_queue, answers) = bounded(ANSWERS);
+    let hold = Hold::default();
+    let held = hold.clone();
     let work = move || {
         let failed = answer_queue.clone();
         let rung = Arc::clone(&wake);
-        let run = std::panic::AssertUnwindSafe(|| worker::run(&request_queue, &answer_queue, &*wake));
+        let run = std::panic::AssertUnwindSafe(|| worker::run(&request_queue, &answer_queue, &*wake, held));
         if let Err(panic) = std::panic::catch_unwind(run) {
             let text = super::panic_text(panic.as_ref());
             // Nobody listens when the window is gone.
@@ -165,5 +171,5 @@ pub fn spawn(wake: Arc<dyn Fn() + Send + Sync>) -> anyhow::Result<Inspector> {
         }
     };
     std::thread::Builder::new().name("inspect".to_owned()).spawn(work)?;
-    Ok(Inspector { requests, answers })
+    Ok(Inspector { requests, answers, hold })
 }

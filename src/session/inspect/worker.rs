@@ -1,6 +1,7 @@
 //! The inspector's thread: keeps the newest request of each kind, answers the quick ones at once, and gives
 //! long ones the time in between, batch by batch.
 
+use super::hold::Hold;
 use super::measure::MeasureJob;
 use super::opened::{MatchedSets, Opened};
 use super::robustness::{Next, RobustnessJob};
@@ -98,6 +99,7 @@ struct Worker<'a> {
     requests: &'a Receiver<Request>,
     answers: &'a Sender<Answer>,
     wake: &'a dyn Fn(),
+    hold: Hold,
     pending: Pending,
     opened: Option<Opened>,
     /// What the opened model saw last, of a look and of an image seen closely: neither takes the other's
@@ -111,11 +113,12 @@ struct Worker<'a> {
     over: bool,
 }
 
-pub(super) fn run(requests: &Receiver<Request>, answers: &Sender<Answer>, wake: &dyn Fn()) {
+pub(super) fn run(requests: &Receiver<Request>, answers: &Sender<Answer>, wake: &dyn Fn(), hold: Hold) {
     let mut worker = Worker {
         requests,
         answers,
         wake,
+        hold,
         pending: Pending::default(),
         opened: None,
         seen: SeenImages::default(),
@@ -213,7 +216,32 @@ impl Worker<'_> {
             self.sweep = Some(SweepJob::start(opened, request)?);
         } else if let Some(request) = self.pending.robustness.take() {
             self.robustness = Some(RobustnessJob::start(opened, request)?);
-        } else if let Some(mut job) = self.measure.take() {
+        } else {
+            self.go_on()?;
+        }
+        Ok(())
+    }
+
+    /// Does a part of the long work; the window's frames go before it.
+    fn go_on(&mut self) -> anyhow::Result<()> {
+        if !self.is_at_work() {
+            return Ok(());
+        }
+        let hold = self.hold.clone();
+        if let Some(opened) = &mut self.opened {
+            opened.model.give_way(Some(Box::new(move |_| hold.wait())));
+        }
+        let advanced = self.advance();
+        if let Some(opened) = &mut self.opened {
+            opened.model.give_way(None);
+        }
+        advanced
+    }
+
+    /// Does a part of the long work.
+    fn advance(&mut self) -> anyhow::Result<()> {
+        let Some(opened) = &mut self.opened else { return Ok(()) };
+        if let Some(mut job) = self.measure.take() {
             let (answers, more) = job.advance(opened)?;
             self.measure = more.then_some(job);
             answers.into_iter().for_each(|answer| self.answer(answer));

@@ -139,6 +139,9 @@ impl Window {
 
     /// Takes in what came from the run and from helper threads. Draws nothing.
     pub fn tick(&mut self, ctx: &Context) {
+        if ctx.input(|input| !input.events.is_empty()) {
+            self.study.make_way();
+        }
         self.take_reports();
         self.take_answers(ctx);
         self.follow();
