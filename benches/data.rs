@@ -1,5 +1,6 @@
 //! Speed of reading and augmenting on one core, and of listing a big folder: `cargo bench --bench data [--
-//! TEXT]` runs the lines whose name contains TEXT. `DUALPROP_FOLDER` adds the photos of an image folder.
+//! TEXT]` runs the lines whose name contains TEXT. `DUALPROP_FOLDER` adds the photos of an image folder,
+//! `DUALPROP_SETS`, such as `folder=DIR,parquet=DIR`, how fast sets of any source are opened and read.
 //! Reports, never judges.
 
 use dualprop::config::{Augmentation, AutoAugmentPolicy, DataConfig, DataSource};
@@ -180,8 +181,44 @@ fn listing(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Opens the training part of each set of `DUALPROP_SETS` and decodes its images on one thread, in their order and
+/// in a random one.
+fn sets(filter: &str) -> anyhow::Result<()> {
+    for set in
+        std::env::var("DUALPROP_SETS").unwrap_or_default().split(',').filter(|set| set.contains(filter))
+    {
+        let Some((name, path)) = set.split_once('=') else { continue };
+        let source: DataSource = serde_json::from_value(name.into())?;
+        let config = DataConfig { source, path: path.to_owned(), ..Default::default() };
+        let begun = Instant::now();
+        let train = open(&config)?.train;
+        println!("{set}: {} images listed in {:.2} s", train.len(), begun.elapsed().as_secs_f64());
+        // A step without a common factor with the number of images visits them all, far from each other.
+        let count = train.len();
+        let stride = (count * 618 / 1000..).find(|step| gcd(*step, count) == 1).unwrap_or(1);
+        for (how, stride) in [("in order", 1), ("at random", stride)] {
+            let begun = Instant::now();
+            for place in 0..count {
+                train.decode(place * stride % count, 32)?;
+            }
+            let seconds = begun.elapsed().as_secs_f64();
+            println!(
+                "{set}: {how} {:.0} images/s, {:.3} ms each",
+                count as f64 / seconds,
+                1e3 * seconds / count as f64
+            );
+        }
+    }
+    Ok(())
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 fn main() -> anyhow::Result<()> {
     let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    sets(&filter)?;
     listing(&filter)?;
     augmentations(&filter, "in memory", Arc::new(Small::new()), 32)?;
     for size in [32, 64, 224] {

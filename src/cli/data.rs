@@ -24,7 +24,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: dualprop data export shapes --out shapes-as-files --image-size 64")]
 struct Export {
-    /// shapes, cifar10, cifar100, fashion_mnist or folder
+    /// shapes, cifar10, cifar100, fashion_mnist, folder, csv, webdataset or parquet
     #[arg(value_name = "NAME", value_parser = source)]
     name: DataSource,
     /// New or empty folder to write to

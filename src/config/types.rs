@@ -199,6 +199,12 @@ pub enum DataSource {
     FashionMnist,
     /// A folder of images for each class.
     Folder,
+    /// CSV lists of images with their labels.
+    Csv,
+    /// WebDataset's tar shards.
+    Webdataset,
+    /// Parquet files as the Hugging Face hub has them.
+    Parquet,
 }
 
 impl DataSource {

@@ -2,23 +2,22 @@
 
 use super::cifar::Cifar;
 use super::flaws::with_flaws;
+use super::part_names::EXTRA_PREFIX;
+use super::set_files::{self, SetFiles};
 use super::shapes::{Shapes, ShapesSplit};
 use super::{Dataset, Folder, FolderIndex, FolderLayout, Framing, NamedSets, Splits, fashion_mnist, subset};
 use crate::config::path_faults::no_folder;
 use crate::config::{DataConfig, DataSource};
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use std::path::Path;
 use std::sync::Arc;
-
-/// What folders call their further evaluation splits: `val-stylized`, `val-sketch`.
-const EXTRA_PREFIX: &str = "val-";
 
 /// Opens all parts of the data set for training.
 pub fn open(config: &DataConfig) -> anyhow::Result<Splits> {
     open_reporting(config, |_, _, _| ())
 }
 
-/// [`open`]; while a folder is listed, `progress` hears (split, class folders done, class folders in all).
+/// [`open`]; while a set is listed, `progress` hears (split, class folders, lists or shards done, such in all).
 pub fn open_reporting(
     config: &DataConfig,
     mut progress: impl FnMut(&str, usize, usize),
@@ -29,16 +28,31 @@ pub fn open_reporting(
     let train = subset::first(subset::first_of_each_class(train, config.class_limit), config.train_limit);
     let train = with_flaws(train, config);
     let (mut val, mut extra) = open_validation_with(config, &mut progress)?;
-    if config.source == DataSource::Folder {
-        subset::check_same(("train", train.as_ref()), ("val", val.as_ref()))?;
-        // Names that look equal may be composed in another way, and so stand in another order.
-        let classes = train.class_names();
-        val = subset::of_classes(val, classes)?;
-        for (_, set) in &mut extra {
-            *set = subset::of_classes(Arc::clone(set), classes)?;
+    let classes = train.class_names();
+    match config.source {
+        DataSource::Folder => subset::check_same(("train", train.as_ref()), ("val", val.as_ref()))?,
+        DataSource::Csv | DataSource::Webdataset | DataSource::Parquet => {
+            for (name, set) in
+                std::iter::once(("val", &val)).chain(extra.iter().map(|(n, set)| (n.as_str(), set)))
+            {
+                subset::check_within(set.as_ref(), name, classes, "train")?;
+            }
+        }
+        DataSource::Shapes | DataSource::Cifar10 | DataSource::Cifar100 | DataSource::FashionMnist => {
+            return Ok(Splits { train, val, extra });
         }
     }
+    // Names that look equal may be composed in another way, and so stand in another order.
+    val = subset::of_classes(val, classes)?;
+    for (_, set) in &mut extra {
+        *set = subset::of_classes(Arc::clone(set), classes)?;
+    }
     Ok(Splits { train, val, extra })
+}
+
+/// The source whose files lie in `root`, lists, shards or Parquet files, if there are any.
+pub fn looks_like(root: &Path) -> Option<DataSource> {
+    set_files::other_source(DataSource::Folder, root).map(|(source, _)| source)
 }
 
 /// Opens only what evaluation needs: the validation set and the further evaluation sets by name.
@@ -52,13 +66,33 @@ pub fn parts(config: &DataConfig) -> anyhow::Result<Vec<String>> {
     match config.source {
         DataSource::Shapes => built_in(&["train", "val", ShapesSplit::ValStylized.name()]),
         DataSource::Cifar10 | DataSource::Cifar100 | DataSource::FashionMnist => built_in(&["train", "val"]),
-        DataSource::Folder => folder_parts(checked_path(config)?),
+        DataSource::Folder => folder_parts(config),
+        source => Ok(set_files(source, config)?.names()),
     }
+}
+
+/// The files of a set that comes in lists or shards.
+fn set_files(source: DataSource, config: &DataConfig) -> anyhow::Result<SetFiles> {
+    let path = checked_path(config)?;
+    SetFiles::of(source, path).map_err(|error| or_other_source(error, source, path))
+}
+
+/// Why a set cannot be opened: where the folder holds files of another source, that it is another one.
+fn or_other_source(error: anyhow::Error, source: DataSource, path: &Path) -> anyhow::Error {
+    let Some((other, file)) = set_files::other_source(source, path) else { return error };
+    anyhow!(
+        "`data.source` is \"{}\", and {} holds {}; expected \"{}\" for such a set",
+        source.name(),
+        path.display(),
+        file.strip_prefix(path).unwrap_or(&file).display(),
+        other.name()
+    )
 }
 
 /// `train` and `val` where there are images for them, and all other folders by their own names, unless they
 /// are classes.
-fn folder_parts(path: &Path) -> anyhow::Result<Vec<String>> {
+fn folder_parts(config: &DataConfig) -> anyhow::Result<Vec<String>> {
+    let path = checked_path(config)?;
     let FolderLayout { train, val } = FolderLayout::of(path)?;
     let trains = path.join(&train).is_dir();
     let mut parts = Vec::new();
@@ -66,6 +100,11 @@ fn folder_parts(path: &Path) -> anyhow::Result<Vec<String>> {
     parts.extend((trains || val.is_some()).then(|| "val".to_owned()));
     if !train.is_empty() {
         parts.extend(Folder::splits(path, "")?.into_iter().filter(|name| name != "train" && name != "val"));
+    }
+    if parts.is_empty() {
+        let error =
+            anyhow!("`data.path`: there are no folders in {}; expected train and val", path.display());
+        return Err(or_other_source(error, DataSource::Folder, path));
     }
     Ok(parts)
 }
@@ -108,11 +147,17 @@ fn open_validation_with(
         DataSource::Folder => {
             for name in Folder::splits(checked_path(config)?, EXTRA_PREFIX)? {
                 let set = part(config, Part::Extra(&name), progress)?;
-                subset::check_within(set.as_ref(), &name, &names)?;
+                subset::check_within(set.as_ref(), &name, &names, "val")?;
                 extra.push((name, subset::of_classes(set, &classes)?));
             }
         }
         DataSource::Cifar10 | DataSource::Cifar100 | DataSource::FashionMnist => {}
+        source @ (DataSource::Csv | DataSource::Webdataset | DataSource::Parquet) => {
+            for name in set_files(source, config)?.extra() {
+                let set = part(config, Part::Extra(&name), progress)?;
+                extra.push((name, subset::of_classes(set, &classes)?));
+            }
+        }
     }
     Ok((val, extra))
 }
@@ -141,7 +186,9 @@ fn part(config: &DataConfig, part: Part<'_>, progress: Progress<'_>) -> anyhow::
             let mut folder = |split: &str, shown: &str| -> anyhow::Result<Arc<dyn Dataset>> {
                 let index = FolderIndex::of_user();
                 let listed = |done, total| progress(shown, done, total);
-                Ok(Arc::new(Folder::open(path, split, index.as_ref(), listed)?.framed(framing)))
+                let folder = Folder::open(path, split, index.as_ref(), listed);
+                let folder = folder.map_err(|error| or_other_source(error, DataSource::Folder, path))?;
+                Ok(Arc::new(folder.framed(framing)))
             };
             match (part, layout.val) {
                 (Part::Extra(name), _) => folder(name, name)?,
@@ -153,9 +200,24 @@ fn part(config: &DataConfig, part: Part<'_>, progress: Progress<'_>) -> anyhow::
                 }
                 (part, None) => {
                     let whole = folder(&layout.train, "train")?;
-                    let [kept, held] = subset::hold_out(whole, config.val_share, config.val_seed)?;
+                    let [kept, held] =
+                        subset::hold_out(whole, config.val_share, config.val_seed, "folder val")?;
                     if matches!(part, Part::Val) { held } else { kept }
                 }
+            }
+        }
+        source @ (DataSource::Csv | DataSource::Webdataset | DataSource::Parquet) => {
+            let files = set_files(source, config)?;
+            let shown = match part {
+                Part::Train => "train",
+                Part::Val => "val",
+                Part::Extra(name) => name,
+            };
+            let listed = &mut |done, total| progress(shown, done, total);
+            match part {
+                Part::Train => files.train(config, listed)?,
+                Part::Val => files.val(config, listed)?,
+                Part::Extra(name) => files.part(name, config, listed)?,
             }
         }
     })

@@ -36,7 +36,7 @@ const FORMATS: [ImageFormat; 6] = [
 const MAX_PIXELS: u64 = 1 << 28;
 
 /// Most bytes that a file, or the image decoded from it, may take.
-const MAX_BYTES: u64 = 2 << 30;
+pub(super) const MAX_BYTES: u64 = 2 << 30;
 
 /// A few hundred bytes of PNG can ask for gigabytes. An image beyond so many bytes must not be more than
 /// [`MAX_RATIO`] times its file; deflate reaches 1032.
@@ -247,7 +247,15 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
         length <= MAX_BYTES,
         "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image"
     );
-    let image = decode(&std::fs::read(path).map_err(unreadable)?)?;
+    of_bytes(&std::fs::read(path).map_err(unreadable)?)
+}
+
+/// Decodes the bytes of an image file whole.
+pub(super) fn of_bytes(file: &[u8]) -> anyhow::Result<Picture> {
+    if file.is_empty() {
+        return Err(NotAnImage::OtherContent(": it is empty".into()).into());
+    }
+    let image = decode(file)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
     Picture::new(width, height, image.into_rgb8().into_raw())
 }

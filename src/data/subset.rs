@@ -80,11 +80,13 @@ pub(super) fn first(set: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
 
 /// Divides a set into what is trained on and what is held out for validation: of each class the share `share`
 /// of its images, at least one and not all of them, chosen by `seed` and each image's name, so that a new
-/// image moves few others. Fails where a class has one image.
+/// image moves few others. `lacking` is what would hold the validation images, such as `folder val`. Fails where
+/// a class has one image.
 pub(super) fn hold_out(
     set: Arc<dyn Dataset>,
     share: f64,
     seed: u64,
+    lacking: &str,
 ) -> anyhow::Result<[Arc<dyn Dataset>; 2]> {
     let mut ranked: Vec<Vec<(f32, u32)>> = vec![Vec::new(); set.class_names().len()];
     for index in 0..set.len() {
@@ -96,10 +98,14 @@ pub(super) fn hold_out(
     let (mut kept, mut held) = (Vec::new(), Vec::new());
     for (class, mut images) in ranked.into_iter().enumerate() {
         let name = &set.class_names()[class];
+        // A set may name classes that it has no images of.
+        if images.is_empty() {
+            continue;
+        }
         ensure!(
             images.len() > 1,
             "`data.path`: the class {name} has {} of which none can be held out for validation; expected two or more, \
-             or a folder val",
+             or a {lacking}",
             counted(images.len(), "image")
         );
         images.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -111,7 +117,7 @@ pub(super) fn hold_out(
     held.sort_unstable();
     let said = format!(
         "val: {} of {} are held out for validation, {:.0}% of each class (data.val_share, data.val_seed), because there is \
-         no folder val",
+         no {lacking}",
         held.len(),
         counted(set.len(), "image"),
         100.0 * share
@@ -194,14 +200,15 @@ pub(super) fn check_same(a: (&str, &dyn Dataset), b: (&str, &dyn Dataset)) -> an
     Ok(())
 }
 
-/// Fails when `set`, called `name`, has classes beyond `classes`.
-pub(super) fn check_within(set: &dyn Dataset, name: &str, classes: &[String]) -> anyhow::Result<()> {
+/// Fails when `set`, called `name`, has classes beyond `classes`, which are those of the part `of`.
+pub(super) fn check_within(
+    set: &dyn Dataset,
+    name: &str,
+    classes: &[String],
+    of: &str,
+) -> anyhow::Result<()> {
     let extra = only_in(set.class_names(), classes);
-    ensure!(
-        extra.is_empty(),
-        "`data.path`: {name} has class folders that val does not have: {}",
-        some(&extra)
-    );
+    ensure!(extra.is_empty(), "`data.path`: {name} has classes that {of} does not have: {}", some(&extra));
     Ok(())
 }
 

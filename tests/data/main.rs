@@ -6,6 +6,7 @@ mod corruptions;
 mod files;
 mod flaws;
 mod folders;
+mod listed;
 mod loading;
 mod shapes;
 

@@ -73,6 +73,8 @@ pub(super) fn open(
         source,
         path,
         classes_file: known.classes_file,
+        val_share: known.val_share,
+        val_seed: known.val_seed,
         image_size: meta.image_size,
         mean: meta.mean,
         std: meta.std,
@@ -81,7 +83,9 @@ pub(super) fn open(
         ..DataConfig::default()
     };
     // Here it is an option that names the folder.
-    let by_option = |error: anyhow::Error| anyhow!(format!("{error:#}").replace("`data.path`", "--path"));
+    let by_option = |error: anyhow::Error| {
+        anyhow!(format!("{error:#}").replace("`data.path`", "--path").replace("`data.source`", "--data"))
+    };
     let names = crate::data::parts(&config).map_err(by_option)?;
     if !names.iter().any(|name| name == part) {
         let (source, names) = (source.name(), names.join(", "));

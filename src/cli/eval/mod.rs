@@ -46,9 +46,9 @@ pub(super) struct Eval {
     /// Checkpoint
     #[arg(value_name = "CKPT")]
     checkpoint: PathBuf,
-    /// Data set and part: shapes, shapes:val-stylized, cifar10, cifar100:train, folder, …; the part is val
-    /// unless given. Images that are corrupted already: folder-c (DIR/CORRUPTION/SEVERITY/CLASS/image, such
-    /// as ImageNet-C), cifar10-c, cifar100-c
+    /// Data set and part: shapes, shapes:val-stylized, cifar10, cifar100:train, folder, csv, webdataset,
+    /// parquet:test, …; the part is val unless given. Images that are corrupted already: folder-c
+    /// (DIR/CORRUPTION/SEVERITY/CLASS/image, such as ImageNet-C), cifar10-c, cifar100-c
     #[arg(long, value_name = "SPEC", value_parser = data_spec)]
     data: DataSpec,
     /// Folder of the data set's files; shapes needs none

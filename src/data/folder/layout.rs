@@ -3,13 +3,8 @@
 //! divided.
 
 use super::listing;
+use crate::data::part_names::{self, EXTRA_PREFIX, USUAL_TRAIN};
 use std::path::Path;
-
-/// Names of the folder of training images, in any case of letters.
-const TRAIN: [&str; 2] = ["train", "training"];
-
-/// Names of the folder of validation images, the first that is there.
-const VAL: [&str; 5] = ["val", "valid", "validation", "dev", "test"];
 
 /// Where the parts of an image folder are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +19,14 @@ impl FolderLayout {
     /// Looks at the names of the folders in `root`.
     pub fn of(root: &Path) -> anyhow::Result<Self> {
         let folders = listing::folders(root, "")?;
-        let called = |names: &[&str]| {
-            let find = |name: &&str| folders.iter().find(|folder| folder.eq_ignore_ascii_case(name)).cloned();
-            names.iter().find_map(find)
-        };
-        let (train, val) = (called(&TRAIN), called(&VAL));
+        let names: Vec<&str> = folders.iter().map(String::as_str).collect();
+        let (train, val) = (part_names::train(&names), part_names::val(&names));
         // With one part alone, what is missing has its usual name in the message.
         let has_parts =
-            train.is_some() || val.is_some() || folders.iter().any(|name| name.starts_with("val-"));
+            train.is_some() || val.is_some() || folders.iter().any(|name| name.starts_with(EXTRA_PREFIX));
         let is_classes = !has_parts && folders.len() > 1;
-        Ok(Self { train: train.unwrap_or(if is_classes { String::new() } else { TRAIN[0].into() }), val })
+        let train = train.unwrap_or(if is_classes { "" } else { USUAL_TRAIN }).to_owned();
+        Ok(Self { train, val: val.map(str::to_owned) })
     }
 }
 

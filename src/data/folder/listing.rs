@@ -1,7 +1,8 @@
 //! Finds the class folders and image files of a split, on several threads: a network disk answers many at a
 //! time. Folders in a class folder belong to the class, as torchvision and timm have it.
 
-use super::index::{LeftOut, Listed, Stamp};
+use super::index::{LeftOut, Listed};
+use crate::data::kept::Stamp;
 use crate::data::leavings::is_leaving;
 use crate::data::picture::has_image_ending;
 use crate::data::pool::{OrderedPool, Stop, worker_count};

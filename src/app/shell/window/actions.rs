@@ -111,7 +111,10 @@ impl Window {
                 match recent {
                     Recent::Run(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
                     Recent::Config(file) => self.open_config(file, Self::refuse_if_failed),
-                    Recent::Data(dir) => self.use_data(&dir),
+                    Recent::Data(dir) => self.on_disk(
+                        move || (disk::source_of(&dir), dir),
+                        |window, (source, dir)| window.use_data(&dir, source),
+                    ),
                 }
             }
             DialogAnswer::Notes(dir, notes) => {

@@ -6,8 +6,8 @@ use crate::app::shell::dialogs::export_model::ModelExport;
 use crate::app::widgets::drawing::Drawing;
 use crate::app::widgets::export::png;
 use crate::config::path_faults::{no_folder, unreadable_file};
-use crate::config::{Config, ConfigError, DataSource};
-use crate::data::IMAGE_ENDINGS;
+use crate::config::{Config, ConfigError, DataConfig, DataSource};
+use crate::data::{self, IMAGE_ENDINGS};
 use crate::export::export;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::tensor_file::TensorFile;
@@ -24,7 +24,8 @@ pub(super) enum Dropped {
     Runs {
         newest: PathBuf,
     },
-    Data(PathBuf),
+    /// A data set, and the source that reads it.
+    Data(PathBuf, DataSource),
     Config(PathBuf),
     Checkpoint(PathBuf),
     Image(PathBuf),
@@ -55,13 +56,25 @@ fn photos_in(folder: &Path) -> Vec<PathBuf> {
     photos
 }
 
+/// The source that reads the data set in the folder `dir`.
+pub(super) fn source_of(dir: &Path) -> DataSource {
+    data::looks_like(dir).unwrap_or(DataSource::Folder)
+}
+
 /// Tells a path by its ending, and a folder by what it holds.
 pub(super) fn kind_of(path: &Path) -> Dropped {
     let owned = path.to_owned();
     if path.is_dir() {
+        if RunFiles::of(path).metrics().is_file() {
+            return Dropped::Run(owned);
+        }
+        if let Some(source) = data::looks_like(path) {
+            return Dropped::Data(owned, source);
+        }
         return match () {
-            () if RunFiles::of(path).metrics().is_file() => Dropped::Run(owned),
-            () if path.join("train").is_dir() && path.join("val").is_dir() => Dropped::Data(owned),
+            () if path.join("train").is_dir() && path.join("val").is_dir() => {
+                Dropped::Data(owned, DataSource::Folder)
+            }
             () => match (runs_in(path).into_iter().next(), photos_in(path)) {
                 (Some(newest), _) => Dropped::Runs { newest },
                 (None, photos) if !photos.is_empty() => Dropped::Photos(photos),
@@ -131,13 +144,16 @@ fn missing_data(checked: &StartCheck) -> Option<String> {
     if !path.is_dir() {
         return Some(format!("there is no folder {}; expected the folder of the data set", path.display()));
     }
-    let parts = if checked.source == DataSource::Folder { &["train", "val"][..] } else { &[] };
-    let missing = parts.iter().find(|part| !path.join(part).is_dir())?;
-    let (path, missing) = (path.display(), path.join(missing));
-    Some(format!(
-        "there is no folder {}; expected train and val in {path}, with a folder for each class",
-        missing.display()
-    ))
+    let config = DataConfig { source: checked.source, path: checked.data.clone(), ..DataConfig::default() };
+    match data::parts(&config) {
+        Ok(parts) if parts.iter().any(|part| part == "train") => None,
+        Ok(_) => {
+            let train = path.join("train");
+            Some(format!("there are no training images {}; expected such beside the others", train.display()))
+        }
+        // The sentence stands below the key.
+        Err(error) => Some(format!("{error:#}").replace("`data.path`: ", "")),
+    }
 }
 
 fn missing_classes(checked: &StartCheck) -> Option<String> {
@@ -273,7 +289,10 @@ mod tests {
         let photos = vec![at("photos/a.jpg"), at("photos/b.PNG")];
         assert_eq!(kind_of(&at("photos")), Dropped::Photos(photos));
         assert_eq!(kind_of(&at("run")), Dropped::Run(at("run")));
-        assert_eq!(kind_of(&at("data")), Dropped::Data(at("data")));
+        assert_eq!(kind_of(&at("data")), Dropped::Data(at("data"), DataSource::Folder));
+        std::fs::create_dir(at("shards")).expect("writable");
+        std::fs::write(at("shards/train-000000.tar"), "").expect("writable");
+        assert_eq!(kind_of(&at("shards")), Dropped::Data(at("shards"), DataSource::Webdataset));
         assert_eq!(kind_of(&at("else")), Dropped::Unknown(at("else")));
         assert_eq!(kind_of(&at("x.TOML")), Dropped::Config(at("x.TOML")));
         assert_eq!(kind_of(&at("x.JPeG")), Dropped::Image(at("x.JPeG")));

@@ -26,7 +26,7 @@ pub(super) fn hint_ui(ctx: &Context) {
     let area = ctx.content_rect();
     painter.rect_filled(area, 0.0, tokens.panel.gamma_multiply(0.85));
     let font = TextStyle::Heading.resolve(&ctx.global_style());
-    let text = "Drop a run folder or a folder of runs, a data folder (train/ and val/), a configuration, a checkpoint or images";
+    let text = "Drop a run folder or a folder of runs, a data folder (train/ and val/, CSV lists, shards or Parquet files), a configuration, a checkpoint or images";
     painter.text(area.center(), Align2::CENTER_CENTER, text, font, tokens.text_strong);
 }
 
@@ -59,12 +59,12 @@ impl Window {
                 }
                 Dropped::Run(dir) => self.begin_open_run(dir, Self::refuse_if_failed),
                 Dropped::Runs { newest } => self.open_runs(newest),
-                Dropped::Data(dir) => self.use_data(&dir),
+                Dropped::Data(dir, source) => self.use_data(&dir, source),
                 Dropped::Config(file) => self.open_config(file, Self::refuse_if_failed),
                 Dropped::Unknown(path) => {
                     let text = format!(
                         "{} is none of what the window opens: a run folder (metrics.jsonl) or a folder of such, a data \
-                         folder (train/ and val/), .toml, .safetensors, an image or a folder of images",
+                         folder (train/ and val/, CSV lists, shards or Parquet files), .toml, .safetensors, an image or a folder of images",
                         path.display()
                     );
                     self.refuse(Cause::Attempt, text);
@@ -102,11 +102,9 @@ impl Window {
         });
     }
 
-    /// Trains on the image folder `dir`.
-    pub(super) fn use_data(&mut self, dir: &Path) {
-        // The words of the file format; the enum writes itself so.
-        let source = Value::try_from(DataSource::Folder).unwrap_or_else(|_| Value::String("folder".into()));
-        self.form.set("data.source", source);
+    /// Trains on the data set in the folder `dir`.
+    pub(super) fn use_data(&mut self, dir: &Path, source: DataSource) {
+        self.form.set("data.source", Value::String(source.name()));
         self.form.set("data.path", Value::String(dir.display().to_string()));
         self.recents.add_data(dir);
         self.layout.reveal(Pane::SetUp);

@@ -9,9 +9,19 @@ const AUGMENTATIONS: &[&str] =
 pub(super) const FIELDS: &[Field] = &[
     key(
         "data.source",
-        Kind::Choice(&["shapes", "cifar10", "cifar100", "fashion_mnist", "folder"]),
+        Kind::Choice(&[
+            "shapes",
+            "cifar10",
+            "cifar100",
+            "fashion_mnist",
+            "folder",
+            "csv",
+            "webdataset",
+            "parquet",
+        ]),
         "",
-        "Where the images come from; shapes is made by the program.",
+        "Where the images come from; shapes is made by the program, folder has a folder of images for each class, csv \
+         lists of paths and labels (train.csv, val.csv or labels.csv), webdataset tar shards, parquet files of the Hugging Face hub.",
         "ours",
     )
     .basic(),
@@ -101,7 +111,7 @@ pub(super) const FIELDS: &[Field] = &[
         "data.val_share",
         Kind::Number(OPEN_SHARE),
         "share",
-        "Share of each class's images that an image folder without a validation part holds out for validation.",
+        "Share of each class's images that a folder, a list or shards without a validation part hold out for validation.",
         "common practice",
     ),
     key(
