@@ -53,6 +53,8 @@ pub struct RunConfig {
     pub init: String,
     /// Optimizer steps between writes of `last.safetensors`; 0: at each epoch's end and on a stop.
     pub checkpoint_steps: u64,
+    /// Folder of an MLflow file store that gets the run too; empty: none.
+    pub mlflow: String,
 }
 
 impl Default for RunConfig {
@@ -68,6 +70,7 @@ impl Default for RunConfig {
             fusion: FusionRule::Auto,
             init: String::new(),
             checkpoint_steps: 0,
+            mlflow: String::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 """Trains a few steps with a built `dualprop` and reads the run folder back with TensorBoard's own reader.
 
-Curves, images and histograms have to be there under their names, with the values of metrics.jsonl. Needs tensorboard, numpy, pillow.
+Curves, images and histograms have to be there under their names, with the values of metrics.jsonl, and TensorBoard's HParams
+plugin has to show the run with its configuration, its figures and its end, also after a resume. Needs tensorboard, numpy, pillow.
 """
 
 import argparse
@@ -8,11 +9,17 @@ import io
 import json
 import subprocess
 import tempfile
+import tomllib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
 
 CONFIG = """
 [run]
@@ -41,8 +48,12 @@ def main() -> None:
         run = Path(folder) / "run"
         (Path(folder) / "config.toml").write_text(CONFIG)
         command = [args.binary.resolve(), "train", Path(folder) / "config.toml", "--out", run, "--device", args.device]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = dict(check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(command, **quiet)
         check(run)
+        check_hparams(run, steps=2)
+        subprocess.run([*command, "--resume", "--set", "run.steps=3"], **quiet)
+        check_hparams(run, steps=3)
 
 
 def check(run: Path) -> None:
@@ -70,6 +81,41 @@ def check(run: Path) -> None:
         assert sum(histogram.bucket) == histogram.num and histogram.min <= histogram.max, name
         assert len(histogram.bucket) == len(histogram.bucket_limit), name
     print(f"TensorBoard reads {len(tags['scalars'])} curves, {len(sheets)} images and {len(names)} histograms")
+
+
+def check_hparams(run: Path, steps: int) -> None:
+    """The HParams plugin's own answers to what its page asks."""
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(run.parent))
+    multiplexer.Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(run.parent))
+    context = backend_context.Context(TBContext(data_provider=provider))
+    request = RequestContext()
+    experiment = get_experiment.Handler(request, context, "", api_pb2.GetExperimentRequest()).run()
+    names = {info.name for info in experiment.hparam_infos}
+    config = tomllib.loads((run / "config.toml").read_text())
+    assert {"run.batch_size", "method.kind", "model.width", "data.shuffle", "data.mean"} <= names, names
+    shown = [info.name.tag for info in experiment.metric_infos]
+    assert "val/main/top1" in shown and "val/aux attacked/top1" in shown, shown
+    statuses = [api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE, api_pb2.STATUS_RUNNING, api_pb2.STATUS_UNKNOWN]
+    ask = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=10, allowed_statuses=statuses)
+    ask.col_params.extend(api_pb2.ColParams(metric=info.name) for info in experiment.metric_infos)
+    ask.col_params.extend(api_pb2.ColParams(hparam=name) for name in sorted(names))
+    groups = list_session_groups.Handler(request, context, "", ask).run().session_groups
+    assert len(groups) == 1 and len(groups[0].sessions) == 1, groups
+    values = groups[0].hparams
+    assert values["run.batch_size"].number_value == 8 and values["model.width"].number_value == 0.125, values
+    assert values["data.shuffle"].bool_value is True and values["method.kind"].string_value == config["method"]["kind"], values
+    session = groups[0].sessions[0]
+    assert session.status == api_pb2.STATUS_SUCCESS and session.end_time_secs >= session.start_time_secs > 1e9, session
+    figures = {value.name.tag: value for value in session.metric_values}
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for domain in ("main", "aux"):
+        for how in ("", " attacked"):
+            rows = [row for row in lines if row["split"] == "val" and row["domain"] == domain and (row["attack"] is not None) == bool(how)]
+            value = figures[f"val/{domain}{how}/top1"]
+            assert value.training_step == rows[-1]["step"] == steps, (value, rows)
+            assert np.isclose(value.value, rows[-1]["top1"]), (value, rows)
+    print(f"TensorBoard's HParams table has the run with {len(values)} keys and {len(figures)} figures of step {steps}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 //! | `pictures.safetensors` | the pictures and BN statistics of the last validation |
 //! | `moments/STEP.safetensors` | those of earlier ones, as far as `eval.moments_mb` has room |
 //! | `log.txt` | sentences with their time, for people |
+//! | `mlflow.json` | the run's number in the store of `run.mlflow`, where there is one |
 //! | `ended.json` | how the run ended ([`Ended`]); absent while it is at work and after a kill |
 //! | `notes.json` | what a user wrote about the run ([`RunNotes`]); absent until then |
 //! | `.lock` | locked as long as a program writes the run |
@@ -23,6 +24,7 @@ mod moments;
 mod notes;
 mod read;
 mod resume;
+mod trackers;
 mod write;
 
 pub use moments::{moments, most_dispensable};
@@ -101,6 +103,11 @@ impl RunFiles {
     /// The checkpoint of the best validation.
     pub fn best(&self) -> PathBuf {
         self.0.join("best.safetensors")
+    }
+
+    /// The run's number in MLflow's stores.
+    pub fn mlflow(&self) -> PathBuf {
+        self.0.join("mlflow.json")
     }
 
     /// How the run ended, an [`Ended`] as JSON.

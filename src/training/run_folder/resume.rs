@@ -18,7 +18,15 @@ use std::path::{Path, PathBuf};
 /// its files may change.
 pub fn parting_key(before: &Config, config: &Config) -> Option<&'static Field> {
     let decides = |field: &Field| {
-        let free = ["run.name", "run.epochs", "run.steps", "run.init", "run.checkpoint_steps", "data.path"];
+        let free = [
+            "run.name",
+            "run.epochs",
+            "run.steps",
+            "run.init",
+            "run.checkpoint_steps",
+            "run.mlflow",
+            "data.path",
+        ];
         !free.contains(&field.path) && field.section() != "eval"
     };
     before.first_difference(config, decides)
@@ -45,7 +53,8 @@ pub fn may_begin_in(dir: &Path) -> bool {
     let files = RunFiles::of(dir);
     let Ok(entries) = std::fs::read_dir(dir) else { return !dir.exists() };
     let entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    let sentences = [files.config(), files.arguments(), files.log(), files.ended(), files.lock()];
+    let sentences =
+        [files.config(), files.arguments(), files.log(), files.ended(), files.lock(), files.mlflow()];
     let figures = [files.metrics(), files.metrics_table(), files.bn_stats()];
     let says_nothing = |path: &PathBuf| {
         let is_empty = || path.metadata().is_ok_and(|data| data.len() == 0);

@@ -5,10 +5,12 @@ use super::appender::Appender;
 use super::resume::{
     check_same_run, cut_lines, event_files, may_begin_in, remove_event_files, remove_temporaries, write_table,
 };
+use super::trackers::{self, Mlflow};
 use super::{BnLine, Ended, MetricLine, Pace, RunFiles, board, moments};
 use crate::config::Config;
 use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use crate::interop::tensorboard::EventWriter;
+use crate::interop::tensorboard::hparams::cut_session_end;
 use crate::training::bn_distance;
 use crate::training::checkpoint::{Checkpoint, VALIDATED};
 use crate::training::events::{
@@ -32,6 +34,7 @@ pub struct RunFolder {
     bn_stats: Appender,
     log: Appender,
     events: EventWriter,
+    mlflow: Mlflow,
     /// What validation lines repeat of the last step.
     pace: Pace,
     /// The step of `pictures.safetensors`.
@@ -103,7 +106,12 @@ impl RunFolder {
         // The step's points go with those of its validation, which is made again, and are written anew.
         let is_validated = validated >= step;
         let purge_from = (!empty).then_some(if is_validated { step + 1 } else { step });
-        let events = EventWriter::create(dir, purge_from).map_err(|e| anyhow!(sentence(dir, &e)))?;
+        // A run whose end stays there looks ended; TensorBoard shows it all the same.
+        event_files(dir).iter().for_each(|path| drop(cut_session_end(path)));
+        let unwritten = |e: std::io::Error| anyhow!(sentence(dir, &e));
+        let mut events = EventWriter::create(dir, purge_from).map_err(unwritten)?;
+        trackers::begin_session(&mut events, config).map_err(unwritten)?;
+        let mlflow = Mlflow::open(&files, config, step, validated);
         let pace = last_line.map_or(Pace::UNKNOWN, |line| Pace::of(&line));
         let mut folder = Self {
             metrics: Appender::open(files.metrics())?,
@@ -111,6 +119,7 @@ impl RunFolder {
             bn_stats: Appender::open(files.bn_stats())?,
             log: Appender::open(files.log())?,
             events,
+            mlflow,
             pace,
             files,
             config: config.resolved_toml(),
@@ -121,7 +130,8 @@ impl RunFolder {
         };
         if !is_validated && !of_step.is_empty() {
             let branches: Vec<_> = of_step.into_iter().enumerate().map(MetricLine::into_branch).collect();
-            folder.step_points(step, &branches)?;
+            let points = folder.step_curves(&branches);
+            folder.points_on_board(step, &points)?;
         }
         let begun = if empty { "started".to_string() } else { format!("resumed after step {step}") };
         folder.log(&format!("{begun} by dualprop {}", env!("CARGO_PKG_VERSION")))?;
@@ -140,18 +150,19 @@ impl RunFolder {
         let lines = report.branches.iter().map(|branch| MetricLine::of_branch(report, branch));
         self.metrics.json_lines(lines.clone())?;
         self.table.csv_lines(lines)?;
-        self.step_points(report.step, &report.branches)
+        let points = self.step_curves(&report.branches);
+        self.points(report.step, &points)
     }
 
-    /// Adds the TensorBoard points of a step, at the pace of the newest.
-    fn step_points(&mut self, step: u64, branches: &[BranchReport]) -> anyhow::Result<()> {
+    /// The points of a step's curves, at the pace of the newest.
+    fn step_curves(&self, branches: &[BranchReport]) -> Vec<(String, f32)> {
         let Pace { lr, images_per_s, .. } = self.pace;
         let mut points = vec![("lr".to_string(), lr as f32)];
         points.extend(images_per_s.is_finite().then(|| ("images_per_s".to_string(), images_per_s as f32)));
         for (name, branch) in branch_names(branches).iter().zip(branches) {
             points.extend(curves("train", name, [branch.loss, branch.top1, branch.top5]));
         }
-        self.points(step, &points)
+        points
     }
 
     /// Adds the lines and points of a validation. Learning rate, speed and time are those of the last train
@@ -214,8 +225,11 @@ impl RunFolder {
 
     /// Says in `ended.json` how the run ended, after `step` finished steps: the last thing that a run writes.
     pub fn end(&mut self, finish: &Finish, step: u64) -> anyhow::Result<()> {
+        let on_board = self.events.session_end(trackers::session_status(finish));
+        let in_store = self.mlflow.end(finish);
         let text = serde_json::to_string(&Ended { finish: finish.clone(), step })?;
-        write_atomic(&self.files.ended(), |out| writeln!(out, "{text}"))
+        write_atomic(&self.files.ended(), |out| writeln!(out, "{text}"))?;
+        on_board.map_err(|e| self.unwritten(&e)).and(in_store)
     }
 
     /// The folder as it is named now.
@@ -259,8 +273,8 @@ impl RunFolder {
         let table = Appender::open(files.metrics_table())?;
         let bn_stats = self.bn_stats.copied_to(files.bn_stats())?;
         let log = self.log.copied_to(files.log())?;
-        let pairs =
-            [RunFiles::best, RunFiles::pictures, RunFiles::notes].map(|of| (of(&self.files), of(&files)));
+        let pairs = [RunFiles::best, RunFiles::pictures, RunFiles::notes, RunFiles::mlflow]
+            .map(|of| (of(&self.files), of(&files)));
         let of_tensorboard = event_files(self.files.dir()).into_iter().map(|path| {
             let to = dir.join(path.file_name().unwrap_or_default());
             (path, to)
@@ -280,6 +294,7 @@ impl RunFolder {
         }
         let events = EventWriter::create(dir, None).map_err(|e| anyhow!(sentence(dir, &e)))?;
         let moved = format!("it goes on in {} after step {step}", dir.display());
+        let mlflow = std::mem::take(&mut self.mlflow);
         if self.is_there() && self.files != files {
             self.end_with_failure(&moved, step);
         }
@@ -294,6 +309,7 @@ impl RunFolder {
             bn_stats,
             log,
             events,
+            mlflow,
             pace,
             pictured,
             on_board,
@@ -342,7 +358,13 @@ impl RunFolder {
         kept
     }
 
+    /// Adds a point to each named curve, for TensorBoard and MLflow.
     fn points(&mut self, step: u64, points: &[(String, f32)]) -> anyhow::Result<()> {
+        let on_board = self.points_on_board(step, points);
+        on_board.and(self.mlflow.points(step, points))
+    }
+
+    fn points_on_board(&mut self, step: u64, points: &[(String, f32)]) -> anyhow::Result<()> {
         self.events.scalars(step, points).map_err(|e| self.unwritten(&e))
     }
 

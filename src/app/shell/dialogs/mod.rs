@@ -56,6 +56,7 @@ impl PathFor {
             Self::SaveElsewhere => "Save the run elsewhere",
             Self::SaveImages => "Save the images into a folder",
             Self::Field("data.path") => "Choose the folder of the data",
+            Self::Field("run.mlflow") => "Choose the folder of the MLflow store",
             Self::Field(RUN_DIR) => "Choose the folder of the run",
             Self::Field(_) => "Choose a file",
         }
@@ -102,7 +103,7 @@ impl PathFor {
                 return dialog.add_filter("Images", &IMAGE_ENDINGS).pick_files();
             }
             Self::Save(kind) => dialog.add_filter(kind.name(), &[kind.ending()]).save_file(),
-            Self::SaveElsewhere | Self::SaveImages | Self::Field("data.path" | RUN_DIR) => {
+            Self::SaveElsewhere | Self::SaveImages | Self::Field("data.path" | "run.mlflow" | RUN_DIR) => {
                 dialog.pick_folder()
             }
             Self::Field(_) => dialog.pick_file(),

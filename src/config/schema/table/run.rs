@@ -66,4 +66,12 @@ pub(super) const FIELDS: &[Field] = &[
         "Optimizer steps between writes of last.safetensors; 0: at each epoch's end and on a stop.",
         "ours",
     ),
+    key(
+        "run.mlflow",
+        Kind::Path,
+        "",
+        "Folder of an MLflow file store, such as mlruns, that gets the run's keys and curves as it goes; open it by \
+         MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri DIR (MLflow 2 needs no variable). Empty: none.",
+        "MLflow's file store",
+    ),
 ];

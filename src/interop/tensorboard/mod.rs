@@ -1,5 +1,5 @@
 //! TensorBoard's event files of scalars, images and histograms: TFRecord frames around hand-encoded protocol
-//! buffers.
+//! buffers; [`hparams`] has what its table of runs reads.
 //!
 //! A frame is the length (u64, little endian), the masked CRC-32C of those eight bytes, the message, and the
 //! message's masked CRC-32C. Messages (tensorflow/core/util/event.proto, summary.proto):
@@ -10,6 +10,8 @@
 //! double max = 2; double num = 3; double sum = 4; double sum_squares = 5; repeated double bucket_limit = 6
 //! [packed]; repeated double bucket = 7 [packed] }`, `SessionLog { SessionStatus status = 1 }` with `START =
 //! 1`.
+
+pub mod hparams;
 
 use image::{ImageFormat, RgbImage};
 use std::fs::File;
