@@ -3,6 +3,7 @@
 //! a flip where no augmentation comes after those.
 
 pub mod augment;
+pub mod check;
 mod cifar;
 mod class_match;
 mod corrupted_files;

@@ -2,10 +2,11 @@
 //! their ending; of an animation the first frame counts.
 //!
 //! The rule, everywhere in the program: EXIF orientation is applied; grey becomes RGB, 16 bits become 8, an
-//! alpha channel is dropped (the habit of the PyTorch world); the shorter side is resized by an antialiased
-//! filter of Pillow and torchvision, the longer one to the rounded-down proportional length; the centre
-//! square is kept, an odd margin split half to even as torchvision does. [`Framing`] says how much of the
-//! image that square holds, and which filter it is: by default all of the shorter side, and the bilinear one.
+//! alpha channel is dropped (the habit of the PyTorch world), a colour profile is ignored; the shorter side
+//! is resized by an antialiased filter of Pillow and torchvision, the longer one to the rounded-down
+//! proportional length; the centre square is kept, an odd margin split half to even as torchvision does.
+//! [`Framing`] says how much of the image that square holds, and which filter it is: by default all of the
+//! shorter side, and the bilinear one.
 //! Where that leaves an image of the wanted size as it is, it passes through bit by bit.
 
 use super::file_kind;
@@ -194,6 +195,16 @@ impl Picture {
         Ok(square.into_vec())
     }
 
+    /// The whole image as `[size, size, 3]`, whatever its proportions, by an antialiased filter. Values may
+    /// be off by one, unlike those of [`Self::into_square`].
+    pub(super) fn squashed(&self, size: usize) -> anyhow::Result<Vec<u8>> {
+        let options =
+            fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
+        let mut square = fir::images::Image::new(size as u32, size as u32, fir::PixelType::U8x3);
+        fir::Resizer::new().resize(&self.view()?, &mut square, &options)?;
+        Ok(square.into_vec())
+    }
+
     fn view(&self) -> anyhow::Result<fir::images::ImageRef<'_>> {
         let (width, height) = (self.width as u32, self.height as u32);
         Ok(fir::images::ImageRef::new(width, height, &self.rgb, fir::PixelType::U8x3)?)
@@ -237,6 +248,11 @@ pub fn load_image_file(path: &Path, size: usize, framing: Framing) -> anyhow::Re
 
 /// Reads an image file whole. The path is not in the error: callers name the image themselves.
 pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
+    decode(&read_file(path)?)?.try_into()
+}
+
+/// Reads the bytes of an image file; fails where it is empty or larger than is allowed for an image.
+pub(super) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     let unreadable = |error| anyhow!(unreadable_file(path, &error));
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     ensure!(!path.is_dir(), "it is a folder; expected an image file");
@@ -247,7 +263,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
         length <= MAX_BYTES,
         "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image"
     );
-    of_bytes(&std::fs::read(path).map_err(unreadable)?)
+    std::fs::read(path).map_err(unreadable)
 }
 
 /// Decodes the bytes of an image file whole.
@@ -255,12 +271,20 @@ pub(super) fn of_bytes(file: &[u8]) -> anyhow::Result<Picture> {
     if file.is_empty() {
         return Err(NotAnImage::OtherContent(": it is empty".into()).into());
     }
-    let image = decode(file)?;
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    Picture::new(width, height, image.into_rgb8().into_raw())
+    decode(file)?.try_into()
 }
 
-fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
+impl TryFrom<DynamicImage> for Picture {
+    type Error = anyhow::Error;
+
+    fn try_from(image: DynamicImage) -> anyhow::Result<Self> {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        Self::new(width, height, image.into_rgb8().into_raw())
+    }
+}
+
+/// Decodes an image file within the limits above, upright.
+pub(super) fn decode(file: &[u8]) -> anyhow::Result<DynamicImage> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;

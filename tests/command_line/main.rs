@@ -2,6 +2,7 @@
 //! stdout but the result. Nearly everything here works without an adapter.
 
 mod auto_domain;
+mod data_sets;
 mod measuring;
 mod weights;
 mod wrong_input;
@@ -125,6 +126,7 @@ fn help_has_an_example_and_the_reference_of_keys() {
         &["models"],
         &["devices"],
         &["data"],
+        &["data", "check"],
         &["data", "export"],
         &["completions"],
         &["man"],

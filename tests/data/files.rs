@@ -204,28 +204,67 @@ fn grey_alpha_and_deep_images_become_rgb() {
 }
 
 /// A JPEG of a left dark and a right bright half.
-fn halves_jpeg() -> Vec<u8> {
+pub(super) fn halves_jpeg() -> Vec<u8> {
     let image = image::RgbImage::from_fn(32, 32, |x, _| image::Rgb([if x < 16 { 20 } else { 220 }; 3]));
     let mut bytes = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&image).expect("a JPEG");
     bytes
 }
 
+/// EXIF data with one entry: tag 0x0112 (orientation), type 3, one value, 6: turn right to show.
+const TURNED: &[u8] = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+
+/// A JPEG with an APP1 segment of [`TURNED`] behind its first marker.
+pub(super) fn exif_turned(jpeg: &[u8]) -> Vec<u8> {
+    let mut bytes = jpeg.to_vec();
+    let app1 = [&[0xff, 0xe1, 0, TURNED.len() as u8 + 8][..], b"Exif\0\0", TURNED].concat();
+    bytes.splice(2..2, app1);
+    bytes
+}
+
+/// By whatever kind of file it is said in.
 #[test]
 fn exif_orientation_is_applied() {
     let dir = tempdir().expect("a folder");
-    let path = dir.path().join("turned.jpg");
-    // An APP1 segment with one TIFF entry: tag 0x0112 (orientation), type 3, one value, 6: turn right to
-    // show.
-    let mut app1 = vec![0xff, 0xe1, 0, 34];
-    app1.extend(b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0");
-    let mut bytes = halves_jpeg();
-    bytes.splice(2..2, app1);
-    std::fs::write(&path, bytes).expect("a file");
-    let image = load_image_file(&path, 32, Framing::default()).expect("an image");
-    let at = |x: usize, y: usize| image[(y * 32 + x) * 3];
-    assert!(at(4, 4) < 60 && at(28, 4) < 60, "the dark half is not on top");
-    assert!(at(4, 28) > 180 && at(28, 28) > 180, "the bright half is not at the bottom");
+    let path = dir.path().join("turned");
+    let halves = image::RgbImage::from_fn(32, 32, |x, _| image::Rgb([if x < 16 { 20 } else { 220 }; 3]));
+    let (size, colour) = (32, ExtendedColorType::Rgb8);
+    let mut png = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
+    encoder.set_exif_metadata(TURNED.to_vec()).expect("EXIF in a PNG");
+    encoder.write_image(halves.as_raw(), size, size, colour).expect("a PNG");
+    let mut webp = Vec::new();
+    let mut encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut webp);
+    encoder.set_exif_metadata(TURNED.to_vec()).expect("EXIF in a WebP");
+    encoder.write_image(halves.as_raw(), size, size, colour).expect("a WebP");
+    let mut tiff = std::io::Cursor::new(Vec::new());
+    halves.write_to(&mut tiff, ImageFormat::Tiff).expect("a TIFF");
+    let tiff = with_orientation(tiff.into_inner());
+    for (kind, file) in [("JPEG", exif_turned(&halves_jpeg())), ("PNG", png), ("WebP", webp), ("TIFF", tiff)]
+    {
+        std::fs::write(&path, file).expect("a file");
+        let image = load_image_file(&path, 32, Framing::default()).expect("an image");
+        let at = |x: usize, y: usize| image[(y * 32 + x) * 3];
+        assert!(at(4, 4) < 60 && at(28, 4) < 60, "{kind}: the dark half is not on top");
+        assert!(at(4, 28) > 180 && at(28, 28) > 180, "{kind}: the bright half is not at the bottom");
+    }
+}
+
+/// A little-endian TIFF whose directory says that the image is to be turned right: it is written anew behind
+/// the file with one entry more.
+fn with_orientation(mut tiff: Vec<u8>) -> Vec<u8> {
+    let word = |at: usize| usize::from(u16::from_le_bytes([tiff[at], tiff[at + 1]]));
+    let start = word(4) | word(6) << 16;
+    let mut entries: Vec<Vec<u8>> =
+        tiff[start + 2..start + 2 + 12 * word(start)].chunks(12).map(<[u8]>::to_vec).collect();
+    entries.push([&[0x12, 1, 3, 0, 1, 0, 0, 0][..], &[6, 0, 0, 0]].concat());
+    entries.sort_by_key(|entry| u16::from_le_bytes([entry[0], entry[1]]));
+    let place = (tiff.len() as u32).to_le_bytes();
+    tiff[4..8].copy_from_slice(&place);
+    tiff.extend((entries.len() as u16).to_le_bytes());
+    tiff.extend(entries.concat());
+    tiff.extend([0; 4]);
+    tiff
 }
 
 #[test]
@@ -360,7 +399,7 @@ fn further_kinds_of_image_are_read() {
 }
 
 /// PNG's checksum, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
     })

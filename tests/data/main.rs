@@ -2,6 +2,7 @@
 //! right, and clear words about files that are not.
 
 mod augment;
+mod check;
 mod corruptions;
 mod files;
 mod flaws;

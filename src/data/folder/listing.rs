@@ -69,9 +69,7 @@ fn find(dir: &Path, known: Option<Listed>) -> anyhow::Result<Found> {
     if let Some(known) = known.filter(|known| Some(known.stamp) == stamp) {
         return Ok(Found { stamp, listed: known.listing, read: false });
     }
-    let mut walk = Walk::default();
-    walk.folder(dir, "", &mut Vec::new())?;
-    walk.names.sort_unstable();
+    let walk = Walk::of(dir)?;
     let mut names = String::with_capacity(walk.names.iter().map(|name| name.len() + 1).sum());
     for name in &walk.names {
         names.push_str(name);
@@ -84,14 +82,27 @@ fn find(dir: &Path, known: Option<Listed>) -> anyhow::Result<Found> {
 
 /// What was met on the way through a class folder.
 #[derive(Default)]
-struct Walk {
-    names: Vec<String>,
+pub(in crate::data) struct Walk {
+    /// Paths of the images below the class folder with slashes, in bytewise order.
+    pub(in crate::data) names: Vec<String>,
+    /// Paths of the files that are no images by their names, likewise; a name that is not valid UTF-8 has
+    /// replacement characters.
+    pub(in crate::data) others: Vec<String>,
     left_out: LeftOut,
     /// Whether there are folders in it.
     deep: bool,
 }
 
 impl Walk {
+    /// Walks the class folder `dir`.
+    pub(in crate::data) fn of(dir: &Path) -> anyhow::Result<Self> {
+        let mut walk = Self::default();
+        walk.folder(dir, "", &mut Vec::new())?;
+        walk.names.sort_unstable();
+        walk.others.sort_unstable();
+        Ok(walk)
+    }
+
     /// Walks `dir`, whose path below the class folder is `below` (ended by a slash where it is not empty).
     /// `above` has the real paths of the folders around it: a link back to one of them ends the way.
     fn folder(&mut self, dir: &Path, below: &str, above: &mut Vec<PathBuf>) -> anyhow::Result<()> {
@@ -105,6 +116,7 @@ impl Walk {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 self.left_out.add("with a name that is not valid UTF-8");
+                self.others.push(format!("{below}{}", name.to_string_lossy()));
                 continue;
             };
             if is_leaving(name) {
@@ -117,6 +129,7 @@ impl Walk {
                 self.names.push(format!("{below}{name}"));
             } else {
                 self.left_out.add(&kind_of(name));
+                self.others.push(format!("{below}{name}"));
             }
         }
         above.pop();
@@ -134,7 +147,7 @@ fn kind_of(name: &str) -> String {
 }
 
 /// Folders of `dir` whose name starts with `prefix`, in bytewise order, without what systems leave behind.
-pub(super) fn folders(dir: &Path, prefix: &str) -> anyhow::Result<Vec<String>> {
+pub(in crate::data) fn folders(dir: &Path, prefix: &str) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries(dir)? {
         let entry = entry?;
@@ -152,7 +165,8 @@ pub(super) fn folders(dir: &Path, prefix: &str) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-fn entries(dir: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<DirEntry>>> {
+/// What is in the folder `dir`, in no order.
+pub(in crate::data) fn entries(dir: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<DirEntry>>> {
     let context = |dir: &Path| format!("`data.path`: cannot list the folder {}", dir.display());
     let entries = std::fs::read_dir(dir).with_context(|| context(dir))?;
     let dir = dir.to_owned();
@@ -160,7 +174,7 @@ fn entries(dir: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Dir
 }
 
 /// Whether an entry is a folder, through a link where it is one.
-fn is_dir(entry: &DirEntry) -> bool {
+pub(in crate::data) fn is_dir(entry: &DirEntry) -> bool {
     match entry.file_type() {
         Ok(kind) if !kind.is_symlink() => kind.is_dir(),
         _ => entry.path().is_dir(),

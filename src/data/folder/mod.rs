@@ -4,7 +4,7 @@
 
 mod index;
 mod layout;
-mod listing;
+pub(super) mod listing;
 
 use anyhow::ensure;
 use std::collections::BTreeMap;

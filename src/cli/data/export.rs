@@ -1,29 +1,16 @@
-//! `dualprop data`: data sets as files.
+//! `dualprop data export`: any data set as an image folder.
 
-use super::common::{UsageError, note, print_line};
-use super::eval::source;
-use super::progress::Progress;
+use crate::cli::common::{UsageError, note, print_line};
+use crate::cli::eval::source;
+use crate::cli::progress::Progress;
 use crate::config::{DataConfig, DataSource};
 use crate::words::counted;
 use std::path::PathBuf;
 
-/// Works with data sets.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example: dualprop data export shapes --out shapes-as-files --image-size 64")]
-pub(super) struct Data {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    Export(Export),
-}
-
 /// Writes a data set as an image folder, SPLIT/CLASS/NUMBER.png.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: dualprop data export shapes --out shapes-as-files --image-size 64")]
-struct Export {
+pub(super) struct Export {
     /// shapes, cifar10, cifar100, fashion_mnist, folder, csv, webdataset or parquet
     #[arg(value_name = "NAME", value_parser = source)]
     name: DataSource,
@@ -38,15 +25,8 @@ struct Export {
     image_size: u16,
 }
 
-impl Data {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let Command::Export(export) = self.command;
-        export.run()
-    }
-}
-
 impl Export {
-    fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if self.name.needs_path() && self.path.is_none() {
             return Err(UsageError("--path DIR is needed for every data set but shapes".into()).into());
         }
