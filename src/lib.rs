@@ -2,9 +2,9 @@
 //! reaches.
 //!
 //! The modules in the order in which one may depend on another (`tests/architecture.rs` holds them to it):
-//! `words`, `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `training`,
-//! `evaluation`, `session`, `report`, `export`; at the end the two front ends `app` and `cli` (which starts
-//! it), which meet a run only as commands in and events out.
+//! `words`, `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `fetch`,
+//! `training`, `evaluation`, `session`, `report`, `export`; at the end the two front ends `app` and `cli`
+//! (which starts it), which meet a run only as commands in and events out.
 
 #[cfg(feature = "gui")]
 pub mod app;
@@ -13,6 +13,7 @@ pub mod config;
 pub mod data;
 pub mod evaluation;
 pub mod export;
+pub mod fetch;
 pub mod gpu;
 pub mod graph;
 pub mod interop;

@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "models",
     "data",
     "interop",
+    "fetch",
     "training",
     "evaluation",
     "session",

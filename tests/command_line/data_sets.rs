@@ -1,5 +1,6 @@
-//! `data check` as a shell sees it.
+//! `data check` and `data fetch` as a shell sees them.
 
+use super::server::{Answer, Server};
 use super::{dualprop, fails, succeeds, text};
 use serde_json::Value;
 use std::fs;
@@ -99,4 +100,56 @@ fn check_refuses_wrong_places_in_one_sentence() {
     let message = fails(&["data", "check", "photos", "--fix", "photos/clean"], 2, root);
     assert!(message.contains("--fix: photos/clean lies in photos"), "{message}");
     assert!(fails(&["data", "check"], 2, root).contains("<DIR>"));
+}
+
+/// The last line on stderr of a command that must fail so.
+fn fault(arguments: &[&str], code: i32, folder: &Path) -> String {
+    let output = dualprop(arguments, folder);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    let last = said.lines().last().unwrap_or_default().to_owned();
+    assert!(last.starts_with("dualprop: "), "{said}");
+    last
+}
+
+#[test]
+fn fetch_says_what_comes_and_waits_for_a_yes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = folder.path();
+    let server = Server::start(&[], "\"v1\"", &[]);
+    let arguments = ["data", "fetch", "fashion_mnist", "--mirror", &server.address];
+    let output = dualprop(&arguments, root);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    for part in ["licence: MIT", "github.com/zalandoresearch", "26.4 MB", "30.9 MB to download", "--yes"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(server.ranges().is_empty(), "nothing was asked for");
+    assert_eq!(fs::read_dir(root).expect("readable").count(), 0, "nothing was written");
+    let message = fault(&["data", "fetch", "cifar-10"], 2, root);
+    assert!(message.contains("nearest is cifar10") && message.contains("imagenet-c"), "{message}");
+    let message = fault(&["data", "fetch", "cifar10", "--mirror", "ftp://x"], 2, root);
+    assert!(message.contains("--mirror") && message.contains("https://"), "{message}");
+}
+
+#[test]
+fn fetch_that_fails_leaves_no_set() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = folder.path();
+    let first = "train-images-idx3-ubyte.gz";
+    let server =
+        Server::start(&[(first, b"a page that says to log in")], "\"v1\"", &[Answer::Status(404, "")]);
+    let fetch = ["data", "fetch", "fashion_mnist", "--yes", "--mirror", &server.address, "--out", "new/set"];
+    let message = fault(&fetch, 1, root);
+    assert!(message.contains(first) && message.contains("404: there is no such file"), "{message}");
+    let message = fault(&[&fetch[..], &["--json"]].concat(), 1, root);
+    assert!(message.contains("has 26 bytes, expected 26421880") && message.contains("--mirror"), "{message}");
+    assert!(!root.join("new/set").exists());
+    fs::create_dir_all(root.join("fashion_mnist/x")).expect("writable");
+    let message = fault(&["data", "fetch", "fashion_mnist", "--yes"], 1, root);
+    assert!(
+        message.contains("the folder fashion_mnist is not empty") && message.contains("--out"),
+        "{message}"
+    );
 }

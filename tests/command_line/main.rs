@@ -4,6 +4,8 @@
 mod auto_domain;
 mod data_sets;
 mod measuring;
+#[path = "../common/server.rs"]
+mod server;
 mod weights;
 mod wrong_input;
 
@@ -128,6 +130,7 @@ fn help_has_an_example_and_the_reference_of_keys() {
         &["data"],
         &["data", "check"],
         &["data", "export"],
+        &["data", "fetch"],
         &["completions"],
         &["man"],
     ];

@@ -4,11 +4,14 @@
 mod augment;
 mod check;
 mod corruptions;
+mod fetch;
 mod files;
 mod flaws;
 mod folders;
 mod listed;
 mod loading;
+#[path = "../common/server.rs"]
+mod server;
 mod shapes;
 
 use image::{Rgb, RgbImage};

@@ -2,6 +2,7 @@
 
 mod check;
 mod export;
+mod fetch;
 
 use super::common::note;
 use anyhow::Context as _;
@@ -20,6 +21,7 @@ pub(super) struct Data {
 enum Command {
     Check(check::Check),
     Export(export::Export),
+    Fetch(fetch::Fetch),
 }
 
 impl Data {
@@ -27,6 +29,7 @@ impl Data {
         match self.command {
             Command::Check(command) => command.run(),
             Command::Export(command) => command.run(),
+            Command::Fetch(command) => command.run(),
         }
     }
 }
