@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "session",
     "report",
     "export",
+    "guide",
     "app",
     "cli",
 ];

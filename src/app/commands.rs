@@ -47,6 +47,7 @@ pub enum UiCommand {
     ToggleTheme,
     Palette,
     Explain,
+    Guide,
     Shortcuts,
     About,
     Quit,
@@ -124,6 +125,7 @@ impl UiCommand {
             C::ToggleTheme,
             C::Palette,
             C::Explain,
+            C::Guide,
             C::Shortcuts,
             C::About,
         ];
@@ -150,7 +152,7 @@ impl UiCommand {
             | C::ZoomReset
             | C::ResetLayout
             | C::ToggleTheme => Menu::View,
-            C::Palette | C::Explain | C::Shortcuts | C::About => Menu::Help,
+            C::Palette | C::Explain | C::Guide | C::Shortcuts | C::About => Menu::Help,
             _ => Menu::Run,
         }
     }
@@ -197,6 +199,7 @@ impl UiCommand {
             C::ToggleTheme => "Switch light and dark",
             C::Palette => "Command palette…",
             C::Explain => "What am I looking at",
+            C::Guide => "Guide",
             C::Shortcuts => "Keyboard shortcuts",
             C::About => "About DualProp",
             C::Quit => "Quit",
@@ -271,6 +274,9 @@ impl UiCommand {
             C::Explain => {
                 "What the pane shown last shows, the formula behind it, and what colours and dashes mean"
             }
+            C::Guide => {
+                "Open the guide in the browser: panes, method, recipes, and what to do when something goes wrong"
+            }
             C::About => "Version, licences, adapters and drivers, to be copied into a report of a fault",
             C::Shortcuts => "List all commands with their keys",
             C::Quit => "Close the window; a run at work asks first",
@@ -333,6 +339,7 @@ impl UiCommand {
             | C::StudyLive
             | C::StudyBest
             | C::OpenImages
+            | C::Guide
             | C::About
             | C::ResetLayout => return None,
         };

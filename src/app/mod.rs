@@ -17,6 +17,7 @@ use crate::config::Config;
 use anyhow::Context as _;
 use eframe::{CreationContext, Frame, NativeOptions, Storage};
 use egui::{Context, Ui, Vec2, ViewportBuilder, ViewportCommand, vec2};
+use etcetera::BaseStrategy as _;
 use model::launcher::Launcher;
 use model::local_launcher::LocalLauncher;
 use panes::PaneViews;
@@ -112,6 +113,8 @@ fn open(
         window.first_steps = steps.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }
     window.storage = eframe::storage_dir(APP_ID);
+    let folders = etcetera::base_strategy::choose_native_strategy();
+    window.cache = folders.ok().map(|folders| folders.cache_dir().join(APP_ID));
     let is_bare = options.config.is_none() && options.run.is_none() && options.paths.is_empty();
     if let Some(config) = options.config {
         let read = Config::load(&config, &[])?;

@@ -1,8 +1,7 @@
 //! `dualprop completions`: what a shell needs to complete commands, options and their values.
 
-use super::Cli;
+use super::command;
 use super::common::print_line;
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 /// Prints the completion script of a shell.
@@ -18,7 +17,7 @@ pub(super) struct Completions {
 impl Completions {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "dualprop", &mut script);
+        clap_complete::generate(self.shell, &mut command(), "dualprop", &mut script);
         print_line(String::from_utf8(script)?.trim_end())
     }
 }

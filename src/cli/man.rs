@@ -1,9 +1,8 @@
 //! `dualprop man`: the manual pages, one for the program and one a command, of the same text as `--help`.
 
-use super::Cli;
+use super::command;
 use super::common::print_line;
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 use std::path::PathBuf;
 
 /// Writes the manual pages (dualprop.1, dualprop-train.1 and so on) into a folder.
@@ -19,7 +18,7 @@ impl Man {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let shown = self.dir.display();
         std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make the folder {shown}"))?;
-        clap_mangen::generate_to(Cli::command(), &self.dir)
+        clap_mangen::generate_to(command(), &self.dir)
             .with_context(|| format!("cannot write into {shown}"))?;
         print_line(&format!("{shown}/dualprop.1 and a page for each command"))
     }

@@ -14,6 +14,7 @@ mod devices;
 mod eval;
 mod export;
 mod files;
+mod guide;
 mod import;
 mod man;
 mod models;
@@ -25,7 +26,7 @@ mod train;
 
 use crate::config::path_faults::without_code;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use common::{UsageError, note};
 use std::process::ExitCode;
 
@@ -55,8 +56,14 @@ enum Command {
     Devices(devices::Devices),
     Bench(bench::Bench),
     Data(data::Data),
+    Guide(guide::Guide),
     Completions(completions::Completions),
     Man(man::Man),
+}
+
+/// All commands with their arguments and help: what the guide's reference is made of.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program's command line.
@@ -94,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Guide(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }
@@ -138,7 +146,6 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_commands_are_well_formed_and_every_help_has_an_example() {
@@ -148,7 +155,7 @@ mod tests {
             assert!(groups || help.contains("Example"), "{} has no example:\n{help}", command.get_name());
             command.get_subcommands().for_each(check);
         }
-        let command = Cli::command();
+        let command = command();
         command.clone().debug_assert();
         check(&command);
     }

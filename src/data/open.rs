@@ -13,6 +13,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Opens all parts of the data set for training.
+///
+/// ```
+/// use dualprop::config::DataConfig;
+///
+/// // The built-in `shapes`, unless the configuration names another source.
+/// let sets = dualprop::data::open(&DataConfig::default())?;
+/// let (images, classes) = (sets.train.len(), sets.train.class_names());
+/// println!("{images} images of {}; the first is of {}", classes.join(", "), classes[sets.train.label(0)]);
+/// let pixels = sets.train.load(0, 64)?; // [64, 64, 3], RGB
+/// # assert_eq!((classes.len(), pixels.len()), (10, 64 * 64 * 3));
+/// # anyhow::Ok(())
+/// ```
 pub fn open(config: &DataConfig) -> anyhow::Result<Splits> {
     open_reporting(config, |_, _, _| ())
 }

@@ -65,6 +65,24 @@ pub struct Model {
 impl Model {
     /// Opens `checkpoint`, or a bare state dict of timm or torchvision, for batches of up to `batch` images.
     /// `progress` hears (pipelines done, of all).
+    ///
+    /// ```
+    /// use dualprop::data::{Framing, load_image_file};
+    /// use dualprop::evaluation::{Model, Weights};
+    /// use dualprop::gpu::DeviceChoice;
+    ///
+    /// let checkpoint = "assets/sample/best.safetensors".as_ref();
+    /// let mut model = Model::load(checkpoint, Weights::Auto, &DeviceChoice::Auto, 1, |_, _| ())?;
+    /// let (size, framing) = (model.meta().image_size, Framing::of(&model.config().data));
+    /// let bytes = load_image_file("assets/icon.png".as_ref(), size, framing)?;
+    /// let pixels: Vec<f32> = bytes.into_iter().map(f32::from).collect();
+    /// let main = model.domain_index("main")?;
+    /// let logits = model.logits(&pixels, main)?;
+    /// let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0);
+    /// println!("{}", model.meta().classes[best]);
+    /// # assert_eq!(logits.len(), model.meta().classes.len());
+    /// # anyhow::Ok(())
+    /// ```
     pub fn load(
         checkpoint: &Path,
         weights: Weights,

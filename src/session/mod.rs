@@ -66,6 +66,37 @@ impl RunHandle {
 }
 
 /// Starts a run on its own thread. Its last event is always [`Event::Finished`].
+///
+/// ```
+/// use dualprop::config::Config;
+/// use dualprop::gpu::DeviceChoice;
+/// use dualprop::session::{RunOptions, spawn};
+/// use dualprop::training::events::{Event, Finish};
+///
+/// let text = r#"
+/// run = { steps = 2, batch_size = 4 }
+/// data = { train_limit = 8 }
+/// model = { arch = "preact_resnet18", width = 0.1, depth = 0.5 }
+/// eval = { limit = 4, attack = "" }
+/// "#;
+/// let config = Config::parse(text, "the example", &[])?;
+/// let folder = tempfile::tempdir()?;
+/// let out = folder.path().join("run");
+/// let run = spawn(RunOptions { config, out, resume: false, device: DeviceChoice::Auto, pictures: false });
+/// for event in &run.events {
+///     match event {
+///         Event::Step(report) => println!("step {}: loss {:.3}", report.step, report.branches[0].loss),
+///         Event::Finished(how) => {
+///             assert_eq!(how, Finish::Completed);
+///             break;
+///         }
+///         _ => {}
+///     }
+/// }
+/// run.join();
+/// # assert!(folder.path().join("run/last.safetensors").is_file());
+/// # anyhow::Ok(())
+/// ```
 pub fn spawn(options: RunOptions) -> RunHandle {
     let (commands, command_queue) = bounded(COMMAND_QUEUE);
     let (event_queue, events) = bounded(EVENT_QUEUE);

@@ -131,6 +131,7 @@ fn help_has_an_example_and_the_reference_of_keys() {
         &["data", "check"],
         &["data", "export"],
         &["data", "fetch"],
+        &["guide"],
         &["completions"],
         &["man"],
     ];

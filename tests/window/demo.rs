@@ -98,7 +98,7 @@ impl Launcher for Scripted {
         }
     }
 
-    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {
+    fn open_path(&self) -> fn(&Path) -> std::io::Result<()> {
         |_| Ok(())
     }
 
@@ -532,7 +532,7 @@ impl Launcher for RealTime {
         }
     }
 
-    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {
+    fn open_path(&self) -> fn(&Path) -> std::io::Result<()> {
         |_| Ok(())
     }
 

@@ -65,6 +65,24 @@ fn the_window_says_what_it_is() {
 }
 
 #[test]
+fn the_help_menu_opens_the_guide() {
+    let mut stage = Stage::new();
+    carry_out(&mut stage, UiCommand::Guide);
+    stage.expect("the system names no cache folder");
+    let cache = stage.folder.path().join("cache");
+    stage.window().cache = Some(cache.clone());
+    stage.click("Help");
+    stage.click("Guide");
+    stage.expect("The guide is");
+    let page = std::fs::read_to_string(cache.join("guide.html")).expect("the page");
+    assert!(page.contains("Reading each pane"), "the chapters are on it");
+    std::fs::remove_dir_all(&cache).expect("it is there");
+    std::fs::write(&cache, "").expect("writable");
+    carry_out(&mut stage, UiCommand::Guide);
+    stage.expect("is a file; expected a folder");
+}
+
+#[test]
 fn everything_grows_and_shrinks() {
     let mut stage = Stage::new();
     let zoom = |stage: &Stage| stage.harness.ctx.zoom_factor();

@@ -57,8 +57,8 @@ pub trait Launcher {
     /// Puts a folder into the system's trash; false where there is none. Called on a thread of its own.
     fn trash(&self) -> fn(&Path) -> bool;
 
-    /// Shows a folder in the system's file manager. Called on a thread of its own.
-    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()>;
+    /// Shows a folder or a file in the program that the system has for it. Called on a thread of its own.
+    fn open_path(&self) -> fn(&Path) -> std::io::Result<()>;
 }
 
 /// The three channel ends of one run.

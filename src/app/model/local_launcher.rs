@@ -40,8 +40,8 @@ impl Launcher for LocalLauncher {
         |dir| trash::delete(dir).is_ok()
     }
 
-    fn open_folder(&self) -> fn(&Path) -> std::io::Result<()> {
-        |dir| open::that_detached(dir)
+    fn open_path(&self) -> fn(&Path) -> std::io::Result<()> {
+        |path| open::that_detached(path)
     }
 }
 

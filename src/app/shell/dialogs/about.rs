@@ -11,8 +11,8 @@ const LICENCES: &str = "DualProp may be used under the MIT licence or the Apache
                         it is built from are under MIT, Apache-2.0, BSD-3-Clause, BSL-1.0, ISC, Unicode-3.0 or Zlib; the window's \
                         fonts under OFL-1.1 and Ubuntu-font-1.0, Mozilla's root certificates under CDLA-Permissive-2.0. This software is based in part on the work of the \
                         Independent JPEG Group (IJG).";
-const GUIDE: &str = "The guide is README.md beside the source; `dualprop help` lists the commands. What a pane shows is told \
-                     by the question mark beside its tab.";
+const GUIDE: &str = "The guide is in the menu Help, and README.md lies beside the source; `dualprop help` lists the commands. \
+                     What a pane shows is told by the question mark beside its tab.";
 
 /// Version, commit and adapters, a line each.
 pub(super) fn facts(devices: &[DeviceItem]) -> String {

@@ -309,10 +309,27 @@ impl Window {
             }
             UiCommand::Palette => self.palette = Some(Palette::default()),
             UiCommand::Explain => self.dialog = Some(Dialog::Explain(self.layout.last())),
+            UiCommand::Guide => self.open_guide(),
             UiCommand::Shortcuts => self.dialog = Some(Dialog::Shortcuts),
             UiCommand::About => self.dialog = Some(Dialog::about(&self.form.devices)),
             UiCommand::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
         }
+    }
+
+    /// Writes the guide into the cache folder and shows it in the browser.
+    fn open_guide(&mut self) {
+        let Some(folder) = self.cache.clone() else {
+            let text = "the system names no cache folder; `dualprop guide` writes the guide where you are";
+            return self.refuse(Cause::Attempt, text);
+        };
+        let open = self.launcher.open_path();
+        self.on_disk(
+            move || disk::open_guide(&folder, open),
+            |window, opened| match opened {
+                Ok(page) => window.tell(format!("The guide is {}", page.display())),
+                Err(error) => window.refuse(Cause::Attempt, format!("{error:#}")),
+            },
+        );
     }
 
     /// Brings a pane to the front; the large view gives its room back.

@@ -9,6 +9,7 @@ use crate::config::path_faults::{no_folder, unreadable_file};
 use crate::config::{Config, ConfigError, DataConfig, DataSource};
 use crate::data::{self, IMAGE_ENDINGS};
 use crate::export::export;
+use crate::guide;
 use crate::interop::atomic::{create_folder, write_atomic};
 use crate::interop::tensor_file::TensorFile;
 use crate::session::preflight::expect_writable;
@@ -127,7 +128,7 @@ pub(super) fn check_start(checked: StartCheck) -> CheckedStart {
         )
     });
     let found = [
-        ("data.path", missing_data(&checked)),
+        ("data.path", missing_data(checked.source, &checked.data)),
         ("data.classes_file", missing_classes(&checked)),
         (RUN_DIR, in_use.or_else(|| Some(format!("{:#}", expect_writable(&out).err()?)))),
     ];
@@ -136,20 +137,24 @@ pub(super) fn check_start(checked: StartCheck) -> CheckedStart {
 }
 
 /// Why the data folder will not do. An empty path is a fault of the values.
-fn missing_data(checked: &StartCheck) -> Option<String> {
-    let path = Path::new(&checked.data);
-    if checked.data.is_empty() || !checked.source.needs_path() {
+fn missing_data(source: DataSource, data: &str) -> Option<String> {
+    let path = Path::new(data);
+    if data.is_empty() || !source.needs_path() {
         return None;
     }
     if !path.is_dir() {
         return Some(format!("there is no folder {}; expected the folder of the data set", path.display()));
     }
-    let config = DataConfig { source: checked.source, path: checked.data.clone(), ..DataConfig::default() };
+    let config = DataConfig { source, path: data.to_owned(), ..DataConfig::default() };
     match data::parts(&config) {
         Ok(parts) if parts.iter().any(|part| part == "train") => None,
         Ok(_) => {
-            let train = path.join("train");
-            Some(format!("there are no training images {}; expected such beside the others", train.display()))
+            let (train, path) = (path.join("train"), path.display());
+            let expected = match source {
+                DataSource::Folder => format!("train and val in {path}, or a folder for each class"),
+                _ => "training images beside the others".to_owned(),
+            };
+            Some(format!("there is no {}; expected {expected}", train.display()))
         }
         // The sentence stands below the key.
         Err(error) => Some(format!("{error:#}").replace("`data.path`: ", "")),
@@ -222,6 +227,15 @@ pub(super) fn open_folder(dir: &Path, open: fn(&Path) -> std::io::Result<()>) ->
         bail!("{}; it was moved or deleted", no_folder(dir));
     }
     open(dir).with_context(|| format!("no program of the system shows {}", dir.display()))
+}
+
+/// Writes the guide into `folder` and shows it in the system's browser; the path of its page.
+pub(super) fn open_guide(folder: &Path, open: fn(&Path) -> std::io::Result<()>) -> anyhow::Result<PathBuf> {
+    create_folder(folder)?;
+    let page = folder.join("guide.html");
+    write_atomic(&page, |out| out.write_all(guide::page().as_bytes()))?;
+    open(&page).with_context(|| format!("no program of the system shows {}", page.display()))?;
+    Ok(page)
 }
 
 /// Removes the run folder that a start has made which failed before its first step. One with a figure or a
@@ -298,6 +312,22 @@ mod tests {
         assert_eq!(kind_of(&at("x.JPeG")), Dropped::Image(at("x.JPeG")));
         assert_eq!(kind_of(&at("x.safetensors")), Dropped::Checkpoint(at("x.safetensors")));
         assert_eq!(kind_of(&at("x.exe")), Dropped::Unknown(at("x.exe")));
+    }
+
+    #[test]
+    fn a_data_folder_is_refused_only_where_a_run_would_refuse_it() {
+        let fault = |folders: &[&str]| {
+            let root = tempfile::tempdir().expect("a temporary folder");
+            folders.iter().for_each(|name| std::fs::create_dir(root.path().join(name)).expect("writable"));
+            missing_data(DataSource::Folder, &root.path().display().to_string())
+        };
+        for folders in [&["train", "val"][..], &["Training", "valid"], &["train"], &["cat", "dog"]] {
+            assert_eq!(fault(folders), None, "{folders:?}");
+        }
+        for folders in [&[][..], &["val"], &["photos"]] {
+            let sentence = fault(folders).expect("there is nothing to train on");
+            assert!(sentence.contains("expected train and val in"), "{sentence}");
+        }
     }
 
     #[test]

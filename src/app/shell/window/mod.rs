@@ -73,6 +73,8 @@ pub struct Window {
     pub recents: Recents,
     /// The program's own folder, where the system has one.
     pub storage: Option<PathBuf>,
+    /// Its folder for what can be made again, where the system has one.
+    pub cache: Option<PathBuf>,
     pub first_steps: FirstSteps,
     /// A run that a crash left unfinished, offered until it is answered.
     unfinished: Option<PathBuf>,
@@ -123,6 +125,7 @@ impl Window {
             runs: Runs::default(),
             recents: Recents::default(),
             storage: None,
+            cache: None,
             first_steps: FirstSteps::default(),
             unfinished: None,
             background: Background::default(),

@@ -62,7 +62,7 @@ impl Window {
                 );
             }
             RunsRequest::OpenFolder(dir) => {
-                let open = self.launcher.open_folder();
+                let open = self.launcher.open_path();
                 self.on_disk(move || disk::open_folder(&dir, open), Self::refuse_if_failed);
             }
             RunsRequest::Trash(dirs) => {
