@@ -181,8 +181,8 @@ fn listing(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens the training part of each set of `DUALPROP_SETS` and decodes its images on one thread, in their order and
-/// in a random one.
+/// Opens the training part of each set of `DUALPROP_SETS` and decodes its images on one thread, in their
+/// order and in a random one.
 fn sets(filter: &str) -> anyhow::Result<()> {
     for set in
         std::env::var("DUALPROP_SETS").unwrap_or_default().split(',').filter(|set| set.contains(filter))

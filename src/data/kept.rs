@@ -1,7 +1,7 @@
 //! Lists that are kept in the user's cache between runs, and how what they list is known to be unchanged.
 //!
-//! A kept file: a magic word, the path of what it lists, the list, a CRC-32C of it all. Whatever is wrong with
-//! it only means that the list is made again.
+//! A kept file: a magic word, the path of what it lists, the list, a CRC-32C of it all. Whatever is wrong
+//! with it only means that the list is made again.
 
 use etcetera::BaseStrategy;
 use std::io::Write;

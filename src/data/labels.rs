@@ -103,8 +103,8 @@ impl Collected {
         Ok(())
     }
 
-    /// Makes classes of the labels: those of `given`, which labels name or number, or the labels themselves in
-    /// the order of [`in_order`].
+    /// Makes classes of the labels: those of `given`, which labels name or number, or the labels themselves
+    /// in the order of [`in_order`].
     pub(super) fn into_labels(self, given: Option<&Given>) -> anyhow::Result<Labels> {
         let (classes, places) = match given {
             Some(given) => (given.names.clone(), given.places(&self.texts)?),
@@ -119,7 +119,8 @@ impl Collected {
     }
 }
 
-/// Class names in the order in which classes are numbered: by value where all are whole numbers, else bytewise.
+/// Class names in the order in which classes are numbered: by value where all are whole numbers, else
+/// bytewise.
 pub(super) fn in_order(mut names: Vec<String>) -> Vec<String> {
     let numbers: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();
     match numbers {

@@ -1,6 +1,6 @@
 //! Where images come from: the built-in `shapes` set, CIFAR files, image folders, lists, shards
-//! and Parquet files; decoding and drawing of augmentations on worker threads. Images leave here as RGB bytes; the GPU normalises them, after a crop and
-//! a flip where no augmentation comes after those.
+//! and Parquet files; decoding and drawing of augmentations on worker threads. Images leave here as RGB
+//! bytes; the GPU normalises them, after a crop and a flip where no augmentation comes after those.
 
 pub mod augment;
 pub mod check;

@@ -39,8 +39,8 @@ fn is_part(name: &str) -> bool {
 }
 
 /// The part that a file belongs to, by its name without the ending (`train-00000-of-00002`,
-/// `imagenet-val-000001`, `val-sketch-01`), else by the nearest of the folders that it is in, outermost first;
-/// `None` where neither tells.
+/// `imagenet-val-000001`, `val-sketch-01`), else by the nearest of the folders that it is in, outermost
+/// first; `None` where neither tells.
 pub(super) fn of_file(stem: &str, folders: &[String]) -> Option<String> {
     // A number ends the name: `val-sketch-01` is of `val-sketch`.
     let words: Vec<&str> = stem.split(['-', '_', '.']).collect();

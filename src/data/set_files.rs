@@ -1,6 +1,6 @@
 //! Sets whose images are listed in files of some kind: which files those are, and which part each belongs to.
-//! A part is named by the files' names (`train.csv`, `train-000000.tar`, `train-00000-of-00002.parquet`) or by
-//! the folder that they are in.
+//! A part is named by the files' names (`train.csv`, `train-000000.tar`, `train-00000-of-00002.parquet`) or
+//! by the folder that they are in.
 
 use super::labels::in_order;
 use super::leavings::is_leaving;

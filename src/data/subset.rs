@@ -80,8 +80,8 @@ pub(super) fn first(set: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
 
 /// Divides a set into what is trained on and what is held out for validation: of each class the share `share`
 /// of its images, at least one and not all of them, chosen by `seed` and each image's name, so that a new
-/// image moves few others. `lacking` is what would hold the validation images, such as `folder val`. Fails where
-/// a class has one image.
+/// image moves few others. `lacking` is what would hold the validation images, such as `folder val`. Fails
+/// where a class has one image.
 pub(super) fn hold_out(
     set: Arc<dyn Dataset>,
     share: f64,

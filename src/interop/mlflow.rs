@@ -1,6 +1,6 @@
-//! A run in MLflow's file store: `ROOT/EXPERIMENT/RUN` with `meta.yaml`, a file for each parameter in `params`
-//! and for each tag in `tags`, and in `metrics` a file for each curve, with a line `TIME VALUE STEP` for each
-//! point. Source of the layout: mlflow/store/tracking/file_store.py of MLflow 2 and 3.
+//! A run in MLflow's file store: `ROOT/EXPERIMENT/RUN` with `meta.yaml`, a file for each parameter in
+//! `params` and for each tag in `tags`, and in `metrics` a file for each curve, with a line `TIME VALUE
+//! STEP` for each point. Source of the layout: mlflow/store/tracking/file_store.py of MLflow 2 and 3.
 
 use super::atomic::{create_folder, sentence, write_atomic};
 use anyhow::anyhow;
@@ -10,8 +10,8 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The experiment that runs are put into, and its number where the store has none of that name: as MLflow makes
-/// them, of eighteen digits.
+/// The experiment that runs are put into, and its number where the store has none of that name: as MLflow
+/// makes them, of eighteen digits.
 const EXPERIMENT: (&str, &str) = ("dualprop", "731580247966301852");
 
 /// `RunStatus` in MLflow's numbers.
@@ -38,8 +38,8 @@ pub struct MlflowRun {
 }
 
 impl MlflowRun {
-    /// Opens the run `id`, 32 hexadecimal digits, in the store at `root`, and begins it where it is not there yet.
-    /// Its parameters are replaced.
+    /// Opens the run `id`, 32 hexadecimal digits, in the store at `root`, and begins it where it is not
+    /// there yet. Its parameters are replaced.
     pub fn open(root: &Path, id: &str, name: &str, params: &[(String, String)]) -> anyhow::Result<Self> {
         create_folder(root)?;
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());

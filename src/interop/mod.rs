@@ -1,5 +1,5 @@
-//! Files that other programs read: safetensors, ONNX, TensorBoard events, MLflow's file store, NumPy arrays, other
-//! tools' weights.
+//! Files that other programs read: safetensors, ONNX, TensorBoard events, MLflow's file store, NumPy
+//! arrays, other tools' weights.
 
 pub mod atomic;
 pub mod foreign_names;

@@ -1,5 +1,6 @@
 //! Sets that people have already: CSV lists, WebDataset shards, Parquet files. The fixtures hold the same 20
-//! pictures in each form, made by the tools that people make theirs with (tests/reference/make_set_fixtures.py).
+//! pictures in each form, made by the tools that people make theirs with
+//! (tests/reference/make_set_fixtures.py).
 
 use super::{assert_mentions, message, ramp, save};
 use dualprop::config::{Augmentation, DataConfig, DataSource};

@@ -38,8 +38,8 @@ impl PageCache {
         Self { most_bytes, state: Mutex::default() }
     }
 
-    /// Hands the value of row `row` of a page to `take`; `decode` decodes the page where it is not here. Threads
-    /// that want the same page wait for one of them to decode it.
+    /// Hands the value of row `row` of a page to `take`; `decode` decodes the page where it is not here.
+    /// Threads that want the same page wait for one of them to decode it.
     pub(super) fn value<T>(
         &self,
         key: Key,
@@ -107,7 +107,9 @@ mod tests {
         }
         assert_eq!(decoded.get(), 3);
         // The fourth puts 0 out, which was used before 1 and 2.
-        [3, 1, 2].map(|number| read(&cache, number, &decoded));
+        for number in [3, 1, 2] {
+            read(&cache, number, &decoded);
+        }
         assert_eq!(decoded.get(), 4);
         read(&cache, 0, &decoded);
         assert_eq!(decoded.get(), 5);

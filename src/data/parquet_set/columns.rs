@@ -23,8 +23,8 @@ impl Columns {
         let features = features(footer);
         let all = &footer.columns;
         let name = |place: usize| all[place].path.first().map_or("", String::as_str);
-        // By its name among those that fit and that are called so by the features, else among all that fit; or
-        // as the only one of the features.
+        // By its name among those that fit and that are called so by the features, else among all that fit;
+        // or as the only one of the features.
         let choose = |fits: fn(&Column) -> bool, wanted: &[&str], feature: &str| -> Option<usize> {
             let fitting: Vec<usize> =
                 (0..all.len()).filter(|place| !all[*place].is_repeated && fits(&all[*place])).collect();

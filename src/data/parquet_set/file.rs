@@ -1,5 +1,5 @@
-//! One Parquet file of a set: its row groups and the labels of its rows, read at once, and its images, read one
-//! by one.
+//! One Parquet file of a set: its row groups and the labels of its rows, read at once, and its images, read
+//! one by one.
 
 use super::columns::Columns;
 use super::footer::{Column, ColumnType, Footer};
@@ -110,7 +110,8 @@ impl FileLabels {
             for row in 0..values.len() {
                 let text = values.get(row).map(|bytes| text(bytes, column.of_type)).transpose()?;
                 // Where classes have names, -1 stands for none.
-                let text = text.filter(|text| !text.is_empty() && !(self.names.is_some() && text == "-1"));
+                let says_none = |text: &String| text.is_empty() || (self.names.is_some() && text == "-1");
+                let text = text.filter(|text| !says_none(text));
                 let number = text.map(|text| self.number(text));
                 self.of_rows.push(number);
             }

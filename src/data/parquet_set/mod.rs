@@ -1,6 +1,6 @@
-//! Image sets of the Hugging Face hub as Parquet files: a column of `{bytes, path}` that holds encoded images,
-//! and one of labels, which are numbers of class names that the schema's metadata gives, or texts. The order is
-//! that of the files' names, and in them the files' own.
+//! Image sets of the Hugging Face hub as Parquet files: a column of `{bytes, path}` that holds encoded
+//! images, and one of labels, which are numbers of class names that the schema's metadata gives, or texts.
+//! The order is that of the files' names, and in them the files' own.
 //!
 //! An image is read by its page, found by walking over the pages' headers when its row group is first wanted;
 //! `docs/decisions/parquet-pages.md` says why, and what it costs.
@@ -86,24 +86,24 @@ pub(super) fn open(
 }
 
 /// Files that are opened on several threads.
-struct Opening {
+struct Opening<'a> {
     pool: OrderedPool<PathBuf, anyhow::Result<(ImageFile, FileLabels)>>,
-    waiting: std::vec::IntoIter<PathBuf>,
+    waiting: std::slice::Iter<'a, PathBuf>,
 }
 
-impl Opening {
-    fn start(files: &[PathBuf]) -> anyhow::Result<Self> {
+impl<'a> Opening<'a> {
+    fn start(files: &'a [PathBuf]) -> anyhow::Result<Self> {
         let workers = worker_count(0).min(files.len()).max(1);
         let work = |path: PathBuf, _: &Stop| ImageFile::open(&path);
         let pool = OrderedPool::start("open-parquet", workers, 2 * workers, work)?;
-        Ok(Self { pool, waiting: files.to_vec().into_iter() })
+        Ok(Self { pool, waiting: files.iter() })
     }
 
     /// The next file; `None` after the last.
     fn next(&mut self) -> anyhow::Result<Option<(ImageFile, FileLabels)>> {
         while self.pool.room() > 0 {
             let Some(file) = self.waiting.next() else { break };
-            self.pool.submit(file)?;
+            self.pool.submit(file.clone())?;
         }
         self.pool.next()?.transpose()
     }

@@ -1,5 +1,6 @@
 //! The pages of a column: where they lie, found by walking over their headers, and what is in one of them. A
-//! page is the smallest thing that can be read alone, a mebibyte as a rule; a row group has hundreds of images.
+//! page is the smallest thing that can be read alone, a mebibyte as a rule; a row group has hundreds of
+//! images.
 
 use super::footer::Column;
 use super::page_header::{PageHeader, PageKind};
@@ -128,8 +129,8 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Walks over the headers of a column that has `rows` rows in a row group. A column without repeated values
-    /// has a value, or its absence, for each row.
+    /// Walks over the headers of a column that has `rows` rows in a row group. A column without repeated
+    /// values has a value, or its absence, for each row.
     pub(super) fn find(file: &mut File, chunk: &Chunk, rows: u64) -> anyhow::Result<Self> {
         let end = chunk.span.offset.saturating_add(chunk.span.length);
         let (mut at, mut first_row) = (chunk.span.offset, 0);

@@ -1,6 +1,6 @@
-//! Thrift's compact protocol as far as Parquet's metadata need it (thrift.apache.org, "Thrift Compact protocol
-//! encoding"). Whoever reads asks for the fields that it knows and skips the others; nothing makes room for a
-//! number of things that is only said.
+//! Thrift's compact protocol as far as Parquet's metadata need it (thrift.apache.org, "Thrift Compact
+//! protocol encoding"). Whoever reads asks for the fields that it knows and skips the others; nothing makes
+//! room for a number of things that is only said.
 
 use anyhow::{bail, ensure};
 

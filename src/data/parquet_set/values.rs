@@ -49,8 +49,8 @@ pub(super) fn uses_dictionary(encoding: i64) -> bool {
     matches!(encoding, PLAIN_DICTIONARY | RLE_DICTIONARY)
 }
 
-/// Decodes a page. `levels` has the definition levels of a page of version 2; `dictionary` is the bytes of its
-/// dictionary's page and the number of values in it.
+/// Decodes a page. `levels` has the definition levels of a page of version 2; `dictionary` is the bytes of
+/// its dictionary's page and the number of values in it.
 pub(super) fn decode(
     column: &Column,
     header: &PageHeader,

@@ -1,7 +1,7 @@
 //! WebDataset's shards: tar files of samples, each an image (`KEY.jpg`, `.png`, `.webp`, …) and its label
-//! (`KEY.cls`, or a field of `KEY.json`). The headers are read once, for a list of where the images lie, which
-//! is kept between runs where the set is big; images are then read from their place. Nothing is unpacked. The
-//! order is that of the shards' names, and in them the shard's own.
+//! (`KEY.cls`, or a field of `KEY.json`). The headers are read once, for a list of where the images lie,
+//! which is kept between runs where the set is big; images are then read from their place. Nothing is
+//! unpacked. The order is that of the shards' names, and in them the shard's own.
 
 mod index;
 mod shard;

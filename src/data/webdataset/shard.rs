@@ -1,5 +1,5 @@
-//! What is in a shard: its images with their labels. Members that lie beside each other and have the same name
-//! up to its first dot are a sample; what follows the dot says what each of them is.
+//! What is in a shard: its images with their labels. Members that lie beside each other and have the same
+//! name up to its first dot are a sample; what follows the dot says what each of them is.
 
 use super::tar::{Member, Members};
 use crate::data::kept::{long, number, put, take, take_text};

@@ -1,16 +1,17 @@
-//! What TensorBoard's HParams table reads of a run: which hyperparameters and figures there are, the values of
-//! this run, and how it ended. Each is a summary without a value, whose metadata carry the message.
+//! What TensorBoard's HParams table reads of a run: which hyperparameters and figures there are, the values
+//! of this run, and how it ended. Each is a summary without a value, whose metadata carry the message.
 //!
-//! Messages (tensorboard/plugins/hparams/plugin_data.proto and api.proto, tensorboard/compat/proto/summary.proto):
-//! `Value { string tag = 1; TensorProto tensor = 8; SummaryMetadata metadata = 9 }`, `SummaryMetadata { PluginData
-//! plugin_data = 1 }`, `PluginData { string plugin_name = 1; bytes content = 2 }`, `HParamsPluginData { Experiment
-//! experiment = 2; SessionStartInfo session_start_info = 3; SessionEndInfo session_end_info = 4 }`, `Experiment {
-//! string description = 1; double time_created_secs = 3; repeated HParamInfo hparam_infos = 4; repeated MetricInfo
-//! metric_infos = 5 }`, `HParamInfo { string name = 1; string description = 3; DataType type = 4 }`, `MetricInfo {
-//! MetricName name = 1; string display_name = 3; DatasetType dataset_type = 5 }`, `MetricName { string tag = 2 }`,
-//! `SessionStartInfo { map<string, google.protobuf.Value> hparams = 1; double start_time_secs = 5 }`,
-//! `SessionEndInfo { Status status = 1; double end_time_secs = 2 }`, `google.protobuf.Value { double number_value =
-//! 2; string string_value = 3; bool bool_value = 4 }`.
+//! Messages (tensorboard/plugins/hparams/plugin_data.proto and api.proto,
+//! tensorboard/compat/proto/summary.proto): `Value { string tag = 1; TensorProto tensor = 8;
+//! SummaryMetadata metadata = 9 }`, `SummaryMetadata { PluginData plugin_data = 1 }`, `PluginData { string
+//! plugin_name = 1; bytes content = 2 }`, `HParamsPluginData { Experiment experiment = 2; SessionStartInfo
+//! session_start_info = 3; SessionEndInfo session_end_info = 4 }`, `Experiment { string description = 1;
+//! double time_created_secs = 3; repeated HParamInfo hparam_infos = 4; repeated MetricInfo metric_infos = 5
+//! }`, `HParamInfo { string name = 1; string description = 3; DataType type = 4 }`, `MetricInfo {
+//! MetricName name = 1; string display_name = 3; DatasetType dataset_type = 5 }`, `MetricName { string tag
+//! = 2 }`, `SessionStartInfo { map<string, google.protobuf.Value> hparams = 1; double start_time_secs = 5
+//! }`, `SessionEndInfo { Status status = 1; double end_time_secs = 2 }`, `google.protobuf.Value { double
+//! number_value = 2; string string_value = 3; bool bool_value = 4 }`.
 
 use super::{EVENT_FILES, EventWriter, WIRE_FIXED64, WIRE_VARINT, bytes_field, now, tag, varint};
 use std::fs::File;
@@ -132,8 +133,8 @@ impl EventWriter {
     }
 }
 
-/// Cuts off the end of the session that the file at `path` closes with: TensorBoard believes the first end that
-/// it meets, and the run goes on. A file that ends otherwise, or is none of events, stays as it is.
+/// Cuts off the end of the session that the file at `path` closes with: TensorBoard believes the first end
+/// that it meets, and the run goes on. A file that ends otherwise, or is none of events, stays as it is.
 pub fn cut_session_end(path: &Path) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if !name.starts_with(EVENT_FILES) {

@@ -1,5 +1,5 @@
-//! A run for experiment trackers: what TensorBoard's table of hyperparameters and MLflow's file store get of its
-//! configuration and its end. That they cannot be written stops nothing.
+//! A run for experiment trackers: what TensorBoard's table of hyperparameters and MLflow's file store get
+//! of its configuration and its end. That they cannot be written stops nothing.
 
 use super::RunFiles;
 use crate::config::{Config, Domain, schema};
@@ -14,8 +14,8 @@ use std::path::Path;
 use toml::Value;
 
 /// Says TensorBoard the configuration's keys with their values, and which curves its table shows: top-1 of
-/// every domain, clean and attacked. TensorBoard takes those of one run for all that it shows, so that domains
-/// which this run lacks are among them.
+/// every domain, clean and attacked. TensorBoard takes those of one run for all that it shows, so that
+/// domains which this run lacks are among them.
 pub(super) fn begin_session(events: &mut EventWriter, config: &Config) -> io::Result<()> {
     let hparam = |(path, value): (&'static str, Value)| {
         let value = match value {
