@@ -275,7 +275,11 @@ fn tensorboard(dir: &Path) -> Vec<(String, u64)> {
                         varint(&mut summary);
                         let mut value = part(&mut summary);
                         varint(&mut value);
-                        points.push((String::from_utf8_lossy(part(&mut value)).into_owned(), step));
+                        let tag = String::from_utf8_lossy(part(&mut value)).into_owned();
+                        // What the HParams table reads are no points: each start says it anew.
+                        if !tag.starts_with("_hparams_/") {
+                            points.push((tag, step));
+                        }
                     }
                 }
                 7 => points.retain(|(_, of)| *of < step),

@@ -222,6 +222,7 @@ fn what_is_dropped_goes_where_it_belongs() {
         stage.expect(&path.display().to_string());
     }
     stage.click(&data.display().to_string());
+    stage.frames();
     assert_eq!(stage.window().form.config().data.source, DataSource::Folder);
 }
 
