@@ -7,7 +7,8 @@ use anyhow::{Context as _, anyhow, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Moves the folders `parts`, one a file of the set and in its order, into the new folder `whole`.
+/// Moves the folders `parts`, one a file of the set and in its order, into the folder `whole`. What was moved
+/// there by an earlier attempt stays.
 pub(super) fn arrange(set: &PublicSet, parts: &[PathBuf], whole: &Path) -> anyhow::Result<()> {
     match set.layout {
         Layout::AsUnpacked => {
@@ -57,6 +58,9 @@ fn flowers(parts: &[PathBuf], whole: &Path) -> anyhow::Result<()> {
             create_folder(&folder)?;
             let file = format!("image_{number:05}.jpg");
             let target = folder.join(&file);
+            if target.exists() {
+                continue;
+            }
             fs::rename(images.join(&file), &target).map_err(|error| anyhow!(sentence(&target, &error)))?;
         }
     }

@@ -25,6 +25,9 @@ pub use self::checksum::Checksum;
 pub use self::table::{Content, Layout, PublicSet, RemoteFile, SETS, find};
 pub use self::transfer::Patience;
 
+/// The file that keeps a second attempt out of a folder.
+const LOCK: &str = "lock";
+
 /// What the work says when it was asked to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped; what was downloaded is kept in {}, and the same command goes on from it", .0.display())]
@@ -127,7 +130,23 @@ pub fn fetch(
     check_place(set, &options.out)?;
     let part = part_folder(&options.out)?;
     create_folder(&part)?;
-    let _lock = lock(&part)?;
+    let locked = lock(&part)?;
+    let result = gather(set, options, &part, stop, progress);
+    drop(locked);
+    let _ = fs::remove_file(part.join(LOCK));
+    // It stays where there is something to go on from.
+    let _ = fs::remove_dir(&part);
+    result
+}
+
+/// Makes the set in the folder `part`, and puts it to its place.
+fn gather(
+    set: &PublicSet,
+    options: &FetchOptions,
+    part: &Path,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(Stage),
+) -> anyhow::Result<()> {
     let total = set.bytes();
     let mut before = 0;
     for file in set.files {
@@ -136,7 +155,7 @@ pub fn fetch(
             let transfer = Transfer {
                 address: file.address(options.mirror.as_deref()),
                 file,
-                folder: &part,
+                folder: part,
                 patience: options.patience,
                 stop,
             };
@@ -150,10 +169,10 @@ pub fn fetch(
         }
         before += file.bytes;
         progress(Stage::Downloading { done: before, total });
-        ensure!(!stop.load(Ordering::Relaxed), Stopped(part));
+        ensure!(!stop.load(Ordering::Relaxed), Stopped(part.to_owned()));
     }
-    let whole = part.join("set");
-    remove(&whole)?;
+    // What an attempt that was cut off has moved there already stays there.
+    let whole = part.join(format!("{}.set", set.name));
     let parts: Vec<PathBuf> = set.files.iter().map(|file| part.join(unpacked_name(file))).collect();
     arrange(set, &parts, &whole)?;
     if options.out.exists() {
@@ -162,7 +181,9 @@ pub fn fetch(
     }
     fs::rename(&whole, &options.out).map_err(|error| anyhow!(sentence(&options.out, &error)))?;
     // The set is whole; what cannot be cleared away harms nothing.
-    let _ = fs::remove_dir_all(&part);
+    for unpacked in parts {
+        let _ = fs::remove_dir_all(unpacked);
+    }
     Ok(())
 }
 
@@ -212,7 +233,7 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
 
 /// Keeps a second attempt out of the folder for as long as the file is open.
 fn lock(part: &Path) -> anyhow::Result<File> {
-    let path = part.join("lock");
+    let path = part.join(LOCK);
     let file = File::create(&path).map_err(|error| anyhow!(sentence(&path, &error)))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -142,12 +142,13 @@ impl Transfer<'_> {
                 (failures, pause) = (0, self.patience.pause);
             }
             failures += 1;
-            ensure!(
-                failures < self.patience.attempts && attempt + 1 < MOST_ATTEMPTS,
-                "cannot download {}: {reason}; what is here is kept in {}, and the same command goes on from it",
-                self.address,
-                self.folder.display()
-            );
+            if failures >= self.patience.attempts || attempt + 1 == MOST_ATTEMPTS {
+                let kept = match length(&self.part()) {
+                    0 => String::new(),
+                    bytes => format!(" and goes on from the {bytes} bytes in {}", self.folder.display()),
+                };
+                bail!("cannot download {}: {reason}; the same command tries again{kept}", self.address);
+            }
             tracing::warn!("{}: {reason}; trying again", self.address);
             self.wait(asked.unwrap_or(pause).min(LONGEST_PAUSE))?;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -273,7 +274,10 @@ impl Transfer<'_> {
                 // Nobody listens any more where this cannot be said.
                 let _ = match speak(&address, have, etag, answer, &say) {
                     Ok(()) => say.send(Heard::End),
-                    Err(error) => say.send(Heard::Failed(without_code(&error.to_string()))),
+                    Err(error) => {
+                        let text = without_code(&error.to_string());
+                        say.send(Heard::Failed(text.trim_start_matches("io: ").to_owned()))
+                    }
                 };
             })
             .map_err(|error| anyhow!("cannot start a thread to download: {error}"))?;

@@ -112,10 +112,10 @@ fn lasting_faults_are_said_and_leave_what_can_be_gone_on_with() {
         (vec![Answer::Wrong], &["SHA-256", "expected", "--mirror", "nothing of it was kept"], 0),
         (vec![Answer::Lies(100)], &["100 bytes, expected 200000", "--mirror"], 0),
         (vec![Answer::Rambles(9)], &["goes on behind its 200000 bytes"], 0),
-        (down, &["503", "goes on from it", "set.part"], 0),
+        (down, &["503", "the same command tries again"], 0),
         (
             [vec![Answer::Breaks(77)], vec![Answer::Stalls(0); 5]].concat(),
-            &["nothing came for 0.4 seconds"],
+            &["nothing came for 0.4 seconds", "goes on from the 77 bytes in", "set.part"],
             77,
         ),
     ] {
@@ -123,6 +123,7 @@ fn lasting_faults_are_said_and_leave_what_can_be_gone_on_with() {
         assert_mentions(&message(result), words);
         let part = fs::metadata(dir.path().join("set.part/data.bin.part")).map_or(0, |part| part.len());
         assert_eq!(part, kept, "{script:?}");
+        assert_eq!(names(dir.path()).len(), usize::from(kept > 0), "{script:?}: an empty folder is left");
     }
 }
 
@@ -256,6 +257,25 @@ fn archives_become_what_the_program_reads() {
     run(&imagenet_c, &server, &out).expect("a set");
     assert_eq!(server.ranges(), [Some("bytes=9-".to_owned())], "the first one is not loaded again");
     assert_eq!(names(&out), ["fog", "snow"].map(String::from).into());
+}
+
+/// Killed while the files were moved to their places: no half set comes of it.
+#[test]
+fn moving_files_to_their_places_goes_on_where_it_was_cut_off() {
+    let dir = tempdir().expect("a folder");
+    let place = |file: &str, bytes: &[u8]| {
+        let path = dir.path().join("a.part").join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    };
+    place("set.tar.unpacked/x/a.png", &png(1));
+    place("small.set/val/y/b.png", &png(2));
+    let server = Server::start(&[], "\"v1\"", &[]);
+    let set = set(&[remote("set.tar", b"an archive", Content::Tar { strip: 1 })], Layout::Evaluation);
+    run(&set, &server, &dir.path().join("a")).expect("a set");
+    assert!(server.ranges().is_empty(), "nothing is loaded again");
+    assert_eq!(names(&dir.path().join("a/val")), ["x", "y"].map(String::from).into());
+    assert_eq!(names(dir.path()).len(), 1);
 }
 
 #[test]
