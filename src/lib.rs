@@ -3,8 +3,8 @@
 //!
 //! The modules in the order in which one may depend on another (`tests/architecture.rs` holds them to it):
 //! `words`, `config` and `gpu` know nobody; then `kernels`, `graph`, `models`, `data`, `interop`, `fetch`,
-//! `training`, `evaluation`, `session`, `report`, `export`, `guide`; at the end the two front ends `app` and `cli`
-//! (which starts it), which meet a run only as commands in and events out.
+//! `training`, `evaluation`, `session`, `report`, `export`, `guide`; at the end the two front ends `app` and
+//! `cli` (which starts it), which meet a run only as commands in and events out.
 
 #[cfg(feature = "gui")]
 pub mod app;
