@@ -17,7 +17,7 @@ const ONLY_PARSED: [(&str, usize); 8] = [
     ("performance.md", 2),
     ("recipes.md", 2),
     ("troubleshooting.md", 1),
-    ("your-photos.md", 1),
+    ("your-photos.md", 3),
 ];
 const REFERENCE: &str = "reference.md";
 

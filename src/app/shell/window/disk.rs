@@ -326,7 +326,7 @@ mod tests {
         }
         for folders in [&[][..], &["val"], &["photos"]] {
             let sentence = fault(folders).expect("there is nothing to train on");
-            assert!(sentence.contains("expected train and val in"), "{sentence}");
+            assert!(sentence.contains("expected train and val"), "{sentence}");
         }
     }
 
