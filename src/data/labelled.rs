@@ -2,6 +2,7 @@
 
 use super::labels::Labels;
 use super::{Dataset, Framing, Picture};
+use crate::words::counted;
 
 /// Images by number, wherever they are kept.
 pub(super) trait Images: Send + Sync {
@@ -19,6 +20,11 @@ pub(super) struct Labelled<I> {
     /// Sentences on what is odd about the part.
     pub(super) notes: Vec<String>,
     pub(super) framing: Framing,
+}
+
+/// What the notes of a part say of images that have no label; `None` where all have one.
+pub(super) fn unlabelled_note(part: &str, count: usize) -> Option<String> {
+    (count > 0).then(|| format!("{part}: left out for want of a label: {}", counted(count, "image")))
 }
 
 impl<I: Images> Dataset for Labelled<I> {

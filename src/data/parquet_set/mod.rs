@@ -16,7 +16,7 @@ mod values;
 
 use self::cache::PageCache;
 use self::file::{FileLabels, ImageFile};
-use super::labelled::{Images, Labelled};
+use super::labelled::{Images, Labelled, unlabelled_note};
 use super::labels::{Collected, Given, Labels, unique};
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::{Framing, Picture, picture};
@@ -79,10 +79,9 @@ pub(super) fn open(
         root.display(),
         if unlabelled > 0 { "images without labels alone; expected another part" } else { "no images" }
     );
-    let said = (unlabelled > 0)
-        .then(|| format!("{part}: left out for want of a label: {}", counted(unlabelled, "image")));
+    let notes = unlabelled_note(part, unlabelled).into_iter().collect();
     let labels = classes.into_labels()?;
-    Ok(Labelled { images, labels, notes: said.into_iter().collect(), framing })
+    Ok(Labelled { images, labels, notes, framing })
 }
 
 /// Files that are opened on several threads.

@@ -9,7 +9,7 @@ mod tar;
 
 use self::index::ShardIndex;
 use self::shard::Shard;
-use super::labelled::{Images, Labelled};
+use super::labelled::{Images, Labelled, unlabelled_note};
 use super::labels::{Collected, Given};
 use super::picture;
 use super::pool::{OrderedPool, Stop, worker_count};
@@ -87,10 +87,9 @@ fn open_with(
         root.display(),
         if unlabelled > 0 { "images without labels alone" } else { "no images" }
     );
-    let said = (unlabelled > 0)
-        .then(|| format!("{part}: left out for want of a label: {}", counted(unlabelled, "image")));
+    let notes = unlabelled_note(part, unlabelled).into_iter().collect();
     let labels = labels.into_labels(given.as_ref())?;
-    Ok(Labelled { images, labels, notes: said.into_iter().collect(), framing })
+    Ok(Labelled { images, labels, notes, framing })
 }
 
 /// What is in each of `files`, in their order: as `index` has it of an unchanged shard, else by its headers,
