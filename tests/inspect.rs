@@ -5,13 +5,13 @@ mod common;
 
 use common::{TINY, alone, finish, options};
 use crossbeam_channel::{Receiver, Sender};
-use dualprop::config::{AttackConfig, Config};
+use dualprop::config::{AttackConfig, Config, EvaluationAttack};
 use dualprop::evaluation::activation_map::CamMethod;
 use dualprop::evaluation::auto_domain::Through;
 use dualprop::gpu::DeviceChoice;
 use dualprop::session::inspect::{
     self, Answer, BINS, DistributionRequest, EPSILONS, ImageChoice, Inspector, Look, LookedItem, Measure,
-    Request, Subject, Sweep,
+    MeasureRobustness, Request, Subject, Sweep,
 };
 use dualprop::session::preflight::{self, Preflight};
 use dualprop::session::{RunHandle, spawn};
@@ -238,8 +238,29 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
         Answer::Swept(swept) if swept.points.len() == EPSILONS.len() => Some(swept),
         _ => None,
     });
-    assert!(swept.points.iter().all(|point| point.domains.len() == 2));
-    assert_eq!(swept.points[0].domains[0].at_bound, 0.0);
+    assert!(swept.points.iter().all(|point| point.views.len() == 3), "main, aux and the choice by image");
+    assert_eq!(swept.points[0].views[0].at_bound, 0.0);
+
+    // At one ε it agrees with the evaluation under that attack, through main, aux and the choice by image.
+    let measure = MeasureRobustness {
+        split: "val".into(),
+        limit: 8,
+        attacks: vec![EvaluationAttack::parse_spec("ifgsm:eps=4,step=1").unwrap()],
+        corruptions: Vec::new(),
+        severities: Vec::new(),
+        parameters: None,
+    };
+    ask(&study, Request::MeasureRobustness(measure));
+    let evaluated = answer(&study, |a| match a {
+        Answer::Robustness(found) if found.finished => Some(found),
+        _ => None,
+    });
+    let point = swept.points.iter().find(|point| point.epsilon == 4.0).expect("4/255");
+    for (domain, figures) in ["main", "aux", "auto"].into_iter().zip(&point.views) {
+        let row = evaluated.rows.iter().find(|row| row.domain == domain && row.attack.is_some());
+        let row = row.unwrap_or_else(|| panic!("{domain} under the attack"));
+        assert_eq!(row.top1, figures.accuracy, "{domain}");
+    }
 
     // A measurement counts every image in every view, and agrees with the sweep's clean images.
     let measure = Measure { split: "val".into(), limit: 8, attack: Some(attack.clone()), seed: 0 };
@@ -260,7 +281,7 @@ fn a_checkpoint_is_attacked_explained_swept_and_measured() {
     }
     for domain in 0..2 {
         let view = measured.views.iter().find(|view| view.domain == domain && !view.attacked).unwrap();
-        assert_eq!(view.confusion.accuracy(), swept.points[0].domains[domain].accuracy);
+        assert_eq!(view.confusion.accuracy(), swept.points[0].views[domain].accuracy);
     }
 
     // Inputs of a BN layer: shares sum to 1, one line a domain and kind of image.

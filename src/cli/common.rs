@@ -1,9 +1,9 @@
 //! What several commands share: their common options, and how results are printed.
 
 use super::progress::Progress;
-use crate::config::{Domain, EvaluationAttack};
+use crate::config::{AUTO, Domain, EvaluationAttack};
 use crate::data::Framing;
-use crate::evaluation::auto_domain::{AUTO, Through};
+use crate::evaluation::auto_domain::Through;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;

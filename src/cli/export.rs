@@ -1,8 +1,7 @@
 //! `dualprop export`: a model for other programs, with its card.
 
 use super::common::{UsageError, WeightsChoice, check_other_file, print_line, weights};
-use crate::config::Domain;
-use crate::evaluation::auto_domain::AUTO;
+use crate::config::{AUTO, Domain};
 use crate::export::{ALL, ExportOptions, Format as FileFormat, export};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The word for the choice of a domain by image at test time, in commands, files and the window.
+pub const AUTO: &str = "auto";
+
 /// A batch-norm domain: running statistics and affine parameters of its own in every BN layer, beside weights
 /// that all domains share (AdvProp, section 4.2). The index is its place in the network's arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

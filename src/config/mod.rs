@@ -20,7 +20,7 @@ mod validate;
 mod validate_method;
 
 pub use corruption::{CIFAR_C_MAX_SIZE, Corruption, ParameterSet};
-pub use domain::Domain;
+pub use domain::{AUTO, Domain};
 pub use error::{ConfigError, Place};
 pub use evaluation_attack::{Apgd, ApgdLoss, Attacker, EvaluationAttack, Square};
 pub use method::*;

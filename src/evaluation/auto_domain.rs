@@ -18,14 +18,11 @@
 //! through the domain that is chosen for it then.
 
 use super::inference::{ImageBatch, Inference, Outcome, Strongest};
-use crate::config::{Domain, EvaluationAttack};
+use crate::config::{AUTO, Domain, EvaluationAttack};
 use crate::gpu::{Gpu, GpuError};
 use crate::graph::{Op, pad4};
 use crate::training::buffers;
 use std::borrow::Borrow;
-
-/// The word of [`Through::Auto`] in commands, files and the window.
-pub const AUTO: &str = "auto";
 
 /// Values of the first BN layer's input that are read back at a time, which bounds the memory of a choice.
 const MOST_VALUES: usize = 4 << 20;

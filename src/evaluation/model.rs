@@ -2,11 +2,11 @@
 //! `predict`, `attack` and `cam` are thin shells around this.
 
 use super::activation_map::{self, CamMethod};
-use super::auto_domain::{AUTO, Through};
+use super::auto_domain::Through;
 use super::inference::{ImageBatch, Inference, Outcome, Strongest};
 use super::robustness::pass::{Moment, Pass, PassEnd, Tallies};
 use super::snapshot::bn_layers;
-use crate::config::{AttackConfig, Config, EvaluationAttack};
+use crate::config::{AUTO, AttackConfig, Config, EvaluationAttack};
 use crate::gpu::{Device, DeviceChoice, Gpu, Pause};
 use crate::graph::Network;
 use crate::models::init::Arenas;
@@ -200,19 +200,22 @@ impl Model {
         Ok(self.see(pixels, through)?.logits)
     }
 
-    /// What a forward pass through `domain` finds, for pixels `[n, S, S, 3]` in 0..255, any n. Without labels
-    /// the losses and hits are those of class 0.
+    /// What a forward pass through a domain finds, or each image's pass through the domain that fits it, for
+    /// pixels `[n, S, S, 3]` in 0..255, any n. Without labels the losses and hits are those of class 0.
     pub fn outcome(
         &mut self,
         pixels: &[f32],
         labels: Option<&[usize]>,
-        domain: usize,
+        through: impl Into<Through>,
     ) -> anyhow::Result<Outcome> {
+        let through = through.into();
         let mut all = Outcome::default();
         for (part, labels, ids) in self.parts(pixels, labels, None) {
             let images = ImageBatch { pixels: part, labels: &labels, ids: &ids };
-            let found = self.inference.forward(&mut self.gpu, images, domain)?;
-            all.extend(found);
+            all.extend(match through {
+                Through::Domain(domain) => self.inference.forward(&mut self.gpu, images, domain)?,
+                Through::Auto => self.inference.against_auto(&mut self.gpu, images, part.to_vec())?.outcome,
+            });
         }
         Ok(all)
     }

@@ -4,8 +4,7 @@
 use super::accuracy::Measured;
 use super::onnx::ends;
 use super::{ExportOptions, Format, Model, cost, usage};
-use crate::config::Config;
-use crate::evaluation::auto_domain::AUTO;
+use crate::config::{AUTO, Config};
 use crate::evaluation::robustness::row::Row;
 use crate::interop::rounding::Rounding;
 use crate::report::escape_markdown as escape;

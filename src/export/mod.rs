@@ -8,8 +8,7 @@ mod card;
 mod onnx;
 mod usage;
 
-use crate::config::Config;
-use crate::evaluation::auto_domain::AUTO;
+use crate::config::{AUTO, Config};
 use crate::evaluation::{Weights, network_of};
 use crate::graph::Network;
 use crate::interop::atomic::write_atomic;

@@ -389,7 +389,7 @@ pub(crate) fn swept(step: u64, request: &Sweep, count: usize) -> Swept {
             success: Some(1.0 - (-epsilon / end).exp()),
             at_bound: if epsilon > 0.0 { 0.7 } else { 0.0 },
         };
-        SweepPoint { epsilon, domains: vec![figures(3.0), figures(8.0)] }
+        SweepPoint { epsilon, views: vec![figures(3.0), figures(8.0), figures(4.5)] }
     };
     let points = EPSILONS.iter().take(count).map(|epsilon| point(*epsilon)).collect();
     Swept { step, request: request.clone(), points }

@@ -40,8 +40,7 @@ fn asked(table: &Evaluate, run: &Path, config: &Config, folders: &mut BTreeSet<S
     } else {
         table.data.clone()
     };
-    let domains: Vec<String> = table.domains.iter().map(ToString::to_string).collect();
-    let domains = if domains.is_empty() { vec!["all".to_owned()] } else { domains };
+    let domains = if table.domains.is_empty() { &vec!["all".to_owned()] } else { &table.domains };
     let mut lines = Vec::new();
     for (part, domain) in parts.iter().flat_map(|part| domains.iter().map(move |domain| (part, domain))) {
         let plain = format!("{}-{domain}", part.replace(':', "-"));

@@ -2,7 +2,7 @@
 
 use super::read::{Lines, entries};
 use crate::config::parse::plain;
-use crate::config::{ConfigError, Domain, EvaluationAttack, schema};
+use crate::config::{AUTO, ConfigError, Domain, EvaluationAttack, schema};
 use std::fmt::Write as _;
 use toml::Value;
 use toml::de::DeTable;
@@ -25,8 +25,8 @@ pub struct Evaluate {
     pub corruptions: Option<Corrupted>,
     /// The severities of the corruptions, each 1..=5; none: all five.
     pub severity: Vec<u8>,
-    /// The BN domains; none: all that the run has.
-    pub domains: Vec<Domain>,
+    /// The BN domains, of which [`AUTO`] is the choice by image; none: all that the run has, and that choice.
+    pub domains: Vec<String>,
     /// How the class activation maps are made that are held against the drawn objects, `cam` or `gradcam`;
     /// none: they are not.
     pub localise: Option<String>,
@@ -84,13 +84,11 @@ impl Evaluate {
                     made.severity = items.iter().map(severity).collect::<Result<_, _>>()?;
                 }
                 "domains" => {
-                    let names = words("a list of BN domains such as [\"main\", \"aux\"]")?;
-                    let domain = |name: &String| {
-                        name.parse::<Domain>().map_err(|fault| {
-                            lines.fault(key, "domains", format!("`evaluate.domains`: {fault}"))
-                        })
-                    };
-                    made.domains = names.iter().map(domain).collect::<Result<_, _>>()?;
+                    made.domains = words("a list of BN domains such as [\"main\", \"auto\"]")?;
+                    let known: Vec<&str> = Domain::NAMES.into_iter().chain([AUTO]).collect();
+                    if let Some(other) = made.domains.iter().find(|name| !known.contains(&name.as_str())) {
+                        return Err(expected(&format!("names of {}; \"{other}\" is none", known.join(", "))));
+                    }
                 }
                 "localise" => {
                     let word = found.as_ref().and_then(Value::as_str);
@@ -116,7 +114,6 @@ impl Evaluate {
     /// The keys of the table as TOML.
     pub(super) fn toml(&self) -> String {
         let list = |words: &[String]| Value::from(words.to_vec());
-        let domains: Vec<String> = self.domains.iter().map(ToString::to_string).collect();
         let mut text = String::new();
         let mut key = |name: &str, value: Value, given: bool| {
             if given {
@@ -132,7 +129,7 @@ impl Evaluate {
         }
         let severity: Vec<i64> = self.severity.iter().copied().map(i64::from).collect();
         key("severity", severity.into(), !self.severity.is_empty());
-        key("domains", list(&domains), !domains.is_empty());
+        key("domains", list(&self.domains), !self.domains.is_empty());
         if let Some(method) = &self.localise {
             key("localise", method.as_str().into(), true);
         }

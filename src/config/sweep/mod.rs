@@ -285,7 +285,10 @@ limit = 20
                 "base = \"shapes-advprop\"\n[evaluate]\nattacks = [\"pdg:eps=4\"]",
                 &["line 3", "nearest is pgd"],
             ),
-            ("base = \"shapes-advprop\"\n[evaluate]\ndomains = [\"auxx\"]", &["line 3", "main, aux"]),
+            (
+                "base = \"shapes-advprop\"\n[evaluate]\ndomains = [\"auxx\"]",
+                &["line 3", "main, aux", "auto", "auxx"],
+            ),
             ("base = \"shapes-advprop\"\n[evaluate]\nseverity = [6]", &["line 3", "1 to 5"]),
             (
                 "base = \"shapes-advprop\"\n[evaluate]\nlocalise = \"cams\"",

@@ -205,11 +205,10 @@ impl Evaluation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Domain, EvaluationAttack};
+    use crate::config::{AUTO, Domain, EvaluationAttack};
     use crate::data::corruptions::{Corruption, ParameterSet};
     use crate::data::shapes::{Shapes, ShapesSplit};
     use crate::data::{Dataset, EvalOptions, EvalReader};
-    use crate::evaluation::auto_domain::AUTO;
     use crate::evaluation::feature_grid::FeatureGrid;
     use crate::evaluation::localisation::Localisation;
     use crate::evaluation::network_of;

@@ -1,9 +1,12 @@
-//! How accuracy falls as an attack grows: one attacker at rising ε, through each domain.
+//! How accuracy falls as an attack grows: one attacker at rising ε, through each domain and against the
+//! choice by image.
 
 use super::Answer;
 use super::opened::{Opened, Pixels, named};
 use crate::config::AttackConfig;
 use crate::data::{EvalOptions, EvalReader};
+use crate::evaluation::auto_domain::Through;
+use crate::evaluation::inference::Strongest;
 use crate::evaluation::perturbation::{share_at_bound, success_rate};
 use std::sync::Arc;
 
@@ -39,11 +42,12 @@ pub struct Swept {
 pub struct SweepPoint {
     /// Radius of the ball, in 1/255 of the pixel range.
     pub epsilon: f32,
-    /// Figures by domain, each attacked and seen through itself.
-    pub domains: Vec<SweepFigures>,
+    /// Figures by [`Through::all`]: each domain attacked and seen through itself, and the choice by image
+    /// under the attack, of those through each domain, that is the worst for the image.
+    pub views: Vec<SweepFigures>,
 }
 
-/// What an attack did to one domain, as shares of 0..1.
+/// What an attack did to images as they are seen, as shares of 0..1.
 #[derive(Clone, Copy, Debug)]
 pub struct SweepFigures {
     /// Images whose most probable class is the true one after the attack.
@@ -59,7 +63,7 @@ pub(super) struct SweepJob {
     request: Sweep,
     images: Pixels,
     labels: Vec<usize>,
-    /// By domain: which clean images are right.
+    /// By [`Through::all`]: which clean images are right.
     right: Vec<Vec<bool>>,
     points: Vec<SweepPoint>,
 }
@@ -85,10 +89,9 @@ impl SweepJob {
             bytes: batch.images,
         };
         let clean = images.floats();
-        let domains = opened.model.meta().domains.len();
         let mut right = Vec::new();
-        for domain in 0..domains {
-            right.push(opened.model.outcome(&clean, Some(&labels), domain)?.top1);
+        for through in Through::all(opened.model.meta().domains.len()) {
+            right.push(opened.model.outcome(&clean, Some(&labels), through)?.top1);
         }
         Ok(Self { request, images, labels, right, points: Vec::new() })
     }
@@ -99,19 +102,31 @@ impl SweepJob {
         let epsilon = EPSILONS[self.points.len()];
         let attack = AttackConfig { epsilon, ..self.request.attack.clone() };
         let clean = self.images.floats();
-        let mut domains = Vec::new();
-        for (domain, before) in self.right.iter().enumerate() {
-            let (seed, ids) = (self.request.seed, &self.images.ids);
-            let adversarial = model.attack(&clean, &self.labels, &attack, domain, seed, ids)?;
-            let after = model.outcome(&adversarial, Some(&self.labels), domain)?.top1;
-            let right = after.iter().filter(|right| **right).count();
-            domains.push(SweepFigures {
-                accuracy: right as f32 / after.len() as f32,
-                success: success_rate(before, &after),
-                at_bound: share_at_bound(&clean, &adversarial, epsilon),
-            });
+        let (seed, ids, labels) = (self.request.seed, &self.images.ids, &self.labels);
+        let figures = |right_before: &[bool], found: &Strongest| {
+            let right = found.outcome.top1.iter().filter(|right| **right).count();
+            SweepFigures {
+                accuracy: right as f32 / labels.len() as f32,
+                success: success_rate(right_before, &found.outcome.top1),
+                at_bound: share_at_bound(&clean, &found.pixels, epsilon),
+            }
+        };
+        let (mut views, mut against_auto) = (Vec::new(), Vec::new());
+        for (through, right_before) in Through::all(model.meta().domains.len()).into_iter().zip(&self.right) {
+            let found = match through {
+                Through::Domain(domain) => {
+                    let pixels = model.attack(&clean, labels, &attack, domain, seed, ids)?;
+                    Strongest { outcome: model.outcome(&pixels, Some(labels), through)?, pixels }
+                }
+                Through::Auto => Strongest::worst(std::mem::take(&mut against_auto)),
+            };
+            views.push(figures(right_before, &found));
+            if model.meta().domains.len() > 1 && through != Through::Auto {
+                let outcome = model.outcome(&found.pixels, Some(labels), Through::Auto)?;
+                against_auto.push(Strongest { outcome, ..found });
+            }
         }
-        self.points.push(SweepPoint { epsilon, domains });
+        self.points.push(SweepPoint { epsilon, views });
         let swept =
             Swept { step: model.meta().step, request: self.request.clone(), points: self.points.clone() };
         Ok((Answer::Swept(Arc::new(swept)), self.points.len() < EPSILONS.len()))

@@ -66,7 +66,6 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
             }
             return;
         };
-        let names = look::names(&info);
         if ui.available_width() > ROOM_FOR_PLOTS {
             ui.horizontal_top(|ui| {
                 let width = ui.available_width() - PLOTS_WIDTH - tokens::GAP;
@@ -76,12 +75,12 @@ pub fn ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, look: &mut L
                 });
                 ui.vertical(|ui| {
                     ui.set_width(PLOTS_WIDTH);
-                    plots_ui(ui, shared, names, view, look, &looked);
+                    plots_ui(ui, shared, view, look, &looked);
                 });
             });
         } else {
             images_ui(ui, shared, &info, view, &looked);
-            plots_ui(ui, shared, names, view, look, &looked);
+            plots_ui(ui, shared, view, look, &looked);
         }
     });
 }
@@ -276,14 +275,7 @@ fn choice_ui(ui: &mut Ui, names: Names<'_>, looked: &LookedItem) {
     );
 }
 
-fn plots_ui(
-    ui: &mut Ui,
-    shared: &mut Shared<'_>,
-    names: Names<'_>,
-    view: &mut LabView,
-    chosen: &LookView,
-    looked: &Looked,
-) {
+fn plots_ui(ui: &mut Ui, shared: &mut Shared<'_>, view: &mut LabView, chosen: &LookView, looked: &Looked) {
     let model = shared.study.caption();
     plots::losses_ui(ui, &model, looked, PLOT_HEIGHT, shared.exports);
     ui.add_space(tokens::GAP);
@@ -295,7 +287,7 @@ fn plots_ui(
         let can = !shared.study.is_busy() && !info.splits.is_empty();
         let measuring = Measuring {
             name: "Sweep ε",
-            help: "Attack images of the set at rising ε with this attacker, through each domain",
+            help: "Attack images of the set at rising ε with this attacker, through each domain and the choice by image",
             refused: (!can).then_some(look::NOT_NOW),
             progress: shared.study.sweeping,
             cancelling: shared.study.cancelling,
@@ -313,6 +305,7 @@ fn plots_ui(
         }
     });
     if let Some(swept) = shared.study.swept.clone() {
+        let names = look::view_names(&info);
         plots::sweep_ui(ui, &model, names, &swept, info.attack.epsilon, PLOT_HEIGHT, shared.exports);
     } else {
         let text = "The sweep draws accuracy over ε, with the training ε marked.";

@@ -97,10 +97,10 @@ fn losses_figure(model: &str, looked: &Looked, mean: &[f64]) -> Figure {
     }
 }
 
-/// Top-1 of a domain over ε, percent.
-fn swept_points(swept: &Swept, domain: usize) -> Vec<[f64; 2]> {
+/// Top-1 over ε of a place in `Through::all`, percent.
+fn swept_points(swept: &Swept, place: usize) -> Vec<[f64; 2]> {
     let point = |point: &SweepPoint| {
-        let accuracy = point.domains.get(domain)?.accuracy;
+        let accuracy = point.views.get(place)?.accuracy;
         Some([f64::from(point.epsilon), 100.0 * f64::from(accuracy)])
     };
     swept.points.iter().filter_map(point).collect()
@@ -125,7 +125,8 @@ fn sweep_figure(model: &str, names: Names<'_>, swept: &Swept, trained: f32) -> F
     }
 }
 
-/// Accuracy after the attack over ε: one line a domain. `model`: the name of what is attacked.
+/// Accuracy after the attack over ε: one line a domain, and one for the choice by image. `model`: the name of
+/// what is attacked; `names`: with the choice by image.
 pub fn sweep_ui(
     ui: &mut Ui,
     model: &str,
@@ -136,7 +137,8 @@ pub fn sweep_ui(
     exports: &mut Vec<ExportRequest>,
 ) {
     let help = "Top-1 accuracy in percent of the attacked images over ε in 1/255, each domain attacked and seen \
-                through itself. The vertical line is the ε of the training attack.";
+                through itself; auto: each image through the domain that fits it, under the worst of these attacks. \
+                The vertical line is the ε of the training attack.";
     let (figure, table) = (|| sweep_figure(model, names, swept, trained), || sweep_table(names, swept));
     let menu = Menu::new("Accuracy over ε").figure(&figure).table(&table);
     heading_ui(ui, "Accuracy over ε", help, menu, exports);
@@ -162,7 +164,7 @@ pub fn sweep_ui(
         let nearest =
             swept.points.iter().min_by(|a, b| distance(a.epsilon).total_cmp(&distance(b.epsilon)))?;
         let mut text = format!("ε = {}/255", nearest.epsilon);
-        for (domain, figures) in nearest.domains.iter().enumerate() {
+        for (domain, figures) in nearest.views.iter().enumerate() {
             let success = figures.success.map_or_else(|| "–".to_owned(), format::share);
             text += &format!(
                 "\n{}: {}, success {success}, at the bound {}",
@@ -202,7 +204,7 @@ fn sweep_table(names: Names<'_>, swept: &Swept) -> Table {
     let mut table =
         Table::new(["epsilon (1/255)", "domain", "accuracy (%)", "success (%)", "at the bound (%)"]);
     for point in &swept.points {
-        for (domain, figures) in point.domains.iter().enumerate() {
+        for (domain, figures) in point.views.iter().enumerate() {
             let percent = |share: f32| (100.0 * share).to_string();
             table.row([
                 point.epsilon.to_string(),
