@@ -11,9 +11,12 @@ mod error;
 mod evaluation_attack;
 mod method;
 mod parse;
+#[cfg_attr(api, doc(hidden))]
 pub mod path_faults;
 pub mod presets;
+#[cfg_attr(api, doc(hidden))]
 pub mod schema;
+#[cfg_attr(api, doc(hidden))]
 pub mod sweep;
 mod types;
 mod validate;

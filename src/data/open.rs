@@ -29,7 +29,7 @@ pub fn open(config: &DataConfig) -> anyhow::Result<Splits> {
     open_reporting(config, |_, _, _| ())
 }
 
-/// [`open`]; while a set is listed, `progress` hears (split, class folders, lists or shards done, such in
+/// [`open()`]; while a set is listed, `progress` hears (split, class folders, lists or shards done, such in
 /// all).
 pub fn open_reporting(
     config: &DataConfig,

@@ -182,7 +182,7 @@ impl Picture {
     }
 
     /// Cuts a window out and resizes it to `[size, size, 3]` by Pillow's antialiased bicubic filter (Keys'
-    /// cubic with a = −1/2). Unlike [`Self::into_square`] nothing outside the window counts.
+    /// cubic with a = −1/2). Unlike `into_square` nothing outside the window counts.
     pub fn crop_bicubic(&self, window: CropWindow, size: usize) -> anyhow::Result<Vec<u8>> {
         let source = self.view()?;
         let [left, top, width, height] =

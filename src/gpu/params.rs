@@ -31,14 +31,14 @@ pub struct ParamField {
     pub kind: FieldKind,
 }
 
-/// What a launch hands to its shader as `@group(1) @binding(0) var<uniform> params: Params`. [`params!`]
+/// What a launch hands to its shader as `@group(1) @binding(0) var<uniform> params: Params`. `params!`
 /// implements it.
 pub trait Params: Pod {
     /// The fields in the order of the struct; padding is not among them.
     const FIELDS: &'static [ParamField];
 }
 
-/// The type of a field: a number, a struct made by [`params!`], or an array of one of them.
+/// The type of a field: a number, a struct made by `params!`, or an array of one of them.
 pub trait FieldType {
     /// What the type is made of.
     const KIND: FieldKind;

@@ -152,7 +152,7 @@ impl Player {
         open.encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
     }
 
-    /// Submits what has been encoded. Waits while [`IN_FLIGHT`] submits are still queued, and for this one
+    /// Submits what has been encoded. Waits while `IN_FLIGHT` submits are still queued, and for this one
     /// with [`Self::pause_between`].
     pub fn submit(&mut self, device: &Device) -> Result<(), GpuError> {
         let Some(mut open) = self.open.take() else { return Ok(()) };

@@ -18,23 +18,31 @@ mod excite;
 mod fold;
 mod forward;
 mod fusion;
+#[cfg_attr(api, doc(hidden))]
 pub mod memory;
 mod network;
+#[cfg_attr(api, doc(hidden))]
 pub mod params;
 mod pass;
 mod plan;
 mod shapes;
 mod value;
 
+#[cfg_attr(api, doc(hidden))]
 pub use backward::Gradients;
+#[cfg_attr(api, doc(hidden))]
 pub use fold::fold_weights;
+#[cfg_attr(api, doc(hidden))]
 pub use forward::Forward;
+#[cfg_attr(api, doc(hidden))]
 pub use fusion::{OnLoad, plan_on_load};
 pub use network::{
     BnConstants, Frozen, Hidden, HiddenLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape,
 };
 pub use params::{ParamKind, ParamLayout, Parameter};
+#[cfg_attr(api, doc(hidden))]
 pub use pass::{PassBuffers, PassSegment, PassSpec, Statistics};
+#[cfg_attr(api, doc(hidden))]
 pub use plan::{Plan, PlanBuilder};
 
 /// Channels as the GPU stores them: padded with zeros to whole vec4s.

@@ -184,7 +184,7 @@ pub fn write(
     write_stored(path, metadata, &stored.collect::<Vec<_>>(), integers)
 }
 
-/// As [`write`] without integers, but what has two dimensions or more is stored as f16. Vectors, biases and
+/// As [`write()`] without integers, but what has two dimensions or more is stored as f16. Vectors, biases and
 /// the numbers of batch norms, stay f32: they take little room, and a variance may be beyond f16. Fails where
 /// a weight is; returns what the rounding cost.
 pub fn write_f16(

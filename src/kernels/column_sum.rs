@@ -4,7 +4,7 @@ use super::fusion::Fusion;
 use super::{ImageShape, Permutation, pool};
 use crate::gpu::{Launch, View};
 
-/// Adds the column sums of `dy` [rows, channels] to `db` [channels].
+/// Adds the column sums of `dy` `[rows, channels]` to `db` `[channels]`.
 pub fn column_sum(rows: usize, channels: usize, dy: View, db: View) -> Launch {
     let shape = ImageShape { images: 1, rows_per_image: rows, channels };
     pool::image_sum(&shape, dy, None, db, 1.0, true, &Fusion::NONE)

@@ -4,10 +4,13 @@
 #![warn(missing_docs)]
 
 mod efficientnet;
+#[cfg_attr(api, doc(hidden))]
 pub mod head;
+#[cfg_attr(api, doc(hidden))]
 pub mod init;
 mod inverted_residual;
 mod mobilenet_v3;
+#[cfg_attr(api, doc(hidden))]
 pub mod names;
 mod options;
 mod preact_resnet;

@@ -3,19 +3,25 @@
 
 #![warn(missing_docs)]
 
+#[cfg_attr(api, doc(hidden))]
 pub mod augmented;
+#[cfg_attr(api, doc(hidden))]
 pub mod bench;
 mod compare_variants;
 mod disk_room;
 mod input;
+#[cfg_attr(api, doc(hidden))]
 pub mod inspect;
 mod open_device;
+#[cfg_attr(api, doc(hidden))]
 pub mod preflight;
 mod run;
 mod setup;
 mod starting_weights;
 mod state;
+#[cfg_attr(api, doc(hidden))]
 pub mod sweep;
+#[cfg_attr(api, doc(hidden))]
 pub mod tune;
 
 use crate::config::Config;

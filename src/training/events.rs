@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 /// What a front end asks of a run. Taken between two optimizer steps.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Command {
     /// Hold after the current step.
     Pause,
@@ -91,6 +92,7 @@ pub struct RunWeights {
 
 /// What a run reports, in order.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// Work is under way that no step reports: before the first step, or in a validation.
     Working(Work),

@@ -27,7 +27,7 @@ const FULL_STRENGTH: f64 = 40.0;
 const FEW_DECADES: f64 = 3.0;
 
 /// A plot as all panes have it: it zooms with Ctrl and the wheel, drags, and a double click shows everything.
-/// `axes`: what the horizontal and the vertical one show, with units; of them what [`titles`] leaves.
+/// `axes`: what the horizontal and the vertical one show, with units; of them what `titles` leaves.
 pub fn plot<'a>(id: &'a str, height: f32, axes: [&str; 2], tokens: &Tokens) -> Plot<'a> {
     let height = height.max(LOWEST);
     let [x, y] = titles(axes, height);

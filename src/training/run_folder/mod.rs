@@ -28,9 +28,12 @@ mod trackers;
 mod write;
 
 pub use moments::{moments, most_dispensable};
+#[cfg_attr(api, doc(hidden))]
 pub use notes::{LONGEST_NAME, LONGEST_NOTES, RunNotes};
 pub use read::{Follower, Metrics, MetricsFollower, Report, ended, is_at_work, log_tail};
+#[cfg_attr(api, doc(hidden))]
 pub use resume::{may_begin_in, parting_key};
+#[cfg_attr(api, doc(hidden))]
 pub use write::{RunFolder, utc, utc_now};
 
 use super::events::{BranchReport, EvalReport, EvalRow, Finish, StepReport};

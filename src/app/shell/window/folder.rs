@@ -151,7 +151,7 @@ impl FolderReader {
 
 impl Window {
     /// Shows the curves of a run folder and fills the set-up from it. Reads files, so it is for the time
-    /// before the first frame; later [`Self::begin_open_run`] reads on a thread of its own.
+    /// before the first frame; later `begin_open_run` reads on a thread of its own.
     pub fn open_run(&mut self, dir: &Path) -> anyhow::Result<()> {
         let opened = history::open(dir)?;
         self.show_opened(dir, opened);
