@@ -2,9 +2,9 @@
 //! wherever a model meets a data set its classes are matched by name first.
 //!
 //! Names are compared as people see them: composed and decomposed letters are the same, and spaces around a
-//! name do not count.
+//! name do not count. ImageNet's classes are known by their words and by WordNet's numbers.
 
-use super::{Dataset, subset};
+use super::{Dataset, imagenet, subset};
 use crate::config::path_faults::unreadable_file;
 use crate::words::counted;
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -93,6 +93,8 @@ pub fn match_classes(set: Arc<dyn Dataset>, model: &[String], by: &ClassesBy) ->
     let moved = places.iter().enumerate().any(|(here, there)| there.is_some_and(|there| there != here));
     let absent: Vec<String> =
         data.iter().zip(&places).filter(|(_, place)| place.is_none()).map(|(name, _)| name.clone()).collect();
+    let by_list = matches!(by, ClassesBy::SameNames | ClassesBy::CommonNames)
+        && imagenet::in_the_words_of(model, data).is_some();
     let all = set.len();
     let matched = subset::mapped(set, model, places)?;
     let left_out = all - matched.len();
@@ -100,6 +102,8 @@ pub fn match_classes(set: Arc<dyn Dataset>, model: &[String], by: &ClassesBy) ->
         let classes = subset::some(&absent);
         let images = counted(all, "image");
         Some(format!("left out {left_out} of {images}: the checkpoint has no class {classes}"))
+    } else if by_list {
+        Some("classes are matched by ImageNet's list of WordNet's numbers and the words for them".into())
     } else if moved && *by != ClassesBy::Number {
         Some(
             "the data set has its classes in another order than the checkpoint; they are matched by name"
@@ -152,8 +156,11 @@ fn common_names(data: &[String], model: &[String]) -> anyhow::Result<Vec<Option<
     Ok(places)
 }
 
-/// The place of each of `data` among `model`, by [`comparable`] names; fails where that is no single one.
+/// The place of each of `data` among `model`, by [`comparable`] names and ImageNet's list; fails where that
+/// is no single one.
 fn by_name(data: &[String], model: &[String]) -> anyhow::Result<Vec<Option<usize>>> {
+    let words = imagenet::in_the_words_of(model, data);
+    let data = words.as_deref().unwrap_or(data);
     let names = Names::new(model);
     let mut taken = BTreeMap::new();
     let mut places = Vec::with_capacity(data.len());
@@ -267,6 +274,8 @@ mod tests {
         let composed = vec!["caf\u{e9}".to_owned(), "tea ".to_owned()];
         let decomposed = vec!["tea".to_owned(), "cafe\u{301}".to_owned()];
         assert_eq!(same_classes(&decomposed, &composed).expect("look equal"), [Some(1), Some(0)]);
+        let words = same_classes(&names("n01443537 n01440764"), &names("tench goldfish"));
+        assert_eq!(words.expect("WordNet's numbers"), [Some(1), Some(0)]);
         let padded = vec!["a".to_owned(), "b".to_owned(), unused_class(2)];
         assert_eq!(same_classes(&names("a b"), &padded).expect("unused outputs"), [Some(0), Some(1)]);
     }

@@ -22,6 +22,8 @@ pub mod file_kind;
 mod flaws;
 mod folder;
 mod hsv;
+#[cfg_attr(api, doc(hidden))]
+pub mod imagenet;
 mod kept;
 mod labelled;
 mod labels;

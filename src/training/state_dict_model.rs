@@ -3,6 +3,7 @@
 
 use super::checkpoint::{Checkpoint, FORMAT_VERSION, Meta};
 use crate::config::{Config, ConfigError, Domain, Interpolation, MethodKind};
+use crate::data::imagenet;
 use crate::interop::tensor_file::TensorFile;
 use crate::interop::{foreign_names, state_dict};
 use crate::models::names::expected;
@@ -17,10 +18,6 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// What the classifier's weight is called in files.
 pub const HEADS: [&str; 3] = ["classifier.weight", "fc.weight", "linear.weight"];
-
-/// The 1,000 classes of ImageNet's challenge in the order of its networks' outputs, a name a line: WordNet's
-/// first word for each synset.
-const IMAGENET_CLASSES: &str = include_str!("../../assets/classes/imagenet1k.txt");
 
 /// Pixels that an image's shorter side has beyond the input before the middle is cut out: EfficientNet's
 /// rule, to which timm's `crop_pct` keeps.
@@ -130,7 +127,7 @@ fn recognise(mut file: TensorFile, path: &Path) -> anyhow::Result<(Checkpoint, S
         );
     };
     let numbered = |rows: usize| (0..rows).map(|i| i.to_string()).collect();
-    let imagenet: Vec<String> = IMAGENET_CLASSES.lines().map(str::to_owned).collect();
+    let imagenet: Vec<String> = imagenet::names().map(str::to_owned).collect();
     let is_imagenet = rows == imagenet.len();
     let classes = own_classes(&file, rows).unwrap_or(if is_imagenet { imagenet } else { numbered(rows) });
     let size = registry::find(arch)?.input_size as f64;
