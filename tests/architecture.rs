@@ -143,6 +143,39 @@ fn the_window_touches_files_on_helper_threads_alone() {
     assert!(wrong.is_empty(), "the window touches files in a frame:\n{}", wrong.join("\n"));
 }
 
+/// A pipe is waited for and a device has no end: what others wrote is opened where both are refused. The
+/// GPU's caches are the program's own, and a folder is opened to sync it.
+#[test]
+fn files_are_opened_where_pipes_are_refused() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    let mut wrong = Vec::new();
+    for file in &files {
+        let name = file.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
+        let is_elsewhere = name.starts_with("gpu/")
+            || ["config/reading.rs", "interop/atomic.rs", "data/corruptions/referee.rs"]
+                .contains(&name.as_str());
+        let text = std::fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in code.lines().enumerate().filter(|_| !is_elsewhere) {
+            let opens = [
+                " File::open(",
+                "(File::open(",
+                "fs::File::open(",
+                "fs::read(",
+                "fs::read_to_string(",
+                "::image_dimensions(",
+            ];
+            if opens.iter().any(|call| line.contains(call)) {
+                wrong.push(format!("src/{name}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(files.len() > 30, "the source was not found");
+    assert!(wrong.is_empty(), "expected config::reading in place of\n{}", wrong.join("\n"));
+}
+
 /// What `Device::object_counts` counts, no other module makes; the window has a device of its own.
 #[test]
 fn gpu_objects_are_made_where_they_are_counted() {

@@ -1,81 +1,18 @@
 //! A run folder can be left at any moment and continued: no line is lost, stands twice or is torn, and a run
 //! never writes over another.
 
+#[path = "common/run_reports.rs"]
+mod run_reports;
+
 use dualprop::config::{BranchSource, Config, Domain};
-use dualprop::training::checkpoint::{Checkpoint, FORMAT_VERSION, Meta, VALIDATED};
-use dualprop::training::events::{
-    BnDomain, BnLayer, BranchReport, EvalReport, EvalRow, Finish, Snapshot, StepReport,
-};
+use dualprop::training::checkpoint::{Checkpoint, VALIDATED};
+use dualprop::training::events::{BranchReport, Finish, Snapshot, StepReport};
 use dualprop::training::pictures;
 use dualprop::training::run_folder::{RunFiles, RunFolder, ended, is_at_work, may_begin_in, moments};
+use run_reports::{checkpoint, layer, step, validation};
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::Path;
-
-fn checkpoint(step: u64) -> Checkpoint {
-    let meta = Meta {
-        format_version: FORMAT_VERSION,
-        arch: "resnet18".into(),
-        classes: vec!["a".into(), "b".into()],
-        domains: Domain::names_of(2),
-        image_size: 32,
-        mean: [0.5; 3],
-        std: [0.5; 3],
-        config: Config::default().resolved_toml(),
-        step,
-        epoch: step as f64 / 10.0,
-    };
-    Checkpoint { meta, tensors: Default::default(), loop_state: Default::default() }
-}
-
-fn step(step: u64) -> StepReport {
-    let branch = |branch: usize, source: BranchSource, domain: &str, attack: Option<&str>| BranchReport {
-        branch,
-        source,
-        domain: domain.into(),
-        attack: attack.map(String::from),
-        loss: 2.5,
-        top1: 0.25,
-        top5: 0.75,
-    };
-    StepReport {
-        step,
-        epoch: step as f64 / 10.0,
-        lr: 0.1,
-        images_per_s: 100.0,
-        elapsed_s: step as f64 / 2.0,
-        stages: Vec::new(),
-        idle: None,
-        memory_bytes: None,
-        branches: vec![
-            branch(0, BranchSource::Clean, "main", None),
-            branch(1, BranchSource::Attack, "aux", Some("pgd:eps=1,step=1,iters=1")),
-        ],
-    }
-}
-
-fn validation(step: u64) -> EvalReport {
-    let row = EvalRow {
-        split: "val-stylized".into(),
-        domain: "aux".into(),
-        attack: None,
-        images: 100,
-        loss: 1.5,
-        top1: 0.5,
-        top5: 1.0,
-    };
-    EvalReport { step, epoch: step as f64 / 10.0, seconds: None, rows: vec![row] }
-}
-
-fn layer() -> BnLayer {
-    let domain = |mean: f32| BnDomain {
-        running_mean: vec![mean; 4],
-        running_var: vec![1.0; 4],
-        gamma: vec![1.0; 4],
-        beta: vec![0.0; 4],
-    };
-    BnLayer { name: "bn1".into(), domains: vec![domain(0.0), domain(3.0)] }
-}
 
 fn open(dir: &Path, config: &Config, resume: bool) -> Result<(RunFolder, Option<Checkpoint>), String> {
     RunFolder::open(dir, config, resume).map_err(|e| format!("{e:#}"))
@@ -313,7 +250,7 @@ fn no_tensorboard_point_stands_twice_or_is_lost_after_a_kill() {
         assert_eq!(tensorboard(dir), whole);
     }
     // With the validation done, a resumed run leaves its step's points alone.
-    let (mut run, _) = open(dir, &config, true).expect("a run to resume");
+    let (run, _) = open(dir, &config, true).expect("a run to resume");
     before.loop_state.insert(VALIDATED.into(), 4);
     run.save_last(&before).expect("writable");
     drop(run);
@@ -492,7 +429,7 @@ fn resuming_leaves_no_pictures_of_steps_to_come() {
     let dir = folder.path();
     let config = Config::default();
     let pictures = |step| Snapshot { step, classes: vec!["cat".into()], ..Snapshot::default() };
-    let (mut run, _) = open(dir, &config, false).expect("an empty folder");
+    let (run, _) = open(dir, &config, false).expect("an empty folder");
     run.save_last(&checkpoint(4)).expect("writable");
     let mut run = Some(run);
     for (step, stays) in [(4, true), (7, false)] {
@@ -592,7 +529,7 @@ fn a_folder_with_a_key_of_an_earlier_version_is_resumed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();
     let old = Config::default().resolved_toml().replacen("[run]\n", "[run]\ndeterministic = true\n", 1);
-    let (mut run, _) = open(dir, &Config::default(), false).expect("an empty folder");
+    let (run, _) = open(dir, &Config::default(), false).expect("an empty folder");
     let mut last = checkpoint(4);
     last.meta.config.clone_from(&old);
     run.save_last(&last).expect("writable");

@@ -7,7 +7,7 @@ use crate::evaluation::auto_domain::Through;
 use crate::evaluation::softmax::top_classes;
 use crate::evaluation::{Model, Weights};
 use crate::gpu::DeviceChoice;
-use crate::words::counted;
+use crate::words::{counted, one_line};
 use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
@@ -232,9 +232,10 @@ pub(super) fn print_line(line: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a line to stderr. Work goes on where nobody can read it, such as after the terminal was closed.
+/// Prints a sentence to stderr as one line. Work goes on where nobody can read it, such as after the terminal
+/// was closed.
 pub(super) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", one_line(line));
 }
 
 /// Prints one JSON value on a line.

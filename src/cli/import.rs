@@ -2,6 +2,7 @@
 
 use super::common::{UsageError, check_other_file, note, print_line, whole};
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::config::{Interpolation, schema};
 use crate::interop::tensor_file::{Tensor, TensorFile};
 use crate::interop::{foreign_names, state_dict};
@@ -142,8 +143,8 @@ fn known_architecture(arch: &str) -> anyhow::Result<()> {
 /// The lines of a file of class names.
 fn read_names(file: &Path) -> anyhow::Result<Vec<String>> {
     let fault = |what: String| anyhow!("--classes: {}: {what}; expected a name a line", file.display());
-    let text =
-        std::fs::read_to_string(file).map_err(|e| anyhow!("--classes: {}", unreadable_file(file, &e)))?;
+    let text = reading::read_text(file, reading::MOST_TEXT)
+        .map_err(|e| anyhow!("--classes: {}", unreadable_file(file, &e)))?;
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if let Some(at) = names.iter().position(String::is_empty) {
         return Err(fault(format!("line {} is empty", at + 1)));

@@ -2,7 +2,8 @@
 
 use super::command;
 use super::common::print_line;
-use anyhow::Context as _;
+use crate::interop::atomic::{create_folder, sentence};
+use anyhow::anyhow;
 use std::path::PathBuf;
 
 /// Writes the manual pages (dualprop.1, dualprop-train.1 and so on) into a folder.
@@ -17,9 +18,9 @@ pub(super) struct Man {
 impl Man {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let shown = self.dir.display();
-        std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make the folder {shown}"))?;
+        create_folder(&self.dir)?;
         clap_mangen::generate_to(command(), &self.dir)
-            .with_context(|| format!("cannot write into {shown}"))?;
+            .map_err(|error| anyhow!(sentence(&self.dir, &error)))?;
         print_line(&format!("{shown}/dualprop.1 and a page for each command"))
     }
 }

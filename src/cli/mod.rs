@@ -25,6 +25,7 @@ mod sweep;
 mod train;
 
 use crate::config::path_faults::without_code;
+use crate::words::one_line;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use common::{UsageError, note};
@@ -78,7 +79,7 @@ pub fn main() -> ExitCode {
     match run(cli.command.unwrap_or_else(|| Command::App(app::App::default()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            note(&format!("dualprop: {}", one_line(&format!("{error:#}"))));
+            note(&format!("dualprop: {}", without_code(&one_line(&format!("{error:#}")))));
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
@@ -137,10 +138,6 @@ fn usage_sentence(page: &str) -> String {
         }
     }
     format!("{}; see `{help}`", words.join(" "))
-}
-
-fn one_line(text: &str) -> String {
-    without_code(&text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod parse;
 pub mod path_faults;
 pub mod presets;
 #[cfg_attr(api, doc(hidden))]
+pub mod reading;
+#[cfg_attr(api, doc(hidden))]
 pub mod schema;
 #[cfg_attr(api, doc(hidden))]
 pub mod sweep;

@@ -5,6 +5,7 @@ use super::access::{from_partial, insert};
 use super::cautions;
 use super::error::Place;
 use super::path_faults::unreadable_file;
+use super::reading;
 use super::schema::{self, Field, Kind};
 use super::{Config, ConfigError};
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
     if size.len() > MAX_FILE_BYTES {
         return Err(fault(format!("{} bytes are no configuration; expected a TOML file", size.len())));
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = reading::read(path, MAX_FILE_BYTES).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|_| fault("not UTF-8 text; expected a TOML file".into()))
 }
 

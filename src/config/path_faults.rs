@@ -18,6 +18,21 @@ pub fn unreadable_file(path: &Path, error: &io::Error) -> String {
     }
 }
 
+/// What went wrong and what to do, for a file or folder that could not be written.
+pub fn unwritable_file(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!(
+                "cannot write {path}: the disk is full; free some space and go on, the last good file is untouched"
+            )
+        }
+        io::ErrorKind::NotFound => format!("cannot write {path}: its folder does not exist"),
+        io::ErrorKind::PermissionDenied => format!("cannot write {path}: permission denied"),
+        _ => format!("cannot write {path}: {}", without_code(&error.to_string())),
+    }
+}
+
 /// Why there is no folder at `path`.
 pub fn no_folder(path: &Path) -> String {
     if path.exists() {
@@ -77,6 +92,12 @@ mod tests {
         assert!(no_folder(&file).ends_with("is a file; expected a folder"));
         let text = read(&file.join("x"));
         assert!(text.contains("a part of its path is a file itself"), "{text}");
+    }
+
+    #[test]
+    fn a_full_disk_is_named_as_such() {
+        let text = unwritable_file(Path::new("run/last.safetensors"), &io::ErrorKind::StorageFull.into());
+        assert!(text.contains("run/last.safetensors") && text.contains("disk is full"), "{text}");
     }
 
     #[test]

@@ -5,13 +5,16 @@
 use super::Framing;
 use super::packed::Packed;
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use anyhow::{Context, anyhow, bail, ensure};
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 const SIDE: usize = 32;
 const PIXELS: usize = 3 * SIDE * SIDE;
+
+/// Most records of a file, ten times the largest of the original sets: all are kept in memory.
+const MOST_RECORDS: u64 = 500_000;
 
 /// Which of the two sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +89,7 @@ impl Cifar {
     }
 
     fn read(self, path: &Path, set: &mut Packed) -> anyhow::Result<()> {
-        let file = File::open(path).map_err(|e| anyhow!("`data.path`: {}", unreadable_file(path, &e)))?;
+        let file = reading::open(path).map_err(|e| anyhow!("`data.path`: {}", unreadable_file(path, &e)))?;
         let unreadable = || format!("cannot read {}", path.display());
         let length = file.metadata().with_context(unreadable)?.len();
         let record = (self.label_bytes() + PIXELS) as u64;
@@ -94,6 +97,11 @@ impl Cifar {
             length > 0 && length % record == 0,
             "{} has {length} bytes, which is not a whole number of {record}-byte records: the file is cut off or not \
              the binary version of the set",
+            path.display()
+        );
+        ensure!(
+            length / record <= MOST_RECORDS,
+            "{} has {length} bytes; expected at most {MOST_RECORDS} images in a file",
             path.display()
         );
         let count = (length / record) as usize;
@@ -122,7 +130,7 @@ impl Cifar {
     /// From the names file, one name a line; numbers where there is no such file.
     fn class_names(self, dir: &Path) -> anyhow::Result<Vec<String>> {
         let path: PathBuf = dir.join(self.names_file());
-        let text = match std::fs::read_to_string(&path) {
+        let text = match reading::read_text(&path, reading::MOST_TEXT) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let width = (self.classes() - 1).to_string().len();

@@ -6,6 +6,7 @@
 
 use super::{Dataset, imagenet, subset};
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::words::counted;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use std::collections::BTreeMap;
@@ -209,14 +210,7 @@ impl Names {
 
 fn read_lines(file: &Path) -> anyhow::Result<Vec<String>> {
     let fault = |error| anyhow!("the file of classes: {}", unreadable_file(file, &error));
-    let facts = std::fs::metadata(file).map_err(fault)?;
-    ensure!(
-        facts.len() <= MAX_FILE,
-        "the file of classes {} has {} bytes; expected a text, a class a line",
-        file.display(),
-        facts.len()
-    );
-    let text = std::fs::read_to_string(file).map_err(fault)?;
+    let text = reading::read_text(file, MAX_FILE).map_err(fault)?;
     let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
 }

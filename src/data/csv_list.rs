@@ -6,6 +6,7 @@ use super::labels::{Collected, Given, IMAGE_COLUMNS, LABEL_COLUMNS, column};
 use super::picture::{self, IMAGE_ENDINGS};
 use super::{Framing, Picture};
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use anyhow::{Context, anyhow, bail, ensure};
 use csv::{Reader, ReaderBuilder, StringRecord};
 use std::fs::File;
@@ -75,7 +76,7 @@ impl List {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let unreadable = |e| anyhow!("`data.path`: {}", unreadable_file(path, &e));
-        let file = File::open(path).map_err(unreadable)?;
+        let file = reading::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();
         ensure!(length > 0, "{shown} is empty; expected a list with a header");
         ensure!(length <= MOST_BYTES, "{shown} has {length} bytes; expected a list of at most {MOST_BYTES}");
@@ -88,7 +89,7 @@ impl List {
         // Spreadsheets of many countries write semicolons where others write commas.
         let count = |delimiter: u8| first.iter().filter(|byte| **byte == delimiter).count();
         let delimiter = [b',', b';', b'\t'].into_iter().rev().max_by_key(|d| count(*d)).unwrap_or(b',');
-        let file = File::open(path).map_err(unreadable)?;
+        let file = reading::open(path).map_err(unreadable)?;
         let mut rows = ReaderBuilder::new().delimiter(delimiter).from_reader(BufReader::new(file));
         let header = rows.headers().map_err(|e| fault(path, &e))?.clone();
         let names: Vec<&str> = header.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();

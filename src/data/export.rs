@@ -3,7 +3,8 @@
 use super::damage::{guarded, load_checked};
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::{Dataset, Splits};
-use anyhow::{Context, bail, ensure};
+use crate::config::path_faults::unwritable_file;
+use anyhow::{anyhow, bail, ensure};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use std::io::Write;
@@ -36,7 +37,7 @@ pub fn export(
             ensure!(entries.next().is_none(), "the folder {} is not empty; name a new one", out.display());
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot write to {}", out.display())),
+        Err(error) => bail!(unwritable_file(out, &error)),
     }
     let mut parts = vec![("train", &splits.train), ("val", &splits.val)];
     parts.extend(splits.extra.iter().map(|(name, set)| (name.as_str(), set)));
@@ -47,8 +48,7 @@ pub fn export(
         let folders: Vec<PathBuf> =
             folder_names(set.class_names()).iter().map(|name| out.join(split).join(name)).collect();
         for folder in &folders {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            std::fs::create_dir_all(folder).map_err(|error| anyhow!(unwritable_file(folder, &error)))?;
         }
         let writer = Writer { set: Arc::clone(set), size, folders };
         let workers = worker_count(0);
@@ -107,16 +107,16 @@ impl Writer {
             );
         };
         let path = folder.join(format!("{index:06}.png"));
-        let write = || -> anyhow::Result<()> {
-            let side = u32::try_from(self.size)?;
-            let mut png = Vec::new();
-            PngEncoder::new(&mut png).write_image(pixels, side, side, ExtendedColorType::Rgb8)?;
+        let side = u32::try_from(self.size)?;
+        let mut png = Vec::new();
+        PngEncoder::new(&mut png).write_image(pixels, side, side, ExtendedColorType::Rgb8)?;
+        let write = || -> std::io::Result<()> {
             let mut file = tempfile::Builder::new().prefix(".export-").tempfile_in(folder)?;
             file.write_all(&png)?;
-            file.persist(&path)?;
+            file.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        write().map_err(|error| anyhow!(unwritable_file(&path, &error)))
     }
 }
 

@@ -4,9 +4,9 @@
 use super::Framing;
 use super::packed::Packed;
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use anyhow::{Context, anyhow, bail, ensure};
 use flate2::read::GzDecoder;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -47,7 +47,7 @@ fn read_idx<const D: usize>(dir: &Path, name: &str) -> anyhow::Result<([usize; D
     let packed = dir.join(format!("{name}.gz"));
     let path = if plain.exists() || !packed.exists() { plain } else { packed };
     let open = || -> std::io::Result<Box<dyn Read>> {
-        let file = File::open(&path)?;
+        let file = reading::open(&path)?;
         Ok(if path.extension().is_some_and(|end| end == "gz") {
             Box::new(GzDecoder::new(file))
         } else {

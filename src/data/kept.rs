@@ -3,6 +3,7 @@
 //! A kept file: a magic word, the path of what it lists, the list, a CRC-32C of it all. Whatever is wrong
 //! with it only means that the list is made again.
 
+use crate::config::reading;
 use etcetera::BaseStrategy;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Images from which on a part's list is worth keeping.
 pub(super) const LEAST_IMAGES: usize = 20_000;
+
+/// Largest list: names of a hundred million files.
+const MOST_BYTES: u64 = 8 << 30;
 
 /// Coarsest clock of a file system (FAT's).
 const TICK: Duration = Duration::from_secs(2);
@@ -39,7 +43,7 @@ impl KeptFile {
 
     /// The list; `None` where there is no sound file.
     pub(super) fn read(&self) -> Option<Vec<u8>> {
-        let bytes = std::fs::read(&self.path).ok()?;
+        let bytes = reading::read(&self.path, MOST_BYTES).ok()?;
         let (body, checksum) = bytes.split_last_chunk::<4>()?;
         if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
             return None;

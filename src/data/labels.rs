@@ -1,6 +1,7 @@
 //! Labels that a list gives beside its images: which column holds them, and how their texts become classes.
 
 use super::class_match::comparable;
+use crate::config::reading;
 use crate::words::counted;
 use anyhow::{anyhow, bail, ensure};
 use std::collections::{BTreeMap, HashMap};
@@ -155,7 +156,7 @@ impl Given {
     /// Names one a line in the file `classes.txt` of `root`; `None` where there is no such file.
     pub(super) fn beside(root: &Path) -> anyhow::Result<Option<Self>> {
         let file = root.join("classes.txt");
-        let text = match std::fs::read_to_string(&file) {
+        let text = match reading::read_text(&file, reading::MOST_TEXT) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => bail!(crate::config::path_faults::unreadable_file(&file, &error)),

@@ -11,6 +11,7 @@
 
 use super::file_kind;
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::config::{DataConfig, Interpolation};
 use anyhow::{Context, anyhow, ensure};
 use fast_image_resize as fir;
@@ -254,16 +255,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Picture> {
 /// Reads the bytes of an image file; fails where it is empty or larger than is allowed for an image.
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     let unreadable = |error| anyhow!(unreadable_file(path, &error));
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
     ensure!(!path.is_dir(), "it is a folder; expected an image file");
-    if length == 0 {
+    let bytes = reading::read(path, MAX_BYTES).map_err(unreadable)?;
+    if bytes.is_empty() {
         return Err(NotAnImage::OtherContent(": the file is empty".into()).into());
     }
-    ensure!(
-        length <= MAX_BYTES,
-        "the file has {length} bytes, more than the {MAX_BYTES} allowed for an image"
-    );
-    std::fs::read(path).map_err(unreadable)
+    Ok(bytes)
 }
 
 /// Decodes the bytes of an image file whole.

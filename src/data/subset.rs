@@ -3,6 +3,7 @@
 use super::random::{Purpose, Random};
 use super::{Dataset, Picture, comparable};
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::words::counted;
 use anyhow::{anyhow, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,7 +153,7 @@ pub(super) fn read_classes(file: &Path) -> anyhow::Result<Vec<String>> {
     let text = if file == Path::new(BUILT_IN.0) {
         BUILT_IN.1.to_owned()
     } else {
-        std::fs::read_to_string(file)
+        reading::read_text(file, reading::MOST_TEXT)
             .map_err(|e| anyhow!("`data.classes_file`: {}", unreadable_file(file, &e)))?
     };
     let mut names = BTreeSet::new();

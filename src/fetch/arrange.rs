@@ -2,6 +2,7 @@
 
 use super::table::Layout;
 use super::{PublicSet, mat};
+use crate::config::reading;
 use crate::interop::atomic::{create_folder, sentence};
 use anyhow::{Context as _, anyhow, ensure};
 use std::fs;
@@ -44,8 +45,8 @@ fn flowers(parts: &[PathBuf], whole: &Path) -> anyhow::Result<()> {
     let [images, labels, split] = parts else { return Err(anyhow!("the set is not of three files")) };
     let array = |folder: &Path, file: &str, name: &str| {
         let path = folder.join(file);
-        let bytes =
-            fs::read(&path).map_err(|e| anyhow!(crate::config::path_faults::unreadable_file(&path, &e)))?;
+        let bytes = reading::read(&path, reading::MOST_TEXT)
+            .map_err(|e| anyhow!(crate::config::path_faults::unreadable_file(&path, &e)))?;
         mat::whole_numbers(&bytes, name).with_context(|| format!("cannot use {file}"))
     };
     let labels = array(labels, "imagelabels.mat", "labels")?;

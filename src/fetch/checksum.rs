@@ -1,9 +1,9 @@
 //! Checksums of downloaded files.
 
+use crate::config::reading;
 use anyhow::anyhow;
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -40,7 +40,7 @@ impl Checksum {
 
 fn digits<D: Digest>(path: &Path, heard: &mut dyn FnMut(u64) -> bool) -> anyhow::Result<Option<String>> {
     let unreadable = |error| anyhow!(crate::config::path_faults::unreadable_file(path, &error));
-    let mut file = File::open(path).map_err(unreadable)?;
+    let mut file = reading::open(path).map_err(unreadable)?;
     let mut digest = D::new();
     let mut buffer = vec![0; 1 << 20];
     let mut read = 0;

@@ -7,6 +7,7 @@
 
 use super::{RemoteFile, Stage, Stopped, part_name};
 use crate::config::path_faults::without_code;
+use crate::config::reading;
 use crate::interop::atomic::{sentence, write_atomic};
 use anyhow::{anyhow, bail, ensure};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -267,7 +268,7 @@ impl Transfer<'_> {
     fn ask(&self, have: u64) -> anyhow::Result<Receiver<Heard>> {
         let (say, words) = bounded(CHUNKS_AHEAD);
         let (address, answer) = (self.address.clone(), self.patience.answer);
-        let etag = fs::read_to_string(self.etag_file()).ok();
+        let etag = reading::read_text(&self.etag_file(), reading::MOST_TEXT).ok();
         std::thread::Builder::new()
             .name("download".into())
             .spawn(move || {

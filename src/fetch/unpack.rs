@@ -2,7 +2,9 @@
 //! that stay in the target, and no more of them than a limit.
 
 use crate::config::path_faults::without_code;
+use crate::config::reading;
 use crate::data::leavings::is_leaving;
+use crate::interop::atomic::sentence;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
@@ -30,7 +32,7 @@ pub(super) fn tar(
     heard: &mut dyn FnMut(u64, u64),
 ) -> anyhow::Result<bool> {
     let file =
-        File::open(path).map_err(|e| anyhow!(crate::config::path_faults::unreadable_file(path, &e)))?;
+        reading::open(path).map_err(|e| anyhow!(crate::config::path_faults::unreadable_file(path, &e)))?;
     let total = file.metadata().map_or(0, |found| found.len());
     let read = Rc::new(Cell::new(0));
     let mut inner = BufReader::with_capacity(1 << 18, file);
@@ -65,17 +67,20 @@ pub(super) fn tar(
         }
         let target = out.join(&below);
         if kind == EntryType::Directory {
-            fs::create_dir_all(&target).with_context(|| cannot_write(&target))?;
+            fs::create_dir_all(&target).map_err(|error| anyhow!(sentence(&target, &error)))?;
             continue;
         }
         ensure!(entry.size() <= left, "{}: it holds more than {limit} bytes", broken());
         left -= entry.size();
         if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).with_context(|| cannot_write(parent))?;
+            fs::create_dir_all(parent).map_err(|error| anyhow!(sentence(parent, &error)))?;
         }
-        let mut written = File::create_new(&target).with_context(|| cannot_write(&target))?;
-        io::copy(&mut entry, &mut written)
-            .map_err(|e| anyhow!("{}: {}", cannot_write(&target), without_code(&e.to_string())))?;
+        let mut written = File::create_new(&target).map_err(|e| anyhow!(sentence(&target, &e)))?;
+        io::copy(&mut entry, &mut written).map_err(|e| match e.kind() {
+            // What is wrong with the archive is an error of reading it.
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => anyhow!(sentence(&target, &e)),
+            _ => anyhow!("{}: {}", cannot_write(&target), without_code(&e.to_string())),
+        })?;
     }
     heard(total, total);
     Ok(true)

@@ -1,8 +1,9 @@
 //! Files that appear whole or not at all: written under a temporary name in the same folder, synced, renamed.
 
-use crate::config::path_faults::{no_folder, without_code};
+use crate::config::path_faults::no_folder;
+pub use crate::config::path_faults::unwritable_file as sentence;
 use anyhow::anyhow;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Ending of the temporary names; a run folder clears away what a killed run left of them.
@@ -58,21 +59,6 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What went wrong and what to do, for a file that could not be written.
-pub fn sentence(path: &Path, error: &std::io::Error) -> String {
-    let path = path.display();
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            format!(
-                "cannot write {path}: the disk is full; free some space and go on, the last good file is untouched"
-            )
-        }
-        ErrorKind::NotFound => format!("cannot write {path}: its folder does not exist"),
-        ErrorKind::PermissionDenied => format!("cannot write {path}: permission denied"),
-        _ => format!("cannot write {path}: {}", without_code(&error.to_string())),
-    }
-}
-
 /// Makes a folder with its parents.
 pub fn create_folder(path: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(path).map_err(|error| {
@@ -80,7 +66,7 @@ pub fn create_folder(path: &Path) -> anyhow::Result<()> {
         match path.ancestors().find(|part| part.is_file()) {
             Some(file) if file == path => anyhow!("{}", no_folder(path)),
             Some(file) => anyhow!("cannot make the folder {shown}: {}", no_folder(file)),
-            None => anyhow!("cannot make the folder {shown}: {}", without_code(&error.to_string())),
+            None => anyhow!(sentence(path, &error)),
         }
     })
 }
@@ -88,12 +74,7 @@ pub fn create_folder(path: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_full_disk_is_named_as_such() {
-        let text = sentence(Path::new("run/last.safetensors"), &ErrorKind::StorageFull.into());
-        assert!(text.contains("run/last.safetensors") && text.contains("disk is full"), "{text}");
-    }
+    use std::io::ErrorKind;
 
     #[test]
     fn a_file_in_the_place_of_a_folder_is_named() {

@@ -3,6 +3,8 @@
 //! STEP` for each point. Source of the layout: mlflow/store/tracking/file_store.py of MLflow 2 and 3.
 
 use super::atomic::{create_folder, sentence, write_atomic};
+use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use anyhow::anyhow;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -65,7 +67,8 @@ impl MlflowRun {
     pub fn cut(&mut self, stays: impl Fn(&str, u64) -> bool) -> anyhow::Result<()> {
         self.curves.clear();
         for (name, path) in curves(&self.dir.join("metrics"), "")? {
-            let text = std::fs::read_to_string(&path).map_err(|e| anyhow!(sentence(&path, &e)))?;
+            let text = reading::read_text(&path, reading::MOST_TEXT)
+                .map_err(|e| anyhow!(unreadable_file(&path, &e)))?;
             let is_whole = |line: &&str| {
                 let step = line.strip_suffix('\n').and_then(|line| line.split(' ').nth(2));
                 step.and_then(|step| step.parse().ok()).is_some_and(|step| stays(&name, step))
@@ -133,7 +136,8 @@ impl MlflowRun {
 fn experiment(root: &Path) -> anyhow::Result<String> {
     let entries = std::fs::read_dir(root).map_err(|e| anyhow!(sentence(root, &e)))?;
     for entry in entries.flatten() {
-        let text = std::fs::read_to_string(entry.path().join("meta.yaml")).unwrap_or_default();
+        let text =
+            reading::read_text(&entry.path().join("meta.yaml"), reading::MOST_TEXT).unwrap_or_default();
         let is_ours = |line: &str| {
             let name = line.strip_prefix("name:").map(|name| name.trim().trim_matches(['"', '\'']));
             name == Some(EXPERIMENT.0)
@@ -160,7 +164,7 @@ fn experiment(root: &Path) -> anyhow::Result<String> {
 
 /// When the run of this `meta.yaml` began; `None` where there is none.
 fn begun(meta: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(meta).ok()?;
+    let text = reading::read_text(meta, reading::MOST_TEXT).ok()?;
     text.lines().find_map(|line| line.strip_prefix("start_time:")?.trim().parse().ok())
 }
 
@@ -174,7 +178,8 @@ fn curves(dir: &Path, below: &str) -> anyhow::Result<Vec<(String, PathBuf)>> {
     for entry in entries.flatten() {
         let (name, path) = (entry.file_name(), entry.path());
         let name = format!("{below}{}", name.to_string_lossy());
-        if path.is_dir() {
+        // A link may lead back to a folder above.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.extend(curves(&path, &format!("{name}/"))?);
         } else {
             found.push((name, path));

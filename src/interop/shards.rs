@@ -2,6 +2,7 @@
 //! `{"weight_map": {"TENSOR": "FILE"}}`.
 
 use super::tensor_file::TensorFile;
+use crate::config::reading;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,7 @@ pub(super) fn read(
 ) -> anyhow::Result<TensorFile> {
     let size = path.metadata()?.len();
     ensure!(size <= MAX_BYTES, "it is an index of {size} bytes; expected at most {MAX_BYTES}");
-    let text = std::fs::read_to_string(path)?;
+    let text = reading::read_text(path, MAX_BYTES)?;
     let index: Index = serde_json::from_str(&text).map_err(|e| {
         anyhow!("it is no index of tensors ({e}); expected {{\"weight_map\": {{\"TENSOR\": \"FILE\"}}}}")
     })?;

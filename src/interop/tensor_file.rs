@@ -5,6 +5,7 @@ use super::atomic::write_atomic;
 use super::rounding::Rounding;
 use super::shards;
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::data::file_kind::{FileKind, INDEX, LOOKED_AT, recognise};
 use anyhow::{Context, anyhow, bail, ensure};
 use safetensors::Dtype;
@@ -160,7 +161,7 @@ fn opened(path: &Path) -> anyhow::Result<(File, Option<FileKind>)> {
     if path.metadata().is_ok_and(|data| !data.is_file()) {
         bail!("{} is not a regular file; expected a safetensors file", path.display());
     }
-    let mut file = File::open(path).map_err(|e| anyhow!(unreadable_file(path, &e)))?;
+    let mut file = reading::open(path).map_err(|e| anyhow!(unreadable_file(path, &e)))?;
     let mut first = Vec::new();
     let found = Read::by_ref(&mut file).take(LOOKED_AT as u64).read_to_end(&mut first);
     let kind = found.ok().and_then(|_| recognise(&first));

@@ -1,5 +1,6 @@
 //! What a run's folder tells a comparison.
 
+use crate::config::reading;
 use crate::config::{Config, DataSource};
 use crate::evaluation::network_of;
 use crate::evaluation::robustness::record::{ASKED_FILE, CHECKSUM, facts_in};
@@ -239,7 +240,7 @@ pub fn evaluation_rows(folder: &Path) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut warnings) = (Vec::new(), Vec::new());
     for folder in evaluation_folders(folder) {
         let file = folder.join("rows.jsonl");
-        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let Ok(text) = reading::read_text(&file, reading::MOST_TEXT) else { continue };
         for (line, number) in text.lines().zip(1..) {
             match serde_json::from_str(line) {
                 Ok(row) => rows.push(row),

@@ -8,6 +8,7 @@
 
 use super::events::{BnDomain, BnLayer, DomainView, GalleryItem, Guess, Snapshot};
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::interop::atomic::write_atomic;
 use anyhow::{Context as _, anyhow, ensure};
 use half::f16;
@@ -87,9 +88,7 @@ pub fn save(path: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
 /// Reads what [`save`] wrote; every fault is one sentence that names the file.
 pub fn load(path: &Path) -> anyhow::Result<Snapshot> {
     let unreadable = |error| anyhow!(unreadable_file(path, &error));
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    ensure!(length <= MAX_BYTES, "{} has {length} bytes; expected pictures of a run", path.display());
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = reading::read(path, MAX_BYTES).map_err(unreadable)?;
     parse(&bytes).map_err(|e| anyhow!("{} holds no pictures of a run: {e:#}", path.display()))
 }
 
@@ -108,6 +107,8 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Snapshot> {
     };
     let size = file.tensor("clean")?.shape().get(1).copied().unwrap_or(0);
     let count = words.images.len();
+    // Without pictures any side would fit.
+    ensure!((size == 0) == (count == 0), "its pictures have a side of {size} pixels");
     let domains = words.images.first().map_or(0, |image| image.guesses.len());
     ensure!(words.images.iter().all(|image| image.guesses.len() == domains), "its images differ in domains");
     let known = |guess: &(usize, f32)| guess.0 < words.classes.len();
@@ -122,6 +123,11 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Snapshot> {
     let perturbation = floats(tensor("perturbation", Dtype::F16, &pictures)?);
     let cam = floats(tensor("cam", Dtype::F16, &[count, domains, 2, size, size])?);
 
+    // Layers of no channels would take no bytes of the file, and memory for each domain that they claim.
+    ensure!(
+        words.bn_layers.iter().all(|layer| layer.domains > 0 && layer.channels > 0),
+        "it tells of a BN layer without domains or channels"
+    );
     let lengths = words.bn_layers.iter().map(LayerWords::values);
     let length = lengths.sum::<Option<usize>>().context("its BN layers are too large")?;
     let bn_layers = match length {

@@ -8,6 +8,7 @@ mod fetch;
 mod files;
 mod flaws;
 mod folders;
+mod limits;
 mod listed;
 mod loading;
 #[path = "../common/server.rs"]

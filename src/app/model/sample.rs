@@ -1,7 +1,7 @@
 //! The sample run: a finished run of this program that is part of the program file, so that every pane has
 //! something to show before anything was trained. `scripts/sample` makes it anew.
 
-use crate::interop::atomic::write_atomic;
+use crate::interop::atomic::{create_folder, write_atomic};
 use crate::training::run_folder::RunFiles;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub fn place(storage: &Path) -> anyhow::Result<PathBuf> {
         return Ok(dir);
     }
     let refused = || format!("the sample run cannot be written to {}", dir.display());
-    std::fs::create_dir_all(&dir).with_context(refused)?;
+    create_folder(&dir).with_context(refused)?;
     for (name, content) in FILES {
         write_atomic(&dir.join(name), |file| file.write_all(content)).with_context(refused)?;
     }

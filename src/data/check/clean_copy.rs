@@ -8,7 +8,8 @@
 use super::report::{Items, Matter, Report, Spread};
 use super::survey::{Role, Survey};
 use super::{Form, Stopped};
-use crate::config::path_faults::without_code;
+use crate::config::path_faults::{unreadable_file, unwritable_file};
+use crate::config::reading;
 use crate::data::Picture;
 use crate::data::picture;
 use crate::data::pool::{OrderedPool, Stop, worker_count};
@@ -17,7 +18,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,7 +51,7 @@ pub fn check_target(root: &Path, out: &Path) -> anyhow::Result<()> {
             ensure!(entries.next().is_none(), "the folder {} is not empty; name a new one", out.display());
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => bail!("cannot write to {}: {}", out.display(), without_code(&error.to_string())),
+        Err(error) => bail!(unwritable_file(out, &error)),
     }
     // What of the path is there already, links resolved, and behind it the rest.
     let whole = absolute(out).with_context(|| format!("{} is no path", out.display()))?;
@@ -77,9 +78,7 @@ pub fn write_clean_copy(
 ) -> anyhow::Result<CleanCopy> {
     check_target(&report.survey.root, out)?;
     let plan = Plan::of(report);
-    let failed = |error: std::io::Error| {
-        anyhow!("cannot write {}: {}", out.display(), without_code(&error.to_string()))
-    };
+    let failed = |error: io::Error| anyhow!(unwritable_file(out, &error));
     let whole = absolute(out).map_err(failed)?;
     let parent = whole.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(failed)?;
@@ -121,7 +120,7 @@ pub fn write_clean_copy(
     Ok(plan.result)
 }
 
-fn temporary_folder(parent: &Path, out: &Path) -> std::io::Result<tempfile::TempDir> {
+fn temporary_folder(parent: &Path, out: &Path) -> io::Result<tempfile::TempDir> {
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!(".{name}.");
     let mut builder = tempfile::Builder::new();
@@ -152,19 +151,24 @@ impl Job {
     fn run(&self, root: &Path, copy: &Path) -> anyhow::Result<()> {
         let (from, to) = (root.join(&self.from), copy.join(&self.to));
         if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent)
-                .with_context(|| format!("cannot make the folder {}", parent.display()))?;
+            fs::create_dir_all(parent).map_err(|error| anyhow!(unwritable_file(parent, &error)))?;
         }
+        let unwritable = |error| anyhow!(unwritable_file(&to, &error));
         let write = || -> anyhow::Result<()> {
             if !self.as_png {
-                fs::copy(&from, &to)?;
+                // A pipe that came since the look at the folder is no image.
+                let copied = reading::open(&from).and_then(|_| fs::copy(&from, &to));
+                copied.map_err(|error| match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => unwritable(error),
+                    _ => anyhow!(unreadable_file(&from, &error)),
+                })?;
                 return Ok(());
             }
             let picture = Picture::try_from(picture::decode(&picture::read_file(&from)?)?)?;
             let mut png = Vec::new();
             let (width, height) = (picture.width() as u32, picture.height() as u32);
             PngEncoder::new(&mut png).write_image(picture.rgb(), width, height, ExtendedColorType::Rgb8)?;
-            fs::File::create_new(&to)?.write_all(&png)?;
+            fs::File::create_new(&to).and_then(|mut file| file.write_all(&png)).map_err(unwritable)?;
             Ok(())
         };
         write().with_context(|| format!("cannot copy {}", from.display()))

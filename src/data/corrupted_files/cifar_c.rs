@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 const SIDE: usize = 32;
 const SEVERITIES: usize = 5;
+
+/// Most images of an array, ten times the original's: those of a severity are kept in memory.
+const MOST_IMAGES: usize = 500_000;
 const LABELS: &str = "labels";
 const CIFAR10: &str = include_str!("../../../assets/classes/cifar10.txt");
 const CIFAR100: &str = include_str!("../../../assets/classes/cifar100.txt");
@@ -56,6 +59,7 @@ pub(super) fn open(
         path.display(),
         array.shape
     );
+    ensure!(count <= MOST_IMAGES, "{} has {count} images; expected at most {MOST_IMAGES}", path.display());
     let each = count / SEVERITIES;
     let first = (usize::from(cell.severity) - 1) * each;
     let area = SIDE * SIDE * 3;

@@ -2,6 +2,7 @@
 //! NumPy's documentation of `numpy.lib.format`.
 
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -24,7 +25,7 @@ pub(super) struct Array {
 impl Array {
     /// Opens an array and reads what it holds; fails where the file is shorter than that.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let mut file = File::open(path).map_err(|e| anyhow!("--path: {}", unreadable_file(path, &e)))?;
+        let mut file = reading::open(path).map_err(|e| anyhow!("--path: {}", unreadable_file(path, &e)))?;
         let shown = path.display();
         let broken = || format!("{shown} is no NumPy array: its header cannot be read");
         let mut magic = [0; 8];

@@ -6,7 +6,7 @@ use crate::data::kept::Stamp;
 use crate::data::leavings::is_leaving;
 use crate::data::picture::has_image_ending;
 use crate::data::pool::{OrderedPool, Stop, worker_count};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,10 @@ const JOBS_PER_WORKER: usize = 4;
 
 /// Folders in folders that are looked into.
 const MAX_DEPTH: usize = 32;
+
+/// Links to folders that are followed in a class. Those that lead to one another multiply: ten folders with
+/// links to all others are reached on ten million ways.
+const MOST_LINKED: usize = 10_000;
 
 /// Longest ending that a file is counted by; the rest of a name behind a dot is no ending.
 const LONGEST_ENDING: usize = 8;
@@ -91,25 +95,41 @@ pub(in crate::data) struct Walk {
     left_out: LeftOut,
     /// Whether there are folders in it.
     deep: bool,
+    /// Links to folders that were followed.
+    linked: usize,
 }
 
 impl Walk {
     /// Walks the class folder `dir`.
     pub(in crate::data) fn of(dir: &Path) -> anyhow::Result<Self> {
         let mut walk = Self::default();
-        walk.folder(dir, "", &mut Vec::new())?;
+        walk.folder(dir, "", false, &mut Vec::new())?;
         walk.names.sort_unstable();
         walk.others.sort_unstable();
         Ok(walk)
     }
 
-    /// Walks `dir`, whose path below the class folder is `below` (ended by a slash where it is not empty).
-    /// `above` has the real paths of the folders around it: a link back to one of them ends the way.
-    fn folder(&mut self, dir: &Path, below: &str, above: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    /// Walks `dir`, whose path below the class folder is `below` (ended by a slash where it is not empty). A
+    /// link led there if it is `linked`. `above` has the real paths of the folders around it: a link
+    /// back to one of them ends the way.
+    fn folder(
+        &mut self,
+        dir: &Path,
+        below: &str,
+        linked: bool,
+        above: &mut Vec<PathBuf>,
+    ) -> anyhow::Result<()> {
         let real = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         if above.contains(&real) || above.len() > MAX_DEPTH {
             return Ok(());
         }
+        self.linked += usize::from(linked);
+        ensure!(
+            self.linked <= MOST_LINKED,
+            "`data.path`: more than {MOST_LINKED} links to folders lie in a class folder, {} among them; \
+             remove those that lead to one another",
+            dir.display()
+        );
         above.push(real);
         for entry in entries(dir)? {
             let entry = entry?;
@@ -124,7 +144,8 @@ impl Walk {
             }
             if is_dir(&entry) {
                 self.deep = true;
-                self.folder(&entry.path(), &format!("{below}{name}/"), above)?;
+                let linked = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                self.folder(&entry.path(), &format!("{below}{name}/"), linked, above)?;
             } else if has_image_ending(name) {
                 self.names.push(format!("{below}{name}"));
             } else {

@@ -6,6 +6,7 @@ use super::footer::{Column, ColumnType, Footer};
 use super::pages::{Chunk, Pages};
 use super::values::Values;
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use anyhow::{Context, anyhow, ensure};
 use std::collections::HashMap;
 use std::fs::File;
@@ -49,7 +50,7 @@ impl ImageFile {
 
     fn read(path: &Path) -> anyhow::Result<(Self, FileLabels)> {
         let unreadable = |e: std::io::Error| anyhow!(unreadable_file(path, &e));
-        let mut file = File::open(path).map_err(unreadable)?;
+        let mut file = reading::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();
         let footer = Footer::read(&mut file, length)?;
         let columns = Columns::of(&footer)?;
@@ -97,7 +98,7 @@ impl ImageFile {
     }
 
     fn file(&self) -> anyhow::Result<File> {
-        File::open(&self.path).map_err(|e| anyhow!(unreadable_file(&self.path, &e)))
+        reading::open(&self.path).map_err(|e| anyhow!(unreadable_file(&self.path, &e)))
     }
 }
 

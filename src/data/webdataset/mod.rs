@@ -15,9 +15,9 @@ use super::picture;
 use super::pool::{OrderedPool, Stop, worker_count};
 use super::{Framing, Picture};
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::words::counted;
 use anyhow::{Context, anyhow, ensure};
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -151,7 +151,7 @@ impl Images for Sharded {
         let path = self.shard(index);
         let mut bytes = Vec::new();
         let mut read = || -> std::io::Result<()> {
-            let mut file = File::open(path)?;
+            let mut file = reading::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
             file.take(u64::from(length)).read_to_end(&mut bytes)?;
             Ok(())
@@ -186,7 +186,7 @@ mod tests {
     /// Writes a file that was changed at `time`.
     fn write(path: &Path, bytes: &[u8], time: SystemTime) {
         std::fs::write(path, bytes).unwrap();
-        File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
     }
 
     #[test]

@@ -2,13 +2,13 @@
 //! name up to its first dot are a sample; what follows the dot says what each of them is.
 
 use super::tar::{Member, Members};
+use crate::config::reading;
 use crate::data::kept::{long, number, put, take, take_text};
 use crate::data::labels::{LABEL_COLUMNS, column};
 use crate::data::picture::{self, has_image_ending};
 use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 
 /// Longest member that holds a label, bytes.
@@ -45,7 +45,7 @@ impl Shard {
         let unreadable = |e: std::io::Error| {
             anyhow!("`data.path`: {}", crate::config::path_faults::unreadable_file(path, &e))
         };
-        let file = File::open(path).map_err(unreadable)?;
+        let file = reading::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();
         ensure!(length > 0, "the shard {shown} is empty; fetch it again");
         let list = || -> anyhow::Result<Self> {

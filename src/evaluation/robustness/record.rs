@@ -9,6 +9,8 @@
 
 use super::pass::Tallies;
 use super::row::Row;
+use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::interop::atomic::{create_folder, sentence, write_atomic};
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -52,7 +54,7 @@ impl Record {
         create_folder(dir)?;
         let lock = lock(dir)?;
         let file = dir.join(ASKED_FILE);
-        match std::fs::read(&file) {
+        match reading::read(&file, reading::MOST_TEXT) {
             Ok(bytes) => {
                 let begun: Map<String, Value> = serde_json::from_slice(&bytes)
                     .map_err(|e| anyhow!("{} is no record of an evaluation: {e}", file.display()))?;
@@ -62,11 +64,11 @@ impl Record {
                 let text = serde_json::to_vec_pretty(asked)?;
                 write_atomic(&file, |out| out.write_all(&text))?;
             }
-            Err(error) => bail!("cannot read {}: {error}", file.display()),
+            Err(error) => bail!(unreadable_file(&file, &error)),
         }
         let rows = whole_rows(&rows_file(dir))?;
         // What cannot be read was not finished, and is measured again.
-        let partial = std::fs::read(dir.join("partial.json")).ok();
+        let partial = reading::read(&dir.join("partial.json"), reading::MOST_TEXT).ok();
         let partial = partial.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(Self { dir: Some(dir.to_owned()), _lock: Some(lock), rows, partial })
     }
@@ -132,7 +134,8 @@ pub fn rows_in(dir: &Path) -> anyhow::Result<Vec<Row>> {
             dir.join("evaluation").display()
         );
     };
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        reading::read_text(file, reading::MOST_TEXT).map_err(|e| anyhow!(unreadable_file(file, &e)))?;
     parse(file, &text)
 }
 
@@ -142,18 +145,18 @@ pub fn facts_in(dir: &Path) -> anyhow::Result<Map<String, Value>> {
     let file = files.iter().find(|file| file.is_file());
     let file =
         file.with_context(|| format!("{} holds no evaluation: it has no {ASKED_FILE}", dir.display()))?;
-    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = reading::read(file, reading::MOST_TEXT).map_err(|e| anyhow!(unreadable_file(file, &e)))?;
     serde_json::from_slice(&text)
         .map_err(|e| anyhow!("{} is no record of an evaluation: {e}", file.display()))
 }
 
 /// The value of [`CHECKSUM`] for a checkpoint: CRC-32C of the file.
 pub fn checksum_of(checkpoint: &Path) -> anyhow::Result<String> {
-    let unreadable = || format!("cannot read {}", checkpoint.display());
-    let mut file = File::open(checkpoint).with_context(unreadable)?;
+    let unreadable = |error| anyhow!(unreadable_file(checkpoint, &error));
+    let mut file = reading::open(checkpoint).map_err(unreadable)?;
     let (mut sum, mut piece) = (0, vec![0; 1 << 20]);
     loop {
-        match file.read(&mut piece).with_context(unreadable)? {
+        match file.read(&mut piece).map_err(unreadable)? {
             0 => return Ok(format!("crc32c:{sum:08x}")),
             count => sum = crc32c::crc32c_append(sum, &piece[..count]),
         }
@@ -177,10 +180,10 @@ fn rows_file(dir: &Path) -> PathBuf {
 
 /// The rows of a file; half a line at its end, which a killed program leaves, is taken off it.
 fn whole_rows(file: &Path) -> anyhow::Result<Vec<Row>> {
-    let text = match std::fs::read_to_string(file) {
+    let text = match reading::read_text(file, reading::MOST_TEXT) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => bail!("cannot read {}: {error}", file.display()),
+        Err(error) => bail!(unreadable_file(file, &error)),
     };
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     if whole < text.len() {

@@ -78,7 +78,11 @@ impl Run<'_> {
 
     fn write(&mut self, checkpoint: &Checkpoint, kind: Kind) -> anyhow::Result<PathBuf> {
         match kind {
-            Kind::Last => self.folder.save_last(checkpoint),
+            Kind::Last => {
+                let durable = self.folder.sync_lines();
+                self.spare(durable);
+                self.folder.save_last(checkpoint)
+            }
             Kind::Best => self.folder.save_best(checkpoint),
         }
     }
@@ -119,6 +123,8 @@ impl Run<'_> {
             return None;
         }
         self.settle().ok()?;
+        let durable = self.folder.sync_lines();
+        self.spare(durable);
         self.folder.save_last(&self.checkpoint().ok()?).ok()?;
         Some(self.step)
     }

@@ -2,6 +2,7 @@
 //! change.
 
 use super::forecast::Shape;
+use crate::config::reading;
 use crate::config::sweep::{Sweep, SweepRun};
 use crate::interop::atomic::write_atomic;
 use serde::{Deserialize, Serialize};
@@ -98,7 +99,7 @@ impl RunRecord {
 /// The records of a sweep's folder; none where there is no readable file. Lines that cannot be read are left
 /// out.
 pub fn records(files: &SweepFiles) -> Vec<RunRecord> {
-    let text = std::fs::read_to_string(files.records()).unwrap_or_default();
+    let text = reading::read_text(&files.records(), reading::MOST_TEXT).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 

@@ -2,8 +2,9 @@
 //! was before the next validation took its place. They are kept thin by a budget.
 
 use super::RunFiles;
+use crate::interop::atomic::{create_folder, sentence};
 use crate::training::pictures;
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use std::path::{Path, PathBuf};
 
 const ENDING: &str = ".safetensors";
@@ -33,13 +34,13 @@ pub fn moments(files: &RunFiles) -> Vec<(u64, PathBuf)> {
 /// step `next`, and lets go of others until the rest fit `budget` bytes.
 pub(super) fn keep(files: &RunFiles, step: u64, next: u64, budget: u64) -> anyhow::Result<()> {
     let dir = files.moments();
-    let failed = || format!("the pictures of step {step} cannot be kept in {}", dir.display());
-    std::fs::create_dir_all(&dir).with_context(failed)?;
+    let failed = || format!("the pictures of step {step} cannot be kept");
+    create_folder(&dir).with_context(failed)?;
     let (current, kept) = (files.pictures(), dir.join(format!("{step:08}{ENDING}")));
     remove(&kept)?;
     // The file is never written to again, only replaced; not every file system has links.
     if std::fs::hard_link(&current, &kept).is_err() {
-        std::fs::copy(&current, &kept).with_context(failed)?;
+        std::fs::copy(&current, &kept).map_err(|e| anyhow!(sentence(&kept, &e))).with_context(failed)?;
     }
     let mut all = moments(files);
     all.retain(|(step, _)| *step < next);

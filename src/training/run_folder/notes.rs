@@ -2,10 +2,10 @@
 
 use super::RunFiles;
 use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::interop::atomic::write_atomic;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 
 /// Bytes of a file of notes at most.
@@ -32,7 +32,7 @@ impl RunNotes {
     /// names the file.
     pub fn load(files: &RunFiles) -> anyhow::Result<Self> {
         let path = files.notes();
-        let file = match File::open(&path) {
+        let file = match reading::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
             other => other,
         };

@@ -2,12 +2,13 @@
 //! log, and how it ended. Lines of earlier versions are read with what they have.
 
 use super::{Ended, MetricLine, RunFiles};
+use crate::config::reading;
 use crate::config::{BranchSource, Config};
 use crate::training::checkpoint::{Checkpoint, VALIDATED};
 use crate::training::events::{EvalReport, EvalRow, Finish, StepReport};
 use crate::training::{method, schedule};
 use serde::de::DeserializeOwned;
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ const LOG_TAIL: u64 = 1 << 16;
 
 /// Whether some program is writing a run into the folder now.
 pub fn is_at_work(files: &RunFiles) -> bool {
-    let file = File::open(files.lock());
+    let file = reading::open(&files.lock());
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
@@ -27,7 +28,7 @@ pub fn is_at_work(files: &RunFiles) -> bool {
 /// folder of an earlier version does not say: its run counts as completed where the checkpoint has all steps
 /// and their validation, else as cut off.
 pub fn ended(files: &RunFiles) -> Option<Finish> {
-    match std::fs::read(files.ended()) {
+    match reading::read(&files.ended(), reading::MOST_TEXT) {
         // Damaged, it says as little as an absent one.
         Ok(bytes) => serde_json::from_slice::<Ended>(&bytes).ok().map(|ended| ended.finish),
         Err(_) => has_all_steps(files).then_some(Finish::Completed),
@@ -47,7 +48,7 @@ fn has_all_steps(files: &RunFiles) -> bool {
 /// The last lines of the run's log, some hundred; none where there is no log.
 pub fn log_tail(files: &RunFiles) -> Vec<String> {
     let read = || -> io::Result<(u64, Vec<u8>)> {
-        let mut file = File::open(files.log())?;
+        let mut file = reading::open(&files.log())?;
         let from = file.metadata()?.len().saturating_sub(LOG_TAIL);
         file.seek(SeekFrom::Start(from))?;
         let mut text = Vec::new();
@@ -105,7 +106,7 @@ impl<L: DeserializeOwned> Follower<L> {
     }
 
     fn part(&mut self, most: u64) -> io::Result<Part<L>> {
-        let mut file = File::open(&self.path)?;
+        let mut file = reading::open(&self.path)?;
         file.seek(SeekFrom::Start(self.offset))?;
         let mut text = Vec::new();
         file.take(most).read_to_end(&mut text)?;

@@ -4,12 +4,13 @@
 use super::appender::csv_text;
 use super::{MetricLine, RunFiles};
 use crate::config::Config;
+use crate::config::path_faults::unreadable_file;
+use crate::config::reading;
 use crate::config::schema::Field;
 use crate::interop::atomic::{TEMPORARY_SUFFIX, write_atomic};
 use crate::interop::tensorboard::EVENT_FILES;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::de::DeserializeOwned;
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -102,9 +103,10 @@ fn remove_named(dir: &Path, goes: impl Fn(&str) -> bool) -> anyhow::Result<()> {
 /// Writes `metrics.csv` anew from `metrics.jsonl`, for a run that goes on.
 pub(super) fn write_table(files: &RunFiles) -> anyhow::Result<()> {
     let path = files.metrics();
-    let text = match std::fs::read_to_string(&path) {
+    // As long as the run: what wrote it could hold it, line by line.
+    let text = match reading::read_text(&path, u64::MAX) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        other => other.with_context(|| format!("cannot read {}", path.display()))?,
+        other => other.map_err(|e| anyhow!(unreadable_file(&path, &e)))?,
     };
     let lines = text.lines().filter_map(|line| serde_json::from_str::<MetricLine>(line).ok());
     let table = csv_text(lines, true)?;
@@ -117,9 +119,9 @@ pub(super) fn cut_lines<L: DeserializeOwned>(
     path: &Path,
     mut stays: impl FnMut(&L) -> bool,
 ) -> anyhow::Result<Option<L>> {
-    let file = match File::open(path) {
+    let file = match reading::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.with_context(|| format!("cannot open {}", path.display()))?,
+        other => other.map_err(|e| anyhow!(unreadable_file(path, &e)))?,
     };
     let mut kept = Vec::new();
     let mut last = None;

@@ -2,6 +2,7 @@
 //! of its configuration and its end. That they cannot be written stops nothing.
 
 use super::RunFiles;
+use crate::config::reading;
 use crate::config::{Config, Domain, schema};
 use crate::interop::atomic::write_atomic;
 use crate::interop::mlflow::{self, MlflowRun};
@@ -104,7 +105,7 @@ fn run_id(files: &RunFiles) -> anyhow::Result<String> {
     const KEY: &str = "run_id";
     let path = files.mlflow();
     let kept: Option<serde_json::Value> =
-        std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok());
+        reading::read_text(&path, reading::MOST_TEXT).ok().and_then(|text| serde_json::from_str(&text).ok());
     let known = kept.as_ref().and_then(|kept| kept[KEY].as_str());
     if let Some(id) = known.filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())) {
         return Ok(id.to_owned());

@@ -9,8 +9,8 @@ use super::trackers::{self, Mlflow};
 use super::{BnLine, Ended, MetricLine, Pace, RunFiles, board, moments};
 use crate::config::Config;
 use crate::interop::atomic::{create_folder, sentence, write_atomic};
-use crate::interop::tensorboard::EventWriter;
 use crate::interop::tensorboard::hparams::cut_session_end;
+use crate::interop::tensorboard::{EVENT_FILES, EventWriter};
 use crate::training::bn_distance;
 use crate::training::checkpoint::{Checkpoint, VALIDATED};
 use crate::training::events::{
@@ -108,7 +108,7 @@ impl RunFolder {
         let purge_from = (!empty).then_some(if is_validated { step + 1 } else { step });
         // A run whose end stays there looks ended; TensorBoard shows it all the same.
         event_files(dir).iter().for_each(|path| drop(cut_session_end(path)));
-        let unwritten = |e: std::io::Error| anyhow!(sentence(dir, &e));
+        let unwritten = |e: std::io::Error| anyhow!(sentence(&board_file(dir), &e));
         let mut events = EventWriter::create(dir, purge_from).map_err(unwritten)?;
         trackers::begin_session(&mut events, config).map_err(unwritten)?;
         let mlflow = Mlflow::open(&files, config, step, validated);
@@ -292,7 +292,7 @@ impl RunFolder {
             // What cannot be read any more stays behind; the next validation writes anew.
             let _ = std::fs::copy(from, to);
         }
-        let events = EventWriter::create(dir, None).map_err(|e| anyhow!(sentence(dir, &e)))?;
+        let events = EventWriter::create(dir, None).map_err(|e| anyhow!(sentence(&board_file(dir), &e)))?;
         let moved = format!("it goes on in {} after step {step}", dir.display());
         let mlflow = std::mem::take(&mut self.mlflow);
         if self.is_there() && self.files != files {
@@ -320,13 +320,16 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Writes `last.safetensors`. The lines up to its step are synced before, so that a resume finds them;
-    /// lines that cannot be are no reason to lose the weights.
-    pub fn save_last(&mut self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
-        let _ = self.metrics.sync();
-        let _ = self.table.sync();
-        let _ = self.bn_stats.sync();
-        let _ = self.events.sync();
+    /// Makes all lines durable, so that a resume from the checkpoint that is written next finds them. On an
+    /// error the others are durable; lines that cannot be are no reason to lose the weights.
+    pub fn sync_lines(&mut self) -> anyhow::Result<()> {
+        let lines = [self.metrics.sync(), self.table.sync(), self.bn_stats.sync()];
+        let on_board = self.events.sync().map_err(|e| self.unwritten(&e));
+        lines.into_iter().chain([on_board]).collect()
+    }
+
+    /// Writes `last.safetensors`; see [`Self::sync_lines`] for what goes before it.
+    pub fn save_last(&self, checkpoint: &Checkpoint) -> anyhow::Result<PathBuf> {
         let path = self.files.last();
         checkpoint.save_atomic(&path)?;
         Ok(path)
@@ -370,15 +373,21 @@ impl RunFolder {
 
     /// The sentence of TensorBoard's file that cannot be written.
     fn unwritten(&self, error: &std::io::Error) -> anyhow::Error {
-        anyhow!(sentence(&self.files.dir().join("events.out.tfevents"), error))
+        anyhow!(sentence(&board_file(self.files.dir()), error))
     }
+}
+
+/// What sentences call TensorBoard's files in `dir`.
+fn board_file(dir: &Path) -> PathBuf {
+    dir.join(EVENT_FILES.trim_end_matches('.'))
 }
 
 /// Keeps a second program out of the folder. `None` on file systems without locks.
 fn lock(files: &RunFiles) -> anyhow::Result<Option<File>> {
     // Whoever asks [`super::is_at_work`] holds the lock for a moment.
     const ATTEMPTS: u32 = 5;
-    let Ok(file) = File::create(files.lock()) else { return Ok(None) };
+    let path = files.lock();
+    let file = File::create(&path).map_err(|e| anyhow!(sentence(&path, &e)))?;
     for _ in 0..ATTEMPTS {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),

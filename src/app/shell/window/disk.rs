@@ -111,9 +111,9 @@ pub(super) fn load_config(file: &Path) -> Result<(Config, Vec<String>), ConfigEr
     Config::load_warning(file, &[])
 }
 
-/// Writes a configuration's text to `file`.
+/// Writes a configuration's text to `file`, whole or not at all.
 pub(super) fn save_config(file: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    write_atomic(file, |out| out.write_all(text.as_bytes()))
 }
 
 /// Looks for a free run folder, and for what would fail a start before its first step.
