@@ -34,6 +34,7 @@ pub(crate) enum Answer {
 /// The requests that came: the path, and the range asked for.
 pub(crate) type Requests = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
+#[allow(dead_code, reason = "each test binary uses its own part of this")]
 pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`.
     pub(crate) address: String,
@@ -68,6 +69,7 @@ impl Server {
     }
 
     /// The ranges asked for so far, one a request.
+    #[allow(dead_code, reason = "each test binary uses its own part of this")]
     pub(crate) fn ranges(&self) -> Vec<Option<String>> {
         self.requests.lock().expect("a lock").iter().map(|(_, range)| range.clone()).collect()
     }
