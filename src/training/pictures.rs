@@ -206,8 +206,11 @@ fn halves<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
     values.flat_map(|value| f16::from_f32(value.clamp(-largest, largest)).to_le_bytes()).collect()
 }
 
+/// The numbers of little-endian f16, as [`halves`] would have written them.
 fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|chunk| f16::from_le_bytes(*chunk).to_f32()).collect()
+    let largest = f16::MAX.to_f32();
+    let value = |chunk: &[u8; 2]| f16::from_le_bytes(*chunk).to_f32().clamp(-largest, largest);
+    bytes.as_chunks().0.iter().map(value).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod auto_domain;
 mod data_sets;
+mod hostile;
 mod measuring;
 #[path = "../common/server.rs"]
 mod server;

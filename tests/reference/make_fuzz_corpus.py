@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the corpus of tests/fuzzing: a few small sound files for each target.
 
-Needs numpy and Pillow. The Parquet files and the layout are no work of this script: the former are two of
-tests/fixtures/sets, the latter is what the window keeps of itself as it first opens.
+Needs numpy and Pillow. The Parquet files are two of tests/fixtures/sets. No work of this script are the layout, which
+is what the window keeps of itself as it first opens, and inputs that were once not borne.
 """
 
 import csv
