@@ -280,6 +280,14 @@ limit = 20
                 "base = \"shapes-advprop\"\n[[vary]]\n\"run.steps\" = [5, 6]\n[[vary]]\n\"run.steps\" = [6]",
                 &["line 5", "already"],
             ),
+            (
+                "base = \"shapes-advprop\"\n[[vary]]\n\"run.steps\" = [5]\nrun.steps = [6]",
+                &["line 4", "`run.steps` stands twice"],
+            ),
+            (
+                "base = \"shapes-advprop\"\nset = { \"run.steps\" = 5, run.steps = 6 }",
+                &["line 2", "`run.steps` stands twice"],
+            ),
             ("base = \"shapes-advprop\"\n[evaluate]\nattack = []", &["line 3", "`attacks`"]),
             (
                 "base = \"shapes-advprop\"\n[evaluate]\nattacks = [\"pdg:eps=4\"]",

@@ -178,6 +178,7 @@ fn settings(
         let path = dotted(above, key.get_ref());
         match value.get_ref() {
             DeValue::Table(inner) if is_section(&path) => settings(lines, &path, inner, made)?,
+            _ if made.iter().any(|known| known.field.path == path) => return Err(twice(lines, key, &path)),
             inner => made.push(setting(&path, inner, lines.place(key.span().start))?),
         }
     }
@@ -195,6 +196,9 @@ fn read_axes(
         let path = dotted(above, key.get_ref());
         match value.get_ref() {
             DeValue::Table(inner) if is_section(&path) => read_axes(lines, &path, inner, axes)?,
+            _ if axes.iter().flatten().any(|known| known.field.path == path) => {
+                return Err(twice(lines, key, &path));
+            }
             DeValue::Array(values) if !values.is_empty() => {
                 let values = values
                     .iter()
@@ -215,6 +219,11 @@ fn read_axes(
         }
     }
     Ok(())
+}
+
+/// The fault of a key that stands in one table as `"a.b"` and as `a.b`, which TOML takes for two.
+fn twice<T>(lines: Lines<'_>, key: &Spanned<T>, path: &str) -> ConfigError {
+    lines.fault(key, path, format!("`{path}` stands twice in one table; delete one"))
 }
 
 fn dotted(above: &str, key: &str) -> String {
