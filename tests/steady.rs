@@ -10,51 +10,17 @@
 //!   of them is as large as the images that the step sends, which therefore are not copied about on their
 //!   way.
 
+#[path = "common/allocations.rs"]
+mod allocations;
 mod common;
 
+use allocations::{CALLS, LARGEST, LIVE_BYTES};
 use dualprop::data::{Batch, PlacedImages, Placement};
 use dualprop::gpu::Device;
 use dualprop::training::engine::{Engine, RunLength};
 use dualprop::training::method;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Counts what the system's allocator hands out.
-struct Counting;
-
-static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
-static CALLS: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn taken(bytes: usize) {
-    LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed);
-    LARGEST.fetch_max(bytes, Ordering::Relaxed);
-    CALLS.fetch_add(1, Ordering::Relaxed);
-}
-
-#[allow(unsafe_code, reason = "an allocator is unsafe to write; this one hands everything on")]
-// SAFETY: the system's allocator does the work, and counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        taken(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        taken(size);
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
+use std::sync::atomic::Ordering;
 
 const CLASSES: usize = 3;
 const IMAGES: usize = 16;

@@ -2,6 +2,8 @@
 //! number of changed copies of it. `targets` says what is held; `DUALPROP_FUZZ_INPUTS` makes the number
 //! another, and `fuzz/` hands the same targets to a fuzzer that looks for inputs by what they reach.
 
+#[path = "../common/allocations.rs"]
+mod allocations;
 mod memory;
 mod mutate;
 mod targets;
