@@ -111,20 +111,19 @@ impl SweepJob {
                 at_bound: share_at_bound(&clean, &found.pixels, epsilon),
             }
         };
+        let domains = model.meta().domains.len();
         let (mut views, mut against_auto) = (Vec::new(), Vec::new());
-        for (through, right_before) in Through::all(model.meta().domains.len()).into_iter().zip(&self.right) {
-            let found = match through {
-                Through::Domain(domain) => {
-                    let pixels = model.attack(&clean, labels, &attack, domain, seed, ids)?;
-                    Strongest { outcome: model.outcome(&pixels, Some(labels), through)?, pixels }
-                }
-                Through::Auto => Strongest::worst(std::mem::take(&mut against_auto)),
-            };
-            views.push(figures(right_before, &found));
-            if model.meta().domains.len() > 1 && through != Through::Auto {
+        for domain in 0..domains {
+            let pixels = model.attack(&clean, labels, &attack, domain, seed, ids)?;
+            let found = Strongest { outcome: model.outcome(&pixels, Some(labels), domain)?, pixels };
+            views.push(figures(&self.right[domain], &found));
+            if domains > 1 {
                 let outcome = model.outcome(&found.pixels, Some(labels), Through::Auto)?;
                 against_auto.push(Strongest { outcome, ..found });
             }
+        }
+        if domains > 1 {
+            views.push(figures(&self.right[domains], &Strongest::worst(against_auto)));
         }
         self.points.push(SweepPoint { epsilon, views });
         let swept =
