@@ -44,27 +44,22 @@ pub mod shapes;
 mod subset;
 mod webdataset;
 
-#[cfg_attr(api, doc(hidden))]
-pub use augment::{Placement, Recipe, Views};
 pub use class_match::{ClassesBy, Matched, match_classes};
-#[cfg_attr(api, doc(hidden))]
-pub use class_match::{are_numbers, comparable, same_classes, unused_class};
-#[cfg_attr(api, doc(hidden))]
-pub use corrupted_files::{CorruptedFiles, CorruptedKind, FileCell};
-#[cfg_attr(api, doc(hidden))]
-pub use corrupted_reader::{Cells, CorruptedReader};
-#[cfg_attr(api, doc(hidden))]
-pub use corrupting::Corrupting;
 pub use dataset::{Dataset, NamedSets, Splits};
 pub use export::{ExportReport, export};
-#[cfg_attr(api, doc(hidden))]
-pub use folder::{Folder, FolderIndex, FolderLayout};
-#[cfg_attr(api, doc(hidden))]
-pub use loader::{Batch, Loader, LoaderOptions, PlacedImages, steps_per_epoch};
-#[cfg_attr(api, doc(hidden))]
-pub use open::{looks_like, open_reporting};
 pub use open::{open, open_part, open_validation, parts};
-#[cfg_attr(api, doc(hidden))]
-pub use picture::{CropWindow, Picture};
 pub use picture::{Framing, IMAGE_ENDINGS, load_image_file};
 pub use reader::{EvalBatch, EvalOptions, EvalReader};
+// For this program's own modules and tests; versions do not promise these.
+#[cfg_attr(api, doc(hidden))]
+pub use self::{
+    augment::{Placement, Recipe, Views},
+    class_match::{are_numbers, comparable, same_classes, unused_class},
+    corrupted_files::{CorruptedFiles, CorruptedKind, FileCell},
+    corrupted_reader::{Cells, CorruptedReader},
+    corrupting::Corrupting,
+    folder::{Folder, FolderIndex, FolderLayout},
+    loader::{Batch, Loader, LoaderOptions, PlacedImages, steps_per_epoch},
+    open::{looks_like, open_reporting},
+    picture::{CropWindow, Picture},
+};

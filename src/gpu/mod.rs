@@ -33,36 +33,23 @@ pub mod tuned_variants;
 mod uploads;
 
 pub use adapter::{AdapterReport, DeviceChoice, adapters};
+// For this program's own modules and tests; versions do not promise these.
 #[cfg_attr(api, doc(hidden))]
-pub use adapter_cache::{AdapterCache, Identity};
-#[cfg_attr(api, doc(hidden))]
-pub use caps::{Caps, Form, Matrices, TunedVariants};
-#[cfg_attr(api, doc(hidden))]
-pub use convolution::{ConvCase, ConvShape, Direction};
-#[cfg_attr(api, doc(hidden))]
-pub use device::Device;
-#[cfg_attr(api, doc(hidden))]
-pub use error::GpuError;
-#[cfg_attr(api, doc(hidden))]
-pub use launch::{
-    BufferId, Constants, Cost, Element, Kernel, Launch, MATRIX, VIEW_ALIGNMENT, View, linear_grid,
+pub use self::{
+    adapter_cache::{AdapterCache, Identity},
+    caps::{Caps, Form, Matrices, TunedVariants},
+    convolution::{ConvCase, ConvShape, Direction},
+    device::Device,
+    error::GpuError,
+    launch::{BufferId, Constants, Cost, Element, Kernel, Launch, MATRIX, VIEW_ALIGNMENT, View, linear_grid},
+    object_counts::ObjectCounts,
+    pair::Gpu,
+    params::{FieldKind, FieldType, ParamField, Params},
+    program::Program,
+    readback::ReadbackRing,
+    replay::{Pause, Player},
+    run::{run, step_buffer},
+    step_uniform::StepUniform,
+    uploads::{Upload, UploadRing},
 };
-#[cfg_attr(api, doc(hidden))]
-pub use object_counts::ObjectCounts;
-#[cfg_attr(api, doc(hidden))]
-pub use pair::Gpu;
 pub(crate) use params::params;
-#[cfg_attr(api, doc(hidden))]
-pub use params::{FieldKind, FieldType, ParamField, Params};
-#[cfg_attr(api, doc(hidden))]
-pub use program::Program;
-#[cfg_attr(api, doc(hidden))]
-pub use readback::ReadbackRing;
-#[cfg_attr(api, doc(hidden))]
-pub use replay::{Pause, Player};
-#[cfg_attr(api, doc(hidden))]
-pub use run::{run, step_buffer};
-#[cfg_attr(api, doc(hidden))]
-pub use step_uniform::StepUniform;
-#[cfg_attr(api, doc(hidden))]
-pub use uploads::{Upload, UploadRing};

@@ -28,22 +28,20 @@ mod plan;
 mod shapes;
 mod value;
 
-#[cfg_attr(api, doc(hidden))]
-pub use backward::Gradients;
-#[cfg_attr(api, doc(hidden))]
-pub use fold::fold_weights;
-#[cfg_attr(api, doc(hidden))]
-pub use forward::Forward;
-#[cfg_attr(api, doc(hidden))]
-pub use fusion::{OnLoad, plan_on_load};
 pub use network::{
     BnConstants, Frozen, Hidden, HiddenLayer, Network, NetworkBuilder, Node, NodeId, Op, Padding, Shape,
 };
 pub use params::{ParamKind, ParamLayout, Parameter};
+// For this program's own modules and tests; versions do not promise these.
 #[cfg_attr(api, doc(hidden))]
-pub use pass::{PassBuffers, PassSegment, PassSpec, Statistics};
-#[cfg_attr(api, doc(hidden))]
-pub use plan::{Plan, PlanBuilder};
+pub use self::{
+    backward::Gradients,
+    fold::fold_weights,
+    forward::Forward,
+    fusion::{OnLoad, plan_on_load},
+    pass::{PassBuffers, PassSegment, PassSpec, Statistics},
+    plan::{Plan, PlanBuilder},
+};
 
 /// Channels as the GPU stores them: padded with zeros to whole vec4s.
 pub fn pad4(channels: usize) -> usize {

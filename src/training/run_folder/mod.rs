@@ -28,13 +28,14 @@ mod trackers;
 mod write;
 
 pub use moments::{moments, most_dispensable};
-#[cfg_attr(api, doc(hidden))]
-pub use notes::{LONGEST_NAME, LONGEST_NOTES, RunNotes};
 pub use read::{Follower, Metrics, MetricsFollower, Report, ended, is_at_work, log_tail};
+// For this program's own modules and tests; versions do not promise these.
 #[cfg_attr(api, doc(hidden))]
-pub use resume::{may_begin_in, parting_key};
-#[cfg_attr(api, doc(hidden))]
-pub use write::{RunFolder, utc, utc_now};
+pub use self::{
+    notes::{LONGEST_NAME, LONGEST_NOTES, RunNotes},
+    resume::{may_begin_in, parting_key},
+    write::{RunFolder, utc, utc_now},
+};
 
 use super::events::{BranchReport, EvalReport, EvalRow, Finish, StepReport};
 use crate::config::BranchSource;
