@@ -52,7 +52,11 @@ impl Config {
             "`model.freeze` without `run.init`: the frozen stages keep the random weights that they are drawn with"
                 .to_owned()
         });
-        let all = [wraps.then_some(sentence), in_training, evaluated, freezes_noise];
+        let fixes_nothing = (self.model.bn_eval && self.run.init.is_empty()).then(|| {
+            "`model.bn_eval` without `run.init`: the running statistics stay at mean 0 and variance 1, so that batch norm normalises nothing"
+                .to_owned()
+        });
+        let all = [wraps.then_some(sentence), in_training, evaluated, freezes_noise, fixes_nothing];
         all.into_iter().flatten().collect()
     }
 }

@@ -282,6 +282,9 @@ pub struct ModelConfig {
     /// Whether the batch norms of frozen stages keep their running statistics and normalise by them, in
     /// attacks too.
     pub freeze_bn: bool,
+    /// Whether all batch norms normalise by running statistics that stay as they are; gammas and betas are
+    /// trained where [`Self::freeze`] lets them.
+    pub bn_eval: bool,
     /// The learning rate of each stage is this times that of the stage behind it; the classifier has the
     /// whole.
     pub lr_decay: f64,
@@ -302,8 +305,21 @@ impl Default for ModelConfig {
             drop_path: 0.2,
             freeze: 0,
             freeze_bn: true,
+            bn_eval: false,
             lr_decay: 1.0,
             checkpointing: Checkpointing::Auto,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Stages from the input whose batch norms keep their running statistics, and normalise by them in every
+    /// pass; `usize::MAX`: all.
+    pub fn fixed_statistics(&self) -> usize {
+        match (self.bn_eval, self.freeze_bn) {
+            (true, _) => usize::MAX,
+            (false, true) => self.freeze,
+            (false, false) => 0,
         }
     }
 }

@@ -160,9 +160,9 @@ pub struct BnConstants {
 pub struct Frozen {
     /// How many stages from the input keep their weights, gammas and betas.
     pub stages: usize,
-    /// Whether the batch norms of those stages also keep their running statistics, and normalise by them in
-    /// every pass.
-    pub statistics: bool,
+    /// How many stages from the input have batch norms that keep their running statistics, and normalise by
+    /// them in every pass.
+    pub statistics: usize,
 }
 
 /// A network with its parameters' places.
@@ -231,12 +231,12 @@ impl Network {
 
     /// Whether training moves the running statistics of some batch norm.
     pub fn moves_statistics(&self) -> bool {
-        !self.frozen.statistics || self.layout.bn.iter().any(|bn| bn.stage >= self.frozen.stages)
+        self.layout.bn.iter().any(|bn| bn.stage >= self.frozen.statistics)
     }
 
     /// What the batch norm `id` normalises by in a pass that normalises by `pass`.
     pub fn statistics(&self, id: NodeId, pass: Statistics) -> Statistics {
-        if self.is_frozen(id) && self.frozen.statistics { Statistics::Running } else { pass }
+        if self.node(id).stage < self.frozen.statistics { Statistics::Running } else { pass }
     }
 
     /// For each node: the nodes that read its output, in order.

@@ -42,7 +42,7 @@ impl ModelOptions {
             bn_momentum: config.bn_momentum,
             dropout: config.dropout,
             drop_path: config.drop_path,
-            frozen: Frozen { stages: config.freeze, statistics: config.freeze_bn },
+            frozen: Frozen { stages: config.freeze, statistics: config.fixed_statistics() },
         }
     }
 

@@ -121,8 +121,7 @@ fn trained(config: &Config, layout: &ParamLayout) -> Range<usize> {
 
 /// The floats of the running statistics that training moves.
 fn moved(config: &Config, layout: &ParamLayout) -> Range<usize> {
-    let kept = if config.model.freeze_bn { config.model.freeze } else { 0 };
-    layout.before_stage(kept).1..layout.running_len
+    layout.before_stage(config.model.fixed_statistics()).1..layout.running_len
 }
 
 fn part(buffer: BufferId, (first, floats): (usize, usize)) -> View {

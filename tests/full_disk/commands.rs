@@ -1,8 +1,12 @@
 //! Commands that write a file or a folder.
 
 use super::fault::{Failed, every_call, files};
+use super::run_reports::{step, validation};
+use dualprop::config::Config;
 use dualprop::interop::tensor_file::{self, Tensor};
 use dualprop::models::names::expected;
+use dualprop::training::events::Finish;
+use dualprop::training::run_folder::RunFolder;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -66,6 +70,29 @@ fn photos(folder: &Path) {
     std::fs::write(folder.join("photos/train/ant/none.png"), "no image").expect("writable");
 }
 
+/// A checkpoint beside the photos, and which of its three classes they are.
+fn checkpoint_and_photos(folder: &Path) {
+    checkpoint(folder);
+    photos(folder);
+    std::fs::write(folder.join("classes.txt"), "ant=0\nbee=1\n").expect("writable");
+}
+
+/// A run that ended, and a page where `compare` writes its own.
+fn run(folder: &Path) {
+    let (mut run, _) = RunFolder::open(&folder.join("run"), &Config::default(), false).expect("writable");
+    run.train_step(&step(1)).expect("writable");
+    run.evaluated(&validation(1)).expect("writable");
+    run.end(&Finish::Completed, 1).expect("writable");
+    drop(run);
+    // These two say when the run was; the other files are the same in every folder.
+    let is_dated =
+        |name: &PathBuf| name.to_string_lossy().contains("events.out") || name.ends_with("log.txt");
+    for name in files(folder).into_keys().filter(is_dated) {
+        std::fs::remove_file(folder.join(name)).expect("removable");
+    }
+    std::fs::write(folder.join("page.html"), "what was there before").expect("writable");
+}
+
 const WORKS: &[Work] = &[
     Work { arguments: IMPORT, prepare: state_dict, makes: &["net.safetensors"], is_one: true, calls: 4 },
     Work {
@@ -96,6 +123,68 @@ const WORKS: &[Work] = &[
         is_one: true,
         calls: 15,
     },
+    Work {
+        arguments: &[
+            "data",
+            "export",
+            "folder",
+            "--path",
+            "photos",
+            "--image-size",
+            "8",
+            "--out",
+            "exported",
+        ],
+        prepare: photos,
+        makes: &["exported"],
+        is_one: false,
+        calls: 20,
+    },
+    Work {
+        arguments: &["compare", "run", "--out", "page.html"],
+        prepare: run,
+        makes: &["page.html"],
+        is_one: true,
+        calls: 4,
+    },
+    Work {
+        arguments: &["cam", "net.safetensors", "photos/val/ant/3.png", "--out", "maps", "--device", "cpu"],
+        prepare: checkpoint_and_photos,
+        makes: &["maps"],
+        is_one: false,
+        calls: 4,
+    },
+    Work {
+        arguments: &[
+            "attack",
+            "net.safetensors",
+            "photos/val/ant/3.png",
+            "--out",
+            "attacked",
+            "--device",
+            "cpu",
+        ],
+        prepare: checkpoint_and_photos,
+        makes: &["attacked"],
+        is_one: false,
+        calls: 4,
+    },
+];
+
+const EVAL: &[&str] = &[
+    "eval",
+    "net.safetensors",
+    "--data",
+    "folder",
+    "--path",
+    "photos",
+    "--classes-by",
+    "classes.txt",
+    "--resume",
+    "evaluation",
+    "--json",
+    "--device",
+    "cpu",
 ];
 
 /// The files that a command makes or replaces.
@@ -140,4 +229,25 @@ fn commands_leave_what_was_there_or_all_that_they_make() {
         let calls = every_call(work.prepare, command, check);
         assert!(calls >= work.calls, "{:?}: {calls} calls", work.arguments);
     }
+}
+
+#[test]
+fn an_evaluation_goes_on_after_a_full_disk() {
+    let whole = tempfile::tempdir().expect("a temporary folder");
+    checkpoint_and_photos(whole.path());
+    let figures = |output: &std::process::Output| -> serde_json::Value {
+        serde_json::from_slice(&output.stdout).expect("one JSON value")
+    };
+    let expected = figures(&dualprop(EVAL, whole.path()).output().expect("it starts"));
+
+    let check = |folder: &Path, failed: &Failed| {
+        let said = failed.said();
+        let context = format!("call {}: {}\n{said}", failed.number, failed.call);
+        assert!(said.contains("the disk is full"), "{context}");
+        let again = dualprop(EVAL, folder).output().expect("it starts");
+        assert!(again.status.success(), "{context}\n{}", String::from_utf8_lossy(&again.stderr));
+        assert_eq!(figures(&again), expected, "{context}");
+    };
+    let calls = every_call(checkpoint_and_photos, |folder| dualprop(EVAL, folder), check);
+    assert!(calls >= 6, "{calls} calls");
 }

@@ -9,6 +9,7 @@
 mod commands;
 mod fault;
 mod fetch;
+mod mlflow;
 mod run_folder;
 #[path = "../common/run_reports.rs"]
 mod run_reports;

@@ -253,6 +253,9 @@ def training_cases() -> dict:
     add("freeze_vanilla", b0, method("vanilla"), OPTIMIZERS["rmsprop"], {"model": {"freeze": 4}, "optimizer": {"clip_norm": 0.5}})
     add("freeze_mixprop_ema", b0, method("mixprop"), OPTIMIZERS["adamw"], {"model": {"freeze": 3}, "ema": {"decay": 0.8}})
     add("freeze_moving_statistics", b0, method("advprop"), sgd, {"model": {"freeze": 6, "freeze_bn": False}})
+    for kind in ("advprop", "mixprop"):
+        add(f"bn_eval_{kind}", b0, method(kind), sgd, {"model": {"freeze": 2, "bn_eval": True}})
+    add("bn_eval_resnet18", "resnet18", method("advprop"), OPTIMIZERS["adamw"], {"model": {"bn_eval": True}, "ema": {"decay": 0.8}})
     add("freeze_fast_advprop", b0, method("fast_advprop"), sgd, MORE_METHODS["fast_advprop"], {"model": {"freeze": 5}})
     for optimizer, table in OPTIMIZERS.items():
         add(f"lr_decay_{optimizer}", b0, method("advprop"), table, {"model": {"lr_decay": 0.6, "freeze": 1}})

@@ -179,13 +179,14 @@ class Net(nn.Module):
             return len(self.blocks) + 3
         return 6
 
-    def freeze(self, stages: int, statistics: bool) -> None:
-        """Leaves that many stages from the input as they are, their running statistics too if `statistics`."""
+    def freeze(self, stages: int, statistics: bool, all_statistics: bool = False) -> None:
+        """Leaves that many stages from the input as they are, their running statistics too if `statistics`, those of
+        all stages if `all_statistics`."""
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(self.stage(name) >= stages)
         for name, module in self.named_modules():
             if isinstance(module, SplitBatchNorm):
-                module.frozen = statistics and self.stage(name) < stages
+                module.frozen = all_statistics or (statistics and self.stage(name) < stages)
 
     def forward(self, x, segments, training: bool = False, update: bool = False):
         return self.logits(self.maps(x, segments, training, update))

@@ -24,7 +24,7 @@ DEFAULTS = {
     "data": dict(source="shapes", path="", image_size=32, shuffle=True, augment=["crop", "flip"], mean=[0.5] * 3,
                  std=[0.5] * 3, train_limit=0),
     "model": dict(arch="tf_efficientnet_b0", classes=0, stem_stride=2, width=1.0, depth=1.0, dropout=0.2,
-                  drop_path=0.2, freeze=0, freeze_bn=True, lr_decay=1.0, checkpointing="auto"),
+                  drop_path=0.2, freeze=0, freeze_bn=True, bn_eval=False, lr_decay=1.0, checkpointing="auto"),
     "method": dict(kind="advprop", aux_weight=1.0, adversarial_epochs=None, adversarial_share=0.2, branch=[]),
     "attack": dict(kind="pgd", epsilon=1.0, step=1.0, iterations=None, random_start=True, target="none",
                    bn_stats="batch", loss="training", start_probability=1.0, through=None, decay=1.0),
@@ -419,7 +419,7 @@ class Trainer:
         self.net = config.net(classes, config.domains()).to(dtype)
         load_weights(self.net, weights)
         self.normalize = Normalize(config.data, dtype)
-        self.net.freeze(config.model["freeze"], config.model["freeze_bn"])
+        self.net.freeze(config.model["freeze"], config.model["freeze_bn"], config.model["bn_eval"])
         self.optimizer = Optimizer(self.net, config.optimizer, config.model["lr_decay"])
         self.steps_per_epoch = len(self.images) // config.run["batch_size"]
         if self.steps_per_epoch == 0:

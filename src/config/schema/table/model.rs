@@ -105,6 +105,13 @@ pub(super) const FIELDS: &[Field] = &[
         "common practice of fine-tuning",
     ),
     key(
+        "model.bn_eval",
+        Kind::Flag,
+        "",
+        "All batch norms normalise by their running statistics in training, which stay as they are; their gammas and betas are trained.",
+        "MMDetection's norm_eval, for batches that are too few or too small to measure by",
+    ),
+    key(
         "model.lr_decay",
         Kind::Number(above_zero(1.0)),
         "",
