@@ -5,7 +5,7 @@ use super::progress::Progress;
 use crate::config::Config;
 use crate::graph::OnLoad;
 use crate::models::registry;
-use crate::session::bench::{BenchReport, bench};
+use crate::session::bench::{BenchReport, InferReport, KernelTime, bench, infer};
 use crate::session::tune::{TuneReport, tune};
 
 /// Rows of the table of slow kernels.
@@ -44,6 +44,10 @@ pub(super) struct Bench {
     /// runs on this adapter
     #[arg(long)]
     tune: bool,
+    /// Instead of a step, measure inference: batches of --batch images from pixels to logits; --steps is
+    /// the number of batches
+    #[arg(long, conflicts_with_all = ["tune", "plan", "method"])]
+    infer: bool,
     /// List the batch norms and gates too: which the plan takes into the kernels beside them, and why
     #[arg(long)]
     plan: bool,
@@ -63,6 +67,11 @@ impl Bench {
         }
         let mut compiling = Progress::new("compiling shaders", "pipelines");
         let progress = |done, total| compiling.update(done, total);
+        if self.infer {
+            let report = infer(&config, &self.device.device, self.steps, progress)?;
+            drop(compiling);
+            return if self.json { print_json(&report) } else { print_inference(&report) };
+        }
         let report = bench(&config, &self.device.device, self.steps, progress)?;
         drop(compiling);
         if self.json {
@@ -81,7 +90,7 @@ impl Bench {
             format!("model.arch={}", self.arch),
             format!("data.image_size={size}"),
             format!("run.batch_size={}", self.batch),
-            format!("method.kind={}", self.method),
+            format!("method.kind={}", if self.infer { "vanilla" } else { &self.method }),
             // Fine-grained AdvProp wants a policy; the images are made, so nothing runs it.
             "data.augment=[cutout]".to_owned(),
         ];
@@ -196,9 +205,45 @@ fn print(r: &BenchReport) -> anyhow::Result<()> {
         bandwidth * 1e-9,
         rate * 1e-9
     ))?;
+    print_kernels(&r.kernels)
+}
+
+fn print_inference(r: &InferReport) -> anyhow::Result<()> {
+    print_line(&format!("{} on {}", r.arch, r.device))?;
+    print_line(&format!("{} pixels, batch {}, inference, f32", r.image_size, r.batch_size))?;
+    print_line(&format!(
+        "{:.1} images/s, {:.2} ms a batch ({} batches, the fastest {:.2} ms)",
+        r.images_per_s, r.batch_ms, r.batches, r.fastest_ms
+    ))?;
+    print_line(&format!("  upload  {:9.2} ms", r.upload_ms))?;
+    if let (Some(gpu), Some(fold)) = (r.gpu_ms, r.fold_ms) {
+        print_line(&format!("  GPU     {gpu:9.2} ms, {fold:.2} ms of it to fold batch norms into weights"))?;
+    }
+    print_line(&format!(
+        "planned and compiled in {:.2} s; the first batch took {:.2} s",
+        r.compile_s, r.first_batch_s
+    ))?;
+    print_line(&format!("{} dispatches a batch", r.dispatches))?;
+    let memory = r.gpu_bytes as f64 / f64::from(1 << 20);
+    print_line(&format!("GPU memory beside the weights {memory:.1} MiB, room for an attack included"))?;
+    let (Some(bandwidth), Some(rate)) = (r.copy_bytes_per_s, r.gemm_flops_per_s) else {
+        note("this adapter has no timestamps: no times by kernel");
+        return Ok(());
+    };
+    print_line(&format!(
+        "a batch computes {:.2} GFLOP and moves {:.2} GB; measured here: {:.1} GB/s element-wise, {:.1} GFLOP/s in a multiplication",
+        r.flops as f64 * 1e-9,
+        r.bytes as f64 * 1e-9,
+        bandwidth * 1e-9,
+        rate * 1e-9
+    ))?;
+    print_kernels(&r.kernels)
+}
+
+fn print_kernels(kernels: &[KernelTime]) -> anyhow::Result<()> {
     print_line("")?;
     print_line("kernel                       stage       count        ms  GFLOP/s    GB/s  floor")?;
-    for k in r.kernels.iter().take(LISTED) {
+    for k in kernels.iter().take(LISTED) {
         print_line(&format!(
             "{:<28} {:<10} {:>6} {:>9.2} {:>8.1} {:>7.1} {:>5.0}%",
             k.kernel,

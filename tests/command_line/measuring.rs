@@ -380,3 +380,35 @@ fn one_image_that_cannot_be_used_leaves_the_others_their_results() {
     }
     assert!(!dir.join("adversarial/b.adv.png").exists());
 }
+
+/// On the software adapter.
+#[test]
+fn inference_is_measured_in_figures_that_agree() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let small = ["--arch", "resnet18", "--size", "33", "--set", "model.width=0.1", "--device", "cpu"];
+    let bench = |own: &[&str]| dualprop(&[&["bench", "--infer"], &small[..], own].concat(), folder.path());
+    let figures = |batch: &str| -> serde_json::Value {
+        let output = bench(&["--batch", batch, "--steps", "2", "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("one value")
+    };
+    let [one, four] = ["1", "4"].map(figures);
+    for (found, batch) in [(&one, 1.0), (&four, 4.0)] {
+        let number = |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("{key} in {found}"));
+        assert_eq!(number("batch_size"), batch);
+        assert_eq!(number("batches"), 2.0);
+        let images = number("images_per_s") * number("batch_ms") / 1e3;
+        assert!((images - batch).abs() < 1e-6 * batch, "{images} images a batch of {batch}");
+        assert!(number("fastest_ms") <= number("batch_ms"));
+        let by_kernel: f64 =
+            found["kernels"].as_array().expect("a list").iter().filter_map(|k| k["ms"].as_f64()).sum();
+        assert!((by_kernel - number("gpu_ms")).abs() < 1e-3 * by_kernel, "{found}");
+        assert!(number("fold_ms") < number("gpu_ms"));
+    }
+    // A pass over four images computes what four passes compute, but for the weights that are folded once.
+    let [one, four] = [&one, &four].map(|found| found["flops"].as_f64().expect("a number"));
+    assert!(four > 3.0 * one && four <= 4.0 * one, "{one} and {four} operations");
+
+    let output = bench(&["--method", "advprop"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}

@@ -67,6 +67,21 @@ fn every_permutation_is_valid_portable_what_its_launches_expect_and_fit_for_ever
     });
 }
 
+/// Writes the texts of all shaders to the file that DUALPROP_WGSL names, as a JSON list of (kernel, WGSL).
+#[test]
+#[ignore = "scripts/test-tint hands what it writes to a browser"]
+fn every_text_is_written_for_another_compiler() {
+    let path = std::env::var_os("DUALPROP_WGSL").expect("DUALPROP_WGSL names the file");
+    let portable = all_permutations().into_iter().filter(|permutation| !has_matrices(permutation));
+    let texts: Vec<(String, String)> = portable
+        .map(|permutation| {
+            let text = shaders::expand(&permutation.kernel).expect("it expands");
+            (format!("{:?}", permutation.kernel), text)
+        })
+        .collect();
+    std::fs::write(path, serde_json::to_vec(&texts).expect("texts make JSON")).expect("writable");
+}
+
 /// Kernels with cooperative matrices are left out where a back end or tool does not know them.
 fn has_matrices(permutation: &Permutation) -> bool {
     permutation.kernel.constants.is_set(MATRIX)

@@ -8,7 +8,9 @@ mod probe;
 mod sized;
 mod square;
 mod strongest;
+mod timing;
 mod trace;
+mod upload;
 
 use crate::config::{AttackConfig, AttackTarget, Config};
 use crate::evaluation::softmax::{cross_entropy, rank};
@@ -214,25 +216,6 @@ impl Inference {
         self.buffers.bytes
     }
 
-    /// Puts a batch on the GPU as clean and current images. Rows behind it keep what was there; nobody reads
-    /// them.
-    fn upload(&self, device: &Device, images: ImageBatch<'_>) {
-        self.upload_moved(device, images, images.pixels);
-    }
-
-    /// As [`Self::upload`], with other pixels as current images.
-    fn upload_moved(&self, device: &Device, images: ImageBatch<'_>, current: &[f32]) {
-        let area = self.network.image_size.pow(2);
-        let count = images.labels.len();
-        assert!(count > 0 && count <= self.batch, "a batch has 1 to {} images", self.batch);
-        assert_eq!(images.pixels.len(), count * area * 3, "pixels are [n, S, S, 3]");
-        for (id, pixels) in [(buffers::CLEAN, images.pixels), (buffers::CURRENT, current)] {
-            let padded = pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 0.0]);
-            device.write(self.buffers.get(id), 0, &padded.collect::<Vec<f32>>());
-        }
-        device.write(self.buffers.get(buffers::IMAGE_IDS), 0, images.ids);
-    }
-
     fn write_labels(&self, device: &Device, labels: impl Iterator<Item = u32>) {
         let rows: Vec<[u32; 4]> = labels.map(|label| table_row(label, label, 1.0, 1.0)).collect();
         device.write(self.buffers.get(buffers::ATTACK_ROWS), 0, &rows);
@@ -245,7 +228,7 @@ impl Inference {
         images: ImageBatch<'_>,
         domain: usize,
     ) -> Result<Outcome, GpuError> {
-        self.upload(&gpu.device, images);
+        self.upload_current(&gpu.device, images);
         self.forward_current(gpu, images.labels, domain)
     }
 

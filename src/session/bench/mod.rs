@@ -2,6 +2,7 @@
 //! against the adapter's own measured copy bandwidth and multiply-add rate, the floor that no kernel can
 //! pass.
 
+mod infer;
 mod roofs;
 
 use super::open_device;
@@ -14,6 +15,7 @@ use crate::models::{ModelOptions, build, init};
 use crate::training::engine::{Engine, RunLength};
 use crate::training::method;
 use crate::training::precision;
+pub use infer::{InferReport, infer};
 use roofs::{Roofs, floor_shares, kernel_times, roofs};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use std::time::Instant;
 
 /// Steps before the measured ones: pipelines warm up and the submit lengths settle.
 const WARM_UP: u64 = 3;
+/// Classes of the network.
 const CLASSES: usize = 1000;
 
 /// What a bench measured.
@@ -282,15 +285,17 @@ fn word(config: &Config, key: &str) -> String {
     config.get(key).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// A fixed sequence of bytes; what they are does not change what is computed.
+fn made_bytes(count: usize) -> impl Iterator<Item = u8> {
+    (0..count).scan(1_u32, |state, _| {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Some((*state >> 24) as u8)
+    })
+}
+
 fn made_batch(config: &Config) -> Batch {
     let (images, size) = (config.run.batch_size, config.data.image_size);
-    // A fixed sequence of bytes; what they are does not change what is computed.
-    let mut state = 1_u32;
-    let mut byte = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    let bytes: Vec<u8> = (0..images * size * size * 3).map(|_| byte()).collect();
+    let bytes: Vec<u8> = made_bytes(images * size * size * 3).collect();
     let placements = vec![Placement::default(); images];
     let view = || PlacedImages { images: bytes.clone(), placements: placements.clone() };
     let augmented = method::wants_two_views(&config.method).then(view);
