@@ -168,52 +168,56 @@ fn difference(a: &[f32], b: &[f32]) -> f64 {
     norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b))) / length
 }
 
-const ARCHS: [&str; 6] = [
-    "tf_efficientnet_b0",
-    "tf_efficientnet_lite0",
-    "mobilenetv3_small_100",
-    "resnet18",
-    "resnet50",
-    "preact_resnet18",
-];
-
-#[test]
-fn folded_is_plain_up_to_rounding() {
-    for arch in ARCHS {
-        let (network, arenas) = network(arch);
-        for form in [Form::Subgroups, Form::Tiles] {
-            for storage in [Element::F32, Element::F16] {
-                let plain = numbers(&network, &arenas, Way { form, ..Way::PLAIN });
-                let found = |fusion, folded_before, gradient| {
-                    let way = Way { form, storage, fusion, folded_before, gradient, ..Way::PLAIN };
-                    let [logits, image] = numbers(&network, &arenas, way);
-                    let off = [
-                        difference(&logits, &plain[0]),
-                        if gradient { difference(&image, &plain[1]) } else { 0.0 },
-                    ];
-                    println!("{arch} {way:?}: off by {:.1e} and {:.1e}", off[0], off[1]);
-                    off
-                };
-                // f16 rounds everything that is stored, folded or not; where that turns a ReLU over is
-                // chance.
-                let limits = match storage {
-                    Element::F32 => [1e-5, 1e-4],
-                    Element::F16 => found(FusionRule::Off, false, true).map(|off| 3.0 * off + 1e-4),
-                };
-                for (fusion, folded_before, gradient) in [
-                    (FusionRule::Auto, true, true),
-                    (FusionRule::All, false, true),
-                    (FusionRule::Auto, false, false),
-                ] {
-                    let off = found(fusion, folded_before, gradient);
-                    assert!(
-                        off[0] < limits[0] && off[1] < limits[1],
-                        "{arch} {form:?} {storage:?} {fusion:?}, gradient {gradient}: off by {off:?} of {limits:?}"
-                    );
-                }
+fn folded_is_plain_up_to_rounding(arch: &str) {
+    let (network, arenas) = network(arch);
+    for form in [Form::Subgroups, Form::Tiles] {
+        for storage in [Element::F32, Element::F16] {
+            let plain = numbers(&network, &arenas, Way { form, ..Way::PLAIN });
+            let found = |fusion, folded_before, gradient| {
+                let way = Way { form, storage, fusion, folded_before, gradient, ..Way::PLAIN };
+                let [logits, image] = numbers(&network, &arenas, way);
+                let off = [
+                    difference(&logits, &plain[0]),
+                    if gradient { difference(&image, &plain[1]) } else { 0.0 },
+                ];
+                println!("{arch} {way:?}: off by {:.1e} and {:.1e}", off[0], off[1]);
+                off
+            };
+            // f16 rounds everything that is stored, folded or not; where that turns a ReLU over is
+            // chance.
+            let limits = match storage {
+                Element::F32 => [1e-5, 1e-4],
+                Element::F16 => found(FusionRule::Off, false, true).map(|off| 3.0 * off + 1e-4),
+            };
+            for (fusion, folded_before, gradient) in [
+                (FusionRule::Auto, true, true),
+                (FusionRule::All, false, true),
+                (FusionRule::Auto, false, false),
+            ] {
+                let off = found(fusion, folded_before, gradient);
+                assert!(
+                    off[0] < limits[0] && off[1] < limits[1],
+                    "{arch} {form:?} {storage:?} {fusion:?}, gradient {gradient}: off by {off:?} of {limits:?}"
+                );
             }
         }
     }
+}
+
+/// A test for each network, so that they run side by side.
+macro_rules! folded {
+    ($($name:ident: $arch:expr,)*) => {
+        $(#[test] fn $name() { folded_is_plain_up_to_rounding($arch); })*
+    };
+}
+
+folded! {
+    a_folded_efficientnet_is_the_plain_one: "tf_efficientnet_b0",
+    a_folded_efficientnet_lite_is_the_plain_one: "tf_efficientnet_lite0",
+    a_folded_mobilenetv3_is_the_plain_one: "mobilenetv3_small_100",
+    a_folded_resnet_is_the_plain_one: "resnet18",
+    a_folded_resnet_of_bottlenecks_is_the_plain_one: "resnet50",
+    a_folded_preact_resnet_is_the_plain_one: "preact_resnet18",
 }
 
 #[test]

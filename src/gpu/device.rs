@@ -12,7 +12,7 @@ use super::{shader_dump, shaders};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// An opened adapter. Exactly one thread may wait on it at a time (wgpu 30 panics on concurrent polls).
 pub struct Device {
@@ -131,21 +131,28 @@ impl Device {
         })
     }
 
-    /// The software adapter that the tests share, held by one test at a time. `DUALPROP_TEST_DEVICE` picks
-    /// another.
+    /// A device of the software adapter, held by one test at a time. There are two, because that adapter
+    /// compiles shaders on one core, which is most of what tests of kernels do. `DUALPROP_TEST_DEVICE` picks
+    /// another adapter, which has one.
     ///
     /// # Panics
     /// When there is none: a missing adapter is a failure of a test run, not a reason to skip.
     pub fn for_tests() -> MutexGuard<'static, Arc<Device>> {
-        static DEVICE: OnceLock<Mutex<Arc<Device>>> = OnceLock::new();
-        lock(DEVICE.get_or_init(|| {
-            let choice = std::env::var("DUALPROP_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
-            let choice = choice.parse().unwrap_or_default();
-            // What a user keeps must not decide what a test sees.
-            Mutex::new(Arc::new(
-                Device::open_with(&choice, |_| None).expect("the tests need an adapter; see README.md"),
-            ))
-        }))
+        static DEVICES: [OnceLock<Mutex<Arc<Device>>>; 2] = [OnceLock::new(), OnceLock::new()];
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let other = std::env::var("DUALPROP_TEST_DEVICE").ok();
+        let choice = other.as_deref().unwrap_or("cpu").parse().unwrap_or_default();
+        let devices = if other.is_some() { &DEVICES[..1] } else { &DEVICES };
+        // What a user keeps must not decide what a test sees.
+        let open = || Device::open_with(&choice, |_| None).expect("the tests need an adapter; see README.md");
+        let opened =
+            |place: &'static OnceLock<Mutex<Arc<Device>>>| place.get_or_init(|| Mutex::new(Arc::new(open())));
+        let free = devices.iter().find_map(|place| match opened(place).try_lock() {
+            Ok(device) => Some(device),
+            Err(TryLockError::Poisoned(device)) => Some(device.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        free.unwrap_or_else(|| lock(opened(&devices[NEXT.fetch_add(1, Ordering::Relaxed) % devices.len()])))
     }
 
     /// What `dualprop devices` says about the adapter.

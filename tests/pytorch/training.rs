@@ -13,6 +13,7 @@ use dualprop::training::method;
 use dualprop::training::step_layout::{Cut, StepLayout};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs a case and returns its losses `[steps][branches]` and the state after them.
 struct Ran {
@@ -157,12 +158,21 @@ fn ten_steps_equal_pytorch() {
         .collect();
     cases.sort();
     assert!(cases.len() >= 30, "only {} cases", cases.len());
-    let mut failed = Vec::new();
-    for case in &cases {
-        if std::panic::catch_unwind(|| check(case)).is_err() {
-            failed.push(case.as_str());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut failed = Vec::new();
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if std::panic::catch_unwind(|| check(case)).is_err() {
+                failed.push(case.as_str());
+            }
         }
-    }
+        failed
+    };
+    // As many as there are devices for tests.
+    let failed: Vec<&str> = std::thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(work));
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
     assert!(failed.is_empty(), "{} of {} cases differ: {failed:?}", failed.len(), cases.len());
 }
 
