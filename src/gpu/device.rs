@@ -3,6 +3,7 @@
 use super::adapter::{self, AdapterReport, DeviceChoice};
 use super::adapter_cache::AdapterCache;
 use super::caps::{Caps, Matrices, TunedVariants};
+use super::compile_ahead::CompiledAhead;
 use super::error::GpuError;
 use super::launch::{Element, Kernel, Launch, PARAMS_BYTES};
 use super::object_counts::Counters;
@@ -25,6 +26,8 @@ pub struct Device {
     /// Where things are kept between runs, if anywhere.
     cache: Option<AdapterCache>,
     limits: wgpu::Limits,
+    /// Where the driver compiles late.
+    pub(super) compiled_ahead: Option<CompiledAhead>,
     /// Bind group layouts by number of storage buffers: all are read-write, so the number says it all.
     storage_layouts: Mutex<BTreeMap<usize, wgpu::BindGroupLayout>>,
     uniform_layout: wgpu::BindGroupLayout,
@@ -113,6 +116,7 @@ impl Device {
             label: Some("uniforms"),
             entries: &[uniform(0, PARAMS_BYTES, true), uniform(1, size_of::<StepUniform>(), false)],
         });
+        let compiled_ahead = cache.as_ref().and_then(|cache| CompiledAhead::open(&report, cache));
         let pipeline_cache = cache.clone().and_then(|cache| PipelineCache::open(&device, cache));
         Ok(Self {
             device,
@@ -123,6 +127,7 @@ impl Device {
             cache,
             limits,
             pipeline_cache,
+            compiled_ahead,
             storage_layouts: Mutex::default(),
             uniform_layout,
             pipelines: Mutex::default(),
@@ -369,20 +374,23 @@ impl Device {
         self.pipeline_cache.as_ref().is_some_and(|kept| kept.found)
     }
 
-    /// Makes the pipelines that `launches` need on several threads, and keeps them for the next start where
-    /// the adapter offers that; `progress` hears (done, total).
+    /// Makes the pipelines that `launches` need on several threads, has a driver that compiles late compile
+    /// them, and keeps them for the next start where the adapter offers that; `progress` hears (done, total).
     pub fn prepare<'a>(
         &self,
         launches: impl IntoIterator<Item = &'a Launch>,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<(), GpuError> {
+        let launches: Vec<&Launch> = launches.into_iter().collect();
         let missing: Vec<(&Kernel, usize)> = {
             let known = lock(&self.pipelines);
             let mut seen = HashSet::new();
-            let kernels = launches.into_iter().map(|launch| (&launch.kernel, launch.views.len()));
+            let kernels = launches.iter().map(|launch| (&launch.kernel, launch.views.len()));
             kernels.filter(|(kernel, _)| !known.contains_key(kernel) && seen.insert(*kernel)).collect()
         };
-        if missing.is_empty() {
+        let late = self.compiled_ahead.as_ref().map_or_else(Vec::new, |ahead| ahead.late(&launches));
+        let total = missing.len() + late.len();
+        if total == 0 {
             return self.check();
         }
         let next = AtomicUsize::new(0);
@@ -405,17 +413,24 @@ impl Device {
                 }
             }
             drop(sender);
-            progress(0, missing.len());
+            progress(0, total);
             for finished in 1..=missing.len() {
                 let Ok(result) = done.recv() else { break };
                 result?;
-                progress(finished, missing.len());
+                progress(finished, total);
             }
             Ok(())
         })?;
         self.check()?;
         if let Some(kept) = &self.pipeline_cache {
             kept.save();
+        }
+        if let Some(ahead) = self.compiled_ahead.as_ref().filter(|_| !late.is_empty()) {
+            let mut finished = missing.len();
+            ahead.compile(&late, || {
+                finished += 1;
+                progress(finished, total);
+            });
         }
         Ok(())
     }

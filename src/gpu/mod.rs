@@ -6,6 +6,7 @@
 mod adapter;
 mod adapter_cache;
 mod caps;
+mod compile_ahead;
 mod convolution;
 mod device;
 mod error;
