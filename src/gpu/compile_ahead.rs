@@ -45,26 +45,35 @@ pub(super) struct Late<'a> {
 }
 
 impl CompiledAhead {
-    /// `None` for an adapter that compiles when pipelines are made, and where Mesa keeps nothing.
+    /// `None` for an adapter that compiles when pipelines are made, and where nothing can be kept.
     pub(super) fn open(report: &AdapterReport, cache: &AdapterCache) -> Option<Self> {
         let is_late = report.device_type == "software" && report.driver.starts_with("llvmpipe");
         let is_set = |name: &&str| {
             std::env::var(name)
                 .is_ok_and(|value| !["", "0", "n", "no", "f", "false"].contains(&value.as_str()))
         };
-        if !is_late
-            || ["MESA_SHADER_CACHE_DISABLE", "MESA_GLSL_CACHE_DISABLE"].iter().any(|name| is_set(name))
-        {
+        if !is_late || ["MESA_SHADER_CACHE_DISABLE", "MESA_GLSL_CACHE_DISABLE"].iter().any(is_set) {
             return None;
         }
         let kept = std::fs::read(cache.file("compiled", "json")).ok();
         let kept = kept.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
         let known = kept.filter(|kept| kept.identity == *cache.identity()).map(|kept| kept.compiled);
-        Some(Self {
-            cache: cache.clone(),
-            adapter: report.index,
-            known: Mutex::new(known.unwrap_or_default()),
-        })
+        let is_new = known.is_none();
+        let known = Mutex::new(known.unwrap_or_default());
+        let ahead = Self { cache: cache.clone(), adapter: report.index, known };
+        // Where nothing can be written, Mesa cannot keep its part either.
+        if is_new && let Err(error) = ahead.keep() {
+            tracing::debug!("shaders are not compiled ahead: {error}");
+            return None;
+        }
+        Some(ahead)
+    }
+
+    fn keep(&self) -> Result<(), String> {
+        let compiled = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = Kept { identity: self.cache.identity().clone(), compiled };
+        let bytes = serde_json::to_vec(&kept).map_err(|e| e.to_string())?;
+        self.cache.write(&self.cache.file("compiled", "json"), &bytes)
     }
 
     /// The kernels of `launches` that are to be compiled, those that take longest in front.
@@ -134,11 +143,7 @@ impl CompiledAhead {
                 }
             }
         });
-        let compiled = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let kept = Kept { identity: self.cache.identity().clone(), compiled };
-        let written = serde_json::to_vec(&kept).map_err(|e| e.to_string());
-        let file = self.cache.file("compiled", "json");
-        if let Err(error) = written.and_then(|bytes| self.cache.write(&file, &bytes)) {
+        if let Err(error) = self.keep() {
             tracing::debug!("that shaders are compiled is not kept: {error}");
         }
     }
@@ -189,6 +194,7 @@ mod tests {
     use super::*;
     use crate::gpu::launch::{BufferId, Cost, View};
     use crate::gpu::params;
+    use std::path::Path;
 
     params! {
         struct Count {
@@ -222,6 +228,9 @@ mod tests {
             assert_eq!(late(&device, &launches), [0; 0]);
             assert_eq!(late(&device, &[zero(4)]), [1], "other numbers");
         }
+        let unwritable = |report: &AdapterReport| Some(AdapterCache::at(Path::new("/dev/null"), report));
+        let device = Device::open_with(&DeviceChoice::Cpu, unwritable).unwrap();
+        assert!(device.compiled_ahead.is_none(), "nothing can be kept there");
         let file = AdapterCache::at(folder.path(), open().report()).file("compiled", "json");
         let kept = std::fs::read(&file).unwrap();
         std::fs::write(&file, &kept[..kept.len() / 2]).unwrap();
