@@ -2,7 +2,7 @@
 //! queue, and anew for each set of launch numbers that its loops depend on. What it made it keeps in a folder
 //! of its own. So each core gets a device here; their queues compile side by side, by dispatches of no
 //! workgroup, and the device that asked finds the results in that folder. What was compiled is noted in the
-//! program's cache, as a hash of the kernel and its numbers, for a second start has nothing to wait for.
+//! program's cache, as a hash of the kernel and its numbers, so that a second start has nothing to wait for.
 
 use super::adapter::{AdapterReport, DeviceChoice};
 use super::adapter_cache::{AdapterCache, Identity};
@@ -194,7 +194,6 @@ mod tests {
     use super::*;
     use crate::gpu::launch::{BufferId, Cost, View};
     use crate::gpu::params;
-    use std::path::Path;
 
     params! {
         struct Count {
@@ -220,6 +219,10 @@ mod tests {
             late.iter().map(|late| late.numbers.len()).collect()
         };
         let device = open();
+        if !device.report().driver.starts_with("llvmpipe") {
+            assert!(device.compiled_ahead.is_none(), "other drivers compile when pipelines are made");
+            return;
+        }
         assert_eq!(late(&device, &launches), [2], "one kernel, two sets of numbers");
         let mut heard = Vec::new();
         device.prepare(&launches, |done, total| heard.push((done, total))).unwrap();
@@ -228,7 +231,9 @@ mod tests {
             assert_eq!(late(&device, &launches), [0; 0]);
             assert_eq!(late(&device, &[zero(4)]), [1], "other numbers");
         }
-        let unwritable = |report: &AdapterReport| Some(AdapterCache::at(Path::new("/dev/null"), report));
+        let occupied = folder.path().join("a file");
+        std::fs::write(&occupied, "").unwrap();
+        let unwritable = |report: &AdapterReport| Some(AdapterCache::at(&occupied, report));
         let device = Device::open_with(&DeviceChoice::Cpu, unwritable).unwrap();
         assert!(device.compiled_ahead.is_none(), "nothing can be kept there");
         let file = AdapterCache::at(folder.path(), open().report()).file("compiled", "json");
