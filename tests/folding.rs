@@ -49,8 +49,9 @@ struct Way {
 }
 
 impl Way {
+    /// In the form that every adapter has.
     const PLAIN: Self = Self {
-        form: Form::Subgroups,
+        form: Form::Tiles,
         storage: Element::F32,
         fusion: FusionRule::Off,
         recompute: false,
@@ -65,6 +66,12 @@ impl Way {
             ..PassSpec::inference(IMAGES, DOMAIN, self.fusion)
         }
     }
+}
+
+/// The families of kernels and the ways to store activations that the adapter of the tests has.
+fn offered() -> (Vec<Form>, &'static [Element]) {
+    let device = Device::for_tests();
+    (device.forms().to_vec(), device.storages())
 }
 
 fn network(arch: &str) -> (Network, Arenas) {
@@ -170,8 +177,9 @@ fn difference(a: &[f32], b: &[f32]) -> f64 {
 
 fn folded_is_plain_up_to_rounding(arch: &str) {
     let (network, arenas) = network(arch);
-    for form in [Form::Subgroups, Form::Tiles] {
-        for storage in [Element::F32, Element::F16] {
+    let (forms, storages) = offered();
+    for form in forms {
+        for &storage in storages {
             let plain = numbers(&network, &arenas, Way { form, ..Way::PLAIN });
             let found = |fusion, folded_before, gradient| {
                 let way = Way { form, storage, fusion, folded_before, gradient, ..Way::PLAIN };
@@ -225,7 +233,7 @@ fn recomputed_activations_and_a_second_run_give_the_same_bits() {
     for arch in ["tf_efficientnet_b0", "mobilenetv3_small_100", "resnet50"] {
         let (network, arenas) = network(arch);
         for fusion in [FusionRule::Auto, FusionRule::All] {
-            let way = Way { fusion, folded_before: true, ..Way::PLAIN };
+            let way = Way { form: offered().0[0], fusion, folded_before: true, ..Way::PLAIN };
             let first = numbers(&network, &arenas, way);
             assert_eq!(first, numbers(&network, &arenas, way), "{arch}");
             let recomputed = numbers(&network, &arenas, Way { recompute: true, ..way });
@@ -304,7 +312,7 @@ fn results_with_another_reader_are_left_alone() {
     let x = net.max_pool(x, 3, 2);
     let (network, arenas) = drawn("resnet18", net.classify("head", x, CLASSES, 0.0));
     let plain = numbers(&network, &arenas, Way::PLAIN);
-    for form in [Form::Subgroups, Form::Tiles] {
+    for form in offered().0 {
         for fusion in [FusionRule::Auto, FusionRule::All] {
             let way = Way { form, fusion, folded_before: true, ..Way::PLAIN };
             let [before, plan] = plans(&network, way);

@@ -167,11 +167,18 @@ fn report(index: usize, adapter: &wgpu::Adapter) -> AdapterReport {
 
 /// A software adapter gets the kernels without workgroup memory, if its subgroups are wide enough for them.
 pub(super) fn caps(adapter: &wgpu::Adapter) -> Caps {
-    let info = adapter.get_info();
-    let subgroups = info.device_type == wgpu::DeviceType::Cpu
-        && adapter.features().contains(wgpu::Features::SUBGROUP)
-        && info.subgroup_min_size >= 8;
-    Caps::plain(if subgroups { Form::Subgroups } else { Form::Tiles })
+    let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+    Caps::plain(if software && runs(adapter, Form::Subgroups) { Form::Subgroups } else { Form::Tiles })
+}
+
+/// Whether the kernels of `form` compute what they should on the adapter.
+pub(super) fn runs(adapter: &wgpu::Adapter, form: Form) -> bool {
+    match form {
+        Form::Tiles => true,
+        Form::Subgroups => {
+            adapter.features().contains(wgpu::Features::SUBGROUP) && adapter.get_info().subgroup_min_size >= 8
+        }
+    }
 }
 
 /// Workgroup memory of a kernel with cooperative matrices, at most.

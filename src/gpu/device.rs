@@ -2,7 +2,7 @@
 
 use super::adapter::{self, AdapterReport, DeviceChoice};
 use super::adapter_cache::AdapterCache;
-use super::caps::{Caps, Matrices, TunedVariants};
+use super::caps::{Caps, Form, Matrices, TunedVariants};
 use super::compile_ahead::CompiledAhead;
 use super::error::GpuError;
 use super::launch::{Element, Kernel, Launch, PARAMS_BYTES};
@@ -23,6 +23,8 @@ pub struct Device {
     caps: Caps,
     /// What the adapter offers, tested or not.
     matrices: Option<Matrices>,
+    /// The families of kernels that run here.
+    forms: Vec<Form>,
     /// Where things are kept between runs, if anywhere.
     cache: Option<AdapterCache>,
     limits: wgpu::Limits,
@@ -124,6 +126,10 @@ impl Device {
             report,
             caps,
             matrices,
+            forms: [Form::Subgroups, Form::Tiles]
+                .into_iter()
+                .filter(|f| adapter::runs(&adapter, *f))
+                .collect(),
             cache,
             limits,
             pipeline_cache,
@@ -173,6 +179,20 @@ impl Device {
     /// For passes that store activations so.
     pub fn caps_for(&self, storage: Element) -> Caps {
         self.caps.clone().for_storage(storage)
+    }
+
+    /// The families of kernels that run on the adapter, of which [`Self::caps`] has the fastest. That of
+    /// [`Form::Subgroups`] needs subgroups of eight lanes, which some software adapters do not have.
+    pub fn forms(&self) -> &[Form] {
+        &self.forms
+    }
+
+    /// The ways to store activations that the adapter's shaders know: f16 is optional in WebGPU.
+    pub fn storages(&self) -> &'static [Element] {
+        match self.device.features().contains(wgpu::Features::SHADER_F16) {
+            true => &[Element::F32, Element::F16],
+            false => &[Element::F32],
+        }
     }
 
     /// Cooperative matrices that the adapter offers. [`Self::caps_for`] has them after [`Self::use_matrices`]

@@ -1,6 +1,6 @@
 //! Activations by themselves, and the corners of their slopes.
 
-use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, rounded, tolerance, uniform};
+use crate::support::{Buffers, assert_close, assert_same_bits, elements, rounded, tolerance, uniform};
 use dualprop::kernels::activation::{self, Activation, SlopeFrom};
 use dualprop::kernels::reference::activation as reference;
 
@@ -43,7 +43,7 @@ fn both_directions_match_the_reference() {
 
 #[test]
 fn maps_in_either_storage_take_the_slope() {
-    for element in ELEMENTS {
+    for element in elements() {
         for activation in [Activation::Relu, Activation::Silu, Activation::Relu6, Activation::HardSwish] {
             let n = 4 * 65 * 63;
             let x = rounded(element, &uniform(n, -4.0, 7.0, 1));

@@ -1,8 +1,8 @@
 //! Attacks: same numbers as the reference bit by bit, and never outside the ball and the image range.
 
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, rounded, tolerance,
-    uniform,
+    Buffers, assert_close, assert_padding_zero, assert_same_bits, elements, padded, rounded, tolerance,
+    uniform, with_elements,
 };
 use dualprop::gpu::{BufferId, Element, StepUniform};
 use dualprop::kernels::attack::{self, AttackShape, AttackStep, Momentum, RandomStart};
@@ -154,7 +154,7 @@ pub(crate) fn gradient(element: Element, rows: usize, stream: u32) -> Vec<f32> {
 
 #[test]
 fn steps_match_the_reference_bit_by_bit() {
-    for (shape, element) in SHAPES.into_iter().flat_map(|shape| ELEMENTS.map(|e| (shape, e))) {
+    for (shape, element) in with_elements(SHAPES) {
         let n = rows(&shape);
         let x = pixels(n, 1);
         let gradients: Vec<Vec<f32>> = (2..5).map(|s| gradient(element, n, s)).collect();
@@ -214,7 +214,7 @@ const MOMENTUM_SHAPES: [AttackShape; 4] = [
 
 #[test]
 fn momentum_matches_the_reference_and_steps_follow_it() {
-    for (shape, element) in MOMENTUM_SHAPES.into_iter().flat_map(|shape| ELEMENTS.map(|e| (shape, e))) {
+    for (shape, element) in with_elements(MOMENTUM_SHAPES) {
         let n = rows(&shape);
         let x = pixels(n, 1);
         let mut gradients: Vec<Vec<f32>> = (2..5).map(|s| gradient(element, n, s)).collect();
@@ -250,7 +250,7 @@ fn an_image_without_a_gradient_adds_nothing_to_its_momentum() {
     let (n, image) = (rows(&shape), 833 * 4);
     let x = pixels(n, 1);
     let step = AttackStep { epsilon: 4.0, size: 1.0, project: true };
-    for element in ELEMENTS {
+    for element in elements() {
         let full = gradient(element, n, 2);
         for nothing in [0.0, -0.0, f32::NAN, f32::INFINITY] {
             let mut holed = full.clone();
@@ -284,7 +284,7 @@ fn a_momentum_knows_neither_the_scale_of_the_loss_nor_the_batch() {
     let (n, image) = (rows(&shape), 833 * 4);
     let x = pixels(n, 1);
     let step = AttackStep { epsilon: 4.0, size: 1.0, project: true };
-    for element in ELEMENTS {
+    for element in elements() {
         let plain = [gradient(element, n, 2), gradient(element, n, 3)];
         let scaled = plain.clone().map(|g| g.iter().map(|v| v * 1024.0).collect::<Vec<_>>());
         let alone = plain.clone().map(|g| g[image..2 * image].to_vec());

@@ -1,7 +1,7 @@
 //! Batch norm over row segments, forward, backward and running statistics.
 
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, tolerance, uniform,
+    Buffers, assert_close, assert_padding_zero, assert_same_bits, elements, padded, tolerance, uniform,
 };
 use dualprop::gpu::{Caps, Element, Form, Launch, View};
 use dualprop::kernels::activation::Activation;
@@ -138,7 +138,7 @@ impl Layer {
 
 /// Every shape in both forms of storage.
 fn cases() -> impl Iterator<Item = (Element, BnShape, usize)> {
-    ELEMENTS.into_iter().flat_map(|element| shapes().into_iter().map(move |(s, real)| (element, s, real)))
+    elements().into_iter().flat_map(|element| shapes().into_iter().map(move |(s, real)| (element, s, real)))
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn an_attack_pass_writes_no_gradient_and_no_running_statistic() {
 /// One infinite activation makes the batch statistics of its channel useless, and those of no other.
 #[test]
 fn an_overflow_leaves_the_running_statistics_of_its_channel_alone() {
-    for (element, rows) in ELEMENTS.into_iter().flat_map(|e| [(e, 63), (e, 5000)]) {
+    for (element, rows) in elements().into_iter().flat_map(|e| [(e, 63), (e, 5000)]) {
         let shape = shape(8, &[(rows, 0), (7, 2)]);
         for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
             let mut l = stored_layer(element, &shape, 8, -1.0, 3.0);
@@ -333,7 +333,7 @@ fn an_overflow_leaves_the_running_statistics_of_its_channel_alone() {
 /// in the batch.
 #[test]
 fn domains_stay_apart_exactly() {
-    ELEMENTS.into_iter().for_each(check_domains_stay_apart);
+    elements().into_iter().for_each(check_domains_stay_apart);
 }
 
 fn check_domains_stay_apart(element: Element) {

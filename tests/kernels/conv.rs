@@ -1,7 +1,8 @@
 //! Dense convolution in both forms and all directions equals the sums written out, on odd sizes.
 
 use crate::support::{
-    Buffers, ELEMENTS, FORMS, assert_close, assert_same_bits, forms, plus, rounded, tolerance, uniform,
+    Buffers, FORMS, assert_close, assert_same_bits, elements, families, forms, plus, rounded, tolerance,
+    uniform, with_elements,
 };
 use dualprop::gpu::{BufferId, Caps, Element, Launch, TunedVariants, View};
 use dualprop::kernels::conv::{self, ConvShape};
@@ -56,7 +57,7 @@ fn shapes() -> Vec<ConvShape> {
 
 /// Every shape in both forms of storage.
 fn cases() -> impl Iterator<Item = (Element, ConvShape)> {
-    ELEMENTS.into_iter().flat_map(|element| shapes().into_iter().map(move |s| (element, s)))
+    elements().into_iter().flat_map(|element| shapes().into_iter().map(move |s| (element, s)))
 }
 
 /// x, dy and w of a shape. Matrices multiply what is f16 to f32's precision, so w is rounded as they round
@@ -158,7 +159,7 @@ fn weight_gradient_in_slices_equals_the_reference() {
     let pointwise = shape(3, [31, 31], [20, 12], [1, 1], [0; 4]);
     let wide = shape(3, [31, 31], [12, 36], [1, 1], [0; 4]);
     let strided = shape(2, [54, 53], [4, 20], [3, 2], [1; 4]);
-    for (s, element) in [pointwise, wide, strided].into_iter().flat_map(|s| ELEMENTS.map(|e| (s, e))) {
+    for (s, element) in with_elements([pointwise, wide, strided]) {
         let partials = check_weight_gradient(element, &s);
         assert!(partials.iter().all(|p| *p > 0), "{s:?} was meant to need slices");
     }
@@ -166,7 +167,7 @@ fn weight_gradient_in_slices_equals_the_reference() {
 
 #[test]
 fn every_variant_equals_the_reference() {
-    ELEMENTS.into_iter().for_each(check_variants);
+    elements().into_iter().for_each(check_variants);
 }
 
 fn check_variants(element: Element) {
@@ -220,7 +221,7 @@ fn zero_channels_stay_zero() {
             *v = 0.0;
         }
     }
-    for caps in &FORMS {
+    for caps in &families() {
         let mut buffers = Buffers::default();
         let [xv, dyv, wv] = [&x, &dy, &w].map(|t| buffers.add(t));
         let [yv, dxv] = [dy.len(), x.len()].map(|n| buffers.scratch(n));

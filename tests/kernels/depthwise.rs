@@ -1,6 +1,8 @@
 //! Depthwise convolution in all directions equals the sums written out, on odd sizes.
 
-use crate::support::{Buffers, ELEMENTS, FORMS, assert_close, assert_same_bits, rounded, tolerance, uniform};
+use crate::support::{
+    Buffers, assert_close, assert_same_bits, elements, families, rounded, tolerance, uniform,
+};
 use dualprop::gpu::{Caps, Element};
 use dualprop::kernels::depthwise::{self, DepthwiseShape};
 use dualprop::kernels::fusion::Fusion;
@@ -54,9 +56,9 @@ fn tensors(element: Element, s: &DepthwiseShape) -> [Vec<f32>; 3] {
 /// Every shape, stored in both ways, as both kinds of adapters cut it.
 fn cases() -> impl Iterator<Item = (Caps, Element, DepthwiseShape)> {
     let with = |caps: Caps, element| shapes().into_iter().map(move |s| (caps.clone(), element, s));
-    FORMS
+    families()
         .into_iter()
-        .flat_map(move |caps| ELEMENTS.into_iter().flat_map(move |element| with(caps.clone(), element)))
+        .flat_map(move |caps| elements().into_iter().flat_map(move |element| with(caps.clone(), element)))
 }
 
 /// `values`, added to what was there.

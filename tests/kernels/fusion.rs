@@ -1,7 +1,7 @@
 //! A convolution with a batch norm taken into its loads and stores gives the numbers of the passes one by
 //! one.
 
-use crate::support::{Buffers, ELEMENTS, assert_close, forms, rounded, tolerance, uniform};
+use crate::support::{Buffers, assert_close, elements, forms, rounded, tolerance, uniform};
 use dualprop::gpu::{Caps, Element, Launch, View};
 use dualprop::kernels::activation::{Activation, SlopeFrom};
 use dualprop::kernels::batch_norm::{self, BnShape, Partials, Segment};
@@ -234,7 +234,7 @@ pub(crate) fn single(values: &[f64]) -> Vec<f32> {
 /// pipelines of its own and a software adapter takes longer to compile one than to run it.
 pub(crate) fn for_each(mut check: impl FnMut(&Caps, Element, &Layer, Activation, &str)) {
     let mut turn = 0;
-    for element in ELEMENTS {
+    for element in elements() {
         let every = if element == Element::F16 { 3 } else { 1 };
         for caps in &forms(element) {
             for layer in layers().iter().step_by(every) {

@@ -1,6 +1,6 @@
 //! Crop, flip, normalisation, mixup and CutMix.
 
-use crate::support::{Buffers, ELEMENTS, assert_close, assert_same_bits, padded, tolerance};
+use crate::support::{Buffers, assert_close, assert_same_bits, padded, tolerance, with_elements};
 use dualprop::kernels::images::{self, Normalization, cutmix_rows, mixup_row, placement};
 use dualprop::kernels::reference::images as reference;
 use dualprop::kernels::reference::random::random_u32;
@@ -48,7 +48,7 @@ fn placement_shifts_the_flipped_image() {
 #[test]
 fn normalize_writes_at_its_row_only() {
     let normalization = Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-    let cases = [(1, 0), (63, 7), (65, 1)].into_iter().flat_map(|case| ELEMENTS.map(|e| (case, e)));
+    let cases = with_elements([(1, 0), (63, 7), (65, 1)]);
     for ((rows, out_row), element) in cases {
         let pixels = padded(rows, 4, 3, 0.0, 255.0, 1);
         let mut buffers = Buffers::default();

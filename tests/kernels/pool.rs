@@ -1,7 +1,7 @@
 //! Pooling, and the sum behind it and behind bias gradients.
 
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_padding_zero, assert_same_bits, padded, plus, rounded, tolerance,
+    Buffers, assert_close, assert_padding_zero, assert_same_bits, elements, padded, plus, rounded, tolerance,
 };
 use dualprop::gpu::Element;
 use dualprop::kernels::ImageShape;
@@ -26,7 +26,7 @@ pub(crate) fn image_shapes() -> Vec<(ImageShape, usize)> {
 
 #[test]
 fn global_average_matches_the_reference() {
-    ELEMENTS.into_iter().for_each(check_global_average);
+    elements().into_iter().for_each(check_global_average);
 }
 
 fn check_global_average(element: Element) {
@@ -91,7 +91,7 @@ fn max_pool_shapes() -> Vec<MaxPoolShape> {
 /// Values on a coarse grid, so that most windows hold their maximum several times; f16 holds them exactly.
 #[test]
 fn max_pool_matches_the_reference_with_ties() {
-    ELEMENTS.into_iter().for_each(check_max_pool);
+    elements().into_iter().for_each(check_max_pool);
 }
 
 fn check_max_pool(element: Element) {

@@ -1,7 +1,7 @@
 //! The end of a residual block.
 
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, plus, rounded, tolerance, uniform,
+    Buffers, assert_close, assert_padding_zero, elements, padded, plus, rounded, tolerance, uniform,
 };
 use dualprop::gpu::{Element, StepUniform};
 use dualprop::kernels::activation::Activation;
@@ -41,7 +41,7 @@ const STEP: StepUniform = StepUniform {
 
 #[test]
 fn both_directions_match_the_reference() {
-    ELEMENTS.into_iter().for_each(check_both_directions);
+    elements().into_iter().for_each(check_both_directions);
 }
 
 fn check_both_directions(element: Element) {
@@ -84,7 +84,7 @@ fn check_both_directions(element: Element) {
 
 #[test]
 fn the_branch_is_normalized_as_it_is_read() {
-    for element in ELEMENTS {
+    for element in elements() {
         let limit = tolerance::stored(element, tolerance::ELEMENTWISE);
         for (shape, real) in shapes() {
             let (pixels, c) = (shape.rows_per_image, shape.channels);
@@ -119,6 +119,10 @@ fn the_branch_is_normalized_as_it_is_read() {
 /// The loss scale looks for infinities: a sum beyond f16's range must become one, not the largest number.
 #[test]
 fn what_f16_cannot_hold_becomes_infinite() {
+    if !elements().contains(&Element::F16) {
+        println!("left out: the adapter has no f16");
+        return;
+    }
     let shape = ResidualShape {
         rows_per_image: 1,
         images: 1,

@@ -2,7 +2,7 @@
 
 use crate::pool::image_shapes;
 use crate::support::{
-    Buffers, ELEMENTS, assert_close, assert_padding_zero, padded, rounded, tolerance, uniform,
+    Buffers, assert_close, assert_padding_zero, elements, padded, rounded, tolerance, uniform,
 };
 use dualprop::gpu::Element;
 use dualprop::kernels::activation::Activation::{self, HardSigmoid, Relu, Sigmoid, Silu};
@@ -13,7 +13,7 @@ use dualprop::kernels::squeeze_excite::{self, Excitation, ExciteShape, ExciteWei
 
 #[test]
 fn gating_and_its_gradients_match_the_reference() {
-    ELEMENTS.into_iter().for_each(check_gating);
+    elements().into_iter().for_each(check_gating);
 }
 
 fn check_gating(element: Element) {

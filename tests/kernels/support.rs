@@ -30,21 +30,36 @@ pub(crate) mod tolerance {
     }
 }
 
-/// Both families of kernels.
+/// Both families of kernels, for tests of plans that run nothing.
 pub(crate) const FORMS: [Caps; 2] = [Caps::plain(Form::Subgroups), Caps::plain(Form::Tiles)];
 
-/// What convolutions of activations stored so are made of: [`FORMS`], and cooperative matrices where the
+/// The families of kernels that run on the adapter: both, where its subgroups are wide enough.
+pub(crate) fn families() -> Vec<Caps> {
+    Device::for_tests().forms().iter().map(|form| Caps::plain(*form)).collect()
+}
+
+/// What convolutions of activations stored so are made of: [`families`], and cooperative matrices where the
 /// adapter has them, from scalars too, as Metal reads them. Software adapters seldom do: Mesa 26.2's does,
 /// 25.0's does not.
 pub(crate) fn forms(element: Element) -> Vec<Caps> {
     let offered = Device::for_tests().offered_matrices().filter(|_| element == Element::F16);
     let scalars = offered.filter(|m| m.vectors).map(|m| Matrices { vectors: false, ..m });
     let with = |m| Caps { matrices: Some(m), ..Caps::plain(Form::Tiles) };
-    FORMS.into_iter().chain(offered.into_iter().chain(scalars).map(with)).collect()
+    families().into_iter().chain(offered.into_iter().chain(scalars).map(with)).collect()
 }
 
-/// Both ways to store activations.
-pub(crate) const ELEMENTS: [Element; 2] = [Element::F32, Element::F16];
+/// The ways to store activations that the adapter knows: both, where its shaders have f16.
+pub(crate) fn elements() -> Vec<Element> {
+    Device::for_tests().storages().to_vec()
+}
+
+/// Every case, stored in every way that the adapter knows.
+pub(crate) fn with_elements<T: Copy>(
+    cases: impl IntoIterator<Item = T>,
+) -> impl Iterator<Item = (T, Element)> {
+    let elements = elements();
+    cases.into_iter().flat_map(move |case| elements.clone().into_iter().map(move |element| (case, element)))
+}
 
 /// The buffers of one test, each behind one view. Those in f16 are converted on their way to the device and
 /// back.

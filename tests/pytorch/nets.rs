@@ -3,7 +3,7 @@
 
 use crate::fixture::{Fixture, NETS, Report, Values};
 use dualprop::config::FusionRule;
-use dualprop::gpu::{BufferId, Caps, Device, Form, StepUniform, View, run};
+use dualprop::gpu::{BufferId, Caps, Device, StepUniform, View, run};
 use dualprop::graph::{
     Forward, Gradients, Network, PassBuffers, PassSegment, PassSpec, PlanBuilder, Statistics, pad4,
 };
@@ -135,10 +135,10 @@ impl Case {
 
 fn check(name: &str) {
     let case = Case::open(name);
-    // Each kernel form plain and with everything fused that can be.
-    let ways =
-        [Form::Subgroups, Form::Tiles].map(|form| [FusionRule::Off, FusionRule::All].map(|f| (form, f)));
-    for (form, fusion) in ways.into_iter().flatten() {
+    // Each form that the adapter has, plain and with everything fused that can be.
+    let forms = Device::for_tests().forms().to_vec();
+    let ways = forms.into_iter().map(|form| [FusionRule::Off, FusionRule::All].map(|f| (form, f)));
+    for (form, fusion) in ways.flatten() {
         let device = Device::for_tests();
         let mut report = Report::default();
         let count = case.fixture.get("labels").data.len();
