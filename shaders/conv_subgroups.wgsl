@@ -130,26 +130,33 @@ fn main(
         }
 #endif
 
-#for r in 0..ROWS
-        if (first + lane + $(8 * r)u < strip.end) {
-  #if POINTWISE
-            let out_$r = row_$r * params.output4 + column;
-  #else
-            let out_$r = pixel_$r.output * params.output4 + column;
+        // One copy of this code for all rows, which move up to it: it is most of what there is to compile.
+        for (var r = 0u; r < ROWS; r++) {
+            let row = first + lane + 8u * r;
+            if (row < strip.end) {
+#if POINTWISE
+                let out = row * params.output4 + column;
+#else
+                let out = pixel_of(walk, row).output * params.output4 + column;
+#endif
+#for j in 0..COLUMNS
+                if (column + $ju < params.output4) {
+  #if BIAS
+                    acc_0_$j += bias[column + $ju];
   #endif
-  #for j in 0..COLUMNS
-            if (column + $ju < params.output4) {
-    #if BIAS
-                acc_$r_$j += bias[column + $ju];
-    #endif
-                if (params.accumulate != 0u) {
-                    acc_$r_$j += vec4<f32>(output[out_$r + $ju]);
+                    if (params.accumulate != 0u) {
+                        acc_0_$j += vec4<f32>(output[out + $ju]);
+                    }
+                    output[out + $ju] = tallied(&tally_$j, acc_0_$j, out + $ju);
                 }
-                output[out_$r + $ju] = tallied(&tally_$j, acc_$r_$j, out_$r + $ju);
-            }
-  #end
-        }
 #end
+            }
+#for r in 1..ROWS
+  #for j in 0..COLUMNS
+            acc_$(r - 1)_$j = acc_$r_$j;
+  #end
+#end
+        }
     }
 #for j in 0..COLUMNS
     if (column + $ju < params.output4) {

@@ -116,21 +116,23 @@ fn main(
 #end
     }
 
-    if (mine < wide) {
+    // One copy of this code for the four channels of each column, which move up to it.
+    for (var c = 0u; c < 4u; c++) {
 #for j in 0..COLUMNS
-        if (first + $ju < narrow) {
-  #for c in 0..4
-    #if WIDE_INPUT
-            let at_$j_$c = (group.z * inputs * 4u + mine * 4u + $cu) * params.output4 + first + $ju;
-    #else
-            let at_$j_$c = ((group.z * inputs + first + $ju) * 4u + $cu) * params.output4 + mine;
-    #endif
+        if (mine < wide && first + $ju < narrow) {
+  #if WIDE_INPUT
+            let at_$j = (group.z * inputs * 4u + mine * 4u + c) * params.output4 + first + $ju;
+  #else
+            let at_$j = ((group.z * inputs + first + $ju) * 4u + c) * params.output4 + mine;
+  #endif
             if (params.accumulate != 0u) {
-                acc_$j_$c += sums[at_$j_$c];
+                acc_$j_0 += sums[at_$j];
             }
-            sums[at_$j_$c] = acc_$j_$c;
-  #end
+            sums[at_$j] = acc_$j_0;
         }
+  #for c in 1..4
+        acc_$j_$(c - 1) = acc_$j_$c;
+  #end
 #end
     }
 }

@@ -9,8 +9,8 @@
 //
 // Output row t of a block and tap row kh meet the block's source row t·STRIDE + kh, or, with GRADIENT,
 // LOW + (t − kh) / STRIDE where that divides: blocks start where y + pad is a multiple of STRIDE, so that
-// this is known when the loops are unrolled. Columns likewise. Launched by src/kernels/depthwise.rs: one
-// thread per image, strip of blocks and vec4 of channels.
+// this is known when the loops are unrolled. Columns likewise. Software adapters take depthwise_rows.
+// Launched by src/kernels/depthwise.rs: one thread per image, strip of blocks and vec4 of channels.
 
 #import lib/grid
 #import lib/divide

@@ -77,15 +77,22 @@ fn main(
 #for r in 0..(LINES - 1) * STRIDE + TAP_ROWS
         let inside_$r = u32(top + $r) < params.in_h;
         let line_$r = (image * params.in_h + u32(top + $r)) * params.in_w;
-        // The window holds the taps of the column before: its last KERNEL − STRIDE move to the front.
   #for kw in 0..KERNEL
-    #if kw < STRIDE
         var window_$r_$kw = vec4<f32>();
-    #else
-        var window_$r_$kw = load(inside_$r, line_$r, $(kw - STRIDE) - params.pad_left, channel, prologue);
-    #endif
   #end
 #end
+        // The window holds the taps of the column before: its last KERNEL − STRIDE move to the front. Those
+        // to the left of the image are zero already. The driver must not know the number of turns, or it
+        // would write them all out, and the wait for its compiler is long without a GPU.
+        let lead = select(0, $(KERNEL - STRIDE), band < end);
+        for (var kw = params.pad_left; kw < lead; kw++) {
+#for r in 0..(LINES - 1) * STRIDE + TAP_ROWS
+  #for kw in STRIDE + 1..KERNEL
+            window_$r_$(kw - 1) = window_$r_$kw;
+  #end
+            window_$r_$(KERNEL - 1) = load(inside_$r, line_$r, kw - params.pad_left, channel, prologue);
+#end
+        }
         for (var column = 0u; column < params.out_w; column++) {
             let left = i32(column * STRIDE) - params.pad_left;
 #for l in 0..LINES
@@ -112,10 +119,15 @@ fn main(
 #end
         }
     }
+    // Rows of taps move up to one copy of this code.
     let target_tap = slice * $(KERNEL * KERNEL)u + first_tap * KERNEL;
-#for t in 0..TAP_ROWS
-  #for kw in 0..KERNEL
-    partials[(target_tap + $(t * KERNEL + kw)u) * params.quads + channel] = sum_$t_$kw;
+    let tap_rows = select(0u, TAP_ROWS, first < params.bands);
+    for (var t = 0u; t < tap_rows; t++) {
+#for kw in 0..KERNEL
+        partials[(target_tap + t * KERNEL + $kwu) * params.quads + channel] = sum_0_$kw;
+  #for t in 1..TAP_ROWS
+        sum_$(t - 1)_$kw = sum_$t_$kw;
   #end
 #end
+    }
 }

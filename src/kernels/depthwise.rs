@@ -6,17 +6,28 @@ use super::fusion::{Epilogue, Fusion, Prologue, Role, Slices, segment_ends, with
 use super::{GROUP, MAX_SEGMENTS, Permutation, quads, stored};
 use crate::gpu::{Caps, Cost, Element, Form, Kernel, Launch, View, linear_grid, params};
 
-/// Rows and columns of the blocks of outputs that a thread makes, all multiples of the strides. Larger blocks
-/// share more loads, which is what a software adapter spends its time on; a GPU has to hold them and the
-/// weights in registers, so that 5×5 takes fewer columns there. Images of two pixels take small blocks.
+/// Rows and columns of the blocks of outputs that a thread of a GPU makes, all multiples of the strides.
+/// Larger blocks share more loads, but have to be held in registers with the weights, so that 5×5 takes fewer
+/// columns. Images of two pixels take small blocks.
 const BLOCKS: [[usize; 2]; 3] = [[4, 4], [4, 2], [2, 2]];
 
-fn block(form: Form, kernel: usize, output_h: usize) -> [usize; 2] {
+/// Columns of the blocks of a software adapter. Eight would be up to a third faster on wide images, slower on
+/// narrow ones, and take twice as long to compile.
+const ROW_COLUMNS: usize = 4;
+
+/// `phases`: rows that have different taps, which the shader of software adapters makes together.
+fn block(form: Form, kernel: usize, output_h: usize, phases: usize) -> [usize; 2] {
     match (form, kernel) {
-        _ if output_h <= 2 => BLOCKS[2],
+        (Form::Subgroups, _) => [phases, ROW_COLUMNS],
+        (Form::Tiles, _) if output_h <= 2 => BLOCKS[2],
         (Form::Tiles, 5) => BLOCKS[1],
-        _ => BLOCKS[0],
+        (Form::Tiles, _) => BLOCKS[0],
     }
+}
+
+/// Rows of outputs with different taps: a data gradient has as many as the stride.
+fn phases(stride: usize, gradient: bool) -> usize {
+    if gradient { stride } else { 1 }
 }
 
 /// Threads that the kernels aim at: enough to keep a large GPU busy, or the cores of a software adapter.
@@ -77,8 +88,8 @@ impl DepthwiseShape {
 }
 
 params! {
-    /// The numbers of `shaders/depthwise_gather.wgsl`. Output and source are y and x, or x and y in the data
-    /// gradient.
+    /// The numbers of `shaders/depthwise_gather.wgsl` and of `depthwise_rows.wgsl`. Output and source are y
+    /// and x, or x and y in the data gradient.
     struct GatherParams {
         /// Threads that have work.
         threads: u32,
@@ -209,6 +220,7 @@ pub fn slices(caps: &Caps, shape: &DepthwiseShape, gradient: bool, segments: &[u
 /// The forward pass or the data gradient as blocks of outputs.
 struct Gather<'a> {
     shape: &'a DepthwiseShape,
+    form: Form,
     gradient: bool,
     block: [usize; 2],
     /// First output and source pixel of the first block, by axis.
@@ -225,8 +237,8 @@ impl<'a> Gather<'a> {
     fn new(caps: &Caps, shape: &'a DepthwiseShape, gradient: bool) -> Self {
         let output = if gradient { [shape.in_h, shape.in_w] } else { [shape.out_h, shape.out_w] };
         let pads = [shape.pad_top, shape.pad_left];
-        let block = block(caps.form, shape.kernel, output[0]);
         let stride = shape.stride;
+        let block = block(caps.form, shape.kernel, output[0], phases(stride, gradient));
         let (first, from) = if gradient {
             let low = (shape.kernel - 1) / stride;
             (pads.map(|p| p % stride), pads.map(|p| (p / stride) as i32 - low as i32))
@@ -238,7 +250,7 @@ impl<'a> Gather<'a> {
         let wanted = enough_threads(caps.form).div_ceil(beside).min(blocks[0]);
         let strip_blocks = blocks[0].div_ceil(wanted);
         let strips = blocks[0].div_ceil(strip_blocks);
-        Self { shape, gradient, block, first, from, blocks, strip_blocks, strips }
+        Self { shape, form: caps.form, gradient, block, first, from, blocks, strip_blocks, strips }
     }
 
     fn launch(&self, views: [View; 3], accumulate: bool, fusion: &Fusion<'_>) -> Launch {
@@ -266,7 +278,8 @@ impl<'a> Gather<'a> {
             segment_ends: segment_ends(&fusion.images(shape.images)),
         };
         let element = stored(&[views[0], views[2]]);
-        let mut kernel = gather_kernel(shape.kernel, shape.stride, self.gradient, self.block, element);
+        let size = [shape.kernel, shape.stride];
+        let mut kernel = gather_kernel(self.form, size, self.gradient, self.block, element);
         let mut views = views.to_vec();
         fusion.apply(&mut kernel, &mut views);
         let mut cost = shape.cost(element);
@@ -278,8 +291,8 @@ impl<'a> Gather<'a> {
 
 /// The block's extent in the source, and how far neighbouring blocks lie apart there, follow from its size.
 fn gather_kernel(
-    kernel: usize,
-    stride: usize,
+    form: Form,
+    [kernel, stride]: [usize; 2],
     gradient: bool,
     block: [usize; 2],
     element: Element,
@@ -299,9 +312,17 @@ fn gather_kernel(
         ("SOURCE_ROW_STEP", step[0]),
         ("SOURCE_COLUMN_STEP", step[1]),
     ];
-    let mut kernel = Kernel::new("depthwise_gather", &constants.map(|(name, value)| (name, value as u32)));
-    kernel.constants.set(element.constant());
-    kernel
+    let constants = constants.map(|(name, value)| (name, value as u32));
+    let mut gather = match form {
+        Form::Tiles => Kernel::new("depthwise_gather", &constants),
+        Form::Subgroups => Kernel::new("depthwise_rows", &constants),
+    };
+    if form == Form::Subgroups {
+        // Blocks that a source row belongs to.
+        gather.constants.set(("PENDING", ((kernel - 1) / stride + 1) as u32));
+    }
+    gather.constants.set(element.constant());
+    gather
 }
 
 /// The weight gradient in bands of lines.
@@ -387,9 +408,11 @@ pub fn permutations() -> Vec<Permutation> {
     for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
         for element in [Element::F32, Element::F16] {
             for gradient in [false, true] {
-                let gathers = BLOCKS.map(|block| gather_kernel(kernel, stride, gradient, block, element));
+                let with = |form, block| gather_kernel(form, [kernel, stride], gradient, block, element);
+                let mut gathers = BLOCKS.map(|block| with(Form::Tiles, block)).to_vec();
+                gathers.push(with(Form::Subgroups, [phases(stride, gradient), ROW_COLUMNS]));
                 let role = if gradient { Role::DataGradient } else { Role::Forward { gate: false } };
-                all.extend(with_fusion::<GatherParams>(gathers.to_vec(), 3, role));
+                all.extend(with_fusion::<GatherParams>(gathers, 3, role));
             }
             let cuts = WEIGHT_CUTS.iter().filter(|cut| kernel % cut.tap_rows == 0);
             let weights = cuts.map(|cut| weights_kernel(kernel, stride, *cut, element)).collect();
