@@ -19,8 +19,8 @@ use dualprop::data::{Batch, PlacedImages, Placement};
 use dualprop::gpu::Device;
 use dualprop::training::engine::{Engine, RunLength};
 use dualprop::training::method;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const CLASSES: usize = 3;
 const IMAGES: usize = 16;
@@ -65,8 +65,12 @@ impl Run {
     }
 }
 
+/// Taken by each test: what is on the heap is counted for the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_step_makes_no_buffer_bind_group_or_pipeline() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::for_tests();
     let runs: [(&[&str], bool); 8] = [
         (&["method.kind=advprop", "method.attack.epsilon=2"], false),
@@ -95,6 +99,7 @@ fn a_step_makes_no_buffer_bind_group_or_pipeline() {
 
 #[test]
 fn the_heap_is_as_large_after_fifty_steps_and_images_are_not_copied() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     const SIZE: usize = 64;
     const STEPS: usize = 50;
     let device = Device::for_tests();

@@ -28,9 +28,6 @@ const LANE_ROWS: [usize; 3] = [1, 2, 4];
 /// some layers, and make ten more kernels of B0 to compile, which takes a second each without a GPU.
 const LANE_COLUMNS: [usize; 5] = [1, 2, 4, 6, 10];
 
-/// Those that products of few rows take.
-const FEW_LANE_COLUMNS: [usize; 2] = [2, 10];
-
 /// [`LANE_COLUMNS`] by their time for one row of tiles, with that time, for so many `vec4` columns: the time
 /// of a tile is its columns, and two more for the loads that every tile repeats.
 fn lane_columns(columns4: usize) -> [(usize, usize); LANE_COLUMNS.len()] {
@@ -45,12 +42,10 @@ impl Variant {
         match caps.form {
             Form::Subgroups => {
                 let lane_rows = LANE_ROWS.into_iter().find(|r| rows <= 8 * r).unwrap_or(LANE_ROWS[2]);
-                let mut ranked = lane_columns(columns / 4);
-                // Small products take next to no time, so there need not be many kernels of them.
-                if lane_rows < LANE_ROWS[2] {
-                    ranked.sort_by_key(|(columns, _)| !FEW_LANE_COLUMNS.contains(columns));
-                }
-                ranked.map(|(columns, _)| Self::Lanes { rows: lane_rows, columns }).to_vec()
+                // By the columns alone: the slices of statistics, and so their last bits, follow the strips, and
+                // those the columns of a tile. A pass of few images has the bits of one of many.
+                let lanes = |(columns, _)| Self::Lanes { rows: lane_rows, columns };
+                lane_columns(columns / 4).map(lanes).to_vec()
             }
             Form::Tiles => Tile::ranked(Tile::products(caps.matrices), rows, columns, 1)
                 .into_iter()

@@ -15,6 +15,9 @@ const BLOCKS: [[usize; 2]; 3] = [[4, 4], [4, 2], [2, 2]];
 /// narrow ones, and take twice as long to compile.
 const ROW_COLUMNS: usize = 4;
 
+/// Fewest rows of a strip of a software adapter, a multiple of the strides.
+const STRIP_ROWS: usize = 4;
+
 /// `phases`: rows that have different taps, which the shader of software adapters makes together.
 fn block(form: Form, kernel: usize, output_h: usize, phases: usize) -> [usize; 2] {
     match (form, kernel) {
@@ -247,8 +250,15 @@ impl<'a> Gather<'a> {
         };
         let blocks = [0, 1].map(|axis| (output[axis] + first[axis]).div_ceil(block[axis]));
         let beside = shape.images * blocks[1] * shape.channels / 4;
-        let wanted = enough_threads(caps.form).div_ceil(beside).min(blocks[0]);
-        let strip_blocks = blocks[0].div_ceil(wanted);
+        // Blocks that are not cut apart. Each strip leaves a slice of statistics, so that a pass of few images
+        // has the bits of one of many as long as both have the strips of single units.
+        let unit = match caps.form {
+            Form::Tiles => 1,
+            Form::Subgroups => STRIP_ROWS / block[0],
+        };
+        let units = blocks[0].div_ceil(unit);
+        let wanted = enough_threads(caps.form).div_ceil(beside).min(units);
+        let strip_blocks = units.div_ceil(wanted) * unit;
         let strips = blocks[0].div_ceil(strip_blocks);
         Self { shape, form: caps.form, gradient, block, first, from, blocks, strip_blocks, strips }
     }
