@@ -250,8 +250,8 @@ impl<'a> Gather<'a> {
         };
         let blocks = [0, 1].map(|axis| (output[axis] + first[axis]).div_ceil(block[axis]));
         let beside = shape.images * blocks[1] * shape.channels / 4;
-        // Blocks that are not cut apart. Each strip leaves a slice of statistics, so that a pass of few images
-        // has the bits of one of many as long as both have the strips of single units.
+        // Blocks that are not cut apart. A strip leaves a slice of statistics, so that a pass of few images
+        // has the bits of one of many as long as the strips of both are single units.
         let unit = match caps.form {
             Form::Tiles => 1,
             Form::Subgroups => STRIP_ROWS / block[0],
