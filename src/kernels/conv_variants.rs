@@ -42,8 +42,8 @@ impl Variant {
         match caps.form {
             Form::Subgroups => {
                 let lane_rows = LANE_ROWS.into_iter().find(|r| rows <= 8 * r).unwrap_or(LANE_ROWS[2]);
-                // The columns do not follow the rows: the slices of statistics follow the columns, and a pass of
-                // few images would have other last bits than one of many.
+                // The columns do not follow the rows: the slices of statistics follow the columns, and a pass
+                // of few images would have other last bits than one of many.
                 let lanes = |(columns, _)| Self::Lanes { rows: lane_rows, columns };
                 lane_columns(columns / 4).map(lanes).to_vec()
             }
