@@ -15,43 +15,10 @@
 
 #import lib/grid
 #import lib/divide
-#import lib/storage
+#import lib/depthwise
 #import lib/image_segments
 #import lib/prologue
 #import lib/epilogue
-
-struct Params {
-    threads: u32,
-    quads: u32,
-    // Strips of an image: one above the other, and side by side.
-    strips: u32,
-    blocks_w: u32,
-    source_h: u32,
-    source_w: u32,
-    output_h: u32,
-    output_w: u32,
-    // Output pixel of the first block: negative where GRADIENT moves it to the phase.
-    first_y: i32,
-    first_x: i32,
-    // Source pixel of the first block.
-    source_y: i32,
-    source_x: i32,
-    accumulate: u32,
-    // Blocks of an image, one above the other, and of a strip.
-    blocks_h: u32,
-    strip_blocks: u32,
-    segment_ends: array<vec4<u32>, 2>,
-}
-
-@group(0) @binding(0) var<storage, read_write> source: array<Stored>;
-@group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> output: array<Stored>;
-@group(1) @binding(0) var<uniform> params: Params;
-
-// Whether 0 <= at < size.
-fn inside(at: i32, size: u32) -> bool {
-    return u32(at) < size;
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -59,22 +26,9 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let index = linear_index(workgroup, workgroups, local, 64u);
-    if (index >= params.threads) {
-        return;
-    }
-    let place = divide(index, params.quads);
-    let channel = index - place * params.quads;
-    let line = divide(place, params.blocks_w);
-    let block_x = i32(place - line * params.blocks_w);
-    let image = divide(line, params.strips);
+  #import lib/depthwise_start
     let first_block = i32((line - image * params.strips) * params.strip_blocks);
     let end_block = min(first_block + i32(params.strip_blocks), i32(params.blocks_h));
-    let segment = segment_of(image);
-    let prologue = prologue_of(segment, channel, params.quads);
-    var tally = tally_of(segment, channel, params.quads);
-    let left = params.source_x + block_x * i32(SOURCE_COLUMN_STEP);
-    let x = params.first_x + block_x * $(COLUMNS);
 #for kh in 0..KERNEL
   #for kw in 0..KERNEL
     var weight_$kh_$kw = vec4<f32>();
